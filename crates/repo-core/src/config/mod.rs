@@ -1,0 +1,5 @@
+//! Layered configuration.
+
+mod settings;
+
+pub use settings::{nearest, read_settings};

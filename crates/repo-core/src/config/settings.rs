@@ -1,0 +1,47 @@
+//! Reading a strategy's settings block with errors that help.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use crate::{Error, ErrorKind, Result};
+
+/// Reads the settings of a strategy into its own type, which derives
+/// `Deserialize` with `deny_unknown_fields` and defaults.
+///
+/// # Errors
+/// `ConfigInvalid`: an unknown key, with the nearest known one as a hint, or a
+/// wrong value. `at` is where the block stands: `storage.json_strategy`.
+pub fn read_settings<T: DeserializeOwned>(at: &str, settings: &Json) -> Result<T> {
+    serde_json::from_value(settings.clone()).map_err(|source| {
+        let reason = source.to_string();
+        let error = Error::new(
+            ErrorKind::ConfigInvalid,
+            "read the configuration",
+            "a setting is unknown or has a wrong value",
+        )
+        .with("at", at)
+        .with("reason", &reason)
+        .caused_by(source);
+        match nearest_in_message(&reason) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })
+}
+
+/// From serde's "unknown field `x`, expected one of `a`, `b`".
+fn nearest_in_message(reason: &str) -> Option<String> {
+    let mut quoted = reason.split('`').skip(1).step_by(2);
+    let unknown = quoted.next().filter(|_| reason.starts_with("unknown "))?;
+    nearest(unknown, quoted).map(|known| format!("did you mean `{known}`?"))
+}
+
+/// The known name that is most like `unknown`.
+#[must_use]
+pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(unknown, name), name))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}

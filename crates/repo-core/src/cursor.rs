@@ -1,0 +1,103 @@
+//! Opaque cursors: where the next page of one query starts.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::{CollectionName, EntityId, Error, ErrorKind, Query, Result, SortKey};
+
+/// Where a page ended, bound to the query that gave it. Its text is opaque
+/// and safe in a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    query: String,
+    position: Position,
+}
+
+/// The last thing that a page held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// In an ordered query: the value's place and the id.
+    Ordered {
+        /// The place of the value.
+        key: SortKey,
+        /// The id.
+        id: EntityId,
+    },
+    /// In a query without an order: whatever the store goes on from.
+    Native(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Encoded {
+    q: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    k: Option<String>,
+    p: String,
+}
+
+impl Cursor {
+    /// A cursor for the page after `position` of `query` on `collection`.
+    #[must_use]
+    pub fn new(collection: &CollectionName, query: &Query, position: Position) -> Self {
+        Self { query: fingerprint(collection, query), position }
+    }
+
+    /// The position, if this cursor belongs to `query` on `collection`.
+    ///
+    /// # Errors
+    /// `Invalid` when it was given by another query.
+    pub fn position_in(&self, collection: &CollectionName, query: &Query) -> Result<&Position> {
+        let ordered = matches!(self.position, Position::Ordered { .. });
+        if self.query == fingerprint(collection, query) && ordered == query.order().is_some() {
+            return Ok(&self.position);
+        }
+        Err(invalid("the cursor belongs to another query")
+            .hint("repeat the query without a cursor"))
+    }
+
+    /// Reads the text form.
+    ///
+    /// # Errors
+    /// `Invalid` when the text is not a cursor.
+    pub fn parse(text: &str) -> Result<Self> {
+        let malformed = || invalid("not a cursor");
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| malformed())?;
+        let encoded: Encoded = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
+        let position = match encoded.k {
+            None => Position::Native(encoded.p),
+            Some(key) => Position::Ordered {
+                key: SortKey::from_bytes(URL_SAFE_NO_PAD.decode(key).map_err(|_| malformed())?),
+                id: EntityId::new(&encoded.p).map_err(|_| malformed())?,
+            },
+        };
+        Ok(Self { query: encoded.q, position })
+    }
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorKind::Invalid, "query", message)
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (k, p) = match &self.position {
+            Position::Native(text) => (None, text.clone()),
+            Position::Ordered { key, id } => {
+                (Some(URL_SAFE_NO_PAD.encode(key.as_bytes())), id.to_string())
+            }
+        };
+        let encoded = Encoded { q: self.query.clone(), k, p };
+        let json = serde_json::to_vec(&encoded).map_err(|_| fmt::Error)?;
+        f.write_str(&URL_SAFE_NO_PAD.encode(json))
+    }
+}
+
+/// A short digest of what a cursor is bound to: collection, filter and order.
+fn fingerprint(collection: &CollectionName, query: &Query) -> String {
+    let described = format!("{collection}\n{:?}\n{:?}", query.filter(), query.order());
+    URL_SAFE_NO_PAD.encode(&blake3::hash(described.as_bytes()).as_bytes()[..9])
+}

@@ -1,0 +1,180 @@
+//! Parsed JSON with exact numbers.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use super::decimal::Decimal;
+use super::reader::{self, Sink, SyntaxError};
+
+/// A JSON value. Two values are equal when they are equal as JSON, numbers by
+/// exact decimal value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number, exact.
+    Number(Decimal),
+    /// A string.
+    String(String),
+    /// An array.
+    Array(Vec<Value>),
+    /// An object, keys in the order of their UTF-8 bytes.
+    Object(BTreeMap<String, Value>),
+}
+
+impl Value {
+    /// Parses JSON text under the rules for documents (exact numbers, no
+    /// duplicate keys, at most 31 levels), except that any value is accepted
+    /// at the top.
+    ///
+    /// # Errors
+    /// The rule, its place as JSON Pointer, and the byte offset.
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        let mut builder = Builder::default();
+        reader::read(text, &mut builder)?;
+        Ok(builder.root.unwrap_or(Self::Null))
+    }
+
+    /// The name of its JSON type.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "boolean",
+            Self::Number(_) => "number",
+            Self::String(_) => "string",
+            Self::Array(_) => "array",
+            Self::Object(_) => "object",
+        }
+    }
+
+    /// The text of a string.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Canonical JSON: keys sorted by UTF-8 bytes, no white space, numbers as
+/// [`Decimal`] writes them. Equal values give equal text.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::String(text) => write_string(f, text),
+            Self::Array(items) => {
+                f.write_char('[')?;
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        f.write_char(',')?;
+                    }
+                    write!(f, "{item}")?;
+                }
+                f.write_char(']')
+            }
+            Self::Object(fields) => {
+                f.write_char('{')?;
+                for (at, (key, value)) in fields.iter().enumerate() {
+                    if at > 0 {
+                        f.write_char(',')?;
+                    }
+                    write_string(f, key)?;
+                    write!(f, ":{value}")?;
+                }
+                f.write_char('}')
+            }
+        }
+    }
+}
+
+/// Writes a JSON string: escapes only what JSON demands.
+pub(crate) fn write_string(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
+    out.write_char('"')?;
+    let mut plain_from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0..=0x1f => "",
+            _ => continue,
+        };
+        out.write_str(&text[plain_from..at])?;
+        if escape.is_empty() {
+            write!(out, "\\u{byte:04x}")?;
+        } else {
+            out.write_str(escape)?;
+        }
+        plain_from = at + 1;
+    }
+    out.write_str(&text[plain_from..])?;
+    out.write_char('"')
+}
+
+/// Builds the tree from the reader's events.
+#[derive(Default)]
+struct Builder {
+    root: Option<Value>,
+    open: Vec<(Value, Option<String>)>,
+}
+
+impl Builder {
+    fn place(&mut self, value: Value) {
+        match self.open.last_mut() {
+            None => self.root = Some(value),
+            Some((Value::Array(items), _)) => items.push(value),
+            Some((Value::Object(fields), key)) => {
+                fields.insert(key.take().unwrap_or_default(), value);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some((value, _)) = self.open.pop() {
+            self.place(value);
+        }
+    }
+}
+
+impl Sink for Builder {
+    fn null(&mut self) {
+        self.place(Value::Null);
+    }
+    fn bool(&mut self, value: bool) {
+        self.place(Value::Bool(value));
+    }
+    fn number(&mut self, number: Decimal) {
+        self.place(Value::Number(number));
+    }
+    fn string(&mut self, text: Cow<'_, str>) {
+        self.place(Value::String(text.into_owned()));
+    }
+    fn begin_array(&mut self) {
+        self.open.push((Value::Array(Vec::new()), None));
+    }
+    fn end_array(&mut self) {
+        self.close();
+    }
+    fn begin_object(&mut self) {
+        self.open.push((Value::Object(BTreeMap::new()), None));
+    }
+    fn key(&mut self, key: &str) {
+        if let Some((_, pending)) = self.open.last_mut() {
+            *pending = Some(key.to_owned());
+        }
+    }
+    fn end_object(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,278 @@
+//! The one error type of the whole engine.
+//!
+//! A caller decides by [`ErrorKind`]; a person reads the message, its context
+//! and its hint. Driver errors stay reachable through `source`.
+
+use std::fmt;
+
+use crate::{Key, Precondition, Version};
+
+/// The result of every operation of the engine.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure happened, and so what the caller may do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The entity, collection, file or store is not there.
+    NotFound,
+    /// A create met an entity that is already there. Nothing was written.
+    AlreadyExists,
+    /// A precondition on a version failed. Nothing was written.
+    Conflict,
+    /// The caller's input breaks a rule of the contract. Nothing was written.
+    Invalid,
+    /// The store or this build cannot do what was asked.
+    Unsupported,
+    /// A limit of the store is exceeded; known before anything was sent.
+    LimitExceeded,
+    /// Not applied; the same call may succeed when tried again.
+    Unavailable,
+    /// The call may have been applied. Read before writing again.
+    OutcomeUnknown,
+    /// Stored bytes are damaged. Nothing is guessed and nothing is dropped.
+    Corrupt,
+    /// The configuration or the command line is wrong.
+    ConfigInvalid,
+    /// The operating system or the server refused access.
+    PermissionDenied,
+    /// Another process or run holds what this call needs alone.
+    Locked,
+}
+
+impl ErrorKind {
+    /// Every kind, for tables and tests that must not forget one.
+    pub const ALL: [Self; 12] = [
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::Conflict,
+        Self::Invalid,
+        Self::Unsupported,
+        Self::LimitExceeded,
+        Self::Unavailable,
+        Self::OutcomeUnknown,
+        Self::Corrupt,
+        Self::ConfigInvalid,
+        Self::PermissionDenied,
+        Self::Locked,
+    ];
+
+    /// The name as it is written in reports, for example `NotFound`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "NotFound",
+            Self::AlreadyExists => "AlreadyExists",
+            Self::Conflict => "Conflict",
+            Self::Invalid => "Invalid",
+            Self::Unsupported => "Unsupported",
+            Self::LimitExceeded => "LimitExceeded",
+            Self::Unavailable => "Unavailable",
+            Self::OutcomeUnknown => "OutcomeUnknown",
+            Self::Corrupt => "Corrupt",
+            Self::ConfigInvalid => "ConfigInvalid",
+            Self::PermissionDenied => "PermissionDenied",
+            Self::Locked => "Locked",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One write of a commit whose precondition did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedPrecondition {
+    /// The key the write named.
+    pub key: Key,
+    /// What the write asked for.
+    pub expected: Precondition,
+    /// The version of the live entity, or `None` when there is none.
+    pub actual: Option<Version>,
+}
+
+impl fmt::Display for FailedPrecondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: expected {}, found ", self.key, self.expected)?;
+        match self.actual {
+            Some(version) => write!(f, "version {version}"),
+            None => f.write_str("no entity"),
+        }
+    }
+}
+
+/// An error with its kind, the operation that failed, and its context.
+///
+/// ```
+/// use repo_core::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::NotFound, "get", "no such entity")
+///     .with("id", "machine-1")
+///     .hint("create it first");
+/// assert_eq!(error.kind(), ErrorKind::NotFound);
+/// assert_eq!(error.to_string(), "get: no such entity (id: machine-1)");
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    operation: &'static str,
+    message: String,
+    context: Vec<(&'static str, String)>,
+    hint: Option<String>,
+    failed: Vec<FailedPrecondition>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` in `operation`, in words for a person.
+    pub fn new(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            operation,
+            message: message.into(),
+            context: Vec::new(),
+            hint: None,
+            failed: Vec::new(),
+            source: None,
+        }))
+    }
+
+    /// The error of a commit whose preconditions did not hold.
+    ///
+    /// All creates that met an entity: `AlreadyExists`. All updates or deletes
+    /// of what is not there: `NotFound`. Anything else: `Conflict`.
+    #[must_use]
+    pub fn preconditions(operation: &'static str, failed: Vec<(FailedPrecondition, bool)>) -> Self {
+        let kind = precondition_kind(&failed);
+        let failed: Vec<_> = failed.into_iter().map(|(failure, _)| failure).collect();
+        let listed: Vec<String> = failed.iter().take(8).map(ToString::to_string).collect();
+        let more = match failed.len().saturating_sub(8) {
+            0 => String::new(),
+            n => format!("; and {n} more"),
+        };
+        let mut error = Self::new(kind, operation, format!("{}{more}", listed.join("; ")));
+        error.0.failed = failed;
+        error
+    }
+
+    /// Adds a named value to the context.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.0.context.push((name, value.to_string()));
+        self
+    }
+
+    /// Says what the person can do now.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Keeps the error that caused this one.
+    #[must_use]
+    pub fn caused_by(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The same error under another kind.
+    #[must_use]
+    pub fn into_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// What kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The operation that failed, for example `commit`.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        self.0.operation
+    }
+
+    /// What happened, without operation and context.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Named values: which file, key, offset, rule.
+    #[must_use]
+    pub fn context(&self) -> &[(&'static str, String)] {
+        &self.0.context
+    }
+
+    /// The value of one context entry.
+    #[must_use]
+    pub fn context_value(&self, name: &str) -> Option<&str> {
+        self.0.context.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What the person can do now, where that is known.
+    #[must_use]
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Each precondition that failed, with expected and actual version.
+    #[must_use]
+    pub fn failed_preconditions(&self) -> &[FailedPrecondition] {
+        &self.0.failed
+    }
+}
+
+fn precondition_kind(failed: &[(FailedPrecondition, bool)]) -> ErrorKind {
+    let all = |test: fn(&FailedPrecondition) -> bool| {
+        failed.iter().all(|(failure, is_check)| !is_check && test(failure))
+    };
+    if all(|f| f.expected == Precondition::Absent) {
+        ErrorKind::AlreadyExists
+    } else if all(|f| f.expected != Precondition::Absent && f.actual.is_none()) {
+        ErrorKind::NotFound
+    } else {
+        ErrorKind::Conflict
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.operation, self.0.message)?;
+        if !self.0.context.is_empty() {
+            let pairs: Vec<String> =
+                self.0.context.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            write!(f, " ({})", pairs.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("operation", &self.0.operation)
+            .field("message", &self.0.message)
+            .field("context", &self.0.context)
+            .field("hint", &self.0.hint)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}

@@ -1,0 +1,5 @@
+//! Wrappers that are themselves strategies. They hold no store's logic.
+
+mod validation;
+
+pub use validation::ValidationLayer;

@@ -1,0 +1,139 @@
+//! Validation of every written document against its collection's schema.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, Document,
+    DocumentValidator, EntityId, Filter, Health, Key, Page, Prepared, Purged, Query, Record,
+    RecordStream, Result, ScanOptions, Schemas, StorageStrategy, StoreRecord, StoreUpdate,
+    Timestamp, Write, Written,
+};
+
+/// Refuses documents that do not fit their collection's JSON Schema, before
+/// the store sees them.
+///
+/// `commit` is checked; `apply` is not, since a copy brings what another store
+/// accepted.
+#[derive(Debug)]
+pub struct ValidationLayer {
+    inner: Arc<dyn StorageStrategy>,
+    validators: HashMap<CollectionName, DocumentValidator>,
+}
+
+impl ValidationLayer {
+    /// Puts validation around `inner`.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` when a schema cannot be compiled.
+    pub fn new(inner: Arc<dyn StorageStrategy>, schemas: &Schemas) -> Result<Self> {
+        let validators = schemas
+            .iter()
+            .map(|schema| Ok((schema.collection.clone(), DocumentValidator::new(schema)?)))
+            .collect::<Result<_>>()?;
+        Ok(Self { inner, validators })
+    }
+
+    fn check(&self, key: &Key, document: &Document) -> Result<()> {
+        match self.validators.get(&key.collection) {
+            Some(validator) => validator.check(document).map_err(|error| error.with("key", key)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl StorageStrategy for ValidationLayer {
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        for write in &writes {
+            if let Change::Put(document) = &write.change {
+                self.check(&write.key, document)?;
+            }
+        }
+        self.inner.commit(writes).await
+    }
+
+    fn location(&self) -> &str {
+        self.inner.location()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.inner.prepare(schemas).await
+    }
+
+    async fn collections(&self) -> Result<Vec<CollectionName>> {
+        self.inner.collections().await
+    }
+
+    async fn get_many(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>> {
+        self.inner.get_many(collection, ids).await
+    }
+
+    async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        self.inner.query(collection, query).await
+    }
+
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: &Filter,
+        consistency: Consistency,
+    ) -> Result<u64> {
+        self.inner.count(collection, filter, consistency).await
+    }
+
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        options: ScanOptions,
+    ) -> Result<RecordStream> {
+        self.inner.scan(collection, options).await
+    }
+
+    async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
+        self.inner.apply(records).await
+    }
+
+    async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
+        self.inner.purge(collection, older_than).await
+    }
+
+    async fn store_record(&self) -> Result<StoreRecord> {
+        self.inner.store_record().await
+    }
+
+    async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
+        self.inner.update_store_record(update).await
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        self.inner.checkpoint().await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.inner.health().await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.inner.close().await
+    }
+
+    async fn changes(&self, after: Option<&str>) -> Result<RecordStream> {
+        self.inner.changes(after).await
+    }
+
+    async fn fence(&self, epoch: u64) -> Result<()> {
+        self.inner.fence(epoch).await
+    }
+}

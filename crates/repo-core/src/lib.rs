@@ -1,0 +1,65 @@
+//! One repository contract over every store.
+//!
+//! Start with [`Repository`], the typed face; [`StorageStrategy`] is the
+//! contract that each store keeps, and [`MemoryStrategy`] its reference.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod capabilities;
+pub mod config;
+mod cursor;
+mod document;
+mod entity;
+mod error;
+mod filter;
+mod key;
+pub mod layers;
+mod memory;
+mod query;
+mod registry;
+mod repository;
+mod scan;
+mod schema;
+mod select;
+mod sort_key;
+mod store_record;
+mod strategy;
+mod strategy_ext;
+mod time;
+mod transaction;
+mod version;
+mod write;
+
+pub use capabilities::Capabilities;
+pub use cursor::{Cursor, Position};
+pub use document::{
+    Decimal, DecimalError, Digest, Document, FieldPath, MAX_DEPTH, MAX_DIGITS, MAX_EXPONENT,
+    MIN_EXPONENT, RESERVED_KEYS, Rule, SyntaxError, Value, invalid_document,
+};
+pub use entity::{Entity, Record, Tombstone};
+pub use error::{Error, ErrorKind, FailedPrecondition, Result};
+pub use filter::{Comparison, Filter, Pattern, Predicate};
+pub use key::{CollectionName, EntityId, Key, MAX_COLLECTION_NAME_BYTES, MAX_ID_CHARS};
+pub use memory::{MemoryFactory, MemoryStrategy};
+pub use query::{
+    Consistency, DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query,
+};
+pub use registry::{OpenOptions, Registry, StrategyFactory};
+pub use repository::{Model, Repository, StoreRepository, Stored};
+pub use scan::{RecordStream, ScanOptions, Segment};
+pub use schema::{
+    CollectionSchema, DEFAULT_MAX_ENTITY_BYTES, DocumentValidator, Field, FieldKind,
+    MAX_INDEXED_TEXT_BYTES, Schemas,
+};
+pub use select::Selector;
+pub use sort_key::SortKey;
+pub use store_record::{
+    CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration,
+};
+pub use strategy::{
+    Health, HealthCheck, PrepareChange, Prepared, Purged, StorageStrategy, not_prepared,
+};
+pub use strategy_ext::StorageStrategyExt;
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use transaction::{RetryPolicy, Transaction, transaction};
+pub use version::Version;
+pub use write::{Applied, Change, Precondition, Write, Written, check_distinct_keys};

@@ -1,0 +1,56 @@
+//! The factory of the memory strategy.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value as Json, json};
+
+use super::MemoryStrategy;
+use crate::{Error, ErrorKind, OpenOptions, Result, StorageStrategy, StrategyFactory};
+
+/// Makes empty memory stores; each opening is a new one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MemoryFactory;
+
+#[async_trait]
+impl StrategyFactory for MemoryFactory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn summary(&self) -> &'static str {
+        "records in the memory of this process; for tests"
+    }
+
+    fn settings_key(&self) -> &'static str {
+        "memory_strategy"
+    }
+
+    fn check(&self, settings: &Json) -> Result<()> {
+        match settings.as_object() {
+            Some(fields) if fields.is_empty() => Ok(()),
+            _ => Err(Error::new(
+                ErrorKind::ConfigInvalid,
+                "read the configuration",
+                "memory_strategy has no settings",
+            )),
+        }
+    }
+
+    fn settings_schema(&self) -> Json {
+        json!({ "type": "object", "additionalProperties": false })
+    }
+
+    fn settings_from_url(&self, _url: &str) -> Result<Option<Json>> {
+        Ok(None)
+    }
+
+    async fn open(
+        &self,
+        settings: &Json,
+        options: OpenOptions,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        self.check(settings)?;
+        Ok(Arc::new(MemoryStrategy::new(options)))
+    }
+}

@@ -1,0 +1,9 @@
+//! The memory strategy: the contract in its plainest form, the reference that
+//! every other strategy is compared with.
+
+mod factory;
+mod strategy;
+mod table;
+
+pub use factory::MemoryFactory;
+pub use strategy::MemoryStrategy;

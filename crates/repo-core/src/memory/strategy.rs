@@ -1,0 +1,304 @@
+//! [`StorageStrategy`] over plain maps under one lock.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+
+use super::table::{Table, written};
+use crate::{
+    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
+    ErrorKind, Filter, Health, HealthCheck, MigrationState, OpenOptions, Page, Plan, Position,
+    PrepareChange, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Selector,
+    StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys,
+    not_prepared,
+};
+
+/// Records in the memory of this process. Nothing survives it.
+#[derive(Debug)]
+pub struct MemoryStrategy {
+    location: String,
+    capabilities: Capabilities,
+    options: OpenOptions,
+    closed: AtomicBool,
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tables: BTreeMap<CollectionName, Table>,
+    migration: Option<MigrationState>,
+}
+
+impl State {
+    fn table(&self, operation: &'static str, name: &CollectionName) -> Result<&Table> {
+        self.tables.get(name).ok_or_else(|| not_prepared(operation, name, "memory"))
+    }
+
+    fn table_mut(&mut self, operation: &'static str, name: &CollectionName) -> Result<&mut Table> {
+        self.tables.get_mut(name).ok_or_else(|| not_prepared(operation, name, "memory"))
+    }
+
+    fn record(&self) -> StoreRecord {
+        StoreRecord {
+            layout_version: 1,
+            epoch: 0,
+            collections: self.tables.iter().map(|(name, t)| (name.clone(), t.state)).collect(),
+            migration: self.migration.clone(),
+        }
+    }
+}
+
+impl MemoryStrategy {
+    /// An empty store with no collection.
+    #[must_use]
+    pub fn new(options: OpenOptions) -> Self {
+        static COUNTER: AtomicU64 = AtomicU64::new(1);
+        Self {
+            location: format!("memory:{}", COUNTER.fetch_add(1, Ordering::Relaxed)),
+            capabilities: Capabilities {
+                max_commit_keys: None,
+                max_commit_bytes: None,
+                max_entity_bytes: options.max_entity_bytes,
+                durable: false,
+                multi_process: false,
+                max_scan_segments: 64,
+                indexes: false,
+                read_only: options.read_only,
+                changes: false,
+                fence: false,
+            },
+            options,
+            closed: AtomicBool::new(false),
+            state: RwLock::default(),
+        }
+    }
+
+    fn read(&self, operation: &'static str) -> Result<RwLockReadGuard<'_, State>> {
+        self.check_open(operation)?;
+        Ok(self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write(&self, operation: &'static str) -> Result<RwLockWriteGuard<'_, State>> {
+        self.check_open(operation)?;
+        if self.options.read_only {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                operation,
+                "the store is open for reading only",
+            )
+            .with("store", &self.location));
+        }
+        Ok(self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn check_open(&self, operation: &'static str) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Unavailable, operation, "the store is closed")
+                .with("store", &self.location));
+        }
+        Ok(())
+    }
+
+    fn check_document(&self, table: &Table, record: &Record) -> Result<()> {
+        match record {
+            Record::Live(entity) => table.schema.check_document(
+                &entity.id,
+                &entity.document,
+                self.options.max_entity_bytes,
+            ),
+            Record::Tombstone(_) => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl StorageStrategy for MemoryStrategy {
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        let mut state = self.write("prepare")?;
+        let mut prepared = Vec::new();
+        for schema in schemas {
+            let change = match state.tables.get_mut(&schema.collection) {
+                None => {
+                    state.tables.insert(schema.collection.clone(), Table::new(schema.clone()));
+                    PrepareChange::Created
+                }
+                Some(table) if table.schema == *schema => PrepareChange::Unchanged,
+                Some(table) => {
+                    table.schema = schema.clone();
+                    table.state.schema_version = schema.schema_version;
+                    PrepareChange::Updated
+                }
+            };
+            prepared.push(Prepared { collection: schema.collection.clone(), change });
+        }
+        Ok(prepared)
+    }
+
+    async fn collections(&self) -> Result<Vec<CollectionName>> {
+        Ok(self.read("collections")?.tables.keys().cloned().collect())
+    }
+
+    async fn get_many(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>> {
+        let state = self.read("get")?;
+        let table = state.table("get", collection)?;
+        Ok(ids.iter().map(|id| table.records.get(id).cloned()).collect())
+    }
+
+    async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        let state = self.read("query")?;
+        let table = state.table("query", collection)?;
+        let mut selector = Selector::new(collection, query)?;
+        let after = match query.cursor().map(|c| c.position_in(collection, query)).transpose()? {
+            Some(Position::Native(id)) => Bound::Excluded(EntityId::new(id)?),
+            _ => Bound::Unbounded,
+        };
+        for record in table.records.range((after, Bound::Unbounded)).map(|(_, record)| record) {
+            let Record::Live(entity) = record else { continue };
+            if query.filter().matches(&entity.document) && !selector.keep(entity.clone()) {
+                break;
+            }
+        }
+        Ok(selector.finish(Plan::Scan, |last| last.id.to_string()))
+    }
+
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: &Filter,
+        _consistency: Consistency,
+    ) -> Result<u64> {
+        let state = self.read("count")?;
+        let table = state.table("count", collection)?;
+        Ok(table.live_entities().filter(|entity| filter.matches(&entity.document)).count() as u64)
+    }
+
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        options: ScanOptions,
+    ) -> Result<RecordStream> {
+        let state = self.read("scan")?;
+        let table = state.table("scan", collection)?;
+        let records: Vec<Record> = table
+            .records
+            .values()
+            .filter(|record| options.segment.contains(record.id()))
+            .cloned()
+            .collect();
+        let batches: Vec<Result<Vec<Record>>> =
+            records.chunks(options.batch_size.get()).map(|batch| Ok(batch.to_vec())).collect();
+        Ok(futures::stream::iter(batches).boxed())
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        check_distinct_keys(&writes)?;
+        let now = self.options.clock.now();
+        let mut state = self.write("commit")?;
+        let mut failed = Vec::new();
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for write in &writes {
+            let table = state.table("commit", &write.key.collection)?;
+            if let Change::Put(document) = &write.change {
+                let limit = self.options.max_entity_bytes;
+                table.schema.check_document(&write.key.id, document, limit)?;
+            }
+            failed.extend(write.failure(table.live(&write.key.id).map(|entity| entity.version)));
+            outcomes.push(table.outcome(write, now)?);
+        }
+        if !failed.is_empty() {
+            return Err(Error::preconditions("commit", failed));
+        }
+        let answers = outcomes.iter().map(|outcome| written(outcome.as_ref())).collect();
+        for record in outcomes.into_iter().flatten() {
+            let table = state.table_mut("commit", record.collection())?;
+            table.records.insert(record.id().clone(), record);
+        }
+        Ok(answers)
+    }
+
+    async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
+        let mut state = self.write("apply")?;
+        for record in &records {
+            let table = state.table("apply", record.collection())?;
+            self.check_document(table, record)?;
+        }
+        records
+            .into_iter()
+            .map(|record| {
+                let table = state.table_mut("apply", &record.collection().clone())?;
+                Ok(table.apply(record))
+            })
+            .collect()
+    }
+
+    async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
+        let mut state = self.write("purge")?;
+        let unfinished = state.migration.is_some();
+        let table = state.table_mut("purge", collection)?;
+        if unfinished {
+            return Err(Error::new(
+                ErrorKind::Locked,
+                "purge",
+                "a migration into this store is unfinished",
+            )
+            .with("collection", collection)
+            .hint("finish the migration first: run it again"));
+        }
+        let removed = table.purge(older_than);
+        Ok(Purged { removed, floor: table.state.floor })
+    }
+
+    async fn store_record(&self) -> Result<StoreRecord> {
+        Ok(self.read("read the store's record")?.record())
+    }
+
+    async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
+        let mut state = self.write("update the store's record")?;
+        match update {
+            StoreUpdate::RaiseFloor { collection, floor } => {
+                let table = state.table_mut("raise a floor", &collection)?;
+                table.state.floor = table.state.floor.max(floor);
+            }
+            StoreUpdate::Migration { expected, state: next } => {
+                crate::store_record::check_migration(
+                    state.migration.as_ref(),
+                    expected.as_deref(),
+                )?;
+                state.migration = next;
+            }
+        }
+        Ok(state.record())
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        self.check_open("checkpoint")
+    }
+
+    async fn health(&self) -> Result<Health> {
+        let records: usize =
+            self.read("health")?.tables.values().map(|table| table.records.len()).sum();
+        let detail = format!("{records} records in memory");
+        Ok(Health { checks: vec![HealthCheck { name: "memory", ok: true, detail }] })
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.closed.store(true, Ordering::Release);
+        Ok(())
+    }
+}

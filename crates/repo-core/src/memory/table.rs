@@ -1,0 +1,104 @@
+//! The records of one collection in memory, and the rules of versions.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Applied, Change, CollectionSchema, CollectionState, Entity, EntityId, Record, Result,
+    Timestamp, Tombstone, Version, Write, Written,
+};
+
+/// One collection.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) schema: CollectionSchema,
+    pub(super) state: CollectionState,
+    pub(super) records: BTreeMap<EntityId, Record>,
+}
+
+impl Table {
+    pub(super) fn new(schema: CollectionSchema) -> Self {
+        let state = CollectionState { schema_version: schema.schema_version, floor: 0 };
+        Self { schema, state, records: BTreeMap::new() }
+    }
+
+    /// The live entity under an id.
+    pub(super) fn live(&self, id: &EntityId) -> Option<&Entity> {
+        match self.records.get(id) {
+            Some(Record::Live(entity)) => Some(entity),
+            _ => None,
+        }
+    }
+
+    pub(super) fn live_entities(&self) -> impl Iterator<Item = &Entity> {
+        self.records.values().filter_map(|record| match record {
+            Record::Live(entity) => Some(entity),
+            Record::Tombstone(_) => None,
+        })
+    }
+
+    fn next_version(&self, id: &EntityId) -> Result<Version> {
+        match self.records.get(id) {
+            Some(record) => record.version().next(),
+            None => Version::after(self.state.floor),
+        }
+    }
+
+    /// The record that a write leaves, `None` when it changes nothing. The
+    /// precondition was checked before.
+    pub(super) fn outcome(&self, write: &Write, now: Timestamp) -> Result<Option<Record>> {
+        let live = self.live(&write.key.id);
+        let collection = write.key.collection.clone();
+        let id = write.key.id.clone();
+        Ok(match &write.change {
+            Change::Check => None,
+            Change::Delete if live.is_none() => None,
+            Change::Delete => Some(Record::Tombstone(Tombstone {
+                version: self.next_version(&id)?,
+                collection,
+                id,
+                deleted_at: now,
+            })),
+            Change::Put(document) => Some(Record::Live(Entity {
+                version: self.next_version(&id)?,
+                created_at: live.map_or(now, |entity| entity.created_at),
+                updated_at: now,
+                document: document.clone(),
+                collection,
+                id,
+            })),
+        })
+    }
+
+    pub(super) fn apply(&mut self, record: Record) -> Applied {
+        let answer = record.compare_to_stored(self.records.get(record.id()));
+        if answer == Applied::Applied {
+            self.records.insert(record.id().clone(), record);
+        }
+        answer
+    }
+
+    /// Removes the tombstones written before `older_than`, the floor first.
+    pub(super) fn purge(&mut self, older_than: Timestamp) -> u64 {
+        let gone = |record: &Record| !record.is_live() && record.updated_at() < older_than;
+        let highest = self.records.values().filter(|r| gone(r)).map(|r| r.version().get()).max();
+        self.state.floor = self.state.floor.max(highest.unwrap_or(0));
+        let before = self.records.len();
+        self.records.retain(|_, record| !gone(record));
+        (before - self.records.len()) as u64
+    }
+}
+
+/// What `commit` answers for a record that it wrote.
+pub(super) fn written(record: Option<&Record>) -> Written {
+    match record {
+        None => Written::Unchanged,
+        Some(Record::Live(entity)) => Written::Put {
+            version: entity.version,
+            created_at: entity.created_at,
+            updated_at: entity.updated_at,
+        },
+        Some(Record::Tombstone(tombstone)) => {
+            Written::Deleted { version: tombstone.version, deleted_at: tombstone.deleted_at }
+        }
+    }
+}

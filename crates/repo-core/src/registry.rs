@@ -1,0 +1,128 @@
+//! The registry of strategy factories: how a name in the configuration
+//! becomes an open store. A user's own strategy is registered the same way.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value as Json;
+
+use crate::{
+    Clock, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, Result, Schemas, StorageStrategy,
+    SystemClock,
+};
+
+/// What a factory needs besides its own settings.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// Open for reading only: the store has to exist, and nothing is made.
+    pub read_only: bool,
+    /// The declared collections.
+    pub schemas: Arc<Schemas>,
+    /// Where timestamps come from.
+    pub clock: Arc<dyn Clock>,
+    /// Most bytes of one document by [`Document::size`](crate::Document::size).
+    pub max_entity_bytes: usize,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            schemas: Arc::default(),
+            clock: Arc::new(SystemClock),
+            max_entity_bytes: DEFAULT_MAX_ENTITY_BYTES,
+        }
+    }
+}
+
+/// Makes open stores of one kind.
+#[async_trait]
+pub trait StrategyFactory: fmt::Debug + Send + Sync {
+    /// The name in `storage.strategy` and of `--source-type`: `json`.
+    fn name(&self) -> &'static str;
+
+    /// One line on what it is, for `repoctl strategies`.
+    fn summary(&self) -> &'static str;
+
+    /// The key of its settings within `storage`: `json_strategy`. Two
+    /// factories may share one.
+    fn settings_key(&self) -> &'static str;
+
+    /// Checks the settings without touching the store.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for an unknown key (the nearest known one in the hint)
+    /// or a wrong value; `Unsupported` for a value not yet supported.
+    /// `settings` is an object; keys left out have their defaults.
+    fn check(&self, settings: &Json) -> Result<()>;
+
+    /// The JSON Schema of the settings, for `schemas/config.schema.json`.
+    fn settings_schema(&self) -> Json;
+
+    /// The settings of a store named by URL, or `None` if the URL is not of
+    /// this kind. `json:DIR`, `sqlite:FILE`, …
+    ///
+    /// # Errors
+    /// `ConfigInvalid` when the URL is of this kind but malformed.
+    fn settings_from_url(&self, url: &str) -> Result<Option<Json>>;
+
+    /// Opens the store. A store that does not exist is `NotFound` when opened
+    /// read-only; opened for writing it is left to `prepare` to make.
+    async fn open(&self, settings: &Json, options: OpenOptions)
+    -> Result<Arc<dyn StorageStrategy>>;
+}
+
+/// The factories by name.
+#[derive(Debug, Clone, Default)]
+pub struct Registry(BTreeMap<&'static str, Arc<dyn StrategyFactory>>);
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a factory; a later one of the same name takes its place.
+    #[must_use]
+    pub fn with(mut self, factory: impl StrategyFactory + 'static) -> Self {
+        self.0.insert(factory.name(), Arc::new(factory));
+        self
+    }
+
+    /// The factory of a name.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for an unknown name, with the known ones in the hint.
+    pub fn get(&self, name: &str) -> Result<&Arc<dyn StrategyFactory>> {
+        self.0.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.0.keys().copied().collect();
+            Error::new(ErrorKind::ConfigInvalid, "choose a strategy", "unknown storage strategy")
+                .with("strategy", name)
+                .hint(format!("known strategies: {}", known.join(", ")))
+        })
+    }
+
+    /// The factories by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn StrategyFactory>> {
+        self.0.values()
+    }
+
+    /// The factory and the settings of a store named by URL.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` when no factory knows the URL.
+    pub fn by_url(&self, url: &str) -> Result<(&Arc<dyn StrategyFactory>, Json)> {
+        for factory in self.0.values() {
+            if let Some(settings) = factory.settings_from_url(url)? {
+                return Ok((factory, settings));
+            }
+        }
+        let scheme = url.split(':').next().unwrap_or_default();
+        Err(Error::new(ErrorKind::ConfigInvalid, "choose a strategy", "unknown kind of store URL")
+            .with("scheme", scheme)
+            .hint("a store is named like json:DIR or sqlite:FILE"))
+    }
+}

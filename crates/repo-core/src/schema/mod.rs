@@ -1,0 +1,169 @@
+//! Collections as their JSON Schema files declare them.
+
+mod parse;
+mod set;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use set::Schemas;
+pub use validate::DocumentValidator;
+
+use crate::{CollectionName, Document, EntityId, Error, ErrorKind, FieldPath, Result, Value};
+
+/// Most bytes of text in an indexed field.
+pub const MAX_INDEXED_TEXT_BYTES: usize = 1_000;
+/// Most bytes of a document by [`Document::size`] unless the configuration
+/// raises it: what a DynamoDB item holds (400 KB), less room for metadata.
+pub const DEFAULT_MAX_ENTITY_BYTES: usize = 380 * 1_024;
+
+/// What the engine knows of one collection.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CollectionSchema {
+    /// Its name.
+    pub collection: CollectionName,
+    /// The top-level field that repeats the id in every document.
+    pub id_field: FieldPath,
+    /// Fields to index; each index is one or more fields.
+    pub indexes: Vec<Vec<FieldPath>>,
+    /// Which collection the ids in a field refer to. Reported, not enforced.
+    pub references: BTreeMap<FieldPath, CollectionName>,
+    /// Version of the shape of the documents, 1 or more.
+    pub schema_version: u32,
+    /// The declared fields at the top, by name.
+    pub fields: Vec<Field>,
+    /// The whole JSON Schema, for validation; `None` without a schema file.
+    pub json_schema: Option<Arc<serde_json::Value>>,
+}
+
+/// A declared field at the top of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: FieldKind,
+    /// Whether null is allowed.
+    pub nullable: bool,
+}
+
+/// The JSON type of a declared field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// `string`
+    Text,
+    /// `integer`
+    Integer,
+    /// `number`
+    Number,
+    /// `boolean`
+    Boolean,
+    /// `array`
+    Array,
+    /// `object`
+    Object,
+    /// Anything, or several types.
+    Any,
+}
+
+impl CollectionSchema {
+    /// A collection without a schema file: id field `id`, no index.
+    #[must_use]
+    pub fn undeclared(collection: CollectionName) -> Self {
+        Self {
+            collection,
+            id_field: FieldPath::top("id"),
+            indexes: Vec::new(),
+            references: BTreeMap::new(),
+            schema_version: 1,
+            fields: Vec::new(),
+            json_schema: None,
+        }
+    }
+
+    /// Every field that stands in some index, once.
+    pub fn indexed_fields(&self) -> impl Iterator<Item = &FieldPath> {
+        let mut seen: Vec<&FieldPath> = Vec::new();
+        for path in self.indexes.iter().flatten() {
+            if !seen.contains(&path) {
+                seen.push(path);
+            }
+        }
+        seen.into_iter()
+    }
+
+    /// The name of the id field.
+    #[must_use]
+    pub fn id_name(&self) -> &str {
+        &self.id_field.steps()[0]
+    }
+
+    /// The id that `document` carries.
+    ///
+    /// # Errors
+    /// `Invalid` when the id field is missing, not a string, or not an id.
+    pub fn id_of(&self, document: &Document) -> Result<EntityId> {
+        match document.get(&self.id_field) {
+            Some(Value::String(id)) => EntityId::new(&id)
+                .map_err(|error| self.refuse(error.message(), &self.id_field.to_pointer())),
+            Some(_) => {
+                Err(self.refuse("the id field is not a string", &self.id_field.to_pointer()))
+            }
+            None => Err(self.refuse("the id field is missing", &self.id_field.to_pointer())),
+        }
+    }
+
+    /// Checks the rules that depend on the collection: the id field, the text
+    /// of indexed fields, and the size. Every strategy calls this for each
+    /// document it is about to write.
+    ///
+    /// # Errors
+    /// `Invalid`, with collection, id and JSON Pointer in the context.
+    pub fn check_document(
+        &self,
+        id: &EntityId,
+        document: &Document,
+        max_entity_bytes: usize,
+    ) -> Result<()> {
+        let found = self.id_of(document).map_err(|error| error.with("id", id))?;
+        if found != *id {
+            return Err(self
+                .refuse("the id field differs from the id", &self.id_field.to_pointer())
+                .with("id", id)
+                .with("found", found));
+        }
+        for path in self.indexed_fields() {
+            let Some(Value::String(text)) = document.get(path) else { continue };
+            if text.len() > MAX_INDEXED_TEXT_BYTES {
+                return Err(self
+                    .refuse(
+                        "an indexed field holds more than 1000 bytes of text",
+                        &path.to_pointer(),
+                    )
+                    .with("bytes", text.len())
+                    .with("id", id));
+            }
+        }
+        if document.size() > max_entity_bytes {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "check a document",
+                "the document is larger than the limit",
+            )
+            .with("collection", &self.collection)
+            .with("pointer", "")
+            .with("bytes", document.size())
+            .with("limit", max_entity_bytes)
+            .with("id", id)
+            .hint("limits.max_entity_bytes raises it for stores that can hold more"));
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, why: &str, pointer: &str) -> Error {
+        Error::new(ErrorKind::Invalid, "check a document", why)
+            .with("collection", &self.collection)
+            .with("pointer", pointer)
+    }
+}

@@ -1,0 +1,126 @@
+//! Reading a collection's JSON Schema file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::{CollectionSchema, Field, FieldKind};
+use crate::{CollectionName, Error, ErrorKind, FieldPath, Result};
+
+/// The `x-repository` block.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Block {
+    collection: CollectionName,
+    id_field: String,
+    #[serde(default)]
+    indexes: Vec<Vec<String>>,
+    #[serde(default)]
+    references: BTreeMap<String, CollectionName>,
+    #[serde(default = "one")]
+    schema_version: u32,
+    #[serde(default)]
+    enforce_references: bool,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl CollectionSchema {
+    /// Reads a JSON Schema (2020-12) with an `x-repository` block.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` when it is not one; `Unsupported` when it asks to
+    /// enforce references.
+    pub fn parse(text: &str) -> Result<Self> {
+        let schema: Json = serde_json::from_str(text)
+            .map_err(|source| refuse("not JSON").with("reason", &source).caused_by(source))?;
+        let block = schema.get("x-repository").cloned().ok_or_else(|| {
+            refuse("the x-repository block is missing")
+                .hint("add \"x-repository\": {\"collection\": …, \"idField\": …}")
+        })?;
+        let block: Block = serde_json::from_value(block).map_err(|source| {
+            refuse("the x-repository block is malformed").with("reason", &source).caused_by(source)
+        })?;
+        build(block, schema)
+    }
+}
+
+fn build(block: Block, schema: Json) -> Result<CollectionSchema> {
+    if block.enforce_references {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "read a collection schema",
+            "enforceReferences is not yet supported: it would break out-of-order copying",
+        )
+        .with("collection", block.collection));
+    }
+    let named = |error: Error| error.with("collection", &block.collection);
+    let path = |text: &String| {
+        FieldPath::parse(text).map_err(|error| named(refuse(error.message())).with("field", text))
+    };
+    if block.schema_version == 0 {
+        return Err(named(refuse("schemaVersion is 1 or more")));
+    }
+    let id_field = path(&block.id_field)?;
+    if id_field.steps().len() != 1 {
+        return Err(named(refuse("idField names a field at the top")));
+    }
+    if block.indexes.iter().any(Vec::is_empty) {
+        return Err(named(refuse("an index names at least one field")));
+    }
+    let indexes = block
+        .indexes
+        .iter()
+        .map(|index| index.iter().map(path).collect())
+        .collect::<Result<_>>()?;
+    let references = block
+        .references
+        .iter()
+        .map(|(field, target)| Ok((path(field)?, target.clone())))
+        .collect::<Result<_>>()?;
+    super::validate::compile(&schema).map_err(named)?;
+    Ok(CollectionSchema {
+        fields: fields(&schema),
+        id_field,
+        indexes,
+        references,
+        schema_version: block.schema_version,
+        collection: block.collection,
+        json_schema: Some(Arc::new(schema)),
+    })
+}
+
+fn refuse(why: &str) -> Error {
+    Error::new(ErrorKind::ConfigInvalid, "read a collection schema", why)
+}
+
+/// The declared properties at the top.
+fn fields(schema: &Json) -> Vec<Field> {
+    let Some(Json::Object(properties)) = schema.get("properties") else { return Vec::new() };
+    properties
+        .iter()
+        .map(|(name, property)| {
+            let types: Vec<&str> = match property.get("type") {
+                Some(Json::String(one)) => vec![one],
+                Some(Json::Array(many)) => many.iter().filter_map(Json::as_str).collect(),
+                _ => Vec::new(),
+            };
+            let nullable = types.is_empty() || types.contains(&"null");
+            let mut others = types.into_iter().filter(|name| *name != "null");
+            let kind = match (others.next(), others.next()) {
+                (Some("string"), None) => FieldKind::Text,
+                (Some("integer"), None) => FieldKind::Integer,
+                (Some("number"), None) => FieldKind::Number,
+                (Some("boolean"), None) => FieldKind::Boolean,
+                (Some("array"), None) => FieldKind::Array,
+                (Some("object"), None) => FieldKind::Object,
+                _ => FieldKind::Any,
+            };
+            Field { name: name.clone(), kind, nullable }
+        })
+        .collect()
+}

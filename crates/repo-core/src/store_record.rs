@@ -1,0 +1,78 @@
+//! What every store keeps about itself, from its first layout on.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{CollectionName, Error, ErrorKind, Result};
+
+/// The store's own record.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StoreRecord {
+    /// Version of the physical layout; each strategy counts its own.
+    pub layout_version: u32,
+    /// Raised when writers have to be fenced off; 0 at first.
+    pub epoch: u64,
+    /// Each prepared collection.
+    pub collections: BTreeMap<CollectionName, CollectionState>,
+    /// A migration into this store that has not finished.
+    pub migration: Option<MigrationState>,
+}
+
+/// What the store keeps of one prepared collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CollectionState {
+    /// `schemaVersion` of the schema that prepared it; 1 without a schema.
+    pub schema_version: u32,
+    /// The highest version that a purge removed; 0 at first. An id without a
+    /// record starts one above it.
+    pub floor: u64,
+}
+
+/// An unfinished migration, kept with its target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationState {
+    /// Fingerprint of the plan: the same plan resumes, another is refused.
+    pub plan: String,
+    /// What the tool needs to go on, as JSON text without secrets.
+    pub progress: String,
+}
+
+/// A change to the store's own record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUpdate {
+    /// Raises the floor of a collection; a lower value changes nothing.
+    RaiseFloor {
+        /// The collection, which is prepared.
+        collection: CollectionName,
+        /// The new floor.
+        floor: u64,
+    },
+    /// Sets or clears the migration state, if the plan stored now is
+    /// `expected` (`None`: no migration). Otherwise `Locked`.
+    Migration {
+        /// The plan that the caller believes is stored.
+        expected: Option<String>,
+        /// What to store instead.
+        state: Option<MigrationState>,
+    },
+}
+
+/// Checks the condition of [`StoreUpdate::Migration`]: that the stored plan is
+/// the expected one.
+///
+/// # Errors
+/// `Locked` otherwise.
+pub fn check_migration(stored: Option<&MigrationState>, expected: Option<&str>) -> Result<()> {
+    let stored = stored.map(|state| state.plan.as_str());
+    if stored == expected {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Locked,
+        "update the store's record",
+        "the migration kept in this store is another one",
+    )
+    .with("stored", stored.unwrap_or("none"))
+    .with("expected", expected.unwrap_or("none")))
+}

@@ -1,0 +1,207 @@
+//! The contract that every store keeps: [`StorageStrategy`].
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::{
+    Applied, Capabilities, CollectionName, CollectionSchema, Consistency, EntityId, Error,
+    ErrorKind, Filter, Page, Query, Record, RecordStream, Result, ScanOptions, StoreRecord,
+    StoreUpdate, Timestamp, Write, Written,
+};
+
+/// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.
+///
+/// Every method keeps the same meaning in every strategy. What a store cannot
+/// do is refused with `Unsupported` or `LimitExceeded` and named in its
+/// [`Capabilities`]; it is never weakened silently.
+///
+/// Rules for all methods:
+/// - A collection that [`prepare`](Self::prepare) has not made is `NotFound`,
+///   and the hint names `repoctl init`.
+/// - Dropping a returned future may leave a write applied or not applied,
+///   never half applied.
+/// - No method retries, limits or times anything by itself: layers do.
+#[async_trait]
+pub trait StorageStrategy: fmt::Debug + Send + Sync {
+    /// The name of the strategy and where this store is, for messages and to
+    /// tell two stores apart: `json:/srv/data`. Holds no secret. Two handles
+    /// on one store give the same text.
+    fn location(&self) -> &str;
+
+    /// The limits and features of this store.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Makes what the collections need: files, tables, indexes. What is there
+    /// already stays; an index that a schema gained is added and filled.
+    /// Safe to repeat. The only method that makes anything outside a
+    /// collection.
+    ///
+    /// # Errors
+    /// `Unsupported` on a store opened read-only; `Conflict` when something
+    /// that is not ours stands in the place, which stays unaltered.
+    async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>>;
+
+    /// The prepared collections, by name.
+    async fn collections(&self) -> Result<Vec<CollectionName>>;
+
+    /// The records of `ids` in their order, tombstones too, `None` where there
+    /// is no record. Strong: sees every acknowledged write.
+    async fn get_many(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>>;
+
+    /// One page of live entities. See [`Query`] for filter, order and paging.
+    ///
+    /// # Errors
+    /// `Invalid` for a cursor of another query.
+    async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page>;
+
+    /// How many live entities match.
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: &Filter,
+        consistency: Consistency,
+    ) -> Result<u64>;
+
+    /// All records of a segment, live and tombstones, in the store's own
+    /// order. A record that does not change while the scan runs is returned
+    /// exactly once; one that changes is returned in its old or new state.
+    async fn scan(&self, collection: &CollectionName, options: ScanOptions)
+    -> Result<RecordStream>;
+
+    /// Does all writes or none, atomically over all collections, durable when
+    /// it returns. The answers stand in the order of the writes.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, `NotFound` or `Conflict` when preconditions fail, each
+    /// named (see [`Error::failed_preconditions`]); `Invalid` for a document
+    /// that breaks a rule or a key named twice; `LimitExceeded` above the
+    /// limits in [`Capabilities`]. Nothing was written then. `Unavailable`:
+    /// nothing was written, try again. `OutcomeUnknown`: it may have been.
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>>;
+
+    /// Writes each record whose version is higher than the stored one, with
+    /// its own version and times. Ignores floors. Idempotent. Not atomic over
+    /// records: after an error any part of them may be stored. The answers
+    /// stand in the order of the records; a key may stand several times.
+    ///
+    /// # Errors
+    /// `Invalid`, before anything is written, when a document breaks a rule of
+    /// this store's schemas or limits.
+    async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>>;
+
+    /// Removes tombstones written before `older_than`, after raising the
+    /// collection's floor durably to the highest version removed.
+    ///
+    /// # Errors
+    /// `Locked` while a migration into this store is unfinished.
+    async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged>;
+
+    /// The store's own record.
+    async fn store_record(&self) -> Result<StoreRecord>;
+
+    /// Changes the store's own record, durably, and returns it.
+    async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord>;
+
+    /// Brings the store's files into their resting form: a JSON store writes
+    /// its journal back into the files, SQLite its write-ahead log. Stores
+    /// without such a form do nothing.
+    async fn checkpoint(&self) -> Result<()>;
+
+    /// Whether the store can be reached and is sound. Changes nothing.
+    async fn health(&self) -> Result<Health>;
+
+    /// Ends all work of this handle and gives its locks and files back. Later
+    /// calls are `Unavailable`. Safe to repeat.
+    async fn close(&self) -> Result<()>;
+
+    /// A feed of changes. Not offered by any strategy yet.
+    ///
+    /// # Errors
+    /// `Unsupported` unless [`Capabilities::changes`].
+    async fn changes(&self, _after: Option<&str>) -> Result<RecordStream> {
+        Err(unsupported("changes", self.location()))
+    }
+
+    /// Fences off writers of an older epoch. Not offered by any strategy yet.
+    ///
+    /// # Errors
+    /// `Unsupported` unless [`Capabilities::fence`].
+    async fn fence(&self, _epoch: u64) -> Result<()> {
+        Err(unsupported("fence", self.location()))
+    }
+}
+
+fn unsupported(operation: &'static str, location: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, operation, "this store does not offer it yet")
+        .with("store", location)
+}
+
+/// The error for a collection that was never prepared.
+#[must_use]
+pub fn not_prepared(operation: &'static str, collection: &CollectionName, location: &str) -> Error {
+    Error::new(ErrorKind::NotFound, operation, "the collection was never prepared")
+        .with("collection", collection)
+        .with("store", location)
+        .hint("make it with `repoctl init`")
+}
+
+/// What `prepare` did for one collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// The collection.
+    pub collection: CollectionName,
+    /// What happened.
+    pub change: PrepareChange,
+}
+
+/// What `prepare` did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrepareChange {
+    /// It was not there and was made.
+    Created,
+    /// Indexes, views or the schema version were brought up to date.
+    Updated,
+    /// It was already as declared.
+    Unchanged,
+}
+
+/// What `purge` did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Purged {
+    /// Tombstones removed.
+    pub removed: u64,
+    /// The floor of the collection now.
+    pub floor: u64,
+}
+
+/// What a health check saw.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Health {
+    /// The single checks; the store is healthy when all are ok.
+    pub checks: Vec<HealthCheck>,
+}
+
+/// One thing that a health check looked at.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct HealthCheck {
+    /// What was looked at, for example `journal`.
+    pub name: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was seen.
+    pub detail: String,
+}
+
+impl Health {
+    /// Whether every check is ok.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.checks.iter().all(|check| check.ok)
+    }
+}

@@ -1,0 +1,114 @@
+//! Conveniences over the contract, the same for every strategy.
+
+use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt as _};
+
+use crate::{
+    CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Precondition, Query, Result,
+    StorageStrategy, Version, Write, Written,
+};
+
+/// Conveniences that every [`StorageStrategy`] has. They are not methods of
+/// the trait itself, so that no strategy can get them wrong.
+#[async_trait]
+pub trait StorageStrategyExt: StorageStrategy {
+    /// The live entity, or `None`. Strong.
+    async fn get(&self, collection: &CollectionName, id: &EntityId) -> Result<Option<Entity>> {
+        let records = self.get_many(collection, std::slice::from_ref(id)).await?;
+        Ok(records.into_iter().next().flatten().and_then(crate::Record::into_live))
+    }
+
+    /// Stores a document whether or not the entity is there.
+    async fn save(&self, key: Key, document: Document) -> Result<Entity> {
+        self.put(key, document, Precondition::Any).await
+    }
+
+    /// Stores a new entity.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when there is a live entity.
+    async fn create(&self, key: Key, document: Document) -> Result<Entity> {
+        self.put(key, document, Precondition::Absent).await
+    }
+
+    /// Stores a document over the expected version.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no live entity, `Conflict` when it has
+    /// another version.
+    async fn update(&self, key: Key, document: Document, expected: Version) -> Result<Entity> {
+        self.put(key, document, Precondition::Version(expected)).await
+    }
+
+    /// Stores one document if the precondition holds.
+    async fn put(
+        &self,
+        key: Key,
+        document: Document,
+        precondition: Precondition,
+    ) -> Result<Entity> {
+        let write = Write::put(key.clone(), document.clone(), precondition);
+        match only(self.commit(vec![write]).await?)? {
+            Written::Put { version, created_at, updated_at } => Ok(Entity {
+                collection: key.collection,
+                id: key.id,
+                version,
+                created_at,
+                updated_at,
+                document,
+            }),
+            other => Err(unexpected("put", other)),
+        }
+    }
+
+    /// Deletes the entity of the expected version and returns the tombstone's.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no live entity, `Conflict` when it has
+    /// another version.
+    async fn delete_version(&self, key: Key, expected: Version) -> Result<Version> {
+        let write = Write::delete(key, Precondition::Version(expected));
+        let written = only(self.commit(vec![write]).await?)?;
+        written.version().ok_or_else(|| unexpected("delete", written))
+    }
+
+    /// Deletes the entity if it is there, and returns the tombstone's version
+    /// if it was.
+    async fn delete(&self, key: Key) -> Result<Option<Version>> {
+        let write = Write::delete(key, Precondition::Any);
+        Ok(only(self.commit(vec![write]).await?)?.version())
+    }
+
+    /// Every entity of a query, page after page. A limit of the query is the
+    /// size of a page, not an end.
+    fn stream<'a>(
+        &'a self,
+        collection: &'a CollectionName,
+        query: Query,
+    ) -> BoxStream<'a, Result<Entity>> {
+        let pages = stream::unfold(Some(query), move |query| async move {
+            let query = query?;
+            match self.query(collection, &query).await {
+                Ok(page) => {
+                    let next = page.next.map(|cursor| query.after(cursor));
+                    Some((page.entities.into_iter().map(Ok).collect(), next))
+                }
+                Err(error) => Some((vec![Err(error)], None)),
+            }
+        });
+        pages.map(stream::iter).flatten().boxed()
+    }
+}
+
+impl<S: StorageStrategy + ?Sized> StorageStrategyExt for S {}
+
+fn only(written: Vec<Written>) -> Result<Written> {
+    written.into_iter().next().ok_or_else(|| {
+        Error::new(ErrorKind::Corrupt, "commit", "the store answered for fewer writes than asked")
+    })
+}
+
+fn unexpected(operation: &'static str, written: Written) -> Error {
+    Error::new(ErrorKind::Corrupt, operation, "the store answered something else than asked")
+        .with("answer", format!("{written:?}"))
+}

@@ -1,0 +1,254 @@
+//! Transactions: reads tracked, writes buffered, one conditional commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::BackoffBuilder as _;
+
+use crate::{
+    Change, Document, Entity, Error, ErrorKind, Key, Precondition, Result, StorageStrategy,
+    StorageStrategyExt as _, Version, Write, Written,
+};
+
+/// A transaction over the keys of one store, of any collections.
+///
+/// Reads by key see the transaction's own writes, and the commit checks the
+/// version of everything read, also of what was absent. So transactions are
+/// serializable over keys. Queries are not tracked: a query made beside a
+/// transaction reads committed state, and phantoms are not prevented.
+///
+/// Dropping a transaction rolls it back.
+#[derive(Debug)]
+pub struct Transaction {
+    strategy: Arc<dyn StorageStrategy>,
+    read: BTreeMap<Key, Option<Entity>>,
+    writes: BTreeMap<Key, Buffered>,
+}
+
+/// A buffered write; without a document it deletes.
+#[derive(Debug)]
+struct Buffered {
+    document: Option<Document>,
+}
+
+impl Transaction {
+    /// Begins a transaction.
+    #[must_use]
+    pub fn begin(strategy: Arc<dyn StorageStrategy>) -> Self {
+        Self { strategy, read: BTreeMap::new(), writes: BTreeMap::new() }
+    }
+
+    /// The document under a key as this transaction sees it.
+    ///
+    /// # Errors
+    /// Those of [`StorageStrategy::get_many`].
+    pub async fn get(&mut self, key: &Key) -> Result<Option<Document>> {
+        if let Some(buffered) = self.writes.get(key) {
+            return Ok(buffered.document.clone());
+        }
+        Ok(self.stored(key).await?.map(|entity| entity.document.clone()))
+    }
+
+    /// The stored entity under a key, read once and remembered; without this
+    /// transaction's own writes.
+    ///
+    /// # Errors
+    /// Those of [`StorageStrategy::get_many`].
+    pub async fn stored(&mut self, key: &Key) -> Result<Option<&Entity>> {
+        if !self.read.contains_key(key) {
+            let entity = self.strategy.get(&key.collection, &key.id).await?;
+            self.read.insert(key.clone(), entity);
+        }
+        Ok(self.read.get(key).and_then(Option::as_ref))
+    }
+
+    /// Stores a document whether or not the entity is there.
+    pub fn save(&mut self, key: Key, document: Document) {
+        self.writes.insert(key, Buffered { document: Some(document) });
+    }
+
+    /// Stores a new entity.
+    ///
+    /// # Errors
+    /// `AlreadyExists` when this transaction sees one.
+    pub async fn create(&mut self, key: Key, document: Document) -> Result<()> {
+        if self.get(&key).await?.is_some() {
+            return Err(self.refuse(&key, Precondition::Absent));
+        }
+        self.save(key, document);
+        Ok(())
+    }
+
+    /// Stores a document over the expected stored version.
+    ///
+    /// # Errors
+    /// `NotFound` when this transaction sees no entity, `Conflict` when the
+    /// stored one has another version.
+    pub async fn update(&mut self, key: Key, document: Document, expected: Version) -> Result<()> {
+        self.expect(&key, expected).await?;
+        self.save(key, document);
+        Ok(())
+    }
+
+    /// Deletes an entity if it is there.
+    pub fn delete(&mut self, key: Key) {
+        self.writes.insert(key, Buffered { document: None });
+    }
+
+    /// Deletes the entity of the expected stored version.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub async fn delete_version(&mut self, key: Key, expected: Version) -> Result<()> {
+        self.expect(&key, expected).await?;
+        self.delete(key);
+        Ok(())
+    }
+
+    async fn expect(&mut self, key: &Key, expected: Version) -> Result<()> {
+        let gone = self.get(key).await?.is_none();
+        let stored = self.stored(key).await?.map(|entity| entity.version);
+        if gone || stored.is_some_and(|version| version != expected) {
+            return Err(self.refuse(key, Precondition::Version(expected)));
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, key: &Key, expected: Precondition) -> Error {
+        let deleted_here = self.writes.get(key).is_some_and(|buffered| buffered.document.is_none());
+        let stored = self.read.get(key).and_then(Option::as_ref).map(|entity| entity.version);
+        let actual = if deleted_here { None } else { stored };
+        let failure = crate::FailedPrecondition { key: key.clone(), expected, actual };
+        Error::preconditions("transaction", vec![(failure, false)])
+    }
+
+    /// Commits all writes, if everything read is unchanged. The answers stand
+    /// by key.
+    ///
+    /// # Errors
+    /// `Conflict` when something read has changed: nothing was written, and
+    /// the whole transaction may be tried again. Else those of
+    /// [`StorageStrategy::commit`].
+    pub async fn commit(mut self) -> Result<BTreeMap<Key, Written>> {
+        let writes = self.take_writes();
+        if writes.iter().all(|write| write.change == Change::Check) && writes.len() <= 1 {
+            // One read, or nothing at all: it was consistent when it was made.
+            return Ok(BTreeMap::new());
+        }
+        let keys: Vec<Key> = writes.iter().map(|write| write.key.clone()).collect();
+        let written = self.strategy.commit(writes).await.map_err(as_conflict)?;
+        Ok(keys.into_iter().zip(written).collect())
+    }
+
+    /// Drops all writes. The same as dropping the transaction.
+    pub fn rollback(self) {}
+
+    fn take_writes(&mut self) -> Vec<Write> {
+        let mut buffered = std::mem::take(&mut self.writes);
+        let mut writes = Vec::with_capacity(self.read.len() + buffered.len());
+        for (key, entity) in std::mem::take(&mut self.read) {
+            let precondition = match &entity {
+                Some(entity) => Precondition::Version(entity.version),
+                None => Precondition::Absent,
+            };
+            writes.push(match buffered.remove(&key) {
+                Some(Buffered { document: Some(document) }) => {
+                    Write::put(key, document, precondition)
+                }
+                Some(Buffered { document: None }) if entity.is_some() => {
+                    Write::delete(key, precondition)
+                }
+                _ => Write::check(key, precondition),
+            });
+        }
+        for (key, Buffered { document }) in buffered {
+            writes.push(match document {
+                Some(document) => Write::put(key, document, Precondition::Any),
+                None => Write::delete(key, Precondition::Any),
+            });
+        }
+        writes
+    }
+}
+
+/// Whatever precondition failed at commit, it was on something read before.
+fn as_conflict(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotFound
+            if !error.failed_preconditions().is_empty() =>
+        {
+            error.into_kind(ErrorKind::Conflict)
+        }
+        _ => error,
+    }
+}
+
+/// How [`transaction`] tries again after a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Most attempts, the first included; 1 or more.
+    pub max_attempts: usize,
+    /// Pause before the second attempt; doubled each time, with jitter.
+    pub min_delay: Duration,
+    /// Longest pause.
+    pub max_delay: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            max_attempts: 64,
+            min_delay: Duration::from_millis(1),
+            max_delay: Duration::from_millis(250),
+        }
+    }
+}
+
+/// Runs `body` in a transaction and commits it. When the commit meets a
+/// conflict or `Unavailable`, all of it is tried again with capped, jittered
+/// back-off. An error of `body` itself rolls back and is returned.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use repo_core::*;
+/// # async fn run(strategy: Arc<dyn StorageStrategy>) -> Result<()> {
+/// let key = Key::new("counters".parse()?, "hits".parse()?);
+/// transaction(&strategy, RetryPolicy::default(), async |tx| {
+///     let count = match tx.get(&key).await? {
+///         Some(document) => document.deserialize::<serde_json::Value>()?["n"].as_u64(),
+///         None => None,
+///     };
+///     let next = serde_json::json!({ "id": "hits", "n": count.unwrap_or(0) + 1 });
+///     tx.save(key.clone(), Document::from_serialize(&next)?);
+///     Ok(())
+/// })
+/// .await
+/// # }
+/// ```
+///
+/// # Errors
+/// The error of `body`; or that of the last commit, when the attempts are used
+/// up or it cannot be tried again (`OutcomeUnknown` is not).
+pub async fn transaction<T>(
+    strategy: &Arc<dyn StorageStrategy>,
+    policy: RetryPolicy,
+    mut body: impl AsyncFnMut(&mut Transaction) -> Result<T>,
+) -> Result<T> {
+    let mut pauses = backon::ExponentialBuilder::default()
+        .with_min_delay(policy.min_delay)
+        .with_max_delay(policy.max_delay)
+        .with_jitter()
+        .with_max_times(policy.max_attempts.saturating_sub(1))
+        .build();
+    loop {
+        let mut tx = Transaction::begin(Arc::clone(strategy));
+        let value = body(&mut tx).await?;
+        let Err(error) = tx.commit().await else { return Ok(value) };
+        let again = matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unavailable);
+        match pauses.next() {
+            Some(pause) if again => tokio::time::sleep(pause).await,
+            _ => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Conditional writes, the one primitive behind every change, and what
+//! `commit` and `apply` answer.
+
+use std::fmt;
+
+use crate::{Document, Error, ErrorKind, FailedPrecondition, Key, Result, Timestamp, Version};
+
+/// What must hold for a write to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    Any,
+    /// There is no live entity.
+    Absent,
+    /// There is a live entity.
+    Exists,
+    /// There is a live entity of exactly this version.
+    Version(Version),
+}
+
+impl Precondition {
+    /// Whether it holds for the version of the live entity, `None` for none.
+    #[must_use]
+    pub fn holds(self, live: Option<Version>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => live.is_none(),
+            Self::Exists => live.is_some(),
+            Self::Version(version) => live == Some(version),
+        }
+    }
+}
+
+impl fmt::Display for Precondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("anything"),
+            Self::Absent => f.write_str("no entity"),
+            Self::Exists => f.write_str("an entity"),
+            Self::Version(version) => write!(f, "version {version}"),
+        }
+    }
+}
+
+/// What a write does once its precondition holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Stores this document.
+    Put(Document),
+    /// Leaves a tombstone. With [`Precondition::Any`] and no live entity: nothing.
+    Delete,
+    /// Changes nothing, and only checks the precondition.
+    Check,
+}
+
+/// One conditional write of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// What it is about; a key stands at most once in a commit.
+    pub key: Key,
+    /// What must hold.
+    pub precondition: Precondition,
+    /// What is done.
+    pub change: Change,
+}
+
+impl Write {
+    /// Stores `document` under `key` if `precondition` holds.
+    #[must_use]
+    pub fn put(key: Key, document: Document, precondition: Precondition) -> Self {
+        Self { key, precondition, change: Change::Put(document) }
+    }
+
+    /// Deletes `key` if `precondition` holds.
+    #[must_use]
+    pub fn delete(key: Key, precondition: Precondition) -> Self {
+        Self { key, precondition, change: Change::Delete }
+    }
+
+    /// Only checks that `precondition` holds for `key`.
+    #[must_use]
+    pub fn check(key: Key, precondition: Precondition) -> Self {
+        Self { key, precondition, change: Change::Check }
+    }
+
+    /// The failure to report when the live version is `actual` and the
+    /// precondition does not hold; `None` when it holds. Collect these for all
+    /// writes and hand them to [`Error::preconditions`].
+    #[must_use]
+    pub fn failure(&self, actual: Option<Version>) -> Option<(FailedPrecondition, bool)> {
+        if self.precondition.holds(actual) {
+            return None;
+        }
+        let failure =
+            FailedPrecondition { key: self.key.clone(), expected: self.precondition, actual };
+        Some((failure, matches!(self.change, Change::Check)))
+    }
+}
+
+/// Refuses a commit that names a key twice.
+///
+/// # Errors
+/// `Invalid`, naming the key.
+pub fn check_distinct_keys(writes: &[Write]) -> Result<()> {
+    let mut seen = std::collections::HashSet::with_capacity(writes.len());
+    for write in writes {
+        if !seen.insert(&write.key) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "commit",
+                "a key stands more than once in this commit",
+            )
+            .with("key", &write.key));
+        }
+    }
+    Ok(())
+}
+
+/// What one write of a successful commit did, in the order of the writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// The document was stored.
+    Put {
+        /// Its new version.
+        version: Version,
+        /// When the entity was created.
+        created_at: Timestamp,
+        /// When this version was written.
+        updated_at: Timestamp,
+    },
+    /// A live entity was deleted.
+    Deleted {
+        /// The version of the tombstone.
+        version: Version,
+        /// When it was deleted.
+        deleted_at: Timestamp,
+    },
+    /// Nothing changed: a check, or a delete of what was not there.
+    Unchanged,
+}
+
+impl Written {
+    /// The version that the write left, if it wrote.
+    #[must_use]
+    pub fn version(self) -> Option<Version> {
+        match self {
+            Self::Put { version, .. } | Self::Deleted { version, .. } => Some(version),
+            Self::Unchanged => None,
+        }
+    }
+}
+
+/// What `apply` did with one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Applied {
+    /// Its version was higher than the stored one, and it was written.
+    Applied,
+    /// The stored record has the same version and the same content.
+    Equal,
+    /// The stored record has a higher version.
+    Older,
+    /// The stored record has the same version and other content.
+    Diverged,
+}
