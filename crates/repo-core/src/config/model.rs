@@ -1,0 +1,105 @@
+//! The sections of the configuration as types.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, Result};
+
+/// The `storage` section, without the strategies' own settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageConfig {
+    /// The name of the storage strategy.
+    pub strategy: String,
+    /// The folder with the `*.schema.json` files of the collections; without
+    /// one the three Host Factory collections are used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schemas: Option<PathBuf>,
+    /// Whether written documents are checked against their collection's JSON
+    /// Schema.
+    pub validate_documents: bool,
+    /// Limits beyond those of the contract.
+    pub limits: Limits,
+}
+
+impl Default for StorageConfig {
+    fn default() -> Self {
+        Self {
+            strategy: "json".to_owned(),
+            schemas: None,
+            validate_documents: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Limits of what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Most bytes of one document, by DynamoDB's size formula. Above the
+    /// default of 380 KiB a document no longer fits into every store.
+    #[schemars(range(min = 1))]
+    pub max_entity_bytes: NonZeroUsize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let max_entity_bytes =
+            NonZeroUsize::new(DEFAULT_MAX_ENTITY_BYTES).unwrap_or(NonZeroUsize::MIN);
+        Self { max_entity_bytes }
+    }
+}
+
+/// The `migration` section: defaults for the flags of `migrateRepository`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MigrationConfig {
+    /// Records in one batch.
+    #[schemars(range(min = 1))]
+    pub batch_size: NonZeroUsize,
+    /// Whether the source is backed up before the first write.
+    pub create_backup: bool,
+    /// The folder for backups.
+    pub backup_location: PathBuf,
+    /// Whether both sides are compared after the last write.
+    pub validate_after_migration: bool,
+    /// Whether verified records are deleted from the source. Not yet
+    /// supported: `true` is refused.
+    pub cleanup_source: bool,
+    /// Batches copied at the same time.
+    #[schemars(range(min = 1))]
+    pub parallel_workers: NonZeroUsize,
+}
+
+impl Default for MigrationConfig {
+    fn default() -> Self {
+        let count = |number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            batch_size: count(100),
+            create_backup: true,
+            backup_location: PathBuf::from("backups"),
+            validate_after_migration: true,
+            cleanup_source: false,
+            parallel_workers: count(4),
+        }
+    }
+}
+
+impl MigrationConfig {
+    /// Refuses what is not yet supported, by name.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.cleanup_source {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "read the configuration",
+                "migration.cleanup_source: true is not yet supported",
+            )
+            .hint("set it to false; the source is never changed by a migration"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! The JSON Schema of the configuration, generated from the types.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value as Json, json};
+
+use super::{MigrationConfig, StorageConfig};
+use crate::Registry;
+
+/// The JSON Schema (2020-12) of a configuration with the strategies of a
+/// registry.
+#[must_use]
+pub fn config_schema(registry: &Registry) -> Json {
+    let mut storage = schema_of::<StorageConfig>();
+    if let Some(properties) = properties_mut(&mut storage) {
+        for factory in registry.iter() {
+            properties.insert(factory.settings_key().to_owned(), factory.settings_schema());
+        }
+        let names: Vec<&str> = registry.iter().map(|factory| factory.name()).collect();
+        if let Some(Json::Object(strategy)) = properties.get_mut("strategy") {
+            strategy.insert("enum".to_owned(), json!(names));
+        }
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Repository configuration",
+        "description": "Other top-level sections are ignored.",
+        "type": "object",
+        "properties": {
+            "$schema": { "type": "string" },
+            "storage": storage,
+            "migration": schema_of::<MigrationConfig>(),
+        },
+    })
+}
+
+fn schema_of<T: JsonSchema>() -> Json {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+fn properties_mut(schema: &mut Json) -> Option<&mut Map<String, Json>> {
+    schema.get_mut("properties")?.as_object_mut()
+}
+
+/// The names of a type's fields.
+pub(super) fn property_names<T: JsonSchema>() -> Vec<String> {
+    let mut schema = schema_of::<T>();
+    properties_mut(&mut schema).map(|map| map.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// The JSON type that the schema gives the value at `path`; `None` when the
+/// path is unknown or has no single type.
+pub(super) fn type_at<'a>(schema: &'a Json, path: &[String]) -> Option<&'a str> {
+    let node = path.iter().try_fold(schema, |node, step| {
+        let found = node.get("properties").and_then(|properties| properties.get(step));
+        resolve(schema, found.or_else(|| node.get("additionalProperties"))?)
+    })?;
+    match node.get("type")? {
+        Json::String(one) => Some(one),
+        Json::Array(many) => many.iter().filter_map(Json::as_str).find(|name| *name != "null"),
+        _ => None,
+    }
+}
+
+/// Follows `$ref` within a strategy's block, whose definitions stand in it.
+fn resolve<'a>(root: &'a Json, node: &'a Json) -> Option<&'a Json> {
+    let Some(Json::String(reference)) = node.get("$ref") else { return Some(node) };
+    let name = reference.strip_prefix("#/$defs/")?;
+    let blocks = root.pointer("/properties/storage/properties")?.as_object()?;
+    blocks.values().find_map(|block| block.get("$defs")?.get(name))
+}

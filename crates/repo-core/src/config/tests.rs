@@ -1,0 +1,105 @@
+use super::*;
+use crate::MemoryFactory;
+
+fn registry() -> Registry {
+    Registry::new().with(MemoryFactory)
+}
+
+fn load(file: &str, environment: &[(&str, &str)], overrides: &[(&str, Json)]) -> Result<Config> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("repository.json");
+    std::fs::write(&path, file).unwrap();
+    let sources = ConfigSources {
+        file: Some(path),
+        environment: environment.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        overrides: overrides.iter().map(|(k, v)| ((*k).into(), v.clone())).collect(),
+    };
+    Config::load(&sources, &registry())
+}
+
+fn origin(config: &Config, path: &str) -> (Json, String) {
+    let entry = config.entries().iter().find(|entry| entry.path == path).unwrap();
+    (entry.value.clone(), entry.origin.clone())
+}
+
+#[test]
+fn layers_stand_one_over_the_other_with_their_origin() {
+    let file = r#"{"storage":{"strategy":"memory","validate_documents":true},
+                   "migration":{"batch_size":7,"backup_location":"b"}}"#;
+    let config = load(
+        file,
+        &[("REPO_MIGRATION__BATCH_SIZE", "8"), ("REPO_LOG", "debug")],
+        &[("migration.backup_location", json!("c"))],
+    )
+    .unwrap();
+    assert_eq!(config.migration().batch_size.get(), 8);
+    assert_eq!(config.migration().backup_location, PathBuf::from("c"));
+    assert!(config.storage().validate_documents);
+    assert_eq!(origin(&config, "migration.batch_size"), (json!(8), "environment".into()));
+    assert_eq!(origin(&config, "migration.backup_location"), (json!("c"), "command line".into()));
+    assert_eq!(origin(&config, "migration.create_backup"), (json!(true), "default".into()));
+    assert!(origin(&config, "storage.strategy").1.ends_with("repository.json"));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    let cases = [
+        (r#"{"storage":{"strategie":"memory"}}"#, "strategy"),
+        (r#"{"storage":{"strategy":"memory","memory_stratgy":{}}}"#, "memory_strategy"),
+        (r#"{"storage":{"strategy":"memory","limits":{"max_entity_byte":1}}}"#, "max_entity_bytes"),
+        (r#"{"storage":{"strategy":"memory"},"migration":{"batchsize":1}}"#, "batch_size"),
+    ];
+    for (file, nearest) in cases {
+        let error = load(file, &[], &[]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{file}");
+        assert!(error.hint_text().unwrap().contains(nearest), "{file}: {error}");
+    }
+}
+
+#[test]
+fn wrong_values_are_refused() {
+    for file in [
+        "[]",
+        "{",
+        r#"{"storage":[]}"#,
+        r#"{"storage":{"strategy":"memory","memory_strategy":1}}"#,
+        r#"{"storage":{"strategy":"tape"}}"#,
+        r#"{"storage":{"strategy":"memory"},"migration":{"batch_size":0}}"#,
+        r#"{"storage":{"strategy":"memory"},"migration":{"batch_size":"9"}}"#,
+    ] {
+        let error = load(file, &[], &[]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{file}: {error}");
+    }
+    let cleanup = r#"{"storage":{"strategy":"memory"},"migration":{"cleanup_source":true}}"#;
+    let error = load(cleanup, &[], &[]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.message().contains("cleanup_source"));
+}
+
+#[test]
+fn variables_fill_strings_and_stay_strings() {
+    let file =
+        r#"{"storage":{"strategy":"memory"},"migration":{"backup_location":"a/${N}/$${N}"}}"#;
+    let config = load(file, &[("N", "007")], &[]).unwrap();
+    assert_eq!(config.migration().backup_location, PathBuf::from("a/007/${N}"));
+    let error = load(file, &[], &[]).unwrap_err();
+    assert_eq!(error.context_value("variable"), Some("N"));
+    assert_eq!(error.context_value("at"), Some("migration.backup_location"));
+}
+
+#[test]
+fn other_sections_are_ignored_and_listed() {
+    let file = r#"{"storage":{"strategy":"memory"},"logging":{"level":"x"},"json_strategy":{}}"#;
+    let config = load(file, &[], &[]).unwrap();
+    assert_eq!(config.ignored(), ["json_strategy", "logging"]);
+    assert_eq!(config.notices().len(), 1);
+}
+
+#[test]
+fn secrets_are_hidden() {
+    let hidden = |path: &str, value: Json| entries::hide(path, &value);
+    assert_eq!(hidden("storage.sql_strategy.password", json!("s3")), json!("***"));
+    assert_eq!(hidden("storage.sql_strategy.password", json!("${P}")), json!("${P}"));
+    assert_eq!(hidden("storage.x.url", json!("pg://u:s3@h/d")), json!("pg://***@h/d"));
+    assert_eq!(hidden("storage.x.name", json!("plain")), json!("plain"));
+}
