@@ -141,6 +141,12 @@ impl Query {
         self.limit.map_or(DEFAULT_PAGE_SIZE, NonZeroUsize::get)
     }
 
+    /// Whether a limit was set; without one a page has the default size.
+    #[must_use]
+    pub fn has_limit(&self) -> bool {
+        self.limit.is_some()
+    }
+
     /// Where to go on.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor> {

@@ -69,8 +69,8 @@ pub trait Repository<E: Model>: Send + Sync {
     /// Every value, streamed page by page.
     fn find_all(&self) -> BoxStream<'_, Result<Stored<E>>>;
 
-    /// Every value that the query matches, streamed page by page; the query's
-    /// limit is the size of a page.
+    /// Every value that the query matches, streamed page by page; with a limit
+    /// at most that many.
     fn find_by_criteria(&self, query: Query) -> BoxStream<'_, Result<Stored<E>>>;
 
     /// Whether it is there. Sees every acknowledged write.

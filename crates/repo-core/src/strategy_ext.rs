@@ -79,8 +79,8 @@ pub trait StorageStrategyExt: StorageStrategy {
         Ok(only(self.commit(vec![write]).await?)?.version())
     }
 
-    /// Every entity of a query, page after page. A limit of the query is the
-    /// size of a page, not an end.
+    /// Every entity of a query, page after page; with a limit at most that
+    /// many.
     fn stream<'a>(
         &'a self,
         collection: &'a CollectionName,
@@ -90,7 +90,8 @@ pub trait StorageStrategyExt: StorageStrategy {
             let query = query?;
             match self.query(collection, &query).await {
                 Ok(page) => {
-                    let next = page.next.map(|cursor| query.after(cursor));
+                    let more = page.next.filter(|_| !query.has_limit());
+                    let next = more.map(|cursor| query.after(cursor));
                     Some((page.entities.into_iter().map(Ok).collect(), next))
                 }
                 Err(error) => Some((vec![Err(error)], None)),

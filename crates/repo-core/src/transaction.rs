@@ -109,7 +109,7 @@ impl Transaction {
     async fn expect(&mut self, key: &Key, expected: Version) -> Result<()> {
         let gone = self.get(key).await?.is_none();
         let stored = self.stored(key).await?.map(|entity| entity.version);
-        if gone || stored.is_some_and(|version| version != expected) {
+        if gone || stored != Some(expected) {
             return Err(self.refuse(key, Precondition::Version(expected)));
         }
         Ok(())
