@@ -1,1 +1,18 @@
+//! What proves a storage strategy: one conformance suite that runs unchanged
+//! on every strategy and every layer, generators, and a differential test
+//! against the memory strategy.
+//!
+//! A strategy's own test file needs a [`Place`] and one line:
+//!
+//! ```ignore
+//! repo_testkit::conformance!(my_strategy, || async { MyPlace::new() });
+//! ```
+// The whole crate is test code: it fails by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod conformance;
+mod fixture;
+mod place;
+
+pub use fixture::{Fixture, Store};
+pub use place::Place;

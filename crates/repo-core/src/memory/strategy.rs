@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
@@ -24,7 +24,7 @@ pub struct MemoryStrategy {
     capabilities: Capabilities,
     options: OpenOptions,
     closed: AtomicBool,
-    state: RwLock<State>,
+    state: Arc<RwLock<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -57,8 +57,21 @@ impl MemoryStrategy {
     #[must_use]
     pub fn new(options: OpenOptions) -> Self {
         static COUNTER: AtomicU64 = AtomicU64::new(1);
+        let location = format!("memory:{}", COUNTER.fetch_add(1, Ordering::Relaxed));
+        Self::handle(location, options, Arc::default())
+    }
+
+    /// A second handle on the records of this one, with its own options. The
+    /// records live until the last handle is dropped; closing one handle
+    /// leaves the others open.
+    #[must_use]
+    pub fn share(&self, options: OpenOptions) -> Self {
+        Self::handle(self.location.clone(), options, Arc::clone(&self.state))
+    }
+
+    fn handle(location: String, options: OpenOptions, state: Arc<RwLock<State>>) -> Self {
         Self {
-            location: format!("memory:{}", COUNTER.fetch_add(1, Ordering::Relaxed)),
+            location,
             capabilities: Capabilities {
                 max_commit_keys: None,
                 max_commit_bytes: None,
@@ -73,7 +86,7 @@ impl MemoryStrategy {
             },
             options,
             closed: AtomicBool::new(false),
-            state: RwLock::default(),
+            state,
         }
     }
 

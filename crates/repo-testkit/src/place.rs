@@ -1,0 +1,21 @@
+//! Where a store under test lives.
+
+use async_trait::async_trait;
+use repo_core::{OpenOptions, Result};
+
+use crate::Store;
+
+/// A place where one store lives: a temporary folder, a schema of a database,
+/// a table prefix. It is isolated from all others and removed on drop. What
+/// was written stays as long as the place does, whatever is closed meanwhile.
+#[async_trait]
+pub trait Place: Send + Sync {
+    /// Opens the store of this place. Called again, also while a handle is
+    /// open, it opens the same store again; the suite does the latter only
+    /// where [`Capabilities::multi_process`](repo_core::Capabilities) says so.
+    ///
+    /// # Errors
+    /// Those of the strategy's factory: `NotFound` for a store opened
+    /// read-only before anything was prepared.
+    async fn open(&self, options: OpenOptions) -> Result<Store>;
+}
