@@ -1,0 +1,116 @@
+//! What comparing two stores found.
+
+use repo_core::{CollectionName, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What a complete comparison of two stores found.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct VerifyReport {
+    /// Whether nothing differs. After a migration: nothing but what was left
+    /// differing on purpose.
+    pub equal: bool,
+    /// The one store. Holds no secret.
+    pub source: String,
+    /// The other store. Holds no secret.
+    pub target: String,
+    /// When the comparison began, RFC 3339.
+    #[schemars(with = "String")]
+    pub started_at: Timestamp,
+    /// When it ended, RFC 3339.
+    #[schemars(with = "String")]
+    pub finished_at: Timestamp,
+    /// Each collection, by name.
+    pub collections: Vec<CollectionVerification>,
+}
+
+/// What comparing one collection found.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct CollectionVerification {
+    /// Its name.
+    #[schemars(with = "String")]
+    pub name: CollectionName,
+    /// Whether nothing differs; see [`VerifyReport::equal`].
+    pub equal: bool,
+    /// The source's side.
+    pub source: SideSummary,
+    /// The target's side.
+    pub target: SideSummary,
+    /// Records that the target lacks.
+    pub missing: u64,
+    /// Records that the source lacks.
+    pub unexpected: u64,
+    /// Records that both hold, with another version, liveness or document.
+    pub differs: u64,
+    /// Whether the floor of the target is below the source's: a version could
+    /// then fall.
+    pub floor_too_low: bool,
+    /// Whether `created_at` and `updated_at` agree. Not part of equality.
+    pub times_equal: bool,
+    /// Whether the source was changed by someone after the migration read it.
+    /// Always false in a comparison without a migration.
+    pub source_changed: bool,
+    /// The first 1,000 differences; the counts are exact.
+    pub differences: Vec<Difference>,
+}
+
+/// One side of a compared collection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SideSummary {
+    /// Whether the collection was ever prepared there.
+    pub prepared: bool,
+    /// Records, tombstones too.
+    pub records: u64,
+    /// Of these, tombstones.
+    pub tombstones: u64,
+    /// The floor.
+    pub floor: u64,
+    /// The sum of the digests of all records, in hexadecimal: the same for
+    /// equal collections, whatever the order and the store.
+    pub digest: String,
+}
+
+/// One record that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Difference {
+    /// Its id.
+    pub id: String,
+    /// How it differs.
+    pub kind: DifferenceKind,
+    /// For `differs`: in what.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aspects: Vec<Aspect>,
+    /// The version in the source, if it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_version: Option<u64>,
+    /// The version in the target, if it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_version: Option<u64>,
+    /// JSON Pointer to the first place where the documents differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+}
+
+/// How a record differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DifferenceKind {
+    /// The target lacks it.
+    Missing,
+    /// The source lacks it.
+    Unexpected,
+    /// Both hold it, not the same.
+    Differs,
+}
+
+/// In what two records differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Aspect {
+    /// The version.
+    Version,
+    /// One is a live entity, the other a tombstone.
+    Liveness,
+    /// The documents.
+    Document,
+}
