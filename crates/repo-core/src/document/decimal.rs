@@ -216,27 +216,40 @@ impl From<i64> for Decimal {
 /// with an exponent. Equal numbers give equal text.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.push_text(&mut text);
+        f.write_str(&text)
+    }
+}
+
+impl Decimal {
+    /// Appends the canonical text.
+    pub(super) fn push_text(self, out: &mut String) {
         if self.is_zero() {
-            return f.write_str("0");
+            out.push('0');
+            return;
+        }
+        if self.negative {
+            out.push('-');
         }
         let digits = self.digits.to_string();
         let exponent = i32::from(self.exponent);
         let leading = self.leading_exponent();
-        if self.negative {
-            f.write_str("-")?;
-        }
-        let zeros = |n: i32| "0".repeat(usize::try_from(n).unwrap_or(0));
+        let zeros = |out: &mut String, n: i32| out.extend((0..n).map(|_| '0'));
         if exponent >= 0 && leading < 20 {
-            write!(f, "{digits}{}", zeros(exponent))
+            out.push_str(&digits);
+            zeros(out, exponent);
         } else if exponent < 0 && leading >= 0 {
             let (whole, fraction) = digits.split_at(usize::try_from(leading + 1).unwrap_or(0));
-            write!(f, "{whole}.{fraction}")
+            out.extend([whole, ".", fraction]);
         } else if (-7..0).contains(&leading) {
-            write!(f, "0.{}{digits}", zeros(-leading - 1))
+            out.push_str("0.");
+            zeros(out, -leading - 1);
+            out.push_str(&digits);
         } else {
             let (first, rest) = digits.split_at(1);
             let point = if rest.is_empty() { "" } else { "." };
-            write!(f, "{first}{point}{rest}e{leading}")
+            out.extend([first, point, rest, "e", &leading.to_string()]);
         }
     }
 }

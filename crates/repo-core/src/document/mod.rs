@@ -153,7 +153,9 @@ impl Document {
     /// whichever store they come from.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest(*blake3::hash(self.to_value().to_string().as_bytes()).as_bytes())
+        let mut canonical = String::with_capacity(self.text.len());
+        self.to_value().push_canonical(&mut canonical);
+        Digest(*blake3::hash(canonical.as_bytes()).as_bytes())
     }
 }
 

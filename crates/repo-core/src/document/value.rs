@@ -65,39 +65,50 @@ impl Value {
 /// [`Decimal`] writes them. Equal values give equal text.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.push_canonical(&mut text);
+        f.write_str(&text)
+    }
+}
+
+impl Value {
+    /// Appends the canonical form.
+    pub(super) fn push_canonical(&self, out: &mut String) {
         match self {
-            Self::Null => f.write_str("null"),
-            Self::Bool(value) => write!(f, "{value}"),
-            Self::Number(number) => write!(f, "{number}"),
-            Self::String(text) => write_string(f, text),
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Number(number) => number.push_text(out),
+            Self::String(text) => push_string(out, text),
             Self::Array(items) => {
-                f.write_char('[')?;
+                out.push('[');
                 for (at, item) in items.iter().enumerate() {
                     if at > 0 {
-                        f.write_char(',')?;
+                        out.push(',');
                     }
-                    write!(f, "{item}")?;
+                    item.push_canonical(out);
                 }
-                f.write_char(']')
+                out.push(']');
             }
             Self::Object(fields) => {
-                f.write_char('{')?;
+                out.push('{');
                 for (at, (key, value)) in fields.iter().enumerate() {
                     if at > 0 {
-                        f.write_char(',')?;
+                        out.push(',');
                     }
-                    write_string(f, key)?;
-                    write!(f, ":{value}")?;
+                    push_string(out, key);
+                    out.push(':');
+                    value.push_canonical(out);
                 }
-                f.write_char('}')
+                out.push('}');
             }
         }
     }
 }
 
-/// Writes a JSON string: escapes only what JSON demands.
-pub(crate) fn write_string(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
-    out.write_char('"')?;
+/// Appends a JSON string: escapes only what JSON demands.
+fn push_string(out: &mut String, text: &str) {
+    out.push('"');
     let mut plain_from = 0;
     for (at, byte) in text.bytes().enumerate() {
         let escape = match byte {
@@ -109,16 +120,17 @@ pub(crate) fn write_string(out: &mut impl fmt::Write, text: &str) -> fmt::Result
             0..=0x1f => "",
             _ => continue,
         };
-        out.write_str(&text[plain_from..at])?;
+        out.push_str(&text[plain_from..at]);
         if escape.is_empty() {
-            write!(out, "\\u{byte:04x}")?;
+            // Infallible: a String takes everything.
+            let _ = write!(out, "\\u{byte:04x}");
         } else {
-            out.write_str(escape)?;
+            out.push_str(escape);
         }
         plain_from = at + 1;
     }
-    out.write_str(&text[plain_from..])?;
-    out.write_char('"')
+    out.push_str(&text[plain_from..]);
+    out.push('"');
 }
 
 /// Builds the tree from the reader's events.
