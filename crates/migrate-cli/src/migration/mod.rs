@@ -3,9 +3,10 @@
 //!
 //! `migrate(source, target, schemas, options, progress) -> Result<MigrationReport>`
 //! and `verify(source, target, collections, progress) -> Result<VerifyReport>`
-//! are all that a caller needs. `lines` is the text form of a record that
+//! are all that a caller needs. [`lines`] is the text form of a record that
 //! archives, `export` and `import` share.
 
+pub mod lines;
 mod options;
 mod progress;
 mod report;

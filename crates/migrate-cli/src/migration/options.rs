@@ -40,9 +40,7 @@ impl Default for MigrationOptions {
 
 /// What to do when the target already holds records that differ from the
 /// source's, or that the source does not have.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnConflict {
     /// Refuse before anything is written, and name them.
