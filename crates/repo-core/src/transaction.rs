@@ -209,6 +209,9 @@ impl Default for RetryPolicy {
 /// conflict or `Unavailable`, all of it is tried again with capped, jittered
 /// back-off. An error of `body` itself rolls back and is returned.
 ///
+/// In a spawned task `body` is an `async move` closure: one that borrows makes
+/// a future that the compiler cannot see to be `Send`.
+///
 /// ```
 /// # use std::sync::Arc;
 /// # use repo_core::*;

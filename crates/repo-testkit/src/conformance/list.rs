@@ -18,8 +18,220 @@ macro_rules! conformance {
             use super::*;
 
             $crate::conformance_tests! { $place;
+                apply: [
+                    the_answer_compares_with_what_is_stored,
+                    a_record_keeps_its_version_and_times,
+                    applied_records_are_found_by_queries,
+                    apply_is_idempotent,
+                    a_key_may_stand_several_times,
+                    apply_ignores_floors,
+                    apply_takes_any_number_of_records,
+                    any_order_leads_to_the_same_state,
+                    apply_and_commit_go_on_from_each_other,
+                ];
+                commits: [
+                    each_change_with_each_precondition,
+                ];
+                commits_atomic: [
+                    one_failing_write_undoes_all,
+                    every_failed_precondition_is_named,
+                    the_kind_follows_from_all_failures,
+                    a_key_twice_is_invalid,
+                    an_empty_commit_does_nothing,
+                    answers_stand_in_the_order_of_the_writes,
+                    checks_guard_the_writes_beside_them,
+                    a_commit_has_as_many_keys_as_the_store_says,
+                    a_commit_has_as_many_bytes_as_the_store_says,
+                    an_unprepared_collection_fails_the_whole_commit,
+                    many_entities_are_deleted_at_once,
+                    an_acknowledged_commit_is_there_without_a_close,
+                ];
+                concurrency: [
+                    one_writer_wins_each_round,
+                    one_of_many_creates,
+                    two_that_exclude_each_other_never_both_commit,
+                    racing_writes_count_without_gap,
+                    distinct_ids_do_not_disturb_each_other,
+                    nobody_sees_half_of_a_commit,
+                    a_dropped_commit_is_whole_or_not_there,
+                    overlapping_commits_do_not_block_each_other,
+                ];
+                conveniences: [
+                    each_convenience_has_its_condition,
+                    a_repository_is_the_same_in_types,
+                    batches_are_written_whole,
+                    streams_go_over_all_pages,
+                    a_document_of_another_shape_is_an_error,
+                ];
+                document_rules: [
+                    each_rule_on_the_text_is_invalid_with_its_place,
+                    the_id_field_has_to_equal_the_id,
+                    an_indexed_field_holds_at_most_1000_bytes_of_text,
+                    the_size_limit_is_exact,
+                    nothing_is_written_when_one_document_is_invalid,
+                    nothing_is_applied_when_one_record_is_invalid,
+                ];
+                documents: [
+                    numbers_are_kept_exactly,
+                    strings_are_kept_exactly,
+                    long_texts_are_kept_in_fields_without_an_index,
+                    unusual_keys_are_kept,
+                    shapes_are_kept,
+                    thirty_one_levels_are_kept,
+                    a_document_may_hold_its_id_alone,
+                ];
+                equality: [
+                    stored_documents_are_compared_as_json,
+                    equal_documents_have_equal_digests,
+                    filters_compare_by_value,
+                    saving_an_equal_document_is_a_write,
+                ];
+                features: [
+                    what_is_not_offered_is_unsupported,
+                    limits_leave_room_to_work,
+                    a_location_names_the_store,
+                    a_store_in_order_is_healthy,
+                    errors_name_what_they_are_about,
+                ];
+                keys: [
+                    collection_names_follow_the_rule,
+                    any_name_can_be_a_collection,
+                    ids_follow_the_rule,
+                    unusual_ids_are_kept_apart,
+                    ids_may_have_255_characters,
+                    ids_are_ordered_by_their_utf8_bytes,
+                ];
+                lifecycle: [
+                    a_closed_handle_is_unavailable,
+                    closing_one_handle_leaves_the_others,
+                    a_reopen_keeps_everything,
+                    each_opening_goes_on_from_the_last,
+                    dropping_a_handle_loses_nothing,
+                    a_checkpoint_changes_nothing,
+                    checkpoints_run_beside_writes,
+                ];
+                prepare: [
+                    an_unprepared_collection_is_not_found,
+                    a_store_without_collections_is_empty,
+                    prepare_may_be_repeated,
+                    an_index_is_added_to_a_filled_collection,
+                    prepared_is_prepared_for_every_handle,
+                    a_collection_has_the_id_field_of_its_schema,
+                ];
+                purge: [
+                    only_old_tombstones_go,
+                    the_floor_only_rises,
+                    a_purged_id_goes_on_above_its_last_version,
+                    an_unfinished_migration_refuses_a_purge,
+                    many_tombstones_are_purged,
+                ];
+                query_cursors: [
+                    a_cursor_belongs_to_its_query,
+                    a_cursor_outlives_its_page,
+                    a_cursor_passes_as_text,
+                    garbage_is_no_cursor,
+                    a_forged_position_does_no_harm,
+                ];
+                query_logic: [
+                    filters_mean_what_the_contract_says,
+                    an_index_changes_no_answer,
+                    a_declared_type_changes_no_answer,
+                    strings_compare_by_their_utf8_bytes,
+                    text_operators_are_exact,
+                    what_is_no_filter_is_invalid,
+                    tombstones_are_neither_found_nor_counted,
+                    conditions_on_several_fields_are_joined,
+                ];
+                query_operators: [
+                    in_a_field_without_an_index,
+                    in_a_nested_field_without_an_index,
+                    in_an_indexed_field_of_any_type,
+                    in_an_indexed_text_field,
+                    in_an_indexed_number_field,
+                    in_an_indexed_integer_field,
+                    in_an_indexed_boolean_field,
+                    in_an_indexed_nested_field,
+                    in_the_first_field_of_an_index_on_two,
+                    in_a_declared_field_without_an_index,
+                ];
+                query_order: [
+                    values_of_all_types_stand_in_one_order,
+                    an_index_keeps_the_order,
+                    an_index_on_text_keeps_the_order,
+                    an_index_on_numbers_keeps_the_order,
+                    an_index_on_integers_keeps_the_order,
+                    an_index_on_booleans_keeps_the_order,
+                    an_index_on_a_nested_field_keeps_the_order,
+                    an_order_goes_with_any_filter,
+                    orders_and_limits_are_checked,
+                ];
+                query_paging: [
+                    pages_together_are_the_whole_answer,
+                    pages_of_a_filter_are_complete,
+                    a_page_without_a_limit_holds_a_thousand,
+                    others_may_change_between_pages,
+                    a_page_goes_on_after_a_deleted_entity,
+                ];
+                read_only: [
+                    opening_makes_nothing,
+                    every_write_is_refused,
+                    every_read_answers,
+                    reading_prepares_nothing,
+                ];
+                reads: [
+                    get_many_answers_in_the_order_of_the_ids,
+                    get_many_takes_any_number_of_ids,
+                    get_shows_no_tombstones,
+                    acknowledged_writes_are_seen_at_once,
+                    strong_reads_see_every_acknowledged_write,
+                    eventual_reads_show_committed_entities,
+                ];
+                scan: [
+                    a_scan_yields_every_record_once,
+                    a_batch_is_no_larger_than_asked_for,
+                    segments_divide_the_collection,
+                    segments_are_stable,
+                    others_may_change_while_a_scan_runs,
+                    a_scan_goes_over_many_records,
+                    a_scan_may_be_given_up,
+                ];
+                store_record: [
+                    a_fresh_store_has_its_record,
+                    floors_rise_and_never_fall,
+                    a_floor_may_be_as_high_as_versions_go,
+                    the_migration_state_is_compared_and_set,
+                    one_of_many_begins_a_migration,
+                    a_migration_stops_no_writes,
+                ];
+                timestamps: [
+                    created_at_survives_updates,
+                    created_at_does_not_survive_a_delete,
+                    every_way_of_reading_gives_the_same_times,
+                    a_commit_has_one_time,
+                    a_clock_that_stands_stops_nothing,
+                    distant_times_are_kept,
+                ];
+                transactions: [
+                    a_transaction_reads_its_own_writes,
+                    a_commit_checks_everything_read,
+                    write_skew_is_refused,
+                    what_was_not_read_is_not_checked,
+                    dropping_a_transaction_rolls_it_back,
+                    conditions_hold_within_a_transaction,
+                    a_transaction_spans_collections,
+                    reading_alone_is_checked_too,
+                    an_error_of_the_closure_rolls_back,
+                    conflicts_are_retried,
+                    no_update_is_lost,
+                ];
                 versions: [
                     the_first_version_is_one_and_each_write_adds_one,
+                    a_version_survives_delete_and_create,
+                    keys_count_for_themselves,
+                    what_writes_nothing_raises_no_version,
+                    new_ids_start_above_the_floor,
+                    the_last_version_is_the_end,
+                    a_version_never_falls,
                 ];
             }
         }

@@ -6,8 +6,34 @@
 
 mod list;
 mod run;
-pub(crate) mod support;
+mod support;
+#[cfg(test)]
+mod tests;
 
+pub mod apply;
+pub mod commits;
+pub mod commits_atomic;
+pub mod concurrency;
+pub mod conveniences;
+pub mod document_rules;
+pub mod documents;
+pub mod equality;
+pub mod features;
+pub mod keys;
+pub mod lifecycle;
+pub mod prepare;
+pub mod purge;
+pub mod query_cursors;
+pub mod query_logic;
+pub mod query_operators;
+pub mod query_order;
+pub mod query_paging;
+pub mod read_only;
+pub mod reads;
+pub mod scan;
+pub mod store_record;
+pub mod timestamps;
+pub mod transactions;
 pub mod versions;
 
 pub use run::run;

@@ -1,0 +1,69 @@
+//! Capabilities, locations, health: what a store says about itself.
+
+use repo_core::ErrorKind;
+
+use super::support::{assert_kind, key, save};
+use crate::Fixture;
+
+/// A change feed and fencing are offered or `Unsupported`, as the
+/// capabilities say.
+pub async fn what_is_not_offered_is_unsupported(f: Fixture) {
+    let store = f.prepared().await;
+    if !store.capabilities().changes {
+        assert_kind(store.changes(None).await, ErrorKind::Unsupported);
+        assert_kind(store.changes(Some("1")).await, ErrorKind::Unsupported);
+    }
+    if !store.capabilities().fence {
+        assert_kind(store.fence(1).await, ErrorKind::Unsupported);
+        assert_eq!(store.store_record().await.unwrap().epoch, 0);
+        assert_eq!(save(&store, &key("items", "a"), "").await, 1);
+    }
+}
+
+/// Limits are numbers that can be worked with.
+pub async fn limits_leave_room_to_work(f: Fixture) {
+    let store = f.prepared().await;
+    let capabilities = *store.capabilities();
+    assert!(capabilities.max_entity_bytes >= 1);
+    assert!(capabilities.max_scan_segments >= 1);
+    assert!(capabilities.max_commit_keys.is_none_or(|keys| keys >= 2));
+    assert!(
+        capabilities.max_commit_bytes.is_none_or(|bytes| bytes >= capabilities.max_entity_bytes)
+    );
+    assert!(!capabilities.read_only);
+}
+
+/// Two handles on one store give the same location, and two stores never do.
+pub async fn a_location_names_the_store(f: Fixture) {
+    let store = f.prepared().await;
+    let location = store.location().to_owned();
+    assert!(location.contains(':'), "{location} does not name the strategy");
+    assert_eq!(f.second(&store).await.location(), location);
+    assert_eq!(f.reopen(store).await.location(), location);
+}
+
+/// A fresh store is healthy, and so is a used one; looking changes nothing.
+pub async fn a_store_in_order_is_healthy(f: Fixture) {
+    let mut store = f.prepared().await;
+    for round in 0..3_usize {
+        let health = store.health().await.unwrap();
+        assert!(health.is_ok(), "{health:?}");
+        assert!(!health.checks.is_empty());
+        let found = super::support::everything(&store).await;
+        assert_eq!(found.len(), round);
+        save(&store, &key("items", &round.to_string()), "").await;
+        store = f.reopen(store).await;
+    }
+}
+
+/// An error of a call holds what is needed to act on it: the operation and,
+/// where a key is meant, the key.
+pub async fn errors_name_what_they_are_about(f: Fixture) {
+    let store = f.prepared().await;
+    let key = key("items", "the one");
+    save(&store, &key, "").await;
+    let create = super::support::put_if(&key, "", repo_core::Precondition::Absent);
+    let error = assert_kind(store.commit(vec![create]).await, ErrorKind::AlreadyExists);
+    assert!(!error.operation().is_empty());
+    assert!(error.to_string().contains("the one"), "{error}");
+}

@@ -1,0 +1,203 @@
+//! Collections are used after they were prepared, and not before.
+
+use std::sync::Arc;
+
+use repo_core::{
+    CollectionSchema, Consistency, ErrorKind, FieldPath, Filter, OpenOptions, Precondition,
+    PrepareChange, Prepared, Query, ScanOptions, Schemas, StoreUpdate, Timestamp, Write,
+};
+
+use super::support::{
+    assert_kind, collection, delete, document, everything, fill, filter, find_ids, id, key, live,
+    put, save, scan,
+};
+use crate::{Fixture, Store};
+
+fn undeclared(name: &str) -> CollectionSchema {
+    CollectionSchema::undeclared(collection(name))
+}
+
+async fn changes(store: &Store, schemas: &[CollectionSchema]) -> Vec<(String, PrepareChange)> {
+    let prepared = store.prepare(schemas).await.unwrap();
+    prepared
+        .iter()
+        .map(|Prepared { collection, change }| (collection.to_string(), *change))
+        .collect()
+}
+
+/// Every method on a collection that was not prepared is `NotFound`, with a
+/// hint that names the command.
+async fn assert_unknown(store: &Store) {
+    let name = collection("nowhere");
+    let unknown = key("nowhere", "a");
+    let everything = Filter::default();
+    let raise = StoreUpdate::RaiseFloor { collection: name.clone(), floor: 1 };
+    let at = Timestamp::from_micros(1).unwrap();
+    let answers = [
+        store.get_many(&name, &[id("a")]).await.map(drop),
+        store.get_many(&name, &[]).await.map(drop),
+        store.query(&name, &Query::all()).await.map(drop),
+        store.query(&name, &Query::all().order_by("a").unwrap()).await.map(drop),
+        store.count(&name, &everything, Consistency::Eventual).await.map(drop),
+        scan(store, "nowhere", ScanOptions::default()).await.map(drop),
+        store.commit(vec![put(&unknown, "")]).await.map(drop),
+        store.commit(vec![Write::delete(unknown.clone(), Precondition::Any)]).await.map(drop),
+        store.commit(vec![Write::check(unknown.clone(), Precondition::Any)]).await.map(drop),
+        store.apply(vec![live(&unknown, 1, "", 1)]).await.map(drop),
+        store.purge(&name, at).await.map(drop),
+        store.update_store_record(raise).await.map(drop),
+    ];
+    for (at, answer) in answers.into_iter().enumerate() {
+        assert!(answer.is_err(), "call {at} went through");
+        let error = assert_kind(answer, ErrorKind::NotFound);
+        let hint = error.hint_text().unwrap_or_default();
+        assert!(hint.contains("repoctl init"), "call {at}: {error:?}");
+    }
+}
+
+/// On a store with other collections.
+pub async fn an_unprepared_collection_is_not_found(f: Fixture) {
+    let store = f.prepared().await;
+    let before = store.collections().await.unwrap();
+    assert_unknown(&store).await;
+    assert_eq!(store.collections().await.unwrap(), before, "using it has made it");
+}
+
+/// On a store in which nothing was prepared: it is empty, and using it makes
+/// nothing.
+pub async fn a_store_without_collections_is_empty(f: Fixture) {
+    let store = f.open().await;
+    assert_eq!(store.collections().await.unwrap(), []);
+    assert_unknown(&store).await;
+    assert_eq!(store.collections().await.unwrap(), []);
+    let store = f.reopen(store).await;
+    assert_unknown(&store).await;
+    assert_eq!(store.store_record().await.unwrap().collections, Default::default());
+    // A declared collection is not a prepared one.
+    let declared = store.get_many(&collection("things"), &[id("a")]).await;
+    assert_kind(declared, ErrorKind::NotFound);
+}
+
+/// `prepare` says for each collection, in their order, what it did; repeated
+/// it does nothing and keeps what is there.
+pub async fn prepare_may_be_repeated(f: Fixture) {
+    let store = f.open().await;
+    let things = f.schemas.get(&collection("things"));
+    let schemas = [things, undeclared("items"), undeclared("notes")];
+    let named = |change| ["things", "items", "notes"].map(|name| (name.to_owned(), change));
+    assert_eq!(changes(&store, &schemas).await, named(PrepareChange::Created));
+    assert_eq!(changes(&store, &schemas).await, named(PrepareChange::Unchanged));
+    save(&store, &key("things", "a"), "\"status\":\"on\"").await;
+    delete(&store, &key("things", "a")).await;
+    save(&store, &key("items", "a"), "").await;
+    let before = everything(&store).await;
+    let store = f.reopen(store).await;
+    assert_eq!(changes(&store, &schemas).await, named(PrepareChange::Unchanged));
+    assert_eq!(everything(&store).await, before);
+    assert_eq!(store.prepare(&[]).await.unwrap(), []);
+    let names = ["items", "notes", "things"].map(collection);
+    assert_eq!(store.collections().await.unwrap(), names);
+    let one_more = [undeclared("items"), undeclared("extra")];
+    let expected = [("items", PrepareChange::Unchanged), ("extra", PrepareChange::Created)];
+    let expected = expected.map(|(name, change)| (name.to_owned(), change));
+    assert_eq!(changes(&store, &one_more).await, expected);
+    let names = ["extra", "items", "notes", "things"].map(collection);
+    assert_eq!(store.collections().await.unwrap(), names);
+}
+
+/// The schema of `notes` with these indexes, in this version.
+fn notes(indexes: &[&[&str]], schema_version: u32) -> CollectionSchema {
+    let path = |text: &&str| FieldPath::parse(text).unwrap();
+    CollectionSchema {
+        indexes: indexes.iter().map(|fields| fields.iter().map(path).collect()).collect(),
+        schema_version,
+        ..undeclared("notes")
+    }
+}
+
+/// Opens the store with another schema for `notes`.
+async fn open_with(f: &Fixture, schema: &CollectionSchema) -> Store {
+    let schemas: Schemas = [schema.clone(), undeclared("items")].into_iter().collect();
+    f.open_with(OpenOptions { schemas: Arc::new(schemas), ..f.options() }).await.unwrap()
+}
+
+/// An index that a schema gained is added and filled; one that it lost is no
+/// longer needed. The entities stay as they are, and are found as before.
+pub async fn an_index_is_added_to_a_filled_collection(f: Fixture) {
+    let steps: [(&[&[&str]], u32, PrepareChange); 5] = [
+        (&[], 1, PrepareChange::Created),
+        (&[&["v"]], 2, PrepareChange::Updated),
+        (&[&["v"], &["o.k", "v"]], 3, PrepareChange::Updated),
+        (&[&["v"], &["o.k", "v"]], 3, PrepareChange::Unchanged),
+        (&[&["o.k"]], 4, PrepareChange::Updated),
+    ];
+    let values = super::query_operators::values();
+    let mut expected = Vec::new();
+    for (at, (indexes, schema_version, change)) in steps.into_iter().enumerate() {
+        let schema = notes(indexes, schema_version);
+        let store = open_with(&f, &schema).await;
+        assert_eq!(changes(&store, &[schema]).await, [("notes".to_owned(), change)]);
+        let record = store.store_record().await.unwrap();
+        assert_eq!(record.collections[&collection("notes")].schema_version, schema_version);
+        if at == 0 {
+            let write = |(n, value): (usize, &String)| {
+                let fields = format!("\"v\":{value},\"o\":{{\"k\":{value}}}");
+                put(&key("notes", &format!("{n:03}")), &fields)
+            };
+            fill(&store, values.iter().enumerate().map(write).collect()).await;
+            delete(&store, &key("notes", "000")).await;
+            expected = answers(&store).await;
+        }
+        assert_eq!(answers(&store).await, expected, "with {indexes:?}");
+        // New writes are indexed as the old ones are.
+        let fresh = key("notes", "fresh");
+        save(&store, &fresh, "\"v\":\"fresh\",\"o\":{\"k\":\"fresh\"}").await;
+        for text in [r#"{"v":"fresh"}"#, r#"{"o.k":"fresh"}"#, r#"{"o.k":"fresh","v":"fresh"}"#] {
+            assert_eq!(find_ids(&store, "notes", Query::new(filter(text))).await, ["fresh"]);
+        }
+        delete(&store, &fresh).await;
+        store.close().await.unwrap();
+    }
+}
+
+/// What some queries answer.
+async fn answers(store: &Store) -> Vec<Vec<String>> {
+    let mut answers = Vec::new();
+    for text in [
+        r#"{"v":"a"}"#,
+        r#"{"v":1}"#,
+        r#"{"v":{"$gt":5}}"#,
+        r#"{"v":{"$ne":null}}"#,
+        r#"{"o.k":"a"}"#,
+        r#"{"o.k":{"$le":"b"}}"#,
+        r#"{"o.k":null,"v":null}"#,
+        "{}",
+    ] {
+        for order in ["v", "v:desc", "o.k"] {
+            let query = Query::new(filter(text)).order_by(order).unwrap();
+            answers.push(find_ids(store, "notes", query).await);
+        }
+    }
+    answers
+}
+
+/// What one handle prepares another one on the same store can use.
+pub async fn prepared_is_prepared_for_every_handle(f: Fixture) {
+    let store = f.open().await;
+    let other = f.second(&store).await;
+    store.prepare(&[undeclared("items")]).await.unwrap();
+    assert_eq!(save(&other, &key("items", "a"), "").await, 1);
+    assert_eq!(save(&store, &key("items", "a"), "").await, 2);
+    assert_eq!(other.collections().await.unwrap(), [collection("items")]);
+}
+
+/// The rules of a collection's own schema hold: its id field, its indexes.
+pub async fn a_collection_has_the_id_field_of_its_schema(f: Fixture) {
+    let store = f.prepared().await;
+    let key = key("things", "a");
+    let wrong = repo_core::Document::parse(r#"{"id":"a"}"#).unwrap();
+    let write = Write::put(key.clone(), wrong, Precondition::Any);
+    assert_kind(store.commit(vec![write]).await, ErrorKind::Invalid);
+    let right = Write::put(key.clone(), document(&key, "\"id\":\"free\""), Precondition::Any);
+    store.commit(vec![right]).await.unwrap();
+}

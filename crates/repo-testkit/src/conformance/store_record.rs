@@ -1,0 +1,132 @@
+//! What every store keeps about itself.
+
+use repo_core::{ErrorKind, MigrationState, StoreUpdate, Version};
+
+use super::support::{assert_kind, collection, delete, key, save};
+use crate::{Fixture, Store};
+
+fn state(plan: &str, progress: &str) -> MigrationState {
+    MigrationState { plan: plan.to_owned(), progress: progress.to_owned() }
+}
+
+async fn migrate(
+    store: &Store,
+    expected: Option<&str>,
+    next: Option<MigrationState>,
+) -> repo_core::Result<Option<MigrationState>> {
+    let update = StoreUpdate::Migration { expected: expected.map(str::to_owned), state: next };
+    Ok(store.update_store_record(update).await?.migration)
+}
+
+async fn raise(store: &Store, name: &str, floor: u64) -> u64 {
+    let name = collection(name);
+    let update = StoreUpdate::RaiseFloor { collection: name.clone(), floor };
+    store.update_store_record(update).await.unwrap().collections[&name].floor
+}
+
+/// A fresh store: a layout version, epoch 0, each prepared collection with
+/// its schema's version and floor 0, no migration.
+pub async fn a_fresh_store_has_its_record(f: Fixture) {
+    let store = f.prepared().await;
+    let record = store.store_record().await.unwrap();
+    assert!(record.layout_version >= 1);
+    assert_eq!(record.epoch, 0);
+    assert_eq!(record.migration, None);
+    let kept: Vec<(String, u32, u64)> = record
+        .collections
+        .iter()
+        .map(|(name, state)| (name.to_string(), state.schema_version, state.floor))
+        .collect();
+    let expected = [("items", 1, 0), ("notes", 1, 0), ("things", 3, 0)];
+    assert_eq!(kept, expected.map(|(name, version, floor)| (name.to_owned(), version, floor)));
+    assert_eq!(f.reopen(store).await.store_record().await.unwrap(), record);
+}
+
+/// Floors rise and never fall, each collection's for itself; ids with a
+/// record are not touched by them.
+pub async fn floors_rise_and_never_fall(f: Fixture) {
+    let store = f.prepared().await;
+    let (live, gone) = (key("items", "live"), key("items", "gone"));
+    save(&store, &live, "").await;
+    save(&store, &gone, "").await;
+    delete(&store, &gone).await;
+    assert_eq!(raise(&store, "items", 10).await, 10);
+    assert_eq!(raise(&store, "items", 4).await, 10);
+    assert_eq!(raise(&store, "items", 10).await, 10);
+    assert_eq!(raise(&store, "items", 0).await, 10);
+    assert_eq!(raise(&store, "things", 2).await, 2);
+    let store = f.reopen(store).await;
+    let record = store.store_record().await.unwrap();
+    let floors: Vec<u64> = record.collections.values().map(|state| state.floor).collect();
+    assert_eq!(floors, [10, 0, 2]);
+    assert_eq!(save(&store, &key("items", "new"), "").await, 11);
+    assert_eq!(save(&store, &live, "").await, 2);
+    assert_eq!(save(&store, &gone, "").await, 3);
+    assert_eq!(save(&store, &key("notes", "new"), "").await, 1);
+    assert_eq!(save(&store, &key("things", "new"), "").await, 3);
+}
+
+/// A floor as high as versions go leaves no version for new ids.
+pub async fn a_floor_may_be_as_high_as_versions_go(f: Fixture) {
+    let store = f.prepared().await;
+    assert_eq!(raise(&store, "items", Version::MAX).await, Version::MAX);
+    let key = key("items", "a");
+    let write = super::support::put(&key, "");
+    assert_kind(store.commit(vec![write]).await, ErrorKind::LimitExceeded);
+    assert_eq!(super::support::record(&store, &key).await, None);
+}
+
+/// The migration state is set, replaced and cleared only by who names the
+/// plan that is stored; anybody else is `Locked`.
+pub async fn the_migration_state_is_compared_and_set(f: Fixture) {
+    let store = f.prepared().await;
+    let one = state("plan-1", "{\"done\":0}");
+    assert_kind(migrate(&store, Some("plan-1"), Some(one.clone())).await, ErrorKind::Locked);
+    assert_eq!(migrate(&store, None, None).await.unwrap(), None);
+    assert_eq!(migrate(&store, None, Some(one.clone())).await.unwrap(), Some(one.clone()));
+    for expected in [None, Some("plan-2"), Some("")] {
+        assert_kind(migrate(&store, expected, Some(state("plan-3", ""))).await, ErrorKind::Locked);
+        assert_kind(migrate(&store, expected, None).await, ErrorKind::Locked);
+    }
+    assert_eq!(store.store_record().await.unwrap().migration, Some(one));
+    let unicode = "é😀\"\\\n".repeat(5_000);
+    let next = state("plan-1", &unicode);
+    assert_eq!(
+        migrate(&store, Some("plan-1"), Some(next.clone())).await.unwrap(),
+        Some(next.clone())
+    );
+    let store = f.reopen(store).await;
+    assert_eq!(store.store_record().await.unwrap().migration, Some(next));
+    let other = state("plan-2", "");
+    assert_eq!(migrate(&store, Some("plan-1"), Some(other.clone())).await.unwrap(), Some(other));
+    assert_eq!(migrate(&store, Some("plan-2"), None).await.unwrap(), None);
+    let store = f.reopen(store).await;
+    assert_eq!(store.store_record().await.unwrap().migration, None);
+}
+
+/// Of many that begin a migration at the same time, one does.
+pub async fn one_of_many_begins_a_migration(f: Fixture) {
+    let store = f.prepared().await;
+    let other = f.second(&store).await;
+    let begin = (0..8).map(|at| {
+        let handle = if at % 2 == 0 { &store } else { &other };
+        async move { migrate(handle, None, Some(state(&format!("plan-{at}"), ""))).await }
+    });
+    let answers = futures::future::join_all(begin).await;
+    let begun: Vec<_> = answers.iter().flatten().collect();
+    assert_eq!(begun.len(), 1, "{answers:?}");
+    assert_eq!(&store.store_record().await.unwrap().migration, begun[0]);
+    for error in answers.into_iter().filter_map(Result::err) {
+        assert_eq!(error.kind(), ErrorKind::Locked);
+    }
+}
+
+/// A migration leaves writes and reads alone.
+pub async fn a_migration_stops_no_writes(f: Fixture) {
+    let store = f.prepared().await;
+    migrate(&store, None, Some(state("p", ""))).await.unwrap();
+    let key = key("items", "a");
+    assert_eq!(save(&store, &key, "").await, 1);
+    assert_eq!(delete(&store, &key).await, 2);
+    assert_eq!(raise(&store, "items", 5).await, 5);
+}
