@@ -6,18 +6,38 @@
 //! are all that a caller needs. [`lines`] is the text form of a record that
 //! archives, `export` and `import` share.
 
+mod archive;
+mod backup;
+mod batch;
+mod copy;
+mod decide;
+mod difference;
+mod digest;
 pub mod lines;
 mod options;
+mod pair;
+mod plan;
 mod progress;
+mod references;
+mod refuse;
 mod report;
+mod run;
+mod side;
+mod space;
+mod survey;
+mod unfinished;
+mod verify;
 mod verify_report;
 
+pub use archive::{Archive, ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};
 pub use options::{MigrationOptions, OnConflict};
 pub use progress::{Phase, Progress, Silent};
 pub use report::{
     CollectionReport, Counts, DanglingReference, DanglingReferences, Floors, Listed, MAX_NAMED,
     MigrationReport, Outcome, PhaseTime,
 };
+pub use run::migrate;
+pub use verify::verify;
 pub use verify_report::{
     Aspect, CollectionVerification, Difference, DifferenceKind, SideSummary, VerifyReport,
 };

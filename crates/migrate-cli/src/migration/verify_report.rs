@@ -47,9 +47,10 @@ pub struct CollectionVerification {
     pub floor_too_low: bool,
     /// Whether `created_at` and `updated_at` agree. Not part of equality.
     pub times_equal: bool,
-    /// Whether the source was changed by someone after the migration read it.
-    /// Always false in a comparison without a migration.
-    pub source_changed: bool,
+    /// Of these, differences that arose because the source was changed after
+    /// the migration read it: there the target holds what was read. Always 0
+    /// in a comparison without a migration.
+    pub source_changed: u64,
     /// The first 1,000 differences; the counts are exact.
     pub differences: Vec<Difference>,
 }
@@ -89,6 +90,9 @@ pub struct Difference {
     /// JSON Pointer to the first place where the documents differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+    /// Whether it arose because the source was changed after the migration
+    /// read it.
+    pub source_changed: bool,
 }
 
 /// How a record differs.

@@ -1,0 +1,144 @@
+//! Archives: a folder with `manifest.json` and one `<collection>.jsonl.zst` a
+//! collection, each line one record as [`lines`](super::lines) writes it.
+//!
+//! An archive is complete or not there at all: it gets its name when all of
+//! it is on disk. Reading one proves it: the manifest carries a checksum, and
+//! the digest of every file.
+
+mod errors;
+mod manifest;
+mod reader;
+mod writer;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use repo_core::{CollectionName, Error, ErrorKind, RecordStream, Result};
+
+pub use manifest::{ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};
+pub(super) use writer::{ArchiveWriter, CollectionWriter};
+
+use super::digest::{Fingerprint, Sums};
+use super::progress::Progress;
+use super::side::{blocking, lanes};
+use errors::corrupt;
+
+/// Records parsed at a time while an archive is checked.
+const CHECK_BATCH: usize = 256;
+
+/// An archive on disk.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    path: PathBuf,
+    manifest: Manifest,
+}
+
+impl Archive {
+    /// Opens the archive in a folder and checks its manifest.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `Corrupt` when the manifest is damaged
+    /// or was changed; `Unsupported` when a newer tool wrote it.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let path = path.to_owned();
+        blocking(move || Ok(Self { manifest: Manifest::read(&path)?, path })).await
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the archive holds.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The records of a collection in batches of at most `batch_size`, in the
+    /// order in which they were written. The file's digest is checked on the
+    /// way: a damaged file ends in an error, at its end at the latest.
+    ///
+    /// # Errors
+    /// `NotFound` when the archive holds no such collection. In the stream:
+    /// `Corrupt`, with file and line.
+    pub fn records(
+        &self,
+        collection: &CollectionName,
+        batch_size: NonZeroUsize,
+    ) -> Result<RecordStream> {
+        let entry = self.entry(collection)?.clone();
+        let schema = std::sync::Arc::new(entry.collection_schema()?);
+        let file = self.path.join(&entry.file);
+        let chunks = reader::chunks(file.clone(), entry, batch_size);
+        Ok(chunks
+            .map(move |chunk| {
+                let (file, schema) = (file.clone(), std::sync::Arc::clone(&schema));
+                async move {
+                    let chunk = chunk?;
+                    blocking(move || chunk.parse(&file, &schema)).await
+                }
+            })
+            .buffered(lanes())
+            .boxed())
+    }
+
+    /// Reads all of it and checks every digest and count.
+    ///
+    /// # Errors
+    /// `Corrupt`, naming the file and what does not fit.
+    pub async fn verify(&self, progress: &dyn Progress) -> Result<()> {
+        for entry in &self.manifest.collections {
+            self.verify_collection(entry, progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn verify_collection(
+        &self,
+        entry: &ArchivedCollection,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let mut sums = Sums::for_records(0);
+        let batch_size = NonZeroUsize::new(CHECK_BATCH).unwrap_or(NonZeroUsize::MIN);
+        let mut batches = self
+            .records(&entry.name, batch_size)?
+            .map_ok(|records| {
+                blocking(move || Ok(records.iter().map(Fingerprint::of).collect::<Vec<_>>()))
+            })
+            .try_buffered(lanes());
+        while let Some(prints) = batches.try_next().await? {
+            prints.iter().for_each(|print| sums.add(print));
+            progress.advance(&entry.name, prints.len() as u64);
+        }
+        let file = self.path.join(&entry.file);
+        let fits = |what: &str, found: String, expected: String| {
+            if found == expected {
+                return Ok(());
+            }
+            Err(corrupt(&file, format!("the {what} does not fit the manifest"))
+                .with("expected", expected)
+                .with("found", found))
+        };
+        fits("number of records", sums.records.to_string(), entry.records.to_string())?;
+        fits("number of tombstones", sums.tombstones.to_string(), entry.tombstones.to_string())?;
+        fits("digest of the records", sums.total().to_string(), entry.digest.clone())
+    }
+
+    fn entry(&self, collection: &CollectionName) -> Result<&ArchivedCollection> {
+        self.manifest.collections.iter().find(|entry| entry.name == *collection).ok_or_else(|| {
+            let held: Vec<&str> =
+                self.manifest.collections.iter().map(|entry| entry.name.as_str()).collect();
+            Error::new(
+                ErrorKind::NotFound,
+                "read an archive",
+                "the archive holds no such collection",
+            )
+            .with("collection", collection)
+            .with("archive", self.path.display())
+            .hint(format!("it holds: {}", held.join(", ")))
+        })
+    }
+}

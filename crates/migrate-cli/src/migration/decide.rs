@@ -1,0 +1,66 @@
+//! What becomes of one record of the source, given what the target holds
+//! under its key.
+
+use repo_core::{Applied, Record, Result, Version};
+
+use super::OnConflict;
+
+/// What is to be done with a record of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// It is applied; the target has no record under its key.
+    Add(Record),
+    /// It is applied over the target's older record.
+    Replace(Record),
+    /// It is applied over a record of the same or a higher version, under a
+    /// version above that.
+    Raise(Record),
+    /// The target holds the same.
+    Equal,
+    /// The target holds a higher version, which stays.
+    Older,
+    /// The target holds the same version with other content, which stays.
+    Diverged,
+}
+
+/// Decides about a record.
+///
+/// # Errors
+/// `LimitExceeded` when the target's version cannot be raised.
+pub(super) fn decide(
+    source: &Record,
+    target: Option<&Record>,
+    on_conflict: OnConflict,
+) -> Result<Decision> {
+    let Some(target) = target else { return Ok(Decision::Add(source.clone())) };
+    Ok(match source.compare_to_stored(Some(target)) {
+        Applied::Applied => Decision::Replace(source.clone()),
+        Applied::Equal => Decision::Equal,
+        // Raising a version over equal content would repeat itself with every
+        // run.
+        Applied::Older | Applied::Diverged
+            if on_conflict == OnConflict::Overwrite && !same_but_for_version(source, target) =>
+        {
+            Decision::Raise(with_version(source, target.version().next()?))
+        }
+        Applied::Older => Decision::Older,
+        Applied::Diverged => Decision::Diverged,
+    })
+}
+
+fn same_but_for_version(a: &Record, b: &Record) -> bool {
+    match (a.document(), b.document()) {
+        (Some(a), Some(b)) => a.equals(b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn with_version(record: &Record, version: Version) -> Record {
+    let mut record = record.clone();
+    match &mut record {
+        Record::Live(entity) => entity.version = version,
+        Record::Tombstone(tombstone) => tombstone.version = version,
+    }
+    record
+}

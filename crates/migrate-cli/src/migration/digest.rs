@@ -1,0 +1,235 @@
+//! Digests of records, summed so that order does not matter.
+//!
+//! A record's digest covers its collection, id, version, liveness and
+//! canonical document. Sums are kept by bucket of the id's hash, so that a
+//! difference leads to a small part of the collection, in fixed memory.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use repo_core::{EntityId, Record};
+
+/// Fewest buckets of a collection.
+const MIN_BUCKETS: usize = 4_096;
+/// Most buckets: 2 MiB of sums.
+const MAX_BUCKETS: usize = 65_536;
+/// Records that a bucket holds on average, between those bounds.
+const RECORDS_PER_BUCKET: u64 = 16;
+
+/// A sum of 256-bit digests, modulo 2²⁵⁶.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Sum([u64; 4]);
+
+impl Sum {
+    fn of(digest: &[u8; 32]) -> Self {
+        let mut words = [0; 4];
+        for (word, bytes) in words.iter_mut().zip(digest.chunks_exact(8)) {
+            *word = bytes.iter().rev().fold(0, |word, &byte| (word << 8) | u64::from(byte));
+        }
+        Self(words)
+    }
+
+    /// The sum of both.
+    #[must_use]
+    pub(super) fn plus(self, other: Self) -> Self {
+        let mut carry = false;
+        let mut words = [0; 4];
+        for (word, (a, b)) in words.iter_mut().zip(self.0.into_iter().zip(other.0)) {
+            let (sum, over) = a.overflowing_add(b);
+            let (sum, over_too) = sum.overflowing_add(u64::from(carry));
+            *word = sum;
+            carry = over || over_too;
+        }
+        Self(words)
+    }
+
+    /// What has to be added to get zero.
+    #[must_use]
+    fn negated(self) -> Self {
+        Self(self.0.map(|word| !word)).plus(Self([1, 0, 0, 0]))
+    }
+
+    /// The sum without the other.
+    #[must_use]
+    pub(super) fn minus(self, other: Self) -> Self {
+        self.plus(other.negated())
+    }
+}
+
+/// Hexadecimal, the most significant digit first.
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().rev().try_for_each(|word| write!(f, "{word:016x}"))
+    }
+}
+
+/// What a record adds to the sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    /// Hash of the id, which chooses the bucket.
+    id_hash: u64,
+    /// Collection, id, version, liveness, canonical document.
+    pub(super) content: Sum,
+    /// The id with its times, which are compared apart.
+    times: u64,
+    live: bool,
+}
+
+impl Fingerprint {
+    pub(super) fn of(record: &Record) -> Self {
+        let id = record.id().as_str();
+        let mut hasher = blake3::Hasher::new();
+        let collection = record.collection().as_str();
+        for text in [collection, id] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        let mut times = hasher.clone();
+        hasher.update(&record.version().get().to_le_bytes());
+        match record {
+            Record::Live(entity) => {
+                hasher.update(&[1]);
+                hasher.update(entity.document.digest().as_bytes());
+                times.update(&entity.created_at.as_micros().to_le_bytes());
+            }
+            Record::Tombstone(_) => {
+                hasher.update(&[0]);
+            }
+        }
+        times.update(&record.updated_at().as_micros().to_le_bytes());
+        Self {
+            id_hash: id_hash(record.id()),
+            content: Sum::of(hasher.finalize().as_bytes()),
+            times: first_word(&times.finalize()),
+            live: record.is_live(),
+        }
+    }
+}
+
+fn first_word(hash: &blake3::Hash) -> u64 {
+    Sum::of(hash.as_bytes()).0[0]
+}
+
+fn id_hash(id: &EntityId) -> u64 {
+    first_word(&blake3::hash(id.as_str().as_bytes()))
+}
+
+/// The sums of one side of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sums {
+    buckets: Vec<Sum>,
+    times: u64,
+    pub(super) records: u64,
+    pub(super) tombstones: u64,
+}
+
+impl Sums {
+    /// No record, in as many buckets as suit `records` of them.
+    pub(super) fn for_records(records: u64) -> Self {
+        let wanted = usize::try_from(records / RECORDS_PER_BUCKET).unwrap_or(MAX_BUCKETS);
+        let count = wanted.min(MAX_BUCKETS).next_power_of_two().clamp(MIN_BUCKETS, MAX_BUCKETS);
+        Self { buckets: vec![Sum::default(); count], times: 0, records: 0, tombstones: 0 }
+    }
+
+    /// No record, in the same buckets.
+    pub(super) fn empty_like(other: &Self) -> Self {
+        let buckets = vec![Sum::default(); other.buckets.len()];
+        Self { buckets, times: 0, records: 0, tombstones: 0 }
+    }
+
+    pub(super) fn add(&mut self, print: &Fingerprint) {
+        let bucket = self.bucket(print.id_hash);
+        if let Some(sum) = self.buckets.get_mut(bucket) {
+            *sum = sum.plus(print.content);
+        }
+        self.times = self.times.wrapping_add(print.times);
+        self.records += 1;
+        self.tombstones += u64::from(!print.live);
+    }
+
+    fn bucket(&self, id_hash: u64) -> usize {
+        // The count is a power of two, at most 65,536.
+        usize::try_from(id_hash & (self.buckets.len() as u64 - 1)).unwrap_or(0)
+    }
+
+    /// The bucket of an id.
+    pub(super) fn bucket_of(&self, id: &EntityId) -> usize {
+        self.bucket(id_hash(id))
+    }
+
+    /// The sum of a bucket.
+    pub(super) fn sum_of(&self, bucket: usize) -> Sum {
+        self.buckets.get(bucket).copied().unwrap_or_default()
+    }
+
+    /// How many buckets there are.
+    pub(super) fn bucket_count(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// The sum over all buckets.
+    pub(super) fn total(&self) -> Sum {
+        self.buckets.iter().fold(Sum::default(), |total, &sum| total.plus(sum))
+    }
+
+    /// Whether both sides' times add up to the same.
+    pub(super) fn same_times(&self, other: &Self) -> bool {
+        self.times == other.times
+    }
+}
+
+/// By how much the target is meant to differ from the source, by bucket.
+/// Empty unless something is left differing on purpose.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Deltas(HashMap<usize, Sum>);
+
+impl Deltas {
+    /// The target is meant to hold `target` where the source holds `source`.
+    pub(super) fn expect(
+        &mut self,
+        bucket: usize,
+        source: Option<&Fingerprint>,
+        target: &Fingerprint,
+    ) {
+        let without = source.map(|print| print.content).unwrap_or_default();
+        let delta = self.0.entry(bucket).or_default();
+        *delta = delta.plus(target.content).minus(without);
+    }
+
+    /// What the target's bucket is meant to add up to.
+    pub(super) fn expected(&self, source: &Sums, bucket: usize) -> Sum {
+        let delta = self.0.get(&bucket).copied().unwrap_or_default();
+        source.sum_of(bucket).plus(delta)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_carry_and_undo() {
+        let max = Sum([u64::MAX; 4]);
+        let one = Sum([1, 0, 0, 0]);
+        assert_eq!(max.plus(one), Sum::default());
+        assert_eq!(Sum::default().minus(one), max);
+        assert_eq!(Sum([u64::MAX, 0, 0, 0]).plus(one), Sum([0, 1, 0, 0]));
+        let some = Sum::of(blake3::hash(b"some").as_bytes());
+        assert_eq!(some.plus(max).minus(max), some);
+        assert_eq!(some.minus(some), Sum::default());
+    }
+
+    #[test]
+    fn a_sum_reads_as_one_number() {
+        assert_eq!(Sum([0x1f, 0, 0, 2]).to_string(), format!("{:016x}{:048x}", 2, 0x1f));
+    }
+
+    #[test]
+    fn buckets_follow_the_count_within_bounds() {
+        for (records, buckets) in
+            [(0, 4_096), (65_536, 4_096), (100_000, 8_192), (1_000_000, 65_536), (u64::MAX, 65_536)]
+        {
+            assert_eq!(Sums::for_records(records).bucket_count(), buckets, "{records}");
+        }
+    }
+}

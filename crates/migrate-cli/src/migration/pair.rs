@@ -1,0 +1,275 @@
+//! One collection on both sides, compared.
+
+use std::num::NonZeroUsize;
+
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use repo_core::{
+    CollectionName, CollectionState, EntityId, Error, ErrorKind, Record, Result, Segment,
+};
+
+use super::difference::difference;
+use super::digest::{Deltas, Fingerprint, Sums};
+use super::progress::Progress;
+use super::report::MAX_NAMED;
+use super::side::{Side, blocking, lanes};
+use super::verify_report::{CollectionVerification, Difference, DifferenceKind, SideSummary};
+
+/// Records read, and looked up, at a time.
+const BATCH: usize = 256;
+
+/// One collection on one side.
+pub(super) struct Half {
+    side: Side,
+    name: CollectionName,
+    /// `None` when the collection was never prepared: it then counts as empty.
+    state: Option<CollectionState>,
+    live: u64,
+}
+
+/// One collection on both sides.
+pub(super) struct Pair {
+    pub(super) name: CollectionName,
+    pub(super) source: Half,
+    pub(super) target: Half,
+}
+
+/// What the target is meant to hold after a migration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected<'a> {
+    /// The source's records as the migration read them.
+    pub(super) read: &'a Sums,
+    /// By how much the target is meant to differ from the source.
+    pub(super) deltas: &'a Deltas,
+}
+
+impl Half {
+    pub(super) async fn new(
+        side: &Side,
+        name: &CollectionName,
+        state: Option<&CollectionState>,
+    ) -> Result<Self> {
+        let live = match state {
+            Some(_) => side.count(name).await?,
+            None => 0,
+        };
+        Ok(Self { side: side.clone(), name: name.clone(), state: state.copied(), live })
+    }
+
+    fn floor(&self) -> u64 {
+        self.state.map_or(0, |state| state.floor)
+    }
+
+    async fn batches(&self) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
+        if self.state.is_none() {
+            return Ok(futures::stream::empty().boxed());
+        }
+        let batch_size = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
+        self.side.scan(&self.name, Segment::ALL, batch_size).await
+    }
+
+    async fn get_many(&self, ids: &[EntityId]) -> Result<Vec<Option<Record>>> {
+        match self.state {
+            Some(_) => self.side.get_many(&self.name, ids).await,
+            None => Ok(vec![None; ids.len()]),
+        }
+    }
+
+    /// Reads all of it into sums with the buckets of `like`.
+    async fn sum(&self, like: &Sums, progress: &dyn Progress) -> Result<Sums> {
+        let mut sums = Sums::empty_like(like);
+        let mut batches = self
+            .batches()
+            .await?
+            .map_ok(|records| {
+                blocking(move || Ok(records.iter().map(Fingerprint::of).collect::<Vec<_>>()))
+            })
+            .try_buffered(lanes());
+        while let Some(prints) = batches.try_next().await? {
+            prints.iter().for_each(|print| sums.add(print));
+            progress.advance(&self.name, prints.len() as u64);
+        }
+        Ok(sums)
+    }
+
+    fn summary(&self, sums: &Sums) -> SideSummary {
+        SideSummary {
+            prepared: self.state.is_some(),
+            records: sums.records,
+            tombstones: sums.tombstones,
+            floor: self.floor(),
+            digest: sums.total().to_string(),
+        }
+    }
+}
+
+impl Pair {
+    /// Live entities on both sides.
+    pub(super) fn live(&self) -> u64 {
+        self.source.live + self.target.live
+    }
+
+    /// Compares both sides; after a migration with what was expected.
+    pub(super) async fn compare(
+        &self,
+        expected: Option<Expected<'_>>,
+        progress: &dyn Progress,
+    ) -> Result<CollectionVerification> {
+        let like = match expected {
+            Some(expected) => Sums::empty_like(expected.read),
+            None => Sums::for_records(self.source.live.max(self.target.live)),
+        };
+        let (source, target) = futures::future::try_join(
+            self.source.sum(&like, progress),
+            self.target.sum(&like, progress),
+        )
+        .await?;
+        let suspects = Suspects::find(&source, &target, expected);
+        let found = if suspects.any() {
+            self.name_differences(&suspects, &like).await?
+        } else {
+            Found::default()
+        };
+        let floor_too_low = self.target.floor() < self.source.floor();
+        Ok(CollectionVerification {
+            name: self.name.clone(),
+            equal: found.count() == 0 && !floor_too_low,
+            missing: found.missing,
+            unexpected: found.unexpected,
+            differs: found.differs,
+            floor_too_low,
+            times_equal: source.same_times(&target),
+            source_changed: found.source_changed,
+            differences: found.differences,
+            source: self.source.summary(&source),
+            target: self.target.summary(&target),
+        })
+    }
+
+    /// Reads the suspect buckets of both sides again, and asks each side for
+    /// what the other holds.
+    async fn name_differences(&self, suspects: &Suspects, like: &Sums) -> Result<Found> {
+        let mut found = Found::default();
+        let mut source_again = Sums::empty_like(like);
+        let mut batches = self.source.batches().await?;
+        while let Some(records) = batches.try_next().await? {
+            let (ours, theirs) = suspects.look_up(records, &self.target, &mut source_again).await?;
+            for (ours, theirs) in ours.iter().zip(&theirs) {
+                found.push(difference(Some(ours), theirs.as_ref()), suspects.bucket(ours));
+            }
+        }
+        let mut target_again = Sums::empty_like(like);
+        let mut batches = self.target.batches().await?;
+        while let Some(records) = batches.try_next().await? {
+            let (theirs, ours) = suspects.look_up(records, &self.source, &mut target_again).await?;
+            for (theirs, ours) in theirs.iter().zip(&ours) {
+                if ours.is_none() {
+                    found.push(difference(None, Some(theirs)), suspects.bucket(theirs));
+                }
+            }
+        }
+        // Where no record differs when asked for by its id, reading all of
+        // them must agree; else a scan leaves out or repeats a record.
+        if found.count() == 0 && source_again.total() != target_again.total() {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                "verify",
+                "reading all records of a side does not agree with reading them by id",
+            )
+            .with("collection", &self.name)
+            .with("source", self.source.side.location())
+            .with("target", self.target.side.location())
+            .hint("make sure that nothing writes to either side, and verify again"));
+        }
+        Ok(found)
+    }
+}
+
+/// The buckets whose sums are not as they should be.
+struct Suspects {
+    /// For each bucket: whether it is suspect.
+    buckets: Vec<Option<Suspect>>,
+    like: Sums,
+}
+
+/// Why a bucket is suspect.
+#[derive(Debug, Clone, Copy)]
+struct Suspect {
+    /// The target holds what the migration wrote, so the source was changed.
+    source_changed: bool,
+}
+
+impl Suspects {
+    fn find(source: &Sums, target: &Sums, expected: Option<Expected<'_>>) -> Self {
+        let suspect = |bucket| {
+            let holds = target.sum_of(bucket);
+            let (now, as_written) = match expected {
+                None => (source.sum_of(bucket), None),
+                Some(Expected { read, deltas }) => {
+                    (deltas.expected(source, bucket), Some(deltas.expected(read, bucket)))
+                }
+            };
+            (now != holds).then_some(Suspect { source_changed: as_written == Some(holds) })
+        };
+        Self {
+            buckets: (0..source.bucket_count()).map(suspect).collect(),
+            like: Sums::empty_like(source),
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.buckets.iter().any(Option::is_some)
+    }
+
+    fn bucket(&self, record: &Record) -> Option<Suspect> {
+        self.buckets.get(self.like.bucket_of(record.id())).copied().flatten()
+    }
+
+    /// The records that are in suspect buckets, added to `sums`, and what the
+    /// other side holds under their ids.
+    async fn look_up(
+        &self,
+        mut records: Vec<Record>,
+        other: &Half,
+        sums: &mut Sums,
+    ) -> Result<(Vec<Record>, Vec<Option<Record>>)> {
+        records.retain(|record| self.bucket(record).is_some());
+        if records.is_empty() {
+            return Ok((records, Vec::new()));
+        }
+        records.iter().for_each(|record| sums.add(&Fingerprint::of(record)));
+        let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
+        let held = other.get_many(&ids).await?;
+        Ok((records, held))
+    }
+}
+
+/// The differences of a collection.
+#[derive(Debug, Default)]
+struct Found {
+    missing: u64,
+    unexpected: u64,
+    differs: u64,
+    source_changed: u64,
+    differences: Vec<Difference>,
+}
+
+impl Found {
+    fn count(&self) -> u64 {
+        self.missing + self.unexpected + self.differs
+    }
+
+    fn push(&mut self, difference: Option<Difference>, suspect: Option<Suspect>) {
+        let Some(mut difference) = difference else { return };
+        difference.source_changed = suspect.is_some_and(|suspect| suspect.source_changed);
+        self.source_changed += u64::from(difference.source_changed);
+        match difference.kind {
+            DifferenceKind::Missing => self.missing += 1,
+            DifferenceKind::Unexpected => self.unexpected += 1,
+            DifferenceKind::Differs => self.differs += 1,
+        }
+        if self.differences.len() < MAX_NAMED {
+            self.differences.push(difference);
+        }
+    }
+}

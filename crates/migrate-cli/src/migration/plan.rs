@@ -1,0 +1,242 @@
+//! What is to be moved, and everything that can be known without reading the
+//! records.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use repo_core::config::nearest;
+use repo_core::{
+    CollectionName, CollectionSchema, CollectionState, Error, ErrorKind, Result, Schemas, Timestamp,
+};
+
+use super::MigrationOptions;
+use super::side::Side;
+use super::space;
+use super::unfinished::Mark;
+
+/// A migration that may begin.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) source: Side,
+    pub(super) target: Side,
+    /// By name.
+    pub(super) collections: Vec<PlannedCollection>,
+    /// Everything that is prepared in the source, chosen or not.
+    pub(super) source_collections: BTreeMap<CollectionName, CollectionState>,
+    pub(super) mark: Mark,
+    /// Whether the target carries the mark: a run of this plan was killed.
+    pub(super) unfinished: bool,
+    pub(super) warnings: Vec<String>,
+}
+
+/// One collection of a plan.
+#[derive(Debug, Clone)]
+pub(super) struct PlannedCollection {
+    pub(super) schema: CollectionSchema,
+    pub(super) source: CollectionState,
+    /// `None` when the target has yet to prepare it.
+    pub(super) target: Option<CollectionState>,
+    /// Whether the target holds a record of it.
+    pub(super) target_holds: bool,
+    /// Live entities in the source, as it counts them.
+    pub(super) live: u64,
+}
+
+impl PlannedCollection {
+    pub(super) fn name(&self) -> &CollectionName {
+        &self.schema.collection
+    }
+
+    pub(super) fn target_floor(&self) -> u64 {
+        self.target.map_or(0, |state| state.floor)
+    }
+}
+
+impl Plan {
+    /// Looks at both sides, and refuses what cannot end well.
+    pub(super) async fn make(
+        source: Side,
+        target: Side,
+        schemas: &Schemas,
+        options: &MigrationOptions,
+        now: Timestamp,
+    ) -> Result<Self> {
+        check_stores(&source, &target, options.dry_run)?;
+        let mark = Mark::new(&source, &target, options.collections.as_deref(), now)?;
+        let unfinished = mark.check(target.record().await?.migration.as_ref())?;
+        let source_collections = source.collections().await?;
+        let target_collections = target.collections().await?;
+        let mut plan = Self {
+            warnings: warnings(&source, unfinished).await?,
+            source,
+            target,
+            collections: Vec::new(),
+            source_collections,
+            mark,
+            unfinished,
+        };
+        let chosen =
+            choose(&plan.source, &plan.source_collections, options.collections.as_deref())?;
+        for name in chosen {
+            let schema = schemas.get(&name);
+            let state = target_collections.get(&name).copied();
+            let planned = plan.look_at(schema, state).await?;
+            plan.collections.push(planned);
+        }
+        if let Some(folder) = &options.backup {
+            plan.check_space(folder).await?;
+        }
+        Ok(plan)
+    }
+
+    async fn look_at(
+        &self,
+        schema: CollectionSchema,
+        target: Option<CollectionState>,
+    ) -> Result<PlannedCollection> {
+        let name = &schema.collection;
+        let source = self.source_collections.get(name).copied().unwrap_or_default();
+        let target_holds = match target {
+            Some(_) => self.target.holds_records(name).await?,
+            None => false,
+        };
+        let live = self.source.count(name).await?;
+        check_schema_version(&schema, &self.source, source.schema_version, true)?;
+        if let Some(state) = target {
+            check_schema_version(&schema, &self.target, state.schema_version, target_holds)?;
+        }
+        Ok(PlannedCollection { schema, source, target, target_holds, live })
+    }
+
+    async fn check_space(&self, folder: &Path) -> Result<()> {
+        let mut needed = 0_u64;
+        for planned in &self.collections {
+            let estimate = space::estimate(&self.source, &planned.schema, planned.live).await?;
+            needed = needed.saturating_add(estimate);
+            if planned.target_holds {
+                let live = self.target.count(planned.name()).await?;
+                let estimate = space::estimate(&self.target, &planned.schema, live).await?;
+                needed = needed.saturating_add(estimate);
+            }
+        }
+        space::check(folder, needed).await
+    }
+
+    /// Live entities in the chosen collections of the source.
+    pub(super) fn live_total(&self) -> u64 {
+        self.collections.iter().map(|planned| planned.live).sum()
+    }
+
+    /// Whether nothing in the target can be in the way.
+    pub(super) fn target_is_empty(&self) -> bool {
+        self.collections.iter().all(|planned| !planned.target_holds)
+    }
+}
+
+fn check_stores(source: &Side, target: &Side, dry_run: bool) -> Result<()> {
+    if source.location() == target.location() {
+        return Err(Error::new(
+            ErrorKind::ConfigInvalid,
+            "migrate",
+            "source and target are the same store",
+        )
+        .with("store", source.location())
+        .hint("name another target"));
+    }
+    if target.capabilities().read_only && !dry_run {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "migrate",
+            "the target is open for reading only",
+        )
+        .with("side", "target")
+        .with("store", target.location()));
+    }
+    Ok(())
+}
+
+async fn warnings(source: &Side, unfinished: bool) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    if unfinished {
+        warnings.push(
+            "an unfinished run of the same migration was found on the target; going on with it"
+                .to_owned(),
+        );
+    }
+    if source.record().await?.migration.is_some() {
+        warnings.push(
+            "the source is itself the target of an unfinished migration: it may lack records"
+                .to_owned(),
+        );
+    }
+    Ok(warnings)
+}
+
+/// The names that were asked for, or all; each once, in order.
+fn choose(
+    source: &Side,
+    held: &BTreeMap<CollectionName, CollectionState>,
+    asked: Option<&[CollectionName]>,
+) -> Result<Vec<CollectionName>> {
+    let refuse = |kind, why: &str| {
+        Error::new(kind, "migrate", why).with("side", "source").with("store", source.location())
+    };
+    let Some(asked) = asked else {
+        if held.is_empty() {
+            return Err(refuse(ErrorKind::NotFound, "the store holds no collection"));
+        }
+        return Ok(held.keys().cloned().collect());
+    };
+    if asked.is_empty() {
+        return Err(refuse(ErrorKind::ConfigInvalid, "no collection was named"));
+    }
+    if let Some(unknown) = asked.iter().find(|name| !held.contains_key(*name)) {
+        return Err(unknown_collection(
+            refuse(ErrorKind::ConfigInvalid, "the store holds no such collection"),
+            unknown,
+            held.keys(),
+        ));
+    }
+    let mut names = asked.to_vec();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// Names an unknown collection and the known one that is most like it.
+pub(super) fn unknown_collection<'a>(
+    error: Error,
+    unknown: &CollectionName,
+    known: impl Iterator<Item = &'a CollectionName>,
+) -> Error {
+    let error = error.with("collection", unknown);
+    match nearest(unknown.as_str(), known.map(CollectionName::as_str)) {
+        Some(name) => error.hint(format!("did you mean `{name}`?")),
+        None => error,
+    }
+}
+
+/// Documents of another shape would arrive unread. A store without records may
+/// be behind: it is brought up to date.
+fn check_schema_version(
+    schema: &CollectionSchema,
+    side: &Side,
+    found: u32,
+    holds_records: bool,
+) -> Result<()> {
+    let declared = schema.schema_version;
+    if found == declared || (found < declared && !holds_records) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        "migrate",
+        "the documents have another schema version than the declared one",
+    )
+    .with("side", side.name())
+    .with("store", side.location())
+    .with("collection", &schema.collection)
+    .with("found", found)
+    .with("declared", declared)
+    .hint("migrate with the schema files that the store was made with"))
+}

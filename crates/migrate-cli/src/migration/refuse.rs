@@ -1,0 +1,63 @@
+//! Refusing a run before anything is written, with names.
+
+use repo_core::{Error, ErrorKind, Result};
+
+use super::plan::{Plan, PlannedCollection};
+use super::report::Listed;
+use super::survey::Survey;
+
+/// Most records that an error names.
+const MAX_NAMED: usize = 8;
+
+/// Refuses entities that the target cannot hold.
+pub(super) fn offenders(plan: &Plan, surveys: &[Survey]) -> Result<()> {
+    let Some((count, names)) = list(plan, surveys, |survey| &survey.offenders) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::Invalid,
+        "migrate",
+        format!("the target cannot hold {count} of the source's entities; nothing was written"),
+    )
+    .with("side", "source")
+    .with("entities", names)
+    .hint("correct them in the source, or leave their collection out with --collections"))
+}
+
+/// Refuses records of the target that are in the way.
+pub(super) fn conflicts(plan: &Plan, surveys: &[Survey]) -> Result<()> {
+    let Some((count, names)) = list(plan, surveys, |survey| &survey.conflicts) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::Conflict,
+        "migrate",
+        format!("the target already holds other records: {count} differ; nothing was written"),
+    )
+    .with("side", "target")
+    .with("store", plan.target.location())
+    .with("records", names)
+    .hint(
+        "choose an empty target, --on-conflict newer (the higher version stays) or \
+         --on-conflict overwrite (the source's documents win)",
+    ))
+}
+
+/// How many records a list holds over all collections, and the first of them.
+fn list(plan: &Plan, surveys: &[Survey], of: impl Fn(&Survey) -> &Listed) -> Option<(u64, String)> {
+    let count: u64 = surveys.iter().map(|survey| of(survey).count).sum();
+    if count == 0 {
+        return None;
+    }
+    let named = |(planned, survey): (&PlannedCollection, _)| {
+        let name = planned.name().clone();
+        of(survey).first.iter().map(move |text| format!("{name}/{text}")).collect::<Vec<_>>()
+    };
+    let mut names: Vec<String> =
+        plan.collections.iter().zip(surveys).flat_map(named).take(MAX_NAMED).collect();
+    let more = count - names.len() as u64;
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    Some((count, names.join("; ")))
+}

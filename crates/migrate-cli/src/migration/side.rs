@@ -1,0 +1,168 @@
+//! One side of a run: its store, and its name in errors.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use repo_core::{
+    Applied, CollectionName, CollectionState, Consistency, EntityId, Error, ErrorKind, Filter,
+    Prepared, Record, Result, ScanOptions, Segment, StorageStrategy, StoreRecord, StoreUpdate,
+};
+
+/// The store that records come from, or the one that they go to.
+#[derive(Debug, Clone)]
+pub(super) struct Side {
+    name: &'static str,
+    store: Arc<dyn StorageStrategy>,
+}
+
+impl Side {
+    pub(super) fn source(store: &Arc<dyn StorageStrategy>) -> Self {
+        Self { name: "source", store: Arc::clone(store) }
+    }
+
+    pub(super) fn target(store: &Arc<dyn StorageStrategy>) -> Self {
+        Self { name: "target", store: Arc::clone(store) }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn location(&self) -> &str {
+        self.store.location()
+    }
+
+    pub(super) fn capabilities(&self) -> &repo_core::Capabilities {
+        self.store.capabilities()
+    }
+
+    /// Says in an error which side it comes from.
+    fn err(&self, error: Error) -> Error {
+        let error = error.with("side", self.name);
+        match error.context_value("store") {
+            Some(_) => error,
+            None => error.with("store", self.store.location()),
+        }
+    }
+
+    /// The store's own record; an empty one for a store that `prepare` has yet
+    /// to make.
+    pub(super) async fn record(&self) -> Result<StoreRecord> {
+        match self.store.store_record().await {
+            Ok(record) => Ok(record),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(StoreRecord::default()),
+            Err(error) => Err(self.err(error)),
+        }
+    }
+
+    /// The prepared collections with their states.
+    pub(super) async fn collections(&self) -> Result<BTreeMap<CollectionName, CollectionState>> {
+        let names = match self.store.collections().await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            names => names.map_err(|error| self.err(error))?,
+        };
+        let mut states = self.record().await?.collections;
+        Ok(names
+            .into_iter()
+            .map(|name| {
+                let unknown = CollectionState { schema_version: 1, floor: 0 };
+                let state = states.remove(&name).unwrap_or(unknown);
+                (name, state)
+            })
+            .collect())
+    }
+
+    /// How many live entities a collection holds.
+    pub(super) async fn count(&self, collection: &CollectionName) -> Result<u64> {
+        let all = Filter::default();
+        self.store
+            .count(collection, &all, Consistency::Eventual)
+            .await
+            .map_err(|error| self.err(error))
+    }
+
+    /// The records of a segment in batches, tombstones too.
+    pub(super) async fn scan(
+        &self,
+        collection: &CollectionName,
+        segment: Segment,
+        batch_size: NonZeroUsize,
+    ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
+        let options = ScanOptions { segment, batch_size, consistency: Consistency::Strong };
+        let stream = self.store.scan(collection, options).await.map_err(|error| self.err(error))?;
+        let side = self.clone();
+        Ok(stream.map(move |batch| batch.map_err(|error| side.err(error))).boxed())
+    }
+
+    /// Whether a collection holds any record, a tombstone too.
+    pub(super) async fn holds_records(&self, collection: &CollectionName) -> Result<bool> {
+        let mut scan = self.scan(collection, Segment::ALL, NonZeroUsize::MIN).await?;
+        Ok(scan.next().await.transpose()?.is_some())
+    }
+
+    pub(super) async fn get_many(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>> {
+        let records =
+            self.store.get_many(collection, ids).await.map_err(|error| self.err(error))?;
+        self.expect_answers(records.len(), ids.len())?;
+        Ok(records)
+    }
+
+    pub(super) async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
+        let asked = records.len();
+        let answers = self.store.apply(records).await.map_err(|error| self.err(error))?;
+        self.expect_answers(answers.len(), asked)?;
+        Ok(answers)
+    }
+
+    /// A store that answers for fewer records than asked would otherwise make
+    /// the counts lie.
+    fn expect_answers(&self, answers: usize, asked: usize) -> Result<()> {
+        if answers == asked {
+            return Ok(());
+        }
+        Err(self.err(
+            Error::new(ErrorKind::Corrupt, "migrate", "the store answered for another number")
+                .with("asked", asked)
+                .with("answered", answers),
+        ))
+    }
+
+    pub(super) async fn prepare(
+        &self,
+        schemas: &[repo_core::CollectionSchema],
+    ) -> Result<Vec<Prepared>> {
+        self.store.prepare(schemas).await.map_err(|error| self.err(error))
+    }
+
+    pub(super) async fn update(&self, update: StoreUpdate) -> Result<StoreRecord> {
+        self.store.update_store_record(update).await.map_err(|error| self.err(error))
+    }
+}
+
+/// Runs work that computes or blocks where it does not hold up the runtime.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => Err(Error::new(
+            ErrorKind::Unavailable,
+            "migrate",
+            "the program ended before the work was done",
+        )
+        .caused_by(error)),
+    }
+}
+
+/// How many batches are computed at the same time.
+pub(super) fn lanes() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8))
+}

@@ -1,0 +1,71 @@
+//! Whether the disk has room for an archive.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use futures::TryStreamExt as _;
+use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result, Segment};
+
+use super::lines;
+use super::side::{Side, blocking};
+
+/// Records of each collection that are compressed to estimate the rest.
+const SAMPLE: usize = 200;
+/// Samples compress worse than whole files; what varies gets a quarter more,
+/// and manifest and folder a fixed room.
+const MARGIN_BYTES: u64 = 1_024 * 1_024;
+
+/// How large the archive of a collection with `count` records will be, in
+/// bytes: an estimate from its first records.
+pub(super) async fn estimate(side: &Side, schema: &CollectionSchema, count: u64) -> Result<u64> {
+    let batch_size = NonZeroUsize::new(SAMPLE).unwrap_or(NonZeroUsize::MIN);
+    let mut scan = side.scan(&schema.collection, Segment::ALL, batch_size).await?;
+    let Some(records) = scan.try_next().await? else { return Ok(0) };
+    let schema = schema.clone();
+    blocking(move || {
+        let bytes = compressed_size(&records, &schema)?;
+        let sampled = records.len() as u64;
+        let count = count.max(sampled);
+        Ok(bytes.saturating_mul(count) / sampled / 4 * 5)
+    })
+    .await
+}
+
+fn compressed_size(records: &[Record], schema: &CollectionSchema) -> Result<u64> {
+    let mut text = Vec::new();
+    records.iter().for_each(|record| lines::write(record, schema, &mut text));
+    let compressed = zstd::bulk::compress(&text, 0).map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "estimate a backup", "the sample cannot be compressed")
+            .caused_by(source)
+    })?;
+    Ok(compressed.len() as u64)
+}
+
+/// Checks that the disk of `folder`, which need not exist yet, has room for
+/// `needed` bytes.
+///
+/// # Errors
+/// `LimitExceeded` when it has not.
+pub(super) async fn check(folder: &Path, needed: u64) -> Result<()> {
+    let folder = folder.to_owned();
+    blocking(move || {
+        let start = if folder.is_relative() { Path::new(".").join(&folder) } else { folder };
+        let there = start.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+        let free = fs2::available_space(there).map_err(|source| {
+            Error::new(ErrorKind::Unavailable, "check the disk", "free space cannot be read")
+                .with("path", there.display())
+                .with("reason", &source)
+                .caused_by(source)
+        })?;
+        let needed = needed.saturating_add(MARGIN_BYTES);
+        if free >= needed {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::LimitExceeded, "check the disk", "no room for the backup")
+            .with("folder", start.display())
+            .with("free_bytes", free)
+            .with("estimated_bytes", needed)
+            .hint("free some space, or name a folder elsewhere with --backup-location"))
+    })
+    .await
+}

@@ -1,0 +1,223 @@
+//! One pass over a collection of the source: every record is checked against
+//! the target's limits and compared with what the target holds, its
+//! references are looked up, and, where asked, it goes into the archive.
+
+use std::num::NonZeroUsize;
+
+use futures::TryStreamExt as _;
+use repo_core::{EntityId, Record, Result, Segment};
+
+use super::OnConflict;
+use super::archive::{ArchivedCollection, CollectionWriter};
+use super::backup;
+use super::batch::{Batch, Look, looked_at};
+use super::decide::{Decision, decide};
+use super::digest::{Deltas, Fingerprint, Sums};
+use super::plan::{Plan, PlannedCollection};
+use super::progress::Progress;
+use super::references::ReferenceCheck;
+use super::report::{Counts, DanglingReferences, Listed};
+
+/// What a pass over one collection found.
+#[derive(Debug)]
+pub(super) struct Survey {
+    /// What a run does, or would do.
+    pub(super) counts: Counts,
+    pub(super) replaced: u64,
+    pub(super) raised: u64,
+    pub(super) only_in_target: Listed,
+    pub(super) left_differing: Listed,
+    /// Records of the target that are in the way of a run that must meet none.
+    pub(super) conflicts: Listed,
+    /// Entities that the target cannot hold, with the rule that they break.
+    pub(super) offenders: Listed,
+    pub(super) dangling: Vec<DanglingReferences>,
+    /// The source's records as they were read.
+    pub(super) sums: Sums,
+    /// By how much the target is meant to differ from them.
+    pub(super) deltas: Deltas,
+}
+
+/// How a pass is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pass {
+    pub(super) batch_size: NonZeroUsize,
+    pub(super) on_conflict: OnConflict,
+    /// Whether references are looked up.
+    pub(super) references: bool,
+}
+
+impl Survey {
+    fn new(records: u64) -> Self {
+        Self {
+            counts: Counts::default(),
+            replaced: 0,
+            raised: 0,
+            only_in_target: Listed::default(),
+            left_differing: Listed::default(),
+            conflicts: Listed::default(),
+            offenders: Listed::default(),
+            dangling: Vec::new(),
+            sums: Sums::for_records(records),
+            deltas: Deltas::default(),
+        }
+    }
+
+    /// Whether the target lacks nothing.
+    pub(super) fn nothing_to_write(&self) -> bool {
+        self.counts.applied == 0
+    }
+
+    /// Whether a run leaves something differing on purpose.
+    pub(super) fn leaves_differences(&self) -> bool {
+        self.left_differing.count + self.only_in_target.count > 0
+    }
+}
+
+/// Reads a collection of the source once.
+pub(super) async fn survey(
+    plan: &Plan,
+    planned: &PlannedCollection,
+    pass: Pass,
+    mut writer: Option<CollectionWriter>,
+    progress: &dyn Progress,
+) -> Result<(Survey, Option<ArchivedCollection>)> {
+    let mut survey = Survey::new(planned.live);
+    let mut references =
+        ReferenceCheck::new(&planned.schema, |name| plan.source_collections.contains_key(name));
+    let look = Look {
+        schema: planned.schema.clone(),
+        max_entity_bytes: plan.target.capabilities().max_entity_bytes,
+        lines: writer.is_some(),
+        references: pass.references,
+    };
+    let mut batches = looked_at(&plan.source, look, pass.batch_size).await?;
+    while let Some(batch) = batches.try_next().await? {
+        survey.count(&batch);
+        if planned.target_holds {
+            survey.compare(plan, planned, pass, &batch).await?;
+        } else {
+            survey.counts.applied += batch.records.len() as u64;
+        }
+        references.check(&plan.source, &batch.references).await?;
+        progress.advance(planned.name(), batch.records.len() as u64);
+        if let Some(open) = writer.take()
+            && survey.offenders.count == 0
+        {
+            writer = Some(backup::append(open, batch.lines).await?);
+        }
+    }
+    survey.dangling = references.finish();
+    if planned.target_holds {
+        survey.find_only_in_target(plan, planned, pass).await?;
+    }
+    let entry = match writer {
+        Some(writer) => Some(backup::finish(writer, &survey.sums).await?),
+        None => None,
+    };
+    Ok((survey, entry))
+}
+
+impl Survey {
+    fn count(&mut self, batch: &Batch) {
+        for (record, print) in batch.records.iter().zip(&batch.prints) {
+            self.sums.add(print);
+            self.counts.read += 1;
+            self.counts.tombstones += u64::from(!record.is_live());
+        }
+        for (id, rule) in &batch.offenders {
+            self.offenders.push(&format!("{id} ({rule})"));
+        }
+    }
+
+    async fn compare(
+        &mut self,
+        plan: &Plan,
+        planned: &PlannedCollection,
+        pass: Pass,
+        batch: &Batch,
+    ) -> Result<()> {
+        let ids: Vec<EntityId> = batch.records.iter().map(|record| record.id().clone()).collect();
+        let stored = plan.target.get_many(planned.name(), &ids).await?;
+        for ((record, print), stored) in batch.records.iter().zip(&batch.prints).zip(&stored) {
+            self.decide(plan, pass, record, print, stored.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn decide(
+        &mut self,
+        plan: &Plan,
+        pass: Pass,
+        record: &Record,
+        print: &Fingerprint,
+        stored: Option<&Record>,
+    ) -> Result<()> {
+        let id = record.id();
+        let bucket = self.sums.bucket_of(id);
+        match decide(record, stored, pass.on_conflict)? {
+            Decision::Equal => self.counts.equal += 1,
+            Decision::Add(_) => self.counts.applied += 1,
+            Decision::Replace(_) => {
+                self.counts.applied += 1;
+                self.replaced += 1;
+                // A run of this plan that was killed may have left it so.
+                if !plan.unfinished {
+                    self.conflict(record, stored);
+                }
+            }
+            Decision::Raise(raised) => {
+                self.counts.applied += 1;
+                self.replaced += 1;
+                self.raised += 1;
+                self.left_differing.push(id.as_str());
+                self.deltas.expect(bucket, Some(print), &Fingerprint::of(&raised));
+            }
+            decision @ (Decision::Older | Decision::Diverged) => {
+                let older = decision == Decision::Older;
+                self.counts.older += u64::from(older);
+                self.counts.diverged += u64::from(!older);
+                self.conflict(record, stored);
+                self.left_differing.push(id.as_str());
+                if let Some(stored) = stored {
+                    self.deltas.expect(bucket, Some(print), &Fingerprint::of(stored));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn conflict(&mut self, record: &Record, stored: Option<&Record>) {
+        let Some(stored) = stored else { return };
+        let (ours, theirs) = (record.version(), stored.version());
+        let how = if ours == theirs {
+            format!("version {ours} on both sides, with other content")
+        } else {
+            format!("version {ours} in the source, {theirs} in the target")
+        };
+        self.conflicts.push(&format!("{} ({how})", record.id()));
+    }
+
+    /// Asks the source for every id that the target holds.
+    async fn find_only_in_target(
+        &mut self,
+        plan: &Plan,
+        planned: &PlannedCollection,
+        pass: Pass,
+    ) -> Result<()> {
+        let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
+        while let Some(records) = scan.try_next().await? {
+            let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
+            let held = plan.source.get_many(planned.name(), &ids).await?;
+            for (record, held) in records.iter().zip(held) {
+                if held.is_none() {
+                    self.only_in_target.push(record.id().as_str());
+                    self.conflicts.push(&format!("{} (only in the target)", record.id()));
+                    let bucket = self.sums.bucket_of(record.id());
+                    self.deltas.expect(bucket, None, &Fingerprint::of(record));
+                }
+            }
+        }
+        Ok(())
+    }
+}
