@@ -1,0 +1,217 @@
+//! The settings under `storage.sql_strategy`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use repo_core::{Error, ErrorKind, Result};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+/// Where the settings stand.
+pub(crate) const SETTINGS_AT: &str = "storage.sql_strategy";
+
+/// The settings of the SQL strategy. SQLite uses `type`, `name`, `pool_size`,
+/// `max_overflow` and `timeout`; the others are accepted, so that one block
+/// serves both kinds of database, and have no effect on it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SqlSettings {
+    /// The kind of database.
+    #[serde(rename = "type")]
+    pub database: SqlType,
+    /// SQLite: the file, relative to the working folder. PostgreSQL: the
+    /// database.
+    pub name: String,
+    /// The server. No effect on SQLite.
+    pub host: String,
+    /// The server's port; 0 is the usual one. No effect on SQLite.
+    pub port: u16,
+    /// The user to log in as. No effect on SQLite.
+    pub username: String,
+    /// The password to log in with. No effect on SQLite.
+    pub password: Secret,
+    /// Connections kept open for reading, 1 or more.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub pool_size: u32,
+    /// Connections opened beyond that under load.
+    #[schemars(range(max = 1_000))]
+    pub max_overflow: u32,
+    /// SQLite: seconds to wait for a lock that another process holds.
+    /// PostgreSQL: seconds to wait for a connection.
+    #[schemars(range(max = 86_400))]
+    pub timeout: u32,
+    /// Seconds to wait for a free connection. No effect on SQLite.
+    #[schemars(range(max = 86_400))]
+    pub pool_timeout: u32,
+    /// Seconds after which a connection is renewed. No effect on SQLite.
+    pub pool_recycle: u32,
+    /// Whether prepared statements are kept. SQLite always keeps them.
+    pub enable_query_cache: bool,
+}
+
+/// A kind of SQL database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SqlType {
+    /// One file, in this process.
+    #[default]
+    Sqlite,
+    /// A server. Not yet supported.
+    Postgresql,
+}
+
+/// Text that no message shows.
+#[derive(Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one who logs in.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "\"\"" } else { "***" })
+    }
+}
+
+impl Default for SqlSettings {
+    fn default() -> Self {
+        Self {
+            database: SqlType::Sqlite,
+            name: "request_database.db".to_owned(),
+            host: String::new(),
+            port: 0,
+            username: String::new(),
+            password: Secret::default(),
+            pool_size: 5,
+            max_overflow: 10,
+            timeout: 30,
+            pool_timeout: 30,
+            pool_recycle: 3_600,
+            enable_query_cache: true,
+        }
+    }
+}
+
+impl SqlSettings {
+    /// Reads and checks the settings.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for an unknown key or a value out of range;
+    /// `Unsupported` for `type: postgresql`.
+    pub(crate) fn read(settings: &Json) -> Result<Self> {
+        let settings: Self = repo_core::config::read_settings(SETTINGS_AT, settings)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<()> {
+        let limits = [
+            ("pool_size", self.pool_size, 1, 1_000),
+            ("max_overflow", self.max_overflow, 0, 1_000),
+            ("timeout", self.timeout, 0, 86_400),
+            ("pool_timeout", self.pool_timeout, 0, 86_400),
+        ];
+        for (name, value, least, most) in limits {
+            if !(least..=most).contains(&value) {
+                return Err(refuse(format!("{name} is from {least} to {most}")).with(name, value));
+            }
+        }
+        if self.database == SqlType::Postgresql {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "read the configuration",
+                "storage.sql_strategy.type: postgresql is not yet supported",
+            )
+            .hint("use type sqlite"));
+        }
+        if self.name.is_empty() || self.name.contains('\0') {
+            return Err(refuse("name is the path of the database file"));
+        }
+        if self.name == ":memory:" {
+            return Err(refuse("a database in memory is not supported here")
+                .hint("name a file, or use the memory strategy"));
+        }
+        Ok(())
+    }
+
+    /// The file of a SQLite database.
+    pub(crate) fn file(&self) -> PathBuf {
+        PathBuf::from(&self.name)
+    }
+
+    /// How long to wait for a lock.
+    pub(crate) fn busy_timeout(&self) -> Duration {
+        Duration::from_secs(u64::from(self.timeout))
+    }
+}
+
+pub(crate) fn refuse(why: impl Into<String>) -> Error {
+    Error::new(ErrorKind::ConfigInvalid, "read the configuration", why).with("at", SETTINGS_AT)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_blocks_that_operators_have_load() {
+        let sqlite = json!({
+            "type": "sqlite", "name": "request_database.db", "host": "", "port": 0,
+            "pool_size": 5, "max_overflow": 10, "timeout": 30
+        });
+        assert_eq!(SqlSettings::read(&sqlite).unwrap(), SqlSettings::default());
+        let tuned = json!({
+            "pool_size": 20, "max_overflow": 30, "pool_timeout": 30, "pool_recycle": 3600,
+            "enable_query_cache": true
+        });
+        assert_eq!(SqlSettings::read(&tuned).unwrap().pool_size, 20);
+        let server = json!({
+            "type": "postgresql", "host": "localhost", "port": 5432, "name": "hostfactory",
+            "username": "hostfactory_user", "password": "hunter2", "pool_size": 20,
+            "max_overflow": 30, "timeout": 60
+        });
+        let error = SqlSettings::read(&server).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().contains("postgresql"));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused_by_name() {
+        for (name, value) in [
+            ("pool_size", json!(0)),
+            ("pool_size", json!(1_001)),
+            ("timeout", json!(-1)),
+            ("timeout", json!(86_401)),
+            ("max_overflow", json!("many")),
+            ("port", json!(65_536)),
+            ("name", json!("")),
+            ("name", json!(":memory:")),
+            ("type", json!("oracle")),
+            ("pool_sise", json!(5)),
+        ] {
+            let error = SqlSettings::read(&json!({ name: value })).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{name}: {error}");
+            assert_eq!(error.context_value("at"), Some(SETTINGS_AT), "{name}");
+        }
+        let error = SqlSettings::read(&json!({ "pool_sise": 5 })).unwrap_err();
+        assert_eq!(error.hint_text(), Some("did you mean `pool_size`?"));
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let settings: SqlSettings =
+            serde_json::from_value(json!({ "password": "hunter2" })).unwrap();
+        assert_eq!(settings.password.expose(), "hunter2");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+}

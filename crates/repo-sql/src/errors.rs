@@ -1,0 +1,143 @@
+//! The only place that turns errors of SQLite and of the file system into
+//! kinds of the contract.
+
+use std::path::Path;
+
+use repo_core::{Error, ErrorKind};
+use rusqlite::ErrorCode;
+
+const CORRUPT_HINT: &str = "nothing was changed; restore the file from a backup, or save what can \
+     be read with `sqlite3 FILE .recover`";
+
+/// Turns an error of SQLite in `operation` on `file` into one of ours.
+pub(crate) fn sqlite(operation: &'static str, file: &Path, source: rusqlite::Error) -> Error {
+    let (kind, message, hint) = match &source {
+        rusqlite::Error::SqliteFailure(failure, text) => {
+            classify(failure, text.as_deref().unwrap_or_default(), file)
+        }
+        rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::Utf8Error(..) => {
+            (ErrorKind::Corrupt, "a stored value has the wrong type", "")
+        }
+        _ => (ErrorKind::Conflict, FOREIGN, FOREIGN_HINT),
+    };
+    let error = Error::new(kind, operation, message)
+        .with("file", file.display())
+        .with("reason", &source)
+        .caused_by(source);
+    if hint.is_empty() { error } else { error.hint(hint) }
+}
+
+const FOREIGN: &str = "the database refused a statement: its tables are not as this program \
+     made them";
+const FOREIGN_HINT: &str = "another tool changed the tables; run `repoctl health`";
+
+fn classify(
+    failure: &rusqlite::ffi::Error,
+    text: &str,
+    file: &Path,
+) -> (ErrorKind, &'static str, &'static str) {
+    match failure.code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
+            ErrorKind::Unavailable,
+            "another process holds the lock of the database",
+            "try again, or raise `timeout` in storage.sql_strategy",
+        ),
+        ErrorCode::DiskFull => {
+            (ErrorKind::Unavailable, "the disk is full", "free some space and try again")
+        }
+        ErrorCode::DatabaseCorrupt => {
+            (ErrorKind::Corrupt, "the database file is damaged", CORRUPT_HINT)
+        }
+        ErrorCode::NotADatabase => {
+            (ErrorKind::Corrupt, "the file is not a SQLite database", CORRUPT_HINT)
+        }
+        ErrorCode::CannotOpen => cannot_open(file),
+        ErrorCode::PermissionDenied
+        | ErrorCode::ReadOnly
+        | ErrorCode::AuthorizationForStatementDenied => (
+            ErrorKind::PermissionDenied,
+            "the database file may not be written",
+            "check the owner and the mode of the file and of its folder",
+        ),
+        ErrorCode::SystemIoFailure => {
+            (ErrorKind::Unavailable, "reading or writing the file failed", "")
+        }
+        ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted => {
+            (ErrorKind::Unavailable, "the database gave up", "")
+        }
+        ErrorCode::TooBig => (ErrorKind::LimitExceeded, "a value is too large for SQLite", ""),
+        ErrorCode::Unknown if text.contains("malformed JSON") => (
+            ErrorKind::Corrupt,
+            "a stored document is not JSON",
+            "repair the row, or restore the file from a backup",
+        ),
+        _ => (ErrorKind::Conflict, FOREIGN, FOREIGN_HINT),
+    }
+}
+
+/// SQLite says no more than that it cannot; the file system knows why.
+fn cannot_open(file: &Path) -> (ErrorKind, &'static str, &'static str) {
+    match std::fs::File::open(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            (ErrorKind::NotFound, "there is no such file", "check the path")
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            (ErrorKind::PermissionDenied, "the file may not be opened", "check its mode")
+        }
+        Ok(_) if file.is_dir() => {
+            (ErrorKind::ConfigInvalid, "the path is a folder, not a file", "name a file in it")
+        }
+        _ => (
+            ErrorKind::PermissionDenied,
+            "the database cannot be opened",
+            "SQLite makes files beside the database; check the mode of the folder",
+        ),
+    }
+}
+
+/// Turns an error of the file system into one of ours.
+pub(crate) fn io(operation: &'static str, file: &Path, source: std::io::Error) -> Error {
+    let kind = match source.kind() {
+        std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            ErrorKind::PermissionDenied
+        }
+        _ => ErrorKind::Unavailable,
+    };
+    Error::new(kind, operation, "the file system refused")
+        .with("file", file.display())
+        .with("reason", &source)
+        .caused_by(source)
+}
+
+/// Whether a COMMIT that failed so may be on disk nevertheless: the write of
+/// the log may have reached it before its sync failed.
+pub(crate) fn commit_is_uncertain(source: &rusqlite::Error) -> bool {
+    source.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+}
+
+/// The same error again: one failure of a group is the answer to each of its
+/// commits.
+pub(crate) fn repeat(source: &rusqlite::Error) -> rusqlite::Error {
+    match source {
+        rusqlite::Error::SqliteFailure(failure, text) => {
+            rusqlite::Error::SqliteFailure(*failure, text.clone())
+        }
+        other => rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
+            Some(other.to_string()),
+        ),
+    }
+}
+
+/// Something that is not ours, or no longer as we made it, stands in a place
+/// that a collection needs.
+pub(crate) fn foreign(operation: &'static str, file: &Path, name: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Conflict, operation, why.to_owned())
+        .with("name", name)
+        .with("file", file.display())
+        .hint("it was left as it is; rename or remove it, or name another database file")
+}

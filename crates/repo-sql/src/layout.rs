@@ -1,0 +1,246 @@
+//! How a collection lies in tables, columns, indexes and a view: one layout
+//! for every dialect, computed from the collection's schema.
+
+use repo_core::{CollectionName, CollectionSchema, Field, FieldKind, FieldPath, Result};
+
+use crate::Dialect;
+use crate::dialect::JsonType;
+use crate::names::{Taken, literal, quote, shorten, with_hash};
+
+/// The version of this layout, kept in every store.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+
+/// What a typed column holds; anything else in the document is NULL in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColumnKind {
+    Text,
+    Integer,
+    Number,
+    Boolean,
+    /// A string or a number, each as it is: fields of several types, and
+    /// those that no schema declares.
+    Scalar,
+}
+
+/// A generated column for an indexed field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) path: FieldPath,
+    pub(crate) kind: ColumnKind,
+    /// As it stands in CREATE TABLE.
+    pub(crate) definition: String,
+}
+
+/// An index, with the statement that makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Index {
+    pub(crate) name: String,
+    pub(crate) definition: String,
+}
+
+/// One collection in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CollectionLayout {
+    pub(crate) collection: CollectionName,
+    pub(crate) schema_version: u32,
+    pub(crate) table: String,
+    pub(crate) view: String,
+    pub(crate) id_field: FieldPath,
+    pub(crate) id_column: String,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) indexes: Vec<Index>,
+    /// The statement that makes the view.
+    pub(crate) view_definition: String,
+    /// The constraint on `document`, as it stands in CREATE TABLE.
+    pub(crate) document_check: String,
+}
+
+impl CollectionLayout {
+    /// The layout of a collection.
+    ///
+    /// # Errors
+    /// `Unsupported` when two columns would have one name.
+    pub(crate) fn new(dialect: Dialect, schema: &CollectionSchema) -> Result<Self> {
+        let prefix = if schema.collection.as_str().starts_with(dialect.reserved_prefix()) {
+            "_"
+        } else {
+            ""
+        };
+        let view = format!("{prefix}{}", schema.collection);
+        let table = format!("{view}_records");
+        let id_column = shorten(schema.id_name());
+        let columns = columns(dialect, schema);
+        let id_path = dialect.json_path(schema.id_field.steps().iter().map(String::as_str));
+        let named = |error: repo_core::Error| error.with("collection", &schema.collection);
+        Ok(Self {
+            indexes: indexes(schema, &table, &id_column, &columns),
+            view_definition: view_definition(dialect, schema, &view, &table, &columns)
+                .map_err(named)?,
+            document_check: dialect.document_check(&id_column, id_path.as_deref()),
+            collection: schema.collection.clone(),
+            schema_version: schema.schema_version,
+            id_field: schema.id_field.clone(),
+            table,
+            view,
+            id_column,
+            columns,
+        })
+    }
+
+    /// Every name this layout takes in the database: table, view, indexes.
+    pub(crate) fn object_names(&self) -> impl Iterator<Item = &str> {
+        [self.table.as_str(), self.view.as_str()]
+            .into_iter()
+            .chain(self.indexes.iter().map(|index| index.name.as_str()))
+    }
+
+    /// The column that holds the field at `path`.
+    pub(crate) fn column(&self, path: &FieldPath) -> Option<&Column> {
+        self.columns.iter().find(|column| column.path == *path)
+    }
+}
+
+/// One generated column for each indexed field; none for the id field, which
+/// has a column of its own, nor for a field that the dialect cannot name.
+fn columns(dialect: Dialect, schema: &CollectionSchema) -> Vec<Column> {
+    schema
+        .indexed_fields()
+        .filter(|path| **path != schema.id_field)
+        .filter_map(|path| {
+            let json_path = dialect.json_path(path.steps().iter().map(String::as_str))?;
+            let kind = column_kind(schema, path);
+            let name = shorten(&path.to_string());
+            let definition = format!(
+                "{}{} GENERATED ALWAYS AS ({}) {}",
+                quote(&name),
+                dialect.column_type(kind),
+                dialect.typed_value(kind, &literal(&json_path)),
+                dialect.generated()
+            );
+            Some(Column { name, path: path.clone(), kind, definition })
+        })
+        .collect()
+}
+
+fn column_kind(schema: &CollectionSchema, path: &FieldPath) -> ColumnKind {
+    let declared = match path.steps() {
+        [name] => schema.fields.iter().find(|field| field.name == *name),
+        _ => None,
+    };
+    match declared.map(|field| field.kind) {
+        Some(FieldKind::Text) => ColumnKind::Text,
+        Some(FieldKind::Integer) => ColumnKind::Integer,
+        Some(FieldKind::Number) => ColumnKind::Number,
+        Some(FieldKind::Boolean) => ColumnKind::Boolean,
+        _ => ColumnKind::Scalar,
+    }
+}
+
+/// The declared indexes. The id stands last in each, so that an equality
+/// gives the ids in order and a page goes on from the last one without a sort.
+fn indexes(
+    schema: &CollectionSchema,
+    table: &str,
+    id_column: &str,
+    columns: &[Column],
+) -> Vec<Index> {
+    let mut indexes: Vec<Index> = Vec::new();
+    for fields in &schema.indexes {
+        // The primary key is an index on the id field already.
+        if fields.as_slice() == std::slice::from_ref(&schema.id_field) {
+            continue;
+        }
+        let column_of = |path: &FieldPath| match columns.iter().find(|c| c.path == *path) {
+            Some(column) => Some(quote(&column.name)),
+            None => (*path == schema.id_field).then(|| quote(id_column)),
+        };
+        let Some(mut names) = fields.iter().map(column_of).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        if !fields.contains(&schema.id_field) {
+            names.push(quote(id_column));
+        }
+        let name = index_name(&schema.collection, fields);
+        let definition =
+            format!("CREATE INDEX {} ON {} ({})", quote(&name), quote(table), names.join(", "));
+        if indexes.iter().all(|index| index.name != name) {
+            indexes.push(Index { name, definition });
+        }
+    }
+    indexes
+}
+
+/// `machines-template_id-created_at-index`. The hyphens keep it apart from
+/// every table and view; a field that holds one itself gets a hash.
+fn index_name(collection: &CollectionName, fields: &[FieldPath]) -> String {
+    let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+    let name = format!("{collection}-{}-index", fields.join("-"));
+    if fields.iter().any(|field| field.contains('-')) {
+        return with_hash(&name, &fields.join("\0"));
+    }
+    shorten(&name)
+}
+
+/// The view for people and other tools: live entities, a column for each
+/// declared and each indexed field.
+fn view_definition(
+    dialect: Dialect,
+    schema: &CollectionSchema,
+    view: &str,
+    table: &str,
+    columns: &[Column],
+) -> Result<String> {
+    let id_column = shorten(schema.id_name());
+    let mut taken = Taken::default();
+    let mut shown = vec![quote(&id_column)];
+    taken.take(&id_column)?;
+    for field in schema.fields.iter().filter(|field| field.name != schema.id_name()) {
+        let Some(expression) = field_expression(dialect, field, columns) else { continue };
+        let name = shorten(&field.name);
+        taken.take(&name)?;
+        shown.push(format!("{expression} AS {}", quote(&name)));
+    }
+    for column in columns {
+        if !schema.fields.iter().any(|field| column.path.steps() == [field.name.as_str()]) {
+            taken.take(&column.name)?;
+            shown.push(quote(&column.name));
+        }
+    }
+    for name in ["document", "_version", "_created_at", "_updated_at"] {
+        taken.take(name)?;
+    }
+    shown.push("\"document\"".to_owned());
+    shown.push("\"_version\"".to_owned());
+    for time in ["_created_at", "_updated_at"] {
+        shown.push(format!("{} AS {}", dialect.time_text(time), quote(time)));
+    }
+    Ok(format!(
+        "CREATE VIEW {} AS SELECT\n  {}\nFROM {} WHERE \"document\" IS NOT NULL",
+        quote(view),
+        shown.join(",\n  "),
+        quote(table)
+    ))
+}
+
+/// How the view shows a declared field; an indexed one by its column, so that
+/// a filter on the view uses the index. `None` when no document can hold the
+/// field or the dialect cannot name it.
+fn field_expression(dialect: Dialect, field: &Field, columns: &[Column]) -> Option<String> {
+    if field.name.is_empty() || field.name.contains('\0') {
+        return None;
+    }
+    let path = literal(&dialect.json_path(std::iter::once(field.name.as_str()))?);
+    let scalar = |kind| Some(dialect.typed_value(kind, &path));
+    let column = columns.iter().find(|column| column.path.steps() == [field.name.as_str()]);
+    match (field.kind, column) {
+        (FieldKind::Array, _) => Some(dialect.json_text(JsonType::Array, &path)),
+        (FieldKind::Object, _) => Some(dialect.json_text(JsonType::Object, &path)),
+        (_, Some(column)) => Some(quote(&column.name)),
+        (FieldKind::Text, None) => scalar(ColumnKind::Text),
+        (FieldKind::Integer, None) => scalar(ColumnKind::Integer),
+        (FieldKind::Number, None) => scalar(ColumnKind::Number),
+        (FieldKind::Boolean, None) => scalar(ColumnKind::Boolean),
+        (FieldKind::Any, None) => Some(dialect.extract(&path)),
+    }
+}

@@ -1,0 +1,281 @@
+//! What the database holds of ours, read from the store's own tables and
+//! checked against what SQLite says is there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result};
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::table::Table;
+use crate::Dialect;
+use crate::ddl::Made;
+use crate::errors;
+use crate::layout::{CollectionLayout, LAYOUT_VERSION};
+use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE, quote};
+
+/// Gives the declared schema of a collection, if there is one.
+pub(super) type Declared<'a> = &'a dyn Fn(&CollectionName) -> Option<CollectionSchema>;
+
+/// Everything known of the database at one state of its schema.
+#[derive(Debug, Default)]
+pub(super) struct Catalog {
+    /// SQLite's counter of schema changes when this was read.
+    pub(super) schema_cookie: i64,
+    /// Whether the store's own tables are there.
+    pub(super) prepared: bool,
+    pub(super) tables: BTreeMap<CollectionName, Arc<Table>>,
+    pub(super) made: BTreeMap<CollectionName, Made>,
+}
+
+/// An object that we made, beside what SQLite has under its name now.
+struct Noted {
+    collection: String,
+    kind: String,
+    name: String,
+    definition: String,
+    there: Option<(String, Option<String>)>,
+}
+
+impl Catalog {
+    /// Reads the store's own tables and checks that what they name is as it
+    /// was made.
+    ///
+    /// # Errors
+    /// `Unsupported` for a newer layout; `Conflict` for something of ours that
+    /// another tool replaced or altered; `Corrupt` for a file that is no
+    /// database.
+    pub(super) fn read(connection: &Connection, file: &Path, declared: Declared) -> Result<Self> {
+        let schema_cookie = schema_cookie(connection, file)?;
+        if !check_store(connection, file)? {
+            return Ok(Self { schema_cookie, ..Self::default() });
+        }
+        let made = read_made(connection, file)?;
+        let mut tables = BTreeMap::new();
+        for (name, (made, id_field)) in &made {
+            let schema = match declared(name) {
+                Some(schema) if schema.id_field == *id_field => schema,
+                Some(schema) => return Err(other_id_field(file, name, id_field, &schema)),
+                None => CollectionSchema {
+                    id_field: id_field.clone(),
+                    ..CollectionSchema::undeclared(name.clone())
+                },
+            };
+            tables.insert(name.clone(), Arc::new(Table::new(schema, made)?));
+        }
+        let made = made.into_iter().map(|(name, (made, _))| (name, made)).collect();
+        Ok(Self { schema_cookie, prepared: true, tables, made })
+    }
+}
+
+fn other_id_field(
+    file: &Path,
+    collection: &CollectionName,
+    stored: &FieldPath,
+    schema: &CollectionSchema,
+) -> Error {
+    Error::new(
+        ErrorKind::Conflict,
+        "open",
+        "the collection was prepared with another id field than its schema declares",
+    )
+    .with("collection", collection)
+    .with("stored", stored)
+    .with("declared", &schema.id_field)
+    .with("file", file.display())
+    .hint("use the schema it was prepared with, or another database file")
+}
+
+/// SQLite's counter of schema changes.
+pub(super) fn schema_cookie(connection: &Connection, file: &Path) -> Result<i64> {
+    connection
+        .prepare_cached("PRAGMA schema_version")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(|source| errors::sqlite("open", file, source))
+}
+
+/// Whether the store's own tables are there, of a layout that this program
+/// knows.
+fn check_store(connection: &Connection, file: &Path) -> Result<bool> {
+    let failed = |source| errors::sqlite("open", file, source);
+    let found: Option<String> = connection
+        .query_row("SELECT \"type\" FROM sqlite_master WHERE \"name\" = ?1", [STORE_TABLE], |row| {
+            row.get(0)
+        })
+        .optional()
+        .map_err(failed)?;
+    if found.is_none() {
+        return Ok(false);
+    }
+    let layout: Option<i64> = connection
+        .query_row(&format!("SELECT \"layout_version\" FROM {}", quote(STORE_TABLE)), [], |row| {
+            row.get(0)
+        })
+        .optional()
+        .map_err(|source| {
+            errors::foreign("open", file, STORE_TABLE, "a table with the name of ours is not ours")
+                .caused_by(source)
+        })?;
+    match layout {
+        Some(version) if version == i64::from(LAYOUT_VERSION) => Ok(true),
+        Some(version) if version > i64::from(LAYOUT_VERSION) => Err(Error::new(
+            ErrorKind::Unsupported,
+            "open",
+            "the database has a newer layout than this program knows",
+        )
+        .with("file", file.display())
+        .with("layout", version)
+        .with("known", LAYOUT_VERSION)
+        .hint("use the version of the program that wrote it, or a newer one")),
+        other => Err(Error::new(
+            ErrorKind::Corrupt,
+            "open",
+            "the store's own record names no layout that there ever was",
+        )
+        .with("file", file.display())
+        .with("layout", other.map_or_else(|| "none".to_owned(), |version| version.to_string()))
+        .hint("restore the file from a backup")),
+    }
+}
+
+type MadeCollections = BTreeMap<CollectionName, (Made, FieldPath)>;
+
+fn read_made(connection: &Connection, file: &Path) -> Result<MadeCollections> {
+    let mut collections = read_collections(connection, file)?;
+    for noted in read_noted(connection, file)? {
+        let Ok(name) = CollectionName::new(&noted.collection) else { continue };
+        let Some((made, _)) = collections.get_mut(&name) else { continue };
+        check_noted(file, &noted)?;
+        let there = noted.there.is_some();
+        match noted.kind.as_str() {
+            "column" => {
+                made.columns.insert(noted.name, noted.definition);
+            }
+            "index" if there => {
+                made.indexes.insert(noted.name, noted.definition);
+            }
+            "view" if there => made.view = Some(noted.definition),
+            _ => {}
+        }
+    }
+    Ok(collections)
+}
+
+fn read_collections(connection: &Connection, file: &Path) -> Result<MadeCollections> {
+    let failed = |source| errors::sqlite("open", file, source);
+    let sql = format!(
+        "SELECT \"collection\", \"schema_version\", \"id_field\" FROM {}",
+        quote(COLLECTIONS_TABLE)
+    );
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
+    let rows = statement
+        .query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?))
+        })
+        .map_err(failed)?;
+    let mut collections = BTreeMap::new();
+    for row in rows {
+        let (name, schema_version, id_field) = row.map_err(failed)?;
+        let damaged = |error: Error| {
+            Error::new(ErrorKind::Corrupt, "open", "the store's own record is damaged")
+                .with("file", file.display())
+                .with("reason", &error)
+                .caused_by(error)
+        };
+        let name = CollectionName::new(&name).map_err(damaged)?;
+        let id_field = FieldPath::parse(&id_field).map_err(damaged)?;
+        collections.insert(name, (Made { schema_version, ..Made::default() }, id_field));
+    }
+    Ok(collections)
+}
+
+fn read_noted(connection: &Connection, file: &Path) -> Result<Vec<Noted>> {
+    let failed = |source| errors::sqlite("open", file, source);
+    let sql = format!(
+        "SELECT o.\"collection\", o.\"kind\", o.\"name\", o.\"definition\", m.\"type\", m.\"sql\" \
+         FROM {} AS o LEFT JOIN sqlite_master AS m \
+         ON m.\"name\" = o.\"name\" COLLATE NOCASE AND o.\"kind\" <> 'column'",
+        quote(OBJECTS_TABLE)
+    );
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
+    let rows = statement
+        .query_map([], |row| {
+            let there: Option<String> = row.get(4)?;
+            let sql: Option<String> = row.get(5)?;
+            Ok(Noted {
+                collection: row.get(0)?,
+                kind: row.get(1)?,
+                name: row.get(2)?,
+                definition: row.get(3)?,
+                there: there.map(|kind| (kind, sql)),
+            })
+        })
+        .map_err(failed)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(failed)
+}
+
+/// Refuses what stands under one of our names and is not what we made. A view
+/// or index that is gone is made again by `prepare`; a table is not.
+fn check_noted(file: &Path, noted: &Noted) -> Result<()> {
+    match &noted.there {
+        _ if noted.kind == "column" => Ok(()),
+        None if noted.kind == "table" => Err(Error::new(
+            ErrorKind::Corrupt,
+            "open",
+            "the table of a prepared collection is gone",
+        )
+        .with("collection", &noted.collection)
+        .with("table", &noted.name)
+        .with("file", file.display())
+        .hint("another tool dropped or renamed it; restore the file from a backup")),
+        None => Ok(()),
+        Some((kind, sql)) if *kind == noted.kind && sql.as_ref() == Some(&noted.definition) => {
+            Ok(())
+        }
+        Some(_) => Err(errors::foreign(
+            "open",
+            file,
+            &noted.name,
+            "a table, view or index was altered or replaced by another tool",
+        )
+        .with("collection", &noted.collection)),
+    }
+}
+
+/// Refuses a collection of which some name is taken by what is not ours.
+///
+/// # Errors
+/// `Conflict`, naming it.
+pub(super) fn refuse_foreign(
+    operation: &'static str,
+    connection: &Connection,
+    file: &Path,
+    schema: &CollectionSchema,
+    made: Option<&Made>,
+) -> Result<()> {
+    let failed = |source| errors::sqlite(operation, file, source);
+    let layout = CollectionLayout::new(Dialect::Sqlite, schema)?;
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT \"type\", \"name\" FROM sqlite_master WHERE \"name\" = ?1 COLLATE NOCASE",
+        )
+        .map_err(failed)?;
+    for name in layout.object_names() {
+        let ours = made.is_some_and(|made| {
+            name == layout.table
+                || (name == layout.view && made.view.is_some())
+                || made.indexes.contains_key(name)
+        });
+        let found = statement
+            .query_row([name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+            .optional()
+            .map_err(failed)?;
+        if let (false, Some((kind, found))) = (ours, found) {
+            let why = format!("a {kind} with a name that the collection needs is not ours");
+            return Err(errors::foreign(operation, file, &found, &why)
+                .with("collection", &schema.collection));
+        }
+    }
+    Ok(())
+}

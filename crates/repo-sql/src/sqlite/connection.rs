@@ -1,0 +1,87 @@
+//! Opening the file: never made by SQLite itself, never read-write for a
+//! reader.
+
+use std::path::Path;
+use std::time::Duration;
+
+use repo_core::{EntityId, Error, Result, Segment};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::errors;
+
+/// Statements kept prepared by each connection.
+const STATEMENT_CACHE: usize = 128;
+
+/// The name of the function that divides a scan. It is used in statements of
+/// our readers only, never in the schema: other tools could not read that.
+pub(super) const IN_SEGMENT: &str = "repo_in_segment";
+
+/// A connection that cannot write.
+pub(super) fn open_reader(file: &Path, busy: Duration) -> Result<Connection> {
+    let connection = open(file, OpenFlags::SQLITE_OPEN_READ_ONLY, busy)?;
+    register_segments(&connection).map_err(|source| errors::sqlite("open", file, source))?;
+    Ok(connection)
+}
+
+/// The connection that writes. The file has to exist.
+pub(super) fn open_writer(file: &Path, busy: Duration) -> Result<Connection> {
+    let connection = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE, busy)?;
+    let failed = |source| errors::sqlite("open", file, source);
+    // Changes nothing in a file that is in this mode already.
+    connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+        .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
+        .map_err(failed)?;
+    Ok(connection)
+}
+
+fn open(file: &Path, access: OpenFlags, busy: Duration) -> Result<Connection> {
+    let failed = |source| errors::sqlite("open", file, source);
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    connection
+        .busy_timeout(busy)
+        // The file may come from elsewhere: its schema runs no function that
+        // could do harm.
+        .and_then(|()| connection.pragma_update(None, "trusted_schema", false))
+        .map_err(failed)?;
+    Ok(connection)
+}
+
+/// `repo_in_segment(id, index, total)`: whether the id is in that segment.
+fn register_segments(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8
+        | FunctionFlags::SQLITE_DETERMINISTIC
+        | FunctionFlags::SQLITE_DIRECTONLY;
+    connection.create_scalar_function(IN_SEGMENT, 3, flags, |context| {
+        let id = context.get_raw(0).as_str().map_err(user_error)?;
+        let (index, total): (usize, usize) = (context.get(1)?, context.get(2)?);
+        let total = std::num::NonZeroUsize::new(total).unwrap_or(std::num::NonZeroUsize::MIN);
+        let id = EntityId::new(id).map_err(user_error)?;
+        Ok(Segment::split(total).nth(index).is_some_and(|segment| segment.contains(&id)))
+    })
+}
+
+fn user_error(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
+    rusqlite::Error::UserFunctionError(Box::new(error))
+}
+
+/// Makes the empty file, readable by its owner only, with the folder that it
+/// stands in. Whether it was made.
+pub(super) fn create_file(file: &Path) -> Result<bool> {
+    let failed = |source: std::io::Error| -> Error { errors::io("prepare", file, source) };
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
+}

@@ -1,0 +1,20 @@
+//! What is SQLite's alone.
+
+mod apply;
+mod catalog;
+mod commit;
+mod connection;
+mod prepare;
+mod read;
+mod readers;
+mod rows;
+mod scan;
+mod select;
+mod shared;
+mod store_record;
+mod strategy;
+mod table;
+mod upkeep;
+mod writer;
+
+pub use strategy::SqliteStrategy;

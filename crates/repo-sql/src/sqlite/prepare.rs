@@ -1,0 +1,113 @@
+//! Making and updating the tables of collections.
+
+use std::collections::BTreeSet;
+
+use repo_core::{CollectionSchema, Error, ErrorKind, PrepareChange, Prepared, Result};
+use rusqlite::Connection;
+
+use super::shared::Shared;
+use super::writer::Session;
+use super::{catalog, connection};
+use crate::ddl::{collection_statements, store_statements};
+use crate::layout::CollectionLayout;
+use crate::{Dialect, errors};
+
+/// Makes what the collections need.
+///
+/// # Errors
+/// `Conflict` for what is not ours, which stays unaltered; `Unsupported` for
+/// a collection that has no layout here. Nothing was made then.
+pub(super) fn prepare(
+    session: &mut Session,
+    schemas: &[CollectionSchema],
+) -> Result<Vec<Prepared>> {
+    let shared = std::sync::Arc::clone(session.shared());
+    let layouts = layouts(schemas)?;
+    if shared.file().exists() {
+        // Before the file is opened for writing, which may alter it.
+        let reader = connection::open_reader(shared.file(), shared.busy)?;
+        let known = shared.read_catalog(&reader)?;
+        refuse_foreign(&shared, &reader, &known, schemas)?;
+    } else {
+        connection::create_file(shared.file())?;
+    }
+    let connection = session.connection()?;
+    let failed = |source| errors::sqlite("prepare", shared.file(), source);
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
+    match make(&shared, connection, schemas, &layouts) {
+        Ok(prepared) => {
+            connection.execute_batch("COMMIT").map_err(failed)?;
+            shared.give(schemas);
+            shared.set_catalog(shared.read_catalog(connection)?);
+            Ok(prepared)
+        }
+        Err(error) => {
+            // Nothing was written that could stay.
+            let _ = connection.execute_batch("ROLLBACK");
+            Err(error)
+        }
+    }
+}
+
+fn layouts(schemas: &[CollectionSchema]) -> Result<Vec<CollectionLayout>> {
+    let mut seen = BTreeSet::new();
+    for schema in schemas {
+        if !seen.insert(&schema.collection) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "prepare",
+                "a collection stands twice among those to prepare",
+            )
+            .with("collection", &schema.collection));
+        }
+    }
+    schemas.iter().map(|schema| CollectionLayout::new(Dialect::Sqlite, schema)).collect()
+}
+
+fn refuse_foreign(
+    shared: &Shared,
+    connection: &Connection,
+    known: &catalog::Catalog,
+    schemas: &[CollectionSchema],
+) -> Result<()> {
+    schemas.iter().try_for_each(|schema| {
+        let made = known.made.get(&schema.collection);
+        catalog::refuse_foreign("prepare", connection, shared.file(), schema, made)
+    })
+}
+
+fn make(
+    shared: &Shared,
+    connection: &Connection,
+    schemas: &[CollectionSchema],
+    layouts: &[CollectionLayout],
+) -> Result<Vec<Prepared>> {
+    // Read again under the write lock: another process may have been faster.
+    let known = shared.read_catalog(connection)?;
+    let run = |statements: &[String]| -> Result<()> {
+        statements.iter().try_for_each(|statement| {
+            connection
+                .execute_batch(statement)
+                .map_err(|source| errors::sqlite("prepare", shared.file(), source))
+        })
+    };
+    if !known.prepared {
+        run(&store_statements())?;
+    }
+    let mut prepared = Vec::with_capacity(layouts.len());
+    for (layout, schema) in layouts.iter().zip(schemas) {
+        // Collection by collection: the table of one may have the name that
+        // the view of the next one needs.
+        let made = known.made.get(&layout.collection);
+        catalog::refuse_foreign("prepare", connection, shared.file(), schema, made)?;
+        let statements = collection_statements(Dialect::Sqlite, layout, made);
+        run(&statements)?;
+        let change = match made {
+            None => PrepareChange::Created,
+            Some(_) if statements.is_empty() => PrepareChange::Unchanged,
+            Some(_) => PrepareChange::Updated,
+        };
+        prepared.push(Prepared { collection: layout.collection.clone(), change });
+    }
+    Ok(prepared)
+}

@@ -1,0 +1,182 @@
+//! Reading by id, counting, and one page of a query.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use repo_core::{
+    CollectionName, EntityId, Error, ErrorKind, Filter, Page, Position, Query, Record, Result,
+    Selector,
+};
+use rusqlite::{Connection, params_from_iter};
+
+use super::rows;
+use super::select::{Goal, Select};
+use super::shared::Shared;
+use super::table::Table;
+use crate::errors;
+
+/// Most ids in one statement.
+const IDS_AT_ONCE: usize = 500;
+
+/// The prepared collection, from what is known or else from the database.
+pub(super) fn table(
+    shared: &Shared,
+    connection: &Connection,
+    operation: &'static str,
+    collection: &CollectionName,
+) -> Result<Arc<Table>> {
+    if let Some(table) = shared.catalog().tables.get(collection) {
+        return Ok(Arc::clone(table));
+    }
+    let catalog = shared.refresh_catalog(connection)?;
+    match catalog.tables.get(collection) {
+        Some(table) => Ok(Arc::clone(table)),
+        None => Err(shared.unknown(operation, Some(connection), collection)),
+    }
+}
+
+/// The records of `ids`, in their order.
+pub(super) fn get_many(
+    shared: &Shared,
+    connection: &Connection,
+    table: &Table,
+    ids: &[EntityId],
+) -> Result<Vec<Option<Record>>> {
+    if let [id] = ids {
+        return Ok(vec![get(shared, connection, table, id)?]);
+    }
+    let mut found: HashMap<EntityId, Record> = HashMap::with_capacity(ids.len());
+    for chunk in ids.chunks(IDS_AT_ONCE) {
+        let list = serde_json::to_string(chunk).map_err(|source| {
+            Error::new(ErrorKind::Invalid, "get", "an id cannot be written as JSON")
+                .caused_by(source)
+        })?;
+        collect(shared, connection, table, &table.statements.get_many, [list], |record| {
+            found.insert(record.id().clone(), record);
+        })?;
+    }
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+fn get(
+    shared: &Shared,
+    connection: &Connection,
+    table: &Table,
+    id: &EntityId,
+) -> Result<Option<Record>> {
+    let mut found = None;
+    collect(shared, connection, table, &table.statements.get, [id.as_str()], |record| {
+        found = Some(record);
+    })?;
+    Ok(found)
+}
+
+fn collect(
+    shared: &Shared,
+    connection: &Connection,
+    table: &Table,
+    sql: &str,
+    params: impl rusqlite::Params,
+    mut take: impl FnMut(Record),
+) -> Result<()> {
+    let failed = |source| errors::sqlite("get", shared.file(), source);
+    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+    let mut rows = statement.query(params).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        take(rows::record(&table.schema.collection, row)?);
+    }
+    Ok(())
+}
+
+/// One page of a query.
+pub(super) fn query(
+    shared: &Shared,
+    connection: &Connection,
+    collection: &CollectionName,
+    query: &Query,
+) -> Result<Page> {
+    // The plan names indexes, so those have to be the ones there are now.
+    shared.refresh_catalog(connection)?;
+    let table = table(shared, connection, "query", collection)?;
+    let mut selector = Selector::new(collection, query)?;
+    let after = match query.cursor().map(|c| c.position_in(collection, query)).transpose()? {
+        Some(Position::Native(id)) => Some(EntityId::new(id)?),
+        _ => None,
+    };
+    // In its own order a page ends early; an ordered one sees every candidate
+    // and keeps a page of them.
+    let goal = match query.order() {
+        None => Goal::Page { after: after.as_ref(), most: query.page_size() + 1 },
+        Some(_) => Goal::All,
+    };
+    let select = Select::new(&table.layout, query.filter(), &goal);
+    let plan = select.plan(shared, connection, &table.layout)?;
+    let failed = |source| select_failed(shared, connection, &table, source);
+    let mut statement = connection.prepare_cached(&select.sql).map_err(failed)?;
+    let mut rows = statement.query(params_from_iter(&select.params)).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let Record::Live(entity) = rows::record(collection, row)? else { continue };
+        let wanted = if select.exact { selector.keep(entity) } else { selector.offer(entity) };
+        if !wanted {
+            break;
+        }
+    }
+    Ok(selector.finish(plan, |last| last.id.to_string()))
+}
+
+/// How many live entities match.
+pub(super) fn count(
+    shared: &Shared,
+    connection: &Connection,
+    collection: &CollectionName,
+    filter: &Filter,
+) -> Result<u64> {
+    let table = table(shared, connection, "count", collection)?;
+    let exact = Select::new(&table.layout, filter, &Goal::Count);
+    let failed = |source| select_failed(shared, connection, &table, source);
+    if exact.exact {
+        return connection
+            .prepare_cached(&exact.sql)
+            .and_then(|mut statement| {
+                statement.query_row(params_from_iter(&exact.params), |row| row.get(0))
+            })
+            .map_err(failed);
+    }
+    let select = Select::new(&table.layout, filter, &Goal::All);
+    let mut statement = connection.prepare_cached(&select.sql).map_err(failed)?;
+    let mut rows = statement.query(params_from_iter(&select.params)).map_err(failed)?;
+    let mut matching = 0;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let record = rows::record(collection, row)?;
+        matching += u64::from(record.document().is_some_and(|d| filter.matches(d)));
+    }
+    Ok(matching)
+}
+
+/// The error of a statement that looks into documents; for a document that is
+/// not JSON, with its key, which SQLite does not say.
+fn select_failed(
+    shared: &Shared,
+    connection: &Connection,
+    table: &Table,
+    source: rusqlite::Error,
+) -> Error {
+    let error = errors::sqlite("query", shared.file(), source);
+    if error.kind() != ErrorKind::Corrupt {
+        return error;
+    }
+    match first_broken(connection, table) {
+        Some(id) => error.with("key", format!("{}/{id}", table.schema.collection)),
+        None => error,
+    }
+}
+
+fn first_broken(connection: &Connection, table: &Table) -> Option<String> {
+    let id = crate::names::quote(&table.layout.id_column);
+    let name = crate::names::quote(&table.layout.table);
+    let sql = format!(
+        "SELECT {id} FROM {name} WHERE \"document\" IS NOT NULL AND NOT json_valid(\"document\") \
+         LIMIT 1"
+    );
+    connection.query_row(&sql, [], |row| row.get(0)).ok()
+}

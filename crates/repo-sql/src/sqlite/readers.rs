@@ -1,0 +1,117 @@
+//! Connections for reading: some kept, some more under load.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use repo_core::{Error, ErrorKind, Result};
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::connection;
+use super::shared::Shared;
+
+/// The readers of one handle.
+#[derive(Debug, Clone)]
+pub(super) struct Readers {
+    shared: Arc<Shared>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    slots: Arc<Semaphore>,
+    kept: usize,
+    most: u32,
+}
+
+impl Readers {
+    /// Readers of which `kept` stay open, with `overflow` more under load.
+    pub(super) fn new(shared: Arc<Shared>, kept: u32, overflow: u32) -> Self {
+        let most = kept.saturating_add(overflow);
+        Self {
+            shared,
+            idle: Arc::default(),
+            slots: Arc::new(Semaphore::new(most as usize)),
+            kept: kept as usize,
+            most,
+        }
+    }
+
+    /// Runs `work` on a connection, off the async threads.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = Arc::clone(&self.slots)
+            .acquire_owned()
+            .await
+            .map_err(|_| closed(operation, &self.shared))?;
+        let readers = self.clone();
+        tokio::task::spawn_blocking(move || readers.run_with(permit, operation, work))
+            .await
+            .map_err(|source| {
+                Error::new(ErrorKind::Unavailable, operation, "the reading task ended early")
+                    .caused_by(source)
+            })?
+    }
+
+    /// Runs a short `work` at once on this thread, without waiting for
+    /// anything: on an open connection that is free, or not at all (`None`).
+    /// A lock that another process holds counts as not at all.
+    pub(super) fn run_at_once<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Option<Result<T>> {
+        let _permit = self.slots.try_acquire().ok()?;
+        let connection = self.lock().pop()?;
+        connection.busy_timeout(Duration::ZERO).ok()?;
+        let done = work(&connection);
+        connection.busy_timeout(self.shared.busy).ok()?;
+        self.give_back(connection);
+        match done {
+            Err(error) if error.kind() == ErrorKind::Unavailable => None,
+            done => Some(done),
+        }
+    }
+
+    fn run_with<T>(
+        &self,
+        permit: OwnedSemaphorePermit,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        self.shared.check_open(operation)?;
+        let idle = self.lock().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connection::open_reader(self.shared.file(), self.shared.busy)?,
+        };
+        let done = work(&connection);
+        self.give_back(connection);
+        drop(permit);
+        done
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut idle = self.lock();
+        if idle.len() < self.kept && self.shared.check_open("read").is_ok() {
+            idle.push(connection);
+        }
+    }
+
+    /// Waits for the reads that run, then gives all connections back.
+    pub(super) async fn close(&self) {
+        // Fails only when closed before.
+        let _all = self.slots.acquire_many(self.most).await;
+        self.slots.close();
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn closed(operation: &'static str, shared: &Shared) -> Error {
+    shared.check_open(operation).err().unwrap_or_else(|| {
+        Error::new(ErrorKind::Unavailable, operation, "the store is closed")
+            .with("store", &shared.location)
+    })
+}

@@ -1,0 +1,147 @@
+//! What the writer, the readers and every call of one handle share.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, OpenOptions, Result};
+use rusqlite::Connection;
+
+use super::catalog::{self, Catalog};
+
+/// The state of one handle.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) file: PathBuf,
+    pub(super) location: String,
+    pub(super) busy: Duration,
+    pub(super) options: OpenOptions,
+    closed: AtomicBool,
+    /// Schemas given to `prepare`; they come before those of the options.
+    given: RwLock<BTreeMap<CollectionName, CollectionSchema>>,
+    catalog: RwLock<Arc<Catalog>>,
+}
+
+impl Shared {
+    pub(super) fn new(file: PathBuf, busy: Duration, options: OpenOptions) -> Self {
+        Self {
+            location: format!("sqlite:{}", file.display()),
+            file,
+            busy,
+            options,
+            closed: AtomicBool::new(false),
+            given: RwLock::default(),
+            catalog: RwLock::default(),
+        }
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Marks the handle closed; whether it was open.
+    pub(super) fn close(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel)
+    }
+
+    /// # Errors
+    /// `Unavailable` once the handle is closed.
+    pub(super) fn check_open(&self, operation: &'static str) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Unavailable, operation, "the store is closed")
+                .with("store", &self.location));
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// `Unavailable` once closed, `Unsupported` when opened read-only.
+    pub(super) fn check_writable(&self, operation: &'static str) -> Result<()> {
+        self.check_open(operation)?;
+        if self.options.read_only {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                operation,
+                "the store is open for reading only",
+            )
+            .with("store", &self.location));
+        }
+        Ok(())
+    }
+
+    /// The declared schema of a collection, if there is one.
+    fn declared(&self, collection: &CollectionName) -> Option<CollectionSchema> {
+        let given = self.given.read().unwrap_or_else(PoisonError::into_inner);
+        given.get(collection).or_else(|| self.options.schemas.declared(collection)).cloned()
+    }
+
+    /// Uses these schemas from now on.
+    pub(super) fn give(&self, schemas: &[CollectionSchema]) {
+        let mut given = self.given.write().unwrap_or_else(PoisonError::into_inner);
+        given.extend(schemas.iter().map(|schema| (schema.collection.clone(), schema.clone())));
+    }
+
+    pub(super) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the catalog anew. Within a transaction that changes the schema
+    /// the result counts only once that is committed.
+    pub(super) fn read_catalog(&self, connection: &Connection) -> Result<Arc<Catalog>> {
+        let declared = |name: &CollectionName| self.declared(name);
+        Catalog::read(connection, &self.file, &declared).map(Arc::new)
+    }
+
+    pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {
+        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+    }
+
+    /// The catalog that fits the database now: another process may have
+    /// prepared something, another tool may have altered something.
+    pub(super) fn refresh_catalog(&self, connection: &Connection) -> Result<Arc<Catalog>> {
+        let known = self.catalog();
+        if known.prepared && catalog::schema_cookie(connection, &self.file)? == known.schema_cookie
+        {
+            return Ok(known);
+        }
+        let catalog = self.read_catalog(connection)?;
+        self.set_catalog(Arc::clone(&catalog));
+        Ok(catalog)
+    }
+
+    /// Refuses what is not ours under the names of the declared collections
+    /// that are not prepared yet.
+    pub(super) fn refuse_foreign(&self, connection: &Connection, catalog: &Catalog) -> Result<()> {
+        for schema in self.options.schemas.iter() {
+            if catalog.tables.contains_key(&schema.collection) {
+                continue;
+            }
+            match catalog::refuse_foreign("open", connection, &self.file, schema, None) {
+                // It cannot be prepared here; `prepare` says so.
+                Err(error) if error.kind() == ErrorKind::Unsupported => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The error for a collection that the catalog does not know.
+    pub(super) fn unknown(
+        &self,
+        operation: &'static str,
+        connection: Option<&Connection>,
+        collection: &CollectionName,
+    ) -> Error {
+        let schema = self
+            .declared(collection)
+            .unwrap_or_else(|| CollectionSchema::undeclared(collection.clone()));
+        let foreign = connection.and_then(|connection| {
+            catalog::refuse_foreign(operation, connection, &self.file, &schema, None).err()
+        });
+        foreign
+            .filter(|error| error.kind() == ErrorKind::Conflict)
+            .unwrap_or_else(|| repo_core::not_prepared(operation, collection, &self.location))
+    }
+}

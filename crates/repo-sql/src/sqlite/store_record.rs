@@ -1,0 +1,116 @@
+//! The store's own record in its tables.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use repo_core::{
+    CollectionName, CollectionState, Error, ErrorKind, MigrationState, Result, StoreRecord,
+    StoreUpdate, check_migration,
+};
+use rusqlite::{Connection, params};
+
+use super::commit::table;
+use super::shared::Shared;
+use super::writer::Transaction;
+use crate::errors;
+use crate::names::{COLLECTIONS_TABLE, STORE_TABLE, quote};
+
+const OPERATION: &str = "read the store's record";
+
+/// Reads the record of a prepared store.
+pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> {
+    let failed = |source| errors::sqlite(OPERATION, file, source);
+    let sql = format!(
+        "SELECT \"layout_version\", \"epoch\", \"migration_plan\", \"migration_progress\" FROM {}",
+        quote(STORE_TABLE)
+    );
+    let mut record = connection
+        .query_row(&sql, [], |row| {
+            let plan: Option<String> = row.get(2)?;
+            let progress: Option<String> = row.get(3)?;
+            Ok(StoreRecord {
+                layout_version: row.get(0)?,
+                epoch: row.get(1)?,
+                collections: BTreeMap::new(),
+                migration: plan
+                    .map(|plan| MigrationState { plan, progress: progress.unwrap_or_default() }),
+            })
+        })
+        .map_err(failed)?;
+    let sql = format!(
+        "SELECT \"collection\", \"schema_version\", \"floor\" FROM {}",
+        quote(COLLECTIONS_TABLE)
+    );
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
+    let rows = statement
+        .query_map([], |row| {
+            let state = CollectionState { schema_version: row.get(1)?, floor: row.get(2)? };
+            Ok((row.get::<_, String>(0)?, state))
+        })
+        .map_err(failed)?;
+    for row in rows {
+        let (name, state) = row.map_err(failed)?;
+        let name = CollectionName::new(&name)
+            .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("file", file.display()))?;
+        record.collections.insert(name, state);
+    }
+    Ok(record)
+}
+
+/// Changes the record and returns it.
+pub(super) fn update(
+    shared: &Shared,
+    transaction: &Transaction<'_>,
+    update: StoreUpdate,
+) -> Result<StoreRecord> {
+    let connection = transaction.connection;
+    if !transaction.catalog.prepared {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            "update the store's record",
+            "the store was never prepared",
+        )
+        .with("store", &shared.location)
+        .hint("make it with `repoctl init`"));
+    }
+    match update {
+        StoreUpdate::RaiseFloor { collection, floor } => {
+            table(shared, transaction, "raise a floor", &collection)?;
+            raise_floor(shared, connection, &collection, floor)?;
+        }
+        StoreUpdate::Migration { expected, state } => {
+            let stored = read(connection, shared.file())?.migration;
+            check_migration(stored.as_ref(), expected.as_deref())?;
+            let sql = format!(
+                "UPDATE {} SET \"migration_plan\" = ?1, \"migration_progress\" = ?2",
+                quote(STORE_TABLE)
+            );
+            let plan = state.as_ref().map(|state| &state.plan);
+            let progress = state.as_ref().map(|state| &state.progress);
+            connection.execute(&sql, params![plan, progress]).map_err(|source| {
+                errors::sqlite("update the store's record", shared.file(), source)
+            })?;
+        }
+    }
+    read(connection, shared.file())
+}
+
+/// Raises a floor; a lower value changes nothing.
+pub(super) fn raise_floor(
+    shared: &Shared,
+    connection: &Connection,
+    collection: &CollectionName,
+    floor: u64,
+) -> Result<()> {
+    let floor = i64::try_from(floor).map_err(|_| {
+        Error::new(ErrorKind::Invalid, "raise a floor", "a floor is a version").with("floor", floor)
+    })?;
+    let sql = format!(
+        "UPDATE {} SET \"floor\" = max(\"floor\", ?2) WHERE \"collection\" = ?1",
+        quote(COLLECTIONS_TABLE)
+    );
+    connection
+        .execute(&sql, params![collection.as_str(), floor])
+        .map(drop)
+        .map_err(|source| errors::sqlite("raise a floor", shared.file(), source))
+}

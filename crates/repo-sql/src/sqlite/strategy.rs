@@ -1,0 +1,357 @@
+//! [`StorageStrategy`] over one SQLite file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use repo_core::{
+    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
+    ErrorKind, Filter, Health, OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream,
+    Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    check_distinct_keys,
+};
+use rusqlite::Connection;
+
+use super::readers::Readers;
+use super::shared::Shared;
+use super::table::Table;
+use super::writer::Writer;
+use super::{apply, commit, connection, prepare, read, scan, store_record, upkeep};
+use crate::config::SqlSettings;
+use crate::errors;
+use crate::layout::LAYOUT_VERSION;
+
+/// Most ids that a read takes at once on the calling thread; more go to a
+/// thread for blocking work.
+const IDS_AT_ONCE: usize = 8;
+
+/// Records in the tables of one SQLite database.
+#[derive(Debug)]
+pub struct SqliteStrategy {
+    shared: Arc<Shared>,
+    capabilities: Capabilities,
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStrategy {
+    /// Opens the database. A file that does not exist is left to
+    /// [`prepare`](StorageStrategy::prepare) to make.
+    ///
+    /// # Errors
+    /// `NotFound` when opened read-only and there is no store; `Corrupt` when
+    /// the file is no database; `Unsupported` for a newer layout; `Conflict`
+    /// when tables that are not ours stand in the place of a collection;
+    /// `PermissionDenied` when the file may not be opened.
+    pub async fn open(settings: SqlSettings, options: OpenOptions) -> Result<Self> {
+        tokio::task::spawn_blocking(move || Self::open_file(&settings, options)).await.map_err(
+            |source| {
+                Error::new(ErrorKind::Unavailable, "open", "the opening task ended early")
+                    .caused_by(source)
+            },
+        )?
+    }
+
+    fn open_file(settings: &SqlSettings, options: OpenOptions) -> Result<Self> {
+        let file = absolute(&settings.file())?;
+        let capabilities = Capabilities {
+            max_commit_keys: None,
+            max_commit_bytes: None,
+            max_entity_bytes: options.max_entity_bytes,
+            durable: true,
+            multi_process: true,
+            max_scan_segments: 64,
+            indexes: true,
+            read_only: options.read_only,
+            changes: false,
+            fence: false,
+        };
+        let shared = Arc::new(Shared::new(file, settings.busy_timeout(), options));
+        check_file(&shared)?;
+        Ok(Self {
+            readers: Readers::new(Arc::clone(&shared), settings.pool_size, settings.max_overflow),
+            writer: Writer::new(Arc::clone(&shared)),
+            capabilities,
+            shared,
+        })
+    }
+
+    /// Runs `work` on a reader with the prepared collection.
+    async fn read_table<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        collection: &CollectionName,
+        work: impl FnOnce(&Shared, &Connection, &Arc<Table>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.shared.check_open(operation)?;
+        if !self.shared.catalog().prepared && !self.shared.file().exists() {
+            return Err(self.shared.unknown(operation, None, collection));
+        }
+        let (shared, collection) = (Arc::clone(&self.shared), collection.clone());
+        self.readers
+            .run(operation, move |connection| {
+                let table = read::table(&shared, connection, operation, &collection)?;
+                work(&shared, connection, &table)
+            })
+            .await
+    }
+
+    /// Runs `work` on a reader if the store is prepared.
+    async fn read_store<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Shared, &Connection) -> Result<T> + Send + 'static,
+    ) -> Result<Option<T>> {
+        self.shared.check_open(operation)?;
+        if !self.shared.catalog().prepared && !self.shared.file().exists() {
+            return Ok(None);
+        }
+        let shared = Arc::clone(&self.shared);
+        self.readers
+            .run(operation, move |connection| {
+                let catalog = shared.refresh_catalog(connection)?;
+                if catalog.prepared { work(&shared, connection).map(Some) } else { Ok(None) }
+            })
+            .await
+    }
+
+    /// The prepared collection, without touching the database when it is
+    /// known already.
+    async fn table(
+        &self,
+        operation: &'static str,
+        collection: &CollectionName,
+    ) -> Result<Arc<Table>> {
+        if let Some(table) = self.shared.catalog().tables.get(collection) {
+            return Ok(Arc::clone(table));
+        }
+        self.read_table(operation, collection, |_, _, table| Ok(Arc::clone(table))).await
+    }
+}
+
+/// The file's path, the same for every way to name it.
+fn absolute(file: &Path) -> Result<PathBuf> {
+    let failed = |source| errors::io("open", file, source);
+    if let Ok(path) = file.canonicalize() {
+        return Ok(path);
+    }
+    let path = std::path::absolute(file).map_err(failed)?;
+    // The file is not there yet, but its folder may be, under another name.
+    Ok(match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => path,
+    })
+}
+
+/// Looks at the file, if there is one, without changing it.
+fn check_file(shared: &Shared) -> Result<()> {
+    let missing = |what: &str| {
+        Err(Error::new(ErrorKind::NotFound, "open", what)
+            .with("file", shared.file().display())
+            .hint("check the path; a store is made with `repoctl init`"))
+    };
+    match std::fs::metadata(shared.file()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return if shared.options.read_only {
+                missing("there is no such file")
+            } else {
+                Ok(())
+            };
+        }
+        Err(error) => return Err(errors::io("open", shared.file(), error)),
+        Ok(found) if found.is_dir() => {
+            return Err(Error::new(
+                ErrorKind::ConfigInvalid,
+                "open",
+                "the path of the database is a folder",
+            )
+            .with("file", shared.file().display())
+            .hint("name a file in it"));
+        }
+        Ok(_) => {}
+    }
+    let connection = connection::open_reader(shared.file(), shared.busy)?;
+    let catalog = shared.read_catalog(&connection)?;
+    shared.refuse_foreign(&connection, &catalog)?;
+    if !catalog.prepared && shared.options.read_only {
+        return missing("the database holds no store");
+    }
+    shared.set_catalog(catalog);
+    Ok(())
+}
+
+#[async_trait]
+impl StorageStrategy for SqliteStrategy {
+    fn location(&self) -> &str {
+        &self.shared.location
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.shared.check_writable("prepare")?;
+        let schemas = schemas.to_vec();
+        self.writer.alone("prepare", move |session| prepare::prepare(session, &schemas)).await
+    }
+
+    async fn collections(&self) -> Result<Vec<CollectionName>> {
+        let names = self
+            .read_store("collections", |shared, _| {
+                Ok(shared.catalog().tables.keys().cloned().collect())
+            })
+            .await?;
+        Ok(names.unwrap_or_default())
+    }
+
+    async fn get_many(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>> {
+        self.shared.check_open("get")?;
+        if ids.len() <= IDS_AT_ONCE
+            && let Some(table) = self.shared.catalog().tables.get(collection)
+            && let Some(done) = self
+                .readers
+                .run_at_once(|connection| read::get_many(&self.shared, connection, table, ids))
+        {
+            return done;
+        }
+        let ids = ids.to_vec();
+        self.read_table("get", collection, move |shared, connection, table| {
+            read::get_many(shared, connection, table, &ids)
+        })
+        .await
+    }
+
+    async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        let (name, query) = (collection.clone(), query.clone());
+        self.read_table("query", collection, move |shared, connection, _| {
+            read::query(shared, connection, &name, &query)
+        })
+        .await
+    }
+
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: &Filter,
+        _consistency: Consistency,
+    ) -> Result<u64> {
+        let (name, filter) = (collection.clone(), filter.clone());
+        self.read_table("count", collection, move |shared, connection, _| {
+            read::count(shared, connection, &name, &filter)
+        })
+        .await
+    }
+
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        options: ScanOptions,
+    ) -> Result<RecordStream> {
+        self.shared.check_open("scan")?;
+        let table = self.table("scan", collection).await?;
+        Ok(scan::stream(Arc::clone(&self.shared), self.readers.clone(), table, options))
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        check_distinct_keys(&writes)?;
+        self.shared.check_writable("commit")?;
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        for write in &writes {
+            let table = self.table("commit", &write.key.collection).await?;
+            if let Change::Put(document) = &write.change {
+                let limit = self.shared.options.max_entity_bytes;
+                table.schema.check_document(&write.key.id, document, limit)?;
+            }
+        }
+        let shared = Arc::clone(&self.shared);
+        self.writer
+            .transact("commit", move |transaction| commit::commit(&shared, transaction, &writes))
+            .await
+    }
+
+    async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
+        self.shared.check_writable("apply")?;
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        for record in &records {
+            let table = self.table("apply", record.collection()).await?;
+            if let Record::Live(entity) = record {
+                let limit = self.shared.options.max_entity_bytes;
+                table.schema.check_document(&entity.id, &entity.document, limit)?;
+            }
+        }
+        let shared = Arc::clone(&self.shared);
+        self.writer
+            .transact("apply", move |transaction| apply::apply(&shared, transaction, &records))
+            .await
+    }
+
+    async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
+        self.shared.check_writable("purge")?;
+        self.table("purge", collection).await?;
+        let (shared, collection) = (Arc::clone(&self.shared), collection.clone());
+        self.writer
+            .transact("purge", move |transaction| {
+                upkeep::purge(&shared, transaction, &collection, older_than)
+            })
+            .await
+    }
+
+    async fn store_record(&self) -> Result<StoreRecord> {
+        let record = self
+            .read_store("read the store's record", |shared, connection| {
+                store_record::read(connection, shared.file())
+            })
+            .await?;
+        Ok(record.unwrap_or(StoreRecord { layout_version: LAYOUT_VERSION, ..Default::default() }))
+    }
+
+    async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
+        let operation = "update the store's record";
+        self.shared.check_writable(operation)?;
+        if self.read_store(operation, |_, _| Ok(())).await?.is_none() {
+            return Err(Error::new(ErrorKind::NotFound, operation, "the store was never prepared")
+                .with("store", &self.shared.location)
+                .hint("make it with `repoctl init`"));
+        }
+        let shared = Arc::clone(&self.shared);
+        self.writer
+            .transact(operation, move |transaction| {
+                store_record::update(&shared, transaction, update)
+            })
+            .await
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        self.shared.check_writable("checkpoint")?;
+        if self.read_store("checkpoint", |_, _| Ok(())).await?.is_none() {
+            return Ok(());
+        }
+        self.writer.alone("checkpoint", upkeep::checkpoint).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.shared.check_open("health")?;
+        if !self.shared.file().exists() {
+            return Ok(upkeep::unprepared(&self.shared));
+        }
+        let shared = Arc::clone(&self.shared);
+        self.readers.run("health", move |connection| Ok(upkeep::health(&shared, connection))).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        if self.shared.close() {
+            self.readers.close().await;
+            self.writer.close().await;
+        }
+        Ok(())
+    }
+}

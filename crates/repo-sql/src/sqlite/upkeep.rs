@@ -1,0 +1,125 @@
+//! Purge, checkpoint and health.
+
+use std::path::{Path, PathBuf};
+
+use repo_core::{CollectionName, Error, ErrorKind, Health, HealthCheck, Purged, Result, Timestamp};
+use rusqlite::{Connection, params};
+
+use super::commit::table;
+use super::shared::Shared;
+use super::store_record;
+use super::writer::{Session, Transaction};
+use crate::errors;
+use crate::names::quote;
+
+/// Most problems that a health check lists.
+const MAX_PROBLEMS: usize = 5;
+
+/// Removes tombstones written before `older_than`; the floor rises in the same
+/// transaction, so no state in between is ever on disk.
+pub(super) fn purge(
+    shared: &Shared,
+    transaction: &Transaction<'_>,
+    collection: &CollectionName,
+    older_than: Timestamp,
+) -> Result<Purged> {
+    let connection = transaction.connection;
+    let failed = |source| errors::sqlite("purge", shared.file(), source);
+    let table = table(shared, transaction, "purge", collection)?;
+    let record = store_record::read(connection, shared.file())?;
+    if record.migration.is_some() {
+        return Err(Error::new(
+            ErrorKind::Locked,
+            "purge",
+            "a migration into this store is unfinished",
+        )
+        .with("collection", collection)
+        .hint("finish the migration first: run it again"));
+    }
+    let gone = format!(
+        "FROM {} WHERE \"document\" IS NULL AND \"_updated_at\" < ?1",
+        quote(&table.layout.table)
+    );
+    let before = params![older_than.as_micros()];
+    let highest: u64 = connection
+        .query_row(&format!("SELECT coalesce(max(\"_version\"), 0) {gone}"), before, |row| {
+            row.get(0)
+        })
+        .map_err(failed)?;
+    store_record::raise_floor(shared, connection, collection, highest)?;
+    let removed = connection.execute(&format!("DELETE {gone}"), before).map_err(failed)?;
+    let stored = record.collections.get(collection).map_or(0, |state| state.floor);
+    Ok(Purged { removed: removed as u64, floor: stored.max(highest) })
+}
+
+/// Writes the log back into the file and empties it.
+pub(super) fn checkpoint(session: &mut Session) -> Result<()> {
+    let file = session.shared().file().to_path_buf();
+    let busy: i64 = session
+        .connection()?
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(|source| errors::sqlite("checkpoint", &file, source))?;
+    if busy != 0 {
+        return Err(Error::new(
+            ErrorKind::Unavailable,
+            "checkpoint",
+            "another process is reading or writing",
+        )
+        .with("file", file.display())
+        .hint("nothing is lost; try again when it is done"));
+    }
+    Ok(())
+}
+
+/// Looks at the file without changing it.
+pub(super) fn health(shared: &Shared, connection: &Connection) -> Health {
+    let mut checks = vec![sound(connection)];
+    checks.push(match shared.read_catalog(connection) {
+        Ok(catalog) => match shared.refuse_foreign(connection, &catalog) {
+            Ok(()) => check("layout", true, format!("{} collections", catalog.tables.len())),
+            Err(error) => check("layout", false, error.to_string()),
+        },
+        Err(error) => check("layout", false, error.to_string()),
+    });
+    checks.push(log_size(shared.file()));
+    checks.push(writable(shared));
+    Health { checks }
+}
+
+/// What a store that was never prepared says.
+pub(super) fn unprepared(shared: &Shared) -> Health {
+    let detail = format!("{} does not exist; make it with `repoctl init`", shared.file().display());
+    Health { checks: vec![check("file", false, detail)] }
+}
+
+fn check(name: &'static str, ok: bool, detail: String) -> HealthCheck {
+    HealthCheck { name, ok, detail }
+}
+
+fn sound(connection: &Connection) -> HealthCheck {
+    let problems: rusqlite::Result<Vec<String>> = connection
+        .prepare(&format!("PRAGMA quick_check({MAX_PROBLEMS})"))
+        .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect());
+    match problems {
+        Ok(lines) => check("file", lines == ["ok"], lines.join("; ")),
+        Err(error) => check("file", false, error.to_string()),
+    }
+}
+
+fn log_size(file: &Path) -> HealthCheck {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let bytes = std::fs::metadata(PathBuf::from(log)).map_or(0, |found| found.len());
+    check("log", true, format!("{bytes} bytes not yet in the file"))
+}
+
+/// Whether the file system lets us write the file and beside it.
+fn writable(shared: &Shared) -> HealthCheck {
+    if shared.options.read_only {
+        return check("writable", true, "opened for reading only".to_owned());
+    }
+    match std::fs::OpenOptions::new().append(true).open(shared.file()) {
+        Ok(_) => check("writable", true, "the file may be written".to_owned()),
+        Err(error) => check("writable", false, error.to_string()),
+    }
+}

@@ -1,0 +1,30 @@
+//! The contract, on a SQLite database.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use repo_core::{OpenOptions, Result, StorageStrategy, StrategyFactory as _};
+use repo_sql::SqliteFactory;
+use repo_testkit::Place;
+use serde_json::json;
+use tempfile::TempDir;
+
+/// A file in a temporary folder.
+struct SqlitePlace(TempDir);
+
+impl SqlitePlace {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+}
+
+#[async_trait]
+impl Place for SqlitePlace {
+    async fn open(&self, options: OpenOptions) -> Result<Arc<dyn StorageStrategy>> {
+        let file = self.0.path().join("store.db");
+        SqliteFactory.open(&json!({ "name": file.to_str().unwrap() }), options).await
+    }
+}
+
+repo_testkit::conformance!(sqlite, || async { SqlitePlace::new() });
