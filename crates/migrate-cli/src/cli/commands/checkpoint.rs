@@ -1,0 +1,21 @@
+//! `repoctl checkpoint`: writes a JSON store's journal back into its files,
+//! and SQLite's write-ahead log into the database.
+
+use serde_json::json;
+
+use crate::cli::context::{Access, Context};
+use crate::cli::exit_code::Ending;
+use crate::cli::failure::Outcome;
+
+pub(crate) async fn run(context: &Context) -> Outcome<Ending> {
+    let opened = context.open(Access::Write).await?;
+    let work = async {
+        opened.store.checkpoint().await?;
+        let told = json!({ "store": opened.store.location(), "checkpointed": true });
+        context
+            .output
+            .result(&told, || format!("the files of {} are up to date", opened.store.location()))?;
+        Ok(Ending::Done)
+    };
+    opened.close_after(work).await
+}

@@ -1,0 +1,45 @@
+//! `repoctl completions`: completion scripts, from the definition of the
+//! command line itself.
+
+use clap::{Args, CommandFactory as _, ValueEnum};
+use clap_complete::Shell;
+
+use crate::cli::args::{MigrateRepository, Repoctl};
+use crate::cli::context::Context;
+use crate::cli::exit_code::Ending;
+use crate::cli::failure::Outcome;
+use crate::cli::output::write_stdout;
+
+/// What can be typed after `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+    /// The program to complete
+    #[arg(long = "for", value_enum, default_value_t, value_name = "PROGRAM")]
+    program: Program,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Program {
+    #[default]
+    #[value(name = "repoctl")]
+    Repoctl,
+    #[value(name = "migrateRepository")]
+    MigrateRepository,
+}
+
+impl Arguments {
+    pub(crate) fn run(&self, _context: &Context) -> Outcome<Ending> {
+        let mut command = match self.program {
+            Program::Repoctl => Repoctl::command(),
+            Program::MigrateRepository => MigrateRepository::command(),
+        };
+        let name = command.get_name().to_owned();
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, name, &mut script);
+        write_stdout(&script)?;
+        Ok(Ending::Done)
+    }
+}

@@ -1,0 +1,36 @@
+//! `repoctl config`: what the configuration says and where each value comes
+//! from.
+
+mod show;
+mod validate;
+
+use clap::Subcommand;
+use repo_core::config::config_schema;
+
+use crate::cli::context::Context;
+use crate::cli::exit_code::Ending;
+use crate::cli::failure::Outcome;
+
+/// What can be typed after `config`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print every value and where it comes from; secrets are hidden
+    Show,
+    /// Check the whole configuration, also of the strategies not in use
+    Validate,
+    /// Print the JSON Schema of the configuration
+    Schema,
+}
+
+impl Command {
+    pub(crate) fn run(&self, context: &Context) -> Outcome<Ending> {
+        match self {
+            Self::Show => show::run(context),
+            Self::Validate => validate::run(context),
+            Self::Schema => {
+                context.output.text(&format!("{:#}", config_schema(&context.registry)))?;
+                Ok(Ending::Done)
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! `repoctl config validate`: all that is wrong, not only the first thing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use repo_core::config::Config;
+use repo_core::{Error, ErrorKind, StrategyFactory};
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::exit_code::{Ending, USAGE};
+use crate::cli::failure::{ErrorView, Outcome, for_people};
+use crate::cli::output::{Format, complain};
+use crate::cli::registry::is_usable;
+
+pub(crate) fn run(context: &Context) -> Outcome<Ending> {
+    let file = context.need_file()?;
+    let (problems, config) = problems(context, &file);
+    let ignored = config.as_ref().map(Config::ignored).unwrap_or_default();
+    let told = json!({
+        "file": file,
+        "valid": problems.is_empty(),
+        "problems": problems.iter().map(ErrorView::new).collect::<Vec<_>>(),
+        "ignored": ignored,
+        "notices": config.as_ref().map(Config::notices).unwrap_or_default(),
+    });
+    problems.iter().for_each(|problem| complain(&for_people(problem)));
+    if problems.is_empty() || context.output.format != Format::Human {
+        context.output.result(&told, || human(&file, ignored))?;
+    }
+    Ok(if problems.is_empty() { Ending::Done } else { Ending::Unsound(USAGE) })
+}
+
+fn human(file: &Path, ignored: &[String]) -> String {
+    let ignored = match ignored {
+        [] => String::new(),
+        names => format!("; not ours, ignored: {}", names.join(", ")),
+    };
+    format!("{} is valid{ignored}", file.display())
+}
+
+/// All problems, and the configuration if its own sections are sound.
+fn problems(context: &Context, file: &Path) -> (Vec<Error>, Option<Config>) {
+    let chosen = context.load_chosen(file);
+    let mut problems = Vec::new();
+    let strategy = match &chosen {
+        Ok(config) => Some(config.storage().strategy.clone()),
+        Err(_) => None,
+    };
+    // What is wrong with the chosen strategy must not hide the other blocks.
+    let Ok(config) = chosen.or_else(|error| {
+        problems.push(error);
+        context.load(Some(file), None)
+    }) else {
+        return (problems, None);
+    };
+    for factory in blocks(context, strategy.as_deref()) {
+        let checked =
+            config.settings(factory.settings_key()).and_then(|settings| factory.check(&settings));
+        add(&mut problems, checked);
+    }
+    add(&mut problems, context.schemas(Some(&config)).map(drop));
+    if let Some(Ok(factory)) = strategy.as_deref().map(|name| context.registry.get(name))
+        && !is_usable(factory.as_ref())
+    {
+        add(&mut problems, Err(not_usable(factory.as_ref())));
+    }
+    (problems, Some(config))
+}
+
+/// One factory for each settings block: the chosen one where it reads the
+/// block, else the one that the block is named after.
+fn blocks<'a>(
+    context: &'a Context,
+    strategy: Option<&str>,
+) -> impl Iterator<Item = &'a dyn StrategyFactory> {
+    let mut blocks: BTreeMap<&str, &dyn StrategyFactory> = BTreeMap::new();
+    for factory in context.registry.iter().map(AsRef::as_ref) {
+        let key = factory.settings_key();
+        let named_after = key.strip_suffix("_strategy") == Some(factory.name());
+        if strategy == Some(factory.name()) {
+            blocks.insert(key, factory);
+        } else if named_after && blocks.get(key).is_none_or(|known| strategy != Some(known.name()))
+        {
+            blocks.insert(key, factory);
+        }
+    }
+    blocks.into_values()
+}
+
+/// Adds a problem that is not there yet in the same words.
+fn add(problems: &mut Vec<Error>, checked: repo_core::Result<()>) {
+    if let Err(error) = checked
+        && !problems.iter().any(|known| known.to_string() == error.to_string())
+    {
+        problems.push(error);
+    }
+}
+
+fn not_usable(factory: &dyn StrategyFactory) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "check the configuration",
+        format!("the strategy `{}` is not yet supported in this build", factory.name()),
+    )
+    .with("at", "storage.strategy")
+    .hint("`repoctl strategies` lists what this build can open")
+}

@@ -1,0 +1,52 @@
+//! `repoctl delete`: deletes one entity; its id and version stay as a
+//! tombstone.
+
+use clap::Args;
+use repo_core::{EntityId, Key, Precondition, Version, Write};
+use serde_json::json;
+
+use crate::cli::context::{Access, Context, collection};
+use crate::cli::exit_code::Ending;
+use crate::cli::failure::{Outcome, usage};
+
+/// What can be typed after `delete`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The collection
+    collection: String,
+    /// The id of the entity
+    id: String,
+    /// Refuse unless the entity has this version
+    #[arg(long, value_name = "N")]
+    expect_version: Option<u64>,
+}
+
+impl Arguments {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        let name = collection(&self.collection)?;
+        let key = Key::new(name, EntityId::new(&self.id).map_err(usage)?);
+        // A mistyped id must not look like a deleted entity.
+        let precondition = match self.expect_version {
+            Some(number) => Precondition::Version(Version::new(number).map_err(usage)?),
+            None => Precondition::Exists,
+        };
+        let opened = context.open(Access::Write).await?;
+        let work = async {
+            let written =
+                opened.store.commit(vec![Write::delete(key.clone(), precondition)]).await?;
+            let version = written.first().and_then(|written| written.version());
+            let told = json!({
+                "collection": key.collection,
+                "id": key.id,
+                "deleted": true,
+                "version": version,
+            });
+            context.output.result(&told, || match version {
+                Some(version) => format!("{key} is deleted, at version {version}"),
+                None => format!("{key} is deleted"),
+            })?;
+            Ok(Ending::Done)
+        };
+        opened.close_after(work).await
+    }
+}

@@ -1,0 +1,186 @@
+//! `repoctl import`: NDJSON into a collection, durable batch by batch.
+//!
+//! A line with `_version` is applied as it is; one without is saved.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use repo_core::{CollectionName, Error, ErrorKind};
+use serde_json::json;
+
+use crate::cli::context::{Access, Context, Opened, collection};
+use crate::cli::exit_code::Ending;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::feed::Feed;
+use crate::cli::intake::{Answer, Batch, Totals};
+use crate::cli::output::{Format, Output};
+use crate::cli::signals::Interruption;
+use crate::migration::lines;
+
+/// Most left-out records that the final report names.
+const MAX_NAMED: usize = 1_000;
+/// Room for the metadata of a line and for escapes in its strings.
+const LINE_OVERHEAD: usize = 64 * 1_024;
+
+/// What can be typed after `import`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The collection
+    collection: String,
+    /// The file with the lines; `-` is standard input
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    /// Make this many lines durable together. With --format ndjson an event
+    /// is printed after each batch
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = batch_size)]
+    batch_size: NonZeroUsize,
+}
+
+/// Reads a batch size.
+pub(crate) fn batch_size(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a batch size is a whole number of 1 or more".to_owned())
+}
+
+impl Arguments {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        let name = collection(&self.collection)?;
+        let interruption = Interruption::listen()?;
+        let opened = context.open(Access::Write).await?;
+        let work = async {
+            // A collection that is not there is told before a line is read.
+            let prepared = opened.store.collections().await?;
+            if !prepared.contains(&name) {
+                let store = opened.store.location();
+                return Err(repo_core::not_prepared("import", &name, store).into());
+            }
+            let longest = opened.store.capabilities().max_entity_bytes.saturating_mul(6);
+            let feed = Feed::open(&self.file, longest.saturating_add(LINE_OVERHEAD))?;
+            let mut run = Run {
+                output: context.output,
+                opened: &opened,
+                name: &name,
+                totals: Totals::default(),
+                left: Vec::new(),
+            };
+            let ended = run.all(feed, self.batch_size.get(), &interruption).await;
+            run.finish(ended)
+        };
+        opened.close_after(work).await
+    }
+}
+
+/// One import.
+struct Run<'a> {
+    output: Output,
+    opened: &'a Opened,
+    name: &'a CollectionName,
+    totals: Totals,
+    left: Vec<Answer>,
+}
+
+impl Run<'_> {
+    /// Reads and writes until the input ends, or until a signal comes. What a
+    /// signal finds in an unfinished batch was not promised to anybody and is
+    /// not written.
+    async fn all(
+        &mut self,
+        mut feed: Feed,
+        batch_size: usize,
+        interruption: &Interruption,
+    ) -> Outcome<Ending> {
+        let schema = self.opened.schema(self.name);
+        let mut batch = Batch::new(&self.opened.store, self.name);
+        loop {
+            let next = tokio::select! {
+                biased;
+                signal = interruption.wait() => return Ok(Ending::Interrupted(signal)),
+                next = feed.next() => next?,
+            };
+            let Some((number, line)) = next else { break };
+            batch.push(lines::parse(&line, number, &schema)?, line.len());
+            if batch.is_full(batch_size) {
+                self.write(&mut batch).await?;
+            }
+        }
+        self.write(&mut batch).await?;
+        Ok(Ending::Done)
+    }
+
+    /// Makes a batch durable, and only then says so.
+    async fn write(&mut self, batch: &mut Batch<'_>) -> Outcome<()> {
+        let answers = batch.write().await?;
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let (stored, left): (Vec<_>, Vec<_>) =
+            answers.into_iter().partition(|answer| answer.is_stored());
+        stored.iter().chain(&left).for_each(|answer| self.totals.count(answer));
+        if self.output.format == Format::Ndjson {
+            self.event("committed", &stored)?;
+            if !left.is_empty() {
+                self.event("left", &left)?;
+            }
+        }
+        for answer in left {
+            self.output.warning(&format!("{}/{answer}", self.name));
+            if self.left.len() < MAX_NAMED {
+                self.left.push(answer);
+            }
+        }
+        Ok(())
+    }
+
+    /// A reader of the events that has gone cannot be told what is durable;
+    /// going on would be wrong, and so would calling it done.
+    fn event(&self, event: &str, records: &[Answer]) -> Outcome<()> {
+        let told = json!({ "event": event, "collection": self.name, "records": records });
+        self.output.line(&told).map_err(|failure| match failure {
+            Failure::ReaderGone => {
+                Error::new(ErrorKind::Unavailable, "import", "nobody reads the events any more")
+                    .hint("what was announced so far is stored; import the rest again")
+                    .into()
+            }
+            other => other,
+        })
+    }
+
+    fn finish(self, ended: Outcome<Ending>) -> Outcome<Ending> {
+        let Totals { saved, applied, equal, older, diverged } = self.totals;
+        let ending = match ended {
+            Ok(Ending::Done) if older + diverged > 0 => Ending::Partly,
+            Ok(ending) => ending,
+            Err(Failure::Error(error)) => {
+                let stored = saved + applied + equal;
+                return Err(error
+                    .with("collection", self.name)
+                    .with("stored_before", stored)
+                    .into());
+            }
+            Err(failure) => return Err(failure),
+        };
+        let mut told = json!({
+            "event": "done",
+            "collection": self.name,
+            "complete": !matches!(ending, Ending::Interrupted(_)),
+            "saved": saved,
+            "applied": applied,
+            "equal": equal,
+            "older": older,
+            "diverged": diverged,
+        });
+        if self.output.format == Format::Json {
+            told["left"] = json!(self.left);
+        }
+        self.output.result(&told, || {
+            let left = match older + diverged {
+                0 => String::new(),
+                left => format!("; {left} left out ({older} older, {diverged} diverged)"),
+            };
+            let cut = if matches!(ending, Ending::Interrupted(_)) { "interrupted: " } else { "" };
+            let name = self.name;
+            format!("{cut}{name}: {saved} saved, {applied} applied, {equal} equal{left}")
+        })?;
+        Ok(ending)
+    }
+}

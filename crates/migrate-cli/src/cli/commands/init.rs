@@ -1,0 +1,70 @@
+//! `repoctl init`: makes what the collections need in the store. Safe to
+//! repeat.
+
+use clap::Args;
+use repo_core::{CollectionSchema, PrepareChange, Result};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::context::{Access, Context, Opened, collection};
+use crate::cli::exit_code::Ending;
+use crate::cli::failure::Outcome;
+use crate::cli::output::{draw, table};
+
+/// What can be typed after `init`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The collections [default: every declared one]. One without a schema
+    /// has the id field `id` and no index
+    collections: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    collection: String,
+    change: PrepareChange,
+}
+
+impl Arguments {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        let opened = context.open(Access::Write).await?;
+        let work = async {
+            let schemas = self.schemas(&opened)?;
+            let rows: Vec<Row> = opened
+                .store
+                .prepare(&schemas)
+                .await?
+                .into_iter()
+                .map(|done| Row { collection: done.collection.to_string(), change: done.change })
+                .collect();
+            let told = json!({ "store": opened.store.location(), "collections": rows });
+            context.output.list(&told, &rows, || human(&rows))?;
+            Ok(Ending::Done)
+        };
+        opened.close_after(work).await
+    }
+
+    fn schemas(&self, opened: &Opened) -> Result<Vec<CollectionSchema>> {
+        if self.collections.is_empty() {
+            return Ok(opened.schemas.iter().cloned().collect());
+        }
+        self.collections.iter().map(|name| Ok(opened.schema(&collection(name)?))).collect()
+    }
+}
+
+fn human(rows: &[Row]) -> String {
+    let mut table = table(&["collection", "change"]);
+    for row in rows {
+        table.add_row([row.collection.as_str(), word(row.change)]);
+    }
+    draw(&table)
+}
+
+/// The word for a change, as people read it.
+pub(crate) fn word(change: PrepareChange) -> &'static str {
+    match change {
+        PrepareChange::Created => "Created",
+        PrepareChange::Updated => "Updated",
+        PrepareChange::Unchanged => "Unchanged",
+    }
+}

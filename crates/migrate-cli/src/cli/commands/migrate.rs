@@ -1,0 +1,155 @@
+//! `repoctl migrate`, which is also `migrateRepository`: the main job.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use repo_core::config::MigrationConfig;
+use repo_core::{Error, ErrorKind, Result};
+use serde_json::json;
+
+use super::{import::batch_size, verify::collections};
+use crate::cli::context::{Access, Context};
+use crate::cli::exit_code::{Ending, Signal};
+use crate::cli::failure::Outcome;
+use crate::cli::progress::Shown;
+use crate::cli::report;
+use crate::cli::sides::{OpenSides, SideArgs, Sides};
+use crate::cli::signals::Interruption;
+use crate::migration::migrate;
+use crate::migration::{self, MigrationOptions, MigrationReport, OnConflict};
+
+/// What can be typed after `migrate`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    sides: SideArgs,
+    /// Only these collections, separated by commas [default: all of the source]
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    collections: Option<Vec<String>>,
+    /// Records in one batch [default: `migration.batch_size`, or 100]
+    #[arg(long, value_name = "N", value_parser = batch_size)]
+    batch_size: Option<NonZeroUsize>,
+    /// The folder for backups [default: `migration.backup_location`, or backups]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_backup")]
+    backup_location: Option<PathBuf>,
+    /// Make no backup before the first write
+    #[arg(long)]
+    no_backup: bool,
+    /// Do not compare both sides after the last write
+    #[arg(long)]
+    no_verify: bool,
+    /// Do all checks, write nothing, and say what a run would do
+    #[arg(long)]
+    dry_run: bool,
+    /// What to do when the target holds records that differ
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    on_conflict: Conflict,
+    /// Delete verified records from the source; not yet supported
+    #[arg(long, hide = true)]
+    cleanup_source: bool,
+}
+
+/// `--on-conflict`.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Conflict {
+    /// Refuse before anything is written, and name them
+    #[default]
+    Fail,
+    /// Keep the record with the higher version
+    Newer,
+    /// Write the source's document, at a version above the target's
+    Overwrite,
+}
+
+impl From<Conflict> for OnConflict {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::Fail => Self::Fail,
+            Conflict::Newer => Self::Newer,
+            Conflict::Overwrite => Self::Overwrite,
+        }
+    }
+}
+
+impl Arguments {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        if self.cleanup_source {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "migrate",
+                "--cleanup-source is not yet supported",
+            )
+            .hint("leave it out; the source is never changed by a migration")
+            .into());
+        }
+        let sides = self.sides.choose(context, "migrate")?;
+        let options = self.options(sides.config.migration())?;
+        let interruption = Interruption::listen()?;
+        let open = self.open(&sides).await?;
+        let progress = Shown::new(context.output);
+        // Dropping a run between two steps leaves whole records only, and the
+        // same command goes on from there.
+        let ended = tokio::select! {
+            biased;
+            signal = interruption.wait() => Err(signal),
+            done = migrate(&open.source, &open.target, &sides.schemas, &options, &progress) => {
+                Ok(done)
+            }
+        };
+        progress.finish();
+        let closed = open.close().await;
+        match ended {
+            Err(signal) => interrupted(context, signal),
+            Ok(done) => {
+                let done = done?;
+                closed?;
+                finish(context, &done)
+            }
+        }
+    }
+
+    fn options(&self, config: &MigrationConfig) -> Result<MigrationOptions> {
+        let backup = (config.create_backup || self.backup_location.is_some()) && !self.no_backup;
+        let location = self.backup_location.clone();
+        Ok(MigrationOptions {
+            collections: collections(self.collections.as_deref())?,
+            batch_size: self.batch_size.unwrap_or(config.batch_size),
+            backup: backup.then(|| location.unwrap_or_else(|| config.backup_location.clone())),
+            verify: config.validate_after_migration && !self.no_verify,
+            dry_run: self.dry_run,
+            on_conflict: self.on_conflict.into(),
+        })
+    }
+
+    async fn open(&self, sides: &Sides) -> Result<OpenSides> {
+        sides
+            .open("migrate", async |target, schemas| {
+                if self.dry_run {
+                    target.open_to_look(schemas).await
+                } else {
+                    target.open(Access::Write, schemas).await
+                }
+            })
+            .await
+    }
+}
+
+fn finish(context: &Context, done: &MigrationReport) -> Outcome<Ending> {
+    context.output.result(done, || report::migration(done))?;
+    Ok(match done.outcome {
+        migration::Outcome::Verified
+        | migration::Outcome::DoneUnverified
+        | migration::Outcome::DryRun => Ending::Done,
+        migration::Outcome::Partly => Ending::Partly,
+        migration::Outcome::Differs => Ending::Differ,
+    })
+}
+
+fn interrupted(context: &Context, signal: Signal) -> Outcome<Ending> {
+    let told = json!({ "outcome": "interrupted", "exit_code": signal.code() });
+    context.output.result(&told, || {
+        "interrupted: what was copied stays; run the same command again to go on".to_owned()
+    })?;
+    Ok(Ending::Interrupted(signal))
+}

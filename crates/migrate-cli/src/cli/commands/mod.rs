@@ -1,0 +1,99 @@
+//! The commands, one file each.
+
+mod checkpoint;
+mod completions;
+mod config;
+mod count;
+mod delete;
+mod export;
+mod get;
+mod health;
+mod import;
+mod init;
+mod man;
+pub(crate) mod migrate;
+mod purge;
+mod put;
+mod query;
+mod resolve;
+mod schema;
+mod strategies;
+mod verify;
+
+use clap::Subcommand;
+
+use super::context::Context;
+use super::exit_code::Ending;
+use super::failure::Outcome;
+
+/// What `repoctl` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Copy all collections from one store to another, backed up and verified
+    Migrate(migrate::Arguments),
+    /// Compare two stores and name every difference
+    Verify(verify::Arguments),
+    /// Make what the declared collections need in the store
+    Init(init::Arguments),
+    /// Check whether the store can be reached and is sound
+    Health,
+    /// List the storage strategies of this build
+    Strategies,
+    /// Look at the collections and check what is stored against them
+    #[command(subcommand)]
+    Schema(schema::Command),
+    /// Look at the configuration and check it
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print one entity
+    Get(get::Arguments),
+    /// Store one document
+    Put(put::Arguments),
+    /// Delete one entity
+    Delete(delete::Arguments),
+    /// Find entities
+    Query(query::Arguments),
+    /// Count entities
+    Count(count::Arguments),
+    /// Write a collection as NDJSON, one record a line
+    Export(export::Arguments),
+    /// Read NDJSON into a collection, batch by batch
+    Import(import::Arguments),
+    /// Remove old tombstones
+    Purge(purge::Arguments),
+    /// Bring the store's files into their resting form
+    Checkpoint,
+    /// Decide between a JSON store's files and its journal
+    Resolve(resolve::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+    /// Print the manual page of a command
+    Man(man::Arguments),
+}
+
+impl Command {
+    /// Runs the command.
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        match self {
+            Self::Migrate(arguments) => arguments.run(context).await,
+            Self::Verify(arguments) => arguments.run(context).await,
+            Self::Init(arguments) => arguments.run(context).await,
+            Self::Health => health::run(context).await,
+            Self::Strategies => strategies::run(context),
+            Self::Schema(command) => command.run(context).await,
+            Self::Config(command) => command.run(context),
+            Self::Get(arguments) => arguments.run(context).await,
+            Self::Put(arguments) => arguments.run(context).await,
+            Self::Delete(arguments) => arguments.run(context).await,
+            Self::Query(arguments) => arguments.run(context).await,
+            Self::Count(arguments) => arguments.run(context).await,
+            Self::Export(arguments) => arguments.run(context).await,
+            Self::Import(arguments) => arguments.run(context).await,
+            Self::Purge(arguments) => arguments.run(context).await,
+            Self::Checkpoint => checkpoint::run(context).await,
+            Self::Resolve(arguments) => arguments.run(context).await,
+            Self::Completions(arguments) => arguments.run(context),
+            Self::Man(arguments) => arguments.run(context),
+        }
+    }
+}

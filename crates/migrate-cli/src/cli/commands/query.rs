@@ -1,0 +1,166 @@
+//! `repoctl query`: with `--limit` one page and the cursor of the next,
+//! without it every match, streamed.
+
+use clap::Args;
+use repo_core::{
+    CollectionName, CollectionSchema, Cursor, Entity, Filter, Page, Plan, Query, Result,
+};
+use serde_json::{Value as Json, json};
+
+use crate::cli::context::{Access, Context, Opened, collection};
+use crate::cli::exit_code::Ending;
+use crate::cli::failure::{Failure, Outcome, usage};
+use crate::cli::output::{Format, JsonStream, Output, draw, table, write_stdout};
+use crate::cli::render::{Columns, entity_line};
+
+/// What can be typed after `query`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The collection
+    collection: String,
+    /// Which entities, as JSON: '{"status": {"$in": ["RUNNING"]}}'
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    filter: String,
+    /// The field to order by, `field` or `field:desc`
+    #[arg(long, value_name = "FIELD[:desc]")]
+    order_by: Option<String>,
+    /// Print one page of at most this many, and where the next one starts
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Print the page that starts here, from the page before it
+    #[arg(long, value_name = "CURSOR", requires = "limit")]
+    cursor: Option<String>,
+    /// Print only how the store finds the entities
+    #[arg(long)]
+    explain: bool,
+}
+
+impl Arguments {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        let name = collection(&self.collection)?;
+        let query = self.query(&name).map_err(usage)?;
+        let opened = context.open(Access::Read).await?;
+        let work = async {
+            if self.explain {
+                return explain(context.output, &opened, &name, query).await;
+            }
+            let schema = opened.schema(&name);
+            let columns = Columns::new(&schema, query.order().map(|order| &order.path));
+            let output = context.output;
+            let mut printer = Printer { output, schema: &schema, columns, stream: None };
+            printer.pages(&opened, &name, query.clone()).await?;
+            Ok(Ending::Done)
+        };
+        opened.close_after(work).await
+    }
+
+    fn query(&self, name: &CollectionName) -> Result<Query> {
+        let mut query = Query::new(Filter::parse(&self.filter)?);
+        if let Some(order) = &self.order_by {
+            query = query.order_by(order)?;
+        }
+        if let Some(limit) = self.limit {
+            query = query.limit(limit)?;
+        }
+        if let Some(cursor) = &self.cursor {
+            let cursor = Cursor::parse(cursor)?;
+            cursor.position_in(name, &query)?;
+            query = query.after(cursor);
+        }
+        Ok(query)
+    }
+}
+
+async fn explain(
+    output: Output,
+    opened: &Opened,
+    name: &CollectionName,
+    query: Query,
+) -> Outcome<Ending> {
+    let query = if query.has_limit() { query } else { query.limit(1)? };
+    let plan = opened.store.query(name, &query).await?.plan;
+    let told = json!({ "collection": name, "plan": plan });
+    output.result(&told, || match &plan {
+        Plan::Index { name } => format!("by the index {name}"),
+        Plan::Scan => format!("by reading all of {name}"),
+    })?;
+    Ok(Ending::Done)
+}
+
+/// Prints pages as they come.
+struct Printer<'a> {
+    output: Output,
+    schema: &'a CollectionSchema,
+    columns: Columns<'a>,
+    stream: Option<JsonStream>,
+}
+
+impl Printer<'_> {
+    async fn pages(&mut self, opened: &Opened, name: &CollectionName, query: Query) -> Outcome<()> {
+        let mut query = query;
+        loop {
+            let page = match opened.store.query(name, &query).await {
+                Ok(page) => page,
+                Err(error) => return Err(self.failed(error)),
+            };
+            self.page(name, &page)?;
+            match page.next {
+                Some(cursor) if !query.has_limit() => query = query.after(cursor),
+                next => return self.finish(next.map(|cursor| cursor.to_string())),
+            }
+        }
+    }
+
+    fn page(&mut self, name: &CollectionName, page: &Page) -> Outcome<()> {
+        match self.output.format {
+            Format::Human if page.entities.is_empty() => Ok(()),
+            Format::Human => self.output.text(&self.table(&page.entities)),
+            Format::Ndjson => write_stdout(&self.lines(&page.entities)),
+            Format::Json => {
+                let lines = self.lines(&page.entities);
+                if self.stream.is_none() {
+                    let head = [("collection", json!(name)), ("plan", json!(page.plan))];
+                    self.stream = Some(JsonStream::begin(self.output, &head, "entities")?);
+                }
+                self.stream.as_mut().map_or(Ok(()), |stream| stream.lines(&lines))
+            }
+        }
+    }
+
+    fn lines(&self, entities: &[Entity]) -> Vec<u8> {
+        let mut lines = Vec::new();
+        for entity in entities {
+            entity_line(entity, self.schema, &mut lines);
+        }
+        lines
+    }
+
+    fn table(&self, entities: &[Entity]) -> String {
+        let header = self.columns.header();
+        let mut table = table(&header.iter().map(String::as_str).collect::<Vec<_>>());
+        for entity in entities {
+            table.add_row(self.columns.row(entity));
+        }
+        draw(&table)
+    }
+
+    /// Prints what follows the entities: where the next page starts.
+    fn finish(&mut self, next: Option<String>) -> Outcome<()> {
+        match (self.output.format, next) {
+            (Format::Json, next) => match self.stream.take() {
+                Some(stream) => stream.finish(&[("next", Json::from(next))]),
+                None => Ok(()),
+            },
+            (_, None) => Ok(()),
+            (Format::Human, Some(next)) => self.output.text(&format!("next: --cursor {next}")),
+            (Format::Ndjson, Some(next)) => self.output.line(&json!({ "next": next })),
+        }
+    }
+
+    fn failed(&mut self, error: repo_core::Error) -> Failure {
+        match self.stream.take() {
+            Some(stream) => stream.fail(error),
+            None => error.into(),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `repoctl schema`: the declared collections.
+
+mod ddl;
+mod references;
+mod show;
+mod validate;
+
+use clap::Subcommand;
+
+use crate::cli::context::Context;
+use crate::cli::exit_code::Ending;
+use crate::cli::failure::Outcome;
+
+/// What can be typed after `schema`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the declared collections, or one of them in full
+    Show(show::Arguments),
+    /// Print the SQL that `init` runs in an empty database
+    Ddl(ddl::Arguments),
+    /// Check every stored document against its collection's schema, and every
+    /// reference
+    Validate(validate::Arguments),
+}
+
+impl Command {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        match self {
+            Self::Show(arguments) => arguments.run(context),
+            Self::Ddl(arguments) => arguments.run(context),
+            Self::Validate(arguments) => arguments.run(context).await,
+        }
+    }
+}

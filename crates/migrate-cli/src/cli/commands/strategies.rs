@@ -1,0 +1,42 @@
+//! `repoctl strategies`: what this build knows, and what it can open.
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::context::Context;
+use crate::cli::exit_code::Ending;
+use crate::cli::failure::Outcome;
+use crate::cli::output::{draw, table};
+use crate::cli::registry::is_usable;
+
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    usable: bool,
+    settings_key: &'static str,
+    summary: &'static str,
+}
+
+pub(crate) fn run(context: &Context) -> Outcome<Ending> {
+    let rows: Vec<Row> = context
+        .registry
+        .iter()
+        .map(|factory| Row {
+            name: factory.name(),
+            usable: is_usable(factory.as_ref()),
+            settings_key: factory.settings_key(),
+            summary: factory.summary(),
+        })
+        .collect();
+    context.output.list(&json!({ "strategies": rows }), &rows, || human(&rows))?;
+    Ok(Ending::Done)
+}
+
+fn human(rows: &[Row]) -> String {
+    let mut table = table(&["name", "in this build", "settings", "what it is"]);
+    for row in rows {
+        let usable = if row.usable { "yes" } else { "no" };
+        table.add_row([row.name, usable, row.settings_key, row.summary]);
+    }
+    draw(&table)
+}

@@ -1,0 +1,222 @@
+//! What every command starts from: the flags, the configuration, the
+//! collections, and the store that they name.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use repo_core::config::{Config, ConfigSources};
+use repo_core::layers::ValidationLayer;
+use repo_core::{
+    CollectionName, CollectionSchema, OpenOptions, Registry, Result, Schemas, StorageStrategy,
+    StrategyFactory,
+};
+use serde_json::Value as Json;
+
+use super::args::{CommonArgs, StoreArgs};
+use super::failure::{usage, wrong_usage};
+use super::output::Output;
+use super::{embedded, registry};
+
+/// The configuration file that is used when none is named.
+pub(crate) const DEFAULT_FILE: &str = "repository.json";
+
+/// With a store named by URL the file's own choice is not used; this one has
+/// no settings that could be wrong.
+const NOT_CHOSEN: &str = "memory";
+
+/// The flags and what they lead to.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) registry: Registry,
+    pub(crate) output: Output,
+    pub(crate) common: CommonArgs,
+    pub(crate) store: StoreArgs,
+    environment: Vec<(String, String)>,
+}
+
+/// What a command does with its store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It reads: a store that is not there is an error, and nothing is made.
+    Read,
+    /// It writes.
+    Write,
+}
+
+/// A store that is chosen and not yet opened.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    pub(crate) factory: Arc<dyn StrategyFactory>,
+    pub(crate) settings: Json,
+}
+
+/// An open store with its collections.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn StorageStrategy>,
+    pub(crate) schemas: Arc<Schemas>,
+}
+
+impl Context {
+    pub(crate) fn new(common: CommonArgs, store: StoreArgs) -> Self {
+        let text = |value: std::ffi::OsString| value.into_string().ok();
+        Self {
+            registry: registry::registry(),
+            output: Output { format: common.format, quiet: common.quiet },
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+                .collect(),
+            common,
+            store,
+        }
+    }
+
+    /// The configuration file: the one that is named, or the default one if
+    /// it is there.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());
+        self.common.config.clone().or_else(default)
+    }
+
+    /// The configuration file, which this command cannot do without.
+    pub(crate) fn need_file(&self) -> Result<PathBuf> {
+        self.file().ok_or_else(|| {
+            wrong_usage("find the configuration", "there is no configuration file")
+                .with("file", format!("./{DEFAULT_FILE}"))
+                .hint(
+                    "name one with --config FILE, or name the store itself: --store json:DIR, \
+                     --store sqlite:FILE (migrate and verify: --source and --target)",
+                )
+        })
+    }
+
+    /// Loads a configuration for one strategy, or, with `None`, for what does
+    /// not depend on its choice of a store.
+    pub(crate) fn load(&self, file: Option<&Path>, strategy: Option<&str>) -> Result<Config> {
+        self.load_with(file, &[("storage.strategy", strategy.unwrap_or(NOT_CHOSEN))])
+    }
+
+    /// Loads the configuration as it stands, with what the flags choose.
+    pub(crate) fn load_chosen(&self, file: &Path) -> Result<Config> {
+        let strategy = self.store.strategy.as_deref();
+        let overrides: Vec<_> =
+            strategy.map(|name| ("storage.strategy", name)).into_iter().collect();
+        self.load_with(Some(file), &overrides)
+    }
+
+    fn load_with(&self, file: Option<&Path>, overrides: &[(&str, &str)]) -> Result<Config> {
+        let sources = ConfigSources {
+            file: file.map(Path::to_owned),
+            environment: self.environment.clone(),
+            overrides: overrides
+                .iter()
+                .map(|(path, value)| ((*path).to_owned(), Json::from(*value)))
+                .collect(),
+        };
+        let config = Config::load(&sources, &self.registry)?;
+        for notice in config.notices() {
+            self.output.warning(&notice);
+        }
+        Ok(config)
+    }
+
+    /// The collections: from the flag, the configuration, or the built-in
+    /// three.
+    pub(crate) fn schemas(&self, config: Option<&Config>) -> Result<Arc<Schemas>> {
+        let configured = config.and_then(|config| config.storage().schemas.as_deref());
+        match self.common.schemas.as_deref().or(configured) {
+            Some(dir) => Schemas::load_dir(dir).map(Arc::new),
+            None => embedded::schemas().map(Arc::new),
+        }
+    }
+
+    /// The collections of a command that needs no store.
+    pub(crate) fn schemas_without_store(&self) -> Result<Arc<Schemas>> {
+        match self.file() {
+            Some(file) if self.common.schemas.is_none() => {
+                self.schemas(Some(&self.load(Some(&file), None)?))
+            }
+            _ => self.schemas(None),
+        }
+    }
+
+    /// The store of a URL.
+    pub(crate) fn by_url(&self, url: &str) -> Result<Chosen> {
+        let (factory, settings) = self.registry.by_url(url)?;
+        Ok(Chosen { factory: Arc::clone(factory), settings })
+    }
+
+    /// The store of a strategy with the settings in a configuration.
+    pub(crate) fn by_name(&self, name: &str, config: &Config) -> Result<Chosen> {
+        let factory = Arc::clone(self.registry.get(name)?);
+        let settings = config.settings(factory.settings_key())?;
+        factory.check(&settings)?;
+        Ok(Chosen { factory, settings })
+    }
+
+    /// The store that the flags or the configuration name, with the
+    /// configuration that goes with it.
+    pub(crate) fn choose(&self) -> Result<(Chosen, Config)> {
+        if let Some(url) = &self.store.store {
+            let chosen = self.by_url(url)?;
+            return Ok((chosen, self.load(self.file().as_deref(), None)?));
+        }
+        let config = self.load_chosen(&self.need_file()?)?;
+        Ok((self.by_name(&config.storage().strategy, &config)?, config))
+    }
+
+    /// Opens the store of this command.
+    pub(crate) async fn open(&self, access: Access) -> Result<Opened> {
+        let (chosen, config) = self.choose()?;
+        let schemas = self.schemas(Some(&config))?;
+        let store = chosen.open(access, &config, &schemas).await?;
+        if access == Access::Read || !config.storage().validate_documents {
+            return Ok(Opened { store, schemas });
+        }
+        let store = Arc::new(ValidationLayer::new(store, &schemas)?);
+        Ok(Opened { store, schemas })
+    }
+}
+
+impl Chosen {
+    /// Opens the store.
+    pub(crate) async fn open(
+        &self,
+        access: Access,
+        config: &Config,
+        schemas: &Arc<Schemas>,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        let options = OpenOptions {
+            read_only: access == Access::Read,
+            schemas: Arc::clone(schemas),
+            max_entity_bytes: config.storage().limits.max_entity_bytes.get(),
+            ..OpenOptions::default()
+        };
+        self.factory.open(&self.settings, options).await
+    }
+}
+
+impl Opened {
+    /// Runs `work` and closes the store, whatever came out of it. An error of
+    /// the work is told before an error of closing.
+    pub(crate) async fn close_after<T, E: From<repo_core::Error>>(
+        &self,
+        work: impl Future<Output = std::result::Result<T, E>>,
+    ) -> std::result::Result<T, E> {
+        let done = work.await;
+        let closed = self.store.close().await;
+        let value = done?;
+        closed?;
+        Ok(value)
+    }
+
+    /// The schema of a collection.
+    pub(crate) fn schema(&self, collection: &CollectionName) -> CollectionSchema {
+        self.schemas.get(collection)
+    }
+}
+
+/// Reads a collection name that somebody typed.
+pub(crate) fn collection(text: &str) -> Result<CollectionName> {
+    CollectionName::new(text).map_err(usage)
+}

@@ -1,0 +1,106 @@
+//! Exit codes: one table from error kind to code, and how a command ends.
+//!
+//! `docs/reference/exit-codes.md` holds the same table for people; a test
+//! compares both.
+
+use repo_core::ErrorKind;
+
+/// Done, and verified where that was asked for.
+pub const DONE: u8 = 0;
+/// Failed.
+pub const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+pub const USAGE: u8 = 2;
+/// Partly done: something was left out, and is listed.
+pub const PARTLY: u8 = 3;
+/// The two stores differ.
+pub const DIFFER: u8 = 4;
+/// Another process or run holds what the command needs alone.
+pub const LOCKED: u8 = 5;
+
+/// The exit code of each kind of error.
+pub const TABLE: [(ErrorKind, u8); 12] = [
+    (ErrorKind::NotFound, FAILED),
+    (ErrorKind::AlreadyExists, FAILED),
+    (ErrorKind::Conflict, FAILED),
+    (ErrorKind::Invalid, FAILED),
+    (ErrorKind::Unsupported, USAGE),
+    (ErrorKind::LimitExceeded, FAILED),
+    (ErrorKind::Unavailable, FAILED),
+    (ErrorKind::OutcomeUnknown, FAILED),
+    (ErrorKind::Corrupt, FAILED),
+    (ErrorKind::ConfigInvalid, USAGE),
+    (ErrorKind::PermissionDenied, FAILED),
+    (ErrorKind::Locked, LOCKED),
+];
+
+/// The exit code of an error. A kind that is not in the table is a failure.
+#[must_use]
+pub fn of(kind: ErrorKind) -> u8 {
+    TABLE.iter().find(|(known, _)| *known == kind).map_or(FAILED, |(_, code)| *code)
+}
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Everything was done.
+    Done,
+    /// The command did its work and found the store or the configuration
+    /// wanting; it has said so.
+    Unsound(u8),
+    /// Something was left out, and is listed.
+    Partly,
+    /// The stores differ, and the differences are listed.
+    Differ,
+    /// A signal ended it between two batches.
+    Interrupted(Signal),
+}
+
+/// A signal that asks the process to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// `SIGINT`, from Ctrl-C.
+    Interrupt,
+    /// `SIGTERM`.
+    Terminate,
+}
+
+impl Signal {
+    /// 128 plus the number of the signal, as shells report it.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+}
+
+impl Ending {
+    /// The exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => DONE,
+            Self::Unsound(code) => code,
+            Self::Partly => PARTLY,
+            Self::Differ => DIFFER,
+            Self::Interrupted(signal) => signal.code(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_code_and_the_documentation_has_the_same() {
+        let page = include_str!("../../../../docs/reference/exit-codes.md");
+        for kind in ErrorKind::ALL {
+            let (_, code) = TABLE.iter().find(|(known, _)| *known == kind).unwrap();
+            let row = format!("| `{kind}` | {code} |");
+            assert!(page.lines().any(|line| line.starts_with(&row)), "no row {row}");
+        }
+        let rows = page.lines().filter(|line| line.starts_with("| `")).count();
+        assert_eq!(rows, TABLE.len(), "the page has rows of no kind");
+    }
+}

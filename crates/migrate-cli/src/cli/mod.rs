@@ -1,0 +1,136 @@
+//! The command line: `repoctl` and `migrateRepository`.
+//!
+//! `args` says what can be typed, `commands` holds one file a command, and
+//! the rest is what they share.
+
+mod args;
+mod commands;
+mod context;
+mod embedded;
+pub mod exit_code;
+mod failure;
+mod feed;
+mod intake;
+mod logging;
+mod output;
+mod planned;
+mod progress;
+mod redact;
+mod registry;
+mod render;
+mod report;
+mod sides;
+mod signals;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind as ClapKind;
+use repo_core::{Error, ErrorKind};
+
+use args::{MigrateRepository, Repoctl, StoreArgs};
+use context::Context;
+use exit_code::Ending;
+use failure::{ErrorObject, Failure, Outcome, for_people};
+use output::{Format, complain};
+
+/// The registry of the strategies that the tools know, for
+/// `schemas/config.schema.json` and for whoever embeds the tools.
+#[must_use]
+pub fn known_strategies() -> repo_core::Registry {
+    registry::registry()
+}
+
+/// The program `repoctl`.
+#[must_use]
+pub fn repoctl() -> ExitCode {
+    match parse::<Repoctl>() {
+        Ok(Repoctl { common, store, command }) => {
+            let context = Context::new(common, store);
+            end(&context, run(&context, command.run(&context)))
+        }
+        Err(code) => code,
+    }
+}
+
+/// The program `migrateRepository`.
+#[must_use]
+pub fn migrate_repository() -> ExitCode {
+    match parse::<MigrateRepository>() {
+        Ok(MigrateRepository { common, migrate }) => {
+            let context = Context::new(common, StoreArgs::default());
+            end(&context, run(&context, migrate.run(&context)))
+        }
+        Err(code) => code,
+    }
+}
+
+/// Runs a command on a runtime of its own.
+fn run(_context: &Context, command: impl Future<Output = Outcome<Ending>>) -> Outcome<Ending> {
+    logging::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "start", "the runtime cannot be started")
+            .with("reason", &source)
+            .caused_by(source)
+    })?;
+    let ending = runtime.block_on(command);
+    // A thread that still reads standard input must not keep the process.
+    runtime.shutdown_background();
+    ending
+}
+
+/// Tells how it ended, and turns that into the exit code.
+fn end(context: &Context, ending: Outcome<Ending>) -> ExitCode {
+    match ending {
+        Ok(ending) => ending.code().into(),
+        Err(Failure::ReaderGone) => exit_code::DONE.into(),
+        Err(Failure::Told(error)) => {
+            complain(&for_people(&error));
+            exit_code::of(error.kind()).into()
+        }
+        Err(Failure::Error(error)) => {
+            complain(&for_people(&error));
+            if context.output.format != Format::Human {
+                // Should this fail too, the exit code still tells.
+                let _ = context.output.line(&ErrorObject::new(&error));
+            }
+            exit_code::of(error.kind()).into()
+        }
+    }
+}
+
+/// Reads the command line. What is wrong with it is exit code 2, in the form
+/// that the caller asked for.
+fn parse<P: Parser>() -> Result<P, ExitCode> {
+    let given: Vec<OsString> = std::env::args_os().collect();
+    let matches = P::command().try_get_matches_from(&given);
+    matches.and_then(|mut matches| P::from_arg_matches_mut(&mut matches)).map_err(|error| {
+        use ClapKind::{DisplayHelp, DisplayVersion};
+        if matches!(error.kind(), DisplayHelp | DisplayVersion) {
+            // The reader of a help text may leave early.
+            let _ = error.print();
+            return ExitCode::from(exit_code::DONE);
+        }
+        complain(&error.render().to_string());
+        if wants_json(&given) {
+            let message = error.kind().to_string();
+            let error = failure::wrong_usage("read the command line", message)
+                .hint("the message on standard error names the argument; see --help");
+            let object = serde_json::to_string(&ErrorObject::new(&error)).unwrap_or_default();
+            let output = output::Output { format: Format::Json, quiet: true };
+            let _ = output.text(&object);
+        }
+        ExitCode::from(exit_code::USAGE)
+    })
+}
+
+/// Whether the caller asked for results that a program reads, as far as that
+/// can be told from a command line that could not be read.
+fn wants_json(given: &[OsString]) -> bool {
+    let given: Vec<_> = given.iter().map(|word| word.to_string_lossy()).collect();
+    let is_json = |word: &str| matches!(word, "json" | "ndjson");
+    given.windows(2).any(|pair| pair[0] == "--format" && is_json(&pair[1]))
+        || given.iter().any(|word| word.strip_prefix("--format=").is_some_and(is_json))
+}

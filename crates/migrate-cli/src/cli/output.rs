@@ -1,0 +1,178 @@
+//! What a command prints: results on standard output, everything for people
+//! about the way there on standard error.
+
+use std::io::{self, Write as _};
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use repo_core::Error;
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::failure::{ErrorView, Failure, Outcome};
+use super::redact::redact;
+
+/// The form of the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables and sentences.
+    #[default]
+    Human,
+    /// One JSON object.
+    Json,
+    /// One JSON object a line, as they come.
+    Ndjson,
+}
+
+/// Where a command prints.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    pub(crate) quiet: bool,
+}
+
+impl Output {
+    /// One result: words for people, or one JSON object.
+    pub(crate) fn result(
+        self,
+        value: &impl Serialize,
+        human: impl FnOnce() -> String,
+    ) -> Outcome<()> {
+        match self.format {
+            Format::Human => self.text(&human()),
+            Format::Json => self.json(value),
+            Format::Ndjson => self.line(value),
+        }
+    }
+
+    /// Several results: words for people, one JSON object, or a line each.
+    pub(crate) fn list<T: Serialize>(
+        self,
+        whole: &impl Serialize,
+        items: impl IntoIterator<Item = T>,
+        human: impl FnOnce() -> String,
+    ) -> Outcome<()> {
+        match self.format {
+            Format::Human => self.text(&human()),
+            Format::Json => self.json(whole),
+            Format::Ndjson => items.into_iter().try_for_each(|item| self.line(&item)),
+        }
+    }
+
+    /// Text on standard output, ended by a new line, written at once.
+    pub(crate) fn text(self, text: &str) -> Outcome<()> {
+        let mut out = io::stdout().lock();
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        write!(out, "{text}{end}").and_then(|()| out.flush()).map_err(Failure::writing)
+    }
+
+    /// One JSON object, indented.
+    pub(crate) fn json(self, value: &impl Serialize) -> Outcome<()> {
+        let text = serde_json::to_string_pretty(value).map_err(|e| Failure::writing(e.into()))?;
+        self.text(&text)
+    }
+
+    /// One JSON object in one line, written at once.
+    pub(crate) fn line(self, value: &impl Serialize) -> Outcome<()> {
+        let text = serde_json::to_string(value).map_err(|e| Failure::writing(e.into()))?;
+        self.text(&text)
+    }
+
+    /// Something about the way there, for people; not with `--quiet`.
+    pub(crate) fn note(self, text: &str) {
+        if !self.quiet {
+            complain(&format!("{text}\n"));
+        }
+    }
+
+    /// Something that the person should look at.
+    pub(crate) fn warning(self, text: &str) {
+        complain(&format!("warning: {text}\n"));
+    }
+}
+
+/// Writes to standard error. When that fails there is nobody left to tell.
+pub(crate) fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(redact(text).as_bytes());
+}
+
+/// A table for people.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    let line = LineStyle::none().fill('─').junction('─');
+    table.load_style(TableStyle::new().header_separator(line));
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.iter().copied());
+    table
+}
+
+/// The text of a table, without white space at the ends of its lines.
+pub(crate) fn draw(table: &Table) -> String {
+    table.trim_fmt()
+}
+
+/// Text for a table cell: control characters are escaped, so that what is
+/// stored cannot steer a terminal.
+pub(crate) fn cell(text: &str) -> String {
+    if !text.chars().any(char::is_control) {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
+}
+
+/// One JSON object with a long list in it, printed as the list comes.
+#[derive(Debug)]
+pub(crate) struct JsonStream {
+    output: Output,
+    empty: bool,
+}
+
+impl JsonStream {
+    /// Prints `{"name":value,…,"list":[`.
+    pub(crate) fn begin(output: Output, head: &[(&str, Json)], list: &str) -> Outcome<Self> {
+        let mut text = String::from("{");
+        for (name, value) in head {
+            text.push_str(&format!("{}:{value},", Json::from(*name)));
+        }
+        text.push_str(&format!("{}:[", Json::from(list)));
+        output.text(&text)?;
+        Ok(Self { output, empty: true })
+    }
+
+    /// Prints elements, each a line of JSON text.
+    pub(crate) fn lines(&mut self, lines: &[u8]) -> Outcome<()> {
+        let mut text = String::with_capacity(lines.len() + 64);
+        for line in String::from_utf8_lossy(lines).lines() {
+            if !std::mem::take(&mut self.empty) {
+                text.push_str(",\n");
+            }
+            text.push_str(line);
+        }
+        write_stdout(text.as_bytes())
+    }
+
+    /// Ends the list and prints the members that follow it.
+    pub(crate) fn finish(self, tail: &[(&str, Json)]) -> Outcome<()> {
+        let tail: String =
+            tail.iter().map(|(name, value)| format!(",{}:{value}", Json::from(*name))).collect();
+        self.output.text(&format!("\n]{tail}}}"))
+    }
+
+    /// Ends the list with the error that stopped it, so that the object is
+    /// whole.
+    pub(crate) fn fail(self, error: Error) -> Failure {
+        let view = serde_json::to_value(ErrorView::new(&error)).unwrap_or(Json::Null);
+        match self.finish(&[("error", view)]) {
+            Ok(()) => Failure::Told(error),
+            Err(failure) => failure,
+        }
+    }
+}
+
+/// Writes bytes as they are, and flushes them.
+pub(crate) fn write_stdout(bytes: &[u8]) -> Outcome<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::writing)
+}

@@ -1,0 +1,127 @@
+//! Entities as results: as JSON, as indented text, as cells of a table.
+//!
+//! Numbers are never parsed on the way: what is printed is the stored text.
+
+use repo_core::{CollectionSchema, Entity, FieldPath, Record, Value};
+use serde_json::value::RawValue;
+
+use super::failure::{Failure, Outcome};
+use super::output::cell;
+use crate::migration::lines;
+
+/// The entity as JSON: its document with `_version`, `_created_at` and
+/// `_updated_at` added, as `export` writes it.
+pub(crate) fn entity_line(entity: &Entity, schema: &CollectionSchema, out: &mut Vec<u8>) {
+    lines::write(&Record::Live(entity.clone()), schema, out);
+}
+
+/// One entity as a JSON value.
+pub(crate) fn entity_json(entity: &Entity, schema: &CollectionSchema) -> Outcome<Box<RawValue>> {
+    let mut line = Vec::new();
+    entity_line(entity, schema, &mut line);
+    serde_json::from_slice(&line).map_err(|error| Failure::writing(error.into()))
+}
+
+/// The columns of a table of entities: id, indexed fields, version, time.
+pub(crate) struct Columns<'a> {
+    fields: Vec<&'a FieldPath>,
+    id: String,
+}
+
+impl<'a> Columns<'a> {
+    pub(crate) fn new(schema: &'a CollectionSchema, order: Option<&'a FieldPath>) -> Self {
+        let mut fields: Vec<&FieldPath> = schema.indexed_fields().collect();
+        if let Some(order) = order.filter(|order| !fields.contains(order)) {
+            fields.push(order);
+        }
+        fields.retain(|field| **field != schema.id_field);
+        Self { fields, id: schema.id_name().to_owned() }
+    }
+
+    pub(crate) fn header(&self) -> Vec<String> {
+        let fields = self.fields.iter().map(ToString::to_string);
+        let own = ["_version", "_updated_at"].map(str::to_owned);
+        std::iter::once(self.id.clone()).chain(fields).chain(own).collect()
+    }
+
+    pub(crate) fn row(&self, entity: &Entity) -> Vec<String> {
+        let fields = self.fields.iter().map(|path| match entity.document.get(path) {
+            None => String::new(),
+            Some(Value::String(text)) => cell(&text),
+            Some(_) => entity.document.get_text(path).map(cell).unwrap_or_default(),
+        });
+        let own = [entity.version.to_string(), entity.updated_at.to_string()];
+        std::iter::once(cell(entity.id.as_str())).chain(fields).chain(own).collect()
+    }
+}
+
+/// Indents JSON text that has no white space between its tokens. Only white
+/// space is added.
+pub(crate) fn indented(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut depth = 0_usize;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                out.push(c);
+                copy_string(&mut chars, &mut out);
+            }
+            '{' | '[' => {
+                out.push(c);
+                let close = if c == '{' { '}' } else { ']' };
+                if chars.next_if_eq(&close).is_some() {
+                    out.push(close);
+                } else {
+                    depth += 1;
+                    new_line(&mut out, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut out, depth);
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                new_line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+fn new_line(out: &mut String, depth: usize) {
+    out.push('\n');
+    out.extend(std::iter::repeat_n("  ", depth));
+}
+
+/// Copies a string up to its closing quote.
+fn copy_string(chars: &mut impl Iterator<Item = char>, out: &mut String) {
+    while let Some(c) = chars.next() {
+        out.push(c);
+        match c {
+            '"' => return,
+            '\\' => out.extend(chars.next()),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indenting_adds_only_white_space() {
+        let text = r#"{"a":{},"b":[1.50,[],"x:,{\"\\"],"c":{"d":1e400}}"#;
+        let shown = indented(text);
+        assert_eq!(
+            shown,
+            "{\n  \"a\": {},\n  \"b\": [\n    1.50,\n    [],\n    \"x:,{\\\"\\\\\"\n  ],\n  \
+             \"c\": {\n    \"d\": 1e400\n  }\n}"
+        );
+    }
+}

@@ -1,0 +1,190 @@
+//! Reports of migrations and comparisons, for people.
+
+use std::fmt::Write as _;
+
+use comfy_table::CellAlignment;
+
+use super::output::{cell, draw, table};
+use crate::migration::{
+    Counts, Difference, DifferenceKind, Listed, MigrationReport, Outcome, VerifyReport,
+};
+
+/// Most names that a report for people shows of one list; JSON has more.
+const SHOWN: usize = 20;
+
+/// The table of a migration and what belongs to it.
+pub(crate) fn migration(report: &MigrationReport) -> String {
+    let mut text = counts_table(report);
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{name:<14}{value}");
+    };
+    line("source", &report.source);
+    line("target", &report.target);
+    match &report.backup {
+        Some(folder) => line("backup", &folder.display().to_string()),
+        None => line("backup", "none"),
+    }
+    if let Some(folder) = &report.target_backup {
+        line("target backup", &folder.display().to_string());
+    }
+    line("time", &times(report));
+    for collection in &report.collections {
+        listed(&mut text, &collection.name, "differ and were left", &collection.left_differing);
+        listed(&mut text, &collection.name, "are only in the target", &collection.only_in_target);
+        for dangling in &collection.dangling {
+            let _ = writeln!(
+                text,
+                "note: {} of {} refer by {} to {} that are not there",
+                dangling.count, collection.name, dangling.field, dangling.refers_to
+            );
+        }
+    }
+    if let Some(found) = report.verification.as_ref().filter(|found| !found.equal) {
+        differences(&mut text, found);
+    }
+    text.push_str(verdict(report.outcome));
+    text
+}
+
+fn counts_table(report: &MigrationReport) -> String {
+    let mut table = table(&["collection", "read", "applied", "equal", "older", "diverged"]);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let row = |name: &str, counts: &Counts| -> Vec<String> {
+        let numbers = [counts.read, counts.applied, counts.equal, counts.older, counts.diverged];
+        std::iter::once(name.to_owned()).chain(numbers.map(|n| n.to_string())).collect()
+    };
+    for collection in &report.collections {
+        table.add_row(row(collection.name.as_str(), &collection.counts));
+    }
+    table.add_row(row("total", &report.totals));
+    draw(&table) + "\n"
+}
+
+fn times(report: &MigrationReport) -> String {
+    let micros = report.finished_at.as_micros() - report.started_at.as_micros();
+    let phases: Vec<String> = report
+        .phases
+        .iter()
+        .map(|phase| format!("{} {}", phase.phase.label(), milliseconds(phase.duration_ms)))
+        .collect();
+    let total = milliseconds(u64::try_from(micros / 1_000).unwrap_or(0));
+    if phases.is_empty() { total } else { format!("{total} ({})", phases.join(", ")) }
+}
+
+fn milliseconds(milliseconds: u64) -> String {
+    format!("{}.{:03} s", milliseconds / 1_000, milliseconds % 1_000)
+}
+
+fn verdict(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Verified => "verified: both sides hold the same\n",
+        Outcome::DoneUnverified => "done, not verified, as asked\n",
+        Outcome::DryRun => "dry run: nothing was written\n",
+        Outcome::Partly => "partly done: what was left is listed above\n",
+        Outcome::Differs => "FAILED: the two sides differ\n",
+    }
+}
+
+fn listed(text: &mut String, name: &impl std::fmt::Display, what: &str, listed: &Listed) {
+    if listed.count == 0 {
+        return;
+    }
+    let shown: Vec<String> = listed.first.iter().take(SHOWN).map(|id| cell(id)).collect();
+    let more = more(listed.count, shown.len());
+    let _ = writeln!(text, "{} of {name} {what}: {}{more}", listed.count, shown.join(", "));
+}
+
+fn more(count: u64, shown: usize) -> String {
+    match count.saturating_sub(shown as u64) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    }
+}
+
+/// The table of a comparison and what differs.
+pub(crate) fn verification(report: &VerifyReport) -> String {
+    let header = ["collection", "source", "target", "missing", "unexpected", "differs", ""];
+    let mut table = table(&header);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for found in &report.collections {
+        let numbers = [
+            found.source.records,
+            found.target.records,
+            found.missing,
+            found.unexpected,
+            found.differs,
+        ];
+        let word = if found.equal { "equal" } else { "NOT EQUAL" };
+        let row = std::iter::once(found.name.to_string()).chain(numbers.map(|n| n.to_string()));
+        table.add_row(row.chain(std::iter::once(word.to_owned())));
+    }
+    let mut text =
+        format!("{}\nsource  {}\ntarget  {}\n", draw(&table), report.source, report.target);
+    differences(&mut text, report);
+    text.push_str(if report.equal {
+        "equal: both stores hold the same\n"
+    } else {
+        "DIFFERENT: the stores do not hold the same\n"
+    });
+    text
+}
+
+/// Each difference on a line of its own: `+` only in the source, `-` only in
+/// the target, `*` in both and not the same.
+fn differences(text: &mut String, report: &VerifyReport) {
+    for found in &report.collections {
+        for difference in found.differences.iter().take(SHOWN) {
+            let _ = writeln!(text, "{}", one(found.name.as_str(), difference));
+        }
+        let count = found.missing + found.unexpected + found.differs;
+        let more = count.saturating_sub(found.differences.len().min(SHOWN) as u64);
+        if more > 0 {
+            let _ = writeln!(text, "  and {more} more of {}; --format json names 1000", found.name);
+        }
+        if found.floor_too_low {
+            let _ = writeln!(
+                text,
+                "! {}: the floor of the target ({}) is below the source's ({})",
+                found.name, found.target.floor, found.source.floor
+            );
+        }
+        if found.source.prepared && !found.target.prepared {
+            let _ = writeln!(text, "! {}: the target does not have the collection", found.name);
+        }
+        if found.source_changed > 0 {
+            let _ = writeln!(
+                text,
+                "! {}: {} records of the source changed during the run",
+                found.name, found.source_changed
+            );
+        }
+    }
+}
+
+fn one(name: &str, difference: &Difference) -> String {
+    let key = cell(&format!("{name}/{}", difference.id));
+    let version = |version: Option<u64>| version.map_or_else(|| "none".into(), |v| v.to_string());
+    match difference.kind {
+        DifferenceKind::Missing => format!("+ {key}: the target lacks it"),
+        DifferenceKind::Unexpected => format!("- {key}: the source lacks it"),
+        DifferenceKind::Differs => {
+            let aspects: Vec<String> = difference
+                .aspects
+                .iter()
+                .map(|aspect| format!("{aspect:?}").to_lowercase())
+                .collect();
+            let at = difference.pointer.as_deref().filter(|at| !at.is_empty());
+            format!(
+                "* {key}: {} differ (version {} and {}){}",
+                aspects.join(", "),
+                version(difference.source_version),
+                version(difference.target_version),
+                at.map(|at| format!(", first at {}", cell(at))).unwrap_or_default(),
+            )
+        }
+    }
+}

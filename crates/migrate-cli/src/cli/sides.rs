@@ -1,0 +1,219 @@
+//! The two stores of `migrate` and `verify`, and how they are named.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use repo_core::config::Config;
+use repo_core::{ErrorKind, Result, Schemas, StorageStrategy};
+
+use super::context::{Access, Chosen, Context};
+use super::failure::wrong_usage;
+
+/// Flags that name the two stores.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "The two stores")]
+pub(crate) struct SideArgs {
+    /// The kind of the source [default: `storage.strategy`]
+    #[arg(long, value_name = "TYPE")]
+    source_type: Option<String>,
+    /// The kind of the target: json, sql, sqlite
+    #[arg(long, value_name = "TYPE")]
+    target_type: Option<String>,
+    /// The configuration with the settings of the source [default: --config]
+    #[arg(long, value_name = "FILE")]
+    source_config: Option<PathBuf>,
+    /// The configuration with the settings of the target [default: --config]
+    #[arg(long, value_name = "FILE")]
+    target_config: Option<PathBuf>,
+    /// The source itself: json:DIR or sqlite:FILE
+    #[arg(long, value_name = "URL", conflicts_with_all = ["source_type", "source_config"])]
+    source: Option<String>,
+    /// The target itself: json:DIR or sqlite:FILE
+    #[arg(long, value_name = "URL", conflicts_with_all = ["target_type", "target_config"])]
+    target: Option<String>,
+}
+
+/// Two stores that are chosen and not yet opened, and what both share.
+#[derive(Debug)]
+pub(crate) struct Sides {
+    pub(crate) source: Side,
+    pub(crate) target: Side,
+    /// The configuration of the run itself.
+    pub(crate) config: Config,
+    pub(crate) schemas: Arc<Schemas>,
+}
+
+/// One store and the configuration that it is opened with.
+#[derive(Debug)]
+pub(crate) struct Side {
+    chosen: Chosen,
+    config: Config,
+}
+
+/// How one side is named.
+struct Named<'a> {
+    role: &'static str,
+    kind: Option<&'a str>,
+    file: Option<&'a Path>,
+    url: Option<&'a str>,
+}
+
+impl SideArgs {
+    /// Finds both stores and the configuration of the run: the one that is
+    /// named, else the default file, else that of a side.
+    pub(crate) fn choose(&self, context: &Context, operation: &'static str) -> Result<Sides> {
+        if context.store.store.is_some() || context.store.strategy.is_some() {
+            return Err(wrong_usage(operation, "--store and --strategy name one store, not two")
+                .hint("name them by --source-type and --target-type, or --source and --target"));
+        }
+        let [source, target] = self.named();
+        let own = context.file();
+        let file = own.as_deref().or(source.file).or(target.file);
+        let config = context.load(file, None)?;
+        let schemas = context.schemas(Some(&config))?;
+        let source = source.choose(context, own.as_deref(), operation)?;
+        let target = target.choose(context, own.as_deref(), operation)?;
+        let sides = Sides { source, target, config, schemas };
+        if sides.source.chosen.same_as(&sides.target.chosen) {
+            return Err(same_store(operation));
+        }
+        Ok(sides)
+    }
+
+    fn named(&self) -> [Named<'_>; 2] {
+        [
+            Named {
+                role: "source",
+                kind: self.source_type.as_deref(),
+                file: self.source_config.as_deref(),
+                url: self.source.as_deref(),
+            },
+            Named {
+                role: "target",
+                kind: self.target_type.as_deref(),
+                file: self.target_config.as_deref(),
+                url: self.target.as_deref(),
+            },
+        ]
+    }
+}
+
+fn same_store(operation: &'static str) -> repo_core::Error {
+    wrong_usage(operation, "source and target are the same store")
+        .hint("name another target: --target-type, --target-config or --target")
+}
+
+impl Named<'_> {
+    fn choose(
+        &self,
+        context: &Context,
+        own: Option<&Path>,
+        operation: &'static str,
+    ) -> Result<Side> {
+        let named = |error: repo_core::Error| error.with("side", self.role);
+        if let Some(url) = self.url {
+            let chosen = context.by_url(url).map_err(named)?;
+            return Ok(Side { chosen, config: context.load(own, None)? });
+        }
+        let file = match self.file.or(own) {
+            Some(file) => file.to_owned(),
+            None => context.need_file()?,
+        };
+        // One configuration names one store: it is the source, unless the
+        // target has a configuration of its own.
+        let by_file = self.role == "source" || self.file.is_some();
+        match self.kind {
+            Some(kind) => {
+                let config = context.load(Some(&file), None).map_err(named)?;
+                let chosen = context.by_name(kind, &config).map_err(named)?;
+                Ok(Side { chosen, config })
+            }
+            None if by_file => {
+                let config = context.load_chosen(&file).map_err(named)?;
+                let chosen = context.by_name(&config.storage().strategy, &config).map_err(named)?;
+                Ok(Side { chosen, config })
+            }
+            None => Err(wrong_usage(operation, "no target is named").hint(
+                "name one: --target-type sql, --target-config FILE, or --target sqlite:FILE",
+            )),
+        }
+    }
+}
+
+impl Chosen {
+    /// Whether both name the same store, as far as that shows before they are
+    /// opened.
+    fn same_as(&self, other: &Self) -> bool {
+        self.factory.settings_key() == other.factory.settings_key()
+            && self.settings == other.settings
+    }
+}
+
+impl Side {
+    pub(crate) async fn open(
+        &self,
+        access: Access,
+        schemas: &Arc<Schemas>,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        self.chosen.open(access, &self.config, schemas).await
+    }
+
+    /// Opens it for reading; a store that is not there yet is opened as it
+    /// would be for writing, which makes nothing before `prepare`.
+    pub(crate) async fn open_to_look(
+        &self,
+        schemas: &Arc<Schemas>,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        match self.open(Access::Read, schemas).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.open(Access::Write, schemas).await
+            }
+            opened => opened,
+        }
+    }
+}
+
+/// Two open stores.
+#[derive(Debug)]
+pub(crate) struct OpenSides {
+    pub(crate) source: Arc<dyn StorageStrategy>,
+    pub(crate) target: Arc<dyn StorageStrategy>,
+}
+
+impl Sides {
+    /// Opens the source for reading, then the target.
+    pub(crate) async fn open(
+        &self,
+        operation: &'static str,
+        target: impl AsyncFnOnce(&Side, &Arc<Schemas>) -> Result<Arc<dyn StorageStrategy>>,
+    ) -> Result<OpenSides> {
+        let named = |role| move |error: repo_core::Error| error.with("side", role);
+        let source =
+            self.source.open(Access::Read, &self.schemas).await.map_err(named("source"))?;
+        let target = match target(&self.target, &self.schemas).await {
+            Ok(target) => target,
+            Err(error) => {
+                // The error of opening the target is the one to tell.
+                let _ = source.close().await;
+                return Err(named("target")(error));
+            }
+        };
+        let sides = OpenSides { source, target };
+        if sides.source.location() == sides.target.location() {
+            let error = same_store(operation).with("store", sides.source.location());
+            sides.close().await?;
+            return Err(error);
+        }
+        Ok(sides)
+    }
+}
+
+impl OpenSides {
+    /// Closes both, and tells the first error.
+    pub(crate) async fn close(&self) -> Result<()> {
+        let target = self.target.close().await;
+        self.source.close().await?;
+        target
+    }
+}
