@@ -49,7 +49,7 @@ const OLDER: &str = "older";
 const DIVERGED: &str = "diverged";
 
 /// How many lines became what.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Totals {
     pub(crate) saved: u64,
     pub(crate) applied: u64,

@@ -21,6 +21,6 @@ fn with_built_in(registry: Registry) -> Registry {
     #[cfg(feature = "json")]
     let registry = registry.with(repo_json::JsonFactory);
     #[cfg(feature = "sql")]
-    let registry = registry.with(repo_sql::SqlFactory::new()).with(repo_sql::SqlFactory::sqlite());
+    let registry = registry.with(repo_sql::SqlFactory).with(repo_sql::SqliteFactory);
     registry
 }

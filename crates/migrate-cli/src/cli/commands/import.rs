@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use repo_core::{CollectionName, Error, ErrorKind};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::context::{Access, Context, Opened, collection};
 use crate::cli::exit_code::Ending;
@@ -68,6 +68,26 @@ impl Arguments {
         };
         opened.close_after(work).await
     }
+}
+
+/// What a program reads after each batch.
+#[derive(Debug, Serialize)]
+struct BatchEvent<'a> {
+    event: &'static str,
+    collection: &'a CollectionName,
+    records: &'a [Answer],
+}
+
+/// What a program reads at the end.
+#[derive(Debug, Serialize)]
+struct DoneEvent<'a> {
+    event: &'static str,
+    collection: &'a CollectionName,
+    complete: bool,
+    #[serde(flatten)]
+    totals: Totals,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<&'a Vec<Answer>>,
 }
 
 /// One import.
@@ -133,8 +153,8 @@ impl Run<'_> {
 
     /// A reader of the events that has gone cannot be told what is durable;
     /// going on would be wrong, and so would calling it done.
-    fn event(&self, event: &str, records: &[Answer]) -> Outcome<()> {
-        let told = json!({ "event": event, "collection": self.name, "records": records });
+    fn event(&self, event: &'static str, records: &[Answer]) -> Outcome<()> {
+        let told = BatchEvent { event, collection: self.name, records };
         self.output.line(&told).map_err(|failure| match failure {
             Failure::ReaderGone => {
                 Error::new(ErrorKind::Unavailable, "import", "nobody reads the events any more")
@@ -159,19 +179,13 @@ impl Run<'_> {
             }
             Err(failure) => return Err(failure),
         };
-        let mut told = json!({
-            "event": "done",
-            "collection": self.name,
-            "complete": !matches!(ending, Ending::Interrupted(_)),
-            "saved": saved,
-            "applied": applied,
-            "equal": equal,
-            "older": older,
-            "diverged": diverged,
-        });
-        if self.output.format == Format::Json {
-            told["left"] = json!(self.left);
-        }
+        let told = DoneEvent {
+            event: "done",
+            collection: self.name,
+            complete: !matches!(ending, Ending::Interrupted(_)),
+            totals: self.totals,
+            left: (self.output.format == Format::Json).then_some(&self.left),
+        };
         self.output.result(&told, || {
             let left = match older + diverged {
                 0 => String::new(),
