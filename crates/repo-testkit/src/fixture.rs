@@ -114,3 +114,8 @@ impl Fixture {
 fn collection(name: &str) -> CollectionName {
     CollectionName::new(name).unwrap()
 }
+
+/// The name of the id field of one of the fixture's collections.
+pub(crate) fn id_field(collection_name: &str) -> &'static str {
+    if collection_name == "things" { "thing_id" } else { "id" }
+}

@@ -11,8 +11,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod conformance;
+pub mod differential;
 mod fixture;
+pub mod generate;
+mod memory_place;
 mod place;
 
 pub use fixture::{Fixture, Store};
+pub use memory_place::MemoryPlace;
 pub use place::Place;

@@ -8,6 +8,7 @@ use repo_core::{
 };
 
 use crate::Store;
+pub(crate) use crate::fixture::id_field;
 
 /// The collections of the fixture.
 pub(crate) const COLLECTIONS: [&str; 3] = ["items", "notes", "things"];
@@ -35,11 +36,6 @@ pub(crate) fn version(number: u64) -> Version {
 /// A filter.
 pub(crate) fn filter(text: &str) -> Filter {
     Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
-}
-
-/// The name of the id field of one of the fixture's collections.
-pub(crate) fn id_field(collection_name: &str) -> &'static str {
-    if collection_name == "things" { "thing_id" } else { "id" }
 }
 
 /// A document for a key; `fields` is JSON text such as `"n": 1, "s": "x"`.

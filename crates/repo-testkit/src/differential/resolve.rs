@@ -1,0 +1,135 @@
+//! From a step of a history to a call: versions are filled in from what the
+//! reference holds.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use repo_core::{
+    Change, Clock as _, CollectionName, Document, Entity, EntityId, Filter, Key, ManualClock,
+    MigrationState, Precondition, Query, Record, Result, StoreUpdate, Timestamp, Tombstone,
+    Version, Write,
+};
+
+use super::answer::Call;
+use crate::Store;
+use crate::generate::{ChangeSpec, Contents, Expected, Operation, RecordSpec, WriteSpec};
+
+fn collection(name: &str) -> CollectionName {
+    CollectionName::new(name).unwrap()
+}
+
+fn key(name: &str, id: &str) -> Key {
+    Key::new(collection(name), EntityId::new(id).unwrap())
+}
+
+fn document(contents: &Contents, key: &Key) -> Document {
+    match contents {
+        Contents::Valid(fields) => fields.document(key, key.id.as_str()),
+        Contents::WrongId(fields) => fields.document(key, "another id"),
+        Contents::LongText => {
+            let status = format!("\"{}\"", "x".repeat(1_001));
+            let fields = [("status".to_owned(), status)].into_iter().collect();
+            crate::generate::Fields(fields).document(key, key.id.as_str())
+        }
+    }
+}
+
+async fn stored(reference: &Store, key: &Key) -> Result<Option<Record>> {
+    let found = reference.get_many(&key.collection, std::slice::from_ref(&key.id)).await?;
+    Ok(found.into_iter().next().flatten())
+}
+
+async fn write(reference: &Store, spec: &WriteSpec) -> Result<Write> {
+    let key = key(spec.collection, spec.id);
+    let number = stored(reference, &key).await?.map_or(1, |record| record.version().get());
+    let precondition = match spec.expected {
+        Expected::Any => Precondition::Any,
+        Expected::Absent => Precondition::Absent,
+        Expected::Exists => Precondition::Exists,
+        Expected::Stored => Precondition::Version(Version::new(number)?),
+        Expected::Stale => Precondition::Version(Version::new(number + 1)?),
+    };
+    let change = match &spec.change {
+        ChangeSpec::Put(contents) => Change::Put(document(contents, &key)),
+        ChangeSpec::Delete => Change::Delete,
+        ChangeSpec::Check => Change::Check,
+    };
+    Ok(Write { key, precondition, change })
+}
+
+async fn record(reference: &Store, spec: &RecordSpec, now: Timestamp) -> Result<Record> {
+    let key = key(spec.collection, spec.id);
+    let stored = stored(reference, &key).await?;
+    let number = stored.as_ref().map_or(0, |record| record.version().get());
+    if let (true, Some(stored)) = (spec.echo, stored) {
+        return Ok(stored);
+    }
+    let version = Version::new(number.saturating_add_signed(spec.above).max(1))?;
+    let Key { collection, id } = key.clone();
+    Ok(match &spec.contents {
+        Some(contents) => Record::Live(Entity {
+            collection,
+            id,
+            version,
+            created_at: now.saturating_sub(Duration::from_secs(60)),
+            updated_at: now,
+            document: document(contents, &key),
+        }),
+        None => Record::Tombstone(Tombstone { collection, id, version, deleted_at: now }),
+    })
+}
+
+/// The call of a step; `None` for steps that call nothing.
+pub(super) async fn call(
+    reference: &Store,
+    clock: &ManualClock,
+    operation: &Operation,
+) -> Result<Option<Call>> {
+    let at_least_one = |n: usize| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
+    Ok(Some(match operation {
+        Operation::Get(name, ids) => {
+            let ids = ids.iter().map(|id| EntityId::new(id)).collect::<Result<_>>()?;
+            Call::Get(collection(name), ids)
+        }
+        Operation::Commit(specs) => {
+            let mut writes = Vec::new();
+            for spec in specs {
+                writes.push(write(reference, spec).await?);
+            }
+            Call::Commit(writes)
+        }
+        Operation::Query(name, spec) => Call::Query(collection(name), spec.query()),
+        Operation::Count(name, filter) => Call::Count(collection(name), Filter::parse(filter)?),
+        Operation::Apply(specs) => {
+            let mut records = Vec::new();
+            for spec in specs {
+                records.push(record(reference, spec, clock.now()).await?);
+            }
+            Call::Apply(records)
+        }
+        Operation::Purge(name, age) => {
+            let older_than = clock.now().saturating_sub(Duration::from_millis(*age));
+            Call::Purge(collection(name), older_than)
+        }
+        Operation::RaiseFloor(name, floor) => {
+            Call::Update(StoreUpdate::RaiseFloor { collection: collection(name), floor: *floor })
+        }
+        Operation::Migration(begin) => Call::Update(migration(*begin)),
+        Operation::Scan(name, segments, batch) => {
+            Call::Scan(collection(name), at_least_one(*segments), at_least_one(*batch))
+        }
+        Operation::Unprepared => Call::Query(collection("nowhere"), Query::all()),
+        Operation::Checkpoint => Call::Checkpoint,
+        Operation::Reopen | Operation::Wait(_) => return Ok(None),
+    }))
+}
+
+fn migration(begin: bool) -> StoreUpdate {
+    let plan = "plan".to_owned();
+    if begin {
+        let state = MigrationState { plan, progress: "{\"done\":1}".to_owned() };
+        StoreUpdate::Migration { expected: None, state: Some(state) }
+    } else {
+        StoreUpdate::Migration { expected: Some(plan), state: None }
+    }
+}

@@ -1,0 +1,154 @@
+//! Runs histories on both stores, makes failures small and prints them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use repo_core::{Clock, Record};
+
+use super::answer::{Answer, ask, everything};
+use super::resolve::call;
+use crate::generate::{Operation, history};
+use crate::{Fixture, MemoryPlace, Place, Store};
+
+/// Most steps of one history; half of them on average.
+const LONGEST: usize = 80;
+const DEFAULT_OPERATIONS: usize = 2_000;
+const DEFAULT_SEED: u64 = 1;
+
+/// A number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")),
+        Err(_) => default,
+    }
+}
+
+/// Compares the strategy of `place` with the memory strategy.
+///
+/// # Panics
+/// When they differ, with the shortest history found that shows it.
+pub fn run<P, M>(place: impl Fn() -> M)
+where
+    P: Place + 'static,
+    M: Future<Output = P>,
+{
+    let operations = setting("REPO_TESTKIT_OPERATIONS", DEFAULT_OPERATIONS as u64);
+    let seed = setting("REPO_TESTKIT_SEED", DEFAULT_SEED);
+    let per_history = (LONGEST / 2) as u64;
+    let config = Config {
+        cases: u32::try_from(operations.div_ceil(per_history)).unwrap_or(u32::MAX),
+        max_shrink_iters: 3_000,
+        max_shrink_time: 60_000,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(config, random);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let outcome = runner.run(&history(LONGEST), |history| {
+        runtime.block_on(async { compare(place().await, &history).await })
+    });
+    match outcome {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, history)) => {
+            panic!("with REPO_TESTKIT_SEED={seed}, {reason}\n{}", readable(&history))
+        }
+        Err(TestError::Abort(reason)) => panic!("the run was given up: {reason}"),
+    }
+}
+
+/// The history, one step a line.
+fn readable(history: &[Operation]) -> String {
+    let step = |(at, operation)| format!("{at:4}. {operation:?}\n");
+    history.iter().enumerate().map(step).collect()
+}
+
+/// The reference and the store under test.
+struct Both {
+    reference: (Fixture, Store),
+    tested: (Fixture, Store),
+}
+
+impl Both {
+    async fn new(place: impl Place + 'static) -> Self {
+        let reference = Fixture::new(MemoryPlace::default());
+        let mut tested = Fixture::new(place);
+        tested.clock = Arc::clone(&reference.clock);
+        let stores = (reference.prepared().await, tested.prepared().await);
+        Self { reference: (reference, stores.0), tested: (tested, stores.1) }
+    }
+
+    async fn reopen(self) -> Self {
+        let ((reference, one), (tested, other)) = (self.reference, self.tested);
+        let stores = (reference.reopen(one).await, tested.reopen(other).await);
+        Self { reference: (reference, stores.0), tested: (tested, stores.1) }
+    }
+}
+
+/// Runs one history on both and compares each answer and the final state.
+async fn compare(place: impl Place + 'static, history: &[Operation]) -> Result<(), TestCaseError> {
+    let mut both = Both::new(place).await;
+    let clock = Arc::clone(&both.reference.0.clock);
+    for (at, operation) in history.iter().enumerate() {
+        match operation {
+            Operation::Wait(micros) => clock.advance(Duration::from_micros(*micros)),
+            Operation::Reopen => both = both.reopen().await,
+            _ => step(&both, clock.as_ref(), at, operation).await?,
+        }
+    }
+    let expected = everything(&both.reference.1).await.map_err(unreadable)?;
+    let found = everything(&both.tested.1).await.map_err(unreadable)?;
+    if found != expected {
+        let message = format!("the final states differ{}", difference(&expected, &found));
+        return Err(TestCaseError::fail(message));
+    }
+    both.tested.1.close().await.map_err(unreadable)
+}
+
+type State = (Vec<Record>, Answer);
+
+/// The records that are not in both, and the stores' own records.
+fn difference(expected: &State, found: &State) -> String {
+    let mut text = String::new();
+    for (word, of, other) in [("expected", expected, found), ("found", found, expected)] {
+        for record in of.0.iter().filter(|record| !other.0.contains(record)) {
+            text.push_str(&format!("\n{word}: {record:?}"));
+        }
+        if of.1 != other.1 {
+            text.push_str(&format!("\n{word}: {:?}", of.1));
+        }
+    }
+    text
+}
+
+async fn step(
+    both: &Both,
+    clock: &repo_core::ManualClock,
+    at: usize,
+    operation: &Operation,
+) -> Result<(), TestCaseError> {
+    let Some(call) = call(&both.reference.1, clock, operation).await.map_err(unreadable)? else {
+        return Ok(());
+    };
+    let expected = ask(&both.reference.1, &call).await;
+    let found = ask(&both.tested.1, &call).await;
+    if found == expected {
+        return Ok(());
+    }
+    Err(TestCaseError::fail(format!(
+        "the answers to step {at} differ\nat {}: {call:?}\nexpected: {expected:?}\nfound:    {found:?}",
+        clock.now(),
+    )))
+}
+
+fn unreadable(error: repo_core::Error) -> TestCaseError {
+    TestCaseError::fail(format!("a store cannot be read: {error:?}"))
+}

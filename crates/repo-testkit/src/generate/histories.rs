@@ -1,0 +1,198 @@
+//! Histories: what is done to a store, step by step. A step speaks of
+//! versions in relation to what is stored, so that it still means something
+//! when steps before it are taken out while a failure is made smaller.
+
+use std::fmt;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::documents::{Fields, fields};
+use super::filters::{QuerySpec, filter, query};
+use super::{collection, id};
+
+/// Which version of a key a write expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Any.
+    Any,
+    /// No entity.
+    Absent,
+    /// An entity.
+    Exists,
+    /// The version that is stored, or 1.
+    Stored,
+    /// Another one than is stored.
+    Stale,
+}
+
+/// What a put or a record holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contents {
+    /// A document for the key.
+    Valid(Fields),
+    /// A document whose id field says something else.
+    WrongId(Fields),
+    /// More text than an indexed field holds (nothing wrong where `status` is
+    /// not indexed).
+    LongText,
+}
+
+/// What a write does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeSpec {
+    /// Stores a document.
+    Put(Contents),
+    /// Deletes.
+    Delete,
+    /// Only checks.
+    Check,
+}
+
+/// One write of a commit.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WriteSpec {
+    /// The collection.
+    pub collection: &'static str,
+    /// The id.
+    pub id: &'static str,
+    /// The precondition.
+    pub expected: Expected,
+    /// The change.
+    pub change: ChangeSpec,
+}
+
+impl fmt::Debug for WriteSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { collection, id, expected, change } = self;
+        write!(f, "{change:?} {collection}/{id:?} if {expected:?}")
+    }
+}
+
+/// One record of an `apply`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordSpec {
+    /// The collection.
+    pub collection: &'static str,
+    /// The id.
+    pub id: &'static str,
+    /// How far its version lies above the stored one (0 where there is none);
+    /// the version is at least 1.
+    pub above: i64,
+    /// The document; `None` is a tombstone.
+    pub contents: Option<Contents>,
+    /// Whether the stored record itself is sent, if there is one.
+    pub echo: bool,
+}
+
+impl fmt::Debug for RecordSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { collection, id, above, contents, echo } = self;
+        match (echo, contents) {
+            (true, _) => write!(f, "{collection}/{id:?} as stored"),
+            (false, Some(contents)) => {
+                write!(f, "{collection}/{id:?} at stored{above:+} {contents:?}")
+            }
+            (false, None) => write!(f, "tombstone {collection}/{id:?} at stored{above:+}"),
+        }
+    }
+}
+
+/// One step of a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// `get_many`, ids in any order, also twice.
+    Get(&'static str, Vec<&'static str>),
+    /// `commit`.
+    Commit(Vec<WriteSpec>),
+    /// `query`, all pages of it.
+    Query(&'static str, QuerySpec),
+    /// `count`.
+    Count(&'static str, String),
+    /// `apply`.
+    Apply(Vec<RecordSpec>),
+    /// `purge` of tombstones older than this many milliseconds.
+    Purge(&'static str, u64),
+    /// Raises the floor to this.
+    RaiseFloor(&'static str, u64),
+    /// Begins (`true`) or ends a migration.
+    Migration(bool),
+    /// `scan` in so many segments and batches of this size.
+    Scan(&'static str, usize, usize),
+    /// A read of a collection that was never prepared.
+    Unprepared,
+    /// `checkpoint`.
+    Checkpoint,
+    /// Close and open.
+    Reopen,
+    /// The clock moves on by this many microseconds.
+    Wait(u64),
+}
+
+fn contents() -> impl Strategy<Value = Contents> {
+    prop_oneof![
+        30 => fields().prop_map(Contents::Valid),
+        1 => fields().prop_map(Contents::WrongId),
+        1 => Just(Contents::LongText),
+    ]
+}
+
+fn write() -> impl Strategy<Value = WriteSpec> {
+    let expected = prop_oneof![
+        6 => Just(Expected::Any),
+        2 => Just(Expected::Absent),
+        2 => Just(Expected::Exists),
+        4 => Just(Expected::Stored),
+        1 => Just(Expected::Stale),
+    ];
+    let change = prop_oneof![
+        6 => contents().prop_map(ChangeSpec::Put),
+        3 => Just(ChangeSpec::Delete),
+        1 => Just(ChangeSpec::Check),
+    ];
+    (collection(), id(), expected, change).prop_map(|(collection, id, expected, change)| {
+        WriteSpec { collection, id, expected, change }
+    })
+}
+
+fn record() -> impl Strategy<Value = RecordSpec> {
+    let above = prop_oneof![4 => Just(1_i64), 2 => Just(0), 1 => Just(-1), 1 => 2..6_i64];
+    let contents = proptest::option::weighted(0.7, contents());
+    (collection(), id(), above, contents, proptest::bool::weighted(0.2)).prop_map(
+        |(collection, id, above, contents, echo)| RecordSpec {
+            collection,
+            id,
+            above,
+            contents,
+            echo,
+        },
+    )
+}
+
+/// One step.
+pub fn operation() -> impl Strategy<Value = Operation> {
+    let milliseconds = prop_oneof![Just(0), 1..20_u64];
+    prop_oneof![
+        10 => write().prop_map(|write| Operation::Commit(vec![write])),
+        6 => vec(write(), 0..7).prop_map(Operation::Commit),
+        6 => (collection(), query()).prop_map(|(c, query)| Operation::Query(c, query)),
+        3 => (collection(), filter()).prop_map(|(c, filter)| Operation::Count(c, filter)),
+        3 => (collection(), vec(id(), 0..5)).prop_map(|(c, ids)| Operation::Get(c, ids)),
+        4 => vec(record(), 0..5).prop_map(Operation::Apply),
+        2 => (collection(), milliseconds).prop_map(|(c, age)| Operation::Purge(c, age)),
+        1 => (collection(), 0..12_u64).prop_map(|(c, floor)| Operation::RaiseFloor(c, floor)),
+        1 => any::<bool>().prop_map(Operation::Migration),
+        1 => (collection(), 1..4_usize, 1..9_usize)
+            .prop_map(|(c, segments, batch)| Operation::Scan(c, segments, batch)),
+        1 => Just(Operation::Unprepared),
+        1 => Just(Operation::Checkpoint),
+        1 => Just(Operation::Reopen),
+        4 => select(&[1, 999, 1_000, 5_000, 1_000_001][..]).prop_map(Operation::Wait),
+    ]
+}
+
+/// A history of 1 to `longest` steps.
+pub fn history(longest: usize) -> impl Strategy<Value = Vec<Operation>> {
+    vec(operation(), 1..=longest)
+}
