@@ -24,7 +24,7 @@ fn steps(failure: &str) -> Vec<&str> {
 fn an_unchecked_version_is_seen() {
     let failure = failure(Flaw::VersionsUnchecked);
     assert!(steps(&failure).len() <= 3, "{failure}");
-    assert!(failure.contains("if Sta") && failure.contains("expected: Failed("), "{failure}");
+    assert!(failure.contains("if St") && failure.contains("expected: Failed("), "{failure}");
 }
 
 #[test]
