@@ -22,6 +22,7 @@ mod references;
 mod refuse;
 mod report;
 mod run;
+mod schema;
 mod side;
 mod space;
 mod survey;
@@ -37,6 +38,7 @@ pub use report::{
     MigrationReport, Outcome, PhaseTime,
 };
 pub use run::migrate;
+pub use schema::{manifest_schema, report_schema};
 pub use verify::verify;
 pub use verify_report::{
     Aspect, CollectionVerification, Difference, DifferenceKind, SideSummary, VerifyReport,

@@ -51,11 +51,12 @@ impl ArchiveWriter {
             },
         };
         writer.make_location()?;
-        // Made with mode 0700.
-        let folder = tempfile::Builder::new()
-            .prefix(".unfinished_backup_")
-            .tempdir_in(location)
-            .map_err(|error| io_error(WRITING, location, error))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".unfinished_backup_");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let folder =
+            builder.tempdir_in(location).map_err(|error| io_error(WRITING, location, error))?;
         writer.folder = Some(folder);
         Ok(writer)
     }

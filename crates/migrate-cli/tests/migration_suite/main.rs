@@ -1,0 +1,12 @@
+//! Migrations between memory stores: what arrives, what is refused, what is
+//! named.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+
+mod archives;
+mod conflicts;
+mod copying;
+mod refusals;
+mod schemas;
+mod stores;
+mod unfinished;
+mod verifying;
