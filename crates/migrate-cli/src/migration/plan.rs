@@ -83,9 +83,6 @@ impl Plan {
             let planned = plan.look_at(schema, state).await?;
             plan.collections.push(planned);
         }
-        if let Some(folder) = &options.backup {
-            plan.check_space(folder).await?;
-        }
         Ok(plan)
     }
 
@@ -108,12 +105,17 @@ impl Plan {
         Ok(PlannedCollection { schema, source, target, target_holds, live })
     }
 
-    async fn check_space(&self, folder: &Path) -> Result<()> {
+    /// Checks that the disk of `folder` has room for the archive of the
+    /// source, and, where `target_too`, for the target's.
+    ///
+    /// # Errors
+    /// `LimitExceeded` when it has not, as far as can be estimated.
+    pub(super) async fn check_space(&self, folder: &Path, target_too: bool) -> Result<()> {
         let mut needed = 0_u64;
         for planned in &self.collections {
             let estimate = space::estimate(&self.source, &planned.schema, planned.live).await?;
             needed = needed.saturating_add(estimate);
-            if planned.target_holds {
+            if planned.target_holds && target_too {
                 let live = self.target.count(planned.name()).await?;
                 let estimate = space::estimate(&self.target, &planned.schema, live).await?;
                 needed = needed.saturating_add(estimate);

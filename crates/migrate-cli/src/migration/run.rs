@@ -82,8 +82,15 @@ impl Run<'_> {
             refuse::conflicts(self.plan, &surveys)?;
         }
         let mut done = Done { backup, ..Done::default() };
+        let must_write = self.must_write(&surveys);
+        if let Some(folder) = &self.options.backup
+            && must_write
+            && done.backup.is_none()
+        {
+            self.plan.check_space(folder, replaces(&surveys)).await?;
+        }
         if !self.options.dry_run {
-            if self.must_write(&surveys) {
+            if must_write {
                 self.back_up(&mut surveys, &mut done).await?;
                 self.copy(&mut done).await.map_err(|error| name_backup(error, &done))?;
             }
@@ -125,6 +132,7 @@ impl Run<'_> {
         let since = self.phase(phase, Some(plan.live_total()));
         let result = match archive {
             Some(folder) => {
+                plan.check_space(folder, false).await?;
                 let (pass, now) = (self.pass(), self.started_at);
                 backup::survey_into_archive(plan, pass, folder, now, self.progress).await?
             }
@@ -157,7 +165,7 @@ impl Run<'_> {
     async fn back_up(&mut self, surveys: &mut [Survey], done: &mut Done) -> Result<()> {
         let Some(folder) = &self.options.backup else { return Ok(()) };
         let (plan, batch_size, now) = (self.plan, self.options.batch_size, self.started_at);
-        let replaces = surveys.iter().any(|survey| survey.replaced > 0);
+        let replaces = replaces(surveys);
         if done.backup.is_none() || replaces {
             let since = self.phase(Phase::Backup, Some(plan.live_total()));
             if done.backup.is_none() {
@@ -311,6 +319,11 @@ impl Run<'_> {
             Outcome::DoneUnverified
         }
     }
+}
+
+/// Whether records that the target holds are going to change.
+fn replaces(surveys: &[Survey]) -> bool {
+    surveys.iter().any(|survey| survey.replaced > 0)
 }
 
 /// After the archives are made, an error says where they are.

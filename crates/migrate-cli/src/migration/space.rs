@@ -69,3 +69,54 @@ pub(super) async fn check(folder: &Path, needed: u64) -> Result<()> {
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use repo_core::{
+        Document, Entity, MemoryStrategy, OpenOptions, StorageStrategy, Timestamp, Version,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_without_room_is_refused_and_nothing_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("not/there/yet");
+        check(&place, 1_000).await.unwrap();
+        check(Path::new("relative/not/there"), 1_000).await.unwrap();
+        let error = check(&place, u64::MAX / 2).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+        assert!(error.context_value("free_bytes").is_some());
+        assert!(!place.exists());
+    }
+
+    #[tokio::test]
+    async fn the_estimate_is_no_less_than_the_archive_and_not_far_above() {
+        let store: Arc<dyn StorageStrategy> = Arc::new(MemoryStrategy::new(OpenOptions::default()));
+        let schema = CollectionSchema::undeclared("machines".parse().unwrap());
+        store.prepare(std::slice::from_ref(&schema)).await.unwrap();
+        let side = Side::source(&store);
+        assert_eq!(estimate(&side, &schema, 0).await.unwrap(), 0);
+        let records: Vec<Record> = (0..3_000)
+            .map(|n| {
+                let noise = blake3::hash(&[u8::try_from(n % 251).unwrap()]).to_hex();
+                let text = format!("{{\"id\":\"m-{n}\",\"noise\":\"{noise}\",\"n\":{n}}}");
+                let document = Document::parse(&text).unwrap();
+                Record::Live(Entity {
+                    collection: schema.collection.clone(),
+                    id: schema.id_of(&document).unwrap(),
+                    version: Version::FIRST,
+                    created_at: Timestamp::from_micros(n * 1_000).unwrap(),
+                    updated_at: Timestamp::from_micros(n * 1_000).unwrap(),
+                    document,
+                })
+            })
+            .collect();
+        store.apply(records.clone()).await.unwrap();
+        let whole = compressed_size(&records, &schema).unwrap();
+        let estimated = estimate(&side, &schema, 3_000).await.unwrap();
+        assert!((whole..whole * 6).contains(&estimated), "{estimated} for {whole}");
+    }
+}
