@@ -2,13 +2,13 @@
 
 use clap::Args;
 use futures::TryStreamExt as _;
-use repo_core::{CollectionName, Consistency, Record, RecordStream, ScanOptions};
+use repo_core::{CollectionSchema, Consistency, Record, RecordStream, ScanOptions};
 use serde_json::json;
 
-use crate::cli::context::{Access, Context, Opened, collection};
+use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
-use crate::cli::output::{Format, JsonStream, write_stdout};
+use crate::cli::output::{Format, JsonStream, Output, write_stdout};
 use crate::cli::signals::Interruption;
 use crate::migration::lines;
 
@@ -31,60 +31,73 @@ impl Arguments {
             let options =
                 ScanOptions { consistency: Consistency::Strong, ..ScanOptions::default() };
             let records = opened.store.scan(&name, options).await?;
-            self.write(context, &opened, &name, records, &interruption).await
+            let printer = Printer::begin(context.output, opened.schema(&name), self.tombstones)?;
+            printer.all(records, &interruption).await
         };
         opened.close_after(work).await
     }
+}
 
-    async fn write(
-        &self,
-        context: &Context,
-        opened: &Opened,
-        name: &CollectionName,
+/// Prints records as they come.
+struct Printer {
+    output: Output,
+    schema: CollectionSchema,
+    tombstones: bool,
+    stream: Option<JsonStream>,
+    count: u64,
+}
+
+impl Printer {
+    fn begin(output: Output, schema: CollectionSchema, tombstones: bool) -> Outcome<Self> {
+        let head = [("collection", json!(schema.collection))];
+        let stream = match output.format {
+            Format::Json => Some(JsonStream::begin(output, &head, "records")?),
+            Format::Human | Format::Ndjson => None,
+        };
+        Ok(Self { output, schema, tombstones, stream, count: 0 })
+    }
+
+    async fn all(
+        mut self,
         mut records: RecordStream,
         interruption: &Interruption,
     ) -> Outcome<Ending> {
-        let output = context.output;
-        let schema = opened.schema(name);
-        let mut stream = match output.format {
-            Format::Json => {
-                Some(JsonStream::begin(output, &[("collection", json!(name))], "records")?)
-            }
-            Format::Human | Format::Ndjson => None,
-        };
-        let mut count = 0_u64;
-        let ending = loop {
+        loop {
             if let Some(signal) = interruption.signal() {
-                break Ending::Interrupted(signal);
+                return self.finish(Ending::Interrupted(signal));
             }
-            let batch = match (records.try_next().await, stream.take()) {
-                (Ok(batch), still_open) => {
-                    stream = still_open;
-                    batch
+            match records.try_next().await {
+                Ok(Some(batch)) => self.batch(&batch)?,
+                Ok(None) => return self.finish(Ending::Done),
+                Err(error) => {
+                    return Err(match self.stream {
+                        Some(stream) => stream.fail(error),
+                        None => error.into(),
+                    });
                 }
-                (Err(error), Some(stream)) => return Err(stream.fail(error)),
-                (Err(error), None) => return Err(error.into()),
-            };
-            let Some(batch) = batch else { break Ending::Done };
-            let mut text = Vec::new();
-            for record in batch.iter().filter(|record| self.wants(record)) {
-                lines::write(record, &schema, &mut text);
-                count += 1;
             }
-            match &mut stream {
-                Some(stream) => stream.lines(&text)?,
-                None => write_stdout(&text)?,
-            }
-        };
-        if let Some(stream) = stream {
-            stream.finish(&[("complete", json!(ending == Ending::Done))])?;
         }
-        let done = if ending == Ending::Done { "" } else { "interrupted: " };
-        output.note(&format!("{done}{count} records of {name} exported"));
-        Ok(ending)
     }
 
-    fn wants(&self, record: &Record) -> bool {
-        self.tombstones || record.is_live()
+    fn batch(&mut self, batch: &[Record]) -> Outcome<()> {
+        let mut text = Vec::new();
+        for record in batch.iter().filter(|record| self.tombstones || record.is_live()) {
+            lines::write(record, &self.schema, &mut text);
+            self.count += 1;
+        }
+        match &mut self.stream {
+            Some(stream) => stream.lines(&text),
+            None => write_stdout(&text),
+        }
+    }
+
+    fn finish(self, ending: Ending) -> Outcome<Ending> {
+        if let Some(stream) = self.stream {
+            stream.finish(&[("complete", json!(ending == Ending::Done))])?;
+        }
+        let cut = if ending == Ending::Done { "" } else { "interrupted: " };
+        let Self { count, schema, .. } = self;
+        self.output.note(&format!("{cut}{count} records of {} exported", schema.collection));
+        Ok(ending)
     }
 }

@@ -78,10 +78,8 @@ fn blocks<'a>(
     for factory in context.registry.iter().map(AsRef::as_ref) {
         let key = factory.settings_key();
         let named_after = key.strip_suffix("_strategy") == Some(factory.name());
-        if strategy == Some(factory.name()) {
-            blocks.insert(key, factory);
-        } else if named_after && blocks.get(key).is_none_or(|known| strategy != Some(known.name()))
-        {
+        let chosen = |known: &&dyn StrategyFactory| strategy == Some(known.name());
+        if chosen(&factory) || (named_after && !blocks.get(key).is_some_and(chosen)) {
             blocks.insert(key, factory);
         }
     }

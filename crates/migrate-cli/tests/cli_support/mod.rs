@@ -1,0 +1,197 @@
+//! A folder of its own for each test, and the programs run in it.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value as Json, json};
+
+/// The stores that every behaviour is tried on.
+pub const STORES: [&str; 2] = ["sqlite:data.db", "sqlite:data2.db"];
+
+/// A temporary folder; the programs run in it.
+pub struct Place(tempfile::TempDir);
+
+/// What a program did.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// `repoctl`, not yet started, without any variable of ours.
+    pub fn command(&self, program: &str) -> Command {
+        let path = match program {
+            "repoctl" => env!("CARGO_BIN_EXE_repoctl"),
+            "migrateRepository" => env!("CARGO_BIN_EXE_migrateRepository"),
+            other => panic!("no program {other}"),
+        };
+        let mut command = Command::new(path);
+        command.current_dir(self.0.path()).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("REPO_") {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Run {
+        Run::of(self.command("repoctl").args(words))
+    }
+
+    /// Runs a line of words divided by spaces.
+    pub fn line(&self, line: &str) -> Run {
+        self.run(line.split_whitespace())
+    }
+
+    pub fn migrate(&self, line: &str) -> Run {
+        Run::of(self.command("migrateRepository").args(line.split_whitespace()))
+    }
+
+    pub fn run_with_input(&self, line: &str, input: &str) -> Run {
+        self.write("input.tmp", input);
+        let file = std::fs::File::open(self.path("input.tmp")).unwrap();
+        let run =
+            Run::of(self.command("repoctl").args(line.split_whitespace()).stdin(Stdio::from(file)));
+        std::fs::remove_file(self.path("input.tmp")).unwrap();
+        run
+    }
+
+    /// A child with both its streams held by the test.
+    pub fn start(&self, line: &str) -> Child {
+        self.command("repoctl")
+            .args(line.split_whitespace())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Every file and folder below, with what each file holds.
+    pub fn contents(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        collect(self.0.path(), &mut found);
+        found
+    }
+}
+
+fn collect(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.insert(path.clone(), Vec::new());
+            collect(&path, found);
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            found.insert(path, bytes);
+        }
+    }
+}
+
+impl Run {
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Expects an exit code.
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+
+    /// Expects success.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        self.ends(0)
+    }
+
+    /// Expects words on standard error.
+    #[track_caller]
+    pub fn complains(self, words: &str) -> Self {
+        assert!(self.stderr.contains(words), "{words:?} not in {self:#?}");
+        self
+    }
+
+    /// Expects words on standard output.
+    #[track_caller]
+    pub fn prints(self, words: &str) -> Self {
+        assert!(self.stdout.contains(words), "{words:?} not in {self:#?}");
+        self
+    }
+
+    /// The one JSON object on standard output.
+    #[track_caller]
+    pub fn json(&self) -> Json {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:#?}"))
+    }
+
+    /// The JSON objects on standard output, one a line.
+    #[track_caller]
+    pub fn ndjson(&self) -> Vec<Json> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {self:#?}"));
+        self.stdout.lines().map(parse).collect()
+    }
+}
+
+/// A machine that belongs to request `r-1` of template `t-1`.
+pub fn machine(id: &str, status: &str) -> Json {
+    json!({
+        "machine_id": id,
+        "request_id": "r-1",
+        "template_id": "t-1",
+        "status": status,
+        "created_at": "2026-03-01T08:00:00Z",
+    })
+}
+
+/// Lines of machines `m-0001` and on, every third of them stopped.
+pub fn machine_lines(count: usize) -> String {
+    (1..=count)
+        .map(|n| {
+            let status = if n % 3 == 0 { "stopped" } else { "running" };
+            format!("{}\n", machine(&format!("m-{n:04}"), status))
+        })
+        .collect()
+}
+
+/// A store with `count` machines, one request and one template.
+pub fn filled(store: &str, count: usize) -> Place {
+    let place = Place::new();
+    place.line(&format!("init --store {store}")).ok();
+    place.run_with_input(&format!("import machines --store {store}"), &machine_lines(count)).ok();
+    let request = json!({"request_id": "r-1", "template_id": "t-1", "status": "complete"});
+    let template = json!({"template_id": "t-1", "name": "one"});
+    place.run_with_input(&format!("put requests --store {store}"), &request.to_string()).ok();
+    place.run_with_input(&format!("put templates --store {store}"), &template.to_string()).ok();
+    place
+}
