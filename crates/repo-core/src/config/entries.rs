@@ -76,14 +76,18 @@ fn leaves(path: &str, value: &Json, visit: &mut impl FnMut(&str, &Json)) {
 
 /// A secret is shown only where it is a `${NAME}` to be filled.
 pub(super) fn hide(path: &str, value: &Json) -> Json {
-    let name = path.rsplit('.').next().unwrap_or(path);
-    let secret = SECRET_WORDS.iter().any(|word| name.contains(word));
+    let secret = is_secret(path.rsplit('.').next().unwrap_or(path));
     match value.as_str() {
         Some(text) if secret && !text.is_empty() && !is_reference(text) => "***".into(),
         Some(text) => hide_user_info(text).into(),
         None if secret && !value.is_null() => "***".into(),
         None => value.clone(),
     }
+}
+
+/// Whether a setting of this name holds a secret.
+pub(super) fn is_secret(name: &str) -> bool {
+    SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
 fn is_reference(text: &str) -> bool {

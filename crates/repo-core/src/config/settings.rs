@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use super::entries::is_secret;
 use crate::{Error, ErrorKind, Result};
 
 /// Reads the settings of a strategy into its own type, which derives
@@ -13,20 +14,44 @@ use crate::{Error, ErrorKind, Result};
 /// wrong value. `at` is where the block stands: `storage.json_strategy`.
 pub fn read_settings<T: DeserializeOwned>(at: &str, settings: &Json) -> Result<T> {
     serde_json::from_value(settings.clone()).map_err(|source| {
-        let reason = source.to_string();
+        // serde's own message quotes the value, so it is not kept as a source.
+        let reason = without_secrets(source.to_string(), settings);
         let error = Error::new(
             ErrorKind::ConfigInvalid,
             "read the configuration",
             "a setting is unknown or has a wrong value",
         )
         .with("at", at)
-        .with("reason", &reason)
-        .caused_by(source);
+        .with("reason", &reason);
         match nearest_in_message(&reason) {
             Some(hint) => error.hint(hint),
             None => error,
         }
     })
+}
+
+/// Hides the values of secret settings in a message that may quote them: a
+/// password of digits that was written as a number.
+fn without_secrets(mut message: String, settings: &Json) -> String {
+    match settings {
+        Json::Object(fields) => {
+            for (name, value) in fields {
+                let text = match value {
+                    Json::String(text) => text.clone(),
+                    Json::Object(_) => String::new(),
+                    other => other.to_string(),
+                };
+                message = if is_secret(name) && !text.is_empty() {
+                    message.replace(&text, "***")
+                } else {
+                    without_secrets(message, value)
+                };
+            }
+            message
+        }
+        Json::Array(items) => items.iter().fold(message, without_secrets),
+        _ => message,
+    }
 }
 
 /// From serde's "unknown field `x`, expected one of `a`, `b`".

@@ -103,3 +103,17 @@ fn secrets_are_hidden() {
     assert_eq!(hidden("storage.x.url", json!("pg://u:s3@h/d")), json!("pg://***@h/d"));
     assert_eq!(hidden("storage.x.name", json!("plain")), json!("plain"));
 }
+
+#[test]
+fn an_error_about_a_secret_setting_does_not_quote_it() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Settings {
+        #[serde(rename = "password")]
+        _password: String,
+    }
+    for secret in [json!(733_155), json!(true), json!(["s3cret"])] {
+        let error = read_settings::<Settings>("x", &json!({ "password": secret })).unwrap_err();
+        let told = format!("{error:?}");
+        assert!(!told.contains("733155") && !told.contains("s3cret"), "{told}");
+    }
+}
