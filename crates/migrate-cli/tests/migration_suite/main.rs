@@ -5,6 +5,7 @@
 mod archives;
 mod conflicts;
 mod copying;
+mod databases;
 mod refusals;
 mod schemas;
 mod stores;
