@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use migrate_cli::migration::{Archive, ArchivedCollection, Outcome, Role, Silent, migrate, verify};
+use migrate_cli::migration::{
+    Archive, ArchivedCollection, Outcome, Phase, Role, Silent, migrate, verify,
+};
 use repo_core::{Error, ErrorKind, Record, Result};
 
 use crate::stores::{
@@ -279,4 +281,40 @@ async fn the_schema_of_a_collection_travels_with_it() {
     assert_eq!(entry.collection_schema().unwrap(), declared);
     assert_eq!(records(&archive, "machines").await.unwrap(), contents(&source, "machines").await);
     assert_eq!(entry.id_field, "machine_id");
+}
+
+/// Damages the archive once it is written, before it is read back.
+struct Vandal(PathBuf);
+
+impl migrate_cli::migration::Progress for Vandal {
+    fn phase(&self, phase: Phase, _total: Option<u64>) {
+        if phase == Phase::BackupCheck {
+            let file = only_source(&self.0).join("machines.jsonl.zst");
+            let mut bytes = fs::read(&file).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&file, bytes).unwrap();
+        }
+    }
+    fn advance(&self, _collection: &repo_core::CollectionName, _records: u64) {}
+}
+
+#[tokio::test]
+async fn an_archive_that_does_not_read_back_stops_the_run_before_the_first_write() {
+    let folder = tempfile::tempdir().unwrap();
+    for held in [0, 100] {
+        let backups = folder.path().join(held.to_string());
+        let records = many(200);
+        let source = store(&records).await;
+        let target = Arc::new(Probe::new(match held {
+            0 => empty(),
+            held => store(&records[..held]).await,
+        }));
+        let (into, vandal): (Store, _) = (target.clone(), Vandal(backups.clone()));
+        let options = with_backup(&backups);
+        let error =
+            migrate(&source, &into, &schemas(&["machines"]), &options, &vandal).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert_eq!(target.write_count(), 0);
+    }
 }
