@@ -1,8 +1,8 @@
 //! Capabilities, locations, health: what a store says about itself.
 
-use repo_core::ErrorKind;
+use repo_core::{ErrorKind, Plan, Query};
 
-use super::support::{assert_kind, key, save};
+use super::support::{assert_kind, collection, filter, key, save};
 use crate::Fixture;
 
 /// A change feed and fencing are offered or `Unsupported`, as the
@@ -17,6 +17,28 @@ pub async fn what_is_not_offered_is_unsupported(f: Fixture) {
         assert_kind(store.fence(1).await, ErrorKind::Unsupported);
         assert_eq!(store.store_record().await.unwrap().epoch, 0);
         assert_eq!(save(&store, &key("items", "a"), "").await, 1);
+    }
+}
+
+/// Where indexed queries avoid reading the whole collection, the plan of a
+/// query on an indexed field says so, and that of another one does not.
+pub async fn an_index_is_used_where_there_is_one(f: Fixture) {
+    let store = f.prepared().await;
+    for n in 0..5 {
+        save(&store, &key("things", &n.to_string()), &format!("\"status\":\"s{n}\"")).await;
+    }
+    let name = collection("things");
+    for (text, indexed) in [
+        (r#"{"status":"s1"}"#, true),
+        (r#"{"status":{"$in":["s1","s2"]}}"#, true),
+        (r#"{"meta.kind":"x"}"#, true),
+        (r#"{"owner":"o","rank":1}"#, true),
+        (r#"{"free":"x"}"#, false),
+    ] {
+        let query = Query::new(filter(text)).strong();
+        let plan = store.query(&name, &query).await.unwrap().plan;
+        let by_index = matches!(plan, Plan::Index { .. });
+        assert_eq!(by_index, indexed && store.capabilities().indexes, "{text}: {plan:?}");
     }
 }
 

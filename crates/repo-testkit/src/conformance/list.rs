@@ -88,6 +88,7 @@ macro_rules! conformance {
                 ];
                 features: [
                     what_is_not_offered_is_unsupported,
+                    an_index_is_used_where_there_is_one,
                     limits_leave_room_to_work,
                     a_location_names_the_store,
                     a_store_in_order_is_healthy,
@@ -167,6 +168,7 @@ macro_rules! conformance {
                 ];
                 query_paging: [
                     pages_together_are_the_whole_answer,
+                    an_empty_answer_is_one_empty_page,
                     pages_of_a_filter_are_complete,
                     a_page_without_a_limit_holds_a_thousand,
                     others_may_change_between_pages,

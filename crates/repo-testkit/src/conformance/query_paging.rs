@@ -79,6 +79,22 @@ pub async fn pages_together_are_the_whole_answer(f: Fixture) {
     }
 }
 
+/// Nothing to find is one empty page, and no page follows it.
+pub async fn an_empty_answer_is_one_empty_page(f: Fixture) {
+    let store = f.prepared().await;
+    for round in 0..2 {
+        for order in ORDERS {
+            let none = Query::new(filter(r#"{"price":"no such"}"#)).limit(2).unwrap();
+            let none = order.map_or(none.clone(), |order| none.order_by(order).unwrap());
+            let pages = pages(&store, "things", none).await;
+            assert!(pages.iter().all(|page| page.entities.is_empty()), "round {round}");
+            let last = pages.last().expect("a page");
+            assert!(last.next.is_none());
+        }
+        stock(&store, "things", 5).await;
+    }
+}
+
 /// The same with a filter of which few match.
 pub async fn pages_of_a_filter_are_complete(f: Fixture) {
     let store = f.prepared().await;

@@ -140,6 +140,10 @@ pub async fn conditions_hold_within_a_transaction(f: Fixture) {
     assert_kind(updated, ErrorKind::NotFound);
     let updated = tx.update(there.clone(), body(&there), version(2)).await;
     assert_kind(updated, ErrorKind::Conflict);
+    tx.create(absent.clone(), body(&absent)).await.unwrap();
+    let unstored = tx.update(absent.clone(), body(&absent), version(1)).await;
+    assert!(unstored.is_err(), "what this transaction made has no version yet");
+    tx.delete(absent.clone());
     assert_kind(tx.delete_version(absent.clone(), version(1)).await, ErrorKind::NotFound);
     tx.delete_version(there.clone(), version(1)).await.unwrap();
     let updated = tx.update(there.clone(), body(&there), version(1)).await;
