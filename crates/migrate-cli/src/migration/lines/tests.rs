@@ -169,3 +169,25 @@ fn the_id_field_of_the_schema_names_a_tombstone() {
     assert!(out.starts_with(br#"{"machine \"id\"":"t-1","_version":"#));
     assert_eq!(parse(&out, 1, &schema).unwrap(), Line::Record(record));
 }
+
+#[test]
+fn a_damaged_line_is_refused_or_still_means_one_record() {
+    let records =
+        [live(r#"{"id":"m-1","s":"a\"b😀","n":[1.50,{"_version":1}]}"#, 3), tombstone("t-1")];
+    for record in &records {
+        let mut good = Vec::new();
+        write(record, &schema(), &mut good);
+        good.pop();
+        for at in 0..good.len() {
+            for byte in *b"\"\\{}[],:0a_ \x00\xff" {
+                let mut bad = good.clone();
+                bad[at] = byte;
+                let Ok(Line::Record(read)) = parse(&bad, 1, &schema()) else { continue };
+                let mut again = Vec::new();
+                write(&read, &schema(), &mut again);
+                assert_eq!(parse(&again, 1, &schema()).unwrap(), Line::Record(read));
+            }
+            assert!(parse(&good[..at], 1, &schema()).is_err());
+        }
+    }
+}
