@@ -59,7 +59,7 @@ impl PlannedFactory {
         settings_key: &'static str,
         scheme: &'static str,
     ) -> Self {
-        Self { name, summary, settings_key, scheme, reason: "this build was made without it" }
+        Self { name, summary, settings_key, scheme, reason: "left out of this build" }
     }
 
     fn refuse(&self) -> Error {

@@ -91,7 +91,8 @@ impl Place {
             .unwrap()
     }
 
-    /// Every file and folder below, with what each file holds.
+    /// Every file and folder below, with what each file holds. Files that
+    /// SQLite itself makes for reading, and that hold no data, do not count.
     pub fn contents(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
         collect(self.0.path(), &mut found);
@@ -107,7 +108,11 @@ fn collect(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
             collect(&path, found);
         } else {
             let bytes = std::fs::read(&path).unwrap();
-            found.insert(path, bytes);
+            let name = path.to_string_lossy();
+            let empty_log = name.ends_with("-wal") && bytes.is_empty();
+            if !name.ends_with("-shm") && !empty_log {
+                found.insert(path, bytes);
+            }
         }
     }
 }

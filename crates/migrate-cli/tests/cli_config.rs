@@ -1,0 +1,231 @@
+//! The configuration as the programs read, show and check it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cli_support;
+
+use cli_support::{Place, Run};
+use serde_json::{Value as Json, json};
+
+fn with(config: &Json) -> Place {
+    let place = Place::new();
+    place.write("repository.json", config.to_string());
+    place
+}
+
+fn sqlite() -> Json {
+    json!({"storage": {"strategy": "sqlite", "sql_strategy": {"type": "sqlite", "name": "a.db"}}})
+}
+
+#[test]
+fn the_default_file_is_used_and_another_can_be_named() {
+    let place = with(&sqlite());
+    place.line("init").ok();
+    assert!(place.path("a.db").exists());
+    let mut other = sqlite();
+    other["storage"]["sql_strategy"]["name"] = json!("b.db");
+    place.write("other.json", other.to_string());
+    place.line("init --config other.json").ok();
+    assert!(place.path("b.db").exists());
+    place.line("init --config none.json").ends(2).complains("none.json");
+}
+
+#[test]
+fn flags_stand_over_the_environment_over_the_file() {
+    let place = with(&sqlite());
+    let shown = Run::of(
+        place
+            .command("repoctl")
+            .args(["config", "show", "--format", "json", "--strategy", "sql"])
+            .env("REPO_MIGRATION__BATCH_SIZE", "7")
+            .env("REPO_STORAGE__SQL_STRATEGY__NAME", "env.db"),
+    )
+    .ok()
+    .json();
+    let entry = |path: &str| {
+        let entries = shown["entries"].as_array().unwrap();
+        entries.iter().find(|entry| entry["path"] == path).unwrap().clone()
+    };
+    assert_eq!(entry("storage.strategy")["value"], "sql");
+    assert_eq!(entry("storage.strategy")["origin"], "command line");
+    assert_eq!(entry("migration.batch_size")["value"], 7);
+    assert_eq!(entry("migration.batch_size")["origin"], "environment");
+    assert_eq!(entry("storage.sql_strategy.name")["value"], "env.db");
+    assert_eq!(entry("storage.sql_strategy.type")["origin"], "repository.json");
+    assert_eq!(entry("storage.sql_strategy.pool_size")["origin"], "default");
+    assert_eq!(shown["file"], "repository.json");
+    let human = place.line("config show").ok();
+    human.prints("storage.sql_strategy.name").prints("repository.json").prints("default");
+    let lines = place.line("config show --format ndjson").ok().ndjson();
+    assert!(lines.iter().all(|line| line["origin"].is_string()));
+}
+
+#[test]
+fn other_sections_are_ignored_and_listed() {
+    let mut config = sqlite();
+    config["logging"] = json!({"level": "debug"});
+    config["json_strategy"] = json!({"cache_size": 1});
+    let place = with(&config);
+    let valid = place.line("config validate").ok().prints("is valid").prints("logging");
+    assert!(valid.stderr.contains("json_strategy"), "{valid:#?}");
+    let told = place.line("config validate --format json").ok().json();
+    assert_eq!(told["valid"], true);
+    assert_eq!(told["ignored"], json!(["json_strategy", "logging"]));
+    assert_eq!(told["notices"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn validate_names_every_problem_and_also_of_blocks_not_in_use() {
+    let place = with(&json!({"storage": {
+        "strategy": "sqlite",
+        "sql_strategy": {"pool_sise": 5},
+        "dynamodb_strategy": {"enable_dax": true},
+        "schemas": "nowhere",
+    }}));
+    let told = place.line("config validate --format json").ends(2);
+    assert!(told.stderr.contains("pool_size") && told.stderr.contains("enable_dax"), "{told:#?}");
+    let told = told.json();
+    assert_eq!(told["valid"], false);
+    let kinds: Vec<_> = told["problems"].as_array().unwrap().iter().map(|p| &p["kind"]).collect();
+    assert_eq!(kinds, ["ConfigInvalid", "Unsupported", "ConfigInvalid"]);
+}
+
+/// Each configuration block that operators have, on its own.
+#[test]
+fn the_blocks_that_operators_have_load() {
+    let storage = |strategy: &str, block: &str, settings: Json| json!({"storage": {"strategy": strategy, block: settings}});
+    let loads = [
+        storage(
+            "json",
+            "json_strategy",
+            json!({"storage_type": "single_file", "base_path": "data",
+                   "filenames": {"single_file": "request_database.json"}}),
+        ),
+        storage(
+            "json",
+            "json_strategy",
+            json!({"storage_type": "split_files", "base_path": "data", "filenames": {
+                "split_files": {"templates": "templates.json", "requests": "requests.json",
+                                "machines": "machines.json"}}}),
+        ),
+        storage(
+            "sql",
+            "sql_strategy",
+            json!({"type": "sqlite", "name": "request_database.db", "host": "", "port": 0,
+                   "pool_size": 5, "max_overflow": 10, "timeout": 30}),
+        ),
+        storage(
+            "sql",
+            "sql_strategy",
+            json!({"pool_size": 20, "max_overflow": 30, "pool_timeout": 30,
+                   "pool_recycle": 3600, "enable_query_cache": true}),
+        ),
+        storage(
+            "json",
+            "json_strategy",
+            json!({"cache_size": 1000, "write_buffer_size": 64000,
+                   "sync_writes": false}),
+        ),
+        json!({"storage": {"strategy": "json"}, "migration": {
+            "batch_size": 100, "create_backup": true, "backup_location": "backups/",
+            "validate_after_migration": true, "cleanup_source": false, "parallel_workers": 4}}),
+    ];
+    for config in loads {
+        let place = with(&config);
+        place.line("config validate").ok();
+        place.line("config show").ok();
+        assert_eq!(place.contents().len(), 1, "{config}");
+    }
+}
+
+#[test]
+fn what_is_not_yet_supported_is_refused_by_name() {
+    let postgresql = json!({"type": "postgresql", "host": "localhost", "port": 5432,
+        "name": "hostfactory", "username": "hostfactory_user", "password": "${DB_PASSWORD}",
+        "pool_size": 20, "max_overflow": 30, "timeout": 60});
+    let dynamodb = json!({"region": "us-east-1", "profile": "production",
+        "table_prefix": "hostfactory", "read_capacity": 5, "write_capacity": 5,
+        "billing_mode": "PAY_PER_REQUEST"});
+    let scaling = json!({"enabled": true, "min_read_capacity": 1, "max_read_capacity": 100,
+        "min_write_capacity": 1, "max_write_capacity": 100, "target_utilization": 70});
+    let cases = [
+        ("sql", "sql_strategy", postgresql, "postgresql is not yet supported"),
+        ("dynamodb", "dynamodb_strategy", dynamodb, "dynamodb` is not yet supported"),
+        ("dynamodb", "dynamodb_strategy", json!({"enable_dax": true}), "enable_dax"),
+        ("dynamodb", "dynamodb_strategy", json!({"auto_scaling": true}), "auto_scaling"),
+        ("dynamodb", "dynamodb_strategy", json!({"auto_scaling": scaling}), "auto_scaling"),
+        ("json", "json_strategy", json!({"enable_compression": true}), "enable_compression"),
+    ];
+    for (strategy, block, settings, words) in cases {
+        let place = with(&json!({"storage": {"strategy": strategy, block: settings}}));
+        let line = |line: &str| {
+            let mut command = place.command("repoctl");
+            Run::of(command.args(line.split(' ')).env("DB_PASSWORD", "hunter2"))
+        };
+        line("config validate").ends(2).complains(words);
+        let refused = line("health").ends(2).complains("not yet supported");
+        assert!(!refused.stderr.contains("hunter2"));
+        assert_eq!(place.contents().len(), 1);
+    }
+    let place =
+        with(&json!({"storage": {"strategy": "json"}, "migration": {"cleanup_source": true}}));
+    place.line("health").ends(2).complains("cleanup_source");
+    place.line("strategies").ok();
+    let place = with(&sqlite());
+    place.line("init --strategy postgresql").ends(2).complains("postgresql");
+    place.line("init --store postgresql://u:s3cret@h/d").ends(2).complains("postgresql");
+    place.line("migrate --target-type dynamodb").ends(2).complains("dynamodb");
+    place.migrate("--target-type sql --cleanup-source").ends(2).complains("--cleanup-source");
+}
+
+#[test]
+fn no_output_shows_a_secret() {
+    let secrets = [json!("s3cret-Pa55"), json!(733_155_001), json!(["s3cret-Pa55"])];
+    for secret in secrets {
+        let place = with(&json!({"storage": {"strategy": "sql", "sql_strategy":
+            {"type": "postgresql", "host": "h", "username": "u", "password": secret}}}));
+        for line in [
+            "config show",
+            "config show --format json",
+            "config validate --format json",
+            "health --format json",
+            "init --store postgresql://u:s3cret-Pa55@h/d",
+            "init --store postgresql//u:s3cret-Pa55@h/d --format json",
+            "postgresql://u:s3cret-Pa55@h/d",
+        ] {
+            let run =
+                Run::of(place.command("repoctl").args(line.split(' ')).env("REPO_LOG", "trace"));
+            let all = format!("{}{}", run.stdout, run.stderr);
+            for text in ["s3cret-Pa55", "733155001"] {
+                assert!(!all.contains(text), "{line}: {all}");
+            }
+        }
+    }
+    let shown = json!({"storage": {"strategy": "sqlite", "sql_strategy":
+        {"name": "a.db", "password": "s3cret-Pa55"}}});
+    let run = with(&shown).line("config show").ok();
+    assert!(run.stdout.contains("***") && !run.stdout.contains("s3cret"));
+}
+
+#[test]
+fn a_variable_fills_the_configuration_and_an_unset_one_is_named() {
+    let mut config = sqlite();
+    config["storage"]["sql_strategy"]["name"] = json!("${DB_NAME}.db");
+    config["storage"]["sql_strategy"]["password"] = json!("${DB_PASSWORD}");
+    let place = with(&config);
+    place.line("init").ends(2).complains("DB_");
+    let run = Run::of(
+        place.command("repoctl").arg("init").env("DB_NAME", "filled").env("DB_PASSWORD", "1"),
+    );
+    run.ok();
+    assert!(place.path("filled.db").exists());
+    // A store that is named by URL needs no variable of the file.
+    place.line("health --store sqlite:filled.db").ok();
+}
+
+#[test]
+fn the_schema_of_the_configuration_is_current() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/config.schema.json");
+    let made = Place::new().line("config schema").ok().stdout;
+    let kept = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(kept == made, "run `repoctl config schema > schemas/config.schema.json`");
+}
