@@ -97,7 +97,11 @@ fn create(dialect: Dialect, layout: &CollectionLayout) -> Vec<String> {
     let mut parts = vec![format!("{} TEXT PRIMARY KEY NOT NULL", quote(&layout.id_column))];
     parts.extend(dialect.record_columns());
     parts.extend(layout.columns.iter().map(|column| column.definition.clone()));
-    parts.push(layout.document_check.clone());
+    parts.push(format!(
+        "CONSTRAINT \"document is a JSON object with this id\" \
+         CHECK (\"document\" IS NULL OR {})",
+        layout.is_document
+    ));
     let mut statements =
         vec![format!("CREATE TABLE {} (\n  {}\n)", quote(&layout.table), parts.join(",\n  "))];
     statements.extend(layout.indexes.iter().map(|index| index.definition.clone()));

@@ -85,7 +85,12 @@ impl Dialect {
                         JsonType::Object => "'object'",
                     })
                     .collect();
-                format!("json_type(\"document\", {path}) IN ({})", names.join(", "))
+                match names.as_slice() {
+                    [one] if !one.contains(',') => {
+                        format!("json_type(\"document\", {path}) = {one}")
+                    }
+                    names => format!("json_type(\"document\", {path}) IN ({})", names.join(", ")),
+                }
             }
         }
     }
@@ -184,9 +189,9 @@ impl Dialect {
         }
     }
 
-    /// The constraint that keeps other tools from writing what is not a
-    /// document of this id.
-    pub(crate) fn document_check(self, id_column: &str, id_path: Option<&str>) -> String {
+    /// An expression that is true when `document` is an object of this id. It
+    /// is a constraint of the table, against other tools.
+    pub(crate) fn is_document(self, id_column: &str, id_path: Option<&str>) -> String {
         match self {
             Self::Sqlite => {
                 let id = match id_path {
@@ -195,10 +200,7 @@ impl Dialect {
                     }
                     None => "json_type(\"document\") IS 'object'".to_owned(),
                 };
-                format!(
-                    "CONSTRAINT \"document is a JSON object with this id\" \
-                     CHECK (\"document\" IS NULL OR (json_valid(\"document\") AND {id}))"
-                )
+                format!("(json_valid(\"document\") AND {id})")
             }
         }
     }

@@ -14,10 +14,10 @@ use crate::dialect::JsonType;
 use crate::layout::{CollectionLayout, ColumnKind};
 use crate::names::quote;
 
-/// Most conditions on fields in one statement; beyond it the rest is left to
-/// the filter itself. SQLite: an expression is at most 1,000 levels deep, and
-/// a chain of ORs counts each of them.
-const MAX_LEAVES: usize = 200;
+/// Most parts of a filter in one statement; beyond it the rest is left to the
+/// filter itself. SQLite: an expression is at most 1,000 levels deep, and a
+/// chain of ORs counts each of them.
+const MAX_PARTS: usize = 200;
 /// Deepest nesting that is pushed.
 const MAX_NESTING: usize = 40;
 
@@ -49,7 +49,7 @@ impl Condition {
         Self { sql: "TRUE".to_owned(), exact: false, only_live: false }
     }
 
-    /// Whether it leaves out nothing.
+    /// Whether it parts_seen out nothing.
     pub(crate) fn is_anything(&self) -> bool {
         self.sql == "TRUE"
     }
@@ -57,32 +57,27 @@ impl Condition {
 
 /// The condition for `filter` on the rows of a collection's table.
 pub(crate) fn push(filter: &Filter, layout: &CollectionLayout, binder: &mut Binder) -> Condition {
-    Pusher { dialect: binder.dialect(), layout, binder, leaves: 0 }.filter(filter, 0)
+    Pusher { dialect: binder.dialect(), layout, binder, parts_seen: 0 }.filter(filter, 0)
 }
 
 struct Pusher<'a> {
     dialect: Dialect,
     layout: &'a CollectionLayout,
     binder: &'a mut Binder,
-    leaves: usize,
+    parts_seen: usize,
 }
 
 impl Pusher<'_> {
     fn filter(&mut self, filter: &Filter, nesting: usize) -> Condition {
-        if nesting > MAX_NESTING {
+        self.parts_seen += 1;
+        if nesting > MAX_NESTING || self.parts_seen > MAX_PARTS {
             return Condition::anything();
         }
         match filter {
             Filter::And(parts) => self.all(parts, nesting + 1),
             Filter::Or(parts) => self.any(parts, nesting + 1),
             Filter::Not(part) => self.not(part, nesting + 1),
-            Filter::Field(path, predicate) => {
-                self.leaves += 1;
-                if self.leaves > MAX_LEAVES {
-                    return Condition::anything();
-                }
-                self.field(path, predicate)
-            }
+            Filter::Field(path, predicate) => self.field(path, predicate),
             _ => Condition::anything(),
         }
     }
@@ -196,10 +191,10 @@ impl Pusher<'_> {
     fn one_of(&mut self, place: &Place, values: &[Value]) -> Condition {
         let texts: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
         let others: Vec<&Value> = values.iter().filter(|value| value.as_str().is_none()).collect();
-        if others.len() > MAX_LEAVES.saturating_sub(self.leaves) {
+        if others.len() > MAX_PARTS.saturating_sub(self.parts_seen) {
             return Condition::anything();
         }
-        self.leaves += others.len();
+        self.parts_seen += others.len();
         let mut parts: Vec<Condition> = Vec::new();
         if let [text] = texts.as_slice() {
             parts.push(self.equals(place, &Value::String((*text).to_owned())));
@@ -377,3 +372,7 @@ fn after_prefix(start: &str) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+#[path = "filter_tests.rs"]
+mod tests;

@@ -52,8 +52,8 @@ pub(crate) struct CollectionLayout {
     pub(crate) indexes: Vec<Index>,
     /// The statement that makes the view.
     pub(crate) view_definition: String,
-    /// The constraint on `document`, as it stands in CREATE TABLE.
-    pub(crate) document_check: String,
+    /// What holds for every document.
+    pub(crate) is_document: String,
 }
 
 impl CollectionLayout {
@@ -77,7 +77,7 @@ impl CollectionLayout {
             indexes: indexes(schema, &table, &id_column, &columns),
             view_definition: view_definition(dialect, schema, &view, &table, &columns)
                 .map_err(named)?,
-            document_check: dialect.document_check(&id_column, id_path.as_deref()),
+            is_document: dialect.is_document(&id_column, id_path.as_deref()),
             collection: schema.collection.clone(),
             schema_version: schema.schema_version,
             id_field: schema.id_field.clone(),

@@ -28,3 +28,4 @@ impl Place for SqlitePlace {
 }
 
 repo_testkit::conformance!(sqlite, || async { SqlitePlace::new() });
+repo_testkit::differential!(answers_as_the_reference_does, || async { SqlitePlace::new() });

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use repo_core::{EntityId, Error, Result, Segment};
+use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
@@ -43,9 +44,11 @@ fn open(file: &Path, access: OpenFlags, busy: Duration) -> Result<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     connection
         .busy_timeout(busy)
+        // A name in quotes that is no column is an error, never a string.
+        .and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false))
         // The file may come from elsewhere: its schema runs no function that
         // could do harm.
-        .and_then(|()| connection.pragma_update(None, "trusted_schema", false))
+        .and_then(|_| connection.pragma_update(None, "trusted_schema", false))
         .map_err(failed)?;
     Ok(connection)
 }

@@ -110,7 +110,6 @@ pub(super) fn query(
         Some(_) => Goal::All,
     };
     let select = Select::new(&table.layout, query.filter(), &goal);
-    let plan = select.plan(shared, connection, &table.layout)?;
     let failed = |source| select_failed(shared, connection, &table, source);
     let mut statement = connection.prepare_cached(&select.sql).map_err(failed)?;
     let mut rows = statement.query(params_from_iter(&select.params)).map_err(failed)?;
@@ -121,6 +120,7 @@ pub(super) fn query(
             break;
         }
     }
+    let plan = select.plan(shared, connection, &table.layout)?;
     Ok(selector.finish(plan, |last| last.id.to_string()))
 }
 

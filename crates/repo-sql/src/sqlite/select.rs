@@ -82,7 +82,9 @@ impl Select {
         Self { sql, params: binder.params().to_vec(), exact: condition.exact }
     }
 
-    /// Asks SQLite which index the statement searches.
+    /// Asks SQLite which index the statement searches. Only after the
+    /// statement itself has run: an explanation does not notice that another
+    /// connection changed the schema, a statement does.
     pub(super) fn plan(
         &self,
         shared: &Shared,
@@ -91,7 +93,7 @@ impl Select {
     ) -> Result<Plan> {
         let failed = |source| errors::sqlite("query", shared.file(), source);
         let sql = format!("EXPLAIN QUERY PLAN {}", self.sql);
-        let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
+        let mut statement = connection.prepare(&sql).map_err(failed)?;
         let mut rows = statement.query(params_from_iter(&self.params)).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let step: String = row.get(3).map_err(failed)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use repo_core::{CollectionName, Error, ErrorKind, Health, HealthCheck, Purged, Result, Timestamp};
 use rusqlite::{Connection, params};
 
+use super::catalog::Catalog;
 use super::commit::table;
 use super::shared::Shared;
 use super::store_record;
@@ -74,13 +75,17 @@ pub(super) fn checkpoint(session: &mut Session) -> Result<()> {
 /// Looks at the file without changing it.
 pub(super) fn health(shared: &Shared, connection: &Connection) -> Health {
     let mut checks = vec![sound(connection)];
-    checks.push(match shared.read_catalog(connection) {
-        Ok(catalog) => match shared.refuse_foreign(connection, &catalog) {
-            Ok(()) => check("layout", true, format!("{} collections", catalog.tables.len())),
-            Err(error) => check("layout", false, error.to_string()),
-        },
-        Err(error) => check("layout", false, error.to_string()),
+    let layout = shared.read_catalog(connection).and_then(|catalog| {
+        shared.refuse_foreign(connection, &catalog)?;
+        Ok(catalog)
     });
+    match layout {
+        Ok(catalog) => {
+            checks.push(check("layout", true, format!("{} collections", catalog.tables.len())));
+            checks.push(documents(connection, &catalog));
+        }
+        Err(error) => checks.push(check("layout", false, error.to_string())),
+    }
     checks.push(log_size(shared.file()));
     checks.push(writable(shared));
     Health { checks }
@@ -103,6 +108,33 @@ fn sound(connection: &Connection) -> HealthCheck {
     match problems {
         Ok(lines) => check("file", lines == ["ok"], lines.join("; ")),
         Err(error) => check("file", false, error.to_string()),
+    }
+}
+
+/// Whether every document is one. The constraints of the tables say so too,
+/// but a tool can turn those off, and SQLite does not look at them in a file
+/// opened for reading.
+fn documents(connection: &Connection, catalog: &Catalog) -> HealthCheck {
+    let mut broken: Vec<String> = Vec::new();
+    for (collection, table) in &catalog.tables {
+        let id = quote(&table.layout.id_column);
+        let sql = format!(
+            "SELECT {id} FROM {} WHERE \"document\" IS NOT NULL AND {} IS NOT TRUE LIMIT {}",
+            quote(&table.layout.table),
+            table.layout.is_document,
+            MAX_PROBLEMS
+        );
+        let found: rusqlite::Result<Vec<String>> = connection
+            .prepare(&sql)
+            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect());
+        match found {
+            Ok(ids) => broken.extend(ids.iter().map(|id| format!("{collection}/{id}"))),
+            Err(error) => broken.push(format!("{collection}: {error}")),
+        }
+    }
+    match broken.as_slice() {
+        [] => check("documents", true, "every document is JSON with its id".to_owned()),
+        broken => check("documents", false, format!("damaged: {}", broken.join(", "))),
     }
 }
 

@@ -2,9 +2,11 @@
 //! transaction, and so one sync of the log; a savepoint each keeps them apart.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use repo_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
@@ -17,6 +19,9 @@ use crate::errors;
 
 /// Most commits in one transaction.
 const MAX_GROUP: usize = 256;
+/// Longest wait for the next commit of a group that is smaller than the last:
+/// a fraction of what a sync takes.
+const LINGER: Duration = Duration::from_micros(50);
 
 /// What a grouped job does: its writes, in a transaction that is open.
 pub(super) struct Transaction<'a> {
@@ -154,27 +159,14 @@ impl Session {
     }
 
     fn run(mut self, jobs: &Receiver<Job>) {
-        let mut waiting: VecDeque<Job> = VecDeque::new();
-        while let Some(job) = waiting.pop_front().or_else(|| jobs.recv().ok()) {
+        let mut queue = Queue { jobs, put_back: VecDeque::new(), expected: 1 };
+        while let Some(job) = queue.next() {
             match job {
                 Job::Alone(work) => work(&mut self),
                 Job::Grouped(first) => {
-                    let mut group = VecDeque::from([first]);
-                    while group.len() < MAX_GROUP {
-                        match waiting.pop_front().or_else(|| jobs.try_recv().ok()) {
-                            Some(Job::Grouped(next)) => group.push_back(next),
-                            Some(alone) => {
-                                waiting.push_front(alone);
-                                break;
-                            }
-                            None => break,
-                        }
-                    }
+                    let mut group = queue.gather(first);
                     self.commit_group(&mut group);
-                    // What a failed transaction left over goes first.
-                    for job in group.into_iter().rev() {
-                        waiting.push_front(Job::Grouped(job));
-                    }
+                    queue.put_back(group);
                 }
             }
         }
@@ -184,11 +176,8 @@ impl Session {
     /// Runs jobs in one transaction and answers them after its end. Jobs that
     /// it did not come to stay in `group`.
     fn commit_group(&mut self, group: &mut VecDeque<Grouped>) {
-        if let Err(refused) = self.begin() {
-            if let Some(first) = group.pop_front() {
-                let (_, answer) = first(Err(refused));
-                answer(None);
-            }
+        if let Err(refusal) = self.begin() {
+            refuse(group, refusal, self.shared.file());
             return;
         }
         let Some(connection) = &self.connection else { return };
@@ -198,7 +187,7 @@ impl Session {
         let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
         let mut wrote = false;
         while let Some(job) = group.pop_front() {
-            let (keep, answer) = run_job(&transaction, job, single);
+            let (keep, answer) = run_job(&transaction, job, single, self.shared.file());
             wrote |= keep;
             answers.push(answer);
             if connection.is_autocommit() {
@@ -220,17 +209,17 @@ impl Session {
 
     /// Begins a transaction that holds the write lock, with a catalog that
     /// fits the database.
-    fn begin(&mut self) -> Result<()> {
+    fn begin(&mut self) -> std::result::Result<(), Refusal> {
         let shared = Arc::clone(&self.shared);
-        let file = shared.file();
-        let connection = self.connection()?;
+        let connection = self.connection().map_err(Refusal::One)?;
         connection
             .prepare_cached("BEGIN IMMEDIATE")
             .and_then(|mut begin| begin.execute([]))
-            .map_err(|source| errors::sqlite("commit", file, source))?;
-        shared.refresh_catalog(connection).map(drop).inspect_err(|_| {
+            .map_err(Refusal::All)?;
+        shared.refresh_catalog(connection).map(drop).map_err(|error| {
             // The transaction has written nothing; its end cannot matter.
             let _ = connection.execute_batch("ROLLBACK");
+            Refusal::One(error)
         })
     }
 
@@ -244,11 +233,87 @@ impl Session {
     }
 }
 
+/// Why a transaction could not begin.
+enum Refusal {
+    /// The first job gets the error; the next may fare better.
+    One(Error),
+    /// Each of the group has waited for the lock as long as this says.
+    All(rusqlite::Error),
+}
+
+fn refuse(group: &mut VecDeque<Grouped>, refusal: Refusal, file: &Path) {
+    let answer = |job: Grouped, error: Error| job(Err(error)).1(None);
+    match refusal {
+        Refusal::One(error) => {
+            if let Some(first) = group.pop_front() {
+                answer(first, error);
+            }
+        }
+        Refusal::All(source) => {
+            for job in group.drain(..) {
+                answer(job, errors::sqlite("commit", file, errors::repeat(&source)));
+            }
+        }
+    }
+}
+
+/// The jobs in the order in which they came.
+struct Queue<'a> {
+    jobs: &'a Receiver<Job>,
+    put_back: VecDeque<Job>,
+    /// How many commits the last group had.
+    expected: usize,
+}
+
+impl Queue<'_> {
+    /// The next job; `None` when the handle is closed and all are done.
+    fn next(&mut self) -> Option<Job> {
+        self.put_back.pop_front().or_else(|| self.jobs.recv().ok())
+    }
+
+    /// The commits that share a transaction with `first`. When the last group
+    /// was larger, its callers are likely to come again at once: they are
+    /// waited for as long as one follows another quickly, since a sync costs
+    /// more than that. A caller that is alone never waits.
+    fn gather(&mut self, first: Grouped) -> VecDeque<Grouped> {
+        let mut group = VecDeque::from([first]);
+        while group.len() < MAX_GROUP {
+            let next = match self.put_back.pop_front() {
+                Some(job) => Some(job),
+                None if group.len() < self.expected => self.jobs.recv_timeout(LINGER).ok(),
+                None => self.jobs.try_recv().ok(),
+            };
+            match next {
+                Some(Job::Grouped(job)) => group.push_back(job),
+                Some(alone) => {
+                    self.put_back.push_front(alone);
+                    break;
+                }
+                None => break,
+            }
+        }
+        self.expected = group.len();
+        group
+    }
+
+    /// Takes back what a failed transaction left over; it goes first.
+    fn put_back(&mut self, group: VecDeque<Grouped>) {
+        for job in group.into_iter().rev() {
+            self.put_back.push_front(Job::Grouped(job));
+        }
+    }
+}
+
 /// Runs one job within a savepoint, unless it has the transaction to itself
 /// and a failure ends that.
-fn run_job(transaction: &Transaction<'_>, job: Grouped, single: bool) -> (bool, Answer) {
+fn run_job(
+    transaction: &Transaction<'_>,
+    job: Grouped,
+    single: bool,
+    file: &Path,
+) -> (bool, Answer) {
     let connection = transaction.connection;
-    let file_error = |source| errors::sqlite("commit", std::path::Path::new(""), source);
+    let file_error = |source| errors::sqlite("commit", file, source);
     let command = |sql: &str| -> rusqlite::Result<()> {
         connection.prepare_cached(sql)?.execute([]).map(drop)
     };
@@ -280,7 +345,7 @@ fn end_transaction(connection: &Connection, wrote: bool) -> rusqlite::Result<()>
     ended.map(drop)
 }
 
-fn rolled_back(file: &std::path::Path) -> Error {
+fn rolled_back(file: &Path) -> Error {
     Error::new(
         ErrorKind::Unavailable,
         "commit",
@@ -290,7 +355,7 @@ fn rolled_back(file: &std::path::Path) -> Error {
     .hint("nothing was written; try again")
 }
 
-fn commit_failed(file: &std::path::Path, source: &rusqlite::Error) -> Error {
+fn commit_failed(file: &Path, source: &rusqlite::Error) -> Error {
     let error = errors::sqlite("commit", file, errors::repeat(source));
     if errors::commit_is_uncertain(source) {
         return error.into_kind(ErrorKind::OutcomeUnknown);
