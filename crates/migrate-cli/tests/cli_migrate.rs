@@ -258,10 +258,13 @@ fn an_interrupted_run_goes_on_with_the_same_command() {
     assert_eq!(output.status.code(), Some(130));
     let told: Json = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["outcome"], "interrupted");
+    let purge = "purge machines --older-than 0s --store sqlite:t.db";
+    place.line(purge).ends(5).complains("unfinished");
 
     let words = "migrate --source json:data --target sqlite:t.db --format json";
     let report = place.line(words).ok().json();
     assert_eq!(report["outcome"], "verified");
     assert_eq!(report["totals"]["read"], 3_002);
     assert!(report["totals"]["applied"].as_u64().unwrap() > 0, "{}", report["totals"]);
+    place.line(purge).ok();
 }

@@ -1,8 +1,9 @@
 //! What every command starts from: the flags, the configuration, the
 //! collections, and the store that they name.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use repo_core::config::{Config, ConfigSources};
 use repo_core::layers::ValidationLayer;
@@ -32,6 +33,7 @@ pub(crate) struct Context {
     pub(crate) common: CommonArgs,
     pub(crate) store: StoreArgs,
     environment: Vec<(String, String)>,
+    told: Mutex<BTreeSet<String>>,
 }
 
 /// What a command does with its store.
@@ -68,6 +70,7 @@ impl Context {
                 .collect(),
             common,
             store,
+            told: Mutex::default(),
         }
     }
 
@@ -114,9 +117,14 @@ impl Context {
                 .collect(),
         };
         let config = Config::load(&sources, &self.registry)?;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         for notice in config.notices() {
-            self.output.warning(&notice);
+            // A command may load the file several times, for several stores.
+            if told.insert(notice.clone()) {
+                self.output.warning(&notice);
+            }
         }
+        drop(told);
         Ok(config)
     }
 

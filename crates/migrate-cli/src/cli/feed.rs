@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::failure::unreadable;
 
 /// Lines that wait to be used.
-const AHEAD: usize = 256;
+const AHEAD: usize = 32;
 
 /// The lines of one input, without their line feeds.
 #[derive(Debug)]

@@ -115,9 +115,10 @@ fn parse<P: Parser>() -> Result<P, ExitCode> {
         }
         complain(&error.render().to_string());
         if wants_json(&given) {
-            let message = error.kind().to_string();
+            let text = error.render().to_string();
+            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
             let error = failure::wrong_usage("read the command line", message)
-                .hint("the message on standard error names the argument; see --help");
+                .hint("--help lists what can be given");
             let object = serde_json::to_string(&ErrorObject::new(&error)).unwrap_or_default();
             let output = output::Output { format: Format::Json, quiet: true };
             let _ = output.text(&object);

@@ -91,9 +91,11 @@ impl Output {
     }
 }
 
-/// Writes to standard error. When that fails there is nobody left to tell.
+/// Writes to standard error, without secrets and without what could steer a
+/// terminal. When that fails there is nobody left to tell.
 pub(crate) fn complain(text: &str) {
-    let _ = io::stderr().lock().write_all(redact(text).as_bytes());
+    let text: String = redact(text).split('\n').map(cell).collect::<Vec<_>>().join("\n");
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// A table for people.

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use repo_core::{CollectionName, Error, ErrorKind};
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Record, Result};
 use serde::Serialize;
 
 use crate::cli::context::{Access, Context, Opened, collection};
@@ -16,7 +16,7 @@ use crate::cli::feed::Feed;
 use crate::cli::intake::{Answer, Batch, Totals};
 use crate::cli::output::{Format, Output};
 use crate::cli::signals::Interruption;
-use crate::migration::lines;
+use crate::migration::lines::{self, Line};
 
 /// Most left-out records that the final report names.
 const MAX_NAMED: usize = 1_000;
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
 }
 
 /// Reads a batch size.
-pub(crate) fn batch_size(text: &str) -> Result<NonZeroUsize, String> {
+pub(crate) fn batch_size(text: &str) -> std::result::Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "a batch size is a whole number of 1 or more".to_owned())
 }
 
@@ -118,13 +118,26 @@ impl Run<'_> {
                 next = feed.next() => next?,
             };
             let Some((number, line)) = next else { break };
-            batch.push(lines::parse(&line, number, &schema)?, line.len());
+            let parsed = lines::parse(&line, number, &schema)?;
+            self.check(&parsed, &schema).map_err(|error| error.with("line", number))?;
+            batch.push(parsed, line.len());
             if batch.is_full(batch_size) {
                 self.write(&mut batch).await?;
             }
         }
         self.write(&mut batch).await?;
         Ok(Ending::Done)
+    }
+
+    /// Checks what the store will check as well: here the line is known.
+    fn check(&self, line: &Line, schema: &CollectionSchema) -> Result<()> {
+        let (id, document) = match line {
+            Line::Document { id, document } => (id, document),
+            Line::Record(Record::Live(entity)) => (&entity.id, &entity.document),
+            Line::Record(Record::Tombstone(_)) => return Ok(()),
+        };
+        let most = self.opened.store.capabilities().max_entity_bytes;
+        schema.check_document(id, document, most)
     }
 
     /// Makes a batch durable, and only then says so.

@@ -12,6 +12,7 @@ use super::{import::batch_size, verify::collections};
 use crate::cli::context::{Access, Context};
 use crate::cli::exit_code::{Ending, Signal};
 use crate::cli::failure::Outcome;
+use crate::cli::output::{Format, complain};
 use crate::cli::progress::Shown;
 use crate::cli::report;
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
@@ -147,9 +148,10 @@ fn finish(context: &Context, done: &MigrationReport) -> Outcome<Ending> {
 }
 
 fn interrupted(context: &Context, signal: Signal) -> Outcome<Ending> {
-    let told = json!({ "outcome": "interrupted", "exit_code": signal.code() });
-    context.output.result(&told, || {
-        "interrupted: what was copied stays; run the same command again to go on".to_owned()
-    })?;
+    complain("interrupted: what was copied stays; run the same command again to go on\n");
+    if context.output.format != Format::Human {
+        let told = json!({ "outcome": "interrupted", "exit_code": signal.code() });
+        context.output.line(&told)?;
+    }
     Ok(Ending::Interrupted(signal))
 }
