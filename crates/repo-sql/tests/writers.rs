@@ -1,5 +1,5 @@
 //! Many writers at once: in one transaction, in one process, in several.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod common;
 
@@ -10,7 +10,8 @@ use std::process::{Child, Command, Stdio};
 use common::{collection, key, machine, open, prepared, tool, try_open};
 use futures::future::join_all;
 use repo_core::{
-    Consistency, ErrorKind, Filter, Precondition, StorageStrategyExt as _, Version, Write, Written,
+    Consistency, ErrorKind, Filter, Precondition, PrepareChange, StorageStrategyExt as _, Version,
+    Write, Written,
 };
 use rusqlite::TransactionBehavior;
 use tempfile::TempDir;
@@ -89,6 +90,30 @@ async fn concurrent_writers_of_one_key_lose_nothing() {
         join_all(tasks).await.into_iter().flat_map(Result::unwrap).collect();
     versions.sort_unstable();
     assert_eq!(versions, (1..=400).collect::<Vec<u64>>());
+}
+
+/// Also before the file is there: one of them makes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_may_prepare_at_once() {
+    for _ in 0..10 {
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("m.db");
+        let tasks = (0..8).map(|_| {
+            let file = file.clone();
+            tokio::spawn(async move {
+                let store = open(&file).await;
+                let done = store.prepare(&[common::machines()]).await.unwrap();
+                store.save(key("m"), machine("m", "")).await.unwrap();
+                done[0].change
+            })
+        });
+        let changes: Vec<_> = join_all(tasks).await.into_iter().map(Result::unwrap).collect();
+        let made = |change: &&PrepareChange| **change == PrepareChange::Created;
+        assert_eq!(changes.iter().filter(made).count(), 1, "{changes:?}");
+        let store = open(&file).await;
+        let stored = store.get(&collection("machines"), &key("m").id).await.unwrap();
+        assert_eq!(stored.unwrap().version.get(), 8);
+    }
 }
 
 #[tokio::test]

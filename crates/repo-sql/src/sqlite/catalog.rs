@@ -272,8 +272,9 @@ pub(super) fn refuse_foreign(
             .optional()
             .map_err(failed)?;
         if let (false, Some((kind, found))) = (ours, found) {
-            let why = format!("a {kind} with a name that the collection needs is not ours");
-            return Err(errors::foreign(operation, file, &found, &why)
+            let why = "a name that the collection needs is taken by something that is not ours";
+            return Err(errors::foreign(operation, file, &found, why)
+                .with("kind", kind)
                 .with("collection", &schema.collection));
         }
     }

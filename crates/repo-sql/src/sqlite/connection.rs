@@ -53,6 +53,21 @@ fn open(file: &Path, access: OpenFlags, busy: Duration) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Runs `work` in one state of the database, whatever others commit meanwhile.
+pub(super) fn in_one_state<T>(
+    connection: &Connection,
+    file: &Path,
+    work: impl FnOnce(&Connection) -> Result<T>,
+) -> Result<T> {
+    if !connection.is_autocommit() {
+        return work(connection);
+    }
+    let failed = |source| errors::sqlite("read", file, source);
+    // Ends with a rollback when dropped; it only reads.
+    let transaction = connection.unchecked_transaction().map_err(failed)?;
+    work(&transaction)
+}
+
 /// `repo_in_segment(id, index, total)`: whether the id is in that segment.
 fn register_segments(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8

@@ -26,8 +26,10 @@ pub(super) fn prepare(
     if shared.file().exists() {
         // Before the file is opened for writing, which may alter it.
         let reader = connection::open_reader(shared.file(), shared.busy)?;
-        let known = shared.read_catalog(&reader)?;
-        refuse_foreign(&shared, &reader, &known, schemas)?;
+        connection::in_one_state(&reader, shared.file(), |reader| {
+            let known = shared.read_catalog(reader)?;
+            refuse_foreign(&shared, reader, &known, schemas)
+        })?;
     } else {
         connection::create_file(shared.file())?;
     }

@@ -9,6 +9,7 @@ use repo_core::{
 };
 use rusqlite::{Connection, params_from_iter};
 
+use super::connection::in_one_state;
 use super::rows;
 use super::select::{Goal, Select};
 use super::shared::Shared;
@@ -28,11 +29,13 @@ pub(super) fn table(
     if let Some(table) = shared.catalog().tables.get(collection) {
         return Ok(Arc::clone(table));
     }
-    let catalog = shared.refresh_catalog(connection)?;
-    match catalog.tables.get(collection) {
-        Some(table) => Ok(Arc::clone(table)),
-        None => Err(shared.unknown(operation, Some(connection), collection)),
-    }
+    in_one_state(connection, shared.file(), |connection| {
+        let catalog = shared.refresh_catalog(connection)?;
+        match catalog.tables.get(collection) {
+            Some(table) => Ok(Arc::clone(table)),
+            None => Err(shared.unknown(operation, Some(connection), collection)),
+        }
+    })
 }
 
 /// The records of `ids`, in their order.

@@ -10,6 +10,7 @@ use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, OpenOptions,
 use rusqlite::Connection;
 
 use super::catalog::{self, Catalog};
+use super::connection::in_one_state;
 
 /// The state of one handle.
 #[derive(Debug)]
@@ -91,7 +92,9 @@ impl Shared {
     /// the result counts only once that is committed.
     pub(super) fn read_catalog(&self, connection: &Connection) -> Result<Arc<Catalog>> {
         let declared = |name: &CollectionName| self.declared(name);
-        Catalog::read(connection, &self.file, &declared).map(Arc::new)
+        in_one_state(connection, &self.file, |connection| {
+            Catalog::read(connection, &self.file, &declared).map(Arc::new)
+        })
     }
 
     pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {

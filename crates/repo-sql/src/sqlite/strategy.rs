@@ -171,8 +171,11 @@ fn check_file(shared: &Shared) -> Result<()> {
         Ok(_) => {}
     }
     let connection = connection::open_reader(shared.file(), shared.busy)?;
-    let catalog = shared.read_catalog(&connection)?;
-    shared.refuse_foreign(&connection, &catalog)?;
+    let catalog = connection::in_one_state(&connection, shared.file(), |connection| {
+        let catalog = shared.read_catalog(connection)?;
+        shared.refuse_foreign(connection, &catalog)?;
+        Ok(catalog)
+    })?;
     if !catalog.prepared && shared.options.read_only {
         return missing("the database holds no store");
     }
@@ -308,7 +311,9 @@ impl StorageStrategy for SqliteStrategy {
     async fn store_record(&self) -> Result<StoreRecord> {
         let record = self
             .read_store("read the store's record", |shared, connection| {
-                store_record::read(connection, shared.file())
+                connection::in_one_state(connection, shared.file(), |connection| {
+                    store_record::read(connection, shared.file())
+                })
             })
             .await?;
         Ok(record.unwrap_or(StoreRecord { layout_version: LAYOUT_VERSION, ..Default::default() }))

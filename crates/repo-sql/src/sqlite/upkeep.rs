@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::catalog::Catalog;
 use super::commit::table;
+use super::connection::in_one_state;
 use super::shared::Shared;
 use super::store_record;
 use super::writer::{Session, Transaction};
@@ -75,7 +76,8 @@ pub(super) fn checkpoint(session: &mut Session) -> Result<()> {
 /// Looks at the file without changing it.
 pub(super) fn health(shared: &Shared, connection: &Connection) -> Health {
     let mut checks = vec![sound(connection)];
-    let layout = shared.read_catalog(connection).and_then(|catalog| {
+    let layout = in_one_state(connection, shared.file(), |connection| {
+        let catalog = shared.read_catalog(connection)?;
         shared.refuse_foreign(connection, &catalog)?;
         Ok(catalog)
     });

@@ -223,9 +223,11 @@ impl Session {
         })
     }
 
+    /// Writes back what it can of the log without waiting for anybody. The
+    /// last connection of all to close empties and removes it.
     fn end(&mut self) {
         let Some(connection) = self.connection.take() else { return };
-        let done = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let done = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         if let Err(error) = done.and_then(|()| connection.close().map_err(|(_, error)| error)) {
             // Every commit is in the log; the next opening reads it there.
             tracing::warn!(file = %self.shared.file().display(), %error, "no checkpoint on close");
