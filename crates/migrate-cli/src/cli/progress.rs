@@ -71,15 +71,15 @@ impl Progress for Shown {
     fn phase(&self, phase: Phase, total: Option<u64>) {
         let Some(bar) = &self.bar else { return self.plain_phase(phase, total) };
         let template = match total {
-            Some(_) => "{msg:>20} [{bar:30}] {pos}/{len} {per_sec} {eta}",
-            None => "{msg:>20} {spinner} {pos} {per_sec}",
+            Some(_) => "{msg:>20} [{bar:30}] {human_pos}/{human_len}, {eta} to go",
+            None => "{msg:>20} {spinner} {human_pos}",
         };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
         bar.reset();
         bar.set_length(total.unwrap_or(0));
         bar.set_message(phase.label());
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
     }
 
     fn advance(&self, _collection: &CollectionName, records: u64) {

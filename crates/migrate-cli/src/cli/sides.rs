@@ -10,27 +10,30 @@ use repo_core::{ErrorKind, Result, Schemas, StorageStrategy};
 use super::context::{Access, Chosen, Context};
 use super::failure::wrong_usage;
 
+const STORES: &str = "The two stores";
+
 /// Flags that name the two stores.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "The two stores")]
 pub(crate) struct SideArgs {
     /// The kind of the source [default: `storage.strategy`]
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", help_heading = STORES)]
     source_type: Option<String>,
     /// The kind of the target: json, sql, sqlite
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", help_heading = STORES)]
     target_type: Option<String>,
     /// The configuration with the settings of the source [default: --config]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = STORES)]
     source_config: Option<PathBuf>,
     /// The configuration with the settings of the target [default: --config]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = STORES)]
     target_config: Option<PathBuf>,
     /// The source itself: json:DIR or sqlite:FILE
-    #[arg(long, value_name = "URL", conflicts_with_all = ["source_type", "source_config"])]
+    #[arg(long, value_name = "URL", help_heading = STORES)]
+    #[arg(conflicts_with_all = ["source_type", "source_config"])]
     source: Option<String>,
     /// The target itself: json:DIR or sqlite:FILE
-    #[arg(long, value_name = "URL", conflicts_with_all = ["target_type", "target_config"])]
+    #[arg(long, value_name = "URL", help_heading = STORES)]
+    #[arg(conflicts_with_all = ["target_type", "target_config"])]
     target: Option<String>,
 }
 
