@@ -1,1 +1,49 @@
+//! The JSON files storage strategy.
+//!
+//! Documents stand in plain JSON files, in one file or one a collection, and
+//! nothing of ours is in them: any tool can read them, and another tool may
+//! have written them. Beside them stands one set of files of our own:
+//!
+//! - `.meta`: versions, times and digests by id, tombstones, the store's own
+//!   record; written whole at each checkpoint;
+//! - `.journal`: what was committed since, one frame for each group of
+//!   commits, synced before it is acknowledged;
+//! - `.lock`: held by whoever writes.
+//!
+//! Several processes may use one folder. It has to be on a local file system
+//! of a Unix system: network file systems give locks, renames and syncs other
+//! meanings.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod backup;
+mod batch;
+mod cache;
+mod checkpoint;
+mod codec;
+mod config;
+mod documents;
+mod env;
+mod errors;
+mod external;
+mod factory;
+mod folder;
+mod health;
+mod hooks;
+mod index;
+mod journal;
+mod layout;
+mod lock;
+mod meta;
+mod reader;
+mod recovery;
+mod session;
+mod snapshot;
+mod state;
+mod store;
+mod strategy;
+mod table;
+mod writer;
+
+pub use config::{DEFAULT_SINGLE_FILE, Filenames, JsonSettings, StorageType};
+pub use factory::JsonFactory;
+pub use strategy::JsonStrategy;

@@ -1,0 +1,356 @@
+//! Checkpoints: the journal's changes written into the data files.
+//!
+//! New files are written beside the old ones and synced; a synced frame in the
+//! journal names them; only then do they take their places, and a fresh
+//! journal follows. Whoever finds that frame finishes what is left to do, so
+//! a process may be killed between any two steps.
+
+use std::path::Path;
+
+use repo_core::{CollectionName, EntityId, Error, Result};
+
+use crate::backup;
+use crate::env::Env;
+use crate::errors;
+use crate::folder::{self, JOURNAL, META, Signature};
+use crate::hooks::Step;
+use crate::journal::{CheckpointFile, CheckpointOp, Op, append, create_with, frame_of, push_op};
+use crate::layout::Layout;
+use crate::meta::{MetaFile, MetaWriter};
+use crate::recovery::digest_of;
+use crate::snapshot::{Form, SnapshotWriter, short_digest};
+use crate::state::{Collection, DataFile, JournalState, State};
+use crate::table::{NO_DIGEST, Place};
+
+/// How far a checkpoint came when it failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The store is as before; the files beside it were removed.
+    Before(Error),
+    /// The checkpoint frame may be in the journal: nothing more may be
+    /// written by this handle.
+    Within(Error),
+}
+
+/// How the checkpoint frame gets into the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Publish {
+    /// At its end.
+    Append,
+    /// As the only frame of a journal that replaces it: for a store that has
+    /// none, and when the old one is given up.
+    Replace,
+}
+
+/// Writes a checkpoint of `state`. Call it with the exclusive lock held. The
+/// state has to be loaded anew afterwards.
+pub(crate) fn run(env: &Env, state: &State, publish: Publish) -> std::result::Result<(), Failure> {
+    let writer = Writer { env, state, generation: state.generation + 1 };
+    let checkpoint = writer.write_files().map_err(|error| {
+        writer.clean_up();
+        Failure::Before(error)
+    })?;
+    publish_frame(env, state, &checkpoint, publish)?;
+    finish(env, &checkpoint).map_err(Failure::Within)
+}
+
+/// Puts the files of a published checkpoint in their places. Safe to repeat.
+pub(crate) fn finish(env: &Env, checkpoint: &CheckpointOp) -> Result<()> {
+    let names = checkpoint.files.iter().map(|file| file.name.as_str());
+    for name in names.chain([META]) {
+        let beside = env.folder.beside(name);
+        if Signature::of_path(&beside)?.is_some() {
+            folder::rename(&beside, &env.folder.data(name))?;
+            step(env, Step::Renamed)?;
+        }
+    }
+    env.folder.sync()?;
+    step(env, Step::AllRenamed)?;
+    replace_journal(env, checkpoint.generation, None)?;
+    step(env, Step::Finished)
+}
+
+/// Puts a new journal in the place of the old one.
+fn replace_journal(env: &Env, generation: u64, payload: Option<&[u8]>) -> Result<()> {
+    let beside = env.folder.beside(JOURNAL);
+    let file = folder::create(&beside)?;
+    create_with(&file, generation, payload)
+        .map_err(|e| errors::io("write the journal", &beside, e))?;
+    step(env, Step::JournalWritten)?;
+    folder::rename(&beside, &env.folder.journal())?;
+    env.folder.sync()
+}
+
+fn step(env: &Env, step: Step) -> Result<()> {
+    env.hooks.step(step).map_err(|e| errors::io("write a checkpoint", env.folder.path(), e))
+}
+
+fn publish_frame(
+    env: &Env,
+    state: &State,
+    checkpoint: &CheckpointOp,
+    publish: Publish,
+) -> std::result::Result<(), Failure> {
+    let mut payload = Vec::new();
+    push_op(&mut payload, &Op::Checkpoint(checkpoint.clone()));
+    match (&state.journal, publish) {
+        (Some(journal), Publish::Append) => append_frame(env, journal, &payload)?,
+        _ => replace_journal(env, state.generation, Some(&payload)).map_err(Failure::Within)?,
+    }
+    step(env, Step::FramePublished).map_err(Failure::Within)
+}
+
+fn append_frame(
+    env: &Env,
+    journal: &JournalState,
+    payload: &[u8],
+) -> std::result::Result<(), Failure> {
+    let frame = frame_of(journal.generation, journal.sequence + 1, payload);
+    let path = env.folder.journal();
+    let failed = |e| errors::io("write the journal", &path, e);
+    if let Err(error) = append(&journal.file, journal.end, &frame) {
+        let cut = journal.file.set_len(journal.end);
+        let error = failed(error);
+        return Err(if cut.is_ok() { Failure::Before(error) } else { Failure::Within(error) });
+    }
+    env.hooks.count_sync();
+    journal.file.sync_data().map_err(|e| Failure::Within(failed(e)))
+}
+
+/// Writes the files of the next generation beside those of this one.
+struct Writer<'a> {
+    env: &'a Env,
+    state: &'a State,
+    generation: u64,
+}
+
+impl Writer<'_> {
+    fn write_files(&self) -> Result<CheckpointOp> {
+        let env = self.env;
+        let plan = self.plan();
+        let path = env.folder.beside(META);
+        let buffer = env.settings.write_buffer_size.get();
+        let mut meta = MetaWriter::new(
+            folder::create(&path)?,
+            &path,
+            buffer,
+            self.generation,
+            self.state.epoch,
+            self.state.migration.as_ref(),
+            self.state.collections.len(),
+        )?;
+        let mut files = self.write_collections(&plan, &mut meta)?;
+        files.sort_by_key(|(index, _)| *index);
+        let files: Vec<MetaFile> = files.into_iter().map(|(_, file)| file).collect();
+        let meta_crc = meta.finish(&files)?;
+        env.folder.sync()?;
+        step(env, Step::FilesWritten)?;
+        let replaced = self.replaced(&plan, &files)?;
+        backup::keep_copies(env, self.generation, &replaced)?;
+        step(env, Step::BackedUp)?;
+        Ok(CheckpointOp { generation: self.generation, meta_crc, files: replaced })
+    }
+
+    /// The data files of the next generation.
+    fn plan(&self) -> Vec<Planned> {
+        let layout = &self.state.layout;
+        let mut plan: Vec<Planned> = self.state.files.iter().map(Planned::of).collect();
+        if let (Layout::Single(name), true) = (layout, plan.is_empty()) {
+            plan.push(Planned::new(name.clone(), Form::Single));
+        }
+        for (name, collection) in &self.state.collections {
+            let index = match (collection.file, layout) {
+                (Some(index), _) => index,
+                (None, Layout::Single(_)) => 0,
+                (None, Layout::Split(_)) => {
+                    plan.push(Planned::new(layout.file_of(name), Form::Plain));
+                    plan.len() - 1
+                }
+            };
+            if let Some(planned) = plan.get_mut(index) {
+                planned.collections.push(name.clone());
+                planned.rewrite |= collection.dirty || collection.file.is_none();
+            }
+        }
+        plan
+    }
+
+    /// Writes all collections, in the order of their names, into `.meta`, and
+    /// those of changed files into new files.
+    fn write_collections(
+        &self,
+        plan: &[Planned],
+        meta: &mut MetaWriter,
+    ) -> Result<Vec<(usize, MetaFile)>> {
+        let mut open: Option<(usize, SnapshotWriter)> = None;
+        let mut files = Vec::new();
+        for (index, planned) in plan.iter().enumerate().filter(|(_, p)| p.collections.is_empty()) {
+            files.push((index, self.empty_file(planned)?));
+        }
+        for (name, collection) in &self.state.collections {
+            let place = plan.iter().position(|planned| planned.collections.contains(name));
+            let Some((index, planned)) = place.and_then(|at| Some((at, plan.get(at)?))) else {
+                continue;
+            };
+            if planned.rewrite && open.as_ref().is_none_or(|(at, _)| *at != index) {
+                open = Some((index, self.create(planned)?));
+            }
+            let out = open.as_mut().filter(|_| planned.rewrite).map(|(_, writer)| writer);
+            self.write_collection(name, collection, index, out, meta)?;
+            if planned.collections.last() == Some(name) {
+                let file = match open.take_if(|(at, _)| *at == index) {
+                    Some((_, writer)) => self.close(planned, writer)?,
+                    None => self.unchanged(planned)?,
+                };
+                files.push((index, file));
+            }
+        }
+        Ok(files)
+    }
+
+    fn create(&self, planned: &Planned) -> Result<SnapshotWriter> {
+        let path = self.env.folder.beside(&planned.name);
+        let file = folder::create(&path)?;
+        keep_mode(self.env, planned, &file, &path)?;
+        let settings = &self.env.settings;
+        SnapshotWriter::new(
+            file,
+            &path,
+            planned.form,
+            settings.pretty_print,
+            settings.write_buffer_size.get(),
+        )
+    }
+
+    fn close(&self, planned: &Planned, writer: SnapshotWriter) -> Result<MetaFile> {
+        let path = self.env.folder.beside(&planned.name);
+        let (file, digest) = writer.finish()?;
+        let signature = Signature::of_file(&file, &path)?;
+        Ok(MetaFile { name: planned.name.clone(), form: planned.form, signature, digest })
+    }
+
+    fn empty_file(&self, planned: &Planned) -> Result<MetaFile> {
+        match &planned.old {
+            Some(old) => Ok(old.to_meta()),
+            None => self.close(planned, self.create(planned)?),
+        }
+    }
+
+    fn unchanged(&self, planned: &Planned) -> Result<MetaFile> {
+        match &planned.old {
+            Some(old) => Ok(old.to_meta()),
+            None => self.empty_file(planned),
+        }
+    }
+
+    fn write_collection(
+        &self,
+        name: &CollectionName,
+        collection: &Collection,
+        file: usize,
+        mut out: Option<&mut SnapshotWriter>,
+        meta: &mut MetaWriter,
+    ) -> Result<()> {
+        let mut head = collection.head(name);
+        head.file = Some(file);
+        meta.begin(&head, collection.table.records())?;
+        if let Some(out) = &mut out {
+            out.begin(name)?;
+        }
+        let documents = self.state.documents(self.env, collection);
+        for (id, slot, known) in collection.table.after(None) {
+            let (mut slot, mut digest) = (*slot, known);
+            if slot.is_live() && (out.is_some() || digest == NO_DIGEST) {
+                let document = documents.read(&slot)?;
+                if digest == NO_DIGEST {
+                    digest = short_digest(&document);
+                }
+                if let Some(out) = &mut out {
+                    let span = out.entity(&EntityId::new(id)?, &document)?;
+                    slot.offset = span.offset;
+                    slot.len = span.len;
+                    slot.place = Place::Data;
+                }
+            }
+            meta.record(id, &slot, digest)?;
+        }
+        match out {
+            Some(out) => out.end(),
+            None => Ok(()),
+        }
+    }
+
+    /// The files that the checkpoint replaces. What stands in their places is
+    /// read once more: nothing but what this store knows may be overwritten.
+    fn replaced(&self, plan: &[Planned], files: &[MetaFile]) -> Result<Vec<CheckpointFile>> {
+        let mut replaced = Vec::new();
+        for (planned, new) in plan.iter().zip(files) {
+            if planned.old.as_ref().is_some_and(|old| old.to_meta() == *new) {
+                continue;
+            }
+            let place = self.env.folder.data(&planned.name);
+            let there = folder::open_if_there(&place)?;
+            let found = there.map(|file| digest_of(&file, &place)).transpose()?;
+            let old = planned.old.as_ref().map(|old| old.digest);
+            if found != old {
+                return Err(match old {
+                    Some(_) => crate::external::edited(&place),
+                    None => stranger(&place),
+                });
+            }
+            replaced.push(CheckpointFile { name: new.name.clone(), old, new: new.digest });
+        }
+        Ok(replaced)
+    }
+
+    /// Removes what a failed checkpoint left beside the files.
+    fn clean_up(&self) {
+        let plan = self.plan();
+        for name in plan.iter().map(|planned| planned.name.as_str()).chain([META]) {
+            if let Err(error) = folder::remove_if_there(&self.env.folder.beside(name)) {
+                tracing::warn!(%error, "a file of a failed checkpoint could not be removed");
+            }
+        }
+    }
+}
+
+/// A data file of the next generation.
+struct Planned {
+    name: String,
+    form: Form,
+    old: Option<DataFile>,
+    collections: Vec<CollectionName>,
+    rewrite: bool,
+}
+
+impl Planned {
+    fn new(name: String, form: Form) -> Self {
+        Self { name, form, old: None, collections: Vec::new(), rewrite: true }
+    }
+
+    fn of(file: &DataFile) -> Self {
+        let old = Some(file.clone());
+        Self { old, rewrite: false, ..Self::new(file.name.clone(), file.form) }
+    }
+}
+
+fn stranger(path: &Path) -> Error {
+    Error::new(
+        repo_core::ErrorKind::Conflict,
+        "prepare",
+        "a file that is not part of the store stands in the place of a data file",
+    )
+    .with("file", path.display())
+    .hint("move it away, or open the store anew so that it is taken in")
+}
+
+/// A data file keeps the permissions that it has.
+fn keep_mode(env: &Env, planned: &Planned, new: &std::fs::File, path: &Path) -> Result<()> {
+    if planned.old.is_none() {
+        return Ok(());
+    }
+    let place = env.folder.data(&planned.name);
+    std::fs::metadata(&place)
+        .and_then(|old| new.set_permissions(old.permissions()))
+        .map_err(|e| errors::io("create a file", path, e))
+}

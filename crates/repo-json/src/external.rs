@@ -1,0 +1,308 @@
+//! Data files that something else wrote: taken in with versions that rise,
+//! never silently, and never over commits that are only in the journal.
+
+use std::collections::BTreeMap;
+use std::iter::Peekable;
+
+use repo_core::{CollectionName, Error, Result};
+
+use crate::env::Env;
+use crate::errors;
+use crate::layout::Layout;
+use crate::meta::MetaFile;
+use crate::recovery::{open_known, owner, scan};
+use crate::state::{Collection, DataFile, JournalState, Repair, State};
+use crate::table::{NO_DIGEST, Place, Records, ShortDigest, Slot, Table};
+
+/// The collections of a data file.
+pub(crate) type Tables = BTreeMap<CollectionName, Table>;
+
+/// A store without `.meta`: every entity has version 1, its times are those
+/// of its file.
+pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
+    let mut state = State::default();
+    for (name, of) in layout.existing(env, true)? {
+        // A read-only handle never needs the digests.
+        let digests = !env.options.read_only;
+        let Some((data, tables)) = scan(env, &name, of.as_ref(), digests)? else { continue };
+        let index = state.files.len();
+        state.files.push(data);
+        for (name, table) in tables {
+            let collection = Collection::found(env, &name, index, table);
+            state.collections.insert(name, collection);
+        }
+    }
+    if state.exists() {
+        state.repair = Repair::Rebase;
+    }
+    Ok(state)
+}
+
+/// Opens the data files of a state that was read from `.meta` and journal,
+/// and takes in what was edited.
+pub(crate) fn attach(
+    env: &Env,
+    layout: &Layout,
+    mut state: State,
+    files: &[MetaFile],
+) -> Result<State> {
+    for (index, file) in files.iter().enumerate() {
+        let path = env.folder.data(&file.name);
+        if let Some(data) = open_known(&path, file)? {
+            state.files.push(data);
+            continue;
+        }
+        refuse_over_journal(&state, &path)?;
+        let of = if file.form == crate::snapshot::Form::Single { None } else { owner(&state, index) };
+        let (data, tables) =
+            scan(env, &file.name, of.as_ref(), true)?.ok_or_else(|| missing(&path))?;
+        take_in(env, &mut state, data, tables, &mut KnownDigests)?;
+    }
+    take_in_new_files(env, layout, &mut state)?;
+    Ok(state)
+}
+
+/// Split files of declared collections that came since the last checkpoint.
+fn take_in_new_files(env: &Env, layout: &Layout, state: &mut State) -> Result<()> {
+    let Layout::Split(_) = layout else { return Ok(()) };
+    for (name, of) in layout.existing(env, false)? {
+        if state.files.iter().any(|file| file.name == name) {
+            continue;
+        }
+        refuse_over_journal(state, &env.folder.data(&name))?;
+        if let Some((data, tables)) = scan(env, &name, of.as_ref(), true)? {
+            take_in(env, state, data, tables, &mut KnownDigests)?;
+        }
+    }
+    let known = |name: &CollectionName| state.collections.contains_key(name);
+    let strangers: Vec<_> = layout.strangers(env)?.into_iter().filter(|n| !known(n)).collect();
+    for stranger in strangers {
+        state.notices.push(format!(
+            "{stranger}.json is not part of the store; name it in filenames.split_files to take \
+             it in"
+        ));
+    }
+    Ok(())
+}
+
+fn refuse_over_journal(state: &State, path: &std::path::Path) -> Result<()> {
+    match &state.journal {
+        Some(journal) if journal.has_records => Err(edited(path)),
+        _ => Ok(()),
+    }
+}
+
+/// The error for a data file that was edited while commits wait in the
+/// journal.
+pub(crate) fn edited(path: &std::path::Path) -> Error {
+    errors::corrupt(
+        "open the store",
+        path,
+        0,
+        "the data file was changed by something else while commits were not yet written into it",
+    )
+    .hint(
+        "run `repoctl resolve --keep file` to take the file as it is, or `--keep journal` to put \
+         the commits over it; nothing was changed so far",
+    )
+}
+
+fn missing(path: &std::path::Path) -> Error {
+    errors::corrupt("open the store", path, 0, "a data file of the store is missing").hint(
+        "put the file back; if all of its entities are meant to be gone, put a file with {} there",
+    )
+}
+
+/// How an edited file is weighed against what the store knows.
+pub(crate) trait Weigh {
+    /// The digest of the document of a known record.
+    fn digest(
+        &mut self,
+        state: &State,
+        collection: &Collection,
+        id: &str,
+        slot: &Slot,
+        known: ShortDigest,
+    ) -> Result<ShortDigest>;
+
+    /// Whether the known record stays whatever the file says.
+    fn stays(&self, collection: &CollectionName, id: &str) -> bool;
+}
+
+/// The file decides; all digests are known from `.meta`.
+pub(crate) struct KnownDigests;
+
+impl Weigh for KnownDigests {
+    fn digest(
+        &mut self,
+        _: &State,
+        _: &Collection,
+        _: &str,
+        _: &Slot,
+        known: ShortDigest,
+    ) -> Result<ShortDigest> {
+        Ok(known)
+    }
+
+    fn stays(&self, _: &CollectionName, _: &str) -> bool {
+        false
+    }
+}
+
+/// Replaces what is known of a data file by what it holds now.
+pub(crate) fn take_in(
+    env: &Env,
+    state: &mut State,
+    data: DataFile,
+    mut tables: Tables,
+    weigh: &mut dyn Weigh,
+) -> Result<()> {
+    let index = state.files.len();
+    let path = data.path.clone();
+    let time = data.signature.mtime_micros();
+    let known: Vec<CollectionName> = state
+        .collections
+        .iter()
+        .filter(|(name, c)| c.file == Some(index) || tables.contains_key(*name))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut seen = Differences::default();
+    for name in known {
+        let found = tables.remove(&name).unwrap_or_default();
+        let Some(collection) = state.collections.get(&name) else { continue };
+        let merge = Merge { state, collection, name: &name, time };
+        let (table, differences) = merge.run(&found, weigh)?;
+        seen.add(&differences);
+        if let Some(collection) = state.collections.get_mut(&name) {
+            collection.dirty |= differences.kept > 0;
+            collection.table = table;
+            collection.file = Some(index);
+            collection.indexes = None;
+        }
+    }
+    for (name, table) in tables {
+        seen.added += table.live();
+        state.collections.insert(name.clone(), Collection::found(env, &name, index, table));
+    }
+    state.files.push(data);
+    state.repair = Repair::Rebase;
+    let notice = format!(
+        "{} was changed by something else and taken in: {} changed, {} added, {} removed",
+        path.display(),
+        seen.changed,
+        seen.added,
+        seen.removed
+    );
+    tracing::warn!(file = %path.display(), changed = seen.changed, added = seen.added,
+        removed = seen.removed, "a data file was changed by something else and taken in");
+    state.notices.push(notice);
+    Ok(())
+}
+
+/// How many records an edited file changes.
+#[derive(Debug, Default)]
+struct Differences {
+    changed: u64,
+    added: u64,
+    removed: u64,
+    /// Records that stay although the file says otherwise.
+    kept: u64,
+}
+
+impl Differences {
+    fn add(&mut self, other: &Self) {
+        self.changed += other.changed;
+        self.added += other.added;
+        self.removed += other.removed;
+        self.kept += other.kept;
+    }
+}
+
+/// Merges what is known of a collection with what its file holds.
+struct Merge<'a> {
+    state: &'a State,
+    collection: &'a Collection,
+    name: &'a CollectionName,
+    /// The modification time of the file, in microseconds since 1970.
+    time: i64,
+}
+
+type Item<'t> = (&'t str, &'t Slot, ShortDigest);
+
+impl Merge<'_> {
+    fn run(&self, found: &Table, weigh: &mut dyn Weigh) -> Result<(Table, Differences)> {
+        let mut known = self.collection.table.after(None).peekable();
+        let mut found = found.after(None).peekable();
+        let mut table = Table::default();
+        let mut differences = Differences::default();
+        while let Some((known, found)) = next_pair(&mut known, &mut found) {
+            let id = known.or(found).map_or("", |item| item.0);
+            let (slot, digest) = match known {
+                Some(known) if weigh.stays(self.name, id) => {
+                    differences.kept += 1;
+                    (*known.1, known.2)
+                }
+                _ => self.choose(known, found, weigh, &mut differences)?,
+            };
+            table.push(id, slot, digest);
+        }
+        Ok((table, differences))
+    }
+
+    fn choose(
+        &self,
+        known: Option<Item<'_>>,
+        found: Option<Item<'_>>,
+        weigh: &mut dyn Weigh,
+        differences: &mut Differences,
+    ) -> Result<(Slot, ShortDigest)> {
+        Ok(match (known, found) {
+            (Some((_, old, _)), None) if !old.is_live() => (*old, NO_DIGEST),
+            (Some((_, old, _)), None) => {
+                differences.removed += 1;
+                (Slot::tombstone(old.version.saturating_add(1), self.time), NO_DIGEST)
+            }
+            (Some((id, old, known)), Some((_, new, digest))) if old.is_live() => {
+                let known = weigh.digest(self.state, self.collection, id, old, known)?;
+                let created_at = old.created_at;
+                if known == digest {
+                    let (version, updated_at) = (old.version, old.updated_at);
+                    (Slot { version, created_at, updated_at, ..*new }, digest)
+                } else {
+                    differences.changed += 1;
+                    (Slot { version: old.version.saturating_add(1), created_at, ..*new }, digest)
+                }
+            }
+            (old, Some((_, new, digest))) => {
+                differences.added += 1;
+                let last = old.map_or(self.collection.floor, |(_, old, _)| old.version);
+                (Slot { version: last.saturating_add(1), ..*new }, digest)
+            }
+            (None, None) => (Slot { place: Place::Gone, ..Slot::tombstone(1, 0) }, NO_DIGEST),
+        })
+    }
+}
+
+/// The next id of two ordered sequences, with what each has of it.
+fn next_pair<'t>(
+    known: &mut Peekable<Records<'t>>,
+    found: &mut Peekable<Records<'t>>,
+) -> Option<(Option<Item<'t>>, Option<Item<'t>>)> {
+    use std::cmp::Ordering;
+    let order = match (known.peek(), found.peek()) {
+        (None, None) => return None,
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (Some(known), Some(found)) => known.0.cmp(found.0),
+    };
+    Some(match order {
+        Ordering::Less => (known.next(), None),
+        Ordering::Greater => (None, found.next()),
+        Ordering::Equal => (known.next(), found.next()),
+    })
+}
+
+/// Whether the journal has frames that a resolution has to weigh.
+pub(crate) fn has_commits(journal: Option<&JournalState>) -> bool {
+    journal.is_some_and(|journal| journal.has_records)
+}

@@ -1,0 +1,68 @@
+//! The factory of the JSON strategy.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use repo_core::{Error, ErrorKind, OpenOptions, Result, StorageStrategy, StrategyFactory};
+use serde_json::{Value as Json, json};
+
+use crate::config::JsonSettings;
+use crate::env::Env;
+use crate::errors;
+use crate::hooks::Hooks;
+use crate::strategy::JsonStrategy;
+
+/// Opens stores of JSON files: `storage.strategy: "json"`, `json:DIR`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JsonFactory;
+
+#[async_trait]
+impl StrategyFactory for JsonFactory {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn summary(&self) -> &'static str {
+        "JSON files that any tool can read, with a journal beside them"
+    }
+
+    fn settings_key(&self) -> &'static str {
+        "json_strategy"
+    }
+
+    fn check(&self, settings: &Json) -> Result<()> {
+        JsonSettings::read(settings).map(|_| ())
+    }
+
+    fn settings_schema(&self) -> Json {
+        schemars::schema_for!(JsonSettings).to_value()
+    }
+
+    fn settings_from_url(&self, url: &str) -> Result<Option<Json>> {
+        let Some(folder) = url.strip_prefix("json:") else { return Ok(None) };
+        if folder.is_empty() {
+            return Err(Error::new(
+                ErrorKind::ConfigInvalid,
+                "choose a strategy",
+                "the URL names no folder",
+            )
+            .with("url", url)
+            .hint("a JSON store is named like json:DIR"));
+        }
+        Ok(Some(json!({ "storage_type": "detect", "base_path": folder })))
+    }
+
+    async fn open(
+        &self,
+        settings: &Json,
+        options: OpenOptions,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        let settings = JsonSettings::read(settings)?;
+        let env = Env::new(settings, options, Hooks::default());
+        let location = env.location.clone();
+        let opened = tokio::task::spawn_blocking(move || JsonStrategy::open(env))
+            .await
+            .map_err(|_| errors::interrupted("open the store", &location))?;
+        Ok(Arc::new(opened?))
+    }
+}

@@ -1,0 +1,217 @@
+//! The folder of a store: the names of its files, how they are made, and the
+//! signature by which an unchanged file is known again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use repo_core::Result;
+
+use crate::errors;
+
+/// Mode of every file made here: the owner alone.
+const FILE_MODE: u32 = 0o600;
+/// Mode of every folder made here.
+const FOLDER_MODE: u32 = 0o700;
+
+/// The folder of a store.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A data file.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The file that a checkpoint writes beside `name` before it takes the
+    /// place.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.path.join(format!(".{}.new", name.trim_start_matches('.')))
+    }
+
+    pub(crate) fn meta(&self) -> PathBuf {
+        self.path.join(META)
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.path.join(JOURNAL)
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.path.join(LOCK)
+    }
+
+    /// Makes the folder, and those it stands in, where they are missing.
+    pub(crate) fn make(&self) -> Result<()> {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(FOLDER_MODE)
+            .create(&self.path)
+            .map_err(|e| errors::io("prepare", &self.path, not_a_folder(&self.path, e)))?;
+        match self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            Some(parent) => sync_folder(parent),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes renames and new names within the folder durable.
+    pub(crate) fn sync(&self) -> Result<()> {
+        sync_folder(&self.path)
+    }
+
+    /// `json:` and the absolute path: the same for every way to name one
+    /// folder, also before it is there.
+    pub(crate) fn location(&self) -> String {
+        let absolute = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        let mut missing = PathBuf::new();
+        let known = absolute.ancestors().find_map(|ancestor| {
+            let real = ancestor.canonicalize().ok();
+            if real.is_none()
+                && let Some(name) = ancestor.file_name()
+            {
+                missing = Path::new(name).join(&missing);
+            }
+            real
+        });
+        let path = known.map_or(absolute.clone(), |known| known.join(&missing));
+        let text = path.display().to_string();
+        format!("json:{}", text.strip_suffix('/').unwrap_or(&text))
+    }
+}
+
+/// Name of the file with versions, times and digests.
+pub(crate) const META: &str = ".meta";
+/// Name of the append-only journal.
+pub(crate) const JOURNAL: &str = ".journal";
+/// Name of the file that is locked; it is never renamed.
+pub(crate) const LOCK: &str = ".lock";
+
+/// `AlreadyExists` from making a folder means that a file stands there.
+fn not_a_folder(path: &Path, error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::AlreadyExists && !path.is_dir() {
+        return io::Error::from(io::ErrorKind::NotADirectory);
+    }
+    error
+}
+
+fn sync_folder(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|e| errors::io("sync a folder", path, e))
+}
+
+/// Makes a new, empty file for reading and writing, or empties the one that a
+/// broken-off checkpoint left.
+pub(crate) fn create(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(FILE_MODE)
+        .open(path)
+        .map_err(|e| errors::io("create a file", path, e))
+}
+
+/// Opens or makes a file without touching its content.
+pub(crate) fn open_or_create(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(path)
+        .map_err(|e| errors::io("create a file", path, e))
+}
+
+/// Opens a file for reading; `None` when it is not there.
+pub(crate) fn open_if_there(path: &Path) -> Result<Option<File>> {
+    open_with(OpenOptions::new().read(true), path)
+}
+
+/// Opens a file for reading and writing; `None` when it is not there.
+pub(crate) fn open_for_writing(path: &Path) -> Result<Option<File>> {
+    open_with(OpenOptions::new().read(true).write(true), path)
+}
+
+fn open_with(options: &OpenOptions, path: &Path) -> Result<Option<File>> {
+    let file = match options.open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(errors::io("open a file", path, e)),
+    };
+    let regular = file.metadata().map_err(|e| errors::io("open a file", path, e))?.is_file();
+    if regular {
+        return Ok(Some(file));
+    }
+    Err(errors::io("open a file", path, io::Error::from(io::ErrorKind::IsADirectory)))
+}
+
+/// Removes a file; one that is not there is fine.
+pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(errors::io("remove a file", path, e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts one file in the place of another.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).map_err(|e| errors::io("rename a file", to, e))
+}
+
+/// Size, modification time and inode of a file. A file whose signature is
+/// unchanged is taken as unchanged; otherwise its digest decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Signature {
+    pub(crate) len: u64,
+    pub(crate) mtime_secs: i64,
+    pub(crate) mtime_nanos: u32,
+    pub(crate) inode: u64,
+}
+
+impl Signature {
+    pub(crate) fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            len: metadata.len(),
+            mtime_secs: metadata.mtime(),
+            mtime_nanos: u32::try_from(metadata.mtime_nsec()).unwrap_or(0),
+            inode: metadata.ino(),
+        }
+    }
+
+    pub(crate) fn of_file(file: &File, path: &Path) -> Result<Self> {
+        let metadata = file.metadata().map_err(|e| errors::io("look at a file", path, e))?;
+        Ok(Self::of(&metadata))
+    }
+
+    /// The signature of what stands under a path now; `None` for nothing.
+    pub(crate) fn of_path(path: &Path) -> Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Some(Self::of(&metadata))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(errors::io("look at a file", path, e)),
+        }
+    }
+
+    /// The modification time in microseconds since 1970.
+    pub(crate) fn mtime_micros(&self) -> i64 {
+        let micros = i64::from(self.mtime_nanos / 1_000);
+        self.mtime_secs.saturating_mul(1_000_000).saturating_add(micros)
+    }
+}

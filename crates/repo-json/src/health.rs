@@ -1,0 +1,61 @@
+//! What a health check sees.
+
+use repo_core::{Health, HealthCheck};
+
+use crate::folder::Signature;
+use crate::state::{Repair, State};
+use crate::store::Store;
+
+/// Looks at a store without changing anything.
+pub(crate) fn check(store: &Store) -> Health {
+    let caught_up = match store.poisoned() {
+        Some(reason) => Err(format!("the store stopped after a failed write: {reason}")),
+        None => store.catch_up("health").map_err(|error| error.to_string()),
+    };
+    let state = store.state();
+    let mut checks = vec![read_check(&state, caught_up), journal_check(store, &state)];
+    checks.extend(state.files.iter().map(|file| {
+        let now = Signature::of_path(&file.path);
+        let ok = matches!(&now, Ok(Some(now)) if *now == file.signature);
+        let detail = match now {
+            Ok(Some(_)) if ok => format!("{}: {} bytes", file.name, file.signature.len),
+            Ok(Some(_)) => format!("{}: changed by something else", file.name),
+            Ok(None) => format!("{}: missing", file.name),
+            Err(error) => error.to_string(),
+        };
+        HealthCheck { name: "data file", ok, detail }
+    }));
+    checks.extend(state.notices.iter().map(|notice| HealthCheck {
+        name: "notice",
+        ok: true,
+        detail: notice.clone(),
+    }));
+    Health { checks }
+}
+
+fn read_check(state: &State, caught_up: Result<(), String>) -> HealthCheck {
+    let records: u64 = state.collections.values().map(|c| c.table.records()).sum();
+    let (ok, detail) = match caught_up {
+        Ok(()) if !state.exists() => (true, "there is no store yet".to_owned()),
+        Ok(()) => (true, format!("{records} records in {} collections", state.collections.len())),
+        Err(reason) => (false, reason),
+    };
+    HealthCheck { name: "store", ok, detail }
+}
+
+fn journal_check(store: &Store, state: &State) -> HealthCheck {
+    let detail = match &state.journal {
+        None => "none yet".to_owned(),
+        Some(journal) if journal.torn > 0 => format!(
+            "{} bytes since the last checkpoint, and {} bytes of a torn write that the next \
+             writer drops",
+            journal.end, journal.torn
+        ),
+        Some(_) if matches!(state.repair, Repair::Finish(_)) => {
+            "ends with a checkpoint that was broken off; the next writer finishes it".to_owned()
+        }
+        Some(journal) if journal.is_empty() => "empty".to_owned(),
+        Some(journal) => format!("{} bytes since the last checkpoint", journal.end),
+    };
+    HealthCheck { name: "journal", ok: store.poisoned().is_none(), detail }
+}

@@ -1,0 +1,188 @@
+//! What a frame says: changes of records, and of the store's own record.
+
+use repo_core::MigrationState;
+
+use crate::codec::{Put as _, Take};
+use crate::snapshot::FileDigest;
+
+/// One change. Times are microseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Op<'a> {
+    /// A live record.
+    Put {
+        collection: &'a str,
+        id: &'a str,
+        version: u64,
+        created_at: i64,
+        updated_at: i64,
+        document: &'a str,
+    },
+    /// A tombstone.
+    Delete { collection: &'a str, id: &'a str, version: u64, deleted_at: i64 },
+    /// A collection was made, or its schema changed.
+    Prepare { collection: &'a str, schema_version: u32, shape: u64 },
+    /// A floor was raised.
+    Floor { collection: &'a str, floor: u64 },
+    /// Tombstones written before a moment were removed.
+    Purge { collection: &'a str, older_than: i64 },
+    /// The migration state was set or cleared.
+    Migration(Option<MigrationState>),
+    /// The files of the next generation are complete beside the old ones.
+    Checkpoint(CheckpointOp),
+}
+
+/// What the checkpoint frame names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CheckpointOp {
+    pub(crate) generation: u64,
+    /// The checksum at the end of the new `.meta`.
+    pub(crate) meta_crc: u32,
+    /// The data files that are replaced.
+    pub(crate) files: Vec<CheckpointFile>,
+}
+
+/// A data file that a checkpoint replaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CheckpointFile {
+    pub(crate) name: String,
+    /// What stood there before; `None` for nothing.
+    pub(crate) old: Option<FileDigest>,
+    pub(crate) new: FileDigest,
+}
+
+const PUT: u8 = 1;
+const DELETE: u8 = 2;
+const PREPARE: u8 = 3;
+const FLOOR: u8 = 4;
+const PURGE: u8 = 5;
+const MIGRATION: u8 = 6;
+const CHECKPOINT: u8 = 7;
+
+/// Appends a change to a payload.
+pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
+    match op {
+        Op::Put { collection, id, version, created_at, updated_at, document } => {
+            out.put_u8(PUT);
+            out.put_text(collection);
+            out.put_text(id);
+            out.put_u64(*version);
+            out.put_i64(*created_at);
+            out.put_i64(*updated_at);
+            out.put_text(document);
+        }
+        Op::Delete { collection, id, version, deleted_at } => {
+            out.put_u8(DELETE);
+            out.put_text(collection);
+            out.put_text(id);
+            out.put_u64(*version);
+            out.put_i64(*deleted_at);
+        }
+        Op::Prepare { collection, schema_version, shape } => {
+            out.put_u8(PREPARE);
+            out.put_text(collection);
+            out.put_u32(*schema_version);
+            out.put_u64(*shape);
+        }
+        Op::Floor { collection, floor } => {
+            out.put_u8(FLOOR);
+            out.put_text(collection);
+            out.put_u64(*floor);
+        }
+        Op::Purge { collection, older_than } => {
+            out.put_u8(PURGE);
+            out.put_text(collection);
+            out.put_i64(*older_than);
+        }
+        Op::Migration(state) => {
+            out.put_u8(MIGRATION);
+            out.put_u8(u8::from(state.is_some()));
+            if let Some(state) = state {
+                out.put_text(&state.plan);
+                out.put_text(&state.progress);
+            }
+        }
+        Op::Checkpoint(checkpoint) => push_checkpoint(out, checkpoint),
+    }
+}
+
+fn push_checkpoint(out: &mut Vec<u8>, checkpoint: &CheckpointOp) {
+    out.put_u8(CHECKPOINT);
+    out.put_u64(checkpoint.generation);
+    out.put_u32(checkpoint.meta_crc);
+    out.put_u32(u32::try_from(checkpoint.files.len()).unwrap_or(u32::MAX));
+    for file in &checkpoint.files {
+        out.put_text(&file.name);
+        out.put_u8(u8::from(file.old.is_some()));
+        out.extend_from_slice(&file.old.unwrap_or_default());
+        out.extend_from_slice(&file.new);
+    }
+}
+
+/// Reads the changes of a payload. A put comes with the place of its document
+/// in the payload. `None` for an item that cannot be read; it is the last.
+pub(crate) fn decode_ops(payload: &[u8]) -> impl Iterator<Item = Option<(Op<'_>, usize)>> {
+    let mut take = Take::new(payload);
+    let mut broken = false;
+    std::iter::from_fn(move || {
+        if broken || take.is_empty() {
+            return None;
+        }
+        let op = decode(&mut take);
+        broken = op.is_none();
+        Some(op)
+    })
+}
+
+fn decode<'a>(take: &mut Take<'a>) -> Option<(Op<'a>, usize)> {
+    let op = match take.u8()? {
+        PUT => Op::Put {
+            collection: take.text()?,
+            id: take.text()?,
+            version: take.u64()?,
+            created_at: take.i64()?,
+            updated_at: take.i64()?,
+            document: take.text()?,
+        },
+        DELETE => Op::Delete {
+            collection: take.text()?,
+            id: take.text()?,
+            version: take.u64()?,
+            deleted_at: take.i64()?,
+        },
+        PREPARE => Op::Prepare {
+            collection: take.text()?,
+            schema_version: take.u32()?,
+            shape: take.u64()?,
+        },
+        FLOOR => Op::Floor { collection: take.text()?, floor: take.u64()? },
+        PURGE => Op::Purge { collection: take.text()?, older_than: take.i64()? },
+        MIGRATION => Op::Migration(match take.u8()? {
+            0 => None,
+            _ => Some(MigrationState {
+                plan: take.text()?.to_owned(),
+                progress: take.text()?.to_owned(),
+            }),
+        }),
+        CHECKPOINT => Op::Checkpoint(decode_checkpoint(take)?),
+        _ => return None,
+    };
+    let document_at = match &op {
+        Op::Put { document, .. } => take.position() - document.len(),
+        _ => take.position(),
+    };
+    Some((op, document_at))
+}
+
+fn decode_checkpoint(take: &mut Take<'_>) -> Option<CheckpointOp> {
+    let generation = take.u64()?;
+    let meta_crc = take.u32()?;
+    let files = (0..take.u32()?)
+        .map(|_| {
+            let name = take.text()?.to_owned();
+            let had_old = take.u8()? != 0;
+            let old: FileDigest = take.array()?;
+            Some(CheckpointFile { name, old: had_old.then_some(old), new: take.array()? })
+        })
+        .collect::<Option<_>>()?;
+    Some(CheckpointOp { generation, meta_crc, files })
+}

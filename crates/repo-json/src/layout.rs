@@ -1,0 +1,165 @@
+//! Which data files a store has, and under which names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+
+use repo_core::{CollectionName, Error, ErrorKind, Result};
+
+use crate::config::{DEFAULT_SINGLE_FILE, StorageType};
+use crate::env::Env;
+use crate::errors;
+use crate::meta::Meta;
+use crate::snapshot::Form;
+
+/// Where collections are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// All in the file of this name.
+    Single(String),
+    /// Each in a file of its own; those that are not named here in
+    /// `<collection>.json`.
+    Split(BTreeMap<CollectionName, String>),
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self::Single(DEFAULT_SINGLE_FILE.to_owned())
+    }
+}
+
+impl Layout {
+    /// The layout of a store: as configured, or as found.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` when the store was made in another layout.
+    pub(crate) fn resolve(env: &Env, meta: Option<&Meta>) -> Result<Self> {
+        let names = &env.settings.filenames;
+        let found = meta.filter(|meta| !meta.files.is_empty()).map(Self::of_meta);
+        let layout = match env.settings.storage_type {
+            StorageType::SingleFile => Self::Single(names.single_file.clone()),
+            StorageType::SplitFiles => Self::Split(names.split_files.clone()),
+            StorageType::Detect => {
+                return match found {
+                    Some(found) => Ok(found),
+                    None => Self::detect(env),
+                };
+            }
+        };
+        match found {
+            Some(found) if !layout.agrees_with(&found) => Err(Error::new(
+                ErrorKind::ConfigInvalid,
+                "open the store",
+                "the store in this folder was made with other files than the configuration names",
+            )
+            .with("store", &env.location)
+            .with("found", found.describe())
+            .with("configured", layout.describe())
+            .hint("set storage_type and filenames as the store has them, or name it json:DIR")),
+            _ => Ok(layout),
+        }
+    }
+
+    fn of_meta(meta: &Meta) -> Self {
+        if let Some(single) = meta.files.iter().find(|file| file.form == Form::Single) {
+            return Self::Single(single.name.clone());
+        }
+        let named = |head: &crate::meta::CollectionHead| {
+            let file = meta.files.get(head.file?)?;
+            Some((head.name.clone(), file.name.clone()))
+        };
+        Self::Split(meta.collections.iter().filter_map(|c| named(&c.head)).collect())
+    }
+
+    /// Whether the files found are the ones this layout names.
+    fn agrees_with(&self, found: &Self) -> bool {
+        match (self, found) {
+            (Self::Single(mine), Self::Single(theirs)) => mine == theirs,
+            (Self::Split(_), Self::Split(theirs)) => {
+                theirs.iter().all(|(collection, file)| self.file_of(collection) == *file)
+            }
+            _ => false,
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Single(name) => format!("single_file {name}"),
+            Self::Split(names) if names.is_empty() => "split_files".to_owned(),
+            Self::Split(names) => {
+                let names: Vec<&str> = names.values().map(String::as_str).collect();
+                format!("split_files {}", names.join(", "))
+            }
+        }
+    }
+
+    /// What a folder without `.meta` holds: a single file goes before split
+    /// ones; an empty folder becomes a single file.
+    fn detect(env: &Env) -> Result<Self> {
+        let names = &env.settings.filenames;
+        let single = Self::Single(names.single_file.clone());
+        if env.folder.data(&names.single_file).is_file() {
+            return Ok(single);
+        }
+        let split = Self::Split(names.split_files.clone());
+        Ok(if split.existing(env, true)?.is_empty() { single } else { split })
+    }
+
+    /// The name of the file that a collection is kept in.
+    pub(crate) fn file_of(&self, collection: &CollectionName) -> String {
+        match self {
+            Self::Single(name) => name.clone(),
+            Self::Split(names) => {
+                names.get(collection).cloned().unwrap_or_else(|| format!("{collection}.json"))
+            }
+        }
+    }
+
+    /// The data files that are there, with the collection of a split one.
+    /// `strangers`: also files of collections that are neither declared nor
+    /// named in the configuration.
+    pub(crate) fn existing(
+        &self,
+        env: &Env,
+        strangers: bool,
+    ) -> Result<Vec<(String, Option<CollectionName>)>> {
+        let names = match self {
+            Self::Split(names) => names,
+            Self::Single(name) => {
+                let there = env.folder.data(name).exists();
+                return Ok(there.then(|| (name.clone(), None)).into_iter().collect());
+            }
+        };
+        let mut collections: BTreeSet<CollectionName> = names.keys().cloned().collect();
+        collections.extend(env.options.schemas.iter().map(|schema| schema.collection.clone()));
+        if strangers && names.is_empty() {
+            collections.extend(self.strangers(env)?);
+        }
+        let files = collections.into_iter().map(|name| (self.file_of(&name), Some(name)));
+        Ok(files.filter(|(file, _)| env.folder.data(file).exists()).collect())
+    }
+
+    /// The collections of all files of the folder that are named like one.
+    pub(crate) fn strangers(&self, env: &Env) -> Result<Vec<CollectionName>> {
+        let path = env.folder.path();
+        let failed = |e| errors::io("read the folder", path, e);
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(failed(e)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let collection = stem.and_then(|stem| CollectionName::new(stem).ok());
+            if let Some(collection) = collection
+                && entry.path().is_file()
+            {
+                found.push(collection);
+            }
+        }
+        Ok(found)
+    }
+}

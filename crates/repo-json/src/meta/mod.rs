@@ -1,0 +1,66 @@
+//! `.meta`: everything of a store that is not a document. Versions, times and
+//! digests by id, tombstones, floors, the store's own record, and the digests
+//! of the data files that it belongs to. Written whole at each checkpoint.
+
+mod read;
+mod write;
+
+use repo_core::{CollectionName, MigrationState};
+
+pub(crate) use read::read_meta;
+pub(crate) use write::MetaWriter;
+
+use crate::folder::Signature;
+use crate::snapshot::{FileDigest, Form};
+use crate::table::Table;
+
+/// The version of the layout that this software reads and writes.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+
+const MAGIC: &[u8; 8] = b"REPOMETA";
+
+/// Stands for "in no file yet".
+const NO_FILE: u32 = u32::MAX;
+
+/// The content of `.meta`.
+#[derive(Debug)]
+pub(crate) struct Meta {
+    /// Counts the checkpoints; the journal with the same number holds what
+    /// came after.
+    pub(crate) generation: u64,
+    pub(crate) epoch: u64,
+    pub(crate) migration: Option<MigrationState>,
+    pub(crate) collections: Vec<MetaCollection>,
+    pub(crate) files: Vec<MetaFile>,
+    /// The checksum at its end.
+    pub(crate) crc: u32,
+}
+
+/// What is kept of one prepared collection.
+#[derive(Debug)]
+pub(crate) struct MetaCollection {
+    pub(crate) head: CollectionHead,
+    pub(crate) table: Table,
+}
+
+/// What is kept of one prepared collection besides its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CollectionHead {
+    pub(crate) name: CollectionName,
+    pub(crate) schema_version: u32,
+    pub(crate) floor: u64,
+    /// Fingerprint of the id field and the indexes it was prepared with.
+    pub(crate) shape: u64,
+    /// The place of its data file among [`Meta::files`].
+    pub(crate) file: Option<usize>,
+}
+
+/// A data file as it was when `.meta` was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MetaFile {
+    pub(crate) name: String,
+    pub(crate) form: Form,
+    pub(crate) signature: Signature,
+    pub(crate) digest: FileDigest,
+}
+

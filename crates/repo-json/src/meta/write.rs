@@ -1,0 +1,100 @@
+//! Writing `.meta`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use repo_core::{MigrationState, Result};
+
+use super::{CollectionHead, LAYOUT_VERSION, MAGIC, MetaFile, NO_FILE};
+use crate::codec::{Put as _, SummedWriter};
+use crate::errors;
+use crate::table::{Place, ShortDigest, Slot};
+
+/// Writes `.meta` from front to back: the head, each collection with its
+/// records, the data files, the checksum.
+pub(crate) struct MetaWriter {
+    out: SummedWriter<BufWriter<File>>,
+    path: PathBuf,
+    buffer: Vec<u8>,
+}
+
+impl MetaWriter {
+    pub(crate) fn new(
+        file: File,
+        path: &Path,
+        buffer_bytes: usize,
+        generation: u64,
+        epoch: u64,
+        migration: Option<&MigrationState>,
+        collections: usize,
+    ) -> Result<Self> {
+        let out = SummedWriter::new(BufWriter::with_capacity(buffer_bytes, file));
+        let mut writer = Self { out, path: path.to_owned(), buffer: Vec::new() };
+        let head = &mut writer.buffer;
+        head.extend_from_slice(MAGIC);
+        head.put_u32(LAYOUT_VERSION);
+        head.put_u64(generation);
+        head.put_u64(epoch);
+        head.put_u8(u8::from(migration.is_some()));
+        if let Some(migration) = migration {
+            head.put_text(&migration.plan);
+            head.put_text(&migration.progress);
+        }
+        head.put_u32(u32::try_from(collections).unwrap_or(u32::MAX));
+        writer.flush()?;
+        Ok(writer)
+    }
+
+    /// Begins a collection; exactly `records` records follow, ids ascending.
+    pub(crate) fn begin(&mut self, head: &CollectionHead, records: u64) -> Result<()> {
+        self.buffer.put_text(head.name.as_str());
+        self.buffer.put_u32(head.schema_version);
+        self.buffer.put_u64(head.floor);
+        self.buffer.put_u64(head.shape);
+        let file = head.file.and_then(|file| u32::try_from(file).ok());
+        self.buffer.put_u32(file.unwrap_or(NO_FILE));
+        self.buffer.put_u64(records);
+        self.flush()
+    }
+
+    pub(crate) fn record(&mut self, id: &str, slot: &Slot, digest: ShortDigest) -> Result<()> {
+        self.buffer.put_u64(slot.version);
+        self.buffer.put_i64(slot.created_at);
+        self.buffer.put_i64(slot.updated_at);
+        self.buffer.put_u64(slot.offset);
+        self.buffer.put_u32(slot.len);
+        self.buffer.put_u8(u8::from(slot.place == Place::Data));
+        self.buffer.extend_from_slice(&digest);
+        self.buffer.put_text(id);
+        self.flush()
+    }
+
+    /// Writes the data files and the checksum, syncs, and gives the checksum.
+    pub(crate) fn finish(mut self, files: &[MetaFile]) -> Result<u32> {
+        self.buffer.put_u32(u32::try_from(files.len()).unwrap_or(u32::MAX));
+        for file in files {
+            self.buffer.put_text(&file.name);
+            self.buffer.put_u8(file.form.code());
+            self.buffer.put_u64(file.signature.len);
+            self.buffer.put_i64(file.signature.mtime_secs);
+            self.buffer.put_u32(file.signature.mtime_nanos);
+            self.buffer.put_u64(file.signature.inode);
+            self.buffer.extend_from_slice(&file.digest);
+        }
+        self.flush()?;
+        let crc = self.out.crc();
+        self.buffer.put_u32(crc);
+        self.flush()?;
+        let failed = |e| errors::io("write .meta", &self.path, e);
+        let file = self.out.into_inner().into_inner().map_err(|e| failed(e.into_error()))?;
+        file.sync_all().map_err(failed)?;
+        Ok(crc)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let written = self.out.write_all(&self.buffer);
+        self.buffer.clear();
+        written.map_err(|e| errors::io("write .meta", &self.path, e))
+    }
+}

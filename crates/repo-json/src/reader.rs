@@ -1,0 +1,342 @@
+//! Reads: by key, by query, by scan. They run on threads that may block.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use repo_core::{
+    CollectionName, CollectionSchema, Document, Entity, EntityId, Filter, Key, Page, Plan,
+    Position, Query, Record, Result, ScanOptions, Selector, Timestamp, Version,
+};
+
+use crate::batch::live_or_tombstone;
+use crate::documents::Documents;
+use crate::index::{Indexes, Usable, usable};
+use crate::state::State;
+use crate::store::{Store, collection};
+use crate::table::Slot;
+
+/// Most records whose documents are read at once.
+const MOST_AT_ONCE: usize = 1_000;
+/// Fewest, so that a small page costs no more than a few reads.
+const FEWEST_AT_ONCE: usize = 32;
+/// Documents read at once end when they exceed this, in bytes.
+const MOST_BYTES: u64 = 8 * 1_024 * 1_024;
+
+/// The records of `ids`, in their order.
+pub(crate) fn get_many(
+    store: &Store,
+    name: &CollectionName,
+    ids: &[EntityId],
+) -> Result<Vec<Option<Record>>> {
+    store.catch_up("get")?;
+    let state = store.state();
+    let found = collection(&store.env, &state, "get", name)?;
+    let documents = state.documents(&store.env, found);
+    let slots: Vec<Option<Slot>> = ids.iter().map(|id| found.table.get(id.as_str())).collect();
+    drop(state);
+    let mut texts = fetch(store, name, ids, &slots, &documents)?;
+    let record = |(id, slot): (&EntityId, &Option<Slot>)| {
+        let Some(slot) = slot else { return Ok(None) };
+        let document = if slot.is_live() { texts.pop_front() } else { None };
+        live_or_tombstone(name.clone(), id.clone(), slot, document).map(Some)
+    };
+    ids.iter().zip(&slots).map(record).collect()
+}
+
+/// The documents of the live ones among `slots`: from the cache, else read.
+fn fetch(
+    store: &Store,
+    name: &CollectionName,
+    ids: &[EntityId],
+    slots: &[Option<Slot>],
+    documents: &Documents,
+) -> Result<VecDeque<Document>> {
+    let live = || {
+        let pairs = ids.iter().zip(slots);
+        pairs.filter_map(|(id, slot)| slot.filter(Slot::is_live).map(|slot| (id, slot)))
+    };
+    let mut cache = store.cache();
+    let cached: Vec<Option<Document>> =
+        live().map(|(id, slot)| cache.get(name, id, slot.version)).collect();
+    drop(cache);
+    let wanted: Vec<(&EntityId, Slot)> =
+        live().zip(&cached).filter(|(_, hit)| hit.is_none()).map(|(pair, _)| pair).collect();
+    let places: Vec<Slot> = wanted.iter().map(|(_, slot)| *slot).collect();
+    let read = documents.read_all(&places)?;
+    let schema = store.env.schema(name);
+    let mut cache = store.cache();
+    for ((id, slot), document) in wanted.iter().zip(&read) {
+        check_id(&schema, id, document, documents, slot)?;
+        cache.put(name, id, slot.version, document.clone());
+    }
+    let mut read = read.into_iter();
+    Ok(cached.into_iter().filter_map(|hit| hit.or_else(|| read.next())).collect())
+}
+
+/// A document that another tool moved under our hands has another id.
+fn check_id(
+    schema: &CollectionSchema,
+    id: &EntityId,
+    document: &Document,
+    documents: &Documents,
+    slot: &Slot,
+) -> Result<()> {
+    match schema.id_of(document) {
+        Ok(found) if found == *id => Ok(()),
+        _ => Err(documents.misplaced(slot)),
+    }
+}
+
+/// Live entities of one chunk of records.
+struct Chunk {
+    entities: Vec<Entity>,
+    /// The last id that was looked at; `None` at the end.
+    last: Option<Box<str>>,
+}
+
+/// Reads the live entities of `slots`.
+fn entities(
+    store: &Store,
+    name: &CollectionName,
+    documents: &Documents,
+    found: Vec<(Box<str>, Slot)>,
+) -> Result<Vec<Entity>> {
+    let schema = store.env.schema(name);
+    let slots: Vec<Slot> = found.iter().map(|(_, slot)| *slot).collect();
+    let read = documents.read_all(&slots)?;
+    let entity = |((id, slot), document): ((Box<str>, Slot), Document)| {
+        let id = EntityId::new(&id)?;
+        check_id(&schema, &id, &document, documents, &slot)?;
+        Ok(Entity {
+            collection: name.clone(),
+            id,
+            version: Version::new(slot.version)?,
+            created_at: Timestamp::from_micros(slot.created_at)?,
+            updated_at: Timestamp::from_micros(slot.updated_at)?,
+            document,
+        })
+    };
+    found.into_iter().zip(read).map(entity).collect()
+}
+
+/// Takes slots until there are `most`, or their documents are large.
+struct Taken {
+    slots: Vec<(Box<str>, Slot)>,
+    bytes: u64,
+    most: usize,
+}
+
+impl Taken {
+    fn new(most: usize) -> Self {
+        Self { slots: Vec::new(), bytes: 0, most }
+    }
+
+    /// Adds one; `false` when no more fits.
+    fn add(&mut self, id: &str, slot: &Slot) -> bool {
+        self.slots.push((id.into(), *slot));
+        self.bytes += u64::from(slot.len);
+        self.slots.len() < self.most && self.bytes < MOST_BYTES
+    }
+}
+
+/// The next chunk of live entities after an id, in the order of the ids.
+fn next_chunk(
+    store: &Store,
+    operation: &'static str,
+    name: &CollectionName,
+    after: Option<&str>,
+    most: usize,
+) -> Result<Chunk> {
+    let state = store.state();
+    let found = collection(&store.env, &state, operation, name)?;
+    let documents = state.documents(&store.env, found);
+    let mut taken = Taken::new(most);
+    let mut last = None;
+    for (id, slot, _) in found.table.after(after).filter(|(_, slot, _)| slot.is_live()) {
+        if !taken.add(id, slot) {
+            last = Some(id.into());
+            break;
+        }
+    }
+    drop(state);
+    Ok(Chunk { entities: entities(store, name, &documents, taken.slots)?, last })
+}
+
+/// One page.
+pub(crate) fn query(store: &Store, name: &CollectionName, query: &Query) -> Result<Page> {
+    store.catch_up("query")?;
+    collection(&store.env, &store.state(), "query", name)?;
+    let mut selector = Selector::new(name, query)?;
+    let after = match query.cursor().map(|c| c.position_in(name, query)).transpose()? {
+        Some(Position::Native(id)) => Some(Box::from(EntityId::new(id)?.as_str())),
+        _ => None,
+    };
+    let most = match query.order() {
+        None => query.page_size().saturating_add(1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE),
+        Some(_) => MOST_AT_ONCE,
+    };
+    let plan =
+        visit(store, "query", name, query.filter(), after, most, |entity| selector.offer(entity))?;
+    Ok(selector.finish(plan, |last| last.id.to_string()))
+}
+
+/// How many match.
+pub(crate) fn count(store: &Store, name: &CollectionName, filter: &Filter) -> Result<u64> {
+    store.catch_up("count")?;
+    if filter.is_all() {
+        return Ok(collection(&store.env, &store.state(), "count", name)?.table.live());
+    }
+    let mut matching = 0;
+    visit(store, "count", name, filter, None, MOST_AT_ONCE, |entity| {
+        matching += u64::from(filter.matches(&entity.document));
+        true
+    })?;
+    Ok(matching)
+}
+
+/// Hands every live entity that may match, in the order of the ids, to `each`
+/// until it has enough.
+fn visit(
+    store: &Store,
+    operation: &'static str,
+    name: &CollectionName,
+    filter: &Filter,
+    after: Option<Box<str>>,
+    most: usize,
+    mut each: impl FnMut(Entity) -> bool,
+) -> Result<Plan> {
+    let schema = store.env.schema(name);
+    let usable = usable(&schema, filter);
+    if let Some((plan, ids)) = candidates(store, operation, name, &schema, &usable)? {
+        let from = after.map_or(0, |after| ids.partition_point(|id| **id <= *after));
+        for ids in ids[from..].chunks(most) {
+            if !candidate_chunk(store, operation, name, ids)?.into_iter().all(&mut each) {
+                break;
+            }
+        }
+        return Ok(plan);
+    }
+    let mut after = after;
+    loop {
+        let chunk = next_chunk(store, operation, name, after.as_deref(), most)?;
+        let wanted = chunk.entities.into_iter().all(&mut each);
+        match chunk.last {
+            Some(last) if wanted => after = Some(last),
+            _ => return Ok(Plan::Scan),
+        }
+    }
+}
+
+/// The live entities among some candidates.
+fn candidate_chunk(
+    store: &Store,
+    operation: &'static str,
+    name: &CollectionName,
+    ids: &[Arc<str>],
+) -> Result<Vec<Entity>> {
+    let state = store.state();
+    let found = collection(&store.env, &state, operation, name)?;
+    let documents = state.documents(&store.env, found);
+    let live = |id: &Arc<str>| {
+        let slot = found.table.get(id).filter(Slot::is_live)?;
+        Some((Box::from(&**id), slot))
+    };
+    let slots = ids.iter().filter_map(live).collect();
+    drop(state);
+    entities(store, name, &documents, slots)
+}
+
+/// The ids that an index gives, `None` when no index can be used.
+fn candidates(
+    store: &Store,
+    operation: &'static str,
+    name: &CollectionName,
+    schema: &CollectionSchema,
+    usable: &[Usable],
+) -> Result<Option<(Plan, Vec<Arc<str>>)>> {
+    if usable.is_empty() {
+        return Ok(None);
+    }
+    if !has_indexes(&store.state(), name) && !build(store, operation, name, schema)? {
+        return Ok(None);
+    }
+    let state = store.state();
+    let found = collection(&store.env, &state, operation, name)?;
+    let indexes = found.indexes.as_ref().filter(|indexes| indexes.complete);
+    let best = indexes.and_then(|indexes| indexes.candidates(usable));
+    Ok(best.map(|(usable, ids)| (Plan::Index { name: usable.name.clone() }, ids)))
+}
+
+fn has_indexes(state: &State, name: &CollectionName) -> bool {
+    let indexes = state.collections.get(name).and_then(|found| found.indexes.as_ref());
+    indexes.is_some_and(|indexes| indexes.complete)
+}
+
+/// Fills the indexes of a collection: once, when a query first needs them.
+/// Commits that come meanwhile keep them right. `false` when the state was
+/// replaced meanwhile; the query then reads the whole collection.
+fn build(
+    store: &Store,
+    operation: &'static str,
+    name: &CollectionName,
+    schema: &CollectionSchema,
+) -> Result<bool> {
+    if let Some(found) = store.state_mut().collections.get_mut(name)
+        && found.indexes.is_none()
+    {
+        found.indexes = Some(Indexes::new(schema));
+    }
+    let mut after: Option<Box<str>> = None;
+    loop {
+        let chunk = next_chunk(store, operation, name, after.as_deref(), MOST_AT_ONCE)?;
+        let mut state = store.state_mut();
+        let Some(found) = state.collections.get_mut(name) else { return Ok(false) };
+        let Some(indexes) = found.indexes.as_mut() else { return Ok(false) };
+        for entity in &chunk.entities {
+            let id = entity.id.as_str();
+            let unchanged =
+                found.table.get(id).is_some_and(|slot| slot.version == entity.version.get());
+            if unchanged {
+                indexes.replace(id, None, Some(&entity.document));
+            }
+        }
+        indexes.complete |= chunk.last.is_none();
+        match chunk.last {
+            None => return Ok(true),
+            last => after = last,
+        }
+    }
+}
+
+/// The next batch of a scan after an id, with the id to go on from; `None` at
+/// the end.
+pub(crate) fn scan_batch(
+    store: &Store,
+    name: &CollectionName,
+    options: ScanOptions,
+    after: Option<&str>,
+) -> Result<(Vec<Record>, Option<Box<str>>)> {
+    let state = store.state();
+    let found = collection(&store.env, &state, "scan", name)?;
+    let documents = state.documents(&store.env, found);
+    let mut taken = Taken::new(options.batch_size.get());
+    let mut last = None;
+    for (id, slot, _) in found.table.after(after) {
+        let inside = options.segment.total() == 1 || options.segment.contains(&EntityId::new(id)?);
+        if inside && !taken.add(id, slot) {
+            last = Some(id.into());
+            break;
+        }
+    }
+    drop(state);
+    let slots: Vec<Slot> =
+        taken.slots.iter().map(|(_, slot)| *slot).filter(Slot::is_live).collect();
+    let mut read = documents.read_all(&slots)?.into_iter();
+    let record = |(id, slot): &(Box<str>, Slot)| {
+        let key = Key::new(name.clone(), EntityId::new(id)?);
+        let document = if slot.is_live() { read.next() } else { None };
+        crate::batch::record_of(&key, slot, document)
+    };
+    let records = taken.slots.iter().map(record).collect::<Result<_>>()?;
+    Ok((records, last))
+}

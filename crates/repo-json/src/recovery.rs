@@ -1,0 +1,333 @@
+//! Opening: from the files as they are to what they mean. Nothing is changed
+//! here, so that a read-only handle sees what a writer would make of them.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use repo_core::{CollectionName, Error, Result};
+
+use crate::env::Env;
+use crate::errors;
+use crate::external;
+use crate::folder::{self, META, Signature};
+use crate::journal::{
+    CheckpointOp, Frame, JOURNAL_HEAD, Op, Tail, decode_ops, read_frames, read_head,
+};
+use crate::layout::Layout;
+use crate::meta::{Meta, MetaFile, read_meta};
+use crate::snapshot::{FileDigest, scan_file};
+use crate::state::{Collection, DataFile, JournalState, Repair, State};
+
+const RESTORE: &str = "put the folder back from a backup; or run `repoctl resolve --keep file`: \
+                       what was committed since the last checkpoint is then given up";
+
+/// Reads the store. Call it with the lock held, shared or exclusive.
+///
+/// # Errors
+/// `Corrupt` and `Invalid` for damaged or edited files, `Unsupported` for a
+/// newer layout, `ConfigInvalid` for a store of other files.
+pub(crate) fn load(env: &Env) -> Result<State> {
+    let meta = read_meta(&env.folder.meta())?;
+    let layout = Layout::resolve(env, meta.as_ref())?;
+    let state = load_in(env, &layout, meta)?;
+    Ok(State { layout, ..state })
+}
+
+fn load_in(env: &Env, layout: &Layout, meta: Option<Meta>) -> Result<State> {
+    match (meta, open_journal(env)?) {
+        (None, None) => external::adopt(env, layout),
+        (None, Some(journal)) => load_without_meta(env, layout, journal),
+        (Some(_), None) => Err(errors::corrupt(
+            "open the store",
+            &env.folder.journal(),
+            0,
+            "the journal is missing",
+        )
+        .hint(RESTORE)),
+        (Some(meta), Some(journal)) => load_whole(env, layout, meta, journal),
+    }
+}
+
+/// Opens the journal and reads its head.
+pub(crate) fn open_journal(env: &Env) -> Result<Option<JournalState>> {
+    let path = env.folder.journal();
+    let opened = if env.options.read_only {
+        folder::open_if_there(&path)?
+    } else {
+        folder::open_for_writing(&path)?
+    };
+    let Some(file) = opened else { return Ok(None) };
+    let generation = read_head(&file, &path)?;
+    Ok(Some(JournalState {
+        inode: Signature::of_file(&file, &path)?.inode,
+        file: Arc::new(file),
+        generation,
+        end: JOURNAL_HEAD,
+        sequence: 0,
+        torn: 0,
+        has_records: false,
+    }))
+}
+
+/// A journal without `.meta`: a store whose making was broken off.
+fn load_without_meta(env: &Env, layout: &Layout, journal: JournalState) -> Result<State> {
+    let mut state = State { journal: Some(journal), ..State::default() };
+    let pending = read_on(env, &mut state, false)?;
+    match pending {
+        Some(checkpoint) => load_pending(env, state, None, checkpoint),
+        None if state.journal.as_ref().is_some_and(JournalState::is_empty) => {
+            external::adopt(env, layout)
+        }
+        None => {
+            Err(errors::corrupt("open the store", &env.folder.meta(), 0, "the file is missing")
+                .hint(RESTORE))
+        }
+    }
+}
+
+fn load_whole(env: &Env, layout: &Layout, meta: Meta, journal: JournalState) -> Result<State> {
+    let journal_generation = journal.generation;
+    let (mut state, files, head) = from_meta(meta, Some(journal));
+    let pending = if state.generation == journal_generation {
+        read_on(env, &mut state, true)?
+    } else {
+        // Only a checkpoint at its end can make this journal fit.
+        read_on(env, &mut state, false)?
+    };
+    if let Some(checkpoint) = pending {
+        return load_pending(env, state, Some((head, files)), checkpoint);
+    }
+    if state.generation != journal_generation {
+        return Err(errors::corrupt(
+            "open the store",
+            &env.folder.journal(),
+            8,
+            "the journal does not belong to .meta",
+        )
+        .with("journal", journal_generation)
+        .with("meta", state.generation)
+        .hint(RESTORE));
+    }
+    external::attach(env, layout, state, &files)
+}
+
+/// What identifies a `.meta`.
+#[derive(Debug, Clone, Copy)]
+struct MetaHead {
+    generation: u64,
+    crc: u32,
+}
+
+/// The state that `.meta` describes, its data files not yet opened.
+fn from_meta(meta: Meta, journal: Option<JournalState>) -> (State, Vec<MetaFile>, MetaHead) {
+    let head = MetaHead { generation: meta.generation, crc: meta.crc };
+    let collections = meta.collections.into_iter().map(|found| {
+        let collection = Collection {
+            schema_version: found.head.schema_version,
+            floor: found.head.floor,
+            shape: found.head.shape,
+            file: found.head.file,
+            table: found.table,
+            indexes: None,
+            dirty: false,
+        };
+        (found.head.name, collection)
+    });
+    let state = State {
+        generation: meta.generation,
+        epoch: meta.epoch,
+        migration: meta.migration,
+        collections: collections.collect(),
+        journal,
+        ..State::default()
+    };
+    (state, meta.files, head)
+}
+
+/// Reads the frames behind the last one known, and applies them. Gives the
+/// checkpoint that the journal ends with, if it ends with one.
+///
+/// # Errors
+/// `Corrupt` for a bad frame that is followed by a sound one.
+pub(crate) fn read_on(env: &Env, state: &mut State, apply: bool) -> Result<Option<CheckpointOp>> {
+    let Some(journal) = state.journal.clone() else { return Ok(None) };
+    let path = env.folder.journal();
+    let mut pending = None;
+    let (end, tail) = read_frames(
+        &journal.file,
+        &path,
+        journal.generation,
+        journal.end,
+        journal.sequence,
+        |frame| apply_frame(env, state, &path, frame, apply, &mut pending),
+    )?;
+    let torn = match tail {
+        Tail::Clean => 0,
+        Tail::Torn { bytes } => bytes,
+        Tail::Damaged { sound_at } => return Err(damaged_frame(&path, end, sound_at)),
+    };
+    if let Some(known) = &mut state.journal {
+        known.torn = torn;
+    }
+    Ok(pending)
+}
+
+fn damaged_frame(path: &Path, at: u64, sound_at: u64) -> Error {
+    errors::corrupt("open the store", path, at, "a frame of the journal is damaged")
+        .with("next sound frame", sound_at)
+        .hint(
+            "put the folder back from a backup; or run `repoctl resolve`: `--keep journal` keeps \
+             what stands before the damaged frame, `--keep file` gives up the whole journal",
+        )
+}
+
+fn apply_frame(
+    env: &Env,
+    state: &mut State,
+    path: &Path,
+    frame: Frame,
+    apply: bool,
+    pending: &mut Option<CheckpointOp>,
+) -> Result<()> {
+    for op in decode_ops(&frame.payload) {
+        let malformed = || errors::undecodable(path, frame.payload_at);
+        let (op, at) = op.ok_or_else(malformed)?;
+        if pending.is_some() {
+            return Err(malformed());
+        }
+        match op {
+            Op::Checkpoint(checkpoint) => *pending = Some(checkpoint),
+            op if apply => {
+                state.apply(env, op, frame.payload_at + at as u64).ok_or_else(malformed)?;
+            }
+            _ => {}
+        }
+    }
+    if let Some(journal) = &mut state.journal {
+        journal.sequence = frame.sequence;
+        journal.end = frame.payload_at + frame.payload.len() as u64;
+    }
+    Ok(())
+}
+
+/// The state behind a checkpoint whose frame is durable: its files are
+/// complete, in their places or beside them.
+fn load_pending(
+    env: &Env,
+    old: State,
+    meta: Option<(MetaHead, Vec<MetaFile>)>,
+    checkpoint: CheckpointOp,
+) -> Result<State> {
+    let wanted = |head: MetaHead| {
+        head.generation == checkpoint.generation && head.crc == checkpoint.meta_crc
+    };
+    let (mut state, files) = match meta {
+        Some((head, files)) if wanted(head) => (old, files),
+        _ => {
+            let path = env.folder.beside(META);
+            let missing = || {
+                errors::corrupt("open the store", &path, 0, "the new .meta of a checkpoint is lost")
+                    .hint(RESTORE)
+            };
+            let journal = old.journal;
+            let (state, files, head) =
+                from_meta(read_meta(&path)?.ok_or_else(missing)?, journal);
+            if !wanted(head) {
+                return Err(missing());
+            }
+            (state, files)
+        }
+    };
+    for file in &files {
+        let data = open_pending(env, file, &checkpoint)?;
+        state.files.push(data);
+    }
+    state.repair = Repair::Finish(checkpoint);
+    Ok(state)
+}
+
+/// Finds a data file of a broken-off checkpoint: in its place or beside it.
+fn open_pending(env: &Env, file: &MetaFile, checkpoint: &CheckpointOp) -> Result<DataFile> {
+    let place = env.folder.data(&file.name);
+    let replaced = checkpoint.files.iter().find(|replaced| replaced.name == file.name);
+    if let Some(replaced) = replaced
+        && let Some(data) = open_known(&env.folder.beside(&file.name), file)?
+    {
+        let old = digest_of_path(&place)?;
+        if old == replaced.old {
+            return Ok(data);
+        }
+        return Err(external::edited(&place));
+    }
+    open_known(&place, file)?.ok_or_else(|| external::edited(&place))
+}
+
+/// Opens a data file if it is the one that `.meta` describes.
+pub(crate) fn open_known(path: &Path, file: &MetaFile) -> Result<Option<DataFile>> {
+    let Some(handle) = folder::open_if_there(path)? else { return Ok(None) };
+    let signature = Signature::of_file(&handle, path)?;
+    if signature != file.signature && digest_of(&handle, path)? != file.digest {
+        return Ok(None);
+    }
+    Ok(Some(DataFile {
+        name: file.name.clone(),
+        path: path.to_owned(),
+        form: file.form,
+        file: Arc::new(handle),
+        signature,
+        digest: file.digest,
+    }))
+}
+
+/// The digest of a whole file.
+pub(crate) fn digest_of(mut file: &File, path: &Path) -> Result<FileDigest> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let failed = |e| errors::io("read a data file", path, e);
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let mut digest = blake3::Hasher::new();
+    let mut buffer = vec![0; 256 * 1_024];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(*digest.finalize().as_bytes()),
+            Ok(len) => digest.update(&buffer[..len]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(failed(e)),
+        };
+    }
+}
+
+fn digest_of_path(path: &Path) -> Result<Option<FileDigest>> {
+    folder::open_if_there(path)?.map(|file| digest_of(&file, path)).transpose()
+}
+
+/// The collection of a split file; `None` for the file of all.
+pub(crate) fn owner(state: &State, file: usize) -> Option<CollectionName> {
+    let owned = |c: &&Collection| c.file == Some(file);
+    state.collections.iter().find(|(_, c)| owned(c)).map(|(name, _)| name.clone())
+}
+
+/// Reads a data file whose content is not known.
+pub(crate) fn scan(
+    env: &Env,
+    name: &str,
+    of: Option<&CollectionName>,
+    digests: bool,
+) -> Result<Option<(DataFile, external::Tables)>> {
+    let path = env.folder.data(name);
+    let Some(file) = folder::open_if_there(&path)? else { return Ok(None) };
+    let scanned = env.with_rules(digests, |rules| scan_file(&file, &path, of, rules))?;
+    let now = Signature::of_path(&path)?;
+    if now != Some(scanned.signature) {
+        return Err(errors::busy(&path));
+    }
+    let data = DataFile {
+        name: name.to_owned(),
+        path,
+        form: scanned.form,
+        file: Arc::new(file),
+        signature: scanned.signature,
+        digest: scanned.digest,
+    };
+    Ok(Some((data, scanned.collections)))
+}

@@ -1,0 +1,325 @@
+//! What the writer does while it holds the lock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use repo_core::{CollectionSchema, Error, ErrorKind, Key, PrepareChange, Prepared, Result};
+
+use crate::batch::{Batch, Pending};
+use crate::checkpoint::{self, Failure, Publish};
+use crate::env::shape_of;
+use crate::errors;
+use crate::folder::{self, JOURNAL, META};
+use crate::hooks::Step;
+use crate::journal::{FRAME_HEAD, JOURNAL_HEAD, append, decode_ops, frame_of};
+use crate::lock::{LockFile, LockGuard};
+use crate::recovery;
+use crate::state::{Collection, JournalState, Repair, State};
+use crate::store::Store;
+
+/// A checkpoint is due when the journal is longer than the data files, and
+/// longer than this, in bytes.
+const SHORTEST_JOURNAL: u64 = 4 * 1_024 * 1_024;
+
+/// The writer's side of a handle.
+pub(crate) struct Session {
+    pub(crate) store: Arc<Store>,
+    lock: Option<Arc<LockFile>>,
+    held: Option<LockGuard>,
+    /// After a failed checkpoint: no new attempt before the journal is longer
+    /// than this, in bytes.
+    not_before: u64,
+    /// Whether what broken-off checkpoints left was removed.
+    swept: bool,
+}
+
+impl Session {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        Self { store, lock: None, held: None, not_before: 0, swept: false }
+    }
+
+    /// Takes the lock and brings state and files up to date. Where there is no
+    /// store yet it does nothing: only `prepare` makes one.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        if let Some(reason) = self.store.poisoned() {
+            return Err(errors::poisoned("write", &self.store.env.location, reason));
+        }
+        if self.lock.is_none() && !self.found()? {
+            return Ok(());
+        }
+        self.take_lock()?;
+        self.settle()
+    }
+
+    /// Gives the lock back.
+    pub(crate) fn end(&mut self) {
+        self.store.set_writing(false);
+        self.held = None;
+    }
+
+    fn found(&self) -> Result<bool> {
+        let state = self.store.state();
+        Ok(state.exists() || !self.store.is_current(&state)?)
+    }
+
+    fn take_lock(&mut self) -> Result<()> {
+        let lock = match &self.lock {
+            Some(lock) => Arc::clone(lock),
+            None => Arc::new(LockFile::create(&self.store.env.folder.lock())?),
+        };
+        self.held = Some(lock.exclusive()?);
+        self.lock = Some(lock);
+        Ok(())
+    }
+
+    /// Catches up and repairs. After it nobody else's commit is unknown here
+    /// as long as the lock is held.
+    fn settle(&mut self) -> Result<()> {
+        let current = self.store.is_current(&self.store.state())?;
+        if !current {
+            self.store.refresh(true)?;
+        }
+        self.repair()?;
+        self.store.set_writing(true);
+        Ok(())
+    }
+
+    fn repair(&mut self) -> Result<()> {
+        let env = &self.store.env;
+        let state = self.store.state();
+        match &state.repair {
+            Repair::Finish(pending) => {
+                let finished = checkpoint::finish(env, pending);
+                drop(state);
+                finished?;
+                self.reload(true)?;
+            }
+            Repair::Rebase => {
+                drop(state);
+                self.write_checkpoint()?;
+            }
+            Repair::None => drop(state),
+        }
+        self.cut_torn_tail()?;
+        self.sweep()
+    }
+
+    /// Removes bytes behind the last sound frame.
+    fn cut_torn_tail(&self) -> Result<()> {
+        let mut state = self.store.state_mut();
+        let Some(journal) = state.journal.as_mut().filter(|journal| journal.torn > 0) else {
+            return Ok(());
+        };
+        let path = self.store.env.folder.journal();
+        tracing::warn!(file = %path.display(), byte = journal.end, bytes = journal.torn,
+            "a torn write at the end of the journal is dropped; it was never acknowledged");
+        journal
+            .file
+            .set_len(journal.end)
+            .and_then(|()| journal.file.sync_data())
+            .map_err(|e| errors::io("repair the journal", &path, e))?;
+        journal.torn = 0;
+        Ok(())
+    }
+
+    /// Removes, once, what broken-off checkpoints left beside the files.
+    fn sweep(&mut self) -> Result<()> {
+        let state = self.store.state();
+        if self.swept || !state.exists() {
+            return Ok(());
+        }
+        let names = state.files.iter().map(|file| file.name.as_str());
+        for name in names.chain([META, JOURNAL]) {
+            folder::remove_if_there(&self.store.env.folder.beside(name))?;
+        }
+        self.swept = true;
+        Ok(())
+    }
+
+    /// Writes a payload as one frame, syncs it, and makes it visible.
+    pub(crate) fn write(&self, payload: &[u8], records: HashMap<Key, Pending>) -> Result<()> {
+        if payload.is_empty() {
+            return Ok(());
+        }
+        let journal = self.store.state().journal.clone();
+        let journal =
+            journal.ok_or_else(|| errors::no_store("commit", &self.store.env.location))?;
+        let frame = frame_of(journal.generation, journal.sequence + 1, payload);
+        self.append_durably(&journal, &frame)?;
+        self.make_visible(&journal, payload, frame.len() as u64)?;
+        let mut cache = self.store.cache();
+        for (key, pending) in records {
+            if let Some(document) = pending.document {
+                cache.put(&key.collection, &key.id, pending.version, document);
+            }
+        }
+        Ok(())
+    }
+
+    fn append_durably(&self, journal: &JournalState, frame: &[u8]) -> Result<()> {
+        let hooks = &self.store.env.hooks;
+        let path = self.store.env.folder.journal();
+        let written =
+            hooks.step(Step::AppendFrame).and_then(|()| append(&journal.file, journal.end, frame));
+        if let Err(source) = written {
+            let cut =
+                hooks.step(Step::CutBack).and_then(|()| journal.file.set_len(journal.end));
+            if let Err(error) = cut {
+                self.store.poison(&format!("the journal could not be cut back: {error}"));
+            }
+            let error = errors::io("commit", &path, source);
+            return Err(match error.kind() {
+                ErrorKind::PermissionDenied => error,
+                _ => error.into_kind(ErrorKind::Unavailable),
+            });
+        }
+        if !self.store.env.settings.sync_writes {
+            return Ok(());
+        }
+        hooks.count_sync();
+        hooks.step(Step::SyncFrame).and_then(|()| journal.file.sync_data()).map_err(|source| {
+            self.store.poison(&format!("the journal could not be synced: {source}"));
+            // So that other processes do not take it for a durable frame.
+            if let Err(error) = journal.file.set_len(journal.end) {
+                tracing::error!(%error, "the journal could not be cut back after a failed sync");
+            }
+            errors::sync_failed(&path, source)
+        })
+    }
+
+    fn make_visible(&self, journal: &JournalState, payload: &[u8], bytes: u64) -> Result<()> {
+        let mut state = self.store.state_mut();
+        let payload_at = journal.end + FRAME_HEAD;
+        for op in decode_ops(payload) {
+            let applied =
+                op.and_then(|(op, at)| state.apply(&self.store.env, op, payload_at + at as u64));
+            if applied.is_none() {
+                self.store.poison("a frame that was written cannot be read");
+                return Err(errors::undecodable(&self.store.env.folder.journal(), payload_at));
+            }
+        }
+        if let Some(known) = &mut state.journal {
+            known.end = journal.end + bytes;
+            known.sequence = journal.sequence + 1;
+        }
+        Ok(())
+    }
+
+    /// Makes the store, or collections in it.
+    pub(crate) fn prepare(&mut self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        if schemas.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !self.store.state().exists() {
+            self.store.env.folder.make()?;
+            if self.held.is_none() {
+                self.take_lock()?;
+                self.settle()?;
+            }
+        }
+        // Another process may have made it meanwhile.
+        let exists = self.store.state().exists();
+        let prepared = if exists { self.prepare_more(schemas) } else { self.create(schemas) }?;
+        for schema in schemas {
+            self.store.env.set_schema(schema);
+        }
+        Ok(prepared)
+    }
+
+    fn prepare_more(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        let state = self.store.state();
+        let mut batch = Batch::new(&self.store.env, &state);
+        let prepared = batch.prepare(schemas);
+        let payload = std::mem::take(&mut batch.payload);
+        drop(batch);
+        drop(state);
+        self.write(&payload, HashMap::new())?;
+        Ok(prepared)
+    }
+
+    fn create(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        let mut state = State { layout: self.store.state().layout.clone(), ..State::default() };
+        for schema in schemas {
+            let collection = Collection::new(schema.schema_version, shape_of(schema));
+            state.collections.insert(schema.collection.clone(), collection);
+        }
+        self.publish(&state, Publish::Replace)?;
+        self.reload(false)?;
+        let created = |schema: &CollectionSchema| Prepared {
+            collection: schema.collection.clone(),
+            change: PrepareChange::Created,
+        };
+        Ok(schemas.iter().map(created).collect())
+    }
+
+    /// Writes the journal back into the data files, if it holds anything.
+    pub(crate) fn checkpoint(&mut self) -> Result<()> {
+        let idle = self.store.state().journal.as_ref().is_none_or(JournalState::is_empty);
+        if idle { Ok(()) } else { self.write_checkpoint() }
+    }
+
+    /// Writes a checkpoint when the journal has outgrown the data files.
+    pub(crate) fn checkpoint_if_due(&mut self) {
+        let state = self.store.state();
+        let due = SHORTEST_JOURNAL.max(state.snapshot_bytes()).max(self.not_before);
+        let len = state.journal.as_ref().map_or(0, |journal| journal.end - JOURNAL_HEAD);
+        drop(state);
+        if len <= due || self.held.is_none() || self.store.poisoned().is_some() {
+            return;
+        }
+        match self.checkpoint() {
+            Ok(()) => self.not_before = 0,
+            Err(error) => {
+                self.not_before = len.saturating_mul(2);
+                tracing::warn!(%error, "a checkpoint failed; all commits stay in the journal");
+            }
+        }
+    }
+
+    fn write_checkpoint(&self) -> Result<()> {
+        let state = self.store.state();
+        let publish = if state.journal.is_some() { Publish::Append } else { Publish::Replace };
+        self.publish(&state, publish)?;
+        drop(state);
+        self.reload(true)
+    }
+
+    fn publish(&self, state: &State, publish: Publish) -> Result<()> {
+        checkpoint::run(&self.store.env, state, publish).map_err(|failure| match failure {
+            Failure::Before(error) => error,
+            Failure::Within(error) => {
+                self.store.poison(&format!("a checkpoint was broken off: {error}"));
+                error
+            }
+        })
+    }
+
+    /// Reads the store as the checkpoint left it. `same`: with the same
+    /// documents, so that indexes stay.
+    fn reload(&self, same: bool) -> Result<()> {
+        let mut loaded = recovery::load(&self.store.env).inspect_err(|error: &Error| {
+            self.store.poison(&format!("the store cannot be read after a checkpoint: {error}"));
+        })?;
+        let mut state = self.store.state_mut();
+        if same {
+            for (name, collection) in &mut loaded.collections {
+                let old = state.collections.get_mut(name);
+                collection.indexes = old.and_then(|old| old.indexes.take());
+            }
+        }
+        loaded.notices.splice(0..0, std::mem::take(&mut state.notices));
+        loaded.notices.dedup();
+        *state = loaded;
+        Ok(())
+    }
+
+    /// Writes the last checkpoint of this handle.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        if self.store.poisoned().is_some() {
+            return Ok(());
+        }
+        let closed = self.begin().and_then(|()| self.checkpoint());
+        self.end();
+        closed
+    }
+}

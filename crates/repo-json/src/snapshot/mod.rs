@@ -1,0 +1,13 @@
+//! Data files: plain JSON that any tool can read and may have written.
+
+mod form;
+mod scan;
+mod source;
+mod write;
+
+pub(crate) use form::Form;
+pub(crate) use scan::{ScanRules, scan_file, short_digest};
+pub(crate) use write::SnapshotWriter;
+
+/// A digest of a whole data file.
+pub(crate) type FileDigest = [u8; 32];

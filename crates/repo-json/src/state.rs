@@ -1,0 +1,261 @@
+//! What a handle knows of its store: every record's place, the files they are
+//! in, and how far the journal was read.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use repo_core::{CollectionName, CollectionState, Document, MigrationState, Result, StoreRecord};
+
+use crate::documents::Documents;
+use crate::env::{Env, shape_of};
+use crate::folder::Signature;
+use crate::index::Indexes;
+use crate::journal::{CheckpointOp, JOURNAL_HEAD, Op};
+use crate::layout::Layout;
+use crate::meta::{CollectionHead, LAYOUT_VERSION, MetaFile};
+use crate::snapshot::{FileDigest, Form};
+use crate::table::{Place, Slot, Table};
+
+/// The store as one handle sees it.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Checkpoints so far.
+    pub(crate) generation: u64,
+    pub(crate) epoch: u64,
+    pub(crate) migration: Option<MigrationState>,
+    pub(crate) collections: BTreeMap<CollectionName, Collection>,
+    pub(crate) files: Vec<DataFile>,
+    pub(crate) layout: Layout,
+    /// `None` when the store is not there, or was never opened for writing.
+    pub(crate) journal: Option<JournalState>,
+    /// What a writer has to do before anything else.
+    pub(crate) repair: Repair,
+    /// What an operator should know, for `health`.
+    pub(crate) notices: Vec<String>,
+}
+
+/// What a writer has to do with the files before it goes on.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// Nothing.
+    #[default]
+    None,
+    /// Finish the checkpoint that another process broke off.
+    Finish(CheckpointOp),
+    /// Write `.meta` anew for data files that something else wrote.
+    Rebase,
+}
+
+/// One prepared collection.
+#[derive(Debug)]
+pub(crate) struct Collection {
+    pub(crate) schema_version: u32,
+    pub(crate) floor: u64,
+    pub(crate) shape: u64,
+    /// Its place among the data files; `None` before its first checkpoint.
+    pub(crate) file: Option<usize>,
+    pub(crate) table: Table,
+    /// Built when a query first needs them.
+    pub(crate) indexes: Option<Indexes>,
+    /// Whether live entities differ from the data file.
+    pub(crate) dirty: bool,
+}
+
+/// An open data file.
+#[derive(Debug, Clone)]
+pub(crate) struct DataFile {
+    pub(crate) name: String,
+    /// Where it is now: a checkpoint that was broken off leaves it beside its
+    /// place.
+    pub(crate) path: PathBuf,
+    pub(crate) form: Form,
+    pub(crate) file: Arc<File>,
+    pub(crate) signature: Signature,
+    pub(crate) digest: FileDigest,
+}
+
+impl DataFile {
+    pub(crate) fn to_meta(&self) -> MetaFile {
+        MetaFile {
+            name: self.name.clone(),
+            form: self.form,
+            signature: self.signature,
+            digest: self.digest,
+        }
+    }
+}
+
+/// An open journal.
+#[derive(Debug, Clone)]
+pub(crate) struct JournalState {
+    pub(crate) file: Arc<File>,
+    pub(crate) inode: u64,
+    /// The number in its head, by which its frames are checksummed.
+    pub(crate) generation: u64,
+    /// The end of the last sound frame, in bytes.
+    pub(crate) end: u64,
+    /// The sequence of that frame.
+    pub(crate) sequence: u64,
+    /// Bytes behind it that are no frame.
+    pub(crate) torn: u64,
+    /// Whether any frame changes a record.
+    pub(crate) has_records: bool,
+}
+
+impl JournalState {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.end == JOURNAL_HEAD
+    }
+}
+
+impl Collection {
+    /// A collection without records.
+    pub(crate) fn new(schema_version: u32, shape: u64) -> Self {
+        Self {
+            schema_version,
+            floor: 0,
+            shape,
+            file: None,
+            table: Table::default(),
+            indexes: None,
+            dirty: true,
+        }
+    }
+
+    /// The collection of a table that was found in a data file.
+    pub(crate) fn found(env: &Env, name: &CollectionName, file: usize, table: Table) -> Self {
+        let schema = env.schema(name);
+        Self {
+            file: Some(file),
+            table,
+            dirty: false,
+            ..Self::new(schema.schema_version, shape_of(&schema))
+        }
+    }
+
+    pub(crate) fn head(&self, name: &CollectionName) -> CollectionHead {
+        CollectionHead {
+            name: name.clone(),
+            schema_version: self.schema_version,
+            floor: self.floor,
+            shape: self.shape,
+            file: self.file,
+        }
+    }
+}
+
+impl State {
+    /// Whether there is a store at all.
+    pub(crate) fn exists(&self) -> bool {
+        self.journal.is_some() || !self.files.is_empty()
+    }
+
+    /// The files that hold a collection's documents.
+    pub(crate) fn documents(&self, env: &Env, collection: &Collection) -> Documents {
+        let data = collection.file.and_then(|file| self.files.get(file));
+        Documents::new(
+            data.map(|data| (Arc::clone(&data.file), data.path.clone())),
+            self.journal.as_ref().map(|j| (Arc::clone(&j.file), env.folder.journal())),
+        )
+    }
+
+    /// The store's own record.
+    pub(crate) fn store_record(&self) -> StoreRecord {
+        let state = |c: &Collection| CollectionState {
+            schema_version: c.schema_version,
+            floor: c.floor,
+        };
+        StoreRecord {
+            layout_version: LAYOUT_VERSION,
+            epoch: self.epoch,
+            collections: self.collections.iter().map(|(n, c)| (n.clone(), state(c))).collect(),
+            migration: self.migration.clone(),
+        }
+    }
+
+    /// Bytes of all data files.
+    pub(crate) fn snapshot_bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.signature.len).sum()
+    }
+
+    /// Makes one journalled change. `at` is where a put's document stands in
+    /// the journal. `None` when the change makes no sense here.
+    pub(crate) fn apply(&mut self, env: &Env, op: Op<'_>, at: u64) -> Option<()> {
+        match op {
+            Op::Put { collection, id, version, created_at, updated_at, document } => {
+                let len = u32::try_from(document.len()).ok()?;
+                let place = Place::Journal;
+                let slot = Slot { version, created_at, updated_at, offset: at, len, place };
+                self.set_record(env, collection, id, slot, Some(document))
+            }
+            Op::Delete { collection, id, version, deleted_at } => {
+                let slot = Slot::tombstone(version, deleted_at);
+                self.set_record(env, collection, id, slot, None)
+            }
+            Op::Prepare { collection, schema_version, shape } => {
+                let name = CollectionName::new(collection).ok()?;
+                let new = || Collection::new(schema_version, shape);
+                let collection = self.collections.entry(name).or_insert_with(new);
+                collection.schema_version = schema_version;
+                collection.shape = shape;
+                collection.indexes = None;
+                Some(())
+            }
+            Op::Floor { collection, floor } => {
+                let collection = self.collections.get_mut(collection)?;
+                collection.floor = collection.floor.max(floor);
+                Some(())
+            }
+            Op::Purge { collection, older_than } => {
+                self.collections.get_mut(collection)?.table.purge(older_than);
+                self.note_record();
+                Some(())
+            }
+            Op::Migration(state) => {
+                self.migration = state;
+                Some(())
+            }
+            Op::Checkpoint(_) => None,
+        }
+    }
+
+    fn note_record(&mut self) {
+        if let Some(journal) = &mut self.journal {
+            journal.has_records = true;
+        }
+    }
+
+    fn set_record(
+        &mut self,
+        env: &Env,
+        name: &str,
+        id: &str,
+        slot: Slot,
+        document: Option<&str>,
+    ) -> Option<()> {
+        self.note_record();
+        let indexed = self.collections.get(name)?.indexes.is_some();
+        let old = if indexed { self.indexed_document(env, name, id) } else { Ok(None) };
+        let collection = self.collections.get_mut(name)?;
+        if let Some(indexes) = &mut collection.indexes {
+            let new = document.map(Document::read).transpose();
+            match (old, new) {
+                (Ok(old), Ok(new)) => indexes.replace(id, old.as_ref(), new.as_ref()),
+                // They are built anew when a query next needs them.
+                _ => collection.indexes = None,
+            }
+        }
+        let was_live = collection.table.get(id).is_some_and(|slot| slot.is_live());
+        collection.dirty |= was_live || slot.is_live();
+        collection.table.set(id, slot);
+        Some(())
+    }
+
+    fn indexed_document(&self, env: &Env, name: &str, id: &str) -> Result<Option<Document>> {
+        let Some(collection) = self.collections.get(name) else { return Ok(None) };
+        let Some(slot) = collection.table.get(id).filter(Slot::is_live) else { return Ok(None) };
+        self.documents(env, collection).read(&slot).map(Some)
+    }
+}

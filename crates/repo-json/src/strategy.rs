@@ -1,0 +1,334 @@
+//! [`StorageStrategy`] over JSON files.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
+use repo_core::{
+    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
+    ErrorKind, Filter, Health, Page, Prepared, Purged, Query, Record, RecordStream, Result,
+    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    check_distinct_keys,
+};
+use tokio::sync::oneshot;
+
+use crate::env::Env;
+use crate::errors;
+use crate::health;
+use crate::reader;
+use crate::session::Session;
+use crate::store::{Store, collection};
+use crate::writer::{self, Reply, Request};
+
+/// Records in JSON files that any tool can read.
+pub struct JsonStrategy {
+    store: Arc<Store>,
+    capabilities: Capabilities,
+    writer: Writer,
+}
+
+impl fmt::Debug for JsonStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("JsonStrategy").field(&self.store.env.location).finish()
+    }
+}
+
+/// The way to the writer's thread.
+struct Writer {
+    requests: Sender<Request>,
+    /// What the thread reads from, until it is started by the first request.
+    waiting: Mutex<Option<Receiver<Request>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    fn new() -> Self {
+        let (requests, waiting) = channel();
+        Self { requests, waiting: Mutex::new(Some(waiting)), thread: Mutex::default() }
+    }
+
+    fn send(&self, store: &Arc<Store>, request: Request) -> Result<()> {
+        self.start(store)?;
+        let closed = |_| errors::closed("write", &store.env.location);
+        self.requests.send(request).map_err(closed)
+    }
+
+    fn start(&self, store: &Arc<Store>) -> Result<()> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(requests) = waiting.take() else { return Ok(()) };
+        let own = Arc::clone(store);
+        let thread = std::thread::Builder::new()
+            .name("json-writer".to_owned())
+            .spawn(move || writer::run(&own, &requests))
+            .map_err(|source| {
+                errors::interrupted("write", &store.env.location).caused_by(source)
+            })?;
+        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(())
+    }
+}
+
+impl JsonStrategy {
+    /// Opens a store; blocks while its files are read.
+    pub(crate) fn open(env: Env) -> Result<Self> {
+        let read_only = env.options.read_only;
+        let max_entity_bytes = env.options.max_entity_bytes;
+        let store = Arc::new(Store::open(env)?);
+        if read_only && !store.state().exists() {
+            return Err(errors::no_store("open the store", &store.env.location));
+        }
+        if !read_only {
+            let mut session = Session::new(Arc::clone(&store));
+            let settled = session.begin();
+            session.end();
+            settled?;
+        }
+        let capabilities = Capabilities {
+            max_commit_keys: None,
+            max_commit_bytes: None,
+            max_entity_bytes,
+            durable: store.env.settings.sync_writes,
+            multi_process: true,
+            max_scan_segments: 64,
+            indexes: true,
+            read_only,
+            changes: false,
+            fence: false,
+        };
+        Ok(Self { store, capabilities, writer: Writer::new() })
+    }
+
+    /// Runs work that may block on a thread for such work.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.store.check_open(operation)?;
+        let store = Arc::clone(&self.store);
+        let location = store.env.location.clone();
+        tokio::task::spawn_blocking(move || work(&store))
+            .await
+            .map_err(|_| errors::interrupted(operation, &location))?
+    }
+
+    /// Asks the writer and waits for its answer.
+    async fn ask<T>(
+        &self,
+        operation: &'static str,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> Result<T> {
+        self.store.check_open(operation)?;
+        if self.capabilities.read_only {
+            return Err(errors::read_only(operation, &self.store.env.location));
+        }
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(&self.store, request(reply))?;
+        answer.await.map_err(|_| errors::closed(operation, &self.store.env.location))?
+    }
+
+    /// Refuses a collection that was never prepared, and a document that
+    /// breaks a rule, before the writer is asked.
+    async fn check<'d>(
+        &self,
+        operation: &'static str,
+        documents: impl Iterator<Item = (&'d CollectionName, &'d EntityId, Option<&'d repo_core::Document>)>,
+    ) -> Result<()> {
+        self.store.check_open(operation)?;
+        if self.capabilities.read_only {
+            return Err(errors::read_only(operation, &self.store.env.location));
+        }
+        for (name, id, document) in documents {
+            if !self.store.state().collections.contains_key(name) {
+                let name = name.clone();
+                self.blocking(operation, move |store| {
+                    store.catch_up(operation)?;
+                    collection(&store.env, &store.state(), operation, &name).map(|_| ())
+                })
+                .await?;
+            }
+            let Some(document) = document else { continue };
+            let schema = self.store.env.schema(name);
+            schema.check_document(id, document, self.capabilities.max_entity_bytes)?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl StorageStrategy for JsonStrategy {
+    fn location(&self) -> &str {
+        &self.store.env.location
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.ask("prepare", |reply| Request::Prepare(schemas.to_vec(), reply)).await
+    }
+
+    async fn collections(&self) -> Result<Vec<CollectionName>> {
+        self.blocking("collections", |store| {
+            store.catch_up("collections")?;
+            Ok(store.state().collections.keys().cloned().collect())
+        })
+        .await
+    }
+
+    async fn get_many(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>> {
+        let (name, ids) = (collection.clone(), ids.to_vec());
+        self.blocking("get", move |store| reader::get_many(store, &name, &ids)).await
+    }
+
+    async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        let (name, query) = (collection.clone(), query.clone());
+        self.blocking("query", move |store| reader::query(store, &name, &query)).await
+    }
+
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: &Filter,
+        _consistency: Consistency,
+    ) -> Result<u64> {
+        let (name, filter) = (collection.clone(), filter.clone());
+        self.blocking("count", move |store| reader::count(store, &name, &filter)).await
+    }
+
+    async fn scan(
+        &self,
+        collection_name: &CollectionName,
+        options: ScanOptions,
+    ) -> Result<RecordStream> {
+        let name = collection_name.clone();
+        self.blocking("scan", move |store| {
+            store.catch_up("scan")?;
+            collection(&store.env, &store.state(), "scan", &name).map(|_| ())
+        })
+        .await?;
+        let scan = Scan {
+            store: Arc::clone(&self.store),
+            name: collection_name.clone(),
+            options,
+            after: None,
+        };
+        Ok(stream::unfold(Some(scan), next_batch).boxed())
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        check_distinct_keys(&writes)?;
+        let documents = writes.iter().map(|write| {
+            let document = match &write.change {
+                Change::Put(document) => Some(document),
+                _ => None,
+            };
+            (&write.key.collection, &write.key.id, document)
+        });
+        self.check("commit", documents).await?;
+        self.ask("commit", |reply| Request::Commit(writes, reply)).await
+    }
+
+    async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
+        let documents = records.iter().map(|r| (r.collection(), r.id(), r.document()));
+        self.check("apply", documents).await?;
+        self.ask("apply", |reply| Request::Apply(records, reply)).await
+    }
+
+    async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
+        let name = collection.clone();
+        self.ask("purge", |reply| Request::Purge(name, older_than, reply)).await
+    }
+
+    async fn store_record(&self) -> Result<StoreRecord> {
+        self.blocking("read the store's record", |store| {
+            store.catch_up("read the store's record")?;
+            Ok(store.state().store_record())
+        })
+        .await
+    }
+
+    async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
+        self.ask("update the store's record", |reply| Request::Update(update, reply)).await
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        if self.capabilities.read_only {
+            return self.store.check_open("checkpoint");
+        }
+        self.ask("checkpoint", Request::Checkpoint).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        if let Err(error) = self.store.check_open("health")
+            && self.store.poisoned().is_none()
+        {
+            return Err(error);
+        }
+        let store = Arc::clone(&self.store);
+        tokio::task::spawn_blocking(move || health::check(&store))
+            .await
+            .map_err(|_| errors::interrupted("health", &self.store.env.location))
+    }
+
+    async fn close(&self) -> Result<()> {
+        if !self.store.close() {
+            return Ok(());
+        }
+        if self.capabilities.read_only {
+            self.store.release();
+            return Ok(());
+        }
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(&self.store, Request::Close(reply))?;
+        answer.await.map_err(|_| interrupted_close(&self.store.env.location))?
+    }
+}
+
+fn interrupted_close(location: &str) -> Error {
+    Error::new(ErrorKind::Unavailable, "close", "the writer ended without an answer")
+        .with("store", location)
+        .hint("every acknowledged commit is in the journal; open the store again")
+}
+
+/// A scan on its way.
+struct Scan {
+    store: Arc<Store>,
+    name: CollectionName,
+    options: ScanOptions,
+    after: Option<Box<str>>,
+}
+
+/// The next batch that holds a record.
+async fn next_batch(scan: Option<Scan>) -> Option<(Result<Vec<Record>>, Option<Scan>)> {
+    let mut scan = scan?;
+    let location = scan.store.env.location.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let read = scan.store.check_open("scan").and_then(|()| {
+            reader::scan_batch(&scan.store, &scan.name, scan.options, scan.after.as_deref())
+        });
+        (read, scan)
+    });
+    let (read, back) = match read.await {
+        Ok(done) => done,
+        Err(_) => return Some((Err(errors::interrupted("scan", &location)), None)),
+    };
+    scan = back;
+    match read {
+        Err(error) => Some((Err(error), None)),
+        Ok((records, _)) if records.is_empty() => None,
+        Ok((records, None)) => Some((Ok(records), None)),
+        Ok((records, last)) => {
+            scan.after = last;
+            Some((Ok(records), Some(scan)))
+        }
+    }
+}

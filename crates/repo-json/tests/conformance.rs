@@ -1,0 +1,49 @@
+//! The conformance suite on every layout of the JSON strategy.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::fs;
+
+use async_trait::async_trait;
+use repo_core::{OpenOptions, Result, StrategyFactory as _};
+use repo_json::JsonFactory;
+use repo_testkit::{Place, Store};
+use serde_json::{Value as Json, json};
+
+/// A folder of its own and the settings to open it with.
+struct JsonPlace {
+    folder: tempfile::TempDir,
+    settings: Json,
+}
+
+impl JsonPlace {
+    fn new(settings: Json) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), settings }
+    }
+
+    /// Files in the wrapped form stand there before the store is opened.
+    fn wrapped() -> Self {
+        let place = Self::new(json!({ "storage_type": "split_files", "pretty_print": false }));
+        let store = place.folder.path().join("store");
+        fs::create_dir(&store).unwrap();
+        for name in ["items", "notes", "things"] {
+            fs::write(store.join(format!("{name}.json")), format!("{{\"{name}\": {{}}}}")).unwrap();
+        }
+        place
+    }
+}
+
+#[async_trait]
+impl Place for JsonPlace {
+    async fn open(&self, options: OpenOptions) -> Result<Store> {
+        let mut settings = self.settings.clone();
+        settings["base_path"] = json!(self.folder.path().join("store"));
+        JsonFactory.open(&settings, options).await
+    }
+}
+
+repo_testkit::conformance!(single_file, || async {
+    JsonPlace::new(json!({ "storage_type": "single_file" }))
+});
+repo_testkit::conformance!(split_files, || async {
+    JsonPlace::new(json!({ "storage_type": "split_files", "cache_size": 0 }))
+});
