@@ -1,7 +1,7 @@
 //! The conformance suite on every layout of the JSON strategy.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::fs;
+mod wrapped;
 
 use async_trait::async_trait;
 use repo_core::{OpenOptions, Result, StrategyFactory as _};
@@ -18,17 +18,6 @@ struct JsonPlace {
 impl JsonPlace {
     fn new(settings: Json) -> Self {
         Self { folder: tempfile::tempdir().unwrap(), settings }
-    }
-
-    /// Files in the wrapped form stand there before the store is opened.
-    fn wrapped() -> Self {
-        let place = Self::new(json!({ "storage_type": "split_files", "pretty_print": false }));
-        let store = place.folder.path().join("store");
-        fs::create_dir(&store).unwrap();
-        for name in ["items", "notes", "things"] {
-            fs::write(store.join(format!("{name}.json")), format!("{{\"{name}\": {{}}}}")).unwrap();
-        }
-        place
     }
 }
 
@@ -47,3 +36,4 @@ repo_testkit::conformance!(single_file, || async {
 repo_testkit::conformance!(split_files, || async {
     JsonPlace::new(json!({ "storage_type": "split_files", "cache_size": 0 }))
 });
+repo_testkit::conformance!(wrapped_files, || async { wrapped::WrappedPlace::new() });
