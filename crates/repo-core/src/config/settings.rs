@@ -15,6 +15,7 @@ use crate::{Error, ErrorKind, Result};
 pub fn read_settings<T: DeserializeOwned>(at: &str, settings: &Json) -> Result<T> {
     serde_json::from_value(settings.clone()).map_err(|source| {
         // serde's own message quotes the value, so it is not kept as a source.
+        let at = place::<T>(at, settings, &source.to_string());
         let reason = without_secrets(source.to_string(), settings);
         let error = Error::new(
             ErrorKind::ConfigInvalid,
@@ -28,6 +29,19 @@ pub fn read_settings<T: DeserializeOwned>(at: &str, settings: &Json) -> Result<T
             None => error,
         }
     })
+}
+
+/// The place of the setting that is wrong: the one that alone gives the same
+/// message, or the whole block.
+fn place<T: DeserializeOwned>(at: &str, settings: &Json, message: &str) -> String {
+    let wrong = |name: &str, value: &Json| {
+        let alone = Json::from_iter([(name.to_owned(), value.clone())]);
+        serde_json::from_value::<T>(alone).is_err_and(|error| error.to_string() == message)
+    };
+    let found = settings
+        .as_object()
+        .and_then(|fields| fields.iter().find(|(name, value)| wrong(name, value)));
+    found.map_or_else(|| at.to_owned(), |(name, _)| format!("{at}.{name}"))
 }
 
 /// Hides the values of secret settings in a message that may quote them: a

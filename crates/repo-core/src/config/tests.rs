@@ -105,6 +105,22 @@ fn secrets_are_hidden() {
 }
 
 #[test]
+fn a_wrong_value_is_named_with_its_place() {
+    let cases = [
+        (
+            r#"{"storage":{"strategy":"memory"},"migration":{"batch_size":0}}"#,
+            "migration.batch_size",
+        ),
+        (r#"{"storage":{"strategy":"memory","schemas":1}}"#, "storage.schemas"),
+        (r#"{"storage":{"strategy":"memory"},"migration":{"batchsize":1}}"#, "migration.batchsize"),
+    ];
+    for (file, at) in cases {
+        let error = load(file, &[], &[]).unwrap_err();
+        assert_eq!(error.context_value("at"), Some(at), "{error}");
+    }
+}
+
+#[test]
 fn an_error_about_a_secret_setting_does_not_quote_it() {
     #[derive(Debug, serde::Deserialize)]
     struct Settings {
