@@ -151,6 +151,7 @@ impl Context {
     /// The store of a URL.
     pub(crate) fn by_url(&self, url: &str) -> Result<Chosen> {
         let (factory, settings) = self.registry.by_url(url)?;
+        registry::check_usable(factory.as_ref())?;
         Ok(Chosen { factory: Arc::clone(factory), settings })
     }
 
@@ -159,6 +160,7 @@ impl Context {
         let factory = Arc::clone(self.registry.get(name)?);
         let settings = config.settings(factory.settings_key())?;
         factory.check(&settings)?;
+        registry::check_usable(factory.as_ref())?;
         Ok(Chosen { factory, settings })
     }
 

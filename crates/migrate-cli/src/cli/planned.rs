@@ -62,7 +62,8 @@ impl PlannedFactory {
         Self { name, summary, settings_key, scheme, reason: "left out of this build" }
     }
 
-    fn refuse(&self) -> Error {
+    /// The error of opening it.
+    pub(crate) fn refuse(&self) -> Error {
         let why = format!("the strategy `{}` is {}", self.name, self.reason);
         Error::new(ErrorKind::Unsupported, "open a store", why)
             .with("strategy", self.name)

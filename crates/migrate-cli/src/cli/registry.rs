@@ -1,6 +1,6 @@
 //! The strategies that this build knows, usable or not.
 
-use repo_core::{MemoryFactory, Registry, StrategyFactory};
+use repo_core::{MemoryFactory, Registry, Result, StrategyFactory};
 
 use super::planned::PlannedFactory;
 
@@ -12,9 +12,16 @@ pub(crate) fn registry() -> Registry {
     with_built_in(registry.with(MemoryFactory))
 }
 
-/// Whether a strategy of the registry can be opened.
-pub(crate) fn is_usable(factory: &dyn StrategyFactory) -> bool {
-    !PlannedFactory::all().iter().any(|planned| planned.summary() == factory.summary())
+/// Checks that this build can open a strategy of the registry.
+///
+/// # Errors
+/// `Unsupported` otherwise.
+pub(crate) fn check_usable(factory: &dyn StrategyFactory) -> Result<()> {
+    let planned = PlannedFactory::all();
+    let same = |planned: &&PlannedFactory| {
+        planned.name() == factory.name() && planned.summary() == factory.summary()
+    };
+    planned.iter().find(same).map_or(Ok(()), |planned| Err(planned.refuse()))
 }
 
 fn with_built_in(registry: Registry) -> Registry {

@@ -148,8 +148,12 @@ impl Chosen {
     /// Whether both name the same store, as far as that shows before they are
     /// opened.
     fn same_as(&self, other: &Self) -> bool {
+        self.same_kind_as(other) && self.settings == other.settings
+    }
+
+    /// Whether both could name the same store.
+    fn same_kind_as(&self, other: &Self) -> bool {
         self.factory.settings_key() == other.factory.settings_key()
-            && self.settings == other.settings
     }
 }
 
@@ -194,21 +198,31 @@ impl Sides {
         let named = |role| move |error: repo_core::Error| error.with("side", role);
         let source =
             self.source.open(Access::Read, &self.schemas).await.map_err(named("source"))?;
-        let target = match target(&self.target, &self.schemas).await {
-            Ok(target) => target,
+        let opened = async {
+            self.check_other_store(source.location(), operation).await?;
+            target(&self.target, &self.schemas).await.map_err(named("target"))
+        };
+        match opened.await {
+            Ok(target) => Ok(OpenSides { source, target }),
             Err(error) => {
                 // The error of opening the target is the one to tell.
                 let _ = source.close().await;
-                return Err(named("target")(error));
+                Err(error)
             }
-        };
-        let sides = OpenSides { source, target };
-        if sides.source.location() == sides.target.location() {
-            let error = same_store(operation).with("store", sides.source.location());
-            sides.close().await?;
-            return Err(error);
         }
-        Ok(sides)
+    }
+
+    /// Refuses a target that is the source under another name, before it is
+    /// opened for writing: that alone may change files.
+    async fn check_other_store(&self, source: &str, operation: &'static str) -> Result<()> {
+        if !self.source.chosen.same_kind_as(&self.target.chosen) {
+            return Ok(());
+        }
+        let target = self.target.open_to_look(&self.schemas).await;
+        let target = target.map_err(|error| error.with("side", "target"))?;
+        let same = target.location() == source;
+        target.close().await?;
+        if same { Err(same_store(operation).with("store", source)) } else { Ok(()) }
     }
 }
 

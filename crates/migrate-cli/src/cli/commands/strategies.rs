@@ -7,7 +7,7 @@ use crate::cli::context::Context;
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
 use crate::cli::output::{draw, table};
-use crate::cli::registry::is_usable;
+use crate::cli::registry::check_usable;
 
 #[derive(Debug, Serialize)]
 struct Row {
@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context) -> Outcome<Ending> {
         .iter()
         .map(|factory| Row {
             name: factory.name(),
-            usable: is_usable(factory.as_ref()),
+            usable: check_usable(factory.as_ref()).is_ok(),
             settings_key: factory.settings_key(),
             summary: factory.summary(),
         })

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use repo_core::config::Config;
-use repo_core::{Error, ErrorKind, StrategyFactory};
+use repo_core::{Error, StrategyFactory};
 use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::exit_code::{Ending, USAGE};
 use crate::cli::failure::{ErrorView, Outcome, for_people};
 use crate::cli::output::{Format, complain};
-use crate::cli::registry::is_usable;
+use crate::cli::registry::check_usable;
 
 pub(crate) fn run(context: &Context) -> Outcome<Ending> {
     let file = context.need_file()?;
@@ -60,10 +60,8 @@ fn problems(context: &Context, file: &Path) -> (Vec<Error>, Option<Config>) {
         add(&mut problems, checked);
     }
     add(&mut problems, context.schemas(Some(&config)).map(drop));
-    if let Some(Ok(factory)) = strategy.as_deref().map(|name| context.registry.get(name))
-        && !is_usable(factory.as_ref())
-    {
-        add(&mut problems, Err(not_usable(factory.as_ref())));
+    if let Some(Ok(factory)) = strategy.as_deref().map(|name| context.registry.get(name)) {
+        add(&mut problems, check_usable(factory.as_ref()));
     }
     (problems, Some(config))
 }
@@ -93,14 +91,4 @@ fn add(problems: &mut Vec<Error>, checked: repo_core::Result<()>) {
     {
         problems.push(error);
     }
-}
-
-fn not_usable(factory: &dyn StrategyFactory) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        "check the configuration",
-        format!("the strategy `{}` is not yet supported in this build", factory.name()),
-    )
-    .with("at", "storage.strategy")
-    .hint("`repoctl strategies` lists what this build can open")
 }
