@@ -13,7 +13,7 @@ fn refused(place: &Place, line: &[&str], code: i32, words: &[&str]) -> Run {
     let before = place.contents();
     let run = place.run(line).ends(code);
     let run = words.iter().fold(run, |run, words| run.complains(words));
-    assert!(run.stderr.starts_with("error: "), "{run:#?}");
+    assert!(run.stderr.lines().any(|line| line.starts_with("error: ")), "{run:#?}");
     assert_eq!(run.stdout, "", "{line:?}");
     let after = place.contents();
     assert!(before.keys().eq(after.keys()), "{line:?}: {:?}", after.keys());
@@ -80,7 +80,7 @@ fn broken_files() -> Vec<(Vec<u8>, Vec<&'static str>)> {
                 .to_vec(),
             vec!["m-1"],
         ),
-        (br#"{"machines": {"m-1": {"machine_id": "m-9"}}}"#.to_vec(), vec!["m-1", "m-9"]),
+        (br#"{"machines": {"m-1": {"machine_id": "m-9"}}}"#.to_vec(), vec!["m-1"]),
         (br#"{"machines": {"m-1": {"status": "x"}}}"#.to_vec(), vec!["m-1", "machine_id"]),
     ]
 }
@@ -287,12 +287,11 @@ fn a_folder_that_cannot_be_written_is_named() {
     let place = filled("json:data", 2);
     place.write("file", "not a folder");
     for target in ["sqlite:/proc/nothing/t.db", "json:/proc/nothing", "json:file/x"] {
-        let line = format!("migrate --source json:data --target {target} --backup-location b");
+        let line = format!("migrate --source json:data --target {target} --no-backup");
         refused(&place, &words(&line), 1, &[target.split_once(':').unwrap().1]);
     }
     let line = "migrate --source json:data --target sqlite:t.db --backup-location /proc/nothing";
-    let run = place.line(line).ends(1).complains("/proc/nothing");
-    assert!(run.stderr.starts_with("error: "));
+    refused(&place, &words(line), 1, &["/proc/nothing"]);
 }
 
 #[test]

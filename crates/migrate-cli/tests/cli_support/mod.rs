@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value as Json, json};
 
 /// The stores that every behaviour is tried on.
-pub const STORES: [&str; 2] = ["sqlite:data.db", "sqlite:data2.db"];
+pub const STORES: [&str; 2] = ["json:data", "sqlite:data.db"];
 
 /// A temporary folder; the programs run in it.
 pub struct Place(tempfile::TempDir);
