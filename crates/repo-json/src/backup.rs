@@ -33,7 +33,7 @@ pub(crate) fn keep_copies(env: &Env, generation: u64, replaced: &[CheckpointFile
 }
 
 /// `20260301T080000.123456Z`: sorts by time and is a plain file name.
-fn stamp(time: Timestamp) -> String {
+pub(crate) fn stamp(time: Timestamp) -> String {
     time.to_string().chars().filter(|c| !matches!(c, '-' | ':')).collect()
 }
 

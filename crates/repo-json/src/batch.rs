@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use repo_core::{
     Applied, Change, CollectionName, CollectionSchema, Document, Entity, EntityId, Error,
-    ErrorKind, Key, PrepareChange, Prepared, Purged, Record, Result, StoreRecord,
-    StoreUpdate, Timestamp, Tombstone, Version, Write, Written, check_migration,
+    ErrorKind, Key, PrepareChange, Prepared, Purged, Record, Result, StoreRecord, StoreUpdate,
+    Timestamp, Tombstone, Version, Write, Written, check_migration,
 };
 
 use crate::env::{Env, shape_of};
@@ -155,9 +155,7 @@ impl<'s> Batch<'s> {
         for record in &records {
             let key = record.key();
             let answer = match accepted.get(&key) {
-                Some(pending) => {
-                    record.compare_to_stored(Some(&pending.to_record(&key)?))
-                }
+                Some(pending) => record.compare_to_stored(Some(&pending.to_record(&key)?)),
                 None => self.compare(&key, record)?,
             };
             if answer == Applied::Applied {
@@ -326,4 +324,3 @@ fn written(pending: Option<&Pending>) -> Result<Written> {
         }
     })
 }
-

@@ -86,27 +86,21 @@ impl<'a> Take<'a> {
     }
 }
 
-/// Counts and checksums what passes to the writer below.
+/// Checksums what passes to the writer below.
 #[derive(Debug)]
 pub(crate) struct SummedWriter<W> {
     inner: W,
     crc: crc32fast::Hasher,
-    written: u64,
 }
 
 impl<W: Write> SummedWriter<W> {
     pub(crate) fn new(inner: W) -> Self {
-        Self { inner, crc: crc32fast::Hasher::new(), written: 0 }
+        Self { inner, crc: crc32fast::Hasher::new() }
     }
 
     /// The checksum of everything so far.
     pub(crate) fn crc(&self) -> u32 {
         self.crc.clone().finalize()
-    }
-
-    /// Bytes so far.
-    pub(crate) fn written(&self) -> u64 {
-        self.written
     }
 
     pub(crate) fn into_inner(self) -> W {
@@ -118,7 +112,6 @@ impl<W: Write> Write for SummedWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let len = self.inner.write(bytes)?;
         self.crc.update(&bytes[..len]);
-        self.written += len as u64;
         Ok(len)
     }
 

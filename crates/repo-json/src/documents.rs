@@ -94,9 +94,8 @@ fn run(slots: &[Slot], order: &[usize]) -> (usize, u64) {
     for &at in &order[1..] {
         let next = slots[at];
         let next_end = next.offset + u64::from(next.len);
-        let near = next.place == first.place
-            && next.offset <= end + GAP
-            && next_end - first.offset <= RUN;
+        let near =
+            next.place == first.place && next.offset <= end + GAP && next_end - first.offset <= RUN;
         if !near {
             break;
         }

@@ -11,7 +11,7 @@ use crate::errors;
 use crate::layout::Layout;
 use crate::meta::MetaFile;
 use crate::recovery::{open_known, owner, scan};
-use crate::state::{Collection, DataFile, JournalState, Repair, State};
+use crate::state::{Collection, DataFile, Repair, State};
 use crate::table::{NO_DIGEST, Place, Records, ShortDigest, Slot, Table};
 
 /// The collections of a data file.
@@ -53,7 +53,8 @@ pub(crate) fn attach(
             continue;
         }
         refuse_over_journal(&state, &path)?;
-        let of = if file.form == crate::snapshot::Form::Single { None } else { owner(&state, index) };
+        let of =
+            if file.form == crate::snapshot::Form::Single { None } else { owner(&state, index) };
         let (data, tables) =
             scan(env, &file.name, of.as_ref(), true)?.ok_or_else(|| missing(&path))?;
         take_in(env, &mut state, data, tables, &mut KnownDigests)?;
@@ -107,7 +108,7 @@ pub(crate) fn edited(path: &std::path::Path) -> Error {
     )
 }
 
-fn missing(path: &std::path::Path) -> Error {
+pub(crate) fn missing(path: &std::path::Path) -> Error {
     errors::corrupt("open the store", path, 0, "a data file of the store is missing").hint(
         "put the file back; if all of its entities are meant to be gone, put a file with {} there",
     )
@@ -120,7 +121,6 @@ pub(crate) trait Weigh {
         &mut self,
         state: &State,
         collection: &Collection,
-        id: &str,
         slot: &Slot,
         known: ShortDigest,
     ) -> Result<ShortDigest>;
@@ -137,7 +137,6 @@ impl Weigh for KnownDigests {
         &mut self,
         _: &State,
         _: &Collection,
-        _: &str,
         _: &Slot,
         known: ShortDigest,
     ) -> Result<ShortDigest> {
@@ -156,7 +155,7 @@ pub(crate) fn take_in(
     data: DataFile,
     mut tables: Tables,
     weigh: &mut dyn Weigh,
-) -> Result<()> {
+) -> Result<Differences> {
     let index = state.files.len();
     let path = data.path.clone();
     let time = data.signature.mtime_micros();
@@ -174,7 +173,7 @@ pub(crate) fn take_in(
         let (table, differences) = merge.run(&found, weigh)?;
         seen.add(&differences);
         if let Some(collection) = state.collections.get_mut(&name) {
-            collection.dirty |= differences.kept > 0;
+            collection.dirty = differences.kept > 0;
             collection.table = table;
             collection.file = Some(index);
             collection.indexes = None;
@@ -196,21 +195,38 @@ pub(crate) fn take_in(
     tracing::warn!(file = %path.display(), changed = seen.changed, added = seen.added,
         removed = seen.removed, "a data file was changed by something else and taken in");
     state.notices.push(notice);
-    Ok(())
+    Ok(seen)
+}
+
+/// What is known of a collection that no file holds is removed from it: the
+/// files are the truth.
+pub(crate) fn take_out(
+    state: &mut State,
+    name: &CollectionName,
+    time: i64,
+    weigh: &mut dyn Weigh,
+) -> Result<Differences> {
+    let Some(collection) = state.collections.get(name) else { return Ok(Differences::default()) };
+    let merge = Merge { state, collection, name, time };
+    let (table, differences) = merge.run(&Table::default(), weigh)?;
+    if let Some(collection) = state.collections.get_mut(name) {
+        collection.table = table;
+    }
+    Ok(differences)
 }
 
 /// How many records an edited file changes.
-#[derive(Debug, Default)]
-struct Differences {
-    changed: u64,
-    added: u64,
-    removed: u64,
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Differences {
+    pub(crate) changed: u64,
+    pub(crate) added: u64,
+    pub(crate) removed: u64,
     /// Records that stay although the file says otherwise.
-    kept: u64,
+    pub(crate) kept: u64,
 }
 
 impl Differences {
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.changed += other.changed;
         self.added += other.added;
         self.removed += other.removed;
@@ -262,8 +278,8 @@ impl Merge<'_> {
                 differences.removed += 1;
                 (Slot::tombstone(old.version.saturating_add(1), self.time), NO_DIGEST)
             }
-            (Some((id, old, known)), Some((_, new, digest))) if old.is_live() => {
-                let known = weigh.digest(self.state, self.collection, id, old, known)?;
+            (Some((_, old, known)), Some((_, new, digest))) if old.is_live() => {
+                let known = weigh.digest(self.state, self.collection, old, known)?;
                 let created_at = old.created_at;
                 if known == digest {
                     let (version, updated_at) = (old.version, old.updated_at);
@@ -300,9 +316,4 @@ fn next_pair<'t>(
         Ordering::Greater => (None, found.next()),
         Ordering::Equal => (known.next(), found.next()),
     })
-}
-
-/// Whether the journal has frames that a resolution has to weigh.
-pub(crate) fn has_commits(journal: Option<&JournalState>) -> bool {
-    journal.is_some_and(|journal| journal.has_records)
 }

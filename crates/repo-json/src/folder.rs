@@ -163,9 +163,7 @@ fn open_with(options: &OpenOptions, path: &Path) -> Result<Option<File>> {
 /// Removes a file; one that is not there is fine.
 pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => {
-            Err(errors::io("remove a file", path, e))
-        }
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(errors::io("remove a file", path, e)),
         _ => Ok(()),
     }
 }

@@ -36,6 +36,7 @@ mod lock;
 mod meta;
 mod reader;
 mod recovery;
+mod resolve;
 mod session;
 mod snapshot;
 mod state;
@@ -46,4 +47,5 @@ mod writer;
 
 pub use config::{DEFAULT_SINGLE_FILE, Filenames, JsonSettings, StorageType};
 pub use factory::JsonFactory;
+pub use resolve::{Keep, Resolved, resolve};
 pub use strategy::JsonStrategy;

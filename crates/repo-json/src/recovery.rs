@@ -114,13 +114,16 @@ fn load_whole(env: &Env, layout: &Layout, meta: Meta, journal: JournalState) -> 
 
 /// What identifies a `.meta`.
 #[derive(Debug, Clone, Copy)]
-struct MetaHead {
+pub(crate) struct MetaHead {
     generation: u64,
     crc: u32,
 }
 
 /// The state that `.meta` describes, its data files not yet opened.
-fn from_meta(meta: Meta, journal: Option<JournalState>) -> (State, Vec<MetaFile>, MetaHead) {
+pub(crate) fn from_meta(
+    meta: Meta,
+    journal: Option<JournalState>,
+) -> (State, Vec<MetaFile>, MetaHead) {
     let head = MetaHead { generation: meta.generation, crc: meta.crc };
     let collections = meta.collections.into_iter().map(|found| {
         let collection = Collection {
@@ -151,7 +154,27 @@ fn from_meta(meta: Meta, journal: Option<JournalState>) -> (State, Vec<MetaFile>
 /// # Errors
 /// `Corrupt` for a bad frame that is followed by a sound one.
 pub(crate) fn read_on(env: &Env, state: &mut State, apply: bool) -> Result<Option<CheckpointOp>> {
-    let Some(journal) = state.journal.clone() else { return Ok(None) };
+    let (pending, damage) = read_sound(env, state, apply)?;
+    match damage {
+        None => Ok(pending),
+        Some(damage) => Err(damaged_frame(&env.folder.journal(), &damage)),
+    }
+}
+
+/// Where a bad frame stands, and the sound one behind it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Damage {
+    at: u64,
+    sound_at: u64,
+}
+
+/// The same, but it stops before a bad frame and tells where it stands.
+pub(crate) fn read_sound(
+    env: &Env,
+    state: &mut State,
+    apply: bool,
+) -> Result<(Option<CheckpointOp>, Option<Damage>)> {
+    let Some(journal) = state.journal.clone() else { return Ok((None, None)) };
     let path = env.folder.journal();
     let mut pending = None;
     let (end, tail) = read_frames(
@@ -165,17 +188,17 @@ pub(crate) fn read_on(env: &Env, state: &mut State, apply: bool) -> Result<Optio
     let torn = match tail {
         Tail::Clean => 0,
         Tail::Torn { bytes } => bytes,
-        Tail::Damaged { sound_at } => return Err(damaged_frame(&path, end, sound_at)),
+        Tail::Damaged { sound_at } => return Ok((pending, Some(Damage { at: end, sound_at }))),
     };
     if let Some(known) = &mut state.journal {
         known.torn = torn;
     }
-    Ok(pending)
+    Ok((pending, None))
 }
 
-fn damaged_frame(path: &Path, at: u64, sound_at: u64) -> Error {
-    errors::corrupt("open the store", path, at, "a frame of the journal is damaged")
-        .with("next sound frame", sound_at)
+fn damaged_frame(path: &Path, damage: &Damage) -> Error {
+    errors::corrupt("open the store", path, damage.at, "a frame of the journal is damaged")
+        .with("next sound frame", damage.sound_at)
         .hint(
             "put the folder back from a backup; or run `repoctl resolve`: `--keep journal` keeps \
              what stands before the damaged frame, `--keep file` gives up the whole journal",
@@ -231,8 +254,7 @@ fn load_pending(
                     .hint(RESTORE)
             };
             let journal = old.journal;
-            let (state, files, head) =
-                from_meta(read_meta(&path)?.ok_or_else(missing)?, journal);
+            let (state, files, head) = from_meta(read_meta(&path)?.ok_or_else(missing)?, journal);
             if !wanted(head) {
                 return Err(missing());
             }

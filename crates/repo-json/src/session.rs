@@ -162,8 +162,7 @@ impl Session {
         let written =
             hooks.step(Step::AppendFrame).and_then(|()| append(&journal.file, journal.end, frame));
         if let Err(source) = written {
-            let cut =
-                hooks.step(Step::CutBack).and_then(|()| journal.file.set_len(journal.end));
+            let cut = hooks.step(Step::CutBack).and_then(|()| journal.file.set_len(journal.end));
             if let Err(error) = cut {
                 self.store.poison(&format!("the journal could not be cut back: {error}"));
             }

@@ -163,10 +163,8 @@ impl State {
 
     /// The store's own record.
     pub(crate) fn store_record(&self) -> StoreRecord {
-        let state = |c: &Collection| CollectionState {
-            schema_version: c.schema_version,
-            floor: c.floor,
-        };
+        let state =
+            |c: &Collection| CollectionState { schema_version: c.schema_version, floor: c.floor };
         StoreRecord {
             layout_version: LAYOUT_VERSION,
             epoch: self.epoch,

@@ -155,7 +155,8 @@ impl Store {
             *state = recovery::load(&self.env)?;
             self.cache().clear();
         }
-        if sync && self.env.settings.sync_writes
+        if sync
+            && self.env.settings.sync_writes
             && let Some(journal) = &state.journal
         {
             let path = self.env.folder.journal();
@@ -183,8 +184,5 @@ pub(crate) fn collection<'s>(
     operation: &'static str,
     name: &CollectionName,
 ) -> Result<&'s Collection> {
-    state
-        .collections
-        .get(name)
-        .ok_or_else(|| not_prepared(operation, name, &env.location))
+    state.collections.get(name).ok_or_else(|| not_prepared(operation, name, &env.location))
 }

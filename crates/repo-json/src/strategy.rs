@@ -135,7 +135,9 @@ impl JsonStrategy {
     async fn check<'d>(
         &self,
         operation: &'static str,
-        documents: impl Iterator<Item = (&'d CollectionName, &'d EntityId, Option<&'d repo_core::Document>)>,
+        documents: impl Iterator<
+            Item = (&'d CollectionName, &'d EntityId, Option<&'d repo_core::Document>),
+        >,
     ) -> Result<()> {
         self.store.check_open(operation)?;
         if self.capabilities.read_only {

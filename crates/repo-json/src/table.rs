@@ -114,12 +114,6 @@ impl Table {
         (slot.place != Place::Gone).then_some(slot)
     }
 
-    /// The digest of the document as it was at the last checkpoint, if it is
-    /// known and the record has not changed since.
-    pub(crate) fn digest(&self, id: &str) -> Option<ShortDigest> {
-        self.find(id).ok().map(|at| self.digests[at]).filter(|digest| *digest != NO_DIGEST)
-    }
-
     /// Stores a record in the place of the one that was there.
     pub(crate) fn set(&mut self, id: &str, slot: Slot) {
         let old = self.get(id);
@@ -186,7 +180,7 @@ impl Table {
             Some(id) => (self.find(id).map_or_else(|at| at, |at| at + 1), Bound::Excluded(id)),
         };
         let mut added = self.added.range::<str, _>((bound, Bound::Unbounded));
-        let next_added = added.next();
+        let next_added = added.next().map(|(id, slot)| (&**id, slot));
         Records { table: self, at, added, next_added }
     }
 
@@ -240,7 +234,7 @@ pub(crate) struct Records<'t> {
     table: &'t Table,
     at: usize,
     added: btree_map::Range<'t, Box<str>, Slot>,
-    next_added: Option<(&'t Box<str>, &'t Slot)>,
+    next_added: Option<(&'t str, &'t Slot)>,
 }
 
 impl<'t> Iterator for Records<'t> {
@@ -248,17 +242,18 @@ impl<'t> Iterator for Records<'t> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let base = self.table.slots.get(self.at).map(|slot| (self.table.base_id(self.at), slot));
+            let base =
+                self.table.slots.get(self.at).map(|slot| (self.table.base_id(self.at), slot));
             let added_first = match (base, self.next_added) {
                 (None, None) => return None,
-                (Some((id, _)), Some((added, _))) => **added < *id,
+                (Some((id, _)), Some((added, _))) => added < id,
                 (None, Some(_)) => true,
                 (Some(_), None) => false,
             };
             let item = if added_first {
                 let (id, slot) = self.next_added?;
-                self.next_added = self.added.next();
-                (&**id, slot, NO_DIGEST)
+                self.next_added = self.added.next().map(|(id, slot)| (&**id, slot));
+                (id, slot, NO_DIGEST)
             } else {
                 let (id, slot) = base?;
                 self.at += 1;

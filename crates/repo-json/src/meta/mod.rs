@@ -63,4 +63,3 @@ pub(crate) struct MetaFile {
     pub(crate) signature: Signature,
     pub(crate) digest: FileDigest,
 }
-

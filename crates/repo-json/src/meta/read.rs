@@ -74,10 +74,9 @@ fn read_body(reader: &mut Reader) -> io::Result<Option<Meta>> {
     let epoch = reader.u64()?;
     let migration = match reader.array::<1>()? {
         [0] => None,
-        _ => Some(MigrationState {
-            plan: reader.text(u32::MAX)?,
-            progress: reader.text(u32::MAX)?,
-        }),
+        _ => {
+            Some(MigrationState { plan: reader.text(u32::MAX)?, progress: reader.text(u32::MAX)? })
+        }
     };
     let collections: Vec<MetaCollection> =
         (0..reader.u32()?).map(|_| read_collection(reader)).collect::<io::Result<_>>()?;
@@ -87,14 +86,7 @@ fn read_body(reader: &mut Reader) -> io::Result<Option<Meta>> {
     let sound = reader.u32()? == crc;
     let known = |file: usize| file < files.len();
     let linked = collections.iter().all(|c| c.head.file.is_none_or(known));
-    Ok((sound && linked).then_some(Meta {
-        generation,
-        epoch,
-        migration,
-        collections,
-        files,
-        crc,
-    }))
+    Ok((sound && linked).then_some(Meta { generation, epoch, migration, collections, files, crc }))
 }
 
 fn invalid() -> io::Error {

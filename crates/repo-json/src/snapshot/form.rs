@@ -53,7 +53,11 @@ impl Form {
         if source.peek()? != Some(b'{') {
             return Ok(Self::Plain);
         }
-        Ok(if is_entity(&mut source, name, &schema.id_field)? { Self::Plain } else { Self::Wrapped })
+        Ok(if is_entity(&mut source, name, &schema.id_field)? {
+            Self::Plain
+        } else {
+            Self::Wrapped
+        })
     }
 }
 

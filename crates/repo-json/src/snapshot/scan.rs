@@ -172,9 +172,8 @@ impl<R: Read> Scan<'_, R> {
         let (path, rules, time) = (self.path, self.rules, self.time);
         let offset = self.source.offset();
         let raw = self.source.keep(Source::skip_value)?;
-        let named = |error: repo_core::Error| {
-            error.with("collection", &schema.collection).with("key", key)
-        };
+        let named =
+            |error: repo_core::Error| error.with("collection", &schema.collection).with("key", key);
         let document = read_document(raw)
             .map_err(|error| named(errors::document(path, offset, pointer, &error)))?;
         let id = EntityId::new(key)
