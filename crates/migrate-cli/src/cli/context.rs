@@ -196,13 +196,17 @@ impl Chosen {
         config: &Config,
         schemas: &Arc<Schemas>,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        let options = OpenOptions {
+        self.factory.open(&self.settings, Self::options(access, config, schemas)).await
+    }
+
+    /// What a store is opened with.
+    pub(crate) fn options(access: Access, config: &Config, schemas: &Arc<Schemas>) -> OpenOptions {
+        OpenOptions {
             read_only: access == Access::Read,
             schemas: Arc::clone(schemas),
             max_entity_bytes: config.storage().limits.max_entity_bytes.get(),
             ..OpenOptions::default()
-        };
-        self.factory.open(&self.settings, options).await
+        }
     }
 }
 
