@@ -175,35 +175,38 @@ fn a_bad_line_of_an_import_is_named_and_its_batch_is_not_written() {
     }
 }
 
+/// Words that were typed, and the part of the message that has to name what
+/// is wrong with them.
+const WRONG_WORDS: &[(&[&str], &str)] = &[
+    (&["query", "machines", "--filter", r#"{"status": {"$below": 1}}"#], "$below"),
+    (&["query", "machines", "--filter", r#"{"status": "#], "byte"),
+    (&["query", "machines", "--filter", r#"["status"]"#], "filter"),
+    (&["query", "machines", "--filter", r#"{"status": {"$regex": "("}}"#], "regular"),
+    (&["count", "machines", "--filter", r#"{"$nor": []}"#], "$nor"),
+    (&["query", "machines", "--order-by", "status:up"], "up"),
+    (&["query", "machines", "--limit", "0"], "limit"),
+    (&["query", "machines", "--limit", "10001"], "limit"),
+    (&["query", "machines", "--limit", "1", "--cursor", "x"], "cursor"),
+    (&["query", "machines", "--cursor", "x"], "--limit"),
+    (&["query", "Machines"], "Machines"),
+    (&["get", "machines", ""], "empty"),
+    (&["get", "machines"], "<ID>"),
+    (&["put", "machines", "-", "--expect-version", "0"], "version"),
+    (&["put", "machines", "-", "--expect-version", "1", "--create"], "--create"),
+    (&["import", "machines", "--batch-size", "0"], "batch size"),
+    (&["import", "machines", "--batch-size", "-1"], "-1"),
+    (&["purge", "machines", "--older-than", "1 month"], "fixed length"),
+    (&["purge", "machines"], "--older-than"),
+    (&["resolve", "--keep", "both"], "both"),
+    (&["nothing"], "nothing"),
+    (&["health", "--format", "xml"], "xml"),
+];
+
 #[test]
 fn words_that_cannot_be_meant_are_wrong_usage() {
     for store in STORES {
         let place = filled(store, 3);
-        let cases: &[(&[&str], &str)] = &[
-            (&["query", "machines", "--filter", r#"{"status": {"$below": 1}}"#], "$below"),
-            (&["query", "machines", "--filter", r#"{"status": "#], "byte"),
-            (&["query", "machines", "--filter", r#"["status"]"#], "filter"),
-            (&["query", "machines", "--filter", r#"{"status": {"$regex": "("}}"#], "regular"),
-            (&["count", "machines", "--filter", r#"{"$nor": []}"#], "$nor"),
-            (&["query", "machines", "--order-by", "status:up"], "up"),
-            (&["query", "machines", "--limit", "0"], "limit"),
-            (&["query", "machines", "--limit", "10001"], "limit"),
-            (&["query", "machines", "--limit", "1", "--cursor", "x"], "cursor"),
-            (&["query", "machines", "--cursor", "x"], "--limit"),
-            (&["query", "Machines"], "Machines"),
-            (&["get", "machines", ""], "empty"),
-            (&["get", "machines"], "<ID>"),
-            (&["put", "machines", "-", "--expect-version", "0"], "version"),
-            (&["put", "machines", "-", "--expect-version", "1", "--create"], "--create"),
-            (&["import", "machines", "--batch-size", "0"], "batch size"),
-            (&["import", "machines", "--batch-size", "-1"], "-1"),
-            (&["purge", "machines", "--older-than", "1 month"], "fixed length"),
-            (&["purge", "machines"], "--older-than"),
-            (&["resolve", "--keep", "both"], "both"),
-            (&["nothing"], "nothing"),
-            (&["health", "--format", "xml"], "xml"),
-        ];
-        for (line, expected) in cases {
+        for (line, expected) in WRONG_WORDS {
             let line: Vec<&str> = line.iter().chain(&["--store", store]).copied().collect();
             // A second --format is wrong usage as well, and would hide the first.
             if line.contains(&"--format") {

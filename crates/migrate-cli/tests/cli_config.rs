@@ -90,10 +90,9 @@ fn validate_names_every_problem_and_also_of_blocks_not_in_use() {
 }
 
 /// Each configuration block that operators have, on its own.
-#[test]
-fn the_blocks_that_operators_have_load() {
+fn known_blocks() -> Vec<Json> {
     let storage = |strategy: &str, block: &str, settings: Json| json!({"storage": {"strategy": strategy, block: settings}});
-    let loads = [
+    vec![
         storage(
             "json",
             "json_strategy",
@@ -128,8 +127,12 @@ fn the_blocks_that_operators_have_load() {
         json!({"storage": {"strategy": "json"}, "migration": {
             "batch_size": 100, "create_backup": true, "backup_location": "backups/",
             "validate_after_migration": true, "cleanup_source": false, "parallel_workers": 4}}),
-    ];
-    for config in loads {
+    ]
+}
+
+#[test]
+fn the_blocks_that_operators_have_load() {
+    for config in known_blocks() {
         let place = with(&config);
         place.line("config validate").ok();
         place.line("config show").ok();

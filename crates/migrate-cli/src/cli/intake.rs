@@ -6,8 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use repo_core::{
-    Applied, CollectionName, EntityId, Error, ErrorKind, Key, Precondition, Record, Result,
-    StorageStrategy, Version, Write, Written,
+    Applied, Capabilities, CollectionName, Document, EntityId, Error, ErrorKind, Key, Precondition,
+    Record, Result, StorageStrategy, Version, Write, Written,
 };
 use serde::Serialize;
 
@@ -21,32 +21,54 @@ const MAX_BATCH_BYTES: usize = 8 * 1_024 * 1_024;
 pub(crate) struct Answer {
     id: EntityId,
     version: Version,
-    outcome: &'static str,
+    outcome: Fate,
+}
+
+/// How a line fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Fate {
+    /// A line without a version was stored under the next one.
+    Saved,
+    /// A line with a version was stored as it is.
+    Applied,
+    /// The store held just that already.
+    Equal,
+    /// The store holds a higher version.
+    Older,
+    /// The store holds this version with other content.
+    Diverged,
+}
+
+impl From<Applied> for Fate {
+    fn from(applied: Applied) -> Self {
+        match applied {
+            Applied::Applied => Self::Applied,
+            Applied::Equal => Self::Equal,
+            Applied::Older => Self::Older,
+            Applied::Diverged => Self::Diverged,
+        }
+    }
 }
 
 impl Answer {
     /// Whether the store now holds what the line says.
     pub(crate) fn is_stored(&self) -> bool {
-        !matches!(self.outcome, OLDER | DIVERGED)
+        !matches!(self.outcome, Fate::Older | Fate::Diverged)
     }
 }
 
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self.outcome {
-            OLDER => "the store holds a higher version",
-            DIVERGED => "the store holds this version with other content",
-            other => other,
+            Fate::Saved | Fate::Applied => "stored",
+            Fate::Equal => "already there",
+            Fate::Older => "left out: the store holds a higher version",
+            Fate::Diverged => "left out: the store holds this version with other content",
         };
         write!(f, "{} version {}: {why}", self.id, self.version)
     }
 }
-
-const SAVED: &str = "saved";
-const APPLIED: &str = "applied";
-const EQUAL: &str = "equal";
-const OLDER: &str = "older";
-const DIVERGED: &str = "diverged";
 
 /// How many lines became what.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -60,13 +82,14 @@ pub(crate) struct Totals {
 
 impl Totals {
     pub(crate) fn count(&mut self, answer: &Answer) {
-        match answer.outcome {
-            SAVED => self.saved += 1,
-            APPLIED => self.applied += 1,
-            EQUAL => self.equal += 1,
-            OLDER => self.older += 1,
-            _ => self.diverged += 1,
-        }
+        let counter = match answer.outcome {
+            Fate::Saved => &mut self.saved,
+            Fate::Applied => &mut self.applied,
+            Fate::Equal => &mut self.equal,
+            Fate::Older => &mut self.older,
+            Fate::Diverged => &mut self.diverged,
+        };
+        *counter += 1;
     }
 }
 
@@ -84,8 +107,31 @@ pub(crate) struct Batch<'a> {
 /// so that a later line for the same id comes later in the store as well.
 #[derive(Debug)]
 enum Part {
-    Save { writes: Vec<Write>, ids: HashSet<EntityId> },
+    Save(Commit),
     Apply(Vec<Record>),
+}
+
+/// Documents that share one commit: each id once, within the store's limits.
+#[derive(Debug, Default)]
+struct Commit {
+    writes: Vec<Write>,
+    ids: HashSet<EntityId>,
+    bytes: usize,
+}
+
+impl Commit {
+    fn has_room_for(&self, id: &EntityId, bytes: usize, limits: &Capabilities) -> bool {
+        !self.ids.contains(id)
+            && limits.max_commit_keys.is_none_or(|most| self.writes.len() < most)
+            && limits.max_commit_bytes.is_none_or(|most| self.bytes + bytes <= most)
+    }
+
+    fn push(&mut self, collection: &CollectionName, id: EntityId, document: Document) {
+        self.bytes += document.size();
+        self.ids.insert(id.clone());
+        let key = Key::new(collection.clone(), id);
+        self.writes.push(Write::put(key, document, Precondition::Any));
+    }
 }
 
 impl<'a> Batch<'a> {
@@ -98,26 +144,25 @@ impl<'a> Batch<'a> {
         self.lines += 1;
         self.bytes += bytes;
         match line {
-            Line::Document { id, document } => {
-                let key = Key::new(self.name.clone(), id.clone());
-                let write = Write::put(key, document, Precondition::Any);
-                let most = self.store.capabilities().max_commit_keys.unwrap_or(usize::MAX);
-                match self.parts.last_mut() {
-                    Some(Part::Save { writes, ids })
-                        if writes.len() < most && !ids.contains(&id) =>
-                    {
-                        writes.push(write);
-                        ids.insert(id);
-                    }
-                    _ => self
-                        .parts
-                        .push(Part::Save { writes: vec![write], ids: HashSet::from([id]) }),
-                }
-            }
+            Line::Document { id, document } => self.push_document(id, document),
             Line::Record(record) => match self.parts.last_mut() {
                 Some(Part::Apply(records)) => records.push(record),
                 _ => self.parts.push(Part::Apply(vec![record])),
             },
+        }
+    }
+
+    fn push_document(&mut self, id: EntityId, document: Document) {
+        let limits = self.store.capabilities();
+        match self.parts.last_mut() {
+            Some(Part::Save(commit)) if commit.has_room_for(&id, document.size(), limits) => {
+                commit.push(self.name, id, document);
+            }
+            _ => {
+                let mut commit = Commit::default();
+                commit.push(self.name, id, document);
+                self.parts.push(Part::Save(commit));
+            }
         }
     }
 
@@ -133,7 +178,7 @@ impl<'a> Batch<'a> {
         self.bytes = 0;
         for part in self.parts.drain(..) {
             match part {
-                Part::Save { writes, .. } => answers.extend(save(self.store, writes).await?),
+                Part::Save(commit) => answers.extend(save(self.store, commit.writes).await?),
                 Part::Apply(records) => answers.extend(apply(self.store, records).await?),
             }
         }
@@ -152,7 +197,7 @@ async fn save(store: &Arc<dyn StorageStrategy>, writes: Vec<Write>) -> Result<Ve
     };
     ids.into_iter()
         .zip(written)
-        .map(|(id, written)| Ok(Answer { id, version: version(written)?, outcome: SAVED }))
+        .map(|(id, written)| Ok(Answer { id, version: version(written)?, outcome: Fate::Saved }))
         .collect()
 }
 
@@ -161,13 +206,8 @@ async fn apply(store: &Arc<dyn StorageStrategy>, records: Vec<Record>) -> Result
         records.iter().map(|record| (record.id().clone(), record.version())).collect();
     let applied = store.apply(records).await?;
     check_answers("apply", keys.len(), applied.len())?;
-    let outcome = |applied| match applied {
-        Applied::Applied => APPLIED,
-        Applied::Equal => EQUAL,
-        Applied::Older => OLDER,
-        Applied::Diverged => DIVERGED,
-    };
-    let answer = |((id, version), applied)| Answer { id, version, outcome: outcome(applied) };
+    let answer =
+        |((id, version), applied): (_, Applied)| Answer { id, version, outcome: applied.into() };
     Ok(keys.into_iter().zip(applied).map(answer).collect())
 }
 

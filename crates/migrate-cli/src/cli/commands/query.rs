@@ -47,7 +47,8 @@ impl Arguments {
             let schema = opened.schema(&name);
             let columns = Columns::new(&schema, query.order().map(|order| &order.path));
             let output = context.output;
-            let mut printer = Printer { output, schema: &schema, columns, stream: None };
+            let mut printer =
+                Printer { output, schema: &schema, columns, stream: None, printed: false };
             printer.pages(&opened, &name, query.clone()).await?;
             Ok(Ending::Done)
         };
@@ -93,6 +94,7 @@ struct Printer<'a> {
     schema: &'a CollectionSchema,
     columns: Columns<'a>,
     stream: Option<JsonStream>,
+    printed: bool,
 }
 
 impl Printer<'_> {
@@ -112,6 +114,7 @@ impl Printer<'_> {
     }
 
     fn page(&mut self, name: &CollectionName, page: &Page) -> Outcome<()> {
+        self.printed |= !page.entities.is_empty();
         match self.output.format {
             Format::Human if page.entities.is_empty() => Ok(()),
             Format::Human => self.output.text(&self.table(&page.entities)),
@@ -151,6 +154,10 @@ impl Printer<'_> {
                 Some(stream) => stream.finish(&[("next", Json::from(next))]),
                 None => Ok(()),
             },
+            (Format::Human, None) if !self.printed => {
+                self.output.note("nothing matches");
+                Ok(())
+            }
             (_, None) => Ok(()),
             (Format::Human, Some(next)) => self.output.text(&format!("next: --cursor {next}")),
             (Format::Ndjson, Some(next)) => self.output.line(&json!({ "next": next })),
