@@ -31,13 +31,6 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
     for collection in &report.collections {
         listed(&mut text, &collection.name, "differ and were left", &collection.left_differing);
         listed(&mut text, &collection.name, "are only in the target", &collection.only_in_target);
-        for dangling in &collection.dangling {
-            let _ = writeln!(
-                text,
-                "note: {} of {} refer by {} to {} that are not there",
-                dangling.count, collection.name, dangling.field, dangling.refers_to
-            );
-        }
     }
     if let Some(found) = report.verification.as_ref().filter(|found| !found.equal) {
         differences(&mut text, found);
