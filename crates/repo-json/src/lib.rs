@@ -49,3 +49,6 @@ pub use config::{DEFAULT_SINGLE_FILE, Filenames, JsonSettings, StorageType};
 pub use factory::JsonFactory;
 pub use resolve::{Keep, Resolved, resolve};
 pub use strategy::JsonStrategy;
+
+#[cfg(test)]
+mod tests;

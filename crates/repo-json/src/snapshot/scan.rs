@@ -132,9 +132,13 @@ impl<R: Read> Scan<'_, R> {
     }
 
     fn collection(&mut self, name: &CollectionName, pointer: &str) -> Result<()> {
-        if self.source.peek()? != Some(b'{') {
-            let what = "a collection is an object of entities by id";
-            return Err(self.refuse(pointer, what).with("collection", name));
+        match self.source.peek()? {
+            Some(b'{') => {}
+            None => return Err(self.source.unexpected(None)),
+            Some(_) => {
+                let what = "a collection is an object of entities by id";
+                return Err(self.refuse(pointer, what).with("collection", name));
+            }
         }
         let schema = (self.rules.schema)(name);
         let mut table = Table::default();
