@@ -1,5 +1,6 @@
 //! Bad input: a clear message on standard error, the exit code of the table,
 //! and nothing lost, changed or created.
+#![cfg(all(feature = "json", feature = "sql"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;

@@ -1,4 +1,5 @@
 //! The configuration as the programs read, show and check it.
+#![cfg(all(feature = "json", feature = "sql"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;

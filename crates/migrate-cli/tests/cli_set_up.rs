@@ -1,4 +1,5 @@
 //! Commands that need no store, and what is set up before there is one.
+#![cfg(all(feature = "json", feature = "sql"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;
