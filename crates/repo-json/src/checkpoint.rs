@@ -66,18 +66,23 @@ pub(crate) fn finish(env: &Env, checkpoint: &CheckpointOp) -> Result<()> {
     }
     env.folder.sync()?;
     step(env, Step::AllRenamed)?;
-    replace_journal(env, checkpoint.generation, None)?;
+    write_journal(env, checkpoint.generation, None)?;
+    replace_journal(env)?;
     step(env, Step::Finished)
 }
 
-/// Puts a new journal in the place of the old one.
-fn replace_journal(env: &Env, generation: u64, payload: Option<&[u8]>) -> Result<()> {
+/// Writes a new journal beside the old one.
+fn write_journal(env: &Env, generation: u64, payload: Option<&[u8]>) -> Result<()> {
     let beside = env.folder.beside(JOURNAL);
     let file = folder::create(&beside)?;
     create_with(&file, generation, payload)
         .map_err(|e| errors::io("write the journal", &beside, e))?;
-    step(env, Step::JournalWritten)?;
-    folder::rename(&beside, &env.folder.journal())?;
+    step(env, Step::JournalWritten)
+}
+
+/// Puts it in the place of the old one.
+fn replace_journal(env: &Env) -> Result<()> {
+    folder::rename(&env.folder.beside(JOURNAL), &env.folder.journal())?;
     env.folder.sync()
 }
 
@@ -95,7 +100,10 @@ fn publish_frame(
     push_op(&mut payload, &Op::Checkpoint(checkpoint.clone()));
     match (&state.journal, publish) {
         (Some(journal), Publish::Append) => append_frame(env, journal, &payload)?,
-        _ => replace_journal(env, state.generation, Some(&payload)).map_err(Failure::Within)?,
+        _ => {
+            write_journal(env, state.generation, Some(&payload)).map_err(Failure::Before)?;
+            replace_journal(env).map_err(Failure::Within)?;
+        }
     }
     step(env, Step::FramePublished).map_err(Failure::Within)
 }

@@ -55,15 +55,14 @@ impl Folder {
 
     /// Makes the folder, and those it stands in, where they are missing.
     pub(crate) fn make(&self) -> Result<()> {
+        let missing = self.path.ancestors().take_while(|path| !path.exists()).count();
         fs::DirBuilder::new()
             .recursive(true)
             .mode(FOLDER_MODE)
             .create(&self.path)
             .map_err(|e| errors::io("prepare", &self.path, not_a_folder(&self.path, e)))?;
-        match self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            Some(parent) => sync_folder(parent),
-            None => Ok(()),
-        }
+        let parents = self.path.ancestors().skip(1).take(missing);
+        parents.filter(|parent| !parent.as_os_str().is_empty()).try_for_each(sync_folder)
     }
 
     /// Makes renames and new names within the folder durable.

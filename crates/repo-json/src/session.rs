@@ -113,10 +113,11 @@ impl Session {
         let path = self.store.env.folder.journal();
         tracing::warn!(file = %path.display(), byte = journal.end, bytes = journal.torn,
             "a torn write at the end of the journal is dropped; it was never acknowledged");
+        let sync = self.store.env.settings.sync_writes;
         journal
             .file
             .set_len(journal.end)
-            .and_then(|()| journal.file.sync_data())
+            .and_then(|()| if sync { journal.file.sync_data() } else { Ok(()) })
             .map_err(|e| errors::io("repair the journal", &path, e))?;
         journal.torn = 0;
         Ok(())

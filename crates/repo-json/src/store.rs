@@ -39,10 +39,7 @@ pub(crate) struct Store {
 impl Store {
     /// Reads the store as it is, without changing anything.
     pub(crate) fn open(env: Env) -> Result<Self> {
-        let lock = LockFile::open(&env.folder.lock())?.map(Arc::new);
-        let guard = lock.as_ref().map(|lock| lock.shared()).transpose()?;
-        let state = recovery::load(&env)?;
-        drop(guard);
+        let (lock, state) = Self::load_locked(&env)?;
         Ok(Self {
             cache: Mutex::new(Cache::new(env.settings.cache_size)),
             env,
@@ -52,6 +49,19 @@ impl Store {
             closed: AtomicBool::new(false),
             poison: OnceLock::new(),
         })
+    }
+
+    /// Reads the store with the lock held. A store that nobody ever wrote to
+    /// has none; if one appears while it is read, it is read again.
+    fn load_locked(env: &Env) -> Result<(Option<Arc<LockFile>>, State)> {
+        loop {
+            let lock = LockFile::open(&env.folder.lock())?.map(Arc::new);
+            let _guard = lock.as_ref().map(|lock| lock.shared()).transpose()?;
+            let state = recovery::load(env);
+            if lock.is_some() || !env.folder.lock().exists() {
+                return Ok((lock, state?));
+            }
+        }
     }
 
     pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -112,6 +122,14 @@ impl Store {
         let mut lock = self.reader_lock.lock().unwrap_or_else(PoisonError::into_inner);
         if lock.is_none() {
             *lock = LockFile::open(&self.env.folder.lock())?.map(Arc::new);
+        }
+        self.check_open(operation)?;
+        if lock.is_none() {
+            let (found, state) = Self::load_locked(&self.env)?;
+            *lock = found;
+            *self.state_mut() = state;
+            self.cache().clear();
+            return Ok(());
         }
         let _guard = lock.as_ref().map(|lock| lock.shared()).transpose()?;
         if self.is_current(&self.state())? {

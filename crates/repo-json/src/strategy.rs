@@ -110,9 +110,14 @@ impl JsonStrategy {
         self.store.check_open(operation)?;
         let store = Arc::clone(&self.store);
         let location = store.env.location.clone();
-        tokio::task::spawn_blocking(move || work(&store))
+        let done = tokio::task::spawn_blocking(move || work(&store))
             .await
-            .map_err(|_| errors::interrupted(operation, &location))?
+            .map_err(|_| errors::interrupted(operation, &location))?;
+        if done.is_err() {
+            // What fails on a handle that was closed meanwhile fails for that.
+            self.store.check_open(operation)?;
+        }
+        done
     }
 
     /// Asks the writer and waits for its answer.

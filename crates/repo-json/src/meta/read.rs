@@ -17,8 +17,8 @@ use crate::table::{Place, Slot, Table};
 const CHUNK: usize = 256 * 1_024;
 /// Longest text besides the state of a migration.
 const LONGEST_TEXT: u32 = 4_096;
-/// Records for which room is made before they are seen.
-const MOST_RESERVED: u64 = 1 << 24;
+/// Fewest bytes of a record.
+const SMALLEST_RECORD: u64 = 58;
 
 type Reader = SummedReader<BufReader<File>>;
 
@@ -28,9 +28,10 @@ type Reader = SummedReader<BufReader<File>>;
 /// `Unsupported` for a newer layout, `Corrupt` for anything malformed.
 pub(crate) fn read_meta(path: &Path) -> Result<Option<Meta>> {
     let Some(file) = folder::open_if_there(path)? else { return Ok(None) };
+    let len = Signature::of_file(&file, path)?.len;
     let mut reader = SummedReader::new(BufReader::with_capacity(CHUNK, file));
     check_layout(&mut reader, path)?;
-    let read = read_body(&mut reader);
+    let read = read_body(&mut reader, len);
     let at = reader.read_so_far();
     match read {
         Ok(Some(meta)) => Ok(Some(meta)),
@@ -69,7 +70,7 @@ fn check_layout(reader: &mut Reader, path: &Path) -> Result<()> {
 }
 
 /// `None` when the checksum at the end does not hold.
-fn read_body(reader: &mut Reader) -> io::Result<Option<Meta>> {
+fn read_body(reader: &mut Reader, len: u64) -> io::Result<Option<Meta>> {
     let generation = reader.u64()?;
     let epoch = reader.u64()?;
     let migration = match reader.array::<1>()? {
@@ -79,7 +80,7 @@ fn read_body(reader: &mut Reader) -> io::Result<Option<Meta>> {
         }
     };
     let collections: Vec<MetaCollection> =
-        (0..reader.u32()?).map(|_| read_collection(reader)).collect::<io::Result<_>>()?;
+        (0..reader.u32()?).map(|_| read_collection(reader, len)).collect::<io::Result<_>>()?;
     let files: Vec<MetaFile> =
         (0..reader.u32()?).map(|_| read_file(reader)).collect::<io::Result<_>>()?;
     let crc = reader.crc();
@@ -93,7 +94,7 @@ fn invalid() -> io::Error {
     io::Error::from(IoKind::InvalidData)
 }
 
-fn read_collection(reader: &mut Reader) -> io::Result<MetaCollection> {
+fn read_collection(reader: &mut Reader, len: u64) -> io::Result<MetaCollection> {
     let name = CollectionName::new(&reader.text(LONGEST_TEXT)?).map_err(|_| invalid())?;
     let schema_version = reader.u32()?;
     let floor = reader.u64()?;
@@ -104,7 +105,7 @@ fn read_collection(reader: &mut Reader) -> io::Result<MetaCollection> {
     };
     let records = reader.u64()?;
     let mut table = Table::default();
-    table.reserve(usize::try_from(records.min(MOST_RESERVED)).unwrap_or(0));
+    table.reserve(usize::try_from(records.min(len / SMALLEST_RECORD)).unwrap_or(0));
     for _ in 0..records {
         read_record(reader, &mut table)?;
     }

@@ -30,13 +30,17 @@ fn layouts() -> Vec<Fixture> {
     vec![Fixture::single(), Fixture::split(), Fixture::new(backups)]
 }
 
+fn copies(seen: &Seen) -> Vec<(Step, Files)> {
+    seen.lock().unwrap().clone()
+}
+
 /// Opens what a crash left: read-only first, then for writing, then again.
 async fn check_copies(
     fixture: &Fixture,
     seen: &Seen,
     expected: &BTreeMap<String, (u64, Option<serde_json::Value>)>,
 ) {
-    for (step, files) in seen.lock().unwrap().iter() {
+    for (step, files) in &copies(seen) {
         let folder = restore(files);
         let open = |read_only| fixture.try_open(folder.path(), read_only, Hooks::default());
         let reader = open(true).unwrap();
@@ -109,7 +113,7 @@ async fn every_step_of_making_a_store_may_be_the_last() {
         let store = fixture.try_open(&fixture.path(), false, hooks).unwrap();
         let schemas: Vec<_> = super::schemas().iter().cloned().collect();
         store.prepare(&schemas).await.unwrap();
-        for (step, files) in seen.lock().unwrap().iter() {
+        for (step, files) in &copies(&seen) {
             let folder = restore(files);
             let again = fixture.try_open(folder.path(), false, Hooks::default()).unwrap();
             again.prepare(&schemas).await.unwrap();
