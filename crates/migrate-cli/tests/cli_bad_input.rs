@@ -5,6 +5,8 @@
 
 mod cli_support;
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use cli_support::{Place, Run, STORES, filled, machine, machine_lines};
 use serde_json::{Value as Json, json};
 
@@ -287,15 +289,32 @@ fn one_store_is_not_source_and_target() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_named() {
+fn a_folder_that_cannot_be_written_is_named_before_a_backup_is_made() {
     let place = filled("json:data", 2);
     place.write("file", "not a folder");
-    for target in ["sqlite:/proc/nothing/t.db", "json:/proc/nothing", "json:file/x"] {
-        let line = format!("migrate --source json:data --target {target} --no-backup");
-        refused(&place, &words(&line), 1, &[target.split_once(':').unwrap().1]);
+    place.write("folder/locked", "");
+    // No write bit at all is a refusal for the superuser as well.
+    let set_mode = |mode| {
+        let folder = place.path("folder");
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode(0o555);
+    for (target, named) in [
+        ("sqlite:/proc/nothing/t.db", "/proc"),
+        ("json:/proc/nothing", "/proc"),
+        ("json:file/x", "file"),
+        ("json:folder", "folder"),
+        ("json:folder/new", "folder"),
+        ("sqlite:folder/t.db", "folder"),
+    ] {
+        let line = format!("migrate --source json:data --target {target} --backup-location b");
+        refused(&place, &words(&line), 1, &[named]);
     }
-    let line = "migrate --source json:data --target sqlite:t.db --backup-location /proc/nothing";
-    refused(&place, &words(line), 1, &["/proc/nothing"]);
+    for backups in ["/proc/nothing", "folder/b"] {
+        let line = "migrate --source json:data --target sqlite:t.db --backup-location";
+        refused(&place, &words(&format!("{line} {backups}")), 1, &["path:"]);
+    }
+    set_mode(0o755);
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod strategy_ext;
 mod time;
 mod transaction;
 mod version;
+mod writable;
 mod write;
 
 pub use capabilities::Capabilities;
@@ -62,4 +63,5 @@ pub use strategy_ext::StorageStrategyExt;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use transaction::{RetryPolicy, Transaction, transaction};
 pub use version::Version;
+pub use writable::check_writable;
 pub use write::{Applied, Change, Precondition, Write, Written, check_distinct_keys};

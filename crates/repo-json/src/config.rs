@@ -114,7 +114,7 @@ impl JsonSettings {
                 "json_strategy.enable_compression: true is not yet supported",
             )
             .with("at", AT)
-            .hint("set it to false; backups made by `repoctl backup` are compressed"));
+            .hint("set it to false; the archives that migrateRepository makes are compressed"));
         }
         if self.base_path.as_os_str().is_empty() {
             return Err(invalid("base_path names no folder", "base_path", ""));

@@ -11,7 +11,7 @@ use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
     ErrorKind, Filter, Health, Page, Prepared, Purged, Query, Record, RecordStream, Result,
     ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
-    check_distinct_keys,
+    check_distinct_keys, check_writable,
 };
 use tokio::sync::oneshot;
 
@@ -76,6 +76,9 @@ impl JsonStrategy {
     pub(crate) fn open(env: Env) -> Result<Self> {
         let read_only = env.options.read_only;
         let max_entity_bytes = env.options.max_entity_bytes;
+        if !read_only {
+            check_writable("open the store", env.folder.path())?;
+        }
         let store = Arc::new(Store::open(env)?);
         if read_only && !store.state().exists() {
             return Err(errors::no_store("open the store", &store.env.location));

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use futures::TryStreamExt as _;
-use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result, Segment};
+use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result, Segment, check_writable};
 
 use super::lines;
 use super::side::{Side, blocking};
@@ -41,14 +41,15 @@ fn compressed_size(records: &[Record], schema: &CollectionSchema) -> Result<u64>
     Ok(compressed.len() as u64)
 }
 
-/// Checks that the disk of `folder`, which need not exist yet, has room for
-/// `needed` bytes.
+/// Checks that `folder`, which need not exist yet, can be written to and that
+/// its disk has room for `needed` bytes.
 ///
 /// # Errors
-/// `LimitExceeded` when it has not.
+/// `PermissionDenied` or `LimitExceeded` when not.
 pub(super) async fn check(folder: &Path, needed: u64) -> Result<()> {
     let folder = folder.to_owned();
     blocking(move || {
+        check_writable("check the backup folder", &folder)?;
         let start = if folder.is_relative() { Path::new(".").join(&folder) } else { folder };
         let there = start.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
         let free = fs2::available_space(there).map_err(|source| {

@@ -233,12 +233,12 @@ fn compact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(quote) = rest.find('"') {
-        out.extend(rest[..quote].chars().filter(|c| !c.is_ascii_whitespace()));
+        rest[..quote].split_ascii_whitespace().for_each(|part| out.push_str(part));
         let end = quote + 1 + locate::string_end(&rest.as_bytes()[quote + 1..]);
         out.push_str(&rest[quote..end]);
         rest = &rest[end..];
     }
-    out.extend(rest.chars().filter(|c| !c.is_ascii_whitespace()));
+    rest.split_ascii_whitespace().for_each(|part| out.push_str(part));
     out
 }
 

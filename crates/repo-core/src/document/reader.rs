@@ -383,6 +383,9 @@ fn within(mut error: SyntaxError, step: &str) -> SyntaxError {
 /// The keys of one object: a list while it is short, a set beyond.
 #[derive(Default)]
 struct Keys<'a> {
+    /// A bit for each key seen, several keys to a bit: most keys are known to
+    /// be new without a look at the others.
+    seen: u64,
     few: Vec<Cow<'a, str>>,
     many: HashSet<Cow<'a, str>>,
 }
@@ -390,11 +393,21 @@ struct Keys<'a> {
 impl<'a> Keys<'a> {
     const FEW: usize = 24;
 
+    fn bit(key: &str) -> u64 {
+        let mark = |byte: Option<&u8>| byte.map_or(0, |byte| usize::from(*byte));
+        let bytes = key.as_bytes();
+        let middle = mark(bytes.get(bytes.len() / 2));
+        let mixed = key.len() * 7 + mark(bytes.first()) * 5 + mark(bytes.last()) * 3 + middle;
+        1 << (mixed % 64)
+    }
+
     fn contains(&self, key: &str) -> bool {
-        self.few.iter().any(|seen| seen == key) || self.many.contains(key)
+        self.seen & Self::bit(key) != 0
+            && (self.few.iter().any(|seen| seen == key) || self.many.contains(key))
     }
 
     fn insert(&mut self, key: Cow<'a, str>) {
+        self.seen |= Self::bit(&key);
         if self.few.len() < Self::FEW {
             self.few.push(key);
         } else {

@@ -126,24 +126,9 @@ impl CollectionSchema {
         document: &Document,
         max_entity_bytes: usize,
     ) -> Result<()> {
-        let found = self.id_of(document).map_err(|error| error.with("id", id))?;
-        if found != *id {
-            return Err(self
-                .refuse("the id field differs from the id", &self.id_field.to_pointer())
-                .with("id", id)
-                .with("found", found));
-        }
+        self.check_id(id, document)?;
         for path in self.indexed_fields() {
-            let Some(Value::String(text)) = document.get(path) else { continue };
-            if text.len() > MAX_INDEXED_TEXT_BYTES {
-                return Err(self
-                    .refuse(
-                        "an indexed field holds more than 1000 bytes of text",
-                        &path.to_pointer(),
-                    )
-                    .with("bytes", text.len())
-                    .with("id", id));
-            }
+            self.check_indexed_text(id, document, path)?;
         }
         if document.size() > max_entity_bytes {
             return Err(Error::new(
@@ -159,6 +144,43 @@ impl CollectionSchema {
             .hint("limits.max_entity_bytes raises it for stores that can hold more"));
         }
         Ok(())
+    }
+
+    fn check_id(&self, id: &EntityId, document: &Document) -> Result<()> {
+        // The usual case, without parsing: the text is the id in quotes.
+        let text = document.get_text(&self.id_field);
+        let plain = text.and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+        if plain == Some(id.as_str()) && !id.as_str().contains('\\') {
+            return Ok(());
+        }
+        let found = self.id_of(document).map_err(|error| error.with("id", id))?;
+        if found == *id {
+            return Ok(());
+        }
+        Err(self
+            .refuse("the id field differs from the id", &self.id_field.to_pointer())
+            .with("id", id)
+            .with("found", found))
+    }
+
+    fn check_indexed_text(
+        &self,
+        id: &EntityId,
+        document: &Document,
+        path: &FieldPath,
+    ) -> Result<()> {
+        // Escapes only make the text in the document longer.
+        let long = |text: &&str| text.len() > MAX_INDEXED_TEXT_BYTES;
+        if document.get_text(path).filter(long).is_none() {
+            return Ok(());
+        }
+        match document.get(path) {
+            Some(Value::String(text)) if long(&text.as_str()) => Err(self
+                .refuse("an indexed field holds more than 1000 bytes of text", &path.to_pointer())
+                .with("bytes", text.len())
+                .with("id", id)),
+            _ => Ok(()),
+        }
     }
 
     fn refuse(&self, why: &str, pointer: &str) -> Error {

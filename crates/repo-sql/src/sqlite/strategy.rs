@@ -8,7 +8,7 @@ use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
     ErrorKind, Filter, Health, OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream,
     Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
-    check_distinct_keys,
+    check_distinct_keys, check_writable,
 };
 use rusqlite::Connection;
 
@@ -150,6 +150,11 @@ fn check_file(shared: &Shared) -> Result<()> {
             .with("file", shared.file().display())
             .hint("check the path; a store is made with `repoctl init`"))
     };
+    if !shared.options.read_only {
+        check_writable("open", shared.file())?;
+        // The write-ahead log is made beside the file.
+        shared.file().parent().map_or(Ok(()), |folder| check_writable("open", folder))?;
+    }
     match std::fs::metadata(shared.file()) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return if shared.options.read_only {
