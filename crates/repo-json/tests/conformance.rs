@@ -37,3 +37,10 @@ repo_testkit::conformance!(split_files, || async {
     JsonPlace::new(json!({ "storage_type": "split_files", "cache_size": 0 }))
 });
 repo_testkit::conformance!(wrapped_files, || async { wrapped::WrappedPlace::new() });
+
+repo_testkit::differential!(single_file_answers_as_the_reference_does, || async {
+    JsonPlace::new(json!({ "storage_type": "single_file" }))
+});
+repo_testkit::differential!(split_files_answer_as_the_reference_does, || async {
+    JsonPlace::new(json!({ "storage_type": "split_files", "cache_size": 3 }))
+});
