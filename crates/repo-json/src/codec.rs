@@ -133,38 +133,14 @@ impl<R: Read> SummedReader<R> {
         Self { inner, crc: crc32fast::Hasher::new(), read: 0 }
     }
 
+    /// The checksum of everything read.
     pub(crate) fn crc(&self) -> u32 {
         self.crc.clone().finalize()
     }
 
-    /// Bytes so far.
+    /// Bytes read.
     pub(crate) fn read_so_far(&self) -> u64 {
         self.read
-    }
-
-    pub(crate) fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let mut bytes = [0; N];
-        self.read_exact(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    pub(crate) fn u32(&mut self) -> io::Result<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    pub(crate) fn u64(&mut self) -> io::Result<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    /// Text of at most `limit` bytes with its length before it.
-    pub(crate) fn text(&mut self, limit: u32) -> io::Result<String> {
-        let len = self.u32()?;
-        if len > limit {
-            return Err(io::Error::from(io::ErrorKind::InvalidData));
-        }
-        let mut bytes = vec![0; len as usize];
-        self.read_exact(&mut bytes)?;
-        String::from_utf8(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Reading `.meta`.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind as IoKind};
+use std::io::{self, BufReader, ErrorKind as IoKind, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result};
 
 use super::{CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE};
-use crate::codec::SummedReader;
+use crate::codec::{SummedReader, Take};
 use crate::errors;
 use crate::folder::{self, Signature};
 use crate::snapshot::Form;
@@ -17,10 +18,10 @@ use crate::table::{Place, Slot, Table};
 const CHUNK: usize = 256 * 1_024;
 /// Longest text besides the state of a migration.
 const LONGEST_TEXT: u32 = 4_096;
-/// Fewest bytes of a record.
-const SMALLEST_RECORD: u64 = 58;
-
-type Reader = SummedReader<BufReader<File>>;
+/// Bytes of a record before its id.
+const RECORD_HEAD: usize = 57;
+/// Bytes of the checksum at the end.
+const CHECKSUM: u64 = 4;
 
 /// Reads `.meta` and checks it; `None` when there is none.
 ///
@@ -28,17 +29,59 @@ type Reader = SummedReader<BufReader<File>>;
 /// `Unsupported` for a newer layout, `Corrupt` for anything malformed.
 pub(crate) fn read_meta(path: &Path) -> Result<Option<Meta>> {
     let Some(file) = folder::open_if_there(path)? else { return Ok(None) };
-    let len = Signature::of_file(&file, path)?.len;
-    let mut reader = SummedReader::new(BufReader::with_capacity(CHUNK, file));
+    let len = Signature::of_file(&file, path)?.len.saturating_sub(CHECKSUM);
+    let summed = SummedReader::new((&file).take(len));
+    let mut reader = Reader { inner: BufReader::with_capacity(CHUNK, summed), len, id: Vec::new() };
     check_layout(&mut reader, path)?;
-    let read = read_body(&mut reader, len);
-    let at = reader.read_so_far();
-    match read {
+    let read = read_body(&mut reader);
+    let at = reader.at();
+    match read.and_then(|meta| check_sum(&mut reader, &file, meta)) {
         Ok(Some(meta)) => Ok(Some(meta)),
         Ok(None) => Err(damaged(path, at, "the checksum does not hold")),
         Err(e) if e.kind() == IoKind::UnexpectedEof => Err(damaged(path, at, "it ends too early")),
         Err(e) if e.kind() == IoKind::InvalidData => Err(damaged(path, at, "it is malformed")),
         Err(e) => Err(errors::io("read .meta", path, e)),
+    }
+}
+
+/// The body of `.meta`, which ends before the checksum.
+struct Reader<'f> {
+    inner: BufReader<SummedReader<io::Take<&'f File>>>,
+    /// Bytes of the body.
+    len: u64,
+    /// Room for an id.
+    id: Vec<u8>,
+}
+
+impl Reader<'_> {
+    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.inner.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn u32(&mut self) -> io::Result<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> io::Result<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// Text of at most `limit` bytes with its length before it.
+    fn text(&mut self, limit: u32) -> io::Result<String> {
+        let len = self.u32()?;
+        if len > limit || u64::from(len) > self.len {
+            return Err(invalid());
+        }
+        let mut bytes = vec![0; len as usize];
+        self.inner.read_exact(&mut bytes)?;
+        String::from_utf8(bytes).map_err(|_| invalid())
+    }
+
+    /// How far the body was read.
+    fn at(&self) -> u64 {
+        self.inner.get_ref().read_so_far().saturating_sub(self.inner.buffer().len() as u64)
     }
 }
 
@@ -50,7 +93,7 @@ fn damaged(path: &Path, byte: u64, what: &str) -> Error {
         )
 }
 
-fn check_layout(reader: &mut Reader, path: &Path) -> Result<()> {
+fn check_layout(reader: &mut Reader<'_>, path: &Path) -> Result<()> {
     let head = reader.array::<8>().and_then(|magic| Ok((magic, reader.u32()?)));
     match head {
         Ok((magic, LAYOUT_VERSION)) if magic == *MAGIC => Ok(()),
@@ -69,8 +112,7 @@ fn check_layout(reader: &mut Reader, path: &Path) -> Result<()> {
     }
 }
 
-/// `None` when the checksum at the end does not hold.
-fn read_body(reader: &mut Reader, len: u64) -> io::Result<Option<Meta>> {
+fn read_body(reader: &mut Reader<'_>) -> io::Result<Meta> {
     let generation = reader.u64()?;
     let epoch = reader.u64()?;
     let migration = match reader.array::<1>()? {
@@ -80,21 +122,31 @@ fn read_body(reader: &mut Reader, len: u64) -> io::Result<Option<Meta>> {
         }
     };
     let collections: Vec<MetaCollection> =
-        (0..reader.u32()?).map(|_| read_collection(reader, len)).collect::<io::Result<_>>()?;
+        (0..reader.u32()?).map(|_| read_collection(reader)).collect::<io::Result<_>>()?;
     let files: Vec<MetaFile> =
         (0..reader.u32()?).map(|_| read_file(reader)).collect::<io::Result<_>>()?;
-    let crc = reader.crc();
-    let sound = reader.u32()? == crc;
     let known = |file: usize| file < files.len();
-    let linked = collections.iter().all(|c| c.head.file.is_none_or(known));
-    Ok((sound && linked).then_some(Meta { generation, epoch, migration, collections, files, crc }))
+    if !collections.iter().all(|c| c.head.file.is_none_or(known)) {
+        return Err(invalid());
+    }
+    Ok(Meta { generation, epoch, migration, collections, files, crc: 0 })
+}
+
+/// `None` when the checksum at the end does not hold, or is not the end.
+fn check_sum(reader: &mut Reader<'_>, file: &File, meta: Meta) -> io::Result<Option<Meta>> {
+    let at_end = reader.inner.read(&mut [0])? == 0;
+    let crc = reader.inner.get_ref().crc();
+    let mut stored = [0; CHECKSUM as usize];
+    file.read_exact_at(&mut stored, reader.len)?;
+    let sound = at_end && u32::from_le_bytes(stored) == crc;
+    Ok(sound.then_some(Meta { crc, ..meta }))
 }
 
 fn invalid() -> io::Error {
     io::Error::from(IoKind::InvalidData)
 }
 
-fn read_collection(reader: &mut Reader, len: u64) -> io::Result<MetaCollection> {
+fn read_collection(reader: &mut Reader<'_>) -> io::Result<MetaCollection> {
     let name = CollectionName::new(&reader.text(LONGEST_TEXT)?).map_err(|_| invalid())?;
     let schema_version = reader.u32()?;
     let floor = reader.u64()?;
@@ -104,8 +156,9 @@ fn read_collection(reader: &mut Reader, len: u64) -> io::Result<MetaCollection> 
         file => Some(file as usize),
     };
     let records = reader.u64()?;
+    let possible = reader.len / RECORD_HEAD as u64;
     let mut table = Table::default();
-    table.reserve(usize::try_from(records.min(len / SMALLEST_RECORD)).unwrap_or(0));
+    table.reserve(usize::try_from(records.min(possible)).unwrap_or(0));
     for _ in 0..records {
         read_record(reader, &mut table)?;
     }
@@ -113,26 +166,41 @@ fn read_collection(reader: &mut Reader, len: u64) -> io::Result<MetaCollection> 
     Ok(MetaCollection { head, table })
 }
 
-fn read_record(reader: &mut Reader, table: &mut Table) -> io::Result<()> {
-    let [version, created_at, updated_at, offset] =
-        [reader.u64()?, reader.u64()?, reader.u64()?, reader.u64()?];
-    let len = reader.u32()?;
-    let place = match reader.array::<1>()? {
-        [0] => Place::Tombstone,
-        [1] => Place::Data,
-        _ => return Err(invalid()),
-    };
-    let digest = reader.array()?;
-    let id = reader.text(LONGEST_TEXT)?;
-    if !table.is_behind_all(&id) {
+fn read_record(reader: &mut Reader<'_>, table: &mut Table) -> io::Result<()> {
+    let head: [u8; RECORD_HEAD] = reader.array()?;
+    let mut take = Take::new(&head);
+    let (slot, digest, id_len) = parse_record(&mut take).ok_or_else(invalid)?;
+    if id_len > LONGEST_TEXT {
         return Err(invalid());
     }
-    let (created_at, updated_at) = (created_at.cast_signed(), updated_at.cast_signed());
-    table.push(&id, Slot { version, created_at, updated_at, offset, len, place }, digest);
+    reader.id.resize(id_len as usize, 0);
+    reader.inner.read_exact(&mut reader.id)?;
+    let id = std::str::from_utf8(&reader.id).map_err(|_| invalid())?;
+    if !table.is_behind_all(id) {
+        return Err(invalid());
+    }
+    table.push(id, slot, digest);
     Ok(())
 }
 
-fn read_file(reader: &mut Reader) -> io::Result<MetaFile> {
+/// The fields of a record, and the length of the id behind them.
+fn parse_record(take: &mut Take<'_>) -> Option<(Slot, [u8; 16], u32)> {
+    let slot = Slot {
+        version: take.u64()?,
+        created_at: take.i64()?,
+        updated_at: take.i64()?,
+        offset: take.u64()?,
+        len: take.u32()?,
+        place: match take.u8()? {
+            0 => Place::Tombstone,
+            1 => Place::Data,
+            _ => return None,
+        },
+    };
+    Some((slot, take.array()?, take.u32()?))
+}
+
+fn read_file(reader: &mut Reader<'_>) -> io::Result<MetaFile> {
     let name = reader.text(LONGEST_TEXT)?;
     let form = Form::from_code(u8::from_le_bytes(reader.array()?)).ok_or_else(invalid)?;
     let len = reader.u64()?;

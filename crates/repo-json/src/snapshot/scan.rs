@@ -7,13 +7,14 @@ use std::io::{Read, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use repo_core::{CollectionName, CollectionSchema, Document, EntityId, Result, SyntaxError};
+use repo_core::{CollectionName, CollectionSchema, Result};
 
+use super::check::{Checker, Pool, escape};
 use super::source::Source;
 use super::{FileDigest, Form};
 use crate::errors;
 use crate::folder::Signature;
-use crate::table::{NO_DIGEST, Place, ShortDigest, Slot, Table};
+use crate::table::Table;
 
 /// What entities are checked against.
 pub(crate) struct ScanRules<'a> {
@@ -140,20 +141,36 @@ impl<R: Read> Scan<'_, R> {
                 return Err(self.refuse(pointer, what).with("collection", name));
             }
         }
-        let schema = (self.rules.schema)(name);
-        let mut table = Table::default();
-        let mut in_order = true;
-        let mut more = self.source.enter_object()?;
-        while more {
-            let (key, offset) = self.source.key()?;
-            let entity_pointer = format!("{pointer}/{}", escape(&key));
-            let (slot, digest) = self.entity(&schema, &key, offset, &entity_pointer)?;
-            in_order &= table.is_behind_all(&key);
-            table.push(&key, slot, digest);
-            more = self.source.next_member()?;
-        }
+        let checker = Checker {
+            path: self.path,
+            schema: (self.rules.schema)(name),
+            pointer,
+            max_entity_bytes: self.rules.max_entity_bytes,
+            digests: self.rules.digests,
+            time: self.time,
+        };
+        let (table, in_order) = std::thread::scope(|scope| {
+            let mut pool = Pool::new(scope, &checker);
+            let read = self.entities(&mut pool);
+            // What is wrong with an entity stands before what ended the reading.
+            pool.finish().and_then(|checked| read.map(|()| checked))
+        })?;
         let table = if in_order { table } else { self.sort(table, name, pointer)? };
         self.collections.insert(name.clone(), table);
+        Ok(())
+    }
+
+    fn entities(&mut self, pool: &mut Pool<'_, '_>) -> Result<()> {
+        let mut more = self.source.enter_object()?;
+        while more {
+            let (key, key_offset) = self.source.key()?;
+            let offset = self.source.offset();
+            let raw = self.source.keep(Source::skip_value)?;
+            if !pool.push(key, key_offset, offset, raw) {
+                return Ok(());
+            }
+            more = self.source.next_member()?;
+        }
         Ok(())
     }
 
@@ -165,58 +182,4 @@ impl<R: Read> Scan<'_, R> {
                 .with("key", id)
         })
     }
-
-    fn entity(
-        &mut self,
-        schema: &CollectionSchema,
-        key: &str,
-        key_offset: u64,
-        pointer: &str,
-    ) -> Result<(Slot, ShortDigest)> {
-        let (path, rules, time) = (self.path, self.rules, self.time);
-        let offset = self.source.offset();
-        let raw = self.source.keep(Source::skip_value)?;
-        let named =
-            |error: repo_core::Error| error.with("collection", &schema.collection).with("key", key);
-        let document = read_document(raw)
-            .map_err(|error| named(errors::document(path, offset, pointer, &error)))?;
-        let id = EntityId::new(key)
-            .map_err(|e| named(errors::refused(path, key_offset, pointer, e.message())))?;
-        schema.check_document(&id, &document, rules.max_entity_bytes).map_err(|error| {
-            let within = error.context_value("pointer").unwrap_or_default();
-            named(errors::refused(path, offset, &format!("{pointer}{within}"), error.message()))
-        })?;
-        let len = u32::try_from(raw.len()).unwrap_or(u32::MAX);
-        let slot = Slot {
-            version: 1,
-            created_at: time,
-            updated_at: time,
-            offset,
-            len,
-            place: Place::Data,
-        };
-        Ok((slot, if rules.digests { short_digest(&document) } else { NO_DIGEST }))
-    }
-}
-
-fn read_document(raw: &[u8]) -> Result<Document, SyntaxError> {
-    let text = std::str::from_utf8(raw).map_err(|error| SyntaxError {
-        rule: repo_core::Rule::NotUtf8,
-        pointer: String::new(),
-        offset: error.valid_up_to(),
-    })?;
-    Document::read(text)
-}
-
-/// The first half of the digest of a document.
-pub(crate) fn short_digest(document: &Document) -> ShortDigest {
-    let digest = document.digest();
-    let mut short = [0; 16];
-    short.copy_from_slice(&digest.as_bytes()[..16]);
-    short
-}
-
-/// A step of a JSON Pointer.
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }

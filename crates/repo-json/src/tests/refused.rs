@@ -135,3 +135,41 @@ async fn damage_to_the_stores_own_files_is_corrupt() {
         assert!(error.hint_text().is_some());
     }
 }
+
+/// Thousands of entities are checked on several threads; the first error in
+/// the file is the one that is reported.
+#[tokio::test]
+async fn large_files_are_checked_like_small_ones() {
+    let entity =
+        |n: usize| format!(r#""m-{n:05}": {{"id": "m-{n:05}", "s": "{}"}}"#, "x".repeat(200));
+    let mut entities: Vec<String> = (0..20_000).rev().map(entity).collect();
+    let file = |entities: &[String]| format!("{{\"machines\": {{{}}}}}", entities.join(",\n"));
+    let fixture = Fixture::single();
+    fixture.write("request_database.json", &file(&entities));
+    let records = super::all(&fixture.open_read_only()).await;
+    assert_eq!(records.len(), 20_000);
+    assert!(
+        records
+            .iter()
+            .all(|(key, (_, d))| key.ends_with(d.as_ref().unwrap()["id"].as_str().unwrap()))
+    );
+
+    entities[15_000] = r#""bad": {"id": "x"}"#.to_owned();
+    entities[7_000] = r#""worse": {"id": tru}"#.to_owned();
+    let text = file(&entities);
+    fixture.write("request_database.json", &text[..text.len() - 1]);
+    let error = fixture.refused();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert_eq!(error.context_value("pointer"), Some("/machines/worse/id"));
+    let at = text.find("tru}").unwrap();
+    assert_eq!(error.context_value("byte"), Some(at.to_string().as_str()));
+
+    entities[7_000] = entity(12_999);
+    entities[15_000] = entity(12_999);
+    let text = file(&entities);
+    fixture.write("request_database.json", &text);
+    let error = fixture.refused();
+    assert_eq!(error.context_value("pointer"), Some("/machines/m-12999"));
+    let second = text.rfind(r#"{"id": "m-12999""#).unwrap();
+    assert_eq!(error.context_value("byte"), Some(second.to_string().as_str()));
+}
