@@ -121,7 +121,9 @@ impl SqlSettings {
         ];
         for (name, value, least, most) in limits {
             if !(least..=most).contains(&value) {
-                return Err(refuse(format!("{name} is from {least} to {most}")).with(name, value));
+                return Err(
+                    refuse(name, format!("{name} is from {least} to {most}")).with("value", value)
+                );
             }
         }
         if self.database == SqlType::Postgresql {
@@ -133,10 +135,10 @@ impl SqlSettings {
             .hint("use type sqlite"));
         }
         if self.name.is_empty() || self.name.contains('\0') {
-            return Err(refuse("name is the path of the database file"));
+            return Err(refuse("name", "name is the path of the database file"));
         }
         if self.name == ":memory:" {
-            return Err(refuse("a database in memory is not supported here")
+            return Err(refuse("name", "a database in memory is not supported here")
                 .hint("name a file, or use the memory strategy"));
         }
         Ok(())
@@ -153,8 +155,10 @@ impl SqlSettings {
     }
 }
 
-pub(crate) fn refuse(why: impl Into<String>) -> Error {
-    Error::new(ErrorKind::ConfigInvalid, "read the configuration", why).with("at", SETTINGS_AT)
+/// The error for the value of one setting.
+pub(crate) fn refuse(setting: &str, why: impl Into<String>) -> Error {
+    Error::new(ErrorKind::ConfigInvalid, "read the configuration", why)
+        .with("at", format!("{SETTINGS_AT}.{setting}"))
 }
 
 #[cfg(test)]
@@ -201,7 +205,8 @@ mod tests {
         ] {
             let error = SqlSettings::read(&json!({ name: value })).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{name}: {error}");
-            assert_eq!(error.context_value("at"), Some(SETTINGS_AT), "{name}");
+            let at = error.context_value("at").unwrap();
+            assert!(at.starts_with(SETTINGS_AT), "{name}: {at}");
         }
         let error = SqlSettings::read(&json!({ "pool_sise": 5 })).unwrap_err();
         assert_eq!(error.hint_text(), Some("did you mean `pool_size`?"));

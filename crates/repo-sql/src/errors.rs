@@ -40,7 +40,9 @@ fn classify(
     file: &Path,
 ) -> (ErrorKind, &'static str, &'static str) {
     match failure.code {
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
+        ErrorCode::DatabaseBusy
+        | ErrorCode::DatabaseLocked
+        | ErrorCode::FileLockingProtocolFailed => (
             ErrorKind::Unavailable,
             "another process holds the lock of the database",
             "try again, or raise `timeout` in storage.sql_strategy",
@@ -140,4 +142,50 @@ pub(crate) fn foreign(operation: &'static str, file: &Path, name: &str, why: &st
         .with("name", name)
         .with("file", file.display())
         .hint("it was left as it is; rename or remove it, or name another database file")
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn each_failure_says_what_the_caller_may_do() {
+        let kind = |code: i32, text: &str| {
+            let failure = rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(text.into()));
+            sqlite("commit", Path::new("/srv/m.db"), failure).kind()
+        };
+        for (code, expected) in [
+            (ffi::SQLITE_BUSY, ErrorKind::Unavailable),
+            (ffi::SQLITE_BUSY_SNAPSHOT, ErrorKind::Unavailable),
+            (ffi::SQLITE_LOCKED, ErrorKind::Unavailable),
+            (ffi::SQLITE_PROTOCOL, ErrorKind::Unavailable),
+            (ffi::SQLITE_FULL, ErrorKind::Unavailable),
+            (ffi::SQLITE_IOERR_FSYNC, ErrorKind::Unavailable),
+            (ffi::SQLITE_NOMEM, ErrorKind::Unavailable),
+            (ffi::SQLITE_CORRUPT_INDEX, ErrorKind::Corrupt),
+            (ffi::SQLITE_NOTADB, ErrorKind::Corrupt),
+            (ffi::SQLITE_READONLY_DIRECTORY, ErrorKind::PermissionDenied),
+            (ffi::SQLITE_PERM, ErrorKind::PermissionDenied),
+            (ffi::SQLITE_CANTOPEN, ErrorKind::NotFound),
+            (ffi::SQLITE_TOOBIG, ErrorKind::LimitExceeded),
+            (ffi::SQLITE_ERROR, ErrorKind::Conflict),
+            (ffi::SQLITE_CONSTRAINT_CHECK, ErrorKind::Conflict),
+        ] {
+            assert_eq!(kind(code, "why"), expected, "{code}");
+        }
+        assert_eq!(kind(ffi::SQLITE_ERROR, "malformed JSON"), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn a_commit_that_may_be_on_disk_is_told_apart() {
+        let failure =
+            |code: i32| rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some("x".into()));
+        assert!(commit_is_uncertain(&failure(ffi::SQLITE_IOERR_FSYNC)));
+        assert!(!commit_is_uncertain(&failure(ffi::SQLITE_FULL)));
+        assert!(!commit_is_uncertain(&failure(ffi::SQLITE_BUSY)));
+        let again = repeat(&failure(ffi::SQLITE_FULL));
+        assert_eq!(again.to_string(), failure(ffi::SQLITE_FULL).to_string());
+    }
 }

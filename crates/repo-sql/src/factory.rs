@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::{Error, OpenOptions, Result, StorageStrategy, StrategyFactory};
+use repo_core::{Error, ErrorKind, OpenOptions, Result, StorageStrategy, StrategyFactory};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 
@@ -101,7 +101,7 @@ impl StrategyFactory for SqliteFactory {
 fn sqlite_settings(settings: &Json) -> Result<SqlSettings> {
     match settings.get("type").and_then(Json::as_str) {
         Some("postgresql") => {
-            Err(refuse("the strategy sqlite was asked for, but type says postgresql")
+            Err(refuse("type", "the strategy sqlite was asked for, but type says postgresql")
                 .hint("use the strategy sql, or name the store as sqlite:FILE"))
         }
         _ => SqlSettings::read(settings),
@@ -109,8 +109,12 @@ fn sqlite_settings(settings: &Json) -> Result<SqlSettings> {
 }
 
 fn malformed_url() -> Error {
-    refuse("the URL of a SQLite store is sqlite: and the path of the file")
-        .hint("write sqlite:request_database.db or sqlite:/srv/data/request_database.db")
+    Error::new(
+        ErrorKind::ConfigInvalid,
+        "choose a strategy",
+        "the URL of a SQLite store is sqlite: and the path of the file",
+    )
+    .hint("write sqlite:request_database.db or sqlite:/srv/data/request_database.db")
 }
 
 async fn open_sqlite(

@@ -98,6 +98,34 @@ async fn a_read_only_handle_sees_what_a_writer_commits() {
     assert_eq!(reader.location(), writer.location());
 }
 
+/// As on a medium that may not be written: what SQLite keeps beside the file
+/// cannot be made, since links to nowhere stand in the place.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_is_read_where_nothing_can_be_made_beside_it() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("m 100%?#.db");
+    let store = prepared(&file).await;
+    store.save(key("a"), machine("a", "")).await.unwrap();
+    store.close().await.unwrap();
+    let beside = |ending: &str| dir.path().join(format!("m 100%?#.db{ending}"));
+    for ending in ["-wal", "-shm"] {
+        std::os::unix::fs::symlink("/nowhere/at/all", beside(ending)).unwrap();
+    }
+    let before = std::fs::read(&file).unwrap();
+    let store = read_only(&file).await.unwrap();
+    assert!(store.get(&collection("machines"), &key("a").id).await.unwrap().is_some());
+    assert!(store.health().await.unwrap().is_ok());
+    store.close().await.unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+
+    // With a log there may be commits that the file does not hold yet.
+    std::fs::remove_file(beside("-wal")).unwrap();
+    std::fs::write(beside("-wal"), [7; 9_000]).unwrap();
+    let error = read_only(&file).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+}
+
 #[tokio::test]
 async fn a_file_without_a_store_is_no_source() {
     let dir = TempDir::new().unwrap();

@@ -19,7 +19,7 @@ use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE, quote};
 pub(super) type Declared<'a> = &'a dyn Fn(&CollectionName) -> Option<CollectionSchema>;
 
 /// Everything known of the database at one state of its schema.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Catalog {
     /// SQLite's counter of schema changes when this was read.
     pub(super) schema_cookie: i64,

@@ -54,9 +54,7 @@ pub(super) fn get_many(
             Error::new(ErrorKind::Invalid, "get", "an id cannot be written as JSON")
                 .caused_by(source)
         })?;
-        collect(shared, connection, table, &table.statements.get_many, [list], |record| {
-            found.insert(record.id().clone(), record);
-        })?;
+        collect(shared, connection, table, &list, &mut found)?;
     }
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
@@ -67,26 +65,26 @@ fn get(
     table: &Table,
     id: &EntityId,
 ) -> Result<Option<Record>> {
-    let mut found = None;
-    collect(shared, connection, table, &table.statements.get, [id.as_str()], |record| {
-        found = Some(record);
-    })?;
-    Ok(found)
+    let failed = |source| errors::sqlite("get", shared.file(), source);
+    let mut statement = connection.prepare_cached(&table.statements.get).map_err(failed)?;
+    let mut rows = statement.query([id.as_str()]).map_err(failed)?;
+    let row = rows.next().map_err(failed)?;
+    row.map(|row| rows::record_of(&table.schema.collection, id, row)).transpose()
 }
 
 fn collect(
     shared: &Shared,
     connection: &Connection,
     table: &Table,
-    sql: &str,
-    params: impl rusqlite::Params,
-    mut take: impl FnMut(Record),
+    list: &str,
+    found: &mut HashMap<EntityId, Record>,
 ) -> Result<()> {
     let failed = |source| errors::sqlite("get", shared.file(), source);
-    let mut statement = connection.prepare_cached(sql).map_err(failed)?;
-    let mut rows = statement.query(params).map_err(failed)?;
+    let mut statement = connection.prepare_cached(&table.statements.get_many).map_err(failed)?;
+    let mut rows = statement.query([list]).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
-        take(rows::record(&table.schema.collection, row)?);
+        let record = rows::record(&table.schema.collection, row)?;
+        found.insert(record.id().clone(), record);
     }
     Ok(())
 }

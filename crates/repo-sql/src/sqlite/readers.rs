@@ -9,9 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection;
 use super::shared::Shared;
+use crate::errors;
 
 /// The readers of one handle.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Readers {
     shared: Arc<Shared>,
     idle: Arc<Mutex<Vec<Connection>>>,
@@ -61,9 +62,7 @@ impl Readers {
     ) -> Option<Result<T>> {
         let _permit = self.slots.try_acquire().ok()?;
         let connection = self.lock().pop()?;
-        connection.busy_timeout(Duration::ZERO).ok()?;
         let done = work(&connection);
-        connection.busy_timeout(self.shared.busy).ok()?;
         self.give_back(connection);
         match done {
             Err(error) if error.kind() == ErrorKind::Unavailable => None,
@@ -83,7 +82,14 @@ impl Readers {
             Some(connection) => connection,
             None => connection::open_reader(self.shared.file(), self.shared.busy)?,
         };
+        // An idle connection waits for no lock, since `run_at_once` must not.
+        let wait = |time| {
+            let failed = |source| errors::sqlite(operation, self.shared.file(), source);
+            connection.busy_timeout(time).map_err(failed)
+        };
+        wait(self.shared.busy)?;
         let done = work(&connection);
+        wait(Duration::ZERO)?;
         self.give_back(connection);
         drop(permit);
         done

@@ -15,8 +15,17 @@ pub(super) fn record(collection: &CollectionName, row: &Row<'_>) -> Result<Recor
     let id = text_at(row, 0)
         .and_then(EntityId::new)
         .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("collection", collection))?;
-    read(collection, &id, row)
-        .map_err(|error| damaged_record(&Key::new(collection.clone(), id), error))
+    record_of(collection, &id, row)
+}
+
+/// The record of a row that was asked for by this id.
+pub(super) fn record_of(
+    collection: &CollectionName,
+    id: &EntityId,
+    row: &Row<'_>,
+) -> Result<Record> {
+    read(collection, id, row)
+        .map_err(|error| damaged_record(&Key::new(collection.clone(), id.clone()), error))
 }
 
 fn read(collection: &CollectionName, id: &EntityId, row: &Row<'_>) -> Result<Record> {

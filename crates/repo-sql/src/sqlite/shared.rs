@@ -1,6 +1,7 @@
 //! What the writer, the readers and every call of one handle share.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,7 +14,6 @@ use super::catalog::{self, Catalog};
 use super::connection::in_one_state;
 
 /// The state of one handle.
-#[derive(Debug)]
 pub(super) struct Shared {
     pub(super) file: PathBuf,
     pub(super) location: String,
@@ -23,6 +23,16 @@ pub(super) struct Shared {
     /// Schemas given to `prepare`; they come before those of the options.
     given: RwLock<BTreeMap<CollectionName, CollectionSchema>>,
     catalog: RwLock<Arc<Catalog>>,
+}
+
+/// Where it is and whether it is open; the rest would fill pages.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("location", &self.location)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Shared {

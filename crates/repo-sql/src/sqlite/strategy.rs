@@ -1,5 +1,6 @@
 //! [`StorageStrategy`] over one SQLite file.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,12 +27,17 @@ use crate::layout::LAYOUT_VERSION;
 const IDS_AT_ONCE: usize = 8;
 
 /// Records in the tables of one SQLite database.
-#[derive(Debug)]
 pub struct SqliteStrategy {
     shared: Arc<Shared>,
     capabilities: Capabilities,
     readers: Readers,
     writer: Writer,
+}
+
+impl fmt::Debug for SqliteStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SqliteStrategy").field(&self.shared).finish()
+    }
 }
 
 impl SqliteStrategy {
@@ -289,8 +295,13 @@ impl StorageStrategy for SqliteStrategy {
         if records.is_empty() {
             return Ok(Vec::new());
         }
+        let mut table: Option<Arc<Table>> = None;
         for record in &records {
-            let table = self.table("apply", record.collection()).await?;
+            let known = table.take().filter(|t| t.schema.collection == *record.collection());
+            let table = table.insert(match known {
+                Some(table) => table,
+                None => self.table("apply", record.collection()).await?,
+            });
             if let Record::Live(entity) = record {
                 let limit = self.shared.options.max_entity_bytes;
                 table.schema.check_document(&entity.id, &entity.document, limit)?;

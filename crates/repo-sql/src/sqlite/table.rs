@@ -9,7 +9,6 @@ use crate::layout::CollectionLayout;
 use crate::names::quote;
 
 /// A prepared collection.
-#[derive(Debug)]
 pub(super) struct Table {
     pub(super) schema: CollectionSchema,
     pub(super) layout: CollectionLayout,
@@ -17,7 +16,6 @@ pub(super) struct Table {
 }
 
 /// Texts made once, so that a call neither formats nor prepares.
-#[derive(Debug)]
 pub(super) struct Statements {
     /// One record by id.
     pub(super) get: String,

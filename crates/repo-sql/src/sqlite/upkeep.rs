@@ -1,13 +1,16 @@
 //! Purge, checkpoint and health.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use repo_core::{CollectionName, Error, ErrorKind, Health, HealthCheck, Purged, Result, Timestamp};
+use repo_core::{
+    CollectionName, Error, ErrorKind, Health, HealthCheck, Purged, Result, Timestamp,
+    check_writable,
+};
 use rusqlite::{Connection, params};
 
 use super::catalog::Catalog;
 use super::commit::table;
-use super::connection::in_one_state;
+use super::connection::{beside, in_one_state};
 use super::shared::Shared;
 use super::store_record;
 use super::writer::{Session, Transaction};
@@ -141,19 +144,18 @@ fn documents(connection: &Connection, catalog: &Catalog) -> HealthCheck {
 }
 
 fn log_size(file: &Path) -> HealthCheck {
-    let mut log = file.as_os_str().to_owned();
-    log.push("-wal");
-    let bytes = std::fs::metadata(PathBuf::from(log)).map_or(0, |found| found.len());
+    let bytes = std::fs::metadata(beside(file, "-wal")).map_or(0, |found| found.len());
     check("log", true, format!("{bytes} bytes not yet in the file"))
 }
 
-/// Whether the file system lets us write the file and beside it.
+/// Whether the file may be written, and the log beside it.
 fn writable(shared: &Shared) -> HealthCheck {
     if shared.options.read_only {
         return check("writable", true, "opened for reading only".to_owned());
     }
-    match std::fs::OpenOptions::new().append(true).open(shared.file()) {
-        Ok(_) => check("writable", true, "the file may be written".to_owned()),
+    let folder = shared.file().parent().unwrap_or(shared.file());
+    match [shared.file(), folder].into_iter().try_for_each(|path| check_writable("health", path)) {
+        Ok(()) => check("writable", true, "the file and its folder may be written".to_owned()),
         Err(error) => check("writable", false, error.to_string()),
     }
 }

@@ -43,7 +43,6 @@ enum Job {
 }
 
 /// The handle on the writing thread, which starts with the first job.
-#[derive(Debug)]
 pub(super) struct Writer {
     shared: Arc<Shared>,
     thread: Mutex<Option<(Sender<Job>, JoinHandle<()>)>>,
