@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
+use std::path::Path;
 
 use repo_core::{CollectionName, Error, Result};
 
@@ -86,7 +87,7 @@ fn take_in_new_files(env: &Env, layout: &Layout, state: &mut State) -> Result<()
     Ok(())
 }
 
-fn refuse_over_journal(state: &State, path: &std::path::Path) -> Result<()> {
+fn refuse_over_journal(state: &State, path: &Path) -> Result<()> {
     match &state.journal {
         Some(journal) if journal.has_records => Err(edited(path)),
         _ => Ok(()),
@@ -95,7 +96,7 @@ fn refuse_over_journal(state: &State, path: &std::path::Path) -> Result<()> {
 
 /// The error for a data file that was edited while commits wait in the
 /// journal.
-pub(crate) fn edited(path: &std::path::Path) -> Error {
+pub(crate) fn edited(path: &Path) -> Error {
     errors::corrupt(
         "open the store",
         path,
@@ -108,7 +109,7 @@ pub(crate) fn edited(path: &std::path::Path) -> Error {
     )
 }
 
-pub(crate) fn missing(path: &std::path::Path) -> Error {
+pub(crate) fn missing(path: &Path) -> Error {
     errors::corrupt("open the store", path, 0, "a data file of the store is missing").hint(
         "put the file back; if all of its entities are meant to be gone, put a file with {} there",
     )
@@ -185,17 +186,20 @@ pub(crate) fn take_in(
     }
     state.files.push(data);
     state.repair = Repair::Rebase;
-    let notice = format!(
-        "{} was changed by something else and taken in: {} changed, {} added, {} removed",
-        path.display(),
-        seen.changed,
-        seen.added,
-        seen.removed
-    );
-    tracing::warn!(file = %path.display(), changed = seen.changed, added = seen.added,
-        removed = seen.removed, "a data file was changed by something else and taken in");
-    state.notices.push(notice);
+    tell(state, &path, &seen);
     Ok(seen)
+}
+
+/// Nothing is taken in silently.
+fn tell(state: &mut State, path: &Path, seen: &Differences) {
+    let Differences { changed, added, removed, .. } = seen;
+    tracing::warn!(file = %path.display(), changed, added, removed,
+        "a data file was changed by something else and taken in");
+    state.notices.push(format!(
+        "{} was changed by something else and taken in: {changed} changed, {added} added, \
+         {removed} removed",
+        path.display()
+    ));
 }
 
 /// What is known of a collection that no file holds is removed from it: the

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
 
 use repo_core::{
     Applied, CollectionName, CollectionSchema, Error, Prepared, Purged, Record, Result,
@@ -33,13 +32,16 @@ pub(crate) enum Request {
 const MOST_REQUESTS: usize = 4_096;
 /// A group is closed when its documents exceed this, in bytes.
 const MOST_BYTES: usize = 8 * 1_024 * 1_024;
-/// How long a thread that has nothing to do waits at a time.
-const IDLE: Duration = Duration::from_secs(3_600);
 
 impl Request {
     /// Whether it shares a frame with others.
     fn groups(&self) -> bool {
         matches!(self, Self::Commit(..) | Self::Apply(..) | Self::Update(..))
+    }
+
+    /// Whether it is decided in a batch, be it alone in it.
+    fn shares_a_frame(&self) -> bool {
+        self.groups() || matches!(self, Self::Purge(..))
     }
 
     fn bytes(&self) -> usize {
@@ -84,10 +86,10 @@ pub(crate) fn run(store: &Arc<Store>, requests: &Receiver<Request>) {
     loop {
         let first = match next.take() {
             Some(first) => first,
-            None => match requests.recv_timeout(IDLE) {
+            // The handle was dropped: what is in the journal stays there.
+            None => match requests.recv() {
                 Ok(first) => first,
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => continue,
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
+                Err(_) => return,
             },
         };
         if let Request::Close(reply) = first {
@@ -130,44 +132,51 @@ fn serve(session: &mut Session, group: Vec<Request>) {
 
 /// Decides, writes, syncs and makes visible. The answers are ready to go.
 fn write_group(session: &mut Session, group: Vec<Request>) -> Vec<Box<dyn FnOnce()>> {
+    if !group.iter().all(Request::shares_a_frame) {
+        return group.into_iter().map(|request| serve_alone(session, request)).collect();
+    }
     let store = Arc::clone(&session.store);
-    let mut answers: Vec<Answer> = Vec::with_capacity(group.len());
-    let mut late: Vec<Box<dyn FnOnce()>> = Vec::new();
     let state = store.state();
     let mut batch = Batch::new(&store.env, &state);
-    let mut alone = None;
-    for request in group {
-        match request {
-            Request::Commit(writes, reply) => {
-                let now = store.env.options.clock.now();
-                answers.push(answer(reply, batch.commit(writes, now)));
-            }
-            Request::Apply(records, reply) => answers.push(answer(reply, batch.apply(records))),
-            Request::Update(update, reply) => answers.push(answer(reply, batch.update(update))),
-            Request::Purge(name, older_than, reply) => {
-                answers.push(answer(reply, batch.purge(&name, older_than)));
-            }
-            other => alone = Some(other),
-        }
-    }
+    let answers: Vec<Answer> = group
+        .into_iter()
+        .filter_map(|request| decide(&mut batch, request, store.env.options.clock.now()))
+        .collect();
     let payload = std::mem::take(&mut batch.payload);
     let records = batch.into_records();
     drop(state);
-    match alone {
-        Some(Request::Prepare(schemas, reply)) => {
-            let prepared = session.prepare(&schemas);
-            late.push(Box::new(move || drop(reply.send(prepared))));
-        }
-        Some(Request::Checkpoint(reply)) => {
-            let done = session.checkpoint();
-            late.push(Box::new(move || drop(reply.send(done))));
-        }
-        _ => {}
-    }
     let failed = session.write(&payload, records).err();
-    for answer in answers {
+    let ready = |answer: Answer| -> Box<dyn FnOnce()> {
         let failed = failed.as_ref().map(crate::errors::repeat);
-        late.push(Box::new(move || answer(failed)));
+        Box::new(move || answer(failed))
+    };
+    answers.into_iter().map(ready).collect()
+}
+
+/// Puts what a request changes into the batch. `None` for one that has no
+/// place in a batch.
+fn decide(batch: &mut Batch<'_>, request: Request, now: Timestamp) -> Option<Answer> {
+    Some(match request {
+        Request::Commit(writes, reply) => answer(reply, batch.commit(writes, now)),
+        Request::Apply(records, reply) => answer(reply, batch.apply(records)),
+        Request::Update(update, reply) => answer(reply, batch.update(update)),
+        Request::Purge(name, older, reply) => answer(reply, batch.purge(&name, older)),
+        Request::Prepare(..) | Request::Checkpoint(_) | Request::Close(_) => return None,
+    })
+}
+
+/// Serves what writes more than a frame.
+fn serve_alone(session: &mut Session, request: Request) -> Box<dyn FnOnce()> {
+    match request {
+        Request::Prepare(schemas, reply) => {
+            let prepared = session.prepare(&schemas);
+            Box::new(move || drop(reply.send(prepared)))
+        }
+        Request::Checkpoint(reply) => {
+            let done = session.checkpoint();
+            Box::new(move || drop(reply.send(done)))
+        }
+        // Nothing else is served alone; who asked learns that nothing was done.
+        other => Box::new(move || drop(other)),
     }
-    late
 }

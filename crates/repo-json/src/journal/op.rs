@@ -93,15 +93,17 @@ pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
             out.put_text(collection);
             out.put_i64(*older_than);
         }
-        Op::Migration(state) => {
-            out.put_u8(MIGRATION);
-            out.put_u8(u8::from(state.is_some()));
-            if let Some(state) = state {
-                out.put_text(&state.plan);
-                out.put_text(&state.progress);
-            }
-        }
+        Op::Migration(state) => push_migration(out, state.as_ref()),
         Op::Checkpoint(checkpoint) => push_checkpoint(out, checkpoint),
+    }
+}
+
+fn push_migration(out: &mut Vec<u8>, state: Option<&MigrationState>) {
+    out.put_u8(MIGRATION);
+    out.put_u8(u8::from(state.is_some()));
+    if let Some(state) = state {
+        out.put_text(&state.plan);
+        out.put_text(&state.progress);
     }
 }
 

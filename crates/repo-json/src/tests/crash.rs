@@ -11,6 +11,17 @@ use serde_json::json;
 use super::{Fixture, all, delete, restore, save, snapshot};
 use crate::hooks::{Hooks, Step};
 
+/// The steps of a checkpoint.
+const STEPS: [Step; 7] = [
+    Step::FilesWritten,
+    Step::BackedUp,
+    Step::FramePublished,
+    Step::Renamed,
+    Step::AllRenamed,
+    Step::JournalWritten,
+    Step::Finished,
+];
+
 type Files = BTreeMap<String, Vec<u8>>;
 type Seen = Arc<Mutex<Vec<(Step, Files)>>>;
 
@@ -79,15 +90,7 @@ async fn every_step_of_a_checkpoint_may_be_the_last() {
         store.checkpoint().await.unwrap();
         assert_eq!(all(&store).await, expected);
         let steps: Vec<Step> = seen.lock().unwrap().iter().map(|(step, _)| *step).collect();
-        for step in [
-            Step::FilesWritten,
-            Step::BackedUp,
-            Step::FramePublished,
-            Step::Renamed,
-            Step::AllRenamed,
-            Step::JournalWritten,
-            Step::Finished,
-        ] {
+        for step in STEPS {
             assert!(steps.contains(&step), "{step:?}");
         }
         check_copies(&fixture, &seen, &expected).await;
@@ -128,16 +131,7 @@ async fn every_step_of_making_a_store_may_be_the_last() {
 
 #[tokio::test]
 async fn an_error_at_any_step_loses_nothing() {
-    let steps = [
-        Step::FilesWritten,
-        Step::BackedUp,
-        Step::FramePublished,
-        Step::Renamed,
-        Step::AllRenamed,
-        Step::JournalWritten,
-        Step::Finished,
-    ];
-    for failing in steps {
+    for failing in STEPS {
         let fixture = Fixture::split();
         let store = fixture.prepared().await;
         save(&store, "machines", "a", 1).await;
