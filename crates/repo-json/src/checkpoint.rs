@@ -50,7 +50,11 @@ pub(crate) fn run(env: &Env, state: &State, publish: Publish) -> std::result::Re
         writer.clean_up();
         Failure::Before(error)
     })?;
-    publish_frame(env, state, &checkpoint, publish)?;
+    publish_frame(env, state, &checkpoint, publish).inspect_err(|failure| {
+        if matches!(failure, Failure::Before(_)) {
+            writer.clean_up();
+        }
+    })?;
     finish(env, &checkpoint).map_err(Failure::Within)
 }
 
@@ -314,7 +318,7 @@ impl Writer<'_> {
     /// Removes what a failed checkpoint left beside the files.
     fn clean_up(&self) {
         let plan = self.plan();
-        for name in plan.iter().map(|planned| planned.name.as_str()).chain([META]) {
+        for name in plan.iter().map(|planned| planned.name.as_str()).chain([META, JOURNAL]) {
             if let Err(error) = folder::remove_if_there(&self.env.folder.beside(name)) {
                 tracing::warn!(%error, "a file of a failed checkpoint could not be removed");
             }

@@ -35,6 +35,8 @@ pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
     }
     if state.exists() {
         state.repair = Repair::Rebase;
+    } else {
+        layout.refuse_other_layout(env)?;
     }
     Ok(state)
 }

@@ -139,6 +139,25 @@ impl Layout {
         Ok(files.filter(|(file, _)| env.folder.data(file).exists()).collect())
     }
 
+    /// Refuses to see no store where one of the other layout is: a folder
+    /// configured as a single file that holds files of declared collections.
+    pub(crate) fn refuse_other_layout(&self, env: &Env) -> Result<()> {
+        let Self::Single(name) = self else { return Ok(()) };
+        let split = Self::Split(env.settings.filenames.split_files.clone());
+        let Some((found, _)) = split.existing(env, false)?.into_iter().next() else {
+            return Ok(());
+        };
+        Err(Error::new(
+            ErrorKind::ConfigInvalid,
+            "open the store",
+            "the folder holds split files, and the configuration names a single file",
+        )
+        .with("store", &env.location)
+        .with("found", found)
+        .with("configured", name)
+        .hint("set storage_type to split_files, or name the store json:DIR"))
+    }
+
     /// The collections of all files of the folder that are named like one.
     pub(crate) fn strangers(&self, env: &Env) -> Result<Vec<CollectionName>> {
         let path = env.folder.path();

@@ -338,11 +338,13 @@ pub(crate) fn scan(
 ) -> Result<Option<(DataFile, external::Tables)>> {
     let path = env.folder.data(name);
     let Some(file) = folder::open_if_there(&path)? else { return Ok(None) };
-    let scanned = env.with_rules(digests, |rules| scan_file(&file, &path, of, rules))?;
-    let now = Signature::of_path(&path)?;
-    if now != Some(scanned.signature) {
+    let before = Signature::of_file(&file, &path)?;
+    let scanned = env.with_rules(digests, |rules| scan_file(&file, &path, of, rules));
+    if Signature::of_path(&path)? != Some(before) {
+        // Half of a file may well be malformed.
         return Err(errors::busy(&path));
     }
+    let scanned = scanned?;
     let data = DataFile {
         name: name.to_owned(),
         path,

@@ -178,3 +178,16 @@ async fn split_files_may_have_other_names() {
     let again = fixture.try_open(&fixture.path(), true, Hooks::default()).unwrap();
     assert_eq!(all(&again).await.len(), 3);
 }
+
+#[tokio::test]
+async fn split_files_are_never_taken_for_an_empty_single_store() {
+    let fixture = Fixture::single();
+    fixture.write("machines.json", r#"{"a": {"id": "a"}}"#);
+    let error = fixture.refused();
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+    assert!(error.hint_text().unwrap().contains("split_files"));
+    std::fs::remove_file(fixture.file("machines.json")).unwrap();
+    fixture.write("unrelated.json", "{}");
+    fixture.prepared().await.close().await.unwrap();
+    assert!(fixture.file("request_database.json").exists());
+}

@@ -231,3 +231,33 @@ async fn two_processes_lose_nothing() {
     assert!(records.values().all(|(version, _)| *version == 1));
     assert_eq!(all(&fixture.open_read_only()).await, records);
 }
+
+/// A handle that is never idle gives others their turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_handle_does_not_keep_others_out() {
+    let fixture = Fixture::single();
+    let busy = Arc::new(fixture.prepared().await);
+    let other = fixture.open();
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let task = |n: u64| {
+        let (busy, stop) = (Arc::clone(&busy), Arc::clone(&stop));
+        tokio::spawn(async move {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                save(&busy, "machines", &format!("m-{n}"), n).await;
+            }
+        })
+    };
+    let tasks: Vec<_> = (0..64).map(task).collect();
+    let turns = async {
+        for n in 0..30 {
+            save(&other, "requests", "mine", n).await;
+            all(&other).await;
+        }
+    };
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(30), turns).await;
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    waited.expect("the other handle never got the lock");
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
