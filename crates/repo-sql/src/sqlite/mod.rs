@@ -10,6 +10,7 @@ mod readers;
 mod rows;
 mod scan;
 mod select;
+mod session;
 mod shared;
 mod store_record;
 mod strategy;

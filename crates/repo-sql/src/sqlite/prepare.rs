@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use repo_core::{CollectionSchema, Error, ErrorKind, PrepareChange, Prepared, Result};
 use rusqlite::Connection;
 
+use super::session::Session;
 use super::shared::Shared;
-use super::writer::Session;
 use super::{catalog, connection};
 use crate::ddl::{collection_statements, store_statements};
 use crate::layout::CollectionLayout;
