@@ -19,6 +19,9 @@ pub(crate) struct Indexes {
     /// Whether every document is in them; while they are being filled, only
     /// those that were written or seen since.
     pub(crate) complete: bool,
+    /// Tells these indexes from others that took their place: who fills them
+    /// must not go on in those.
+    pub(crate) identity: Arc<()>,
 }
 
 #[derive(Debug)]
@@ -75,7 +78,7 @@ impl Indexes {
                 indexes.push(Index { first: first.clone(), entries: BTreeSet::new() });
             }
         }
-        Self { indexes, complete: false }
+        Self { indexes, complete: false, identity: Arc::default() }
     }
 
     /// Takes the entries of the old document out and those of the new one in.
@@ -86,7 +89,9 @@ impl Indexes {
                 document.and_then(|document| document.get(&index.first)).map(|v| hash_of(&v))
             };
             let (old, new) = (hash(old), hash(new));
-            if old == new {
+            // While they are being filled the old entry may not be there yet,
+            // and who fills them passes over what was changed meanwhile.
+            if self.complete && old == new {
                 continue;
             }
             if let Some(old) = old {

@@ -281,17 +281,19 @@ fn build(
     name: &CollectionName,
     schema: &CollectionSchema,
 ) -> Result<bool> {
-    if let Some(found) = store.state_mut().collections.get_mut(name)
-        && found.indexes.is_none()
-    {
-        found.indexes = Some(Indexes::new(schema));
-    }
+    let mut state = store.state_mut();
+    let Some(found) = state.collections.get_mut(name) else { return Ok(false) };
+    let ours = Arc::clone(&found.indexes.get_or_insert_with(|| Indexes::new(schema)).identity);
+    drop(state);
     let mut after: Option<Box<str>> = None;
     loop {
         let chunk = next_chunk(store, operation, name, after.as_deref(), MOST_AT_ONCE)?;
         let mut state = store.state_mut();
         let Some(found) = state.collections.get_mut(name) else { return Ok(false) };
-        let Some(indexes) = found.indexes.as_mut() else { return Ok(false) };
+        let indexes = found.indexes.as_mut();
+        let Some(indexes) = indexes.filter(|found| Arc::ptr_eq(&found.identity, &ours)) else {
+            return Ok(false);
+        };
         for entity in &chunk.entities {
             let id = entity.id.as_str();
             let unchanged =

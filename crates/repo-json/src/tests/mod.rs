@@ -6,6 +6,7 @@ mod edited;
 mod files;
 mod forms;
 mod group;
+mod guards;
 mod handles;
 mod refused;
 mod resolved;
