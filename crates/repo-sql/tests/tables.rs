@@ -301,3 +301,26 @@ async fn an_index_or_view_that_is_gone_is_made_again() {
     assert!(matches!(page.plan, Plan::Index { .. }));
     tool.execute_batch("SELECT * FROM machines").unwrap();
 }
+
+/// Another process may prepare a changed schema while this handle is open.
+#[tokio::test]
+async fn a_handle_notices_that_another_one_changed_a_type() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("m.db");
+    let store = prepared(&file).await;
+    store.save(key("a"), machine("a", r#""status":"A""#)).await.unwrap();
+    let name = collection("machines");
+    let filter = Filter::parse(r#"{"status":"A"}"#).unwrap();
+    let count = || store.count(&name, &filter, Consistency::Strong);
+    assert_eq!(count().await.unwrap(), 1);
+
+    let text = common::MACHINES
+        .replace(r#""status": {"type": "string"}"#, r#""status": {"type": "integer"}"#);
+    let changed = CollectionSchema::parse(&text).unwrap();
+    let other =
+        common::try_open(&file, common::options(std::slice::from_ref(&changed))).await.unwrap();
+    other.prepare(&[changed]).await.unwrap();
+    assert_eq!(count().await.unwrap(), 1);
+    let page = store.query(&name, &Query::new(filter.clone())).await.unwrap();
+    assert_eq!((page.plan, page.entities.len()), (Plan::Scan, 1));
+}

@@ -19,20 +19,20 @@ use crate::errors;
 /// Most ids in one statement.
 const IDS_AT_ONCE: usize = 500;
 
-/// The prepared collection, from what is known or else from the database.
-pub(super) fn table(
+/// Runs `work` with the prepared collection as it is in the one state of the
+/// database that `work` reads: with columns of another state a condition could
+/// miss what matches.
+pub(super) fn with_table<T>(
     shared: &Shared,
     connection: &Connection,
     operation: &'static str,
     collection: &CollectionName,
-) -> Result<Arc<Table>> {
-    if let Some(table) = shared.catalog().tables.get(collection) {
-        return Ok(Arc::clone(table));
-    }
+    work: impl FnOnce(&Connection, &Arc<Table>) -> Result<T>,
+) -> Result<T> {
     in_one_state(connection, shared.file(), |connection| {
         let catalog = shared.refresh_catalog(connection)?;
         match catalog.tables.get(collection) {
-            Some(table) => Ok(Arc::clone(table)),
+            Some(table) => work(connection, table),
             None => Err(shared.unknown(operation, Some(connection), collection)),
         }
     })
@@ -93,12 +93,10 @@ fn collect(
 pub(super) fn query(
     shared: &Shared,
     connection: &Connection,
-    collection: &CollectionName,
+    table: &Table,
     query: &Query,
 ) -> Result<Page> {
-    // The plan names indexes, so those have to be the ones there are now.
-    shared.refresh_catalog(connection)?;
-    let table = table(shared, connection, "query", collection)?;
+    let collection = &table.schema.collection;
     let mut selector = Selector::new(collection, query)?;
     let after = match query.cursor().map(|c| c.position_in(collection, query)).transpose()? {
         Some(Position::Native(id)) => Some(EntityId::new(id)?),
@@ -111,7 +109,7 @@ pub(super) fn query(
         Some(_) => Goal::All,
     };
     let select = Select::new(&table.layout, query.filter(), &goal);
-    let failed = |source| select_failed(shared, connection, &table, source);
+    let failed = |source| select_failed(shared, connection, table, source);
     let mut statement = connection.prepare_cached(&select.sql).map_err(failed)?;
     let mut rows = statement.query(params_from_iter(&select.params)).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
@@ -129,12 +127,12 @@ pub(super) fn query(
 pub(super) fn count(
     shared: &Shared,
     connection: &Connection,
-    collection: &CollectionName,
+    table: &Table,
     filter: &Filter,
 ) -> Result<u64> {
-    let table = table(shared, connection, "count", collection)?;
+    let collection = &table.schema.collection;
     let exact = Select::new(&table.layout, filter, &Goal::Count);
-    let failed = |source| select_failed(shared, connection, &table, source);
+    let failed = |source| select_failed(shared, connection, table, source);
     if exact.exact {
         return connection
             .prepare_cached(&exact.sql)

@@ -13,6 +13,7 @@ use repo_core::{
 };
 use rusqlite::Connection;
 
+use super::catalog::Catalog;
 use super::readers::Readers;
 use super::shared::Shared;
 use super::table::Table;
@@ -82,7 +83,8 @@ impl SqliteStrategy {
         })
     }
 
-    /// Runs `work` on a reader with the prepared collection.
+    /// Runs `work` on a reader with the prepared collection, both in one state
+    /// of the database.
     async fn read_table<T: Send + 'static>(
         &self,
         operation: &'static str,
@@ -96,17 +98,23 @@ impl SqliteStrategy {
         let (shared, collection) = (Arc::clone(&self.shared), collection.clone());
         self.readers
             .run(operation, move |connection| {
-                let table = read::table(&shared, connection, operation, &collection)?;
-                work(&shared, connection, &table)
+                read::with_table(
+                    &shared,
+                    connection,
+                    operation,
+                    &collection,
+                    |connection, table| work(&shared, connection, table),
+                )
             })
             .await
     }
 
-    /// Runs `work` on a reader if the store is prepared.
+    /// Runs `work` on a reader if the store is prepared, in the state of the
+    /// database that the catalog describes.
     async fn read_store<T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl FnOnce(&Shared, &Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Shared, &Connection, &Catalog) -> Result<T> + Send + 'static,
     ) -> Result<Option<T>> {
         self.shared.check_open(operation)?;
         if !self.shared.catalog().prepared && !self.shared.file().exists() {
@@ -115,8 +123,10 @@ impl SqliteStrategy {
         let shared = Arc::clone(&self.shared);
         self.readers
             .run(operation, move |connection| {
-                let catalog = shared.refresh_catalog(connection)?;
-                if catalog.prepared { work(&shared, connection).map(Some) } else { Ok(None) }
+                connection::in_one_state(connection, shared.file(), |connection| {
+                    let catalog = shared.refresh_catalog(connection)?;
+                    catalog.prepared.then(|| work(&shared, connection, &catalog)).transpose()
+                })
             })
             .await
     }
@@ -212,9 +222,7 @@ impl StorageStrategy for SqliteStrategy {
 
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         let names = self
-            .read_store("collections", |shared, _| {
-                Ok(shared.catalog().tables.keys().cloned().collect())
-            })
+            .read_store("collections", |_, _, catalog| Ok(catalog.tables.keys().cloned().collect()))
             .await?;
         Ok(names.unwrap_or_default())
     }
@@ -241,9 +249,9 @@ impl StorageStrategy for SqliteStrategy {
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
-        let (name, query) = (collection.clone(), query.clone());
-        self.read_table("query", collection, move |shared, connection, _| {
-            read::query(shared, connection, &name, &query)
+        let query = query.clone();
+        self.read_table("query", collection, move |shared, connection, table| {
+            read::query(shared, connection, table, &query)
         })
         .await
     }
@@ -254,9 +262,9 @@ impl StorageStrategy for SqliteStrategy {
         filter: &Filter,
         _consistency: Consistency,
     ) -> Result<u64> {
-        let (name, filter) = (collection.clone(), filter.clone());
-        self.read_table("count", collection, move |shared, connection, _| {
-            read::count(shared, connection, &name, &filter)
+        let filter = filter.clone();
+        self.read_table("count", collection, move |shared, connection, table| {
+            read::count(shared, connection, table, &filter)
         })
         .await
     }
@@ -326,10 +334,8 @@ impl StorageStrategy for SqliteStrategy {
 
     async fn store_record(&self) -> Result<StoreRecord> {
         let record = self
-            .read_store("read the store's record", |shared, connection| {
-                connection::in_one_state(connection, shared.file(), |connection| {
-                    store_record::read(connection, shared.file())
-                })
+            .read_store("read the store's record", |shared, connection, _| {
+                store_record::read(connection, shared.file())
             })
             .await?;
         Ok(record.unwrap_or(StoreRecord { layout_version: LAYOUT_VERSION, ..Default::default() }))
@@ -338,7 +344,7 @@ impl StorageStrategy for SqliteStrategy {
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
         let operation = "update the store's record";
         self.shared.check_writable(operation)?;
-        if self.read_store(operation, |_, _| Ok(())).await?.is_none() {
+        if self.read_store(operation, |_, _, _| Ok(())).await?.is_none() {
             return Err(Error::new(ErrorKind::NotFound, operation, "the store was never prepared")
                 .with("store", &self.shared.location)
                 .hint("make it with `repoctl init`"));
@@ -353,7 +359,7 @@ impl StorageStrategy for SqliteStrategy {
 
     async fn checkpoint(&self) -> Result<()> {
         self.shared.check_writable("checkpoint")?;
-        if self.read_store("checkpoint", |_, _| Ok(())).await?.is_none() {
+        if self.read_store("checkpoint", |_, _, _| Ok(())).await?.is_none() {
             return Ok(());
         }
         self.writer.alone("checkpoint", upkeep::checkpoint).await
