@@ -98,10 +98,13 @@ impl Layout {
     fn detect(env: &Env) -> Result<Self> {
         let names = &env.settings.filenames;
         let single = Self::Single(names.single_file.clone());
-        if env.folder.data(&names.single_file).is_file() {
-            return Ok(single);
-        }
         let split = Self::Split(names.split_files.clone());
+        if folder::is_there(&env.folder.data(&names.single_file))? {
+            return match split.existing(env, false)?.into_iter().next() {
+                None => Ok(single),
+                Some((found, _)) => Err(two_layouts(env, &names.single_file, &found)),
+            };
+        }
         Ok(if split.existing(env, true)?.is_empty() { single } else { split })
     }
 
@@ -115,6 +118,34 @@ impl Layout {
         }
     }
 
+    /// Refuses two collections in one split file: those that the
+    /// configuration names, those that are declared, and `more`. One would
+    /// replace the other at the next checkpoint.
+    pub(crate) fn refuse_shared_file<'c>(
+        &'c self,
+        env: &'c Env,
+        more: impl Iterator<Item = &'c CollectionName>,
+    ) -> Result<()> {
+        let Self::Split(names) = self else { return Ok(()) };
+        let declared = env.options.schemas.iter().map(|schema| &schema.collection);
+        let mut seen: BTreeMap<String, &CollectionName> = BTreeMap::new();
+        for collection in names.keys().chain(declared).chain(more) {
+            let Some(other) = seen.insert(self.file_of(collection), collection) else { continue };
+            if other != collection {
+                return Err(Error::new(
+                    ErrorKind::ConfigInvalid,
+                    "open the store",
+                    "two collections share one file",
+                )
+                .with("store", &env.location)
+                .with("file", self.file_of(collection))
+                .with("collections", format!("{other}, {collection}"))
+                .hint("give each collection its own file in filenames.split_files"));
+            }
+        }
+        Ok(())
+    }
+
     /// The data files that are there, with the collection of a split one.
     /// `strangers`: also files of collections that are neither declared nor
     /// named in the configuration.
@@ -126,7 +157,7 @@ impl Layout {
         let names = match self {
             Self::Split(names) => names,
             Self::Single(name) => {
-                let there = env.folder.data(name).exists();
+                let there = usable(env, name)?;
                 return Ok(there.then(|| (name.clone(), None)).into_iter().collect());
             }
         };
@@ -135,8 +166,14 @@ impl Layout {
         if strangers && names.is_empty() {
             collections.extend(self.strangers(env)?);
         }
-        let files = collections.into_iter().map(|name| (self.file_of(&name), Some(name)));
-        Ok(files.filter(|(file, _)| env.folder.data(file).exists()).collect())
+        let mut found = Vec::new();
+        for name in collections {
+            let file = self.file_of(&name);
+            if usable(env, &file)? {
+                found.push((file, Some(name)));
+            }
+        }
+        Ok(found)
     }
 
     /// Refuses to see no store where one of the other layout is: a folder
@@ -174,11 +211,33 @@ impl Layout {
             let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
             let collection = stem.and_then(|stem| CollectionName::new(stem).ok());
             if let Some(collection) = collection
-                && entry.path().is_file()
+                && !entry.path().is_dir()
+                && folder::is_there(&entry.path())?
             {
                 found.push(collection);
             }
         }
         Ok(found)
     }
+}
+
+/// Whether a data file is there; where it may be replaced it must be no link.
+fn usable(env: &Env, file: &str) -> Result<bool> {
+    let path = env.folder.data(file);
+    if !env.options.read_only {
+        folder::refuse_link(&path)?;
+    }
+    folder::is_there(&path)
+}
+
+fn two_layouts(env: &Env, single: &str, split: &str) -> Error {
+    Error::new(
+        ErrorKind::ConfigInvalid,
+        "open the store",
+        "the folder holds a single file and split files; which of them is the store?",
+    )
+    .with("store", &env.location)
+    .with("single file", single)
+    .with("split file", split)
+    .hint("set storage_type in the configuration, or move one of them away")
 }

@@ -30,7 +30,9 @@ const RESTORE: &str = "put the folder back from a backup; or run `repoctl resolv
 pub(crate) fn load(env: &Env) -> Result<State> {
     let meta = read_meta(&env.folder.meta())?;
     let layout = Layout::resolve(env, meta.as_ref())?;
+    layout.refuse_shared_file(env, std::iter::empty())?;
     let state = load_in(env, &layout, meta)?;
+    layout.refuse_shared_file(env, state.collections.keys())?;
     Ok(State { layout, ..state })
 }
 

@@ -218,7 +218,11 @@ impl Session {
             }
         }
         // Another process may have made it meanwhile.
-        let exists = self.store.state().exists();
+        let state = self.store.state();
+        let exists = state.exists();
+        let new = schemas.iter().map(|schema| &schema.collection);
+        state.layout.refuse_shared_file(&self.store.env, state.collections.keys().chain(new))?;
+        drop(state);
         let prepared = if exists { self.prepare_more(schemas) } else { self.create(schemas) }?;
         for schema in schemas {
             self.store.env.set_schema(schema);
@@ -285,6 +289,8 @@ impl Session {
     }
 
     fn publish(&self, state: &State, publish: Publish) -> Result<()> {
+        // Another process may have prepared a collection under other names.
+        state.layout.refuse_shared_file(&self.store.env, state.collections.keys())?;
         checkpoint::run(&self.store.env, state, publish).map_err(|failure| match failure {
             Failure::Before(error) => error,
             Failure::Within(error) => {
