@@ -116,11 +116,23 @@ async fn a_database_is_read_where_nothing_can_be_made_beside_it() {
     let store = read_only(&file).await.unwrap();
     assert!(store.get(&collection("machines"), &key("a").id).await.unwrap().is_some());
     assert!(store.health().await.unwrap().is_ok());
-    store.close().await.unwrap();
     assert_eq!(std::fs::read(&file).unwrap(), before);
 
+    // Somebody else may write there all the same, and the next read sees it.
+    for ending in ["-wal", "-shm"] {
+        std::fs::remove_file(beside(ending)).unwrap();
+    }
+    let writer = open(&file).await;
+    for id in ["b", "c"] {
+        writer.save(key(id), machine(id, "")).await.unwrap();
+        assert!(store.get(&collection("machines"), &key(id).id).await.unwrap().is_some(), "{id}");
+    }
+    store.close().await.unwrap();
+    writer.close().await.unwrap();
+
     // With a log there may be commits that the file does not hold yet.
-    std::fs::remove_file(beside("-wal")).unwrap();
+    let _ = std::fs::remove_file(beside("-shm"));
+    std::os::unix::fs::symlink("/nowhere/at/all", beside("-shm")).unwrap();
     std::fs::write(beside("-wal"), [7; 9_000]).unwrap();
     let error = read_only(&file).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");

@@ -2,7 +2,7 @@
 //! reader.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use repo_core::{EntityId, Error, ErrorKind, Result, Segment};
 use rusqlite::config::DbConfig;
@@ -24,23 +24,87 @@ const WRITER_CACHE_KIB: i64 = -16_384;
 pub(super) const IN_SEGMENT: &str = "repo_in_segment";
 
 /// A connection that cannot write.
+pub(super) struct Reader {
+    connection: Connection,
+    /// The file as it was when it was opened, if SQLite was told that nothing
+    /// changes it.
+    as_it_stands: Option<Stamp>,
+}
+
+/// Length and time of change of a file that nobody is writing.
+#[derive(PartialEq, Eq)]
+struct Stamp(u64, SystemTime);
+
+impl Stamp {
+    /// `None` when somebody writes, or broke off, or the file is gone.
+    fn of(file: &Path) -> Option<Self> {
+        if ["-wal", "-journal"].iter().any(|ending| beside(file, ending).exists()) {
+            return None;
+        }
+        let found = std::fs::metadata(file).ok()?;
+        Some(Self(found.len(), found.modified().ok()?))
+    }
+}
+
+/// Opens a connection that cannot write.
 ///
 /// A database in WAL mode is read by way of two files beside it. Where those
 /// are not there and cannot be made (a medium or folder that may not be
-/// written), nobody can be writing either, and the file is read as it stands.
-pub(super) fn open_reader(file: &Path, busy: Duration) -> Result<Connection> {
+/// written), nobody is writing now, and the file is read as it stands. That
+/// holds for one read: another user may be allowed to write there.
+pub(super) fn open_reader(file: &Path, busy: Duration) -> Result<Reader> {
     let mut connection = open(file, OpenFlags::SQLITE_OPEN_READ_ONLY, busy)?;
+    let mut as_it_stands = None;
     if let Err(source) = catalog_page(&connection) {
         let stuck = errors::sqlite("open", file, source);
-        if stuck.kind() != ErrorKind::PermissionDenied || beside(file, "-wal").exists() {
+        if stuck.kind() != ErrorKind::PermissionDenied {
             return Err(stuck);
         }
+        let Some(stamp) = Stamp::of(file) else { return Err(stuck) };
         connection = open(&unchanging(file), OpenFlags::SQLITE_OPEN_READ_ONLY, busy)?;
         catalog_page(&connection).map_err(|_| stuck)?;
-        tracing::info!(file = %file.display(), "read as a file that does not change");
+        as_it_stands = Some(stamp);
+        tracing::debug!(file = %file.display(), "read as a file that does not change");
     }
     register_segments(&connection).map_err(|source| errors::sqlite("open", file, source))?;
-    Ok(connection)
+    Ok(Reader { connection, as_it_stands })
+}
+
+impl Reader {
+    /// Whether it may serve more than one read.
+    pub(super) fn lasts(&self) -> bool {
+        self.as_it_stands.is_none()
+    }
+
+    /// How long to wait for a lock.
+    pub(super) fn wait(&self, file: &Path, time: Duration) -> Result<()> {
+        let failed = |source| errors::sqlite("read", file, source);
+        self.connection.busy_timeout(time).map_err(failed)
+    }
+
+    /// Runs `work`.
+    ///
+    /// # Errors
+    /// Those of `work`; `Unavailable` when somebody changed meanwhile what was
+    /// read as a file that nobody writes: nothing read from it counts then.
+    pub(super) fn read<T>(
+        &self,
+        operation: &'static str,
+        file: &Path,
+        work: impl FnOnce(&Connection) -> Result<T>,
+    ) -> Result<T> {
+        let done = work(&self.connection);
+        if self.as_it_stands.is_some() && self.as_it_stands != Stamp::of(file) {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                operation,
+                "the database was written while it was read in a folder closed to this user",
+            )
+            .with("file", file.display())
+            .hint("try again"));
+        }
+        done
+    }
 }
 
 /// Reads the first page, which is what opens the files for real.
@@ -148,5 +212,52 @@ pub(super) fn create_file(file: &Path) -> Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(failed(error)),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_of_a_file_that_somebody_writes_does_not_count() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let file = dir.path().join("m.db");
+        let tool = Connection::open(&file).unwrap();
+        tool.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE x (a)").unwrap();
+        drop(tool);
+        for ending in ["-wal", "-shm"] {
+            std::os::unix::fs::symlink("/nowhere/at/all", beside(&file, ending)).unwrap();
+        }
+        let read = |work: &dyn Fn()| {
+            let reader = open_reader(&file, Duration::ZERO).unwrap();
+            assert!(!reader.lasts());
+            reader.read("get", &file, |_| {
+                work();
+                Ok(())
+            })
+        };
+        read(&|| {}).unwrap();
+        let longer = || {
+            let bytes = [std::fs::read(&file).unwrap(), vec![0; 4_096]].concat();
+            std::fs::write(&file, bytes).unwrap();
+        };
+        assert_eq!(read(&longer).unwrap_err().kind(), ErrorKind::Unavailable);
+        let log = || {
+            std::fs::remove_file(beside(&file, "-wal")).unwrap();
+            std::fs::write(beside(&file, "-wal"), "").unwrap();
+        };
+        assert_eq!(read(&log).unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+
+    /// What was written in half is never read as it stands.
+    #[test]
+    fn a_journal_that_was_left_is_not_overlooked() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let file = dir.path().join("m.db");
+        std::fs::write(&file, "x").unwrap();
+        assert!(Stamp::of(&file).is_some());
+        std::fs::write(beside(&file, "-journal"), "x").unwrap();
+        assert!(Stamp::of(&file).is_none());
     }
 }

@@ -26,9 +26,11 @@ pub(super) fn prepare(
     if shared.file().exists() {
         // Before the file is opened for writing, which may alter it.
         let reader = connection::open_reader(shared.file(), shared.busy)?;
-        connection::in_one_state(&reader, shared.file(), |reader| {
-            let known = shared.read_catalog(reader)?;
-            refuse_foreign(&shared, reader, &known, schemas)
+        reader.read("prepare", shared.file(), |connection| {
+            connection::in_one_state(connection, shared.file(), |connection| {
+                let known = shared.read_catalog(connection)?;
+                refuse_foreign(&shared, connection, &known, schemas)
+            })
         })?;
     } else {
         connection::create_file(shared.file())?;

@@ -7,15 +7,14 @@ use repo_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::connection;
+use super::connection::{self, Reader};
 use super::shared::Shared;
-use crate::errors;
 
 /// The readers of one handle.
 #[derive(Clone)]
 pub(super) struct Readers {
     shared: Arc<Shared>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Mutex<Vec<Reader>>>,
     slots: Arc<Semaphore>,
     kept: usize,
     most: u32,
@@ -61,9 +60,9 @@ impl Readers {
         work: impl FnOnce(&Connection) -> Result<T>,
     ) -> Option<Result<T>> {
         let _permit = self.slots.try_acquire().ok()?;
-        let connection = self.lock().pop()?;
-        let done = work(&connection);
-        self.give_back(connection);
+        let reader = self.lock().pop()?;
+        let done = reader.read("read", self.shared.file(), work);
+        self.give_back(reader);
         match done {
             Err(error) if error.kind() == ErrorKind::Unavailable => None,
             done => Some(done),
@@ -77,28 +76,25 @@ impl Readers {
         work: impl FnOnce(&Connection) -> Result<T>,
     ) -> Result<T> {
         self.shared.check_open(operation)?;
+        let file = self.shared.file();
         let idle = self.lock().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => connection::open_reader(self.shared.file(), self.shared.busy)?,
+        let reader = match idle {
+            Some(reader) => reader,
+            None => connection::open_reader(file, self.shared.busy)?,
         };
         // An idle connection waits for no lock, since `run_at_once` must not.
-        let wait = |time| {
-            let failed = |source| errors::sqlite(operation, self.shared.file(), source);
-            connection.busy_timeout(time).map_err(failed)
-        };
-        wait(self.shared.busy)?;
-        let done = work(&connection);
-        wait(Duration::ZERO)?;
-        self.give_back(connection);
+        reader.wait(file, self.shared.busy)?;
+        let done = reader.read(operation, file, work);
+        reader.wait(file, Duration::ZERO)?;
+        self.give_back(reader);
         drop(permit);
         done
     }
 
-    fn give_back(&self, connection: Connection) {
+    fn give_back(&self, reader: Reader) {
         let mut idle = self.lock();
-        if idle.len() < self.kept && self.shared.check_open("read").is_ok() {
-            idle.push(connection);
+        if reader.lasts() && idle.len() < self.kept && self.shared.check_open("read").is_ok() {
+            idle.push(reader);
         }
     }
 
@@ -110,7 +106,7 @@ impl Readers {
         self.lock().clear();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -191,11 +191,13 @@ fn check_file(shared: &Shared) -> Result<()> {
         }
         Ok(_) => {}
     }
-    let connection = connection::open_reader(shared.file(), shared.busy)?;
-    let catalog = connection::in_one_state(&connection, shared.file(), |connection| {
-        let catalog = shared.read_catalog(connection)?;
-        shared.refuse_foreign(connection, &catalog)?;
-        Ok(catalog)
+    let reader = connection::open_reader(shared.file(), shared.busy)?;
+    let catalog = reader.read("open", shared.file(), |connection| {
+        connection::in_one_state(connection, shared.file(), |connection| {
+            let catalog = shared.read_catalog(connection)?;
+            shared.refuse_foreign(connection, &catalog)?;
+            Ok(catalog)
+        })
     })?;
     if !catalog.prepared && shared.options.read_only {
         return missing("the database holds no store");
