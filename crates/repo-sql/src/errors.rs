@@ -67,6 +67,11 @@ fn classify(
         ErrorCode::SystemIoFailure => {
             (ErrorKind::Unavailable, "reading or writing the file failed", "")
         }
+        ErrorCode::SchemaChanged => (
+            ErrorKind::Unavailable,
+            "another process changes the tables again and again",
+            "try again",
+        ),
         ErrorCode::OutOfMemory | ErrorCode::OperationInterrupted => {
             (ErrorKind::Unavailable, "the database gave up", "")
         }
@@ -164,6 +169,7 @@ mod tests {
             (ffi::SQLITE_FULL, ErrorKind::Unavailable),
             (ffi::SQLITE_IOERR_FSYNC, ErrorKind::Unavailable),
             (ffi::SQLITE_NOMEM, ErrorKind::Unavailable),
+            (ffi::SQLITE_SCHEMA, ErrorKind::Unavailable),
             (ffi::SQLITE_CORRUPT_INDEX, ErrorKind::Corrupt),
             (ffi::SQLITE_NOTADB, ErrorKind::Corrupt),
             (ffi::SQLITE_READONLY_DIRECTORY, ErrorKind::PermissionDenied),

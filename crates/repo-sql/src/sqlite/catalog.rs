@@ -23,6 +23,8 @@ pub(super) type Declared<'a> = &'a dyn Fn(&CollectionName) -> Option<CollectionS
 pub(super) struct Catalog {
     /// SQLite's counter of schema changes when this was read.
     pub(super) schema_cookie: i64,
+    /// Which of the schemas given to this handle it was read with.
+    pub(super) given: u64,
     /// Whether the store's own tables are there.
     pub(super) prepared: bool,
     pub(super) tables: BTreeMap<CollectionName, Arc<Table>>,
@@ -65,7 +67,7 @@ impl Catalog {
             tables.insert(name.clone(), Arc::new(Table::new(schema, made)?));
         }
         let made = made.into_iter().map(|(name, (made, _))| (name, made)).collect();
-        Ok(Self { schema_cookie, prepared: true, tables, made })
+        Ok(Self { schema_cookie, prepared: true, tables, made, given: 0 })
     }
 }
 

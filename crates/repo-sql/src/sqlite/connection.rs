@@ -198,9 +198,11 @@ fn user_error(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite
 }
 
 /// Makes the empty file, readable by its owner only, with the folder that it
-/// stands in. Whether it was made.
+/// stands in, and makes the names of both durable: SQLite does so only for the
+/// files that it makes itself. Whether it was made.
 pub(super) fn create_file(file: &Path) -> Result<bool> {
     let failed = |source: std::io::Error| -> Error { errors::io("prepare", file, source) };
+    let missing = file.ancestors().skip(1).take_while(|folder| !folder.exists()).count();
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
@@ -209,10 +211,22 @@ pub(super) fn create_file(file: &Path) -> Result<bool> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(file) {
-        Ok(_) => Ok(true),
+        Ok(_) => {
+            let changed = file.ancestors().skip(1).take(missing + 1);
+            changed
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .try_for_each(sync_folder)
+                .map_err(failed)?;
+            Ok(true)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Makes the names in a folder durable, where a folder can be opened for that.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(all(test, unix))]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use repo_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 
+use super::catalog::Catalog;
 use super::connection;
 use super::shared::Shared;
 use super::writer::{Answer, Grouped, Job, Queue, Transaction};
@@ -67,13 +68,15 @@ impl Session {
     /// Runs a job, and those that come meanwhile, in one transaction, and
     /// answers them after its end.
     fn commit_group(&mut self, first: Grouped, queue: &mut Queue) {
-        if let Err(refusal) = self.begin() {
-            refuse(first, queue, refusal, self.shared.file());
-            return;
-        }
+        let catalog = match self.begin() {
+            Ok(catalog) => catalog,
+            Err(refusal) => {
+                refuse(first, queue, refusal, self.shared.file());
+                return;
+            }
+        };
         let Some(connection) = &self.connection else { return };
         let file = self.shared.file();
-        let catalog = self.shared.catalog();
         let transaction = Transaction { connection, catalog: &catalog };
         match run_group(&transaction, first, queue, file) {
             Ran::Over { answers } => {
@@ -91,13 +94,13 @@ impl Session {
         }
     }
 
-    /// Begins a transaction that holds the write lock, with a catalog that
-    /// fits the database.
-    fn begin(&mut self) -> std::result::Result<(), Refusal> {
+    /// Begins a transaction that holds the write lock; the catalog that fits
+    /// the database in it, whatever slower readers find meanwhile.
+    fn begin(&mut self) -> std::result::Result<Arc<Catalog>, Refusal> {
         let shared = Arc::clone(&self.shared);
         let connection = self.connection().map_err(Refusal::One)?;
         run(connection, "BEGIN IMMEDIATE").map_err(Refusal::All)?;
-        shared.refresh_catalog(connection).map(drop).map_err(|error| {
+        shared.refresh_catalog(connection).map_err(|error| {
             // The transaction has written nothing; its end cannot matter.
             let _ = run(connection, "ROLLBACK");
             Refusal::One(error)

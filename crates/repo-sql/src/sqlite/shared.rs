@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(super) struct Shared {
     closed: AtomicBool,
     /// Schemas given to `prepare`; they come before those of the options.
     given: RwLock<BTreeMap<CollectionName, CollectionSchema>>,
+    /// How often schemas were given.
+    times_given: AtomicU64,
     catalog: RwLock<Arc<Catalog>>,
 }
 
@@ -44,6 +46,7 @@ impl Shared {
             options,
             closed: AtomicBool::new(false),
             given: RwLock::default(),
+            times_given: AtomicU64::new(0),
             catalog: RwLock::default(),
         }
     }
@@ -88,10 +91,12 @@ impl Shared {
         given.get(collection).or_else(|| self.options.schemas.declared(collection)).cloned()
     }
 
-    /// Uses these schemas from now on.
+    /// Uses these schemas from now on. A catalog read with others counts no
+    /// longer.
     pub(super) fn give(&self, schemas: &[CollectionSchema]) {
         let mut given = self.given.write().unwrap_or_else(PoisonError::into_inner);
         given.extend(schemas.iter().map(|schema| (schema.collection.clone(), schema.clone())));
+        self.times_given.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(super) fn catalog(&self) -> Arc<Catalog> {
@@ -102,21 +107,33 @@ impl Shared {
     /// the result counts only once that is committed.
     pub(super) fn read_catalog(&self, connection: &Connection) -> Result<Arc<Catalog>> {
         let declared = |name: &CollectionName| self.declared(name);
+        // Before the schemas themselves are looked at: too low a number only
+        // makes the catalog be read again.
+        let given = self.times_given.load(Ordering::Acquire);
         in_one_state(connection, &self.file, |connection| {
-            Catalog::read(connection, &self.file, &declared).map(Arc::new)
+            let catalog = Catalog::read(connection, &self.file, &declared)?;
+            Ok(Arc::new(Catalog { given, ..catalog }))
         })
     }
 
+    /// Notes what is known of the database now, unless it was found with
+    /// schemas that are outdated. A slow reader may note an older state of the
+    /// database: whoever uses it compares the counter of schema changes.
     pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {
-        *self.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+        let mut known = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        if catalog.given >= known.given {
+            *known = catalog;
+        }
     }
 
     /// The catalog that fits the database now: another process may have
     /// prepared something, another tool may have altered something.
     pub(super) fn refresh_catalog(&self, connection: &Connection) -> Result<Arc<Catalog>> {
         let known = self.catalog();
-        if known.prepared && catalog::schema_cookie(connection, &self.file)? == known.schema_cookie
-        {
+        // Also what begins the read transaction, so it comes first.
+        let schema_cookie = catalog::schema_cookie(connection, &self.file)?;
+        let given = self.times_given.load(Ordering::Acquire);
+        if known.prepared && (known.schema_cookie, known.given) == (schema_cookie, given) {
             return Ok(known);
         }
         let catalog = self.read_catalog(connection)?;
@@ -156,5 +173,45 @@ impl Shared {
         foreign
             .filter(|error| error.kind() == ErrorKind::Conflict)
             .unwrap_or_else(|| repo_core::not_prepared(operation, collection, &self.location))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::prepare::prepare;
+    use crate::sqlite::session::Session;
+
+    fn schema(indexed: &str) -> CollectionSchema {
+        CollectionSchema::parse(&format!(
+            r#"{{"type":"object","x-repository":{{"collection":"m","idField":"id",
+                "indexes":[["{indexed}"]]}},"properties":{{"id":{{"type":"string"}}}}}}"#
+        ))
+        .unwrap()
+    }
+
+    /// A reader may read the new state with the old schemas while `prepare`
+    /// ends, and note it late.
+    #[test]
+    fn a_catalog_read_with_outdated_schemas_does_not_stay() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let new = || Shared::new(dir.path().join("m.db"), Duration::ZERO, OpenOptions::default());
+        let shared = Arc::new(new());
+        let mut session = Session::new(Arc::clone(&shared));
+        prepare(&mut session, &[schema("a")]).unwrap();
+        // Another handle makes the new state, so that `give` can come late.
+        prepare(&mut Session::new(Arc::new(new())), &[schema("b")]).unwrap();
+        let connection = session.connection().unwrap();
+        let slow = shared.read_catalog(connection).unwrap();
+        shared.set_catalog(Arc::clone(&slow));
+        shared.give(&[schema("b")]);
+        let indexes = |catalog: &Catalog| -> Vec<String> {
+            let tables = catalog.tables.values().flat_map(|table| table.layout.indexes.iter());
+            tables.map(|index| index.name.clone()).collect()
+        };
+        assert_eq!(indexes(&slow), ["m-a-index"]);
+        assert_eq!(indexes(&shared.refresh_catalog(connection).unwrap()), ["m-b-index"]);
+        shared.set_catalog(slow);
+        assert_eq!(indexes(&shared.catalog()), ["m-b-index"]);
     }
 }
