@@ -87,6 +87,34 @@ async fn reading_leaves_the_file_as_it_is() {
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 
+/// Also when it only read: SQLite's own reading makes files beside it.
+#[tokio::test]
+async fn a_closed_handle_leaves_nothing_beside_the_file() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("m.db");
+    prepared(&file).await.close().await.unwrap();
+    let name = collection("machines");
+    for write in [false, true, false] {
+        let (store, other) = (open(&file).await, open(&file).await);
+        if write {
+            store.save(key("a"), machine("a", "")).await.unwrap();
+        }
+        store.query(&name, &Query::all()).await.unwrap();
+        other.query(&name, &Query::all()).await.unwrap();
+        store.close().await.unwrap();
+        assert!(other.get(&name, &key("b").id).await.unwrap().is_none());
+        other.close().await.unwrap();
+        assert_eq!(names(dir.path()), ["m.db"], "{write}");
+    }
+    // A handle that is only dropped has nobody to wait for it.
+    let store = open(&file).await;
+    store.query(&name, &Query::all()).await.unwrap();
+    drop(store);
+    let store = open(&file).await;
+    store.close().await.unwrap();
+    assert_eq!(names(dir.path()), ["m.db"]);
+}
+
 #[tokio::test]
 async fn a_read_only_handle_sees_what_a_writer_commits() {
     let dir = TempDir::new().unwrap();

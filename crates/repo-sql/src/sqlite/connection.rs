@@ -148,6 +148,24 @@ pub(super) fn open_writer(file: &Path, busy: Duration) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Removes what readers leave beside the file. SQLite does so when the last
+/// connection of all is closed, but only by one that may write; while another
+/// is open this does nothing.
+pub(super) fn remove_log(file: &Path) {
+    if !beside(file, "-wal").exists() {
+        return;
+    }
+    let removed = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE, Duration::ZERO).and_then(|last| {
+        catalog_page(&last)
+            .and_then(|()| last.close().map_err(|(_, source)| source))
+            .map_err(|source| errors::sqlite("close", file, source))
+    });
+    if let Err(error) = removed {
+        // Nothing is lost by it: the next one to open the file reads the log.
+        tracing::debug!(%error, "the log stays beside the file");
+    }
+}
+
 fn open(file: &Path, access: OpenFlags, busy: Duration) -> Result<Connection> {
     let failed = |source| errors::sqlite("open", file, source);
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;

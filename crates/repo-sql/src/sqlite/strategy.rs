@@ -380,6 +380,12 @@ impl StorageStrategy for SqliteStrategy {
         if self.shared.close() {
             self.readers.close().await;
             self.writer.close().await;
+            let shared = Arc::clone(&self.shared);
+            if !shared.options.read_only && shared.catalog().prepared {
+                // Whatever becomes of it, the handle is closed.
+                let tidy = move || connection::remove_log(shared.file());
+                let _ = tokio::task::spawn_blocking(tidy).await;
+            }
         }
         Ok(())
     }
