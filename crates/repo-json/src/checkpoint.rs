@@ -5,6 +5,8 @@
 //! journal follows. Whoever finds that frame finishes what is left to do, so
 //! a process may be killed between any two steps.
 
+mod plan;
+
 use std::path::Path;
 
 use repo_core::{CollectionName, EntityId, Error, Result};
@@ -17,10 +19,11 @@ use crate::hooks::Step;
 use crate::journal::{CheckpointFile, CheckpointOp, Op, append, create_with, frame_of, push_op};
 use crate::layout::Layout;
 use crate::meta::{MetaFile, MetaWriter};
-use crate::recovery::digest_of;
+use crate::recovery::{digest_of, digest_of_path};
 use crate::snapshot::{Form, SnapshotWriter, short_digest};
-use crate::state::{Collection, DataFile, JournalState, State};
+use crate::state::{Collection, JournalState, State};
 use crate::table::{NO_DIGEST, Place};
+use plan::{Planned, refuse_shared, stranger};
 
 /// How far a checkpoint came when it failed.
 #[derive(Debug)]
@@ -59,20 +62,41 @@ pub(crate) fn run(env: &Env, state: &State, publish: Publish) -> std::result::Re
 }
 
 /// Puts the files of a published checkpoint in their places. Safe to repeat.
+///
+/// # Errors
+/// `Corrupt` when a file is not the one that the checkpoint wrote; nothing
+/// more is moved then, and the journal stays.
 pub(crate) fn finish(env: &Env, checkpoint: &CheckpointOp) -> Result<()> {
+    for file in &checkpoint.files {
+        let beside = env.folder.beside(&file.name);
+        let path = if beside.exists() { beside } else { env.folder.data(&file.name) };
+        if digest_of_path(&path)? != Some(file.new) {
+            return Err(crate::external::edited(&path));
+        }
+    }
     let names = checkpoint.files.iter().map(|file| file.name.as_str());
-    for name in names.chain([META]) {
+    place_files(env, names.chain([META]))?;
+    step(env, Step::AllRenamed)?;
+    start_journal(env, checkpoint.generation)?;
+    step(env, Step::Finished)
+}
+
+/// Renames what stands beside `names`, durably.
+pub(crate) fn place_files<'n>(env: &Env, names: impl Iterator<Item = &'n str>) -> Result<()> {
+    for name in names {
         let beside = env.folder.beside(name);
         if Signature::of_path(&beside)?.is_some() {
             folder::rename(&beside, &env.folder.data(name))?;
             step(env, Step::Renamed)?;
         }
     }
-    env.folder.sync()?;
-    step(env, Step::AllRenamed)?;
-    write_journal(env, checkpoint.generation, None)?;
-    replace_journal(env)?;
-    step(env, Step::Finished)
+    env.folder.sync()
+}
+
+/// Puts an empty journal in the place of the old one.
+pub(crate) fn start_journal(env: &Env, generation: u64) -> Result<()> {
+    write_journal(env, generation, None)?;
+    replace_journal(env)
 }
 
 /// Writes a new journal beside the old one.
@@ -140,6 +164,7 @@ impl Writer<'_> {
     fn write_files(&self) -> Result<CheckpointOp> {
         let env = self.env;
         let plan = self.plan();
+        refuse_shared(&plan)?;
         let path = env.folder.beside(META);
         let buffer = env.settings.write_buffer_size.get();
         let mut meta = MetaWriter::new(
@@ -324,36 +349,6 @@ impl Writer<'_> {
             }
         }
     }
-}
-
-/// A data file of the next generation.
-struct Planned {
-    name: String,
-    form: Form,
-    old: Option<DataFile>,
-    collections: Vec<CollectionName>,
-    rewrite: bool,
-}
-
-impl Planned {
-    fn new(name: String, form: Form) -> Self {
-        Self { name, form, old: None, collections: Vec::new(), rewrite: true }
-    }
-
-    fn of(file: &DataFile) -> Self {
-        let old = Some(file.clone());
-        Self { old, rewrite: false, ..Self::new(file.name.clone(), file.form) }
-    }
-}
-
-fn stranger(path: &Path) -> Error {
-    Error::new(
-        repo_core::ErrorKind::Conflict,
-        "prepare",
-        "a file that is not part of the store stands in the place of a data file",
-    )
-    .with("file", path.display())
-    .hint("move it away, or open the store anew so that it is taken in")
 }
 
 /// A data file keeps the permissions that it has.

@@ -321,7 +321,7 @@ pub(crate) fn digest_of(mut file: &File, path: &Path) -> Result<FileDigest> {
     }
 }
 
-fn digest_of_path(path: &Path) -> Result<Option<FileDigest>> {
+pub(crate) fn digest_of_path(path: &Path) -> Result<Option<FileDigest>> {
     folder::open_if_there(path)?.map(|file| digest_of(&file, path)).transpose()
 }
 

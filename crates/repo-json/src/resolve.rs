@@ -1,12 +1,13 @@
 //! Deciding, by the word of an operator, between a data file that something
 //! else changed and the commits that were not yet written into it.
 
+mod known;
+
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use repo_core::{CollectionName, Error, ErrorKind, OpenOptions, Result};
+use repo_core::{CollectionName, ErrorKind, OpenOptions, Result};
 use serde_json::Value as Json;
 
 use crate::backup::stamp;
@@ -17,14 +18,15 @@ use crate::errors;
 use crate::external::{self, Differences, Weigh};
 use crate::folder;
 use crate::hooks::Hooks;
-use crate::journal::{JOURNAL_HEAD, Op, decode_ops, read_frames};
+use crate::journal::{CheckpointFile, JOURNAL_HEAD, Op, decode_ops, read_frames};
 use crate::layout::Layout;
 use crate::lock::LockFile;
-use crate::meta::{MetaFile, read_meta};
-use crate::recovery::{self, open_known, owner};
+use crate::meta::MetaFile;
+use crate::recovery::{self, digest_of_path, open_known, owner};
 use crate::snapshot::{Form, short_digest};
-use crate::state::{Collection, JournalState, Repair, State};
+use crate::state::{Collection, JournalState, State};
 use crate::table::{NO_DIGEST, ShortDigest, Slot};
+use known::{Known, known};
 
 /// What is right where both say something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +71,7 @@ pub async fn resolve(settings: &Json, options: OpenOptions, keep: Keep) -> Resul
         .map_err(|_| errors::interrupted("resolve", &location))?
 }
 
-fn run(env: &Env, keep: Keep) -> Result<Resolved> {
+pub(crate) fn run(env: &Env, keep: Keep) -> Result<Resolved> {
     let Some(lock) = LockFile::open(&env.folder.lock())? else {
         // Nobody ever wrote here, so there is nothing to decide.
         return recovery::load(env).map(|_| Resolved::default());
@@ -81,15 +83,14 @@ fn run(env: &Env, keep: Keep) -> Result<Resolved> {
         Err(error) => return Err(error),
     }
     let mut copies = vec![copy_aside(env, &env.folder.journal())?];
+    let known = settled(env, keep, &mut copies)?;
     let (state, differences) = match keep {
-        Keep::File => keep_files(env)?,
-        Keep::Journal => keep_journal(env, &mut copies)?,
+        Keep::File => keep_files(env, known)?,
+        Keep::Journal => keep_journal(env, known, &mut copies)?,
     };
-    if let Some(state) = state {
-        checkpoint::run(env, &state, Publish::Replace).map_err(|failure| match failure {
-            Failure::Before(error) | Failure::Within(error) => error,
-        })?;
-    }
+    checkpoint::run(env, &state, Publish::Replace).map_err(|failure| match failure {
+        Failure::Before(error) | Failure::Within(error) => error,
+    })?;
     recovery::load(env)?;
     let Differences { changed, added, removed, kept } = differences;
     let copies = copies.into_iter().flatten().collect();
@@ -111,54 +112,16 @@ fn copy_aside(env: &Env, path: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(copy))
 }
 
-/// What `.meta` and journal know, as far as they are sound.
-fn known(env: &Env, keep: Keep) -> Result<Option<Known>> {
-    let journal = match recovery::open_journal(env) {
-        Err(error) if error.kind() == ErrorKind::Corrupt && keep == Keep::File => None,
-        opened => opened?,
-    };
-    let meta = match read_meta(&env.folder.meta()) {
-        Err(error) if error.kind() == ErrorKind::Corrupt && keep == Keep::File => None,
-        read => read?,
-    };
-    let Some(meta) = meta else { return Ok(None) };
-    let layout = Layout::resolve(env, Some(&meta))?;
-    let generation = meta.generation;
-    let fits = journal.as_ref().is_some_and(|journal| journal.generation == generation);
-    let (mut state, files, _) = recovery::from_meta(meta, journal);
-    state.layout = layout;
-    let (pending, _) = recovery::read_sound(env, &mut state, fits)?;
-    if pending.is_none() {
-        return Ok(Some(Known { state, files, pending: false }));
-    }
-    // The checkpoint is complete but for its renames: its `.meta` counts.
-    let path = env.folder.beside(folder::META);
-    let Some(newer) = read_meta(&path)? else {
-        return Ok(Some(Known { state, files, pending: true }));
-    };
-    let layout = state.layout;
-    let (mut state, files, _) = recovery::from_meta(newer, state.journal);
-    state.layout = layout;
-    Ok(Some(Known { state, files, pending: true }))
-}
+type Decision = (State, Differences);
 
-struct Known {
-    state: State,
-    files: Vec<MetaFile>,
-    /// Whether a checkpoint was broken off after its frame was durable.
-    pending: bool,
-}
-
-type Decision = (Option<State>, Differences);
-
-fn keep_files(env: &Env) -> Result<Decision> {
-    let Some(known) = known(env, Keep::File)? else {
+fn keep_files(env: &Env, known: Option<Known>) -> Result<Decision> {
+    let Some(known) = known else {
         let state = external::adopt(env, &Layout::resolve(env, None)?)?;
         if !state.exists() {
             return Err(errors::no_store("resolve", &env.location));
         }
         let added = state.collections.values().map(|c| c.table.live()).sum();
-        return Ok((Some(state), Differences { added, ..Differences::default() }));
+        return Ok((state, Differences { added, ..Differences::default() }));
     };
     let Known { mut state, files, .. } = known;
     let mut weigh = FilesWin(env);
@@ -179,22 +142,23 @@ fn keep_files(env: &Env) -> Result<Decision> {
     for name in nowhere {
         seen.add(&external::take_out(&mut state, &name, now, &mut weigh)?);
     }
-    Ok((Some(state), seen))
+    Ok((state, seen))
 }
 
 fn file_owner(state: &State, index: usize, file: &MetaFile) -> Option<CollectionName> {
     if file.form == Form::Single { None } else { owner(state, index) }
 }
 
-fn keep_journal(env: &Env, copies: &mut Vec<Option<PathBuf>>) -> Result<Decision> {
+fn keep_journal(
+    env: &Env,
+    known: Option<Known>,
+    copies: &mut Vec<Option<PathBuf>>,
+) -> Result<Decision> {
     let missing = || {
         errors::corrupt("resolve", &env.folder.meta(), 0, "there is no sound .meta")
             .hint("put the folder back from a backup, or keep the files")
     };
-    let Known { mut state, files, pending } = known(env, Keep::Journal)?.ok_or_else(missing)?;
-    if pending {
-        return finish_over_edits(env, &files, copies).map(|seen| (None, seen));
-    }
+    let Known { mut state, files, .. } = known.ok_or_else(missing)?;
     let mut weigh = JournalWins { touched: touched(env, state.journal.as_ref())? };
     let mut seen = Differences::default();
     for (index, file) in files.iter().enumerate() {
@@ -209,44 +173,61 @@ fn keep_journal(env: &Env, copies: &mut Vec<Option<PathBuf>>) -> Result<Decision
             .ok_or_else(|| external::missing(&path))?;
         seen.add(&external::take_in(env, &mut state, data, tables, &mut weigh)?);
     }
-    Ok((Some(state), seen))
+    Ok((state, seen))
 }
 
-/// The files of the checkpoint hold all commits; they take the place of the
-/// edited ones.
-fn finish_over_edits(
-    env: &Env,
-    files: &[MetaFile],
-    copies: &mut Vec<Option<PathBuf>>,
-) -> Result<Differences> {
-    for file in files {
-        let place = env.folder.data(&file.name);
-        let beside = env.folder.beside(&file.name);
-        if open_known(&place, file)?.is_some() {
+/// What is known, after a checkpoint that was broken off was finished as far
+/// as the decision allows. Nothing that it wrote is lost before that: until
+/// the fresh journal stands, either decision can still be made.
+fn settled(env: &Env, keep: Keep, copies: &mut Vec<Option<PathBuf>>) -> Result<Option<Known>> {
+    let Some(found) = known(env, keep)? else { return Ok(None) };
+    let Some(pending) = &found.pending else { return Ok(Some(found)) };
+    let mut names = Vec::new();
+    for (index, file) in found.files.iter().enumerate() {
+        let written = pending.checkpoint.files.iter().find(|written| written.name == file.name);
+        if takes_its_place(env, keep, &file.name, written, copies)? {
+            names.push(file.name.as_str());
             continue;
         }
-        copies.push(copy_aside(env, &place)?);
-        if open_known(&beside, file)?.is_none() {
-            return Err(external::missing(&beside));
-        }
-        if place.exists() {
-            // Seen as never edited from here on.
-            fs::rename(&beside, &place).map_err(|e| errors::io("resolve", &place, e))?;
+        let path = env.folder.data(&file.name);
+        if open_known(&path, file)?.is_none() {
+            // It stays as it is, so it must be one that can be read.
+            let of = file_owner(&found.state, index, file);
+            recovery::scan(env, &file.name, of.as_ref(), false)?
+                .ok_or_else(|| external::missing(&path))?;
         }
     }
-    env.folder.sync()?;
-    let state = recovery::load(env)?;
-    match &state.repair {
-        Repair::Finish(pending) => checkpoint::finish(env, pending)?,
-        _ => return Err(unsettled(env)),
+    if pending.meta_beside {
+        names.push(folder::META);
     }
-    Ok(Differences::default())
+    checkpoint::place_files(env, names.into_iter())?;
+    checkpoint::start_journal(env, pending.checkpoint.generation)?;
+    known(env, keep)
 }
 
-fn unsettled(env: &Env) -> Error {
-    Error::new(ErrorKind::Conflict, "resolve", "the store changed while it was resolved")
-        .with("store", &env.location)
-        .hint("try again")
+/// Whether the file that a broken-off checkpoint wrote beside `name` is put in
+/// its place.
+fn takes_its_place(
+    env: &Env,
+    keep: Keep,
+    name: &str,
+    written: Option<&CheckpointFile>,
+    copies: &mut Vec<Option<PathBuf>>,
+) -> Result<bool> {
+    let Some(written) = written else { return Ok(false) };
+    let place = env.folder.data(name);
+    let now = digest_of_path(&place)?;
+    let beside = digest_of_path(&env.folder.beside(name))?;
+    if now == Some(written.new) || beside != Some(written.new) {
+        return Ok(false);
+    }
+    if now == written.old {
+        return Ok(true);
+    }
+    if keep == Keep::Journal {
+        copies.push(copy_aside(env, &place)?);
+    }
+    Ok(keep == Keep::Journal)
 }
 
 /// The keys that the journal's sound frames change.

@@ -4,7 +4,9 @@ use repo_core::{ErrorKind, StorageStrategy as _};
 use serde_json::json;
 
 use super::{Fixture, all, delete, save, snapshot};
+use crate::hooks::{Hooks, Step};
 use crate::resolve::{Keep, Resolved, resolve};
+use std::sync::Arc;
 
 /// In the file: a, b, c. In the journal: a changed, b deleted, d added. Then
 /// another tool changes a and c, and adds e.
@@ -141,4 +143,117 @@ async fn nothing_to_decide_changes_nothing() {
     let resolved = resolve(&settings, fixture.options(false), Keep::File).await.unwrap();
     assert_eq!(resolved, Resolved::default());
     assert_eq!(snapshot(&fixture.path()), before);
+}
+
+#[tokio::test]
+async fn a_journal_that_does_not_belong_to_meta_is_never_dropped_silently() {
+    let fixture = Fixture::single();
+    let store = fixture.prepared().await;
+    save(&store, "machines", "k1", 1).await;
+    store.checkpoint().await.unwrap();
+    let older = std::fs::read(fixture.file(".meta")).unwrap();
+    save(&store, "machines", "k2", 1).await;
+    store.checkpoint().await.unwrap();
+    save(&store, "machines", "k3", 1).await;
+    drop(store);
+    std::fs::write(fixture.file(".meta"), older).unwrap();
+    let journal = std::fs::read(fixture.file(".journal")).unwrap();
+    let settings = fixture.settings(&fixture.path());
+    let error = resolve(&settings, fixture.options(false), Keep::Journal).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("does not belong to .meta"), "{error}");
+    assert_eq!(std::fs::read(fixture.file(".journal")).unwrap(), journal);
+    std::fs::remove_file(fixture.file(".journal")).unwrap();
+    let error = resolve(&settings, fixture.options(false), Keep::Journal).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "there is no journal to keep");
+}
+
+fn failing_at(step: Step) -> Hooks {
+    let at = move |now| if now == step { Err(std::io::Error::other("stop")) } else { Ok(()) };
+    Hooks { at: Some(Arc::new(at)), ..Hooks::default() }
+}
+
+/// In the file: a, b. In the journal: a changed, c added, and a checkpoint
+/// that was broken off. Then another tool changes b.
+async fn broken_off(step: Step) -> Fixture {
+    let fixture = Fixture::single();
+    let store = fixture.prepared().await;
+    save(&store, "machines", "a", 1).await;
+    save(&store, "machines", "b", 1).await;
+    store.close().await.unwrap();
+    let store = fixture.try_open(&fixture.path(), false, failing_at(step)).unwrap();
+    save(&store, "machines", "a", 2).await;
+    save(&store, "machines", "c", 2).await;
+    store.checkpoint().await.unwrap_err();
+    drop(store);
+    let file = "request_database.json";
+    let mut whole = fixture.json(file);
+    whole["machines"]["b"]["n"] = json!(70);
+    fixture.write(file, &whole.to_string());
+    fixture
+}
+
+async fn live(fixture: &Fixture) -> Vec<(String, Option<u64>)> {
+    machines(fixture).await.into_iter().map(|(id, _, n)| (id, n)).collect()
+}
+
+fn with(found: &[(&str, Option<u64>)]) -> Vec<(String, Option<u64>)> {
+    found.iter().map(|(id, n)| ((*id).to_owned(), *n)).collect()
+}
+
+#[tokio::test]
+async fn a_broken_off_checkpoint_leaves_both_decisions_open() {
+    for keep in [Keep::File, Keep::Journal] {
+        let fixture = broken_off(Step::FramePublished).await;
+        run(&fixture, keep).await;
+        let expected = match keep {
+            Keep::File => with(&[("a", Some(1)), ("b", Some(70)), ("c", None)]),
+            Keep::Journal => with(&[("a", Some(2)), ("b", Some(1)), ("c", Some(2))]),
+        };
+        assert_eq!(live(&fixture).await, expected, "{keep:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_meta_that_is_damaged_does_not_stand_in_the_way() {
+    for (keep, stale) in [(Keep::File, false), (Keep::Journal, false), (Keep::Journal, true)] {
+        let fixture = broken_off(Step::FramePublished).await;
+        let path = fixture.file(".meta.new");
+        let mut meta =
+            std::fs::read(if stale { fixture.file(".meta") } else { path.clone() }).unwrap();
+        if !stale {
+            meta.truncate(20);
+        }
+        std::fs::write(path, meta).unwrap();
+        run(&fixture, keep).await;
+        let expected = match keep {
+            Keep::File => with(&[("a", Some(1)), ("b", Some(70)), ("c", None)]),
+            Keep::Journal => with(&[("a", Some(2)), ("b", Some(70)), ("c", Some(2))]),
+        };
+        assert_eq!(live(&fixture).await, expected, "{keep:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_resolution_that_is_broken_off_destroys_nothing() {
+    use crate::folder::Folder;
+    for step in [Step::FilesWritten, Step::BackedUp, Step::Renamed, Step::JournalWritten] {
+        let fixture = broken_off(Step::FramePublished).await;
+        let before = snapshot(&fixture.path());
+        let settings =
+            crate::config::JsonSettings::read(&fixture.settings(&fixture.path())).unwrap();
+        let env = crate::env::Env::new(settings, fixture.options(false), failing_at(step));
+        crate::resolve::run(&env, Keep::File).unwrap_err();
+        let folder = Folder::new(&fixture.path());
+        let decided = std::fs::read(folder.journal()).unwrap() != before[".journal"];
+        if decided {
+            // The files were chosen; opening records what was chosen.
+            let found = live(&fixture).await;
+            assert_eq!(found, with(&[("a", Some(1)), ("b", Some(70)), ("c", None)]), "{step:?}");
+        } else {
+            run(&fixture, Keep::Journal).await;
+            let found = live(&fixture).await;
+            assert_eq!(found, with(&[("a", Some(2)), ("b", Some(1)), ("c", Some(2))]), "{step:?}");
+        }
+    }
 }
