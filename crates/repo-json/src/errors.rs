@@ -31,9 +31,9 @@ fn message(source: &io::Error) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
         io::ErrorKind::NotADirectory => "something that is not a folder stands in the place",
         io::ErrorKind::IsADirectory => "a folder stands in the place of a file",
-        io::ErrorKind::StorageFull => "the disk is full; nothing was written",
-        io::ErrorKind::QuotaExceeded => "the disk quota is used up; nothing was written",
-        io::ErrorKind::FileTooLarge => "the file would become too large; nothing was written",
+        io::ErrorKind::StorageFull => "the disk is full",
+        io::ErrorKind::QuotaExceeded => "the disk quota is used up",
+        io::ErrorKind::FileTooLarge => "the file would become too large",
         _ => "a file of the store cannot be read or written",
     }
 }
@@ -48,6 +48,13 @@ fn hint(source: &io::Error) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Something that is no file of its own stands where a file of the store belongs.
+pub(crate) fn no_file(path: &Path, why: &str) -> Error {
+    Error::new(ErrorKind::Conflict, "look at a file", why)
+        .with("path", path.display())
+        .hint("put the file itself there, or name the folder that holds it as base_path")
 }
 
 /// Damaged bytes in a file of the store.
@@ -147,9 +154,17 @@ pub(crate) fn sync_failed(path: &Path, source: io::Error) -> Error {
     .caused_by(source)
 }
 
+/// The writer ended while it worked: what it was asked for may be on the disk
+/// or not.
+pub(crate) fn unanswered(operation: &'static str, location: &str) -> Error {
+    Error::new(ErrorKind::OutcomeUnknown, operation, "the writer ended without an answer")
+        .with("store", location)
+        .hint("open the store again and read before writing again")
+}
+
 /// There is no store to write to.
 pub(crate) fn no_store(operation: &'static str, location: &str) -> Error {
     Error::new(ErrorKind::NotFound, operation, "there is no store in this folder")
         .with("store", location)
-        .hint("make it with `repoctl init`")
+        .hint("check the path; a new store is made with `repoctl init`")
 }

@@ -147,16 +147,45 @@ pub(crate) fn open_for_writing(path: &Path) -> Result<Option<File>> {
 }
 
 fn open_with(options: &OpenOptions, path: &Path) -> Result<Option<File>> {
-    let file = match options.open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(errors::io("open a file", path, e)),
-    };
-    let regular = file.metadata().map_err(|e| errors::io("open a file", path, e))?.is_file();
-    if regular {
-        return Ok(Some(file));
+    if !is_there(path)? {
+        return Ok(None);
     }
-    Err(errors::io("open a file", path, io::Error::from(io::ErrorKind::IsADirectory)))
+    match options.open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(errors::io("open a file", path, e)),
+    }
+}
+
+/// Whether a regular file stands under a path, or a link to one. A link that
+/// leads nowhere is an error, not an absent file: what it stands for may be on
+/// a disk that is not mounted. So is anything that cannot be read like a file;
+/// opening a pipe would wait for ever.
+pub(crate) fn is_there(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(errors::io("look at a file", path, e)),
+        Ok(_) => {}
+    }
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(true),
+        Ok(found) if found.is_dir() => {
+            Err(errors::io("look at a file", path, io::Error::from(io::ErrorKind::IsADirectory)))
+        }
+        Ok(_) => Err(errors::no_file(path, "it is neither a file nor a folder")),
+        Err(e) => Err(errors::no_file(path, "it is a link that leads nowhere").caused_by(e)),
+    }
+}
+
+/// Refuses a link where a file is going to be replaced: the file that it leads
+/// to would keep the old content.
+pub(crate) fn refuse_link(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => {
+            Err(errors::no_file(path, "it is a link, which a checkpoint would replace"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Removes a file; one that is not there is fine.

@@ -9,6 +9,7 @@ use repo_core::{CollectionName, Error, ErrorKind, Result};
 use crate::config::{DEFAULT_SINGLE_FILE, StorageType};
 use crate::env::Env;
 use crate::errors;
+use crate::folder;
 use crate::meta::Meta;
 use crate::snapshot::Form;
 
