@@ -7,7 +7,7 @@ use figment::{Metadata, Profile, Provider};
 use serde_json::{Value as Json, json};
 
 use super::refuse;
-use crate::Result;
+use crate::{Result, Rule, Value};
 
 /// One layer of values under a name for people.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
             .caused_by(source)
             .hint("name another one with --config")
     })?;
+    refuse_duplicate_keys(&text).map_err(|error| error.with("file", &name))?;
     let values: Json = serde_json::from_str(&text).map_err(|source| {
         refuse("the configuration file is not JSON")
             .with("file", &name)
@@ -58,4 +59,14 @@ pub(super) fn read(path: &Path) -> Result<Layer> {
         return Err(refuse("a configuration is a JSON object").with("file", &name));
     }
     Ok(Layer::new(name, values))
+}
+
+/// Of two equal keys a reader of JSON silently takes one.
+fn refuse_duplicate_keys(text: &str) -> Result<()> {
+    match Value::parse(text) {
+        Err(error) if error.rule == Rule::DuplicateKey => {
+            Err(refuse("a key stands twice").with("at", error.pointer).with("byte", error.offset))
+        }
+        _ => Ok(()),
+    }
 }

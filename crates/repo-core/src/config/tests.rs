@@ -64,6 +64,7 @@ fn wrong_values_are_refused() {
         r#"{"storage":[]}"#,
         r#"{"storage":{"strategy":"memory","memory_strategy":1}}"#,
         r#"{"storage":{"strategy":"tape"}}"#,
+        r#"{"storage":{"strategy":"memory","strategy":"memory"}}"#,
         r#"{"storage":{"strategy":"memory"},"migration":{"batch_size":0}}"#,
         r#"{"storage":{"strategy":"memory"},"migration":{"batch_size":"9"}}"#,
     ] {
