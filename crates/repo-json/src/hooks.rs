@@ -12,6 +12,10 @@ pub(crate) enum Step {
     SyncFrame,
     /// Before the journal is cut back after a failed write.
     CutBack,
+    /// Before frames are synced that were found in the journal.
+    SyncFound,
+    /// Before the folder is synced whose files another process may have named.
+    SyncNames,
     /// The files of a checkpoint stand complete beside the old ones.
     FilesWritten,
     /// The copies of the old data files were made.

@@ -43,6 +43,7 @@ mod state;
 mod store;
 mod strategy;
 mod table;
+mod thread;
 mod writer;
 
 pub use config::{DEFAULT_SINGLE_FILE, Filenames, JsonSettings, StorageType};

@@ -4,8 +4,9 @@
 //! process exclude each other as two processes do. Local file systems only:
 //! network file systems give `flock` other meanings.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,14 +36,33 @@ impl LockFile {
         Ok(file.map(|file| Self { file, path: path.to_owned() }))
     }
 
-    /// Waits until this handle alone holds the store.
+    /// Waits until this handle alone holds the store. What is locked is the
+    /// file in the lock's place, made anew where it was removed.
     pub(crate) fn exclusive(self: &Arc<Self>) -> Result<LockGuard> {
-        self.take(fs2::FileExt::lock_exclusive)
+        let mut lock = Arc::clone(self);
+        loop {
+            let guard = lock.take(fs2::FileExt::lock_exclusive)?;
+            if guard.0.is_in_place()? {
+                return Ok(guard);
+            }
+            lock = Arc::new(Self::create(&self.path)?);
+        }
     }
 
-    /// Waits until no writer holds the store.
-    pub(crate) fn shared(self: &Arc<Self>) -> Result<LockGuard> {
-        self.take(fs2::FileExt::lock_shared)
+    /// Waits until no writer holds the store; `None` when the lock file was
+    /// removed, and so no writer was here since.
+    pub(crate) fn shared(self: &Arc<Self>) -> Result<Option<LockGuard>> {
+        let mut lock = Arc::clone(self);
+        loop {
+            let guard = lock.take(fs2::FileExt::lock_shared)?;
+            if guard.0.is_in_place()? {
+                return Ok(Some(guard));
+            }
+            match Self::open(&self.path)? {
+                Some(file) => lock = Arc::new(file),
+                None => return Ok(None),
+            }
+        }
     }
 
     fn take(self: &Arc<Self>, lock: impl Fn(&File) -> io::Result<()>) -> Result<LockGuard> {
@@ -54,11 +74,30 @@ impl LockFile {
             }
         }
     }
+
+    /// Whether the path still leads to the file that is open. If the file was
+    /// removed, or the folder replaced, others lock another one.
+    fn is_in_place(&self) -> Result<bool> {
+        let failed = |e| errors::io("lock the store", &self.path, e);
+        let known = self.file.metadata().map_err(failed)?;
+        match fs::metadata(&self.path) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (known.dev(), known.ino())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(failed(e)),
+        }
+    }
 }
 
 /// A held lock, given back on drop.
 #[derive(Debug)]
 pub(crate) struct LockGuard(Arc<LockFile>);
+
+impl LockGuard {
+    /// The file that is locked.
+    pub(crate) fn file(&self) -> Arc<LockFile> {
+        Arc::clone(&self.0)
+    }
+}
 
 impl Drop for LockGuard {
     fn drop(&mut self) {

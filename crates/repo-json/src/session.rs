@@ -1,6 +1,6 @@
 //! What the writer does while it holds the lock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use repo_core::{CollectionSchema, Error, ErrorKind, Key, PrepareChange, Prepared, Result};
@@ -31,11 +31,13 @@ pub(crate) struct Session {
     not_before: u64,
     /// Whether what broken-off checkpoints left was removed.
     swept: bool,
+    /// Inode and generation of the journal whose name is known to be durable.
+    named: Option<(u64, u64)>,
 }
 
 impl Session {
     pub(crate) fn new(store: Arc<Store>) -> Self {
-        Self { store, lock: None, held: None, not_before: 0, swept: false }
+        Self { store, lock: None, held: None, not_before: 0, swept: false, named: None }
     }
 
     /// Takes the lock and brings state and files up to date. Where there is no
@@ -67,8 +69,9 @@ impl Session {
             Some(lock) => Arc::clone(lock),
             None => Arc::new(LockFile::create(&self.store.env.folder.lock())?),
         };
-        self.held = Some(lock.exclusive()?);
-        self.lock = Some(lock);
+        let held = lock.exclusive()?;
+        self.lock = Some(held.file());
+        self.held = Some(held);
         Ok(())
     }
 
@@ -77,10 +80,26 @@ impl Session {
     fn settle(&mut self) -> Result<()> {
         let current = self.store.is_current(&self.store.state())?;
         if !current {
-            self.store.refresh(true)?;
+            self.store.refresh()?;
         }
         self.repair()?;
+        self.sync_names()?;
         self.store.set_writing(true);
+        Ok(())
+    }
+
+    /// Makes renames durable whose process may have died before it did: no
+    /// frame goes into a journal that a power failure could take away.
+    fn sync_names(&mut self) -> Result<()> {
+        let env = &self.store.env;
+        let named = self.store.state().journal.as_ref().map(|j| (j.inode, j.generation));
+        if named.is_none() || named == self.named || !env.settings.sync_writes {
+            return Ok(());
+        }
+        let failed = |e| errors::io("sync a folder", env.folder.path(), e);
+        env.hooks.step(Step::SyncNames).map_err(failed)?;
+        env.folder.sync()?;
+        self.named = named;
         Ok(())
     }
 
@@ -314,7 +333,8 @@ impl Session {
             }
         }
         loaded.notices.splice(0..0, std::mem::take(&mut state.notices));
-        loaded.notices.dedup();
+        let mut told = HashSet::new();
+        loaded.notices.retain(|notice| told.insert(notice.clone()));
         *state = loaded;
         Ok(())
     }

@@ -4,17 +4,19 @@
 //! sync. Who reads first looks whether the files are still the ones it knows;
 //! only if not it takes the lock, shared, and catches up.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
 
-use repo_core::{CollectionName, Result, not_prepared};
+use repo_core::{CollectionName, Error, Result, not_prepared};
 
 use crate::cache::Cache;
 use crate::env::Env;
 use crate::errors;
 use crate::folder::Signature;
+use crate::hooks::Step;
 use crate::lock::LockFile;
 use crate::recovery;
 use crate::state::{Collection, State};
@@ -31,6 +33,8 @@ pub(crate) struct Store {
     /// nobody else can have written.
     writing: AtomicBool,
     closed: AtomicBool,
+    /// Whether the writer ended after it had answered all that it took.
+    ended: AtomicBool,
     /// Why this handle can do nothing more.
     poison: OnceLock<String>,
     cache: Mutex<Cache>,
@@ -47,6 +51,7 @@ impl Store {
             reader_lock: Mutex::new(lock),
             writing: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             poison: OnceLock::new(),
         })
     }
@@ -56,10 +61,12 @@ impl Store {
     fn load_locked(env: &Env) -> Result<(Option<Arc<LockFile>>, State)> {
         loop {
             let lock = LockFile::open(&env.folder.lock())?.map(Arc::new);
-            let _guard = lock.as_ref().map(|lock| lock.shared()).transpose()?;
+            let guard = lock.map_or(Ok(None), |lock| lock.shared())?;
             let state = recovery::load(env);
-            if lock.is_some() || !env.folder.lock().exists() {
-                return Ok((lock, state?));
+            if guard.is_some() || !env.folder.lock().exists() {
+                let state = state?;
+                sync_found(env, &state)?;
+                return Ok((guard.map(|guard| guard.file()), state));
             }
         }
     }
@@ -112,6 +119,28 @@ impl Store {
         self.writing.store(writing, Ordering::Release);
     }
 
+    /// Notes that the writer ended, and owes no answer.
+    pub(crate) fn writer_ended(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Why a request got no answer.
+    pub(crate) fn unanswered(&self, operation: &'static str) -> Error {
+        match self.ended.load(Ordering::Acquire) {
+            true => errors::closed(operation, &self.env.location),
+            false => errors::unanswered(operation, &self.env.location),
+        }
+    }
+
+    /// Whether a collection is known to be prepared. It never waits: `false`
+    /// while something changes the state, too.
+    pub(crate) fn surely_has(&self, name: &CollectionName) -> bool {
+        match self.state.try_read() {
+            Ok(state) => state.collections.contains_key(name),
+            Err(_) => false,
+        }
+    }
+
     /// Makes every commit visible that was acknowledged before this call, by
     /// whichever process. Blocks while a writer of another process syncs.
     pub(crate) fn catch_up(&self, operation: &'static str) -> Result<()> {
@@ -124,18 +153,19 @@ impl Store {
             *lock = LockFile::open(&self.env.folder.lock())?.map(Arc::new);
         }
         self.check_open(operation)?;
-        if lock.is_none() {
+        let guard = lock.take().map_or(Ok(None), |lock| lock.shared())?;
+        let Some(guard) = guard else {
             let (found, state) = Self::load_locked(&self.env)?;
             *lock = found;
             *self.state_mut() = state;
             self.cache().clear();
             return Ok(());
-        }
-        let _guard = lock.as_ref().map(|lock| lock.shared()).transpose()?;
+        };
+        *lock = Some(guard.file());
         if self.is_current(&self.state())? {
             return Ok(());
         }
-        self.refresh(true)
+        self.refresh()
     }
 
     /// Whether the files are still as this state knows them.
@@ -165,22 +195,17 @@ impl Store {
         Ok(true)
     }
 
-    /// Brings the state up to the files; the lock is held. `sync`: makes sure
-    /// that frames of a writer that died are durable before they are seen.
-    pub(crate) fn refresh(&self, sync: bool) -> Result<()> {
+    /// Brings the state up to the files; the lock is held. Frames of a writer
+    /// that died are made durable before they are seen.
+    pub(crate) fn refresh(&self) -> Result<()> {
         let mut state = self.state_mut();
         if !self.read_new_frames(&mut state)? {
             *state = recovery::load(&self.env)?;
             self.cache().clear();
         }
-        if sync
-            && self.env.settings.sync_writes
-            && let Some(journal) = &state.journal
-        {
-            let path = self.env.folder.journal();
-            journal.file.sync_data().map_err(|e| errors::io("read the journal", &path, e))?;
-        }
-        Ok(())
+        sync_found(&self.env, &state).inspect_err(|error| {
+            self.poison(&format!("frames of another writer could not be synced: {error}"));
+        })
     }
 
     /// Reads what was added to the journal that is open. `false` when the
@@ -192,6 +217,20 @@ impl Store {
             return Ok(false);
         }
         Ok(recovery::read_on(&self.env, state, true)?.is_none())
+    }
+}
+
+/// Makes the frames durable that were found in the journal: their writer may
+/// have died before its sync.
+fn sync_found(env: &Env, state: &State) -> Result<()> {
+    let found = state.journal.as_ref().filter(|journal| !journal.is_empty());
+    let Some(journal) = found.filter(|_| env.settings.sync_writes) else { return Ok(()) };
+    let path = env.folder.journal();
+    let synced = env.hooks.step(Step::SyncFound).and_then(|()| journal.file.sync_data());
+    match synced {
+        // Where nothing can be written nothing waits to be synced.
+        Err(e) if env.options.read_only && e.kind() == io::ErrorKind::ReadOnlyFilesystem => Ok(()),
+        synced => synced.map_err(|e| errors::io("read the journal", &path, e)),
     }
 }
 

@@ -1,9 +1,7 @@
 //! [`StorageStrategy`] over JSON files.
 
 use std::fmt;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
@@ -21,7 +19,8 @@ use crate::health;
 use crate::reader;
 use crate::session::Session;
 use crate::store::{Store, collection};
-use crate::writer::{self, Reply, Request};
+use crate::thread::Writer;
+use crate::writer::{Reply, Request};
 
 /// Records in JSON files that any tool can read.
 pub struct JsonStrategy {
@@ -33,41 +32,6 @@ pub struct JsonStrategy {
 impl fmt::Debug for JsonStrategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("JsonStrategy").field(&self.store.env.location).finish()
-    }
-}
-
-/// The way to the writer's thread.
-struct Writer {
-    requests: Sender<Request>,
-    /// What the thread reads from, until it is started by the first request.
-    waiting: Mutex<Option<Receiver<Request>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Writer {
-    fn new() -> Self {
-        let (requests, waiting) = channel();
-        Self { requests, waiting: Mutex::new(Some(waiting)), thread: Mutex::default() }
-    }
-
-    fn send(&self, store: &Arc<Store>, request: Request) -> Result<()> {
-        self.start(store)?;
-        let closed = |_| errors::closed("write", &store.env.location);
-        self.requests.send(request).map_err(closed)
-    }
-
-    fn start(&self, store: &Arc<Store>) -> Result<()> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(requests) = waiting.take() else { return Ok(()) };
-        let own = Arc::clone(store);
-        let thread = std::thread::Builder::new()
-            .name("json-writer".to_owned())
-            .spawn(move || writer::run(&own, &requests))
-            .map_err(|source| {
-                errors::interrupted("write", &store.env.location).caused_by(source)
-            })?;
-        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
-        Ok(())
     }
 }
 
@@ -104,6 +68,16 @@ impl JsonStrategy {
         Ok(Self { store, capabilities, writer: Writer::new() })
     }
 
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn fail_to_start_writer(&self) -> Result<()> {
+        self.writer.fail_to_start(&self.store)
+    }
+
     /// Runs work that may block on a thread for such work.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -135,7 +109,7 @@ impl JsonStrategy {
         }
         let (reply, answer) = oneshot::channel();
         self.writer.send(&self.store, request(reply))?;
-        answer.await.map_err(|_| errors::closed(operation, &self.store.env.location))?
+        answer.await.map_err(|_| self.store.unanswered(operation))?
     }
 
     /// Refuses a collection that was never prepared, and a document that
@@ -152,7 +126,7 @@ impl JsonStrategy {
             return Err(errors::read_only(operation, &self.store.env.location));
         }
         for (name, id, document) in documents {
-            if !self.store.state().collections.contains_key(name) {
+            if !self.store.surely_has(name) {
                 let name = name.clone();
                 self.blocking(operation, move |store| {
                     store.catch_up(operation)?;
@@ -294,8 +268,11 @@ impl StorageStrategy for JsonStrategy {
             return Ok(());
         }
         if self.capabilities.read_only {
-            self.store.release();
-            return Ok(());
+            // It waits for reads that wait for a lock.
+            let store = Arc::clone(&self.store);
+            return tokio::task::spawn_blocking(move || store.release())
+                .await
+                .map_err(|_| errors::interrupted("close", &self.store.env.location));
         }
         let (reply, answer) = oneshot::channel();
         self.writer.send(&self.store, Request::Close(reply))?;

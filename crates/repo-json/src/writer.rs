@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use repo_core::{
-    Applied, CollectionName, CollectionSchema, Error, Prepared, Purged, Record, Result,
+    Applied, CollectionName, CollectionSchema, Error, ErrorKind, Prepared, Purged, Record, Result,
     StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
 use tokio::sync::oneshot;
@@ -79,8 +79,21 @@ fn answer<T: 'static>(reply: Reply<T>, decided: Result<T>) -> Answer {
     Box::new(move |failed| drop(reply.send(failed.map_or(decided, Err))))
 }
 
+/// Stops the handle when the writer panics: nobody knows how far it came.
+struct Stop<'s>(&'s Store);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison("the writer panicked");
+            self.0.set_writing(false);
+        }
+    }
+}
+
 /// Runs until the handle is closed or dropped.
 pub(crate) fn run(store: &Arc<Store>, requests: &Receiver<Request>) {
+    let _stop = Stop(store);
     let mut session = Session::new(Arc::clone(store));
     let mut next = None;
     loop {
@@ -95,13 +108,24 @@ pub(crate) fn run(store: &Arc<Store>, requests: &Receiver<Request>) {
         if let Request::Close(reply) = first {
             let closed = session.close();
             store.release();
-            drop(reply.send(closed));
+            store.writer_ended();
+            drop(reply.send(closed.or_else(only_postponed)));
             return;
         }
         let mut group = vec![first];
         gather(&mut group, &mut next, requests);
         serve(&mut session, group);
     }
+}
+
+/// A checkpoint that could not be written on close is made by the next opening;
+/// every commit is in the journal. Damage is another matter.
+fn only_postponed(error: Error) -> Result<()> {
+    if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::PermissionDenied) {
+        tracing::warn!(%error, "no checkpoint on close; all commits are in the journal");
+        return Ok(());
+    }
+    Err(error)
 }
 
 /// Adds what waits already, as long as it may share the frame.
