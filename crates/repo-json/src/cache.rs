@@ -9,6 +9,8 @@ use repo_core::{CollectionName, Document, EntityId};
 #[derive(Debug)]
 pub(crate) struct Cache {
     half: usize,
+    /// Counts how often everything was forgotten.
+    epoch: u64,
     young: Half,
     old: Half,
 }
@@ -17,7 +19,7 @@ type Half = HashMap<(CollectionName, EntityId), (u64, Document)>;
 
 impl Cache {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { half: capacity / 2, young: Half::new(), old: Half::new() }
+        Self { half: capacity / 2, epoch: 0, young: Half::new(), old: Half::new() }
     }
 
     /// The document of this version, if it is here.
@@ -48,6 +50,28 @@ impl Cache {
         self.insert((collection.clone(), id.clone()), version, document);
     }
 
+    /// Counts how often everything was forgotten. Read it with the state lock
+    /// held under which the slot is read.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Keeps a document whose slot was read in `epoch`. If another state was
+    /// loaded since, it may be an older one of the same version, and is
+    /// dropped.
+    pub(crate) fn put_read_in(
+        &mut self,
+        epoch: u64,
+        collection: &CollectionName,
+        id: &EntityId,
+        version: u64,
+        document: Document,
+    ) {
+        if epoch == self.epoch {
+            self.put(collection, id, version, document);
+        }
+    }
+
     fn insert(&mut self, key: (CollectionName, EntityId), version: u64, document: Document) {
         if self.half == 0 {
             return;
@@ -60,6 +84,7 @@ impl Cache {
 
     /// Forgets everything: another state was loaded.
     pub(crate) fn clear(&mut self) {
+        self.epoch = self.epoch.wrapping_add(1);
         self.young.clear();
         self.old.clear();
     }
@@ -86,5 +111,19 @@ mod tests {
         let mut none = Cache::new(0);
         none.put(&name, &id(1), 1, document);
         assert!(none.get(&name, &id(1), 1).is_none());
+    }
+
+    #[test]
+    fn what_was_read_before_it_was_cleared_is_dropped() {
+        let name: CollectionName = "c".parse().unwrap();
+        let id = EntityId::new("m").unwrap();
+        let document = Document::parse("{\"id\":\"m\"}").unwrap();
+        let mut cache = Cache::new(10);
+        let before = cache.epoch();
+        cache.clear();
+        cache.put_read_in(before, &name, &id, 2, document.clone());
+        assert!(cache.get(&name, &id, 2).is_none());
+        cache.put_read_in(cache.epoch(), &name, &id, 2, document);
+        assert!(cache.get(&name, &id, 2).is_some());
     }
 }

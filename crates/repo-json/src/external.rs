@@ -9,11 +9,16 @@ use repo_core::{CollectionName, Error, Result};
 
 use crate::env::Env;
 use crate::errors;
+use crate::folder::Signature;
 use crate::layout::Layout;
 use crate::meta::MetaFile;
-use crate::recovery::{open_known, owner, scan};
+use crate::recovery::{open_compared, owner, scan};
 use crate::state::{Collection, DataFile, Repair, State};
 use crate::table::{NO_DIGEST, Place, Records, ShortDigest, Slot, Table};
+
+/// The coarsest step in which file systems count modification times, in
+/// microseconds.
+const TICK: i64 = 10_000;
 
 /// The collections of a data file.
 pub(crate) type Tables = BTreeMap<CollectionName, Table>;
@@ -49,9 +54,10 @@ pub(crate) fn attach(
     mut state: State,
     files: &[MetaFile],
 ) -> Result<State> {
+    let written = Signature::of_path(&env.folder.meta())?;
     for (index, file) in files.iter().enumerate() {
         let path = env.folder.data(&file.name);
-        if let Some(data) = open_known(&path, file)? {
+        if let Some(data) = open_compared(&path, file, is_settled(file, written))? {
             state.files.push(data);
             continue;
         }
@@ -64,6 +70,13 @@ pub(crate) fn attach(
     }
     take_in_new_files(env, layout, &mut state)?;
     Ok(state)
+}
+
+/// Whether every edit after `.meta` was written shows in the modification
+/// time: not if the file was written in the same tick of the clock.
+fn is_settled(file: &MetaFile, meta: Option<Signature>) -> bool {
+    let before = file.signature.mtime_micros().saturating_add(TICK);
+    meta.is_some_and(|meta| before < meta.mtime_micros())
 }
 
 /// Split files of declared collections that came since the last checkpoint.

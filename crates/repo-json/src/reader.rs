@@ -33,8 +33,9 @@ pub(crate) fn get_many(
     let found = collection(&store.env, &state, "get", name)?;
     let documents = state.documents(&store.env, found);
     let slots: Vec<Option<Slot>> = ids.iter().map(|id| found.table.get(id.as_str())).collect();
+    let epoch = store.cache().epoch();
     drop(state);
-    let mut texts = fetch(store, name, ids, &slots, &documents)?;
+    let mut texts = fetch(store, epoch, name, ids, &slots, &documents)?;
     let record = |(id, slot): (&EntityId, &Option<Slot>)| {
         let Some(slot) = slot else { return Ok(None) };
         let document = if slot.is_live() { texts.pop_front() } else { None };
@@ -46,6 +47,7 @@ pub(crate) fn get_many(
 /// The documents of the live ones among `slots`: from the cache, else read.
 fn fetch(
     store: &Store,
+    epoch: u64,
     name: &CollectionName,
     ids: &[EntityId],
     slots: &[Option<Slot>],
@@ -67,7 +69,7 @@ fn fetch(
     let mut cache = store.cache();
     for ((id, slot), document) in wanted.iter().zip(&read) {
         check_id(&schema, id, document, documents, slot)?;
-        cache.put(name, id, slot.version, document.clone());
+        cache.put_read_in(epoch, name, id, slot.version, document.clone());
     }
     let mut read = read.into_iter();
     Ok(cached.into_iter().filter_map(|hit| hit.or_else(|| read.next())).collect())

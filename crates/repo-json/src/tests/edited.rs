@@ -185,3 +185,36 @@ async fn versions_rise_over_tombstones_and_floors() {
     assert_eq!(records["machines/changed"].0, 4, "above its tombstone");
     assert_eq!(records["machines/same"].0, 4, "above the floor");
 }
+
+#[tokio::test]
+async fn an_edit_within_the_tick_of_the_checkpoint_is_seen() {
+    let fixture = Fixture::single();
+    filled(&fixture).await;
+    let file = "request_database.json";
+    let before = std::fs::metadata(fixture.file(file)).unwrap();
+    let text = fixture.read(file);
+    let edited = text.replace("ODD", "odd");
+    assert_ne!(edited, text);
+    fixture.write(file, &edited);
+    for name in [file, ".meta"] {
+        let file = std::fs::File::options().write(true).open(fixture.file(name)).unwrap();
+        file.set_modified(before.modified().unwrap()).unwrap();
+    }
+    let records = all(&fixture.open_read_only()).await;
+    assert_eq!(records["machines/removed"].0, 3, "its status is another one");
+    assert_eq!(records["machines/same"].0, 2);
+}
+
+#[tokio::test]
+async fn a_notice_is_told_once() {
+    let fixture = Fixture::split();
+    let store = fixture.prepared().await;
+    fixture.write("notes.json", "{}");
+    fixture.write("others.json", "{}");
+    for n in 0..3 {
+        save(&store, "machines", "a", n).await;
+        store.checkpoint().await.unwrap();
+    }
+    let health = store.health().await.unwrap();
+    assert_eq!(health.checks.iter().filter(|check| check.name == "notice").count(), 2);
+}
