@@ -29,6 +29,7 @@ mod factory;
 mod folder;
 mod health;
 mod hooks;
+mod identity;
 mod index;
 mod journal;
 mod layout;

@@ -11,6 +11,7 @@ use crate::env::shape_of;
 use crate::errors;
 use crate::folder::{self, JOURNAL, META};
 use crate::hooks::Step;
+use crate::identity;
 use crate::journal::{FRAME_HEAD, JOURNAL_HEAD, append, decode_ops, frame_of};
 use crate::lock::{LockFile, LockGuard};
 use crate::recovery;
@@ -80,7 +81,7 @@ impl Session {
     fn settle(&mut self) -> Result<()> {
         let current = self.store.is_current(&self.store.state())?;
         if !current {
-            self.store.refresh()?;
+            self.store.refresh(true)?;
         }
         self.repair()?;
         self.sync_names()?;
@@ -241,6 +242,9 @@ impl Session {
         let exists = state.exists();
         let new = schemas.iter().map(|schema| &schema.collection);
         state.layout.refuse_shared_file(&self.store.env, state.collections.keys().chain(new))?;
+        for schema in schemas {
+            identity::check(&self.store.env, "prepare", &state, schema)?;
+        }
         drop(state);
         let prepared = if exists { self.prepare_more(schemas) } else { self.create(schemas) }?;
         for schema in schemas {

@@ -6,13 +6,16 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use repo_core::{
-    CollectionSchema, ErrorKind, Filter, StorageStrategy as _, StorageStrategyExt as _,
+    CollectionSchema, ErrorKind, Filter, OpenOptions, StorageStrategy as _, StorageStrategyExt as _,
 };
 use serde_json::json;
 
 use super::{Fixture, all, document, key, name, save, schemas};
+use crate::config::JsonSettings;
+use crate::env::Env;
 use crate::hooks::{Hooks, Step};
 use crate::index::{Indexes, usable};
+use crate::strategy::JsonStrategy;
 
 #[test]
 fn a_write_while_an_index_is_filled_is_in_it() {
@@ -176,4 +179,32 @@ async fn a_thread_that_could_not_be_started_is_started_by_the_next_request() {
     let store = fixture.open();
     assert_eq!(store.fail_to_start_writer().unwrap_err().kind(), ErrorKind::Unavailable);
     save(&store, "machines", "a", 1).await;
+}
+
+#[tokio::test]
+async fn another_id_field_is_refused_while_documents_have_the_old_one() {
+    let fixture = Fixture::single();
+    let store = fixture.prepared().await;
+    let serial = r#"{"x-repository": {"collection": "machines", "idField": "serial"}}"#;
+    let serial = CollectionSchema::parse(serial).unwrap();
+    let open = || {
+        let schemas = Arc::new([serial.clone()].into_iter().collect());
+        let options = OpenOptions { schemas, ..fixture.options(false) };
+        let settings = JsonSettings::read(&fixture.settings(&fixture.path())).unwrap();
+        JsonStrategy::open(Env::new(settings, options, Hooks::default()))
+    };
+    open().expect("no document has the old one");
+    save(&store, "machines", "a", 1).await;
+    let told = |error: repo_core::Error| {
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        let context: Vec<_> = error.context().iter().map(|(n, v)| format!("{n} {v}")).collect();
+        assert!(context.contains(&"stored id".to_owned()), "{context:?}");
+        assert!(context.contains(&"declared serial".to_owned()), "{context:?}");
+    };
+    told(store.prepare(std::slice::from_ref(&serial)).await.unwrap_err());
+    told(open().unwrap_err());
+    let other_index = r#"{"x-repository": {"collection": "machines", "idField": "id"}}"#;
+    store.prepare(&[CollectionSchema::parse(other_index).unwrap()]).await.unwrap();
+    told(open().unwrap_err());
+    assert_eq!(all(&fixture.open()).await.len(), 1);
 }

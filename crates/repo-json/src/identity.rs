@@ -1,0 +1,65 @@
+//! Whether a collection's documents hold their ids where its schema says.
+//!
+//! The files tell by a fingerprint that something of a schema is new, not
+//! what; a few documents tell whether it is the id field.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use repo_core::{CollectionSchema, Document, Error, ErrorKind, Result};
+use serde_json::Value as Json;
+
+use crate::env::{Env, shape_of};
+use crate::state::State;
+use crate::table::Slot;
+
+/// Most documents that are looked at.
+const MOST_DOCUMENTS: usize = 32;
+
+/// Refuses a schema with another id field than the documents were stored with.
+///
+/// # Errors
+/// `Conflict`, with both fields.
+pub(crate) fn check(
+    env: &Env,
+    operation: &'static str,
+    state: &State,
+    schema: &CollectionSchema,
+) -> Result<()> {
+    let Some(found) = state.collections.get(&schema.collection) else { return Ok(()) };
+    if found.shape == shape_of(schema) {
+        return Ok(());
+    }
+    let live = found.table.after(None).filter(|(_, slot, _)| slot.is_live());
+    let (ids, slots): (Vec<Box<str>>, Vec<Slot>) =
+        live.take(MOST_DOCUMENTS).map(|(id, slot, _)| (Box::from(id), *slot)).unzip();
+    let documents = state.documents(env, found).read_all(&slots)?;
+    let Some(stored) = id_fields(&ids, &documents) else { return Ok(()) };
+    if stored.contains(schema.id_name()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        operation,
+        "the collection was prepared with another id field than its schema declares",
+    )
+    .with("collection", &schema.collection)
+    .with("stored", stored.into_iter().collect::<Vec<_>>().join(" or "))
+    .with("declared", &schema.id_field)
+    .with("store", &env.location)
+    .hint("use the schema it was prepared with, or another folder"))
+}
+
+/// The fields at the top that hold the id in each of the documents. `None`
+/// when there is none: a file that was edited is refused when it is read.
+fn id_fields(ids: &[Box<str>], documents: &[Document]) -> Option<BTreeSet<String>> {
+    let mut fields: Option<BTreeSet<String>> = None;
+    for (id, document) in ids.iter().zip(documents) {
+        let top: BTreeMap<String, Json> = document.deserialize().ok()?;
+        let holds = |name: &str| top.get(name).and_then(Json::as_str) == Some(id);
+        match &mut fields {
+            Some(fields) => fields.retain(|name| holds(name)),
+            None => fields = Some(top.keys().filter(|name| holds(name)).cloned().collect()),
+        }
+    }
+    fields.filter(|fields| !fields.is_empty())
+}
