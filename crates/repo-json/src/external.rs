@@ -7,6 +7,7 @@ use std::path::Path;
 
 use repo_core::{CollectionName, Error, Result};
 
+use crate::checkpoint::{self, Failure, Publish};
 use crate::env::Env;
 use crate::errors;
 use crate::folder::Signature;
@@ -70,6 +71,18 @@ pub(crate) fn attach(
     }
     take_in_new_files(env, layout, &mut state)?;
     Ok(state)
+}
+
+/// Writes what was taken in into `.meta`, and reads the store anew. Call it
+/// with the exclusive lock held.
+pub(crate) fn record(env: &Env, state: State) -> std::result::Result<State, Failure> {
+    let publish = if state.journal.is_some() { Publish::Append } else { Publish::Replace };
+    checkpoint::run(env, &state, publish)?;
+    let mut recorded = crate::recovery::load(env).map_err(Failure::Within)?;
+    let more = std::mem::replace(&mut recorded.notices, state.notices);
+    let more = more.into_iter().filter(|notice| !recorded.notices.contains(notice));
+    recorded.notices.extend(more.collect::<Vec<_>>());
+    Ok(recorded)
 }
 
 /// Whether every edit after `.meta` was written shows in the modification

@@ -13,13 +13,15 @@ use std::sync::{
 use repo_core::{CollectionName, Error, Result, not_prepared};
 
 use crate::cache::Cache;
+use crate::checkpoint::Failure;
 use crate::env::Env;
 use crate::errors;
+use crate::external;
 use crate::folder::Signature;
 use crate::hooks::Step;
 use crate::lock::LockFile;
 use crate::recovery;
-use crate::state::{Collection, State};
+use crate::state::{Collection, Repair, State};
 
 /// One open handle on a store.
 #[derive(Debug)]
@@ -154,18 +156,33 @@ impl Store {
         }
         self.check_open(operation)?;
         let guard = lock.take().map_or(Ok(None), |lock| lock.shared())?;
-        let Some(guard) = guard else {
+        if let Some(guard) = guard {
+            *lock = Some(guard.file());
+            if self.is_current(&self.state())? || self.refresh(false)? {
+                return Ok(());
+            }
+        } else {
             let (found, state) = Self::load_locked(&self.env)?;
             *lock = found;
-            *self.state_mut() = state;
-            self.cache().clear();
-            return Ok(());
-        };
-        *lock = Some(guard.file());
-        if self.is_current(&self.state())? {
-            return Ok(());
+            if !self.has_to_record(&state) {
+                *self.state_mut() = state;
+                self.cache().clear();
+                return Ok(());
+            }
         }
-        self.refresh()
+        let file = match lock.take() {
+            Some(file) => file,
+            None => Arc::new(LockFile::create(&self.env.folder.lock())?),
+        };
+        let guard = file.exclusive()?;
+        *lock = Some(guard.file());
+        self.refresh(true).map(drop)
+    }
+
+    /// Whether an edit was taken in whose versions nobody may see before they
+    /// are recorded: they could be given a second time otherwise.
+    fn has_to_record(&self, state: &State) -> bool {
+        state.repair == Repair::Rebase && !self.env.options.read_only
     }
 
     /// Whether the files are still as this state knows them.
@@ -196,15 +213,35 @@ impl Store {
     }
 
     /// Brings the state up to the files; the lock is held. Frames of a writer
-    /// that died are made durable before they are seen.
-    pub(crate) fn refresh(&self) -> Result<()> {
+    /// that died are made durable before they are seen. `exclusive`: the lock
+    /// is held exclusively, and edits that are taken in are recorded. Without
+    /// that it gives `false`, and changes nothing, when there are any.
+    pub(crate) fn refresh(&self, exclusive: bool) -> Result<bool> {
         let mut state = self.state_mut();
         if !self.read_new_frames(&mut state)? {
-            *state = recovery::load(&self.env)?;
+            let mut loaded = recovery::load(&self.env)?;
+            if self.has_to_record(&loaded) {
+                if !exclusive {
+                    return Ok(false);
+                }
+                loaded = self.record(loaded)?;
+            }
+            *state = loaded;
             self.cache().clear();
         }
         sync_found(&self.env, &state).inspect_err(|error| {
             self.poison(&format!("frames of another writer could not be synced: {error}"));
+        })?;
+        Ok(true)
+    }
+
+    fn record(&self, loaded: State) -> Result<State> {
+        external::record(&self.env, loaded).map_err(|failure| match failure {
+            Failure::Before(error) => error,
+            Failure::Within(error) => {
+                self.poison(&format!("a checkpoint was broken off: {error}"));
+                error
+            }
         })
     }
 

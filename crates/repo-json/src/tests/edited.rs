@@ -218,3 +218,37 @@ async fn a_notice_is_told_once() {
     let health = store.health().await.unwrap();
     assert_eq!(health.checks.iter().filter(|check| check.name == "notice").count(), 2);
 }
+
+#[tokio::test]
+async fn a_handle_for_writing_records_an_edit_before_it_shows_it() {
+    use repo_core::{Precondition, Version, Write};
+    let fixture = Fixture::single();
+    filled(&fixture).await;
+    let store = fixture.open();
+    let file = "request_database.json";
+    let first = fixture.read(file);
+    edit(file, &fixture, Some("machines"));
+    assert_eq!(all(&store).await["machines/changed"].0, 3);
+    fixture.write(file, &first);
+    let seen = all(&store).await;
+    assert_eq!(seen["machines/changed"].0, 4, "no version is seen twice or falls");
+    let expected = Precondition::Version(Version::new(4).unwrap());
+    edit(file, &fixture, Some("machines"));
+    let put =
+        Write::put(super::key("machines", "changed"), super::document("changed", 9), expected);
+    let error = store.commit(vec![put]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "the second edit is noticed");
+    assert_eq!(all(&fixture.open_read_only()).await["machines/changed"].0, 5);
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_first_file_beside_an_open_handle_is_recorded_before_it_is_shown() {
+    let fixture = Fixture::single();
+    let store = fixture.open();
+    let file = "request_database.json";
+    fixture.write(file, r#"{"machines": {"a": {"id": "a", "n": 1}}, "requests": {}}"#);
+    assert_eq!(all(&store).await["machines/a"].0, 1);
+    fixture.write(file, r#"{"machines": {"a": {"id": "a", "n": 22}}, "requests": {}}"#);
+    assert_eq!(all(&store).await["machines/a"].0, 2);
+}
