@@ -8,6 +8,7 @@ mod forms;
 mod group;
 mod guards;
 mod handles;
+mod places;
 mod refused;
 mod resolved;
 mod torn;
