@@ -134,6 +134,10 @@ impl SqlSettings {
             )
             .hint("use type sqlite"));
         }
+        if self.name.contains("://") {
+            // Not quoted in the error: a URL may hold a password.
+            return Err(refuse("name", "name is a file, and this is a URL"));
+        }
         if self.name.is_empty() || self.name.contains('\0') {
             return Err(refuse("name", "name is the path of the database file"));
         }
@@ -218,5 +222,8 @@ mod tests {
             serde_json::from_value(json!({ "password": "hunter2" })).unwrap();
         assert_eq!(settings.password.expose(), "hunter2");
         assert!(!format!("{settings:?}").contains("hunter2"));
+        let url = json!({ "name": "postgresql://user:hunter2@host/db" });
+        let error = SqlSettings::read(&url).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
 }
