@@ -257,3 +257,23 @@ async fn a_resolution_that_is_broken_off_destroys_nothing() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_new_file_that_is_not_the_written_one_never_takes_its_place() {
+    let fixture = Fixture::single();
+    fixture.prepared().await.close().await.unwrap();
+    let file = "request_database.json";
+    let (before, beside) = (fixture.read(file), fixture.file(".request_database.json.new"));
+    let at = move |step| match step {
+        Step::FramePublished => std::fs::write(&beside, "{}"),
+        _ => Ok(()),
+    };
+    let hooks = Hooks { at: Some(Arc::new(at)), ..Hooks::default() };
+    let store = fixture.try_open(&fixture.path(), false, hooks).unwrap();
+    save(&store, "machines", "a", 2).await;
+    assert_eq!(store.checkpoint().await.unwrap_err().kind(), ErrorKind::Corrupt);
+    drop(store);
+    assert_eq!(fixture.read(file), before);
+    run(&fixture, Keep::Journal).await;
+    assert_eq!(live(&fixture).await, with(&[("a", Some(2))]));
+}
