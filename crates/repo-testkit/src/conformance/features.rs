@@ -35,7 +35,8 @@ pub async fn an_index_is_used_where_there_is_one(f: Fixture) {
         (r#"{"owner":"o","rank":1}"#, true),
         (r#"{"free":"x"}"#, false),
     ] {
-        let query = Query::new(filter(text)).strong();
+        // A strong read may be a scan: not every store's indexes can be read so.
+        let query = Query::new(filter(text));
         let plan = store.query(&name, &query).await.unwrap().plan;
         let by_index = matches!(plan, Plan::Index { .. });
         assert_eq!(by_index, indexed && store.capabilities().indexes, "{text}: {plan:?}");

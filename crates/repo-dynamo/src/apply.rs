@@ -1,0 +1,127 @@
+//! `apply`: each record by a conditional `PutItem` of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use repo_core::{Applied, Key, Record, Result};
+
+use crate::catalog::Table;
+use crate::item::{self, Item, check_size, item_of, number, record_of};
+use crate::layout::{PURGED, VERSION};
+use crate::retry::patiently;
+use crate::shared::Shared;
+use crate::single::Terms;
+
+/// Requests under way at the same time for one call.
+const REQUESTS_AT_ONCE: usize = 32;
+/// How often a record starts over because the indexes changed under it.
+const ROUNDS: usize = 5;
+
+/// The records of one key with their places, in the order in which they came.
+type OfOneKey = (Arc<Table>, Vec<(usize, Record)>);
+
+impl Shared {
+    /// Writes each record whose version is higher than the stored one.
+    pub(crate) async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
+        let mut answers = vec![Applied::Equal; records.len()];
+        let groups = self.groups(records).await?;
+        let done = stream::iter(groups.into_iter().map(|group| self.apply_group(group)))
+            .buffer_unordered(REQUESTS_AT_ONCE);
+        let done: Vec<Vec<(usize, Applied)>> = done.try_collect().await?;
+        for (at, answer) in done.into_iter().flatten() {
+            answers[at] = answer;
+        }
+        Ok(answers)
+    }
+
+    /// Checks every record, and puts those of one key together.
+    async fn groups(&self, records: Vec<Record>) -> Result<Vec<OfOneKey>> {
+        let mut places: HashMap<Key, usize> = HashMap::with_capacity(records.len());
+        let mut groups: Vec<OfOneKey> = Vec::with_capacity(records.len());
+        let most = self.max_entity_bytes();
+        for (at, record) in records.into_iter().enumerate() {
+            let table = self.table("apply", record.collection()).await?;
+            if let Record::Live(entity) = &record {
+                table.layout.schema.check_document(&entity.id, &entity.document, most)?;
+                check_size("apply", &table.layout, &entity.id, &entity.document)?;
+            }
+            let place = *places.entry(record.key()).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some((_, group)) => group.push((at, record)),
+                None => groups.push((table, vec![(at, record)])),
+            }
+        }
+        Ok(groups)
+    }
+
+    async fn apply_group(&self, group: OfOneKey) -> Result<Vec<(usize, Applied)>> {
+        let (table, records) = group;
+        let mut answers = Vec::with_capacity(records.len());
+        for (at, record) in records {
+            answers.push((at, self.apply_one(Arc::clone(&table), &record).await?));
+        }
+        Ok(answers)
+    }
+
+    async fn apply_one(&self, mut table: Arc<Table>, record: &Record) -> Result<Applied> {
+        for _ in 0..ROUNDS {
+            let Some(old) = self.put_if_newer(&table, record).await? else {
+                self.settle(&table, record.id()).await;
+                return Ok(Applied::Applied);
+            };
+            let stored = record_of(&table.layout, &old)?;
+            match record.compare_to_stored(stored.as_ref()) {
+                // It is newer, so the condition on the indexes failed.
+                Applied::Applied if item::generation(&old) > table.layout.generation => {
+                    table = self.fresh_table("apply", record.collection()).await?;
+                }
+                Applied::Applied => {}
+                answer => return Ok(answer),
+            }
+        }
+        let scene = self.repeatable("apply", &table.layout.table);
+        Err(scene.later("the record keeps changing").error.with("key", record.key()))
+    }
+
+    /// Writes the record, or returns the item that is not older.
+    async fn put_if_newer(&self, table: &Table, record: &Record) -> Result<Option<Item>> {
+        let mut terms = Terms::default();
+        let (name, purged) = (terms.name(VERSION), terms.name(PURGED));
+        let version = terms.value(number(record.version()));
+        let condition = format!(
+            "(attribute_not_exists({name}) OR attribute_exists({purged}) OR {name} < {version}) \
+             AND {}",
+            terms.knows_indexes(table.layout.generation)
+        );
+        let item = item_of(&table.layout, record);
+        let scene = self.repeatable("apply", &table.layout.table);
+        patiently(self.patience, || async {
+            let request = self
+                .client
+                .put_item()
+                .table_name(&table.layout.table)
+                .set_item(Some(item.clone()))
+                .condition_expression(&condition)
+                .set_expression_attribute_names(terms.names())
+                .set_expression_attribute_values(terms.values())
+                .return_values_on_condition_check_failure(
+                    ReturnValuesOnConditionCheckFailure::AllOld,
+                );
+            let error = match request.send().await {
+                Ok(_) => return Ok(None),
+                Err(error) => error,
+            };
+            if let Some(PutItemError::ConditionalCheckFailedException(refused)) =
+                error.as_service_error()
+            {
+                let stored = refused.item.clone();
+                return stored.map(Some).ok_or_else(|| scene.later("no stored item was named"));
+            }
+            Err(scene.failure(&error))
+        })
+        .await
+    }
+}

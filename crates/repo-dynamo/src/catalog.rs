@@ -1,0 +1,306 @@
+//! The prepared collections as this handle knows them, for a while.
+//!
+//! What is cached may be as old as [`LEASE`]. That is safe: a purge leaves the
+//! version that an id had in its place for much longer (see `purge`), and a
+//! change of indexes waits until no handle writes by the old ones (see
+//! `prepare` and `settle`).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use repo_core::{CollectionName, Error, ErrorKind, Result, Value};
+
+use crate::definition::Definition;
+use crate::item::{Item, number, text};
+use crate::layout::{LAYOUT_VERSION, Layout, STORE_KEY};
+use crate::retry::{contention, patiently};
+use crate::shared::Shared;
+use crate::value::{to_attribute, to_value};
+
+/// How long what is known of the collections is used.
+pub(crate) const LEASE: Duration = Duration::from_secs(2);
+
+const RECORD_KEY: &str = "store";
+const KIND: &str = "kind";
+const KIND_IS: &str = "repository store";
+const RECORD: &str = "record";
+const REVISION: &str = "revision";
+
+/// A prepared collection and its floor.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) layout: Layout,
+    pub(crate) floor: u64,
+    /// When this was read.
+    pub(crate) read_at: Instant,
+}
+
+#[derive(Debug)]
+struct Catalog {
+    tables: BTreeMap<CollectionName, Arc<Table>>,
+    read_at: Instant,
+}
+
+/// What is known of the collections, and since when.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    known: RwLock<Option<Arc<Catalog>>>,
+    /// Held by the one who reads; the others wait for the answer.
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl Cache {
+    fn get(&self) -> Option<Arc<Catalog>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.clone().filter(|catalog| catalog.read_at.elapsed() < LEASE)
+    }
+}
+
+/// The store's own record and its revision.
+#[derive(Debug, Clone)]
+pub(crate) struct Revised {
+    pub(crate) definition: Definition,
+    pub(crate) revision: u64,
+}
+
+impl Shared {
+    /// The prepared collection, as it was at most a lease ago.
+    ///
+    /// # Errors
+    /// `NotFound` when it was not prepared.
+    pub(crate) async fn table(
+        &self,
+        operation: &'static str,
+        collection: &CollectionName,
+    ) -> Result<Arc<Table>> {
+        self.check_open(operation)?;
+        if let Some(table) = self.cache.get().and_then(|c| c.tables.get(collection).cloned()) {
+            return Ok(table);
+        }
+        let catalog = self.reload(operation, Instant::now()).await?;
+        let found = catalog.tables.get(collection).cloned();
+        found.ok_or_else(|| self.unknown(operation, collection))
+    }
+
+    /// The prepared collection as it is now.
+    pub(crate) async fn fresh_table(
+        &self,
+        operation: &'static str,
+        collection: &CollectionName,
+    ) -> Result<Arc<Table>> {
+        let catalog = self.reload(operation, Instant::now()).await?;
+        let found = catalog.tables.get(collection).cloned();
+        found.ok_or_else(|| self.unknown(operation, collection))
+    }
+
+    /// Reads the catalog unless somebody else did so after `since`.
+    async fn reload(&self, operation: &'static str, since: Instant) -> Result<Arc<Catalog>> {
+        let _reading = self.cache.reading.lock().await;
+        if let Some(catalog) = self.cache.get().filter(|catalog| catalog.read_at >= since) {
+            return Ok(catalog);
+        }
+        let read_at = Instant::now();
+        let definition = self.read_definition(operation).await?.map(|found| found.definition);
+        self.remember(operation, read_at, &definition.unwrap_or_default())
+    }
+
+    /// Keeps what was read at `read_at`.
+    fn remember(
+        &self,
+        operation: &'static str,
+        read_at: Instant,
+        definition: &Definition,
+    ) -> Result<Arc<Catalog>> {
+        let mut tables = BTreeMap::new();
+        for (name, collection) in definition.collections.iter().filter(|(_, c)| c.ready) {
+            let layout = collection
+                .layout(&self.settings.table_prefix, name)
+                .map_err(|source| self.damaged(operation).caused_by(source))?;
+            tables
+                .insert(name.clone(), Arc::new(Table { layout, floor: collection.floor, read_at }));
+        }
+        let catalog = Arc::new(Catalog { tables, read_at });
+        let mut known = self.cache.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_none_or(|older| older.read_at <= read_at) {
+            *known = Some(Arc::clone(&catalog));
+        }
+        Ok(catalog)
+    }
+
+    /// The store's own record as it is now; `None` when there is none.
+    ///
+    /// # Errors
+    /// `Unsupported` for a newer layout, `Conflict` for a table of that name
+    /// that is not ours, `Corrupt` for a damaged record.
+    pub(crate) async fn read_definition(&self, operation: &'static str) -> Result<Option<Revised>> {
+        let scene = self.repeatable(operation, &self.store_table);
+        let found = patiently(self.patience, || async {
+            let request = self
+                .client
+                .get_item()
+                .table_name(&self.store_table)
+                .key(STORE_KEY, text(RECORD_KEY))
+                .consistent_read(true);
+            request.send().await.map_err(|error| scene.failure(&error))
+        })
+        .await;
+        match found {
+            Ok(answer) => answer.item.map(|item| self.revised(operation, &item)).transpose(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // The key of that table is another one than ours.
+            Err(error) if error.kind() == ErrorKind::Invalid => {
+                Err(self.foreign(operation, &self.store_table))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn revised(&self, operation: &'static str, item: &Item) -> Result<Revised> {
+        let damaged = || self.damaged(operation);
+        if item.get(KIND) != Some(&text(KIND_IS)) {
+            return Err(self.foreign(operation, &self.store_table));
+        }
+        let revision = match item.get(REVISION) {
+            Some(AttributeValue::N(number)) => number.parse().map_err(|_| damaged())?,
+            _ => return Err(damaged()),
+        };
+        let record = item.get(RECORD).ok_or_else(damaged)?;
+        let json = to_value(record).map_err(|_| damaged())?.to_string();
+        self.check_layout(operation, &json)?;
+        let definition =
+            serde_json::from_str(&json).map_err(|source| damaged().caused_by(source))?;
+        Ok(Revised { definition, revision })
+    }
+
+    /// Refuses a newer layout before anything else of it is read.
+    fn check_layout(&self, operation: &'static str, json: &str) -> Result<()> {
+        #[derive(serde::Deserialize)]
+        struct Head {
+            layout_version: u32,
+        }
+        let head: Head = serde_json::from_str(json)
+            .map_err(|source| self.damaged(operation).caused_by(source))?;
+        if head.layout_version > LAYOUT_VERSION {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                operation,
+                "the store has a newer layout than this program knows",
+            )
+            .with("store", &self.location)
+            .with("layout", head.layout_version)
+            .with("known", LAYOUT_VERSION)
+            .hint("use a newer version of this program"));
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, operation: &'static str) -> Error {
+        Error::new(ErrorKind::Corrupt, operation, "the store's own record is damaged")
+            .with("store", &self.location)
+            .with("table", &self.store_table)
+            .hint("restore the item `store` of this table from a backup")
+    }
+
+    /// The error for a table that is not ours.
+    pub(crate) fn foreign(&self, operation: &'static str, table: &str) -> Error {
+        Error::new(
+            ErrorKind::Conflict,
+            operation,
+            "a table of this name is there already and is not ours",
+        )
+        .with("store", &self.location)
+        .with("table", table)
+        .hint("choose another table_prefix, or rename the table")
+    }
+
+    /// Changes the store's own record by compare and set. `change` may be
+    /// called again when somebody else was faster.
+    pub(crate) async fn change_definition<F>(
+        &self,
+        operation: &'static str,
+        mut change: F,
+    ) -> Result<Definition>
+    where
+        F: FnMut(&mut Definition) -> Result<()>,
+    {
+        let mut delays = backon::BackoffBuilder::build(contention(self.patience));
+        loop {
+            let read_at = Instant::now();
+            let Some(found) = self.read_definition(operation).await? else {
+                return Err(self.never_prepared(operation));
+            };
+            let mut next = found.definition.clone();
+            change(&mut next)?;
+            if next == found.definition
+                || self.write_definition(operation, &next, Some(found.revision)).await?
+            {
+                self.remember(operation, read_at, &next)?;
+                return Ok(next);
+            }
+            match delays.next() {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => {
+                    let scene = self.repeatable(operation, &self.store_table);
+                    return Err(scene.later("others keep changing the store's record").error);
+                }
+            }
+        }
+    }
+
+    fn never_prepared(&self, operation: &'static str) -> Error {
+        Error::new(ErrorKind::NotFound, operation, "the store was never prepared")
+            .with("store", &self.location)
+            .hint("make it with `repoctl init`")
+    }
+
+    /// Writes the store's own record over the expected revision, `None` for no
+    /// record. Returns whether it was the expected one.
+    pub(crate) async fn write_definition(
+        &self,
+        operation: &'static str,
+        definition: &Definition,
+        expected: Option<u64>,
+    ) -> Result<bool> {
+        let json = serde_json::to_string(definition)
+            .map_err(|source| self.damaged(operation).caused_by(source))?;
+        let record = Value::parse(&json).map_err(|source| {
+            Error::new(ErrorKind::Invalid, operation, "the store's record cannot hold this")
+                .with("reason", source.rule)
+        })?;
+        let scene = self.once(operation, &self.store_table);
+        let revision = expected.map_or(1, |revision| revision.saturating_add(1));
+        patiently(self.patience, || async {
+            let mut request = self
+                .client
+                .put_item()
+                .table_name(&self.store_table)
+                .item(STORE_KEY, text(RECORD_KEY))
+                .item(KIND, text(KIND_IS))
+                .item(RECORD, to_attribute(record.clone()))
+                .item(REVISION, number(revision));
+            request = match expected {
+                None => request
+                    .condition_expression("attribute_not_exists(#key)")
+                    .expression_attribute_names("#key", STORE_KEY),
+                Some(revision) => request
+                    .condition_expression("#revision = :revision")
+                    .expression_attribute_names("#revision", REVISION)
+                    .expression_attribute_values(":revision", number(revision)),
+            };
+            match request.send().await {
+                Ok(_) => Ok(true),
+                Err(error)
+                    if error
+                        .as_service_error()
+                        .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+                {
+                    Ok(false)
+                }
+                Err(error) => Err(scene.failure(&error)),
+            }
+        })
+        .await
+    }
+}

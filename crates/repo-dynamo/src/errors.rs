@@ -1,0 +1,260 @@
+//! The only place where answers of DynamoDB and of its driver become errors of
+//! the engine. Messages of the driver are taken over only where they cannot
+//! hold a secret: a refused signature is described with the session's token.
+
+use std::error::Error as StdError;
+use std::io;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::CancellationReason;
+use repo_core::{Error, ErrorKind};
+
+/// What a request did if its answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing, or something that may be done again.
+    Repeatable,
+    /// It may have been applied, and to do it again would be something else.
+    Once,
+}
+
+/// Where a request was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) operation: &'static str,
+    pub(crate) store: &'a str,
+    pub(crate) table: &'a str,
+    pub(crate) effect: Effect,
+}
+
+/// A request that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// Whether the same request may succeed after a while.
+    pub(crate) again: bool,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, again: false }
+    }
+}
+
+impl Scene<'_> {
+    fn error(&self, kind: ErrorKind, message: &str) -> Error {
+        Error::new(kind, self.operation, message)
+            .with("store", self.store)
+            .with("table", self.table)
+    }
+
+    /// For a request whose answer was lost.
+    fn lost(&self, message: &str) -> Failure {
+        match self.effect {
+            Effect::Repeatable => {
+                Failure { error: self.error(ErrorKind::Unavailable, message), again: true }
+            }
+            Effect::Once => Failure {
+                error: self
+                    .error(ErrorKind::OutcomeUnknown, message)
+                    .hint("read the record before writing again"),
+                again: false,
+            },
+        }
+    }
+
+    /// Something that DynamoDB asks to be done later, and that did not happen
+    /// in the time there is.
+    pub(crate) fn later(&self, message: &str) -> Failure {
+        Failure { error: self.error(ErrorKind::Unavailable, message), again: true }
+    }
+
+    /// For a transaction that was canceled for a reason that does not pass.
+    pub(crate) fn canceled(&self, reasons: &[CancellationReason]) -> Error {
+        let code = |reason: &CancellationReason| {
+            reason.code().filter(|code| *code != "None").map(str::to_owned)
+        };
+        let codes: Vec<String> = reasons.iter().filter_map(code).collect();
+        let message = reasons.iter().find_map(CancellationReason::message).unwrap_or_default();
+        self.invalid(message).with("codes", codes.join(", "))
+    }
+
+    /// For a request that the driver does not let us build.
+    pub(crate) fn malformed(&self, source: BuildError) -> Error {
+        self.error(ErrorKind::Invalid, "the request cannot be built").caused_by(source)
+    }
+
+    /// Maps an error of the driver.
+    pub(crate) fn failure<E, R>(&self, error: &SdkError<E, R>) -> Failure
+    where
+        E: ProvideErrorMetadata + 'static,
+        R: 'static,
+        SdkError<E, R>: StdError,
+    {
+        match error {
+            SdkError::ServiceError(answer) => self.refused(answer.err()),
+            SdkError::TimeoutError(_) => self.lost("DynamoDB did not answer in time"),
+            SdkError::ResponseError(_) => self.not_dynamodb(),
+            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
+                self.not_answered(error)
+            }
+            _ => self.lost("the request failed"),
+        }
+    }
+
+    /// An answer that DynamoDB does not give.
+    fn not_dynamodb(&self) -> Failure {
+        let Failure { error, .. } = self.lost("the endpoint does not answer as DynamoDB does");
+        Failure { error: error.hint("check endpoint_url"), again: false }
+    }
+
+    /// No answer: no credentials, no connection, or a broken one.
+    fn not_answered(&self, error: &(dyn StdError + 'static)) -> Failure {
+        if let Some(source) = find::<CredentialsError>(error) {
+            return credentials(self.operation, source).with("store", self.store).into();
+        }
+        let reason = root(error).to_string();
+        if never_connected(error) {
+            return self
+                .error(ErrorKind::Unavailable, "DynamoDB cannot be reached")
+                .with("reason", reason)
+                .hint("check endpoint_url, the region and the network")
+                .into();
+        }
+        let Failure { error, again } = self.lost("the connection to DynamoDB broke");
+        Failure { error: error.with("reason", reason), again }
+    }
+
+    /// An answer that is a refusal.
+    fn refused(&self, answer: &impl ProvideErrorMetadata) -> Failure {
+        let Some(code) = answer.code() else { return self.not_dynamodb() };
+        let message = answer.message().unwrap_or_default();
+        match code {
+            "ProvisionedThroughputExceededException"
+            | "ThrottlingException"
+            | "Throttling"
+            | "RequestLimitExceeded"
+            | "ThrottledException" => self.later("DynamoDB throttles"),
+            "TransactionConflictException" | "TransactionInProgressException" => {
+                self.later("another transaction holds a record of this one")
+            }
+            "ResourceInUseException" => self.later("the table is being changed"),
+            "LimitExceededException" if message.contains("simultaneous") => {
+                self.later("too many tables are being changed at once")
+            }
+            "LimitExceededException" => self
+                .error(ErrorKind::LimitExceeded, "a quota of the AWS account is exceeded")
+                .with("reason", message)
+                .into(),
+            "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => {
+                self.lost("DynamoDB failed inside")
+            }
+            "ResourceNotFoundException" => self
+                .error(ErrorKind::NotFound, "a table of the store is missing")
+                .hint("make it with `repoctl init`; check table_prefix and the region")
+                .into(),
+            "ValidationException" => self.invalid(message).into(),
+            _ => self.denied(code, message).into(),
+        }
+    }
+
+    fn invalid(&self, message: &str) -> Error {
+        let too_large = message.contains("size") && message.contains("exceed");
+        let kind = if too_large { ErrorKind::LimitExceeded } else { ErrorKind::Invalid };
+        self.error(kind, "DynamoDB refused the request").with("reason", message)
+    }
+
+    fn denied(&self, code: &str, message: &str) -> Error {
+        let denied = |what: &str, hint: &str| {
+            self.error(ErrorKind::PermissionDenied, what).with("code", code).hint(hint)
+        };
+        match code {
+            "ExpiredTokenException" | "ExpiredToken" | "RequestExpired" => {
+                denied("the AWS credentials have expired", "log in to AWS again")
+            }
+            "InvalidSignatureException" | "SignatureDoesNotMatch" => denied(
+                "AWS does not accept the signature",
+                "check the secret access key and the clock of this machine",
+            ),
+            "UnrecognizedClientException"
+            | "InvalidClientTokenId"
+            | "MissingAuthenticationTokenException"
+            | "MissingAuthenticationToken"
+            | "IncompleteSignatureException"
+            | "NotAuthorizedException" => {
+                denied("AWS does not know these credentials", "check the AWS credentials")
+            }
+            "AccessDeniedException" => denied(
+                "the AWS credentials do not allow this",
+                "allow the DynamoDB actions that the documentation lists",
+            )
+            .with("reason", message),
+            _ => self
+                .error(ErrorKind::Unavailable, "DynamoDB refused the request")
+                .with("code", code),
+        }
+    }
+}
+
+/// Why there are no credentials.
+pub(crate) fn credentials(operation: &'static str, source: &CredentialsError) -> Error {
+    let (kind, message) = match source {
+        CredentialsError::CredentialsNotLoaded(_) => {
+            (ErrorKind::PermissionDenied, "there are no AWS credentials")
+        }
+        CredentialsError::InvalidConfiguration(_) => {
+            (ErrorKind::ConfigInvalid, "the AWS configuration is wrong")
+        }
+        CredentialsError::ProviderTimedOut(_) => {
+            (ErrorKind::Unavailable, "the AWS credentials did not arrive in time")
+        }
+        _ => (ErrorKind::PermissionDenied, "the AWS credentials could not be loaded"),
+    };
+    let error = Error::new(kind, operation, message).hint(
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or use an instance role",
+    );
+    match source.source() {
+        // A wrong profile is named here; keys never are.
+        Some(inner) if kind == ErrorKind::ConfigInvalid => error.with("reason", root(inner)),
+        _ => error,
+    }
+}
+
+/// Whether the request cannot have left this machine.
+fn never_connected(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|part| {
+        let refused = part.downcast_ref::<io::Error>().is_some_and(|io| {
+            matches!(
+                io.kind(),
+                io::ErrorKind::ConnectionRefused
+                    | io::ErrorKind::HostUnreachable
+                    | io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::AddrNotAvailable
+            )
+        });
+        // The types behind these words are private to the HTTP client.
+        let text = part.to_string();
+        refused || text.contains("(Connect)") || text.starts_with("HTTP connect timeout")
+    })
+}
+
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let part = next?;
+        next = part.source();
+        Some(part)
+    })
+}
+
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    chain(error).find_map(|part| part.downcast_ref::<T>())
+}
+
+/// The innermost cause.
+fn root<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    chain(error).last().unwrap_or(error)
+}

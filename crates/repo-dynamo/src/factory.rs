@@ -1,0 +1,66 @@
+//! The factory of the DynamoDB strategy.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use repo_core::{OpenOptions, Result, StorageStrategy, StrategyFactory};
+use schemars::generate::SchemaSettings;
+use serde_json::{Value as Json, json};
+
+use crate::config::{DynamoSettings, refuse};
+use crate::strategy::DynamoStrategy;
+
+const URL_SCHEME: &str = "dynamodb:";
+
+/// Opens stores in DynamoDB: `storage.strategy: "dynamodb"`,
+/// `dynamodb:PREFIX`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DynamoFactory;
+
+#[async_trait]
+impl StrategyFactory for DynamoFactory {
+    fn name(&self) -> &'static str {
+        "dynamodb"
+    }
+
+    fn summary(&self) -> &'static str {
+        "Amazon DynamoDB, one table a collection"
+    }
+
+    fn settings_key(&self) -> &'static str {
+        "dynamodb_strategy"
+    }
+
+    fn check(&self, settings: &Json) -> Result<()> {
+        DynamoSettings::read(settings).map(drop)
+    }
+
+    fn settings_schema(&self) -> Json {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        });
+        settings.into_generator().into_root_schema_for::<DynamoSettings>().to_value()
+    }
+
+    fn settings_from_url(&self, url: &str) -> Result<Option<Json>> {
+        match url.strip_prefix(URL_SCHEME) {
+            None => Ok(None),
+            Some(prefix) if prefix.is_empty() || prefix.contains('/') => {
+                Err(refuse("table_prefix", "the URL of a DynamoDB store is dynamodb: and a prefix")
+                    .with("url", url)
+                    .hint("write dynamodb:hostfactory"))
+            }
+            Some(prefix) => Ok(Some(json!({ "table_prefix": prefix }))),
+        }
+    }
+
+    async fn open(
+        &self,
+        settings: &Json,
+        options: OpenOptions,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        let settings = DynamoSettings::read(settings)?;
+        Ok(Arc::new(DynamoStrategy::open(settings, options).await?))
+    }
+}

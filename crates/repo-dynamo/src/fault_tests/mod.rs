@@ -1,0 +1,94 @@
+//! Requests counted, refused, throttled and lost, by a proxy before the real
+//! server.
+
+mod losses;
+#[path = "../../tests/common/proxy.rs"]
+mod proxy;
+mod refusals;
+mod requests;
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use proxy::{Fate, Proxy, error};
+use repo_core::{
+    Applied, CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, ErrorKind,
+    FieldPath, Filter, Key, OpenOptions, Plan, Precondition, Query, Record, Result,
+    StorageStrategy as _, StorageStrategyExt as _, Timestamp, Version, Write, Written,
+};
+
+use crate::{DynamoSettings, DynamoStrategy};
+
+const SECRET: &str = "secretsecretsecret";
+const TOKEN: &str = "tokentokentoken";
+
+fn server() -> String {
+    std::env::var("REPO_TEST_DYNAMODB_URL").unwrap_or_else(|_| {
+        panic!("REPO_TEST_DYNAMODB_URL is not set: start DynamoDB Local with `scripts/services up`")
+    })
+}
+
+fn config(endpoint: &str) -> SdkConfig {
+    let credentials = Credentials::new("ANOTREAL", SECRET, Some(TOKEN.to_owned()), None, "a test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("eu-central-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
+}
+
+async fn open(proxy: &Proxy, prefix: &str) -> Result<DynamoStrategy> {
+    let settings = DynamoSettings { table_prefix: prefix.to_owned(), ..DynamoSettings::default() };
+    let patience = Duration::from_millis(300);
+    let options = OpenOptions::default();
+    DynamoStrategy::open_patiently(&config(&proxy.url), settings, options, patience).await
+}
+
+/// A prepared store behind a proxy, with one record of version 1 in each of
+/// two collections.
+async fn filled(
+    decide: impl Fn(&str, usize, &str) -> Fate + Send + Sync + 'static,
+) -> (Proxy, DynamoStrategy) {
+    let prefix = format!("f{:016x}", fastrand::u64(..));
+    let plain = Proxy::start(&server(), |_, _, _| Fate::Forward).await;
+    let store = open(&plain, &prefix).await.unwrap();
+    let schemas = ["items", "notes"]
+        .map(|name| CollectionSchema::undeclared(CollectionName::new(name).unwrap()));
+    store.prepare(&schemas).await.unwrap();
+    for name in ["items", "notes"] {
+        store.save(key(name, "there"), document("there")).await.unwrap();
+    }
+    let proxy = Proxy::start(&server(), decide).await;
+    let store = open(&proxy, &prefix).await.unwrap();
+    store.get(&key("items", "there").collection, &id("there")).await.unwrap();
+    proxy.take();
+    (proxy, store)
+}
+
+fn id(text: &str) -> EntityId {
+    EntityId::new(text).unwrap()
+}
+
+fn key(collection: &str, text: &str) -> Key {
+    Key::new(CollectionName::new(collection).unwrap(), id(text))
+}
+
+fn document(text: &str) -> Document {
+    Document::parse(&format!("{{\"id\":\"{text}\"}}")).unwrap()
+}
+
+fn version(number: u64) -> Version {
+    Version::new(number).unwrap()
+}
+
+fn put(collection: &str, text: &str, precondition: Precondition) -> Write {
+    Write::put(key(collection, text), document(text), precondition)
+}
+
+fn throttled() -> Fate {
+    error(400, "ProvisionedThroughputExceededException", "slow down")
+}

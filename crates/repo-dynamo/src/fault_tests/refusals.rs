@@ -1,0 +1,48 @@
+//! What AWS or the network refuses.
+
+use super::*;
+
+#[tokio::test]
+async fn refused_credentials_are_one_clear_message() {
+    let canonical = format!("The canonical string was: x-amz-security-token:{TOKEN} {SECRET}");
+    for (code, kind, words) in [
+        ("ExpiredTokenException", ErrorKind::PermissionDenied, "expired"),
+        ("UnrecognizedClientException", ErrorKind::PermissionDenied, "does not know"),
+        ("InvalidSignatureException", ErrorKind::PermissionDenied, "signature"),
+        ("AccessDeniedException", ErrorKind::PermissionDenied, "do not allow"),
+        ("SomethingNewException", ErrorKind::Unavailable, "SomethingNewException"),
+    ] {
+        let message = if code == "AccessDeniedException" { "not yours" } else { &canonical };
+        let message = message.to_owned();
+        let proxy = Proxy::start("127.0.0.1:1", move |_, _, _| error(400, code, &message)).await;
+        let refused = open(&proxy, "none").await.unwrap_err();
+        assert_eq!(refused.kind(), kind, "{refused}");
+        assert!(refused.to_string().contains(words), "{refused}");
+        let everything = format!("{refused:?} {:?}", std::error::Error::source(&refused));
+        assert!(!everything.contains(SECRET) && !everything.contains(TOKEN), "{everything}");
+        assert_eq!(proxy.take().len(), 1, "{code} is not tried again");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_not_there_is_unavailable_at_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let start = Instant::now();
+    let settings = DynamoSettings::default();
+    let opened = DynamoStrategy::open_with(&config(&url), settings, OpenOptions::default()).await;
+    let error = opened.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("cannot be reached"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_something_else_is_named() {
+    let proxy =
+        Proxy::start("127.0.0.1:1", |_, _, _| Fate::Answer(200, "<html></html>".to_owned())).await;
+    let error = open(&proxy, "none").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.hint_text().unwrap_or_default().contains("endpoint_url"), "{error:?}");
+}

@@ -1,0 +1,135 @@
+//! How many requests a call makes, and which are made again.
+
+use super::*;
+
+#[tokio::test]
+async fn a_conditional_write_is_one_request() {
+    let (proxy, store) = filled(|_, _, _| Fate::Forward).await;
+    let there = key("items", "there");
+    for round in 1..=3_u64 {
+        let updated = store.update(there.clone(), document("there"), version(round)).await;
+        assert_eq!(updated.unwrap().version, version(round + 1));
+        assert_eq!(proxy.operations(), ["UpdateItem"]);
+    }
+    let stale = store.update(there.clone(), document("there"), version(2)).await.unwrap_err();
+    assert_eq!(stale.kind(), ErrorKind::Conflict);
+    assert_eq!(stale.failed_preconditions()[0].actual, Some(version(4)));
+    assert_eq!(proxy.operations(), ["UpdateItem"]);
+    store.create(key("items", "new"), document("new")).await.unwrap();
+    let again = store.create(key("items", "new"), document("new")).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(store.delete(key("items", "never")).await.unwrap(), None);
+    assert_eq!(store.delete_version(there.clone(), version(4)).await.unwrap(), version(5));
+    let gone = store.delete_version(there.clone(), version(5)).await.unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::NotFound);
+    assert_eq!(proxy.operations(), ["UpdateItem"; 5]);
+    store.get(&there.collection, &there.id).await.unwrap();
+    assert_eq!(proxy.operations(), ["GetItem"]);
+    let many: Vec<EntityId> = (0..250).map(|n| id(&n.to_string())).collect();
+    store.get_many(&there.collection, &many).await.unwrap();
+    assert_eq!(proxy.operations(), ["BatchGetItem"; 3]);
+    let writes = vec![put("items", "a", Precondition::Any), put("notes", "a", Precondition::Any)];
+    store.commit(writes).await.unwrap();
+    assert_eq!(proxy.operations(), ["BatchGetItem", "TransactWriteItems"]);
+}
+
+#[tokio::test]
+async fn too_much_is_refused_before_anything_is_sent() {
+    let (proxy, store) = filled(|_, _, _| Fate::Forward).await;
+    let writes = |n: usize| -> Vec<Write> {
+        (0..n).map(|at| put("items", &at.to_string(), Precondition::Any)).collect()
+    };
+    let error = store.commit(writes(101)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+    let text = "x".repeat(370_000);
+    let large = |at: usize| {
+        let document = Document::parse(&format!("{{\"id\":\"{at}\",\"t\":\"{text}\"}}")).unwrap();
+        Write::put(key("items", &at.to_string()), document, Precondition::Any)
+    };
+    let error = store.commit((0..12).map(large).collect()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded);
+    assert_eq!(proxy.operations(), [""; 0]);
+    assert_eq!(store.commit(writes(100)).await.unwrap().len(), 100);
+}
+
+#[tokio::test]
+async fn throttled_requests_are_made_again() {
+    let (proxy, store) = filled(|operation, before, _| match operation {
+        "UpdateItem" | "BatchGetItem" | "PutItem" | "Scan" if before < 2 => throttled(),
+        _ => Fate::Forward,
+    })
+    .await;
+    store.save(key("items", "there"), document("there")).await.unwrap();
+    assert_eq!(proxy.operations(), ["UpdateItem"; 3]);
+    store.get_many(&key("items", "a").collection, &[id("a"), id("there")]).await.unwrap();
+    assert_eq!(proxy.operations(), ["BatchGetItem"; 3]);
+    let name = key("items", "a").collection;
+    store.count(&name, &Filter::default(), Consistency::Eventual).await.unwrap();
+    assert_eq!(proxy.operations(), ["Scan"; 3]);
+    let record = Record::Live(Entity {
+        collection: name,
+        id: id("brought"),
+        version: version(7),
+        created_at: Timestamp::from_micros(1).unwrap(),
+        updated_at: Timestamp::from_micros(1).unwrap(),
+        document: document("brought"),
+    });
+    assert_eq!(store.apply(vec![record]).await.unwrap(), [Applied::Applied]);
+    assert_eq!(proxy.operations(), ["PutItem"; 3]);
+}
+
+#[tokio::test]
+async fn a_table_that_stays_throttled_is_unavailable() {
+    let (proxy, store) = filled(|operation, _, _| match operation {
+        "UpdateItem" | "Query" | "Scan" => throttled(),
+        _ => Fate::Forward,
+    })
+    .await;
+    let start = Instant::now();
+    let error = store.save(key("items", "there"), document("there")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    let name = key("items", "a").collection;
+    let error = store.query(&name, &Query::all()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("throttles"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(proxy.take().len() > 4);
+}
+
+#[tokio::test]
+async fn unprocessed_keys_are_asked_for_again() {
+    let (proxy, store) = filled(|operation, before, body| {
+        if operation != "BatchGetItem" || before >= 2 {
+            return Fate::Forward;
+        }
+        let asked: serde_json::Value = serde_json::from_str(body).unwrap();
+        let answer = serde_json::json!({
+            "Responses": {}, "UnprocessedKeys": asked["RequestItems"]
+        });
+        Fate::Answer(200, answer.to_string())
+    })
+    .await;
+    let name = key("items", "there").collection;
+    let found = store.get_many(&name, &[id("absent"), id("there")]).await.unwrap();
+    assert!(found[0].is_none() && found[1].is_some());
+    assert_eq!(proxy.operations(), ["BatchGetItem"; 3]);
+}
+
+#[tokio::test]
+async fn keys_that_stay_unprocessed_are_unavailable() {
+    let (_proxy, store) = filled(|operation, _, body| match operation {
+        "BatchGetItem" => {
+            let asked: serde_json::Value = serde_json::from_str(body).unwrap();
+            let answer = serde_json::json!({
+                "Responses": {}, "UnprocessedKeys": asked["RequestItems"]
+            });
+            Fate::Answer(200, answer.to_string())
+        }
+        _ => Fate::Forward,
+    })
+    .await;
+    let name = key("items", "there").collection;
+    let error = store.get_many(&name, &[id("absent"), id("there")]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("unprocessed"), "{error}");
+}

@@ -1,0 +1,42 @@
+//! The DynamoDB storage strategy: one table a collection, one item an entity.
+//!
+//! `layout` says how tables, attributes and indexes are called, `item` how a
+//! record becomes an item, `catalog` what the store keeps about itself; the
+//! other modules each do one method of the contract.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod apply;
+mod catalog;
+mod client;
+mod commit;
+mod config;
+mod ddl;
+mod definition;
+mod errors;
+mod factory;
+mod get;
+mod indexing;
+mod item;
+mod layout;
+mod native;
+mod plan;
+mod prepare;
+mod purge;
+mod query;
+mod retry;
+mod scan;
+mod settle;
+mod shared;
+mod single;
+mod store_record;
+mod strategy;
+mod tables;
+mod value;
+
+pub use config::{AutoScaling, BillingMode, DynamoSettings};
+pub use ddl::table_definitions;
+pub use factory::DynamoFactory;
+pub use strategy::DynamoStrategy;
+
+#[cfg(test)]
+mod fault_tests;

@@ -1,0 +1,275 @@
+//! `prepare`: the store's own table, a table for each collection, its indexes.
+//!
+//! A change of the indexes of a filled collection goes in steps, so that no
+//! item is missing from an index that queries use:
+//! 1. the store's record says that the index is being built, under a new
+//!    generation: whoever reads it fills the index with each write;
+//! 2. after a lease nobody begins a write by the old generation any more, and
+//!    who is still at one looks after it himself (see `settle`);
+//! 3. every live item of an older generation gets its strings;
+//! 4. DynamoDB makes the index; what was written meanwhile is looked at again;
+//! 5. the store's record says that queries may use it.
+//!
+//! A run that was killed goes on at the next one.
+
+use std::time::Instant;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use repo_core::{
+    CollectionSchema, Entity, Error, ErrorKind, PrepareChange, Prepared, Record, Result, Segment,
+};
+
+use crate::catalog::{LEASE, Table};
+use crate::definition::{CollectionDefinition, Definition, IndexState};
+use crate::item::{self, check_size, index_attributes, number, record_of, text};
+use crate::layout::{
+    CREATED, GENERATION, Index, Layout, STORE_KEY, VERSION, id_name_conflict, table_name,
+};
+use crate::retry::patiently;
+use crate::scan::{Kept, ScanPage};
+use crate::settle::MARGIN;
+use crate::shared::Shared;
+use crate::single::Terms;
+use crate::tables::has_index;
+
+/// Requests under way at the same time.
+const REQUESTS_AT_ONCE: usize = 32;
+
+impl Shared {
+    /// Makes what the collections need.
+    pub(crate) async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.check_writable("prepare")?;
+        for schema in schemas {
+            check_schema(schema)?;
+        }
+        self.prepare_store().await?;
+        let mut prepared = Vec::with_capacity(schemas.len());
+        for schema in schemas {
+            let change = self.prepare_collection(schema).await?;
+            prepared.push(Prepared { collection: schema.collection.clone(), change });
+        }
+        Ok(prepared)
+    }
+
+    /// The store's own table and the record in it.
+    async fn prepare_store(&self) -> Result<()> {
+        let table = &self.store_table;
+        match self.describe("prepare", table).await? {
+            Some(found) => {
+                self.check_key(&found, table, STORE_KEY)?;
+                self.wait_for(table, crate::tables::is_active).await?;
+            }
+            None => self.create_table(table, STORE_KEY, &[]).await?,
+        }
+        if self.read_definition("prepare").await?.is_some() {
+            return Ok(());
+        }
+        if !self.is_empty(table).await? {
+            return Err(self.foreign("prepare", table));
+        }
+        // If somebody else was faster, theirs is as good.
+        self.write_definition("prepare", &Definition::default(), None).await.map(drop)
+    }
+
+    async fn is_empty(&self, table: &str) -> Result<bool> {
+        let scene = self.repeatable("prepare", table);
+        let answer = patiently(self.patience, || async {
+            let request = self.client.scan().table_name(table).limit(1).consistent_read(true);
+            request.send().await.map_err(|error| scene.failure(&error))
+        });
+        Ok(answer.await?.count == 0)
+    }
+
+    async fn prepare_collection(&self, schema: &CollectionSchema) -> Result<PrepareChange> {
+        let name = &schema.collection;
+        let table = table_name(&self.settings.table_prefix, name);
+        let found = self.describe("prepare", &table).await?;
+        if let Some(found) = &found {
+            self.check_key(found, &table, schema.id_name())?;
+        }
+        let mut changed = false;
+        let definition = self
+            .change_definition("prepare", |definition| {
+                changed = match definition.collections.get_mut(name) {
+                    Some(known) => adopt(known, schema)?,
+                    None if found.is_some() => return Err(self.foreign("prepare", &table)),
+                    None => {
+                        let new = CollectionDefinition::new(schema);
+                        definition.collections.insert(name.clone(), new);
+                        true
+                    }
+                };
+                Ok(())
+            })
+            .await?;
+        let Some(collection) = definition.collections.get(name) else {
+            return Err(self.unknown("prepare", name));
+        };
+        if found.is_none() || !collection.ready {
+            self.make_collection(collection, schema).await?;
+            return Ok(PrepareChange::Created);
+        }
+        if collection.is_unfinished() {
+            self.change_indexes(collection, schema).await?;
+            return Ok(PrepareChange::Updated);
+        }
+        Ok(if changed { PrepareChange::Updated } else { PrepareChange::Unchanged })
+    }
+
+    /// Makes the table of a collection with all of its indexes.
+    async fn make_collection(
+        &self,
+        collection: &CollectionDefinition,
+        schema: &CollectionSchema,
+    ) -> Result<()> {
+        let layout = collection.layout(&self.settings.table_prefix, &schema.collection)?;
+        self.create_table(&layout.table, layout.id_name(), &layout.indexes).await?;
+        // One that an earlier run made may be of an earlier schema.
+        self.make_indexes(&layout).await?;
+        self.finish(schema).await
+    }
+
+    /// Makes the indexes that the table lacks.
+    async fn make_indexes(&self, layout: &Layout) -> Result<()> {
+        for index in layout.indexes.iter().filter(|index| !index.ready) {
+            let found = self.describe("prepare", &layout.table).await?;
+            if !found.is_some_and(|found| has_index(&found, &index.name)) {
+                self.create_index(&layout.table, index).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that everything is as the schema wants it.
+    async fn finish(&self, schema: &CollectionSchema) -> Result<()> {
+        self.change_definition("prepare", |definition| {
+            if let Some(known) = definition.collections.get_mut(&schema.collection) {
+                known.ready = true;
+                known.finish();
+            }
+            Ok(())
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Builds and drops indexes of a collection that may be filled.
+    async fn change_indexes(
+        &self,
+        collection: &CollectionDefinition,
+        schema: &CollectionSchema,
+    ) -> Result<()> {
+        let layout = collection.layout(&self.settings.table_prefix, &schema.collection)?;
+        tokio::time::sleep(LEASE + MARGIN).await;
+        if layout.indexes.iter().any(|index| !index.ready) {
+            self.fill_indexes(&layout).await?;
+            self.make_indexes(&layout).await?;
+            self.fill_indexes(&layout).await?;
+        }
+        for index in collection.indexes.iter().filter(|i| i.state == IndexState::Dropping) {
+            let found = self.describe("prepare", &layout.table).await?;
+            if found.is_some_and(|found| has_index(&found, &index.name)) {
+                self.drop_index(&layout.table, &index.name).await?;
+            }
+        }
+        self.finish(schema).await
+    }
+
+    /// Gives every live item of an older generation its derived strings.
+    async fn fill_indexes(&self, layout: &Layout) -> Result<()> {
+        let table = Table { layout: layout.clone(), floor: 0, read_at: Instant::now() };
+        let page = ScanPage {
+            kept: Kept::Live,
+            segment: Segment::ALL,
+            strong: true,
+            most: None,
+            count_only: false,
+        };
+        let mut start = None;
+        loop {
+            let answer = self.scan_page("prepare", &table, page, start.as_ref()).await?;
+            let mut old = Vec::new();
+            for item in answer.items.unwrap_or_default() {
+                if item::generation(&item) < layout.generation
+                    && let Some(Record::Live(entity)) = record_of(layout, &item)?
+                {
+                    old.push(entity);
+                }
+            }
+            let filled = stream::iter(old.into_iter().map(|entity| self.fill_one(layout, entity)));
+            filled.buffer_unordered(REQUESTS_AT_ONCE).try_collect::<()>().await?;
+            match answer.last_evaluated_key {
+                Some(key) => start = Some(key),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Sets the derived strings of an entity that is still of this version; a
+    /// newer one has them from its writer.
+    pub(crate) async fn fill_one(&self, layout: &Layout, entity: Entity) -> Result<()> {
+        check_size("prepare", layout, &entity.id, &entity.document)?;
+        let mut terms = Terms::default();
+        let mut sets = Vec::new();
+        let derived = index_attributes(layout, &entity.id, &entity.document);
+        let derived = derived.into_iter().map(|(name, value)| (name, text(value)));
+        for (name, value) in derived.chain([(GENERATION.to_owned(), number(layout.generation))]) {
+            sets.push(format!("{} = {}", terms.name(&name), terms.value(value)));
+        }
+        let condition = format!(
+            "attribute_exists({}) AND {} = {} AND {}",
+            terms.name(CREATED),
+            terms.name(VERSION),
+            terms.value(number(entity.version)),
+            terms.knows_indexes(layout.generation)
+        );
+        let update = format!("SET {}", sets.join(", "));
+        let scene = self.repeatable("prepare", &layout.table);
+        patiently(self.patience, || async {
+            let request = self
+                .client
+                .update_item()
+                .table_name(&layout.table)
+                .set_key(Some(item::key(layout, &entity.id)))
+                .update_expression(&update)
+                .condition_expression(&condition)
+                .set_expression_attribute_names(terms.names())
+                .set_expression_attribute_values(terms.values());
+            match request.send().await {
+                Ok(_) => Ok(()),
+                Err(error) => match error.as_service_error() {
+                    Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                    _ => Err(scene.failure(&error)),
+                },
+            }
+        })
+        .await
+    }
+}
+
+/// Takes over the schema; whether it changed anything.
+fn adopt(known: &mut CollectionDefinition, schema: &CollectionSchema) -> Result<bool> {
+    if known.id_field != schema.id_name() {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            "prepare",
+            "the collection was prepared with another id field",
+        )
+        .with("collection", &schema.collection)
+        .with("prepared", &known.id_field)
+        .with("declared", schema.id_name())
+        .hint("the id field is the key of the table; migrate into a store of another prefix"));
+    }
+    Ok(known.adopt(schema))
+}
+
+/// Refuses what DynamoDB cannot hold, before anything is made.
+fn check_schema(schema: &CollectionSchema) -> Result<()> {
+    match id_name_conflict(schema.id_name(), &Index::of_schema(schema)) {
+        None => Ok(()),
+        Some(why) => Err(Error::new(ErrorKind::Unsupported, "prepare", why)
+            .with("collection", &schema.collection)
+            .with("id field", schema.id_name())),
+    }
+}

@@ -1,0 +1,374 @@
+//! Queries and counts: by the index that fits, else by a scan. What DynamoDB
+//! returns is always filtered again on the document.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::operation::query::QueryOutput;
+use repo_core::{
+    CollectionName, Consistency, Cursor, Direction, Entity, EntityId, Filter, MAX_PAGE_SIZE, Page,
+    Plan, Position, Query, Record, Result, Segment, Selector,
+};
+
+use crate::catalog::Table;
+use crate::indexing::{IndexPlace, value_text};
+use crate::item::{Item, record_of, text};
+use crate::layout::{Index, Layout};
+use crate::native::{Native, index_start, not_a_position, scan_start};
+use crate::plan::{IndexPlan, choose};
+use crate::retry::patiently;
+use crate::scan::{Kept, ScanPage};
+use crate::shared::Shared;
+use crate::single::Terms;
+
+/// Where to read on, and how much to look at in a request.
+#[derive(Debug, Default)]
+struct Read {
+    start: Option<Item>,
+    most: Option<usize>,
+}
+
+impl Shared {
+    fn is_strong(&self, consistency: Consistency) -> bool {
+        consistency == Consistency::Strong || self.settings.consistent_reads
+    }
+
+    /// One page.
+    pub(crate) async fn query(
+        &self,
+        table: &Table,
+        collection: &CollectionName,
+        query: &Query,
+    ) -> Result<Page> {
+        let layout = &table.layout;
+        let strong = self.is_strong(query.consistency());
+        let position = query.cursor().map(|c| c.position_in(collection, query)).transpose()?;
+        let plan = choose(layout, query.filter(), query.order()).filter(|_| !strong);
+        match (position, plan) {
+            (Some(Position::Native(text)), plan) => match Native::parse(text)? {
+                Native::Scan(id) => {
+                    let start = Some(scan_start(layout, &id));
+                    self.scan_query(table, collection, query, strong, start).await
+                }
+                Native::Index { name, hash, range, id } => {
+                    let after = (IndexPlace { hash, range }, id);
+                    self.go_on(table, collection, query, plan, &name, after).await
+                }
+            },
+            (position, Some(mut plan)) => {
+                if let Some(Position::Ordered { key, .. }) = position {
+                    plan.start_at(key);
+                }
+                self.index_query(table, collection, query, &plan, None).await
+            }
+            (_, None) => self.scan_query(table, collection, query, strong, None).await,
+        }
+    }
+
+    /// The next page of a query whose pages come in the order of an index.
+    async fn go_on(
+        &self,
+        table: &Table,
+        collection: &CollectionName,
+        query: &Query,
+        plan: Option<IndexPlan<'_>>,
+        name: &str,
+        after: (IndexPlace, EntityId),
+    ) -> Result<Page> {
+        match plan.filter(|plan| plan.index.name == name) {
+            Some(plan) => self.index_query(table, collection, query, &plan, Some(after)).await,
+            None => {
+                let index = table.layout.indexes.iter().find(|index| index.name == name);
+                let index = index.ok_or_else(not_a_position)?;
+                self.scan_in_index_order(table, collection, query, index, after).await
+            }
+        }
+    }
+
+    /// By reading the whole table.
+    async fn scan_query(
+        &self,
+        table: &Table,
+        collection: &CollectionName,
+        query: &Query,
+        strong: bool,
+        start: Option<Item>,
+    ) -> Result<Page> {
+        let mut selector = Selector::new(collection, query)?;
+        // Without filter and order no more is read than the page holds.
+        let exact = query.order().is_none() && query.filter().is_all();
+        let most = exact.then_some(query.page_size().min(MAX_PAGE_SIZE) + 1);
+        self.scan_live(table, strong, Read { start, most }, |entity| Ok(selector.offer(entity)))
+            .await?;
+        Ok(selector.finish(Plan::Scan, |last| Native::Scan(last.id.clone()).to_text()))
+    }
+
+    /// A strong page in the order of an index, which cannot be read so.
+    async fn scan_in_index_order(
+        &self,
+        table: &Table,
+        collection: &CollectionName,
+        query: &Query,
+        index: &Index,
+        after: (IndexPlace, EntityId),
+    ) -> Result<Page> {
+        let most = query.page_size();
+        let mut kept: BTreeMap<(IndexPlace, EntityId), Entity> = BTreeMap::new();
+        self.scan_live(table, true, Read::default(), |entity| {
+            let place = (index.place(&entity.id, &entity.document), entity.id.clone());
+            if place > after && query.filter().matches(&entity.document) {
+                kept.insert(place, entity);
+                if kept.len() > most + 1 {
+                    kept.pop_last();
+                }
+            }
+            Ok(true)
+        })
+        .await?;
+        let more = kept.len() > most;
+        if more {
+            kept.pop_last();
+        }
+        let position = kept.last_key_value().filter(|_| more).map(|((place, id), _)| {
+            Position::Native(Native::behind(index, place.clone(), id).to_text())
+        });
+        Ok(Page {
+            next: position.map(|position| Cursor::new(collection, query, position)),
+            entities: kept.into_values().collect(),
+            plan: Plan::Scan,
+        })
+    }
+
+    /// Hands every live entity of a table to `take`, until it wants no more.
+    async fn scan_live(
+        &self,
+        table: &Table,
+        strong: bool,
+        read: Read,
+        mut take: impl FnMut(Entity) -> Result<bool>,
+    ) -> Result<()> {
+        let page = ScanPage {
+            kept: Kept::Live,
+            segment: Segment::ALL,
+            strong,
+            most: read.most,
+            count_only: false,
+        };
+        let mut start = read.start;
+        loop {
+            self.check_open("query")?;
+            let answer = self.scan_page("query", table, page, start.as_ref()).await?;
+            for item in answer.items.unwrap_or_default() {
+                if let Some(Record::Live(entity)) = record_of(&table.layout, &item)?
+                    && !take(entity)?
+                {
+                    return Ok(());
+                }
+            }
+            match answer.last_evaluated_key {
+                Some(key) => start = Some(key),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// By an index.
+    async fn index_query(
+        &self,
+        table: &Table,
+        collection: &CollectionName,
+        query: &Query,
+        plan: &IndexPlan<'_>,
+        after: Option<(IndexPlace, EntityId)>,
+    ) -> Result<Page> {
+        let mut selector = Selector::new(collection, query)?;
+        let mut enough = Enough::new(collection, plan, query)?;
+        // Where the index gives the order, a page of it is most of the answer.
+        let short = query.order().is_none() || plan.ordered.is_some();
+        let most = short.then_some(query.page_size() + 1);
+        self.read_index(table, plan, after, most, |entity| {
+            let matches = query.filter().matches(&entity.document);
+            if matches && enough.reached(&entity) {
+                return Ok(false);
+            }
+            Ok(!matches || selector.keep(entity))
+        })
+        .await?;
+        let index = plan.index;
+        Ok(selector.finish(Plan::Index { name: index.name.clone() }, |last| {
+            Native::behind(index, index.place(&last.id, &last.document), &last.id).to_text()
+        }))
+    }
+
+    /// Hands every live entity of an index plan to `take`, until it wants no
+    /// more.
+    async fn read_index(
+        &self,
+        table: &Table,
+        plan: &IndexPlan<'_>,
+        after: Option<(IndexPlace, EntityId)>,
+        most: Option<usize>,
+        mut take: impl FnMut(Entity) -> Result<bool>,
+    ) -> Result<()> {
+        if plan.bounds.is_empty() {
+            return Ok(());
+        }
+        for hash in &plan.hashes {
+            let mut start = match &after {
+                Some((place, _)) if *hash < place.hash => continue,
+                Some((place, id)) if *hash == place.hash => {
+                    Some(index_start(&table.layout, plan.index, place, id))
+                }
+                _ => None,
+            };
+            loop {
+                self.check_open("query")?;
+                let read = Read { start, most };
+                let answer = self.index_page(&table.layout, plan, hash, read).await?;
+                for item in answer.items.unwrap_or_default() {
+                    if let Some(Record::Live(entity)) = record_of(&table.layout, &item)?
+                        && !take(entity)?
+                    {
+                        return Ok(());
+                    }
+                }
+                start = answer.last_evaluated_key;
+                if start.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One request to an index.
+    async fn index_page(
+        &self,
+        layout: &Layout,
+        plan: &IndexPlan<'_>,
+        hash: &str,
+        read: Read,
+    ) -> Result<QueryOutput> {
+        let mut terms = Terms::default();
+        let (name, value) = (terms.name(&plan.index.hash), terms.value(text(hash)));
+        let mut condition = format!("{name} = {value}");
+        let range = |terms: &mut Terms| terms.name(&plan.index.range);
+        match (&plan.bounds.low, &plan.bounds.high) {
+            (None, None) => {}
+            (Some(low), None) => {
+                let low = terms.value(text(low));
+                condition.push_str(&format!(" AND {} >= {low}", range(&mut terms)));
+            }
+            (None, Some(high)) => {
+                let high = terms.value(text(high));
+                condition.push_str(&format!(" AND {} <= {high}", range(&mut terms)));
+            }
+            (Some(low), Some(high)) => {
+                let (low, high) = (terms.value(text(low)), terms.value(text(high)));
+                let range = range(&mut terms);
+                condition.push_str(&format!(" AND {range} BETWEEN {low} AND {high}"));
+            }
+        }
+        let scene = self.repeatable("query", &layout.table);
+        patiently(self.patience, || async {
+            let request = self
+                .client
+                .query()
+                .table_name(&layout.table)
+                .index_name(&plan.index.name)
+                .key_condition_expression(&condition)
+                .set_expression_attribute_names(terms.names())
+                .set_expression_attribute_values(terms.values())
+                .scan_index_forward(plan.ordered != Some(Direction::Descending))
+                .set_limit(read.most.and_then(|most| i32::try_from(most).ok()))
+                .set_exclusive_start_key(read.start.clone());
+            request.send().await.map_err(|error| scene.failure(&error))
+        })
+        .await
+    }
+
+    /// How many live entities match.
+    pub(crate) async fn count(
+        &self,
+        table: &Table,
+        filter: &Filter,
+        consistency: Consistency,
+    ) -> Result<u64> {
+        let strong = self.is_strong(consistency);
+        if filter.is_all() {
+            return self.count_all(table, strong).await;
+        }
+        let mut found = 0;
+        let mut count = |entity: Entity| {
+            found += u64::from(filter.matches(&entity.document));
+            Ok(true)
+        };
+        match choose(&table.layout, filter, None).filter(|_| !strong) {
+            Some(plan) => self.read_index(table, &plan, None, None, count).await?,
+            None => self.scan_live(table, strong, Read::default(), &mut count).await?,
+        }
+        Ok(found)
+    }
+
+    /// How many live entities there are, without their documents.
+    async fn count_all(&self, table: &Table, strong: bool) -> Result<u64> {
+        let page = ScanPage {
+            kept: Kept::Live,
+            segment: Segment::ALL,
+            strong,
+            most: None,
+            count_only: true,
+        };
+        let (mut found, mut start) = (0, None);
+        loop {
+            self.check_open("count")?;
+            let answer = self.scan_page("count", table, page, start.as_ref()).await?;
+            found += u64::try_from(answer.count).unwrap_or(0);
+            match answer.last_evaluated_key {
+                Some(key) => start = Some(key),
+                None => return Ok(found),
+            }
+        }
+    }
+}
+
+/// When an ordered query needs no more of an index that gives the order: once
+/// more than a page was found beyond the cursor, and all that tie with the
+/// last of it. Ties of the index are more than those of the order: its sort
+/// keys are cut, and ids stand behind them in the same direction.
+struct Enough<'q> {
+    query: &'q Query,
+    ordered: bool,
+    /// Only what differs from this is surely beyond the cursor.
+    cursor: Option<String>,
+    found: usize,
+    last: Option<String>,
+}
+
+impl<'q> Enough<'q> {
+    fn new(collection: &CollectionName, plan: &IndexPlan<'_>, query: &'q Query) -> Result<Self> {
+        let mut cursor = None;
+        if plan.ordered.is_some()
+            && let Some(position) = query.cursor()
+            && let Position::Ordered { key, .. } = position.position_in(collection, query)?
+        {
+            cursor = crate::indexing::value_text_of_key(key);
+        }
+        Ok(Self { query, ordered: plan.ordered.is_some(), cursor, found: 0, last: None })
+    }
+
+    /// Whether this candidate and all behind it are not wanted any more.
+    fn reached(&mut self, entity: &Entity) -> bool {
+        let Some(order) = self.query.order().filter(|_| self.ordered) else { return false };
+        let place = value_text(entity.document.get(&order.path).as_ref());
+        if let Some(last) = &self.last {
+            return place != *last;
+        }
+        if self.cursor.as_ref() != Some(&place) {
+            self.found += 1;
+            if self.found > self.query.page_size() {
+                self.last = Some(place);
+            }
+        }
+        false
+    }
+}

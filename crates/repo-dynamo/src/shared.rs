@@ -1,0 +1,88 @@
+//! What every part of the strategy works with: the client, the options, and
+//! the open or closed state of this handle.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use repo_core::{CollectionName, Error, ErrorKind, OpenOptions, Result, not_prepared};
+
+use crate::catalog::Cache;
+use crate::config::DynamoSettings;
+use crate::errors::{Effect, Scene};
+use crate::layout::store_table_name;
+
+/// One handle on one store.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) client: Client,
+    pub(crate) settings: DynamoSettings,
+    pub(crate) options: OpenOptions,
+    pub(crate) location: String,
+    /// The store's own table.
+    pub(crate) store_table: String,
+    /// How long throttled requests are tried again.
+    pub(crate) patience: Duration,
+    pub(crate) cache: Cache,
+    closed: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        client: Client,
+        settings: DynamoSettings,
+        location: String,
+        options: OpenOptions,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            client,
+            store_table: store_table_name(&settings.table_prefix),
+            settings,
+            options,
+            location,
+            patience,
+            cache: Cache::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn check_open(&self, operation: &'static str) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Unavailable, operation, "the store is closed")
+                .with("store", &self.location));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_writable(&self, operation: &'static str) -> Result<()> {
+        self.check_open(operation)?;
+        if self.options.read_only {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                operation,
+                "the store is open for reading only",
+            )
+            .with("store", &self.location));
+        }
+        Ok(())
+    }
+
+    /// A request that reads, or that may be made twice.
+    pub(crate) fn repeatable<'a>(&'a self, operation: &'static str, table: &'a str) -> Scene<'a> {
+        Scene { operation, store: &self.location, table, effect: Effect::Repeatable }
+    }
+
+    /// A request that must not be made twice.
+    pub(crate) fn once<'a>(&'a self, operation: &'static str, table: &'a str) -> Scene<'a> {
+        Scene { operation, store: &self.location, table, effect: Effect::Once }
+    }
+
+    pub(crate) fn unknown(&self, operation: &'static str, collection: &CollectionName) -> Error {
+        not_prepared(operation, collection, &self.location)
+    }
+}

@@ -1,0 +1,38 @@
+//! The store's own record: reading and changing it.
+
+use repo_core::{Result, StoreRecord, StoreUpdate, check_migration};
+
+use crate::shared::Shared;
+
+impl Shared {
+    pub(crate) async fn store_record(&self) -> Result<StoreRecord> {
+        let operation = "read the store's record";
+        self.check_open(operation)?;
+        let found = self.read_definition(operation).await?;
+        Ok(found.map(|found| found.definition).unwrap_or_default().to_record())
+    }
+
+    pub(crate) async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
+        let operation = "update the store's record";
+        self.check_writable(operation)?;
+        if let StoreUpdate::RaiseFloor { collection, .. } = &update {
+            self.fresh_table(operation, collection).await?;
+        }
+        let definition = self
+            .change_definition(operation, |definition| match &update {
+                StoreUpdate::RaiseFloor { collection, floor } => {
+                    let found = definition.collections.get_mut(collection);
+                    let found = found.ok_or_else(|| self.unknown(operation, collection))?;
+                    found.floor = found.floor.max(*floor);
+                    Ok(())
+                }
+                StoreUpdate::Migration { expected, state } => {
+                    check_migration(definition.migration.as_ref(), expected.as_deref())?;
+                    definition.migration.clone_from(state);
+                    Ok(())
+                }
+            })
+            .await?;
+        Ok(definition.to_record())
+    }
+}

@@ -1,0 +1,215 @@
+//! [`StorageStrategy`] over the tables of one prefix.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use repo_core::{
+    Applied, Capabilities, CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES,
+    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, OpenOptions, Page, Prepared, Purged,
+    Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
+    Timestamp, Write, Written, check_distinct_keys,
+};
+
+use crate::client;
+use crate::commit::{MAX_COMMIT_BYTES, MAX_COMMIT_KEYS};
+use crate::config::DynamoSettings;
+use crate::layout::table_name;
+use crate::retry::PATIENCE;
+use crate::scan;
+use crate::shared::Shared;
+use crate::tables::is_active;
+
+/// Most segments of a scan that we offer; DynamoDB allows a million.
+const MAX_SCAN_SEGMENTS: usize = 1_024;
+
+/// Records in DynamoDB.
+#[derive(Debug)]
+pub struct DynamoStrategy {
+    shared: Arc<Shared>,
+    capabilities: Capabilities,
+}
+
+impl Shared {
+    /// Most bytes of a document: never more than an item holds.
+    pub(crate) fn max_entity_bytes(&self) -> usize {
+        self.options.max_entity_bytes.min(DEFAULT_MAX_ENTITY_BYTES)
+    }
+}
+
+impl DynamoStrategy {
+    /// Opens the store; region and credentials that the settings do not name
+    /// come from AWS's default chain.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` without a region; `PermissionDenied` without accepted
+    /// credentials; `Unavailable` when DynamoDB cannot be reached; `NotFound`
+    /// when opened read-only and there is no store; `Conflict` when the
+    /// store's own table is somebody else's; `Unsupported` for a newer layout.
+    pub async fn open(settings: DynamoSettings, options: OpenOptions) -> Result<Self> {
+        let config = client::load(&settings).await;
+        Self::open_with(&config, settings, options).await
+    }
+
+    /// Opens the store with an AWS configuration made elsewhere: its own
+    /// credentials, HTTP client or endpoint. Of the settings `region`,
+    /// `profile` and `endpoint_url` have no effect then.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(
+        config: &SdkConfig,
+        settings: DynamoSettings,
+        options: OpenOptions,
+    ) -> Result<Self> {
+        Self::open_patiently(config, settings, options, PATIENCE).await
+    }
+
+    /// As [`open_with`](Self::open_with), with another patience for throttled
+    /// requests.
+    pub(crate) async fn open_patiently(
+        config: &SdkConfig,
+        settings: DynamoSettings,
+        options: OpenOptions,
+        patience: Duration,
+    ) -> Result<Self> {
+        let client = client::connect(config).await.map_err(|error| match &settings.profile {
+            Some(profile) => error.with("profile", profile),
+            None => error,
+        })?;
+        let location = client::location(&settings, config);
+        let shared = Shared::new(client, settings, location, options, patience);
+        let found = shared.read_definition("open").await?;
+        if found.is_none() && shared.options.read_only {
+            return Err(Error::new(ErrorKind::NotFound, "open", "there is no store")
+                .with("store", &shared.location)
+                .with("table", &shared.store_table)
+                .hint("check table_prefix and region; a store is made with `repoctl init`"));
+        }
+        let capabilities = Capabilities {
+            max_commit_keys: Some(MAX_COMMIT_KEYS),
+            max_commit_bytes: Some(MAX_COMMIT_BYTES),
+            max_entity_bytes: shared.max_entity_bytes(),
+            durable: true,
+            multi_process: true,
+            max_scan_segments: MAX_SCAN_SEGMENTS,
+            indexes: true,
+            read_only: shared.options.read_only,
+            changes: false,
+            fence: false,
+        };
+        Ok(Self { shared: Arc::new(shared), capabilities })
+    }
+}
+
+#[async_trait]
+impl StorageStrategy for DynamoStrategy {
+    fn location(&self) -> &str {
+        &self.shared.location
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.shared.prepare(schemas).await
+    }
+
+    async fn collections(&self) -> Result<Vec<CollectionName>> {
+        self.shared.check_open("collections")?;
+        let found = self.shared.read_definition("collections").await?;
+        let record = found.map(|found| found.definition.to_record()).unwrap_or_default();
+        Ok(record.collections.into_keys().collect())
+    }
+
+    async fn get_many(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>> {
+        let table = self.shared.table("get", collection).await?;
+        self.shared.get_many(&table, ids).await
+    }
+
+    async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        let table = self.shared.table("query", collection).await?;
+        self.shared.query(&table, collection, query).await
+    }
+
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: &Filter,
+        consistency: Consistency,
+    ) -> Result<u64> {
+        let table = self.shared.table("count", collection).await?;
+        self.shared.count(&table, filter, consistency).await
+    }
+
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        options: ScanOptions,
+    ) -> Result<RecordStream> {
+        let table = self.shared.table("scan", collection).await?;
+        Ok(scan::stream(Arc::clone(&self.shared), table, options))
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        check_distinct_keys(&writes)?;
+        self.shared.check_writable("commit")?;
+        self.shared.commit(&writes).await
+    }
+
+    async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
+        self.shared.check_writable("apply")?;
+        self.shared.apply(records).await
+    }
+
+    async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
+        self.shared.check_writable("purge")?;
+        self.shared.purge(collection, older_than).await
+    }
+
+    async fn store_record(&self) -> Result<StoreRecord> {
+        self.shared.store_record().await
+    }
+
+    async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
+        self.shared.update_store_record(update).await
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        self.shared.check_open("checkpoint")
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.shared.check_open("health")?;
+        let found = self.shared.read_definition("health").await?;
+        let ok = found.is_some();
+        let what = if ok { "is reached" } else { "holds no store; make it with `repoctl init`" };
+        let detail = format!("{} {what}", self.shared.location);
+        let mut checks = vec![HealthCheck { name: "store", ok, detail }];
+        let record = found.map(|found| found.definition.to_record()).unwrap_or_default();
+        let prefix = &self.shared.settings.table_prefix;
+        for name in record.collections.keys() {
+            let table = table_name(prefix, name);
+            let found = self.shared.describe("health", &table).await?;
+            let ok = found.as_ref().is_some_and(is_active);
+            let detail = match found {
+                None => format!("{table} is missing"),
+                Some(_) if ok => format!("{table} and its indexes are active"),
+                Some(_) => format!("{table} or one of its indexes is not active"),
+            };
+            checks.push(HealthCheck { name: "table", ok, detail });
+        }
+        Ok(Health { checks })
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.shared.close();
+        Ok(())
+    }
+}

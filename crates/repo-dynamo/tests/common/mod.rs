@@ -1,0 +1,95 @@
+//! A place in DynamoDB Local for each test.
+#![allow(dead_code)]
+
+pub(crate) mod proxy;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::Client;
+use repo_core::{OpenOptions, Result, StorageStrategy};
+use repo_dynamo::{DynamoSettings, DynamoStrategy};
+use repo_testkit::Place;
+
+/// The address of the test server.
+///
+/// # Panics
+/// Without one: a missing server fails the tests.
+pub(crate) fn server() -> String {
+    std::env::var("REPO_TEST_DYNAMODB_URL").unwrap_or_else(|_| {
+        panic!(
+            "REPO_TEST_DYNAMODB_URL is not set: start DynamoDB Local with \
+             `scripts/services up` and take its address from `scripts/services env`"
+        )
+    })
+}
+
+/// An AWS configuration for an endpoint, with credentials that mean nothing.
+pub(crate) fn config(endpoint: &str) -> SdkConfig {
+    let credentials = Credentials::for_tests();
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("eu-central-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
+}
+
+/// Tables of a prefix of their own, removed on drop.
+pub(crate) struct DynamoPlace {
+    pub(crate) prefix: String,
+    pub(crate) config: SdkConfig,
+}
+
+impl DynamoPlace {
+    pub(crate) fn new() -> Self {
+        let prefix = format!("t{:016x}", fastrand::u64(..));
+        Self { prefix, config: config(&server()) }
+    }
+
+    pub(crate) fn settings(&self) -> DynamoSettings {
+        DynamoSettings { table_prefix: self.prefix.clone(), ..DynamoSettings::default() }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.config)
+    }
+
+    pub(crate) fn table(&self, collection: &str) -> String {
+        format!("{}_{collection}", self.prefix)
+    }
+
+    pub(crate) async fn open_as(&self, settings: DynamoSettings) -> Result<DynamoStrategy> {
+        DynamoStrategy::open_with(&self.config, settings, OpenOptions::default()).await
+    }
+}
+
+#[async_trait]
+impl Place for DynamoPlace {
+    async fn open(&self, options: OpenOptions) -> Result<Arc<dyn StorageStrategy>> {
+        let store = DynamoStrategy::open_with(&self.config, self.settings(), options).await?;
+        Ok(Arc::new(store))
+    }
+}
+
+impl Drop for DynamoPlace {
+    fn drop(&mut self) {
+        let (client, prefix) = (self.client(), self.prefix.clone());
+        // A runtime cannot be blocked from within, so on a thread of its own.
+        let removal = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(remove_tables(&client, &prefix));
+        });
+        drop(removal.join());
+    }
+}
+
+/// Removes the tables of a prefix. Best effort: the server keeps nothing.
+async fn remove_tables(client: &Client, prefix: &str) {
+    for name in ["_store", "items", "notes", "things", "machines", "templates", "requests"] {
+        let _ = client.delete_table().table_name(format!("{prefix}_{name}")).send().await;
+    }
+}

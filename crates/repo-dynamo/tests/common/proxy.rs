@@ -1,0 +1,143 @@
+//! A loopback server between client and DynamoDB that counts requests, answers
+//! some itself, and breaks connections.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What happens to one request.
+#[allow(dead_code)]
+pub(crate) enum Fate {
+    /// The real server answers.
+    Forward,
+    /// This status and JSON text are the answer.
+    Answer(u16, String),
+    /// The real server answers, after a while.
+    Delay(std::time::Duration),
+    /// The connection is closed without the request being passed on.
+    Break,
+    /// The real server answers, but the connection is closed before the answer
+    /// is passed back.
+    Lose,
+}
+
+/// Decides by the operation (`UpdateItem`), how many of it there were before,
+/// and the body.
+type Decide = dyn Fn(&str, usize, &str) -> Fate + Send + Sync;
+
+/// One request that was seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) operation: String,
+    pub(crate) body: String,
+}
+
+/// A running proxy; it ends with the runtime of its test.
+pub(crate) struct Proxy {
+    pub(crate) url: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Proxy {
+    /// A proxy before `server`, an address such as `http://127.0.0.1:8000`.
+    pub(crate) async fn start(
+        server: &str,
+        decide: impl Fn(&str, usize, &str) -> Fate + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (server, decide): (String, Arc<Decide>) =
+            (server.trim_start_matches("http://").to_owned(), Arc::new(decide));
+        let log = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (server, decide, log) = (server.clone(), Arc::clone(&decide), Arc::clone(&log));
+                tokio::spawn(async move { serve(client, &server, &*decide, &log).await });
+            }
+        });
+        Self { url, seen }
+    }
+
+    /// The operations since the last call.
+    pub(crate) fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+
+    /// The names of the operations since the last call.
+    pub(crate) fn operations(&self) -> Vec<String> {
+        self.take().into_iter().map(|seen| seen.operation).collect()
+    }
+}
+
+/// Serves one connection, request after request.
+async fn serve(mut client: TcpStream, server: &str, decide: &Decide, log: &Mutex<Vec<Seen>>) {
+    while let Some((head, body)) = read_message(&mut client).await {
+        let operation = header(&head, "x-amz-target")
+            .and_then(|target| target.rsplit('.').next().map(str::to_owned))
+            .unwrap_or_default();
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let before = {
+            let mut log = log.lock().unwrap();
+            log.push(Seen { operation: operation.clone(), body: text.clone() });
+            log.iter().filter(|seen| seen.operation == operation).count() - 1
+        };
+        match decide(&operation, before, &text) {
+            Fate::Break => return,
+            Fate::Answer(status, json) => {
+                let answer = format!(
+                    "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\n\
+                     content-length: {}\r\n\r\n{json}",
+                    json.len()
+                );
+                client.write_all(answer.as_bytes()).await.unwrap();
+            }
+            fate => {
+                if let Fate::Delay(pause) = fate {
+                    tokio::time::sleep(pause).await;
+                }
+                let mut upstream = TcpStream::connect(server).await.unwrap();
+                upstream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+                let Some((head, body)) = read_message(&mut upstream).await else { return };
+                if matches!(fate, Fate::Lose) {
+                    return;
+                }
+                client.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+            }
+        }
+    }
+}
+
+/// Head and body of one HTTP/1.1 message with a length.
+async fn read_message(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut byte = [0];
+    while !bytes.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte).await.ok()? == 0 {
+            return None;
+        }
+        bytes.push(byte[0]);
+    }
+    let head = String::from_utf8(bytes).ok()?;
+    let length = header(&head, "content-length")?.parse().ok()?;
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some((head, body))
+}
+
+fn header(head: &str, name: &str) -> Option<String> {
+    head.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
+}
+
+/// The answer that DynamoDB gives for an error.
+pub(crate) fn error(status: u16, code: &str, message: &str) -> Fate {
+    let json = serde_json::json!({
+        "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"),
+        "message": message,
+    });
+    Fate::Answer(status, json.to_string())
+}
