@@ -2,7 +2,7 @@
 //! reader.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use repo_core::{EntityId, Error, ErrorKind, Result, Segment};
 use rusqlite::config::DbConfig;
@@ -10,6 +10,9 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::errors;
+
+/// Pause between two attempts to open a database that is busy.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(2);
 
 /// Statements kept prepared by each connection.
 const STATEMENT_CACHE: usize = 128;
@@ -53,6 +56,25 @@ impl Stamp {
 /// written), nobody is writing now, and the file is read as it stands. That
 /// holds for one read: another user may be allowed to write there.
 pub(super) fn open_reader(file: &Path, busy: Duration) -> Result<Reader> {
+    patiently(busy, || try_open_reader(file, busy))
+}
+
+/// Tries again while the database is busy, for as long as a lock is waited for.
+/// SQLite itself does not wait while another connection turns the log on, which
+/// the first ones to open a new database do at the same time. Blocks.
+fn patiently<T>(busy: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == ErrorKind::Unavailable && started.elapsed() < busy => {
+                std::thread::sleep(BETWEEN_ATTEMPTS);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn try_open_reader(file: &Path, busy: Duration) -> Result<Reader> {
     let mut connection = open(file, OpenFlags::SQLITE_OPEN_READ_ONLY, busy)?;
     let mut as_it_stands = None;
     if let Err(source) = catalog_page(&connection) {
@@ -137,6 +159,10 @@ fn unchanging(file: &Path) -> PathBuf {
 
 /// The connection that writes. The file has to exist.
 pub(super) fn open_writer(file: &Path, busy: Duration) -> Result<Connection> {
+    patiently(busy, || try_open_writer(file, busy))
+}
+
+fn try_open_writer(file: &Path, busy: Duration) -> Result<Connection> {
     let connection = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE, busy)?;
     let failed = |source| errors::sqlite("open", file, source);
     // Changes nothing in a file that is in this mode already.
