@@ -16,6 +16,7 @@ mod fixture;
 pub mod generate;
 mod memory_place;
 mod place;
+pub mod servers;
 
 pub use fixture::{Fixture, Store};
 pub use memory_place::MemoryPlace;

@@ -20,19 +20,16 @@ use repo_core::{
     StorageStrategy as _, StorageStrategyExt as _, Timestamp, Version, Write, Written,
 };
 
+use repo_testkit::servers::{access_key, dynamodb as server};
+
 use crate::{DynamoSettings, DynamoStrategy};
 
 const SECRET: &str = "secretsecretsecret";
 const TOKEN: &str = "tokentokentoken";
 
-fn server() -> String {
-    std::env::var("REPO_TEST_DYNAMODB_URL").unwrap_or_else(|_| {
-        panic!("REPO_TEST_DYNAMODB_URL is not set: start DynamoDB Local with `scripts/services up`")
-    })
-}
-
 fn config(endpoint: &str) -> SdkConfig {
-    let credentials = Credentials::new("ANOTREAL", SECRET, Some(TOKEN.to_owned()), None, "a test");
+    let credentials =
+        Credentials::new(access_key(), SECRET, Some(TOKEN.to_owned()), None, "a test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-central-1"))

@@ -13,23 +13,11 @@ use aws_sdk_dynamodb::Client;
 use repo_core::{OpenOptions, Result, StorageStrategy};
 use repo_dynamo::{DynamoSettings, DynamoStrategy};
 use repo_testkit::Place;
-
-/// The address of the test server.
-///
-/// # Panics
-/// Without one: a missing server fails the tests.
-pub(crate) fn server() -> String {
-    std::env::var("REPO_TEST_DYNAMODB_URL").unwrap_or_else(|_| {
-        panic!(
-            "REPO_TEST_DYNAMODB_URL is not set: start DynamoDB Local with \
-             `scripts/services up` and take its address from `scripts/services env`"
-        )
-    })
-}
+use repo_testkit::servers::{access_key, dynamodb as server};
 
 /// An AWS configuration for an endpoint, with credentials that mean nothing.
 pub(crate) fn config(endpoint: &str) -> SdkConfig {
-    let credentials = Credentials::for_tests();
+    let credentials = Credentials::new(access_key(), "not a secret", None, None, "tests");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-central-1"))

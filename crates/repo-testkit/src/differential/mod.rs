@@ -5,9 +5,10 @@ mod answer;
 mod resolve;
 mod run;
 
-pub use run::run;
+pub use run::{PARTS, run, run_part};
 
-/// Makes a test `$name` that compares a strategy with the memory strategy.
+/// Makes tests that compare a strategy with the memory strategy: a module
+/// `$name` with one test for each of the [`PARTS`], which run at the same time.
 ///
 /// `$place` is a closure that makes a fresh [`Place`](crate::Place):
 ///
@@ -15,16 +16,35 @@ pub use run::run;
 /// repo_testkit::differential!(like_the_reference, || async { JsonPlace::split() });
 /// ```
 ///
-/// About 2,000 operations by default; `REPO_TESTKIT_OPERATIONS` asks for more,
-/// `REPO_TESTKIT_SEED` for other ones. A failure is made as small as possible
-/// and printed as a history.
+/// Some 2,000 operations in sum by default; `REPO_TESTKIT_OPERATIONS` asks for
+/// more, `REPO_TESTKIT_SEED` for other ones. A failure is made as small as
+/// possible and printed as a history.
 #[macro_export]
 macro_rules! differential {
     ($(#[$attribute:meta])* $name:ident, $place:expr) => {
         $(#[$attribute])*
-        #[test]
-        fn $name() {
-            $crate::differential::run($place);
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn part_1() {
+                $crate::differential::run_part($place, 1);
+            }
+
+            #[test]
+            fn part_2() {
+                $crate::differential::run_part($place, 2);
+            }
+
+            #[test]
+            fn part_3() {
+                $crate::differential::run_part($place, 3);
+            }
+
+            #[test]
+            fn part_4() {
+                $crate::differential::run_part($place, 4);
+            }
         }
     };
 }

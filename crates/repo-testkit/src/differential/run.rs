@@ -1,5 +1,6 @@
 //! Runs histories on both stores, makes failures small and prints them.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::{Fixture, MemoryPlace, Place, Store};
 
 /// Most steps of one history; half of them on average.
 const LONGEST: usize = 80;
-const DEFAULT_OPERATIONS: usize = 2_000;
+const DEFAULT_OPERATIONS: u64 = 2_000;
 const DEFAULT_SEED: u64 = 1;
 
 /// A number from the environment.
@@ -25,7 +26,11 @@ fn setting(name: &str, default: u64) -> u64 {
     }
 }
 
-/// Compares the strategy of `place` with the memory strategy.
+/// The tests that [`differential!`](crate::differential!) makes.
+pub const PARTS: u64 = 4;
+
+/// Compares the strategy of `place` with the memory strategy, in all operations
+/// that the environment asks for.
 ///
 /// # Panics
 /// When they differ, with the shortest history found that shows it.
@@ -34,35 +39,69 @@ where
     P: Place + 'static,
     M: Future<Output = P>,
 {
-    let operations = setting("REPO_TESTKIT_OPERATIONS", DEFAULT_OPERATIONS as u64);
+    run_operations(place, setting("REPO_TESTKIT_OPERATIONS", DEFAULT_OPERATIONS), 0);
+}
+
+/// As [`run`], in one of [`PARTS`] equal parts of the operations, each with
+/// histories of its own.
+///
+/// # Panics
+/// When they differ, with the shortest history found that shows it.
+pub fn run_part<P, M>(place: impl Fn() -> M, part: u64)
+where
+    P: Place + 'static,
+    M: Future<Output = P>,
+{
+    let operations = setting("REPO_TESTKIT_OPERATIONS", DEFAULT_OPERATIONS);
+    run_operations(place, operations.div_ceil(PARTS), part);
+}
+
+fn run_operations<P, M>(place: impl Fn() -> M, operations: u64, part: u64)
+where
+    P: Place + 'static,
+    M: Future<Output = P>,
+{
     let seed = setting("REPO_TESTKIT_SEED", DEFAULT_SEED);
-    let per_history = (LONGEST / 2) as u64;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let made = Cell::new(0);
+    for nth in 0.. {
+        if made.get() >= operations {
+            break;
+        }
+        let outcome = runner([seed, part, nth]).run(&history(LONGEST), |history| {
+            let calls = runtime.block_on(async { compare(place().await, &history).await })?;
+            made.set(made.get() + calls);
+            Ok(())
+        });
+        match outcome {
+            Ok(()) => {}
+            Err(TestError::Fail(reason, history)) => {
+                panic!("with REPO_TESTKIT_SEED={seed}, {reason}\n{}", readable(&history))
+            }
+            Err(TestError::Abort(reason)) => panic!("the run was given up: {reason}"),
+        }
+    }
+}
+
+/// What makes one history, always the same for these numbers.
+fn runner(numbers: [u64; 3]) -> TestRunner {
     let config = Config {
-        cases: u32::try_from(operations.div_ceil(per_history)).unwrap_or(u32::MAX),
+        // The caller counts operations, not histories.
+        cases: 1,
         max_shrink_iters: 3_000,
         max_shrink_time: 60_000,
         failure_persistence: None,
         ..Config::default()
     };
     let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(config, random);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let outcome = runner.run(&history(LONGEST), |history| {
-        runtime.block_on(async { compare(place().await, &history).await })
-    });
-    match outcome {
-        Ok(()) => {}
-        Err(TestError::Fail(reason, history)) => {
-            panic!("with REPO_TESTKIT_SEED={seed}, {reason}\n{}", readable(&history))
-        }
-        Err(TestError::Abort(reason)) => panic!("the run was given up: {reason}"),
+    for (place, number) in bytes.chunks_exact_mut(8).zip(numbers) {
+        place.copy_from_slice(&number.to_le_bytes());
     }
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 
 /// The history, one step a line.
@@ -93,15 +132,20 @@ impl Both {
     }
 }
 
-/// Runs one history on both and compares each answer and the final state.
-async fn compare(place: impl Place + 'static, history: &[Operation]) -> Result<(), TestCaseError> {
+/// Runs one history on both and compares each answer and the final state; how
+/// many calls that were.
+async fn compare(place: impl Place + 'static, history: &[Operation]) -> Result<u64, TestCaseError> {
+    let mut calls = 0;
     let mut both = Both::new(place).await;
     let clock = Arc::clone(&both.reference.0.clock);
     for (at, operation) in history.iter().enumerate() {
         match operation {
             Operation::Wait(micros) => clock.advance(Duration::from_micros(*micros)),
             Operation::Reopen => both = both.reopen().await,
-            _ => step(&both, clock.as_ref(), at, operation).await?,
+            _ => {
+                step(&both, clock.as_ref(), at, operation).await?;
+                calls += 1;
+            }
         }
     }
     let expected = everything(&both.reference.1).await.map_err(unreadable)?;
@@ -110,7 +154,8 @@ async fn compare(place: impl Place + 'static, history: &[Operation]) -> Result<(
         let message = format!("the final states differ{}", difference(&expected, &found));
         return Err(TestCaseError::fail(message));
     }
-    both.tested.1.close().await.map_err(unreadable)
+    both.tested.1.close().await.map_err(unreadable)?;
+    Ok(calls)
 }
 
 type State = (Vec<Record>, Answer);

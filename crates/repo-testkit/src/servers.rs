@@ -1,0 +1,39 @@
+//! The servers that tests talk to, started by `scripts/services`.
+
+use std::sync::LazyLock;
+
+/// The address of the test server that `variable` names.
+///
+/// # Panics
+/// Without one: a missing server fails the tests.
+#[must_use]
+pub fn address(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| {
+        panic!(
+            "{variable} is not set: start the servers with `scripts/services up` and take their \
+             addresses with `eval \"$(scripts/services env)\"`"
+        )
+    })
+}
+
+/// The URL of DynamoDB Local.
+///
+/// # Panics
+/// Without one.
+#[must_use]
+pub fn dynamodb() -> String {
+    address("REPO_TEST_DYNAMODB_URL")
+}
+
+/// An AWS access key that means nothing, of this process alone. DynamoDB Local
+/// keeps a database with a thread of its own for each access key: so tests do
+/// not wait for each other, nor pay for each other's tables.
+#[must_use]
+pub fn access_key() -> &'static str {
+    static KEY: LazyLock<String> = LazyLock::new(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let nanos = since.map_or(0, |since| since.as_nanos());
+        format!("TEST{:X}X{nanos:X}", std::process::id())
+    });
+    &KEY
+}
