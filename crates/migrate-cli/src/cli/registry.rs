@@ -29,5 +29,7 @@ fn with_built_in(registry: Registry) -> Registry {
     let registry = registry.with(repo_json::JsonFactory);
     #[cfg(feature = "sql")]
     let registry = registry.with(repo_sql::SqlFactory).with(repo_sql::SqliteFactory);
+    #[cfg(feature = "dynamodb")]
+    let registry = registry.with(repo_dynamo::DynamoFactory);
     registry
 }

@@ -6,13 +6,19 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use repo_testkit::servers;
 use serde_json::{Value as Json, json};
 
-/// The stores that every behaviour is tried on.
-pub const STORES: [&str; 2] = ["json:data", "sqlite:data.db"];
+/// The stores that every behaviour is tried on. In each [`Place`] they are
+/// others: files in its folder, tables in its own part of the test server.
+pub const STORES: [&str; 3] = ["json:data", "sqlite:data.db", "dynamodb:data"];
 
 /// A temporary folder; the programs run in it.
-pub struct Place(tempfile::TempDir);
+pub struct Place {
+    folder: tempfile::TempDir,
+    /// DynamoDB Local has a database of its own for each.
+    aws_access_key: String,
+}
 
 /// What a program did.
 #[derive(Debug)]
@@ -24,11 +30,11 @@ pub struct Run {
 
 impl Place {
     pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { folder: tempfile::tempdir().unwrap(), aws_access_key: servers::new_access_key() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
@@ -41,7 +47,8 @@ impl Place {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// `repoctl`, not yet started, without any variable of ours.
+    /// A program, not yet started, without any variable of ours or of AWS but
+    /// those of the test server.
     pub fn command(&self, program: &str) -> Command {
         let path = match program {
             "repoctl" => env!("CARGO_BIN_EXE_repoctl"),
@@ -49,13 +56,30 @@ impl Place {
             other => panic!("no program {other}"),
         };
         let mut command = Command::new(path);
-        command.current_dir(self.0.path()).stdin(Stdio::null());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("REPO_") {
+            let text = name.to_string_lossy();
+            if text.starts_with("REPO_") || text.starts_with("AWS_") {
                 command.env_remove(name);
             }
         }
+        self.aws(&mut command);
         command
+    }
+
+    /// What AWS's default chain finds: DynamoDB Local, and nothing else. No
+    /// test may leave this machine.
+    fn aws(&self, command: &mut Command) {
+        let missing = || "http://127.0.0.1:1/REPO_TEST_DYNAMODB_URL-is-not-set".to_owned();
+        let url = std::env::var("REPO_TEST_DYNAMODB_URL").unwrap_or_else(|_| missing());
+        command
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("AWS_ENDPOINT_URL_DYNAMODB", url)
+            .env("AWS_REGION", "eu-central-1")
+            .env("AWS_ACCESS_KEY_ID", &self.aws_access_key)
+            .env("AWS_SECRET_ACCESS_KEY", "not-a-secret");
     }
 
     pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Run {
@@ -95,7 +119,7 @@ impl Place {
     /// SQLite itself makes for reading, and that hold no data, do not count.
     pub fn contents(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
-        collect(self.0.path(), &mut found);
+        collect(self.folder.path(), &mut found);
         found
     }
 }
