@@ -6,7 +6,9 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::Client;
+use aws_types::service_config::ServiceConfigKey;
 use repo_core::{Error, ErrorKind, Result};
 
 use crate::config::{DynamoSettings, SETTINGS_AT};
@@ -14,11 +16,17 @@ use crate::errors;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest one request may take, its answer included.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest that AWS's default chain is asked for a region, and for
+/// credentials: a container or a metadata service may not answer.
+const CHAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The configuration of the AWS clients that the settings ask for: region,
 /// profile and credentials by the default chain where they say nothing.
-pub(crate) async fn load(settings: &DynamoSettings) -> SdkConfig {
+///
+/// # Errors
+/// `ConfigInvalid` when the chain finds no region in time.
+pub(crate) async fn load(settings: &DynamoSettings) -> Result<SdkConfig> {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
@@ -29,7 +37,13 @@ pub(crate) async fn load(settings: &DynamoSettings) -> SdkConfig {
     if let Some(url) = &settings.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    loader.load().await
+    tokio::time::timeout(CHAIN_TIMEOUT, loader.load()).await.map_err(|_| no_region())
+}
+
+fn no_region() -> Error {
+    Error::new(ErrorKind::ConfigInvalid, "open", "there is no AWS region")
+        .with("at", format!("{SETTINGS_AT}.region"))
+        .hint("set region, or AWS_REGION in the environment")
 }
 
 /// A client for DynamoDB.
@@ -37,15 +51,13 @@ pub(crate) async fn load(settings: &DynamoSettings) -> SdkConfig {
 /// # Errors
 /// `ConfigInvalid` without a region, `PermissionDenied` without credentials.
 pub(crate) async fn connect(config: &SdkConfig) -> Result<Client> {
-    if config.region().is_none() {
-        return Err(Error::new(ErrorKind::ConfigInvalid, "open", "there is no AWS region")
-            .with("at", format!("{SETTINGS_AT}.region"))
-            .hint("set region, or AWS_REGION in the environment"));
+    if config.region().is_none_or(|region| region.as_ref().is_empty()) {
+        return Err(no_region());
     }
     if let Some(provider) = config.credentials_provider() {
-        provider
-            .provide_credentials()
+        tokio::time::timeout(CHAIN_TIMEOUT, provider.provide_credentials())
             .await
+            .unwrap_or_else(|_| Err(CredentialsError::provider_timed_out(CHAIN_TIMEOUT)))
             .map_err(|source| errors::credentials("open", &source))?;
     }
     let timeouts = TimeoutConfig::builder()
@@ -63,12 +75,29 @@ pub(crate) async fn connect(config: &SdkConfig) -> Result<Client> {
 /// prefix.
 pub(crate) fn location(settings: &DynamoSettings, config: &SdkConfig) -> String {
     let region = config.region().map_or("", Region::as_ref);
-    let place = match config.endpoint_url() {
+    let place = match endpoint(config) {
         None => region.to_owned(),
         Some(url) => format!("{}/{region}", without_login(url.trim_end_matches('/'))),
     };
     let profile = settings.profile.as_ref().map_or(String::new(), |name| format!("{name}@"));
     format!("dynamodb:{profile}{place}/{}", settings.table_prefix)
+}
+
+/// The endpoint that the client uses, if it is not AWS's own: that of the
+/// settings, else that of the environment or the profile, the one for DynamoDB
+/// first.
+fn endpoint(config: &SdkConfig) -> Option<String> {
+    let general = || config.endpoint_url().map(str::to_owned);
+    if config.get_origin("endpoint_url").is_client_config() {
+        return general();
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id("DynamoDB")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok();
+    key.and_then(|key| config.service_config()?.load_config(key)).or_else(general)
 }
 
 /// A URL without user and password.

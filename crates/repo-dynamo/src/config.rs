@@ -162,11 +162,13 @@ impl DynamoSettings {
 fn check_prefix(prefix: &str) -> Result<()> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if prefix.is_empty() || prefix.len() > MAX_PREFIX_CHARS || !prefix.chars().all(known) {
-        return Err(refuse(
-            "table_prefix",
-            "a prefix is 1 to 200 letters, digits, and the characters _ - .",
-        )
-        .with("table_prefix", format!("{prefix:?}")));
+        let why = "a prefix is 1 to 200 letters, digits, and the characters _ - .";
+        let refused = refuse("table_prefix", why).with("characters", prefix.chars().count());
+        // Not the whole: somebody may have typed a URL with a password.
+        return Err(match prefix.chars().find(|c| !known(*c)) {
+            Some(unknown) => refused.with("found", format!("{unknown:?}")),
+            None => refused,
+        });
     }
     Ok(())
 }

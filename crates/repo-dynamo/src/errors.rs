@@ -6,6 +6,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::CancellationReason;
 use repo_core::{Error, ErrorKind};
@@ -86,27 +87,44 @@ impl Scene<'_> {
     }
 
     /// Maps an error of the driver.
-    pub(crate) fn failure<E, R>(&self, error: &SdkError<E, R>) -> Failure
+    pub(crate) fn failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure
     where
-        E: ProvideErrorMetadata + 'static,
-        R: 'static,
-        SdkError<E, R>: StdError,
+        E: ProvideErrorMetadata + StdError + 'static,
     {
         match error {
-            SdkError::ServiceError(answer) => self.refused(answer.err()),
-            SdkError::TimeoutError(_) => self.lost("DynamoDB did not answer in time"),
-            SdkError::ResponseError(_) => self.not_dynamodb(),
-            SdkError::DispatchFailure(_) | SdkError::ConstructionFailure(_) => {
-                self.not_answered(error)
+            SdkError::ServiceError(answer) => {
+                self.refused(answer.err(), answer.raw().status().is_server_error())
             }
+            SdkError::TimeoutError(_) => self.lost("DynamoDB did not answer in time"),
+            SdkError::ResponseError(answer) => {
+                self.not_dynamodb(!answer.raw().status().is_client_error())
+            }
+            SdkError::ConstructionFailure(_) => self.not_sent(error).into(),
+            SdkError::DispatchFailure(_) => self.not_answered(error),
             _ => self.lost("the request failed"),
         }
     }
 
-    /// An answer that DynamoDB does not give.
-    fn not_dynamodb(&self) -> Failure {
-        let Failure { error, .. } = self.lost("the endpoint does not answer as DynamoDB does");
-        Failure { error: error.hint("check endpoint_url"), again: false }
+    /// An answer that DynamoDB does not give. If something between us and it
+    /// failed, it may have done what was asked.
+    fn not_dynamodb(&self, may_have_been_done: bool) -> Failure {
+        let what = "the endpoint does not answer as DynamoDB does";
+        let error = match may_have_been_done {
+            true => self.lost(what).error,
+            false => self.error(ErrorKind::Unavailable, what),
+        };
+        error.hint("check endpoint_url").into()
+    }
+
+    /// A request that did not leave this machine.
+    fn not_sent(&self, error: &(dyn StdError + 'static)) -> Error {
+        match find::<CredentialsError>(error) {
+            Some(source) => credentials(self.operation, source).with("store", self.store),
+            None => self
+                .error(ErrorKind::ConfigInvalid, "the request cannot be made")
+                .with("reason", root(error))
+                .hint("check the region and endpoint_url"),
+        }
     }
 
     /// No answer: no credentials, no connection, or a broken one.
@@ -126,9 +144,9 @@ impl Scene<'_> {
         Failure { error: error.with("reason", reason), again }
     }
 
-    /// An answer that is a refusal.
-    fn refused(&self, answer: &impl ProvideErrorMetadata) -> Failure {
-        let Some(code) = answer.code() else { return self.not_dynamodb() };
+    /// An answer that is a refusal, or the server's own failure (`failed`).
+    fn refused(&self, answer: &impl ProvideErrorMetadata, failed: bool) -> Failure {
+        let Some(code) = answer.code() else { return self.not_dynamodb(failed) };
         let message = answer.message().unwrap_or_default();
         match code {
             "ProvisionedThroughputExceededException"
@@ -147,14 +165,18 @@ impl Scene<'_> {
                 .error(ErrorKind::LimitExceeded, "a quota of the AWS account is exceeded")
                 .with("reason", message)
                 .into(),
-            "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => {
-                self.lost("DynamoDB failed inside")
-            }
             "ResourceNotFoundException" => self
                 .error(ErrorKind::NotFound, "a table of the store is missing")
                 .hint("make it with `repoctl init`; check table_prefix and the region")
                 .into(),
             "ValidationException" => self.invalid(message).into(),
+            "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => {
+                self.lost("DynamoDB failed inside")
+            }
+            _ if failed => {
+                let Failure { error, again } = self.lost("DynamoDB failed inside");
+                Failure { error: error.with("code", code), again }
+            }
             _ => self.denied(code, message).into(),
         }
     }

@@ -48,7 +48,6 @@ impl StrategyFactory for DynamoFactory {
             None => Ok(None),
             Some(prefix) if prefix.is_empty() || prefix.contains('/') => {
                 Err(refuse("table_prefix", "the URL of a DynamoDB store is dynamodb: and a prefix")
-                    .with("url", url)
                     .hint("write dynamodb:hostfactory"))
             }
             Some(prefix) => Ok(Some(json!({ "table_prefix": prefix }))),

@@ -200,7 +200,7 @@ impl Shared {
     }
 
     /// Hands every live entity of an index plan to `take`, until it wants no
-    /// more.
+    /// more. `most` is how many the first request looks at.
     async fn read_index(
         &self,
         table: &Table,
@@ -220,9 +220,12 @@ impl Shared {
                 }
                 _ => None,
             };
+            // Few of the items may match: each request looks at more of them.
+            let mut look_at = most;
             loop {
                 self.check_open("query")?;
-                let read = Read { start, most };
+                let read = Read { start, most: look_at };
+                look_at = look_at.and_then(|most| most.checked_mul(4));
                 let answer = self.index_page(&table.layout, plan, hash, read).await?;
                 for item in answer.items.unwrap_or_default() {
                     if let Some(Record::Live(entity)) = record_of(&table.layout, &item)?

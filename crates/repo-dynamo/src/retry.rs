@@ -2,7 +2,7 @@
 //! items that it left unprocessed.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use repo_core::Result;
@@ -18,15 +18,16 @@ const SHORTEST_TURN: Duration = Duration::from_millis(5);
 const LONGEST_TURN: Duration = Duration::from_millis(100);
 
 /// Makes `attempt` again, with growing jittered delays, while it fails in a
-/// way that passes, until `patience` is spent.
+/// way that passes, until `patience` is spent, by pauses or by slow answers.
 pub(crate) async fn patiently<T, F, Fut>(patience: Duration, attempt: F) -> Result<T>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, Failure>>,
 {
+    let start = Instant::now();
     attempt
         .retry(backoff(patience))
-        .when(|failure: &Failure| failure.again)
+        .when(|failure: &Failure| failure.again && start.elapsed() < patience)
         .await
         .map_err(|failure| failure.error)
 }

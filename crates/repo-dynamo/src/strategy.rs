@@ -48,7 +48,7 @@ impl DynamoStrategy {
     /// when opened read-only and there is no store; `Conflict` when the
     /// store's own table is somebody else's; `Unsupported` for a newer layout.
     pub async fn open(settings: DynamoSettings, options: OpenOptions) -> Result<Self> {
-        let config = client::load(&settings).await;
+        let config = client::load(&settings).await?;
         Self::open_with(&config, settings, options).await
     }
 

@@ -1,6 +1,8 @@
 //! A folder of its own for each test, and the programs run in it.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod wire;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ pub const STORES: [&str; 3] = ["json:data", "sqlite:data.db", "dynamodb:data"];
 pub struct Place {
     folder: tempfile::TempDir,
     /// DynamoDB Local has a database of its own for each.
-    aws_access_key: String,
+    pub aws_access_key: String,
 }
 
 /// What a program did.

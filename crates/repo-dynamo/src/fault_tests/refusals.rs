@@ -24,6 +24,30 @@ async fn refused_credentials_are_one_clear_message() {
     }
 }
 
+/// What an answer says of a write: a refusal wrote nothing, a failure of the
+/// server may have, whatever it is called.
+#[tokio::test]
+async fn a_refused_write_was_not_made_and_a_failed_one_may_have_been() {
+    let cases: [(fn() -> Fate, ErrorKind); 6] = [
+        (|| error(400, "SomethingNewException", "no words"), ErrorKind::Unavailable),
+        (|| error(500, "SomethingNewException", "no words"), ErrorKind::OutcomeUnknown),
+        (|| error(500, "InternalServerError", "no words"), ErrorKind::OutcomeUnknown),
+        (|| error(503, "ServiceUnavailable", "no words"), ErrorKind::OutcomeUnknown),
+        (|| Fate::Answer(502, "<html>".to_owned()), ErrorKind::OutcomeUnknown),
+        (|| Fate::Answer(403, "<html>".to_owned()), ErrorKind::Unavailable),
+    ];
+    for (fate, kind) in cases {
+        let (proxy, store) = filled(move |operation, _, _| match operation {
+            "UpdateItem" => fate(),
+            _ => Fate::Forward,
+        })
+        .await;
+        let error = store.save(key("items", "there"), document("there")).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error:?}");
+        assert_eq!(proxy.operations(), ["UpdateItem"], "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn an_endpoint_that_is_not_there_is_unavailable_at_once() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

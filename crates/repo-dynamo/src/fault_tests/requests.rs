@@ -96,6 +96,56 @@ async fn a_table_that_stays_throttled_is_unavailable() {
     assert!(proxy.take().len() > 4);
 }
 
+/// Patience counts the time that the answers take, not the pauses alone.
+#[tokio::test]
+async fn patience_ends_although_the_answers_are_slow() {
+    let pause = Duration::from_millis(250);
+    let (proxy, store) = filled(move |operation, _, _| match (operation, throttled()) {
+        ("UpdateItem" | "Scan", Fate::Answer(status, json)) => {
+            Fate::AnswerAfter(pause, status, json)
+        }
+        _ => Fate::Forward,
+    })
+    .await;
+    let error = store.save(key("items", "there"), document("there")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    let name = key("items", "a").collection;
+    let error = store.query(&name, &Query::all()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    let sent = proxy.operations();
+    assert!((4..=5).contains(&sent.len()), "patience of 300 ms allows two each: {sent:?}");
+}
+
+/// A page of an index on which few items match is found in few requests.
+#[tokio::test]
+async fn a_page_that_few_items_fill_is_looked_for_in_growing_steps() {
+    let (proxy, store) = filled(|_, _, _| Fate::Forward).await;
+    let mut schema = CollectionSchema::undeclared(key("things", "a").collection);
+    schema.indexes = vec![vec![FieldPath::parse("status").unwrap()]];
+    store.prepare(std::slice::from_ref(&schema)).await.unwrap();
+    let numbers: Vec<usize> = (0..400).collect();
+    for numbers in numbers.chunks(100) {
+        let put = |n: &usize| {
+            let text = format!("{{\"id\":\"{n:03}\",\"status\":\"on\",\"n\":{n}}}");
+            let document = Document::parse(&text).unwrap();
+            Write::put(key("things", &format!("{n:03}")), document, Precondition::Any)
+        };
+        store.commit(numbers.iter().map(put).collect()).await.unwrap();
+    }
+    proxy.take();
+    let filter = |text: &str| Query::new(Filter::parse(text).unwrap()).limit(1).unwrap();
+    for (text, most) in [
+        (r#"{"status":"on"}"#, 1),
+        (r#"{"status":"on","n":{"$gt":398}}"#, 10),
+        (r#"{"status":"on","n":{"$lt":0}}"#, 10),
+    ] {
+        store.query(&schema.collection, &filter(text)).await.unwrap();
+        let sent = proxy.operations();
+        assert!(sent.iter().all(|operation| operation == "Query"), "{sent:?}");
+        assert!(sent.len() <= most, "{text}: {} requests", sent.len());
+    }
+}
+
 #[tokio::test]
 async fn unprocessed_keys_are_asked_for_again() {
     let (proxy, store) = filled(|operation, before, body| {

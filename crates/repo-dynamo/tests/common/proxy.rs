@@ -13,6 +13,8 @@ pub(crate) enum Fate {
     Forward,
     /// This status and JSON text are the answer.
     Answer(u16, String),
+    /// The same, after a while.
+    AnswerAfter(std::time::Duration, u16, String),
     /// The real server answers, after a while.
     Delay(std::time::Duration),
     /// The connection is closed without the request being passed on.
@@ -85,28 +87,43 @@ async fn serve(mut client: TcpStream, server: &str, decide: &Decide, log: &Mutex
         };
         match decide(&operation, before, &text) {
             Fate::Break => return,
-            Fate::Answer(status, json) => {
-                let answer = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\n\
-                     content-length: {}\r\n\r\n{json}",
-                    json.len()
-                );
-                client.write_all(answer.as_bytes()).await.unwrap();
+            Fate::Answer(status, json) => answer(&mut client, status, &json).await,
+            Fate::AnswerAfter(pause, status, json) => {
+                tokio::time::sleep(pause).await;
+                answer(&mut client, status, &json).await;
             }
             fate => {
                 if let Fate::Delay(pause) = fate {
                     tokio::time::sleep(pause).await;
                 }
-                let mut upstream = TcpStream::connect(server).await.unwrap();
-                upstream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
-                let Some((head, body)) = read_message(&mut upstream).await else { return };
-                if matches!(fate, Fate::Lose) {
-                    return;
+                let whole = forward(server, &head, &body).await;
+                if !matches!(fate, Fate::Lose) {
+                    let _ = client.write_all(&whole).await;
                 }
-                client.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+                return;
             }
         }
     }
+}
+
+/// The whole answer of the real server, whichever way its end is marked.
+async fn forward(server: &str, head: &str, body: &[u8]) -> Vec<u8> {
+    let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+    let mut upstream = TcpStream::connect(server).await.unwrap();
+    upstream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
+    let mut answer = Vec::new();
+    upstream.read_to_end(&mut answer).await.unwrap();
+    answer
+}
+
+/// Sends an answer. The client may have given up.
+async fn answer(client: &mut TcpStream, status: u16, json: &str) {
+    let answer = format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/x-amz-json-1.0\r\n\
+         content-length: {}\r\n\r\n{json}",
+        json.len()
+    );
+    let _ = client.write_all(answer.as_bytes()).await;
 }
 
 /// Head and body of one HTTP/1.1 message with a length.

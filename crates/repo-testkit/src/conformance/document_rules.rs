@@ -1,7 +1,8 @@
 //! What no store accepts: each rule, with the place, and nothing written.
 
 use repo_core::{
-    Document, Entity, ErrorKind, Filter, Key, Precondition, Query, Record, Result, Timestamp, Write,
+    Document, Entity, Error, ErrorKind, Filter, Key, Precondition, Query, Record, Result,
+    Timestamp, Write,
 };
 
 use super::support::{
@@ -66,6 +67,13 @@ pub async fn each_rule_on_the_text_is_invalid_with_its_place(_: Fixture) {
 
 /// The same document by every way of writing it.
 async fn assert_refused(store: &Store, key: &Key, document: &Document, pointer: &str) {
+    for error in refusals(store, key, document, ErrorKind::Invalid).await {
+        assert_eq!(error.context_value("pointer"), Some(pointer), "{document}: {error}");
+    }
+}
+
+/// The errors of every way of writing a document. Nothing is left of it.
+async fn refusals(store: &Store, key: &Key, document: &Document, kind: ErrorKind) -> Vec<Error> {
     let before = everything(store).await;
     let at = Timestamp::from_micros(1).unwrap();
     let entity = Entity {
@@ -82,11 +90,9 @@ async fn assert_refused(store: &Store, key: &Key, document: &Document, pointer: 
         store.commit(vec![write(Precondition::Absent)]).await.map(|_| ()),
         store.apply(vec![Record::Live(entity)]).await.map(|_| ()),
     ];
-    for answer in answers {
-        let error = assert_kind(answer, ErrorKind::Invalid);
-        assert_eq!(error.context_value("pointer"), Some(pointer), "{document}: {error}");
-    }
+    let errors = answers.map(|answer| assert_kind(answer, kind));
     assert_eq!(everything(store).await, before, "{document} left something");
+    errors.into()
 }
 
 /// The collection's id field has to be there, a string, and equal to the id.
@@ -147,7 +153,9 @@ fn of_size(key: &Key, size: usize) -> Document {
     document(key, &format!("\"text\":\"{}\"", "x".repeat(size - empty)))
 }
 
-/// A document of the limit is kept, one of a byte more is refused.
+/// A document of the limit is kept, one of a byte more is refused: as invalid,
+/// or, where the limit is the store's own and the configuration allows more, as
+/// above the limit.
 pub async fn the_size_limit_is_exact(f: Fixture) {
     let key = key("items", "big");
     let mut store = f.prepared().await;
@@ -168,7 +176,14 @@ pub async fn the_size_limit_is_exact(f: Fixture) {
             .await
             .unwrap();
         assert!(super::support::entity(&store, &key).await.document.equals(&largest));
-        assert_refused(&store, &key, &of_size(&key, most + 1), "").await;
+        let larger = of_size(&key, most + 1);
+        if most < limit {
+            for error in refusals(&store, &key, &larger, ErrorKind::LimitExceeded).await {
+                assert_eq!(error.context_value("limit"), Some(most.to_string().as_str()));
+            }
+        } else {
+            assert_refused(&store, &key, &larger, "").await;
+        }
     }
 }
 

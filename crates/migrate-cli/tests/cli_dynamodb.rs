@@ -1,0 +1,420 @@
+//! The programs on DynamoDB: where it is, who asks, what stands in the tables,
+//! and what goes wrong on the way.
+#![cfg(all(feature = "json", feature = "sql", feature = "dynamodb"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cli_support;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use cli_support::wire::{Stub, call, closed_port};
+use cli_support::{Place, Run, filled, machine};
+use repo_testkit::servers;
+use serde_json::{Value as Json, json};
+
+const STORE: &str = "dynamodb:data";
+
+/// `repoctl` with a line of words and a change of its environment.
+fn with(place: &Place, line: &str, change: impl FnOnce(&mut Command)) -> Run {
+    let mut command = place.command("repoctl");
+    command.args(line.split_whitespace());
+    change(&mut command);
+    Run::of(&mut command)
+}
+
+/// Expects one error, told once, and nothing else beside its context.
+#[track_caller]
+fn one_message(run: &Run) {
+    let errors = run.stderr.matches("error: ").count();
+    assert_eq!(errors, 1, "{run:#?}");
+    assert!(!run.stderr.contains("WARN") && !run.stderr.contains("ERROR"), "{run:#?}");
+    assert_eq!(run.stdout, "", "{run:#?}");
+}
+
+fn configured(place: &Place, settings: &Json) {
+    let config = json!({"storage": {"strategy": "dynamodb", "dynamodb_strategy": settings}});
+    place.write("repository.json", config.to_string());
+}
+
+#[test]
+fn a_store_by_configuration_is_that_of_the_url() {
+    let place = Place::new();
+    configured(
+        &place,
+        &json!({"region": "eu-central-1", "table_prefix": "data",
+                "endpoint_url": servers::dynamodb()}),
+    );
+    // What the configuration says stands over the environment.
+    let line = |line: &str| {
+        with(&place, line, |command| {
+            command.env("AWS_ENDPOINT_URL_DYNAMODB", closed_port()).env("AWS_REGION", "us-west-2");
+        })
+    };
+    line("init").ok();
+    let text = machine("m-1", "running").to_string();
+    place.write("m.json", text);
+    line("put machines m.json").ok().prints("version 1");
+    line("get machines m-1 --strategy dynamodb").ok().prints("running");
+    place.line(&format!("get machines m-1 --store {STORE}")).ok().prints("running");
+    let health = line("health").ok();
+    let location = format!("dynamodb:{}/eu-central-1/data", servers::dynamodb());
+    health.prints(&location);
+}
+
+#[test]
+fn the_endpoint_of_the_environment_is_used_and_told() {
+    let place = filled(STORE, 1);
+    let location = format!("dynamodb:{}/eu-central-1/data", servers::dynamodb());
+    for name in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"] {
+        let run = with(&place, &format!("health --store {STORE}"), |command| {
+            command.env_remove("AWS_ENDPOINT_URL_DYNAMODB").env(name, servers::dynamodb());
+        });
+        run.ok().prints(&location);
+    }
+    // The one for DynamoDB counts.
+    let run = with(&place, &format!("health --store {STORE}"), |command| {
+        command.env("AWS_ENDPOINT_URL", closed_port());
+    });
+    run.ok().prints(&location);
+    let config = format!(
+        "[profile local]\nregion = eu-central-1\nendpoint_url = {}\n\
+         aws_access_key_id = {}\naws_secret_access_key = x\n",
+        servers::dynamodb(),
+        place.aws_access_key
+    );
+    place.write("aws.config", config);
+    configured(&place, &json!({"profile": "local", "table_prefix": "data"}));
+    let run = with(&place, "count machines", |command| {
+        for name in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_REGION", "AWS_ACCESS_KEY_ID"] {
+            command.env_remove(name);
+        }
+        command.env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_CONFIG_FILE", "aws.config");
+    });
+    assert_eq!(run.ok().stdout, "1\n");
+}
+
+/// What `aws dynamodb describe-table` shows is what `schema ddl` prints.
+#[test]
+fn the_tables_are_those_that_the_ddl_prints() {
+    let place = Place::new();
+    place.line(&format!("init --store {STORE}")).ok();
+    let printed = place.line(&format!("schema ddl --store {STORE} --format json")).ok().json();
+    assert_eq!(printed["strategy"], "dynamodb");
+    let printed = printed["tables"].as_array().unwrap();
+    let names: Vec<&str> = printed.iter().map(|t| t["TableName"].as_str().unwrap()).collect();
+    assert_eq!(names, ["data__store", "data_machines", "data_requests", "data_templates"]);
+    for table in printed {
+        let input = json!({"TableName": table["TableName"]});
+        let made = &call(&place.aws_access_key, "DescribeTable", &input)["Table"];
+        assert_eq!(made["KeySchema"], table["KeySchema"]);
+        assert_eq!(made["BillingModeSummary"]["BillingMode"], table["BillingMode"]);
+        let by = |key: &str, list: &Json| -> Vec<Json> {
+            let mut list = list.as_array().cloned().unwrap_or_default();
+            list.sort_by_key(|entry| entry[key].as_str().unwrap().to_owned());
+            list
+        };
+        let attributes = |table: &Json| by("AttributeName", &table["AttributeDefinitions"]);
+        assert_eq!(attributes(made), attributes(table));
+        let indexes = |table: &Json| by("IndexName", &table["GlobalSecondaryIndexes"]);
+        let (made, printed) = (indexes(made), indexes(table));
+        assert_eq!(made.len(), printed.len());
+        for (made, printed) in made.iter().zip(&printed) {
+            for key in ["IndexName", "KeySchema", "Projection"] {
+                assert_eq!(made[key], printed[key]);
+            }
+        }
+    }
+    let machines = &printed[1];
+    assert_eq!(machines["KeySchema"], json!([{"AttributeName": "machine_id", "KeyType": "HASH"}]));
+    let index = machines["GlobalSecondaryIndexes"].as_array().unwrap().iter();
+    let index = index.clone().find(|i| i["IndexName"] == "template_id-created_at-index").unwrap();
+    assert_eq!(
+        index["KeySchema"],
+        json!([
+            {"AttributeName": "template_id-created_at-index.hash", "KeyType": "HASH"},
+            {"AttributeName": "template_id-created_at-index.range", "KeyType": "RANGE"},
+        ])
+    );
+}
+
+/// The definitions need neither server nor AWS, and each is the input of one
+/// `aws dynamodb create-table --cli-input-json`.
+#[test]
+fn the_ddl_needs_no_server() {
+    let place = Place::new();
+    let bare = |command: &mut Command| {
+        for name in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_REGION", "AWS_ACCESS_KEY_ID"] {
+            command.env_remove(name);
+        }
+    };
+    let printed = with(&place, "schema ddl machines --strategy dynamodb", bare).ok();
+    let mut tables = serde_json::Deserializer::from_str(&printed.stdout).into_iter::<Json>();
+    assert_eq!(tables.next().unwrap().unwrap()["TableName"], "hostfactory__store");
+    assert_eq!(tables.next().unwrap().unwrap()["TableName"], "hostfactory_machines");
+    assert!(tables.next().is_none());
+    configured(
+        &place,
+        &json!({"table_prefix": "mine", "billing_mode": "PROVISIONED", "write_capacity": 9}),
+    );
+    let printed = with(&place, "schema ddl machines --format json", bare).ok().json();
+    let table = &printed["tables"][1];
+    assert_eq!(table["TableName"], "mine_machines");
+    for part in [table, &table["GlobalSecondaryIndexes"][0]] {
+        let units = json!({"ReadCapacityUnits": 5, "WriteCapacityUnits": 9});
+        assert_eq!(part["ProvisionedThroughput"], units);
+    }
+}
+
+#[test]
+fn a_missing_region_is_a_wrong_configuration() {
+    let place = Place::new();
+    configured(&place, &json!({}));
+    for line in ["health", "init", "count machines --store dynamodb:data"] {
+        let run = with(&place, line, |command| {
+            command.env_remove("AWS_REGION");
+        });
+        one_message(&run);
+        run.ends(2).complains("no AWS region").complains("AWS_REGION");
+    }
+}
+
+#[test]
+fn a_region_that_cannot_be_is_refused_without_a_request() {
+    let place = Place::new();
+    let stub = Stub::refusing(400, "ExpiredTokenException", "expired");
+    for region in ["not a region!", "eu/central", ""] {
+        let run = with(&place, "health --store dynamodb:data", |command| {
+            command.env_remove("AWS_ENDPOINT_URL_DYNAMODB").env("AWS_REGION", region);
+        });
+        one_message(&run);
+        run.ends(2).complains("region");
+    }
+    assert_eq!(stub.requests(), 0);
+}
+
+#[test]
+fn missing_credentials_are_told_at_once() {
+    let place = Place::new();
+    let start = Instant::now();
+    let run = with(&place, "health --store dynamodb:data", |command| {
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    });
+    one_message(&run);
+    run.ends(1).complains("no AWS credentials").complains("AWS_ACCESS_KEY_ID");
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+/// The last link of AWS's chain is the metadata service of a machine in EC2.
+/// Elsewhere nothing answers at its address, which must not hang a command.
+#[test]
+fn a_metadata_service_that_does_not_answer_is_not_waited_for_long() {
+    for without in [&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"][..], &["AWS_REGION"]] {
+        let place = Place::new();
+        let silent = Stub::silent();
+        let start = Instant::now();
+        let run = with(&place, "health --store dynamodb:data", |command| {
+            for name in without {
+                command.env_remove(name);
+            }
+            command
+                .env_remove("AWS_EC2_METADATA_DISABLED")
+                .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &silent.url);
+        });
+        assert!(silent.requests() > 0, "the stub was not asked");
+        assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+        one_message(&run);
+        match without {
+            ["AWS_REGION"] => run.ends(2).complains("no AWS region"),
+            _ => run.ends(1).complains("AWS credentials"),
+        };
+    }
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_named() {
+    let place = Place::new();
+    configured(&place, &json!({"profile": "nobody", "region": "eu-central-1"}));
+    let run = with(&place, "health", |command| {
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+    });
+    one_message(&run);
+    run.ends(1).complains("nobody");
+}
+
+#[test]
+fn an_endpoint_that_is_not_there_is_told_at_once() {
+    let place = Place::new();
+    for line in ["health", "init", "get machines m-1"] {
+        let start = Instant::now();
+        let run = with(&place, &format!("{line} --store dynamodb:data"), |command| {
+            command.env("AWS_ENDPOINT_URL_DYNAMODB", closed_port());
+        });
+        one_message(&run);
+        run.ends(1).complains("cannot be reached").complains("endpoint_url");
+        assert!(start.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn an_endpoint_that_does_not_answer_is_given_up() {
+    let place = Place::new();
+    let silent = Stub::silent();
+    let start = Instant::now();
+    let run = with(&place, "health --store dynamodb:data", |command| {
+        command.env("AWS_ENDPOINT_URL_DYNAMODB", &silent.url);
+    });
+    assert!(start.elapsed() < Duration::from_secs(25), "{:?}", start.elapsed());
+    one_message(&run);
+    run.ends(1).complains("did not answer in time");
+}
+
+#[test]
+fn refused_credentials_are_one_clear_message() {
+    let secret = "s3cret-token-of-a-session";
+    for (code, words) in [
+        ("ExpiredTokenException", "the AWS credentials have expired"),
+        ("UnrecognizedClientException", "AWS does not know these credentials"),
+        ("AccessDeniedException", "the AWS credentials do not allow this"),
+    ] {
+        let stub = Stub::refusing(400, code, "not today");
+        for line in ["health", "init", "get machines m-1", "count machines --format json"] {
+            let place = Place::new();
+            let before = stub.requests();
+            let run = with(&place, &format!("{line} --store dynamodb:data"), |command| {
+                command
+                    .env("AWS_ENDPOINT_URL_DYNAMODB", &stub.url)
+                    .env("AWS_SESSION_TOKEN", secret)
+                    .env("AWS_SECRET_ACCESS_KEY", secret);
+            });
+            assert_eq!(stub.requests(), before + 1, "{line} was made again");
+            assert!(!run.stderr.contains(secret) && !run.stdout.contains(secret), "{run:#?}");
+            assert_eq!(run.stderr.matches("error: ").count(), 1, "{run:#?}");
+            run.ends(1).complains(words);
+        }
+    }
+}
+
+#[test]
+fn no_log_shows_a_secret() {
+    let place = filled(STORE, 1);
+    let run = with(&place, &format!("get machines m-0001 --store {STORE}"), |command| {
+        command
+            .env("REPO_LOG", "trace")
+            .env("AWS_SECRET_ACCESS_KEY", "s3cret-key")
+            .env("AWS_SESSION_TOKEN", "s3cret-token");
+    });
+    let run = run.ok();
+    assert!(run.stderr.len() > 1_000, "the log was asked for");
+    for secret in ["s3cret-key", "s3cret-token"] {
+        let line = run.stderr.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None);
+    }
+}
+
+#[test]
+fn a_missing_store_and_a_missing_table_name_the_command() {
+    let place = Place::new();
+    for line in ["get machines m-1", "count machines", "health", "export machines"] {
+        let run = place.line(&format!("{line} --store {STORE}"));
+        run.ends(1).complains("repoctl init").complains("data__store");
+    }
+    let place = filled(STORE, 1);
+    let input = json!({"TableName": "data_machines"});
+    call(&place.aws_access_key, "DeleteTable", &input);
+    place.write("m.json", machine("m-1", "x").to_string());
+    for line in ["get machines m-1", "count machines", "export machines", "put machines m.json"] {
+        let run = place.line(&format!("{line} --store {STORE}"));
+        run.ends(1).complains("data_machines").complains("repoctl init");
+    }
+    let health = place.line(&format!("health --store {STORE}")).ends(1);
+    health.prints("data_machines is missing");
+    place.line(&format!("init --store {STORE}")).ok();
+    place.line(&format!("count machines --store {STORE}")).ok().prints("0");
+}
+
+#[test]
+fn a_table_of_somebody_else_is_refused() {
+    let place = Place::new();
+    let input = json!({
+        "TableName": "data_machines",
+        "KeySchema": [{"AttributeName": "machine_id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "machine_id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    });
+    call(&place.aws_access_key, "CreateTable", &input);
+    let item = json!({"TableName": "data_machines", "Item": {"machine_id": {"S": "theirs"}}});
+    call(&place.aws_access_key, "PutItem", &item);
+    let run = place.line(&format!("init --store {STORE}"));
+    run.ends(1).complains("data_machines").complains("not ours");
+    let found = call(&place.aws_access_key, "Scan", &json!({"TableName": "data_machines"}));
+    assert_eq!(found["Items"], json!([{"machine_id": {"S": "theirs"}}]));
+}
+
+#[test]
+fn names_that_no_table_can_have_are_refused_before_anything_is_asked() {
+    let stub = Stub::refusing(400, "ExpiredTokenException", "expired");
+    let long = format!("dynamodb:{}", "x".repeat(201));
+    for url in [
+        "dynamodb:",
+        "dynamodb:a/b",
+        "dynamodb:../data",
+        "dynamodb:a b",
+        "dynamodb:é",
+        "dynamodb:a\u{7}",
+        "dynamodb:a\n",
+        "dynamodb:a*",
+        "dynamodb:$(id)",
+        "dynamodb:'; DROP TABLE x",
+        "dynamodb://user:s3cret@host/data",
+        "dynamodb:user:s3cret@host",
+        &long,
+    ] {
+        let place = Place::new();
+        let mut command = place.command("repoctl");
+        command.args(["health", "--store", url]).env("AWS_ENDPOINT_URL_DYNAMODB", &stub.url);
+        let run = Run::of(&mut command);
+        one_message(&run);
+        assert!(!run.stderr.contains("s3cret"), "{run:#?}");
+        assert!(!run.stderr.contains('\u{7}'), "{run:#?}");
+        run.ends(2).complains("dynamodb");
+    }
+    assert_eq!(stub.requests(), 0);
+    let place = Place::new();
+    let odd = format!("dynamodb:A-b.c_9{}", "x".repeat(190));
+    place.line(&format!("init --store {odd}")).ok();
+    place.run_with_input(&format!("put machines --store {odd}"), &machine("m", "x").to_string());
+    place.line(&format!("count machines --store {odd}")).ok().prints("1");
+}
+
+#[test]
+fn two_stores_of_different_prefixes_keep_apart() {
+    let place = filled("dynamodb:a", 2);
+    for store in ["dynamodb:a_b", "dynamodb:a_machines"] {
+        place.line(&format!("init --store {store}")).ok();
+        assert_eq!(place.line(&format!("count machines --store {store}")).ok().stdout, "0\n");
+    }
+    // Its table of `machines` would be the one that `a_b` has for `machines`.
+    place.line("init b_machines --store dynamodb:a").ends(1).complains("not ours");
+    assert_eq!(place.line("count machines --store dynamodb:a").ok().stdout, "2\n");
+}
+
+#[test]
+fn a_migration_there_and_back_is_verified() {
+    let place = filled("json:data", 50);
+    place.line("delete machines m-0007 --store json:data").ok();
+    for (source, target) in [
+        ("json:data", STORE),
+        (STORE, "sqlite:back.db"),
+        ("sqlite:back.db", "dynamodb:again"),
+        (STORE, "dynamodb:third"),
+    ] {
+        let line = format!("migrate --source {source} --target {target} --backup-location b");
+        place.line(&line).ok().prints("verified");
+        place.line(&format!("verify --source {source} --target {target}")).ok();
+        let again = place.line(&format!("{line} --format json")).ok().json();
+        assert_eq!(again["totals"]["applied"], 0, "{again:#}");
+    }
+    let run = place.line(&format!("migrate --source {STORE} --target {STORE}"));
+    run.ends(2).complains("same store");
+}
