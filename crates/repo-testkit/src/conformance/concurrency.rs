@@ -8,7 +8,8 @@ use repo_core::{ErrorKind, Filter, Key, Precondition, Transaction, Version, Writ
 use tokio::sync::Barrier;
 
 use super::support::{
-    commit_through, count, document, entity, key, put, put_if, record, records, save, version,
+    commit_through, count, document, entity, key, put, put_if, record, records, save, tries,
+    version,
 };
 use crate::{Fixture, Store};
 
@@ -66,20 +67,83 @@ pub async fn one_of_many_creates(f: Fixture) {
     }
 }
 
+/// Rounds that go on at the same time.
+const ROUNDS_AT_ONCE: usize = 8;
+
 /// Two commits that each check that the other's key is absent: one goes
 /// through. Databases let both through below the strictest isolation.
 pub async fn two_that_exclude_each_other_never_both_commit(f: Fixture) {
     let store = f.prepared().await;
     let other = f.second(&store).await;
-    for round in 0..25 {
-        let [a, b] = ["a", "b"].map(|id| key("items", &format!("{id}{round}")));
-        let one = vec![put(&a, ""), Write::check(b.clone(), Precondition::Absent)];
-        let two = vec![put(&b, ""), Write::check(a.clone(), Precondition::Absent)];
-        let answers = race([&store, &other], vec![one, two]).await;
-        let through = answers.iter().filter(|answer| answer.is_ok()).count();
-        let there = [record(&store, &a).await, record(&store, &b).await];
-        assert_eq!((through, there.iter().flatten().count()), (1, 1), "round {round}: {answers:?}");
+    for rounds in (0..tries(25)).collect::<Vec<_>>().chunks(ROUNDS_AT_ONCE) {
+        join_all(rounds.iter().map(|round| exclude([&store, &other], *round))).await;
     }
+}
+
+/// One round on keys of its own.
+async fn exclude(handles: [&Store; 2], round: usize) {
+    let [a, b] = ["a", "b"].map(|id| key("items", &format!("{id}{round}")));
+    let one = vec![put(&a, ""), Write::check(b.clone(), Precondition::Absent)];
+    let two = vec![put(&b, ""), Write::check(a.clone(), Precondition::Absent)];
+    let answers = race(handles, vec![one, two]).await;
+    let through = answers.iter().filter(|answer| answer.is_ok()).count();
+    let there = [record(handles[0], &a).await, record(handles[1], &b).await];
+    assert_eq!((through, there.iter().flatten().count()), (1, 1), "round {round}: {answers:?}");
+    for error in answers.into_iter().filter_map(Result::err) {
+        assert_eq!(error.kind(), ErrorKind::Conflict, "round {round}");
+    }
+}
+
+/// One task saves an id, another deletes and re-creates it, through another
+/// handle: no version is given twice, each task's own rise, and nobody who
+/// looks sees one fall.
+pub async fn no_version_falls_while_deletes_race_with_saves(f: Fixture) {
+    let store = f.prepared().await;
+    let other = f.second(&store).await;
+    let key = key("items", "a");
+    save(&store, &key, "").await;
+    let times = tries(40);
+    let saves = tokio::spawn(write_in_turn(Arc::clone(&store), vec![put(&key, "\"n\":1")], times));
+    let again = vec![
+        Write::delete(key.clone(), Precondition::Any),
+        put_if(&key, "\"n\":2", Precondition::Absent),
+    ];
+    let recreates = tokio::spawn(write_in_turn(Arc::clone(&other), again, times));
+    let mut highest = 0;
+    while !(saves.is_finished() && recreates.is_finished()) {
+        for handle in [&store, &other] {
+            let seen = record(handle, &key).await.unwrap().version().get();
+            assert!(seen >= highest, "the version fell from {highest} to {seen}");
+            highest = seen;
+        }
+        tokio::task::yield_now().await;
+    }
+    let (saved, recreated) = (saves.await.unwrap(), recreates.await.unwrap());
+    assert_eq!(saved.len(), times, "every save went through");
+    let mut given = BTreeSet::from([1]);
+    for versions in [&saved, &recreated] {
+        assert!(versions.is_sorted(), "{versions:?}");
+        for version in versions {
+            assert!(given.insert(*version), "{version} was given twice");
+        }
+    }
+    let last = record(&other, &key).await.unwrap().version().get();
+    assert_eq!(given, (1..=last).collect());
+}
+
+/// Makes these writes one after the other, several times, and returns the
+/// versions they got. That somebody else was faster is no error.
+async fn write_in_turn(store: Store, writes: Vec<Write>, times: usize) -> Vec<u64> {
+    let mut versions = Vec::new();
+    for _ in 0..times {
+        for write in &writes {
+            match commit_through(&store, std::slice::from_ref(write)).await {
+                Ok(written) => versions.extend(written[0].version().map(Version::get)),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}"),
+            }
+        }
+    }
+    versions
 }
 
 /// Saves and deletes race on one key: every write has a version of its own,

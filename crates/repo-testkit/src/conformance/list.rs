@@ -50,6 +50,7 @@ macro_rules! conformance {
                     one_writer_wins_each_round,
                     one_of_many_creates,
                     two_that_exclude_each_other_never_both_commit,
+                    no_version_falls_while_deletes_race_with_saves,
                     racing_writes_count_without_gap,
                     distinct_ids_do_not_disturb_each_other,
                     nobody_sees_half_of_a_commit,

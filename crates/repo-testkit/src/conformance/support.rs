@@ -223,6 +223,17 @@ pub(crate) async fn commit_through(store: &Store, writes: &[Write]) -> Result<Ve
     }
 }
 
+/// How often a race is tried: `usual` times, or as often as
+/// `REPO_TESTKIT_TRIES` asks for.
+pub(crate) fn tries(usual: usize) -> usize {
+    match std::env::var("REPO_TESTKIT_TRIES") {
+        Ok(text) => {
+            text.parse().unwrap_or_else(|_| panic!("REPO_TESTKIT_TRIES={text} is not a number"))
+        }
+        Err(_) => usual,
+    }
+}
+
 /// A small pseudo-random sequence, the same in every run (SplitMix64).
 pub(crate) struct Sequence(pub(crate) u64);
 
