@@ -27,28 +27,21 @@ impl PlannedFactory {
     /// All that this build does not offer. A strategy left out by a cargo
     /// feature is one of them.
     pub(crate) fn all() -> Vec<Self> {
-        let mut all = vec![
-            Self {
-                name: "dynamodb",
-                summary: "Amazon DynamoDB tables",
-                settings_key: "dynamodb_strategy",
-                scheme: "dynamodb:",
-                reason: NOT_YET,
-            },
-            Self {
-                name: "postgresql",
-                summary: "a PostgreSQL database",
-                settings_key: "sql_strategy",
-                scheme: "postgresql:",
-                reason: NOT_YET,
-            },
-        ];
+        let mut all = vec![Self {
+            name: "dynamodb",
+            summary: "Amazon DynamoDB tables",
+            settings_key: "dynamodb_strategy",
+            scheme: "dynamodb:",
+            reason: NOT_YET,
+        }];
         if cfg!(not(feature = "json")) {
             all.push(Self::left_out("json", "JSON files", "json_strategy", "json:"));
         }
         if cfg!(not(feature = "sql")) {
             all.push(Self::left_out("sql", "an SQL database", "sql_strategy", "sql:"));
             all.push(Self::left_out("sqlite", "an SQLite database", "sql_strategy", "sqlite:"));
+            let postgres = ("postgresql", "a PostgreSQL database", "sql_strategy", "postgres");
+            all.push(Self::left_out(postgres.0, postgres.1, postgres.2, postgres.3));
         }
         all
     }

@@ -28,6 +28,9 @@ fn with_built_in(registry: Registry) -> Registry {
     #[cfg(feature = "json")]
     let registry = registry.with(repo_json::JsonFactory);
     #[cfg(feature = "sql")]
-    let registry = registry.with(repo_sql::SqlFactory).with(repo_sql::SqliteFactory);
+    let registry = registry
+        .with(repo_sql::SqlFactory)
+        .with(repo_sql::SqliteFactory)
+        .with(repo_sql::PostgresFactory);
     registry
 }
