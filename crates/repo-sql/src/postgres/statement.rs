@@ -14,11 +14,17 @@ use repo_core::Document;
 use crate::bind::Param;
 use crate::dialect::MARK;
 
+/// Most values of a statement that was made for one call and is kept prepared
+/// all the same. Filters of few parts come again; there is no end of long ones,
+/// and each would stay with every connection.
+const MOST_KEPT_VALUES: usize = 16;
+
 /// SQL with marks where its values belong.
 #[derive(Debug, Clone)]
 pub(super) struct Statement {
     sql: Arc<str>,
     values: Vec<SqlValue>,
+    kept: bool,
 }
 
 /// A value that is sent beside the statement.
@@ -48,12 +54,13 @@ impl ToSql<Jsonb, Pg> for JsonText {
 
 impl Statement {
     pub(super) fn new(sql: &Arc<str>, values: impl IntoIterator<Item = SqlValue>) -> Self {
-        Self { sql: Arc::clone(sql), values: values.into_iter().collect() }
+        Self { sql: Arc::clone(sql), values: values.into_iter().collect(), kept: true }
     }
 
     /// A statement that was made for this call.
     pub(super) fn made(sql: String, values: impl IntoIterator<Item = SqlValue>) -> Self {
-        Self { sql: sql.into(), values: values.into_iter().collect() }
+        let values: Vec<SqlValue> = values.into_iter().collect();
+        Self { sql: sql.into(), kept: values.len() <= MOST_KEPT_VALUES, values }
     }
 }
 
@@ -84,6 +91,9 @@ impl SqlValue {
 
 impl QueryFragment<Pg> for Statement {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        if !self.kept {
+            out.unsafe_to_cache_prepared();
+        }
         for (at, part) in self.sql.split(MARK).enumerate() {
             if at.is_multiple_of(2) {
                 out.push_sql(part);
