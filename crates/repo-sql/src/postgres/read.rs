@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use repo_core::{EntityId, Filter, Page, Position, Query, Record, Result, Selector};
+use repo_core::{
+    CollectionName, Entity, EntityId, Error, ErrorKind, Filter, Page, Position, Query, Record,
+    Result, Selector, SortKey, SortValue,
+};
 
 use super::connection::PgRow;
 use super::rows;
@@ -59,37 +62,81 @@ pub(super) async fn run(
         .map_err(|source| errors::postgres(operation, &shared.location, source))
 }
 
-/// One page of a query. In the store's own order a page ends early; an ordered
-/// one sees every candidate, in chunks, and keeps a page of them.
+/// One page of a query. The database filters and orders; what it does not
+/// filter exactly is looked at again, chunk by chunk, until the page is full.
 pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Result<Page> {
     let collection = &table.schema.collection;
     let mut selector = Selector::new(collection, query)?;
-    let mut after = match query.cursor().map(|c| c.position_in(collection, query)).transpose()? {
-        Some(Position::Native(id)) => Some(EntityId::new(id)?),
-        _ => None,
-    };
     let select = Select::new(&table.layout, query.filter());
+    let mut place = Place::of(collection, query)?;
     let mut chunk = Chunk::default();
-    if query.order().is_none() && select.exact() {
+    if select.exact() {
         chunk.at_most(query.page_size() + 1);
     }
-    'pages: loop {
-        let rows = run(shared, "query", select.page(after.as_ref(), chunk.rows)).await?;
-        let records = rows::records(collection, &rows)?;
+    // One more than fits says that there is another page.
+    let mut wanted = query.page_size() + 1;
+    loop {
+        let statement = place.statement(&select, query, chunk.rows);
+        let records = rows::records(collection, &run(shared, "query", statement).await?)?;
         let last = chunk.is_last(&records);
-        after = records.last().map(|record| record.id().clone());
         for entity in records.into_iter().filter_map(Record::into_live) {
-            let wanted =
-                if select.exact() { selector.keep(entity) } else { selector.offer(entity) };
-            if !wanted {
-                break 'pages;
+            place = Place::after(query, &entity);
+            if select.exact() || query.filter().matches(&entity.document) {
+                selector.keep(entity);
+                wanted -= 1;
+            }
+            if wanted == 0 {
+                break;
             }
         }
-        if last {
-            break;
+        if last || wanted == 0 {
+            return Ok(selector.finish(select.plan(), |last| last.id.to_string()));
         }
     }
-    Ok(selector.finish(select.plan(), |last| last.id.to_string()))
+}
+
+/// Where a query stands.
+enum Place {
+    Start,
+    /// In the store's own order: behind an id.
+    Id(EntityId),
+    /// In an order: behind a value and an id.
+    Value(SortValue, EntityId),
+}
+
+impl Place {
+    fn of(collection: &CollectionName, query: &Query) -> Result<Self> {
+        let position = query.cursor().map(|c| c.position_in(collection, query)).transpose()?;
+        match position {
+            None => Ok(Self::Start),
+            Some(Position::Native(id)) => Ok(Self::Id(EntityId::new(id)?)),
+            Some(Position::Ordered { key, id }) => match key.value() {
+                Some(value) => Ok(Self::Value(value, id.clone())),
+                None => Err(Error::new(ErrorKind::Invalid, "query", "the cursor is damaged")
+                    .with("collection", collection)
+                    .hint("ask for the first page again")),
+            },
+        }
+    }
+
+    fn after(query: &Query, entity: &Entity) -> Self {
+        let value = query
+            .order()
+            .and_then(|order| SortKey::of(entity.document.get(&order.path).as_ref()).value());
+        match value {
+            Some(value) => Self::Value(value, entity.id.clone()),
+            None => Self::Id(entity.id.clone()),
+        }
+    }
+
+    fn statement(&self, select: &Select<'_>, query: &Query, most: usize) -> Statement {
+        match (query.order(), self) {
+            (None, Self::Id(id)) => select.page(Some(id), most),
+            (None, _) => select.page(None, most),
+            (Some(order), Self::Value(value, id)) => select.ordered(order, Some((value, id)), most),
+            (Some(order), _) => select.ordered(order, None, most),
+        }
+    }
 }
 
 /// How many live entities match.
