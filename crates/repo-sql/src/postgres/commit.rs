@@ -172,13 +172,19 @@ fn check(planned: &[Planned<'_>]) -> Result<()> {
 }
 
 /// What goes into one collection.
-#[derive(Default)]
-struct Changes {
-    table: Option<Arc<Table>>,
-    /// Ids without a record; without a document: only locked.
-    inserts: (Vec<String>, Vec<Option<JsonText>>),
+struct Changes<'a> {
+    table: &'a Table,
+    inserts: Inserts,
     updates: Updates,
+    /// Ids that were inserted as locks only.
     locks: Vec<String>,
+}
+
+/// Ids without a record; without a document they are only locked.
+#[derive(Default)]
+struct Inserts {
+    ids: Vec<String>,
+    documents: Vec<Option<JsonText>>,
 }
 
 #[derive(Default)]
@@ -189,33 +195,38 @@ struct Updates {
     documents: Vec<Option<JsonText>>,
 }
 
-fn changes(planned: &[Planned<'_>], now: Timestamp) -> Result<Vec<Changes>> {
-    let mut all: Vec<Changes> = Vec::new();
-    for (at, this) in planned.iter().enumerate() {
-        let collection = &this.write.key.collection;
-        if at == 0 || planned[at - 1].write.key.collection != *collection {
-            all.push(Changes { table: Some(Arc::clone(this.table)), ..Changes::default() });
-        }
-        if let Some(changes) = all.last_mut() {
-            changes.push(this, now)?;
+fn changes<'a>(planned: &[Planned<'a>], now: Timestamp) -> Result<Vec<Changes<'a>>> {
+    let mut all: Vec<Changes<'a>> = Vec::new();
+    for this in planned {
+        let collection = &this.table.schema.collection;
+        match all.last_mut() {
+            Some(changes) if changes.table.schema.collection == *collection => {
+                changes.push(this, now)?;
+            }
+            _ => {
+                let mut changes = Changes::of(this.table);
+                changes.push(this, now)?;
+                all.push(changes);
+            }
         }
     }
     Ok(all)
 }
 
-impl Changes {
+impl<'a> Changes<'a> {
+    fn of(table: &'a Table) -> Self {
+        let (inserts, updates) = (Inserts::default(), Updates::default());
+        Self { table, inserts, updates, locks: Vec::new() }
+    }
+
     fn push(&mut self, planned: &Planned<'_>, now: Timestamp) -> Result<()> {
         let id = planned.write.key.id.to_string();
         let document = |document: &Document| Some(JsonText(document.clone()));
         match (&planned.write.change, planned.head) {
-            (Change::Put(put), None) => {
-                self.inserts.0.push(id);
-                self.inserts.1.push(document(put));
-            }
+            (Change::Put(put), None) => self.inserts.push(id, document(put)),
             // Its absence has to last until the end.
             (Change::Check | Change::Delete, None) => {
-                self.inserts.0.push(id.clone());
-                self.inserts.1.push(None);
+                self.inserts.push(id.clone(), None);
                 self.locks.push(id);
             }
             (Change::Put(put), Some(head)) => self.updates.push(id, head, now, document(put))?,
@@ -225,33 +236,41 @@ impl Changes {
         Ok(())
     }
 
-    /// The statements, the one that inserts first if there is one.
-    fn statements(&mut self, now: Timestamp) -> Vec<Statement> {
-        let Some(table) = &self.table else { return Vec::new() };
-        let (texts, time) = (&table.statements, SqlValue::Number(now.as_micros()));
+    /// The statement that inserts, and how many rows it has to answer.
+    fn insert(&mut self, now: Timestamp) -> Option<(Statement, usize)> {
+        let Inserts { ids, documents } = std::mem::take(&mut self.inserts);
+        let count = ids.len();
+        let time = SqlValue::Number(now.as_micros());
+        let values = [SqlValue::Texts(ids), time, SqlValue::Jsons(documents)];
+        (count > 0).then(|| (Statement::new(&self.table.statements.insert, values), count))
+    }
+
+    /// The statements that follow all inserts.
+    fn rest(self, now: Timestamp) -> Vec<Statement> {
         let mut statements = Vec::new();
-        if !self.inserts.0.is_empty() {
-            let (ids, documents) = std::mem::take(&mut self.inserts);
-            let values = [SqlValue::Texts(ids), time.clone(), SqlValue::Jsons(documents)];
-            statements.push(Statement::new(&texts.insert, values));
-        }
+        let texts = &self.table.statements;
         if !self.updates.ids.is_empty() {
-            let Updates { ids, versions, created_at, documents } =
-                std::mem::take(&mut self.updates);
+            let Updates { ids, versions, created_at, documents } = self.updates;
             let values = [
                 SqlValue::Texts(ids),
                 SqlValue::Numbers(versions),
                 SqlValue::Numbers(created_at),
-                time,
+                SqlValue::Number(now.as_micros()),
                 SqlValue::Jsons(documents),
             ];
             statements.push(Statement::new(&texts.update, values));
         }
         if !self.locks.is_empty() {
-            let ids = SqlValue::Texts(std::mem::take(&mut self.locks));
-            statements.push(Statement::new(&texts.remove, [ids]));
+            statements.push(Statement::new(&texts.remove, [SqlValue::Texts(self.locks)]));
         }
         statements
+    }
+}
+
+impl Inserts {
+    fn push(&mut self, id: String, document: Option<JsonText>) {
+        self.ids.push(id);
+        self.documents.push(document);
     }
 }
 
@@ -280,30 +299,25 @@ async fn write_all(
     planned: &[Planned<'_>],
     now: Timestamp,
 ) -> Result<Option<Vec<Written>>> {
-    let mut inserted: BTreeMap<Key, Version> = BTreeMap::new();
-    let mut statements = Vec::new();
-    let mut inserts: Vec<(usize, Arc<Table>, usize)> = Vec::new();
-    // All inserts come first, in the order of the keys: they are locks too.
     let mut all = changes(planned, now)?;
-    let mut later = Vec::new();
+    // All inserts come first, in the order of the keys: they are locks too.
+    let mut statements = Vec::new();
+    let mut expected = Vec::new();
     for changes in &mut all {
-        let expected = changes.inserts.0.len();
-        let table = changes.table.clone();
-        let mut made = changes.statements(now).into_iter();
-        if let (true, Some(table)) = (expected > 0, table) {
-            inserts.push((statements.len(), table, expected));
-            statements.extend(made.next());
+        if let Some((statement, count)) = changes.insert(now) {
+            statements.push(statement);
+            expected.push((&changes.table.schema.collection, count));
         }
-        later.extend(made);
     }
-    statements.extend(later);
+    statements.extend(all.into_iter().flat_map(|changes| changes.rest(now)));
     let answers = transaction.all(statements).await?;
-    for (at, table, expected) in &inserts {
-        if answers[*at].len() < *expected {
+    let mut inserted: BTreeMap<Key, Version> = BTreeMap::new();
+    for (rows, (collection, count)) in answers.iter().zip(expected) {
+        if rows.len() < count {
             return Ok(None);
         }
-        for row in &answers[*at] {
-            let key = Key::new(table.schema.collection.clone(), rows::id_at(row, 0)?);
+        for row in rows {
+            let key = Key::new(collection.clone(), rows::id_at(row, 0)?);
             inserted.insert(key, rows::version_at(row, 1)?);
         }
     }
