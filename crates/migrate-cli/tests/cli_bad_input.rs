@@ -1,6 +1,6 @@
 //! Bad input: a clear message on standard error, the exit code of the table,
 //! and nothing lost, changed or created.
-#![cfg(all(feature = "json", feature = "sql"))]
+#![cfg(all(feature = "json", feature = "sql", feature = "dynamodb"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;
@@ -124,6 +124,7 @@ fn documents_against_the_rules() -> Vec<(String, &'static str)> {
         (r#"{"machine_id": ""}"#.to_owned(), "/machine_id"),
         (with(r#""a": 1, "a": 2"#), "/a"),
         (with(r#""a": {"": 1}"#), "/a"),
+        (with(&format!(r#""a": {{"{}": 1}}"#, "k".repeat(65_536))), "/a"),
         (with(r#""a": "\u0000""#), "/a"),
         (with(r#""a": "\ud800""#), "/a"),
         (with(&format!(r#""a": {deep}"#)), "/a"),

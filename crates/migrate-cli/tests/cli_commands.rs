@@ -1,6 +1,6 @@
 //! Every command that works on one store: its result for people and for
 //! programs.
-#![cfg(all(feature = "json", feature = "sql"))]
+#![cfg(all(feature = "json", feature = "sql", feature = "dynamodb"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;

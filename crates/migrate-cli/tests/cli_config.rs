@@ -1,5 +1,5 @@
 //! The configuration as the programs read, show and check it.
-#![cfg(all(feature = "json", feature = "sql"))]
+#![cfg(all(feature = "json", feature = "sql", feature = "dynamodb"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;
@@ -125,6 +125,13 @@ fn known_blocks() -> Vec<Json> {
             json!({"cache_size": 1000, "write_buffer_size": 64000,
                    "sync_writes": false}),
         ),
+        storage(
+            "dynamodb",
+            "dynamodb_strategy",
+            json!({"region": "us-east-1", "profile": "production",
+                   "table_prefix": "hostfactory", "read_capacity": 5, "write_capacity": 5,
+                   "billing_mode": "PAY_PER_REQUEST"}),
+        ),
         json!({"storage": {"strategy": "json"}, "migration": {
             "batch_size": 100, "create_backup": true, "backup_location": "backups/",
             "validate_after_migration": true, "cleanup_source": false, "parallel_workers": 4}}),
@@ -143,13 +150,9 @@ fn the_blocks_that_operators_have_load() {
 
 #[test]
 fn what_is_not_yet_supported_is_refused_by_name() {
-    let dynamodb = json!({"region": "us-east-1", "profile": "production",
-        "table_prefix": "hostfactory", "read_capacity": 5, "write_capacity": 5,
-        "billing_mode": "PAY_PER_REQUEST"});
     let scaling = json!({"enabled": true, "min_read_capacity": 1, "max_read_capacity": 100,
         "min_write_capacity": 1, "max_write_capacity": 100, "target_utilization": 70});
     let cases = [
-        ("dynamodb", "dynamodb_strategy", dynamodb, "dynamodb` is not yet supported"),
         ("dynamodb", "dynamodb_strategy", json!({"enable_dax": true}), "enable_dax"),
         ("dynamodb", "dynamodb_strategy", json!({"auto_scaling": true}), "auto_scaling"),
         ("dynamodb", "dynamodb_strategy", json!({"auto_scaling": scaling}), "auto_scaling"),
@@ -172,7 +175,6 @@ fn what_is_not_yet_supported_is_refused_by_name() {
     place.line("strategies").ok();
     let place = with(&sqlite());
     place.line("init --strategy postgresql").ends(2).complains("postgresql");
-    place.line("migrate --target-type dynamodb").ends(2).complains("dynamodb");
     place.migrate("--target-type sql --cleanup-source").ends(2).complains("--cleanup-source");
 }
 

@@ -1,6 +1,6 @@
 //! `kill -9` during a stream of saves: every acknowledged save is there at
 //! its version, no commit is there in part, and the store opens.
-#![cfg(all(unix, feature = "json", feature = "sql"))]
+#![cfg(all(unix, feature = "json", feature = "sql", feature = "dynamodb"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod cli_support;

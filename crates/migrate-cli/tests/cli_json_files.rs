@@ -1,5 +1,5 @@
 //! JSON files that another tool wrote or edited, as an operator meets them.
-#![cfg(all(unix, feature = "json", feature = "sql"))]
+#![cfg(all(unix, feature = "json", feature = "sql", feature = "dynamodb"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;

@@ -1,6 +1,6 @@
 //! The main job from the outside: `migrateRepository`, `repoctl migrate` and
 //! `repoctl verify`.
-#![cfg(all(feature = "json", feature = "sql"))]
+#![cfg(all(feature = "json", feature = "sql", feature = "dynamodb"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;

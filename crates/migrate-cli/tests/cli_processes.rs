@@ -1,6 +1,6 @@
 //! The programs among other processes: sharing a store, being told to stop,
 //! and losing their reader.
-#![cfg(all(unix, feature = "json", feature = "sql"))]
+#![cfg(all(unix, feature = "json", feature = "sql", feature = "dynamodb"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;

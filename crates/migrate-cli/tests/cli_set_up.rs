@@ -1,5 +1,5 @@
 //! Commands that need no store, and what is set up before there is one.
-#![cfg(all(feature = "json", feature = "sql"))]
+#![cfg(all(feature = "json", feature = "sql", feature = "dynamodb"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;
@@ -21,7 +21,7 @@ fn commands_that_need_no_store() {
         ("sqlite", true),
         ("memory", true),
         ("postgresql", true),
-        ("dynamodb", false),
+        ("dynamodb", true),
     ] {
         assert_eq!(usable(name), expected, "{name}");
     }

@@ -34,7 +34,7 @@ pub use capabilities::Capabilities;
 pub use cursor::{Cursor, Position};
 pub use document::{
     Decimal, DecimalError, Digest, Document, FieldPath, MAX_DEPTH, MAX_DIGITS, MAX_EXPONENT,
-    MIN_EXPONENT, RESERVED_KEYS, Rule, SyntaxError, Value, invalid_document,
+    MAX_KEY_BYTES, MIN_EXPONENT, RESERVED_KEYS, Rule, SyntaxError, Value, invalid_document,
 };
 pub use entity::{Entity, Record, Tombstone};
 pub use error::{Error, ErrorKind, FailedPrecondition, Result};

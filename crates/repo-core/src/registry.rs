@@ -123,6 +123,9 @@ impl Registry {
         let scheme = url.split(':').next().unwrap_or_default();
         Err(Error::new(ErrorKind::ConfigInvalid, "choose a strategy", "unknown kind of store URL")
             .with("scheme", scheme)
-            .hint("a store is named like json:DIR or sqlite:FILE"))
+            .hint(
+                "a store is named like json:DIR, sqlite:FILE, postgresql://USER@HOST/NAME or \
+                 dynamodb:PREFIX",
+            ))
     }
 }

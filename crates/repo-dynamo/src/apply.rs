@@ -41,7 +41,7 @@ impl Shared {
     async fn groups(&self, records: Vec<Record>) -> Result<Vec<OfOneKey>> {
         let mut places: HashMap<Key, usize> = HashMap::with_capacity(records.len());
         let mut groups: Vec<OfOneKey> = Vec::with_capacity(records.len());
-        let most = self.max_entity_bytes();
+        let most = self.options.max_entity_bytes;
         for (at, record) in records.into_iter().enumerate() {
             let table = self.table("apply", record.collection()).await?;
             if let Record::Live(entity) = &record {

@@ -17,7 +17,7 @@ use crate::item::{Item, number, text};
 use crate::layout::{LAYOUT_VERSION, Layout, STORE_KEY};
 use crate::retry::{contention, patiently};
 use crate::shared::Shared;
-use crate::value::{to_attribute, to_value};
+use crate::value::{to_attribute, to_json};
 
 /// How long what is known of the collections is used.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
@@ -167,7 +167,7 @@ impl Shared {
             _ => return Err(damaged()),
         };
         let record = item.get(RECORD).ok_or_else(damaged)?;
-        let json = to_value(record).map_err(|_| damaged())?.to_string();
+        let json = to_json(record).map_err(|_| damaged())?;
         self.check_layout(operation, &json)?;
         let definition =
             serde_json::from_str(&json).map_err(|source| damaged().caused_by(source))?;

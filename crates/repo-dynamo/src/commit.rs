@@ -46,7 +46,7 @@ impl Shared {
         for write in writes {
             tables.push(self.table("commit", &write.key.collection).await?);
         }
-        let most = self.max_entity_bytes();
+        let most = self.options.max_entity_bytes;
         for (write, table) in writes.iter().zip(&tables) {
             if let Change::Put(document) = &write.change {
                 table.layout.schema.check_document(&write.key.id, document, most)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use repo_core::{Error, ErrorKind, Result};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 /// Where the settings stand.
@@ -15,7 +15,7 @@ pub(crate) const SETTINGS_AT: &str = "storage.dynamodb_strategy";
 const MAX_PREFIX_CHARS: usize = 200;
 
 /// The settings of the DynamoDB strategy.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DynamoSettings {
     /// The AWS region; without one it comes from the environment or the
@@ -48,7 +48,7 @@ pub struct DynamoSettings {
 }
 
 /// How tables are billed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum BillingMode {
     /// By request.
@@ -59,7 +59,7 @@ pub enum BillingMode {
 }
 
 /// A switch, or an object with a switch and the bounds.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum AutoScaling {
     /// The switch alone.

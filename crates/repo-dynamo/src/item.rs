@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use repo_core::{
-    Document, Entity, EntityId, Error, ErrorKind, Record, Result, Timestamp, Tombstone, Version,
+    DEFAULT_MAX_ENTITY_BYTES, Document, Entity, EntityId, Error, ErrorKind, Record, Result,
+    Timestamp, Tombstone, Version,
 };
 
 use crate::layout::{CREATED, DOCUMENT, GENERATION, Layout, PURGED, UPDATED, VERSION};
-use crate::value::{to_attribute, to_value};
+use crate::value::{to_attribute, to_json};
 
 /// The attributes of one item by name.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -81,7 +82,9 @@ pub(crate) fn item_bytes(layout: &Layout, id: &EntityId, document: Option<&Docum
     fixed + DOCUMENT.len() + document.size() + derived
 }
 
-/// Refuses a document whose item would be larger than DynamoDB holds.
+/// Refuses a document that no item holds: one above the limit that every store
+/// has, whatever the configuration raised, or one whose index strings make the
+/// item larger than DynamoDB takes.
 ///
 /// # Errors
 /// `LimitExceeded`.
@@ -91,15 +94,23 @@ pub(crate) fn check_size(
     id: &EntityId,
     document: &Document,
 ) -> Result<usize> {
+    let exceeded = |what: &str, bytes: usize, limit: usize| {
+        Error::new(ErrorKind::LimitExceeded, operation, what)
+            .with("collection", &layout.schema.collection)
+            .with("id", id)
+            .with("bytes", bytes)
+            .with("limit", limit)
+    };
+    if document.size() > DEFAULT_MAX_ENTITY_BYTES {
+        let what = "the document is larger than DynamoDB holds";
+        return Err(exceeded(what, document.size(), DEFAULT_MAX_ENTITY_BYTES)
+            .hint("limits.max_entity_bytes raises nothing here: shorten the document"));
+    }
     let bytes = item_bytes(layout, id, Some(document));
     if bytes <= MAX_ITEM_BYTES {
         return Ok(bytes);
     }
-    Err(Error::new(ErrorKind::LimitExceeded, operation, "the item is larger than DynamoDB holds")
-        .with("collection", &layout.schema.collection)
-        .with("id", id)
-        .with("bytes", bytes)
-        .with("limit", MAX_ITEM_BYTES)
+    Err(exceeded("the item is larger than DynamoDB holds", bytes, MAX_ITEM_BYTES)
         .hint("shorten the document or the text in its indexed fields"))
 }
 
@@ -217,9 +228,9 @@ fn timestamp(layout: &Layout, item: &Item, name: &'static str) -> Result<Timesta
 
 fn document(layout: &Layout, item: &Item) -> Result<Document> {
     let attribute = item.get(DOCUMENT).ok_or_else(|| corrupt(layout, item, "no document"))?;
-    let value = to_value(attribute)
+    let json = to_json(attribute)
         .map_err(|what| corrupt(layout, item, "a document holds no JSON").with("found", what))?;
-    Document::parse(&value.to_string()).map_err(|source| {
+    Document::parse(&json).map_err(|source| {
         corrupt(layout, item, "a document breaks a rule").with("rule", source.message())
     })
 }

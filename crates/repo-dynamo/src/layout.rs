@@ -24,8 +24,15 @@ pub(crate) const STORE_KEY: &str = "_key";
 
 const OWN_ATTRIBUTES: [&str; 6] = [VERSION, CREATED, UPDATED, DOCUMENT, GENERATION, PURGED];
 
-/// Longest name of an index (Amazon DynamoDB Developer Guide, "Quotas").
-const MAX_INDEX_NAME_CHARS: usize = 255;
+/// Most indexes of a table (Amazon DynamoDB Developer Guide, "Quotas").
+pub(crate) const MAX_INDEXES: usize = 20;
+
+const HASH: &str = ".hash";
+const RANGE: &str = ".range";
+
+/// Longest name of an index: its attributes, whose names are longer, have at
+/// most 255 characters (Amazon DynamoDB Developer Guide, "Quotas").
+const MAX_INDEX_NAME_CHARS: usize = 255 - RANGE.len();
 
 /// The table of a collection.
 pub(crate) fn table_name(prefix: &str, collection: &CollectionName) -> String {
@@ -75,7 +82,7 @@ pub(crate) struct Index {
 impl Index {
     /// An index of this name.
     pub(crate) fn named(name: String, fields: Vec<FieldPath>, ready: bool) -> Self {
-        Self { hash: format!("{name}.hash"), range: format!("{name}.range"), name, fields, ready }
+        Self { hash: format!("{name}{HASH}"), range: format!("{name}{RANGE}"), name, fields, ready }
     }
 
     /// The indexes of a schema, none of them ready.
@@ -165,7 +172,7 @@ mod tests {
             &["a", "b"],
         ]));
         for index in &indexes {
-            assert!(index.name.len() <= 255 && index.name.chars().all(is_name_char));
+            assert!(index.range.len() <= 255 && index.name.chars().all(is_name_char));
         }
         let mut names: Vec<&str> = indexes.iter().map(|index| index.name.as_str()).collect();
         names.sort_unstable();

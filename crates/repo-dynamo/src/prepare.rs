@@ -24,7 +24,8 @@ use crate::catalog::{LEASE, Table};
 use crate::definition::{CollectionDefinition, Definition, IndexState};
 use crate::item::{self, check_size, index_attributes, number, record_of, text};
 use crate::layout::{
-    CREATED, GENERATION, Index, Layout, STORE_KEY, VERSION, id_name_conflict, table_name,
+    CREATED, GENERATION, Index, Layout, MAX_INDEXES, STORE_KEY, VERSION, id_name_conflict,
+    table_name,
 };
 use crate::retry::patiently;
 use crate::scan::{Kept, ScanPage};
@@ -162,16 +163,17 @@ impl Shared {
     ) -> Result<()> {
         let layout = collection.layout(&self.settings.table_prefix, &schema.collection)?;
         tokio::time::sleep(LEASE + MARGIN).await;
-        if layout.indexes.iter().any(|index| !index.ready) {
-            self.fill_indexes(&layout).await?;
-            self.make_indexes(&layout).await?;
-            self.fill_indexes(&layout).await?;
-        }
+        // First, since a table has room for so many only.
         for index in collection.indexes.iter().filter(|i| i.state == IndexState::Dropping) {
             let found = self.describe("prepare", &layout.table).await?;
             if found.is_some_and(|found| has_index(&found, &index.name)) {
                 self.drop_index(&layout.table, &index.name).await?;
             }
+        }
+        if layout.indexes.iter().any(|index| !index.ready) {
+            self.fill_indexes(&layout).await?;
+            self.make_indexes(&layout).await?;
+            self.fill_indexes(&layout).await?;
         }
         self.finish(schema).await
     }
@@ -266,7 +268,15 @@ fn adopt(known: &mut CollectionDefinition, schema: &CollectionSchema) -> Result<
 
 /// Refuses what DynamoDB cannot hold, before anything is made.
 fn check_schema(schema: &CollectionSchema) -> Result<()> {
-    match id_name_conflict(schema.id_name(), &Index::of_schema(schema)) {
+    let indexes = Index::of_schema(schema);
+    if indexes.len() > MAX_INDEXES {
+        let why = "a table has at most 20 indexes in DynamoDB";
+        return Err(Error::new(ErrorKind::LimitExceeded, "prepare", why)
+            .with("collection", &schema.collection)
+            .with("indexes", indexes.len())
+            .hint("declare fewer indexes in the schema of the collection"));
+    }
+    match id_name_conflict(schema.id_name(), &indexes) {
         None => Ok(()),
         Some(why) => Err(Error::new(ErrorKind::Unsupported, "prepare", why)
             .with("collection", &schema.collection)

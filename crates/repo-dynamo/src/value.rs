@@ -1,7 +1,7 @@
 //! JSON values as DynamoDB attributes and back. Numbers stay decimal text on
 //! the whole way; no float is involved.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use repo_core::{Decimal, Value};
@@ -20,34 +20,60 @@ pub(crate) fn to_attribute(value: Value) -> AttributeValue {
     }
 }
 
-/// The value of an attribute; the word of what no JSON value is made of.
-pub(crate) fn to_value(attribute: &AttributeValue) -> Result<Value, &'static str> {
-    Ok(match attribute {
-        AttributeValue::Null(_) => Value::Null,
-        AttributeValue::Bool(value) => Value::Bool(*value),
-        AttributeValue::N(text) => Value::Number(number(text)?),
-        AttributeValue::S(text) => Value::String(text.clone()),
+/// The JSON text of an attribute; the word of what no JSON value is made of.
+/// Numbers stand as DynamoDB wrote them, keys in order.
+pub(crate) fn to_json(attribute: &AttributeValue) -> Result<String, &'static str> {
+    let mut json = String::new();
+    push(&mut json, attribute)?;
+    Ok(json)
+}
+
+fn push(out: &mut String, attribute: &AttributeValue) -> Result<(), &'static str> {
+    match attribute {
+        AttributeValue::Null(_) => out.push_str("null"),
+        AttributeValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        // DynamoDB may write a number as `1E+2`; JSON has that as well.
+        AttributeValue::N(text) if Decimal::parse(text).is_ok() => out.push_str(text),
+        AttributeValue::N(_) => return Err("a number that is no decimal"),
+        AttributeValue::S(text) => push_text(out, text)?,
         AttributeValue::L(items) => {
-            Value::Array(items.iter().map(to_value).collect::<Result<_, _>>()?)
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                out.push_str(if at > 0 { "," } else { "" });
+                push(out, item)?;
+            }
+            out.push(']');
         }
-        AttributeValue::M(fields) => Value::Object(object(fields)?),
+        AttributeValue::M(fields) => push_object(out, fields)?,
         AttributeValue::B(_) => return Err("a binary value"),
         AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_) => {
             return Err("a set");
         }
         _ => return Err("an attribute of an unknown type"),
-    })
+    }
+    Ok(())
 }
 
-fn object(
+fn push_object(
+    out: &mut String,
     fields: &HashMap<String, AttributeValue>,
-) -> Result<BTreeMap<String, Value>, &'static str> {
-    fields.iter().map(|(name, value)| Ok((name.clone(), to_value(value)?))).collect()
+) -> Result<(), &'static str> {
+    let mut fields: Vec<_> = fields.iter().collect();
+    fields.sort_unstable_by_key(|(name, _)| *name);
+    out.push('{');
+    for (at, (name, value)) in fields.into_iter().enumerate() {
+        out.push_str(if at > 0 { "," } else { "" });
+        push_text(out, name)?;
+        out.push(':');
+        push(out, value)?;
+    }
+    out.push('}');
+    Ok(())
 }
 
-/// DynamoDB may write a number as `1E+2`; JSON reads that as well.
-fn number(text: &str) -> Result<Decimal, &'static str> {
-    Decimal::parse(text).map_err(|_| "a number that is no decimal")
+fn push_text(out: &mut String, text: &str) -> Result<(), &'static str> {
+    out.push_str(&serde_json::to_string(text).map_err(|_| "a text that is no JSON")?);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -84,8 +110,8 @@ mod tests {
         #[test]
         fn a_value_comes_back_equal(text in values()) {
             let value = Value::parse(&text).unwrap();
-            let back = to_value(&to_attribute(value.clone())).unwrap();
-            prop_assert_eq!(&back, &value);
+            let back = to_json(&to_attribute(value.clone())).unwrap();
+            prop_assert_eq!(Value::parse(&back).unwrap(), value);
             let document = Document::parse(&format!("{{\"id\":\"x\",\"v\":{text}}}")).unwrap();
             let same = Document::parse(&format!("{{\"v\":{back},\"id\":\"x\"}}")).unwrap();
             prop_assert_eq!(document.digest(), same.digest());
@@ -93,20 +119,21 @@ mod tests {
     }
 
     #[test]
-    fn numbers_as_dynamodb_may_write_them_are_read() {
-        for (text, expected) in
-            [("1E+2", "100"), ("-0", "0"), ("1.50", "1.5"), ("1E-130", "1e-130")]
-        {
-            let value = to_value(&AttributeValue::N(text.to_owned())).unwrap();
-            assert_eq!(value.to_string(), expected);
+    fn numbers_stand_as_dynamodb_wrote_them() {
+        for text in ["1E+2", "-0", "1.50", "1E-130", "12345678901234567890123456789012345678"] {
+            let json = to_json(&AttributeValue::N(text.to_owned())).unwrap();
+            assert_eq!(json, text);
+            assert!(Value::parse(&json).is_ok(), "{text}");
         }
     }
 
     #[test]
     fn what_is_no_json_is_named() {
         let set = AttributeValue::L(vec![AttributeValue::Ss(vec!["a".to_owned()])]);
-        assert_eq!(to_value(&set), Err("a set"));
+        assert_eq!(to_json(&set), Err("a set"));
         let bytes = AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new([1_u8]));
-        assert_eq!(to_value(&bytes), Err("a binary value"));
+        assert_eq!(to_json(&bytes), Err("a binary value"));
+        let number = AttributeValue::N("NaN".to_owned());
+        assert_eq!(to_json(&number), Err("a number that is no decimal"));
     }
 }

@@ -1,4 +1,5 @@
-//! `postgresql://…` as settings.
+//! `postgresql://…` as settings. What the URL leaves out comes from the
+//! environment variables that PostgreSQL's own tools read.
 
 use std::borrow::Cow;
 use std::str::FromStr as _;
@@ -13,12 +14,27 @@ const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 /// What may stand after the question mark, beside `connect_timeout`.
 const PARAMETERS: [&str; 4] = ["schema", "sslmode", "sslrootcert", "host"];
 
+/// The variables of libpq that stand for a setting.
+const VARIABLES: [(&str, &str); 7] = [
+    ("PGHOST", "host"),
+    ("PGPORT", "port"),
+    ("PGUSER", "username"),
+    ("PGPASSWORD", "password"),
+    ("PGDATABASE", "name"),
+    ("PGSSLMODE", "sslmode"),
+    ("PGSSLROOTCERT", "sslrootcert"),
+];
+
 /// The settings of the store that `url` names; `None` for another kind of URL.
 ///
 /// # Errors
 /// `ConfigInvalid` for a malformed one. The URL is not repeated: it may hold a
 /// password.
 pub(crate) fn settings(url: &str) -> Result<Option<Json>> {
+    settings_with(url, |variable| std::env::var(variable).ok())
+}
+
+fn settings_with(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Json>> {
     if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
         return Ok(None);
     }
@@ -35,7 +51,8 @@ pub(crate) fn settings(url: &str) -> Result<Option<Json>> {
         _ => return Err(malformed("it names more than one host")),
     }
     settings.extend(config.get_user().map(|user| ("username".to_owned(), user.into())));
-    settings.extend(config.get_dbname().map(|name| ("name".to_owned(), name.into())));
+    let name = config.get_dbname().filter(|name| !name.is_empty());
+    settings.extend(name.map(|name| ("name".to_owned(), name.into())));
     if let Some(password) = config.get_password() {
         let password = std::str::from_utf8(password)
             .map_err(|_| malformed("the password is not UTF-8 text"))?;
@@ -45,10 +62,26 @@ pub(crate) fn settings(url: &str) -> Result<Option<Json>> {
         let (key, value) = parameter(pair)?;
         settings.insert(key, value);
     }
+    for (name, setting) in VARIABLES {
+        let value = variable(name).filter(|value| !value.is_empty());
+        if let (false, Some(value)) = (settings.contains_key(setting), value) {
+            settings.insert(setting.to_owned(), from_environment(name, value)?);
+        }
+    }
     if settings.get("name").is_none() {
         return Err(malformed("it names no database"));
     }
     Ok(Some(Json::Object(settings)))
+}
+
+fn from_environment(name: &str, value: String) -> Result<Json> {
+    match name {
+        "PGPORT" => value.parse::<u16>().map(Json::from).map_err(|_| {
+            Error::new(ErrorKind::ConfigInvalid, "choose a strategy", "PGPORT is no port")
+                .with("value", value)
+        }),
+        _ => Ok(value.into()),
+    }
 }
 
 fn parameter(pair: &str) -> Result<(String, Json)> {
@@ -101,13 +134,36 @@ mod tests {
             "username": "me", "password": "p@ss", "schema": "broker", "sslmode": "verify-full",
             "sslrootcert": "/etc/ca.pem", "timeout": 5,
         });
-        assert_eq!(settings(url).unwrap(), Some(expected));
+        assert_eq!(settings_with(url, |_| None).unwrap(), Some(expected));
         let socket = "postgres://me@/store?host=/run/postgresql";
         let expected = json!({
             "type": "postgresql", "host": "/run/postgresql", "name": "store", "username": "me",
         });
-        assert_eq!(settings(socket).unwrap(), Some(expected));
-        assert_eq!(settings("sqlite:file").unwrap(), None);
+        assert_eq!(settings_with(socket, |_| None).unwrap(), Some(expected));
+        assert_eq!(settings_with("sqlite:file", |_| None).unwrap(), None);
+    }
+
+    #[test]
+    fn what_a_url_leaves_out_comes_from_the_environment() {
+        let variable = |name: &str| {
+            let value = match name {
+                "PGHOST" => "db.example",
+                "PGPORT" => "6432",
+                "PGUSER" => "me",
+                "PGPASSWORD" => "hunter2",
+                "PGDATABASE" => "store",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
+        let expected = json!({
+            "type": "postgresql", "host": "db.example", "port": 6432, "name": "store",
+            "username": "you", "password": "hunter2", "schema": "broker",
+        });
+        let found = settings_with("postgresql://you@/?schema=broker", variable).unwrap();
+        assert_eq!(found, Some(expected));
+        let port = |name: &str| (name == "PGPORT").then(|| "many".to_owned());
+        assert!(settings_with("postgresql://h/d", port).is_err());
     }
 
     #[test]
@@ -120,7 +176,7 @@ mod tests {
             "postgresql://me:hunter2@host/db?connect_timeout=soon",
             "postgresql://me:hunter2@host/db?schema=%ff",
         ] {
-            let error = settings(url).unwrap_err();
+            let error = settings_with(url, |_| None).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{url}");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }

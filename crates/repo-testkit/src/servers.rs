@@ -1,6 +1,7 @@
 //! The servers that tests talk to, started by `scripts/services`.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The address of the test server that `variable` names.
 ///
@@ -16,6 +17,15 @@ pub fn address(variable: &str) -> String {
     })
 }
 
+/// The URL of the PostgreSQL server, of its database for all tests.
+///
+/// # Panics
+/// Without one.
+#[must_use]
+pub fn postgres() -> String {
+    address("REPO_TEST_POSTGRES_URL")
+}
+
 /// The URL of DynamoDB Local.
 ///
 /// # Panics
@@ -25,15 +35,21 @@ pub fn dynamodb() -> String {
     address("REPO_TEST_DYNAMODB_URL")
 }
 
-/// An AWS access key that means nothing, of this process alone. DynamoDB Local
-/// keeps a database with a thread of its own for each access key: so tests do
-/// not wait for each other, nor pay for each other's tables.
+/// An AWS access key that means nothing and that nobody else has. DynamoDB
+/// Local keeps a database with a thread of its own for each access key: so
+/// tests do not wait for each other, nor pay for each other's tables.
+#[must_use]
+pub fn new_access_key() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let made = MADE.fetch_add(1, Ordering::Relaxed);
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let nanos = since.map_or(0, |since| since.as_nanos());
+    format!("TEST{:X}X{nanos:X}X{made:X}", std::process::id())
+}
+
+/// The access key of this process.
 #[must_use]
 pub fn access_key() -> &'static str {
-    static KEY: LazyLock<String> = LazyLock::new(|| {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let nanos = since.map_or(0, |since| since.as_nanos());
-        format!("TEST{:X}X{nanos:X}", std::process::id())
-    });
+    static KEY: LazyLock<String> = LazyLock::new(new_access_key);
     &KEY
 }

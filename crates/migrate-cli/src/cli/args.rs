@@ -55,7 +55,7 @@ pub(crate) struct CommonArgs {
 /// Flags that choose the one store of a command.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct StoreArgs {
-    /// The store, without a configuration: json:DIR or sqlite:FILE
+    /// The store, without a configuration: json:DIR, sqlite:FILE, postgresql://… or dynamodb:PREFIX
     #[arg(long, global = true, value_name = "URL", conflicts_with = "strategy")]
     pub(crate) store: Option<String>,
     /// The storage strategy, instead of `storage.strategy`

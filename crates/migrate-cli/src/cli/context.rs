@@ -88,7 +88,8 @@ impl Context {
                 .with("file", format!("./{DEFAULT_FILE}"))
                 .hint(
                     "name one with --config FILE, or name the store itself: --store json:DIR, \
-                     --store sqlite:FILE (migrate and verify: --source and --target)",
+                     --store sqlite:FILE, --store dynamodb:PREFIX (migrate and verify: --source \
+                     and --target)",
                 )
         })
     }

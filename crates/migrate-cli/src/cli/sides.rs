@@ -18,7 +18,7 @@ pub(crate) struct SideArgs {
     /// The kind of the source [default: `storage.strategy`]
     #[arg(long, value_name = "TYPE", help_heading = STORES)]
     source_type: Option<String>,
-    /// The kind of the target: json, sql, sqlite
+    /// The kind of the target: json, sql, sqlite, dynamodb
     #[arg(long, value_name = "TYPE", help_heading = STORES)]
     target_type: Option<String>,
     /// The configuration with the settings of the source [default: --config]
@@ -27,11 +27,11 @@ pub(crate) struct SideArgs {
     /// The configuration with the settings of the target [default: --config]
     #[arg(long, value_name = "FILE", help_heading = STORES)]
     target_config: Option<PathBuf>,
-    /// The source itself: json:DIR or sqlite:FILE
+    /// The source itself: json:DIR, sqlite:FILE, postgresql://… or dynamodb:PREFIX
     #[arg(long, value_name = "URL", help_heading = STORES)]
     #[arg(conflicts_with_all = ["source_type", "source_config"])]
     source: Option<String>,
-    /// The target itself: json:DIR or sqlite:FILE
+    /// The target itself: json:DIR, sqlite:FILE, postgresql://… or dynamodb:PREFIX
     #[arg(long, value_name = "URL", help_heading = STORES)]
     #[arg(conflicts_with_all = ["target_type", "target_config"])]
     target: Option<String>,

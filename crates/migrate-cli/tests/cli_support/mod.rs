@@ -5,14 +5,23 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
+use repo_testkit::servers;
 use serde_json::{Value as Json, json};
 
-/// The stores that every behaviour is tried on.
-pub const STORES: [&str; 2] = ["json:data", "sqlite:data.db"];
+/// The stores that every behaviour is tried on. In each [`Place`] they are
+/// others: files in its folder, tables in its own part of the test server.
+pub const STORES: [&str; 4] = ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data"];
 
 /// A temporary folder; the programs run in it.
-pub struct Place(tempfile::TempDir);
+pub struct Place {
+    folder: tempfile::TempDir,
+    /// DynamoDB Local has a database of its own for each.
+    aws_access_key: String,
+    /// Made when it is first needed.
+    postgres_database: OnceLock<String>,
+}
 
 /// What a program did.
 #[derive(Debug)]
@@ -24,11 +33,15 @@ pub struct Run {
 
 impl Place {
     pub fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            aws_access_key: servers::new_access_key(),
+            postgres_database: OnceLock::new(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
@@ -41,7 +54,8 @@ impl Place {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// `repoctl`, not yet started, without any variable of ours.
+    /// A program, not yet started, without any variable of ours or of AWS but
+    /// those of the test server.
     pub fn command(&self, program: &str) -> Command {
         let path = match program {
             "repoctl" => env!("CARGO_BIN_EXE_repoctl"),
@@ -49,16 +63,50 @@ impl Place {
             other => panic!("no program {other}"),
         };
         let mut command = Command::new(path);
-        command.current_dir(self.0.path()).stdin(Stdio::null());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("REPO_") {
+            let text = name.to_string_lossy();
+            if ["REPO_", "AWS_", "PG"].iter().any(|prefix| text.starts_with(prefix)) {
                 command.env_remove(name);
             }
+        }
+        self.aws(&mut command);
+        if let Some(database) = self.postgres_database.get() {
+            command.envs(postgres_variables(database));
         }
         command
     }
 
+    /// A database of its own on the PostgreSQL server. Programs started from
+    /// now on find it: `postgresql:///`.
+    pub fn postgres(&self) -> &str {
+        self.postgres_database.get_or_init(|| {
+            let name = self.aws_access_key.to_lowercase();
+            psql(&format!("CREATE DATABASE \"{name}\""));
+            name
+        })
+    }
+
+    /// What AWS's default chain finds: DynamoDB Local, and nothing else. No
+    /// test may leave this machine.
+    fn aws(&self, command: &mut Command) {
+        let missing = || "http://127.0.0.1:1/REPO_TEST_DYNAMODB_URL-is-not-set".to_owned();
+        let url = std::env::var("REPO_TEST_DYNAMODB_URL").unwrap_or_else(|_| missing());
+        command
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .env("AWS_ENDPOINT_URL_DYNAMODB", url)
+            .env("AWS_REGION", "eu-central-1")
+            .env("AWS_ACCESS_KEY_ID", &self.aws_access_key)
+            .env("AWS_SECRET_ACCESS_KEY", "not-a-secret");
+    }
+
     pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Run {
+        let words: Vec<S> = words.into_iter().collect();
+        if words.iter().any(|word| word.as_ref() == "postgresql:///") {
+            self.postgres();
+        }
         Run::of(self.command("repoctl").args(words))
     }
 
@@ -95,9 +143,43 @@ impl Place {
     /// SQLite itself makes for reading, and that hold no data, do not count.
     pub fn contents(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
-        collect(self.0.path(), &mut found);
+        collect(self.folder.path(), &mut found);
         found
     }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(name) = self.postgres_database.get() {
+            psql(&format!("DROP DATABASE \"{name}\" WITH (FORCE)"));
+        }
+    }
+}
+
+/// Runs a statement on the test server.
+fn psql(sql: &str) {
+    let run = Run::of(Command::new("psql").args(["-Xqd", &servers::postgres(), "-c", sql]));
+    assert!(run.code == Some(0), "{run:?}");
+}
+
+/// The variables that name a database of the test server to every tool.
+pub fn postgres_variables(database: &str) -> [(&'static str, String); 5] {
+    let url = servers::postgres();
+    let parts = url.split_once("://").and_then(|(_, rest)| {
+        let (login, place) = rest.split_once('@')?;
+        let (user, password) = login.split_once(':')?;
+        let (host, port) = place.split_once('/')?.0.split_once(':')?;
+        Some([host, port, user, password])
+    });
+    let [host, port, user, password] =
+        parts.expect("REPO_TEST_POSTGRES_URL is postgresql://USER:PASSWORD@HOST:PORT/DATABASE");
+    [
+        ("PGHOST", host.to_owned()),
+        ("PGPORT", port.to_owned()),
+        ("PGUSER", user.to_owned()),
+        ("PGPASSWORD", password.to_owned()),
+        ("PGDATABASE", database.to_owned()),
+    ]
 }
 
 fn collect(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {

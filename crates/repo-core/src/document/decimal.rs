@@ -229,8 +229,9 @@ impl From<i64> for Decimal {
     }
 }
 
-/// Canonical text, a JSON number: plain digits where that is short, otherwise
-/// with an exponent. Equal numbers give equal text.
+/// Canonical text, a JSON number. Equal numbers give equal text. Integers of up
+/// to 38 digits stand in plain digits: many readers take a number with an
+/// exponent for a float. What is longer, or very small, has an exponent.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
@@ -253,7 +254,7 @@ impl Decimal {
         let exponent = i32::from(self.exponent);
         let leading = self.leading_exponent();
         let zeros = |out: &mut String, n: i32| out.extend((0..n).map(|_| '0'));
-        if exponent >= 0 && leading < 20 {
+        if exponent >= 0 && leading < 38 {
             out.push_str(&digits);
             zeros(out, exponent);
         } else if exponent < 0 && leading >= 0 {
@@ -294,6 +295,15 @@ mod tests {
                 assert_eq!(parse(text).to_string(), parse(group[0]).to_string(), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn integers_are_plain_digits() {
+        for text in ["7", "100", "12345678901234567890123", &"9".repeat(38), "-1000000000000000"] {
+            assert_eq!(parse(text).to_string(), text);
+        }
+        assert_eq!(parse("12e36").to_string(), format!("12{}", "0".repeat(36)));
+        assert_eq!(parse("1e38").to_string(), "1e38");
     }
 
     #[test]

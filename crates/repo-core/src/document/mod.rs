@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 pub use decimal::{Decimal, DecimalError, MAX_DIGITS, MAX_EXPONENT, MIN_EXPONENT};
 pub use locate::FieldPath;
-pub use reader::{MAX_DEPTH, Rule, SyntaxError};
+pub use reader::{MAX_DEPTH, MAX_KEY_BYTES, Rule, SyntaxError};
 pub use value::Value;
 
 use crate::{Error, ErrorKind, Result};

@@ -13,6 +13,9 @@ use super::decimal::{Decimal, DecimalError};
 /// attribute that holds it).
 pub const MAX_DEPTH: usize = 31;
 
+/// Longest key (DynamoDB: the name of an attribute is shorter than 64 KiB).
+pub const MAX_KEY_BYTES: usize = 65_535;
+
 /// Receives what the reader finds, in the order of the text.
 pub(crate) trait Sink {
     fn null(&mut self) {}
@@ -40,6 +43,8 @@ pub enum Rule {
     DuplicateKey,
     /// An empty key (DynamoDB has no empty attribute names).
     EmptyKey,
+    /// A key of more than 65,535 bytes (DynamoDB has no longer attribute names).
+    LongKey,
     /// U+0000 in a key or string (PostgreSQL's `jsonb` has none).
     NulCharacter,
     /// A surrogate escape without its partner.
@@ -66,6 +71,7 @@ impl fmt::Display for Rule {
             Self::TrailingText => "text after the end of the JSON value",
             Self::DuplicateKey => "a key stands twice in one object",
             Self::EmptyKey => "a key is empty",
+            Self::LongKey => "a key is longer than 65,535 bytes",
             Self::NulCharacter => "the character U+0000 is not allowed",
             Self::LoneSurrogate => "a surrogate escape without its partner",
             Self::TooDeep => "nested deeper than 31 levels",
@@ -269,6 +275,9 @@ impl<'a> Reader<'a> {
         let key = self.string()?;
         if key.is_empty() {
             return Err(self.error_at(Rule::EmptyKey, start));
+        }
+        if key.len() > MAX_KEY_BYTES {
+            return Err(self.error_at(Rule::LongKey, start));
         }
         sink.key(&key);
         self.skip_space();

@@ -14,6 +14,9 @@ fn each_rule_is_named_with_its_place() {
     let deep = |n: usize| format!("{}{}{}", "{\"a\":".repeat(n - 1), "{}", "}".repeat(n - 1));
     assert!(Document::parse(&deep(31)).is_ok());
     assert_eq!(rule(&deep(32)).0, Rule::TooDeep);
+    let key = |bytes: usize| format!("{{\"x\":{{\"{}\":1}}}}", "k".repeat(bytes));
+    assert!(Document::parse(&key(65_535)).is_ok());
+    assert_eq!(rule(&key(65_536)), (Rule::LongKey, "/x".to_owned()));
     let cases = [
         ("[1]", Rule::NotAnObject, ""),
         ("\"x\"", Rule::NotAnObject, ""),

@@ -32,6 +32,7 @@ pub async fn each_rule_on_the_text_is_invalid_with_its_place(_: Fixture) {
         ("{ID,\"x\":[{\"b\":1,\"\\u0062\":2}]}".into(), "/x/0/b"),
         ("{ID,\"\":1}".into(), ""),
         ("{ID,\"x\":{\"\":1}}".into(), "/x"),
+        (format!("{{ID,\"x\":{{\"{}\":1}}}}", "k".repeat(65_536)), "/x"),
         ("{ID,\"s\":\"a\\u0000b\"}".into(), "/s"),
         ("{ID,\"x\":{\"a\\u0000\":1}}".into(), "/x"),
         ("{ID,\"s\":\"\\ud800\"}".into(), "/s"),

@@ -1,8 +1,9 @@
-//! `repoctl schema ddl`: the SQL behind `init`.
+//! `repoctl schema ddl`: what `init` would make, as SQL or as DynamoDB's table
+//! definitions.
 
 use clap::Args;
-use repo_core::{Error, ErrorKind, Result, Schemas};
-use serde_json::json;
+use repo_core::{CollectionSchema, Error, ErrorKind, Result, Schemas};
+use serde_json::{Value as Json, json};
 
 use crate::cli::context::{Context, collection};
 use crate::cli::exit_code::Ending;
@@ -15,18 +16,53 @@ pub(crate) struct Arguments {
     collections: Vec<String>,
 }
 
+/// What `init` would make.
+enum Definitions {
+    /// Statements, to be run as they stand.
+    #[cfg(feature = "sql")]
+    Sql(String),
+    /// Inputs of `aws dynamodb create-table --cli-input-json`, one a table.
+    #[cfg(feature = "dynamodb")]
+    Tables(Vec<Json>),
+}
+
+impl Definitions {
+    /// The key and the value in the result.
+    fn to_json(&self) -> (&'static str, Json) {
+        match *self {
+            #[cfg(feature = "sql")]
+            Self::Sql(ref script) => ("sql", json!(script)),
+            #[cfg(feature = "dynamodb")]
+            Self::Tables(ref tables) => ("tables", json!(tables)),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        match *self {
+            #[cfg(feature = "sql")]
+            Self::Sql(ref script) => script.clone(),
+            #[cfg(feature = "dynamodb")]
+            Self::Tables(ref tables) => {
+                let texts: Vec<String> = tables.iter().map(|table| format!("{table:#}")).collect();
+                texts.join("\n")
+            }
+        }
+    }
+}
+
 impl Arguments {
     pub(crate) fn run(&self, context: &Context) -> Outcome<Ending> {
         let strategy = strategy(context)?;
         let schemas = context.schemas_without_store()?;
-        let script = script(&strategy, &self.chosen(&schemas)?)?;
+        let definitions = definitions(context, &strategy, &self.chosen(&schemas)?)?;
+        let (key, value) = definitions.to_json();
         context
             .output
-            .result(&json!({ "strategy": strategy, "sql": script }), || script.clone())?;
+            .result(&json!({ "strategy": strategy, key: value }), || definitions.to_text())?;
         Ok(Ending::Done)
     }
 
-    fn chosen(&self, schemas: &Schemas) -> Result<Vec<repo_core::CollectionSchema>> {
+    fn chosen(&self, schemas: &Schemas) -> Result<Vec<CollectionSchema>> {
         if self.collections.is_empty() {
             return Ok(schemas.iter().cloned().collect());
         }
@@ -43,21 +79,51 @@ fn strategy(context: &Context) -> Result<String> {
     Ok(context.choose()?.0.factory.name().to_owned())
 }
 
-#[cfg(feature = "sql")]
-fn script(strategy: &str, schemas: &[repo_core::CollectionSchema]) -> Result<String> {
+#[cfg_attr(not(all(feature = "sql", feature = "dynamodb")), allow(unused_variables))]
+fn definitions(
+    context: &Context,
+    strategy: &str,
+    schemas: &[CollectionSchema],
+) -> Result<Definitions> {
     match strategy {
-        "sql" | "sqlite" => repo_sql::ddl(repo_sql::Dialect::Sqlite, schemas),
-        _ => Err(no_sql(strategy)),
+        #[cfg(feature = "sql")]
+        "sqlite" => sql(repo_sql::Dialect::Sqlite, schemas),
+        #[cfg(feature = "sql")]
+        "postgresql" => sql(repo_sql::Dialect::Postgres, schemas),
+        #[cfg(feature = "sql")]
+        "sql" => match settings(context, "sql_strategy")?["type"].as_str() {
+            Some("postgresql") => sql(repo_sql::Dialect::Postgres, schemas),
+            _ => sql(repo_sql::Dialect::Sqlite, schemas),
+        },
+        #[cfg(feature = "dynamodb")]
+        "dynamodb" => {
+            let settings = settings(context, "dynamodb_strategy")?;
+            repo_dynamo::table_definitions(&settings, schemas).map(Definitions::Tables)
+        }
+        _ => Err(Error::new(
+            ErrorKind::Unsupported,
+            "schema ddl",
+            "`init` makes no tables for this strategy",
+        )
+        .with("strategy", strategy)
+        .hint("name one that has tables: --strategy sqlite, postgresql or dynamodb")),
     }
 }
 
-#[cfg(not(feature = "sql"))]
-fn script(strategy: &str, _: &[repo_core::CollectionSchema]) -> Result<String> {
-    Err(no_sql(strategy))
+#[cfg(feature = "sql")]
+fn sql(dialect: repo_sql::Dialect, schemas: &[CollectionSchema]) -> Result<Definitions> {
+    repo_sql::ddl(dialect, schemas).map(Definitions::Sql)
 }
 
-fn no_sql(strategy: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, "schema ddl", "this build makes no SQL for the strategy")
-        .with("strategy", strategy)
-        .hint("name one that does: --strategy sqlite")
+/// The settings of the store that is named by URL, else those of the
+/// configuration, else none.
+#[cfg(any(feature = "sql", feature = "dynamodb"))]
+fn settings(context: &Context, key: &str) -> Result<Json> {
+    if context.store.store.is_some() {
+        return Ok(context.choose()?.0.settings);
+    }
+    match context.file() {
+        Some(file) => context.load(Some(&file), None)?.settings(key),
+        None => Ok(json!({})),
+    }
 }

@@ -16,7 +16,7 @@ use crate::cli::failure::Outcome;
 pub(crate) enum Command {
     /// Print the declared collections, or one of them in full
     Show(show::Arguments),
-    /// Print the SQL that `init` runs in an empty database
+    /// Print what `init` makes in an empty store: SQL, or table definitions
     Ddl(ddl::Arguments),
     /// Check every stored document against its collection's schema, and every
     /// reference
