@@ -164,20 +164,12 @@ fn psql(sql: &str) {
 
 /// The variables that name a database of the test server to every tool.
 pub fn postgres_variables(database: &str) -> [(&'static str, String); 5] {
-    let url = servers::postgres();
-    let parts = url.split_once("://").and_then(|(_, rest)| {
-        let (login, place) = rest.split_once('@')?;
-        let (user, password) = login.split_once(':')?;
-        let (host, port) = place.split_once('/')?.0.split_once(':')?;
-        Some([host, port, user, password])
-    });
-    let [host, port, user, password] =
-        parts.expect("REPO_TEST_POSTGRES_URL is postgresql://USER:PASSWORD@HOST:PORT/DATABASE");
+    let [host, port, user, password, _] = servers::postgres_parts();
     [
-        ("PGHOST", host.to_owned()),
-        ("PGPORT", port.to_owned()),
-        ("PGUSER", user.to_owned()),
-        ("PGPASSWORD", password.to_owned()),
+        ("PGHOST", host),
+        ("PGPORT", port),
+        ("PGUSER", user),
+        ("PGPASSWORD", password),
         ("PGDATABASE", database.to_owned()),
     ]
 }
