@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use repo_testkit::servers;
+
 fn run(program: &str, arguments: &[&Path], environment: &[(&str, &str)]) -> String {
     let output = Command::new(program)
         .args(arguments)
@@ -14,33 +16,63 @@ fn run(program: &str, arguments: &[&Path], environment: &[(&str, &str)]) -> Stri
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// A configuration for every strategy; the servers' parts of it are this
+/// test's own.
+fn configuration(folder: &Path) -> serde_json::Value {
+    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/collections");
+    serde_json::json!({ "storage": {
+        "schemas": schemas,
+        "json_strategy": { "base_path": folder.join("json") },
+        "sql_strategy": { "name": folder.join("store.db") },
+        "dynamodb_strategy": {
+            "table_prefix": "orchestrator", "region": "eu-central-1",
+            "endpoint_url": servers::dynamodb(),
+        },
+    }})
+}
+
+/// The same with a schema of its own on the PostgreSQL server.
+fn with_postgres(mut config: serde_json::Value, schema: &str) -> serde_json::Value {
+    let [host, port, username, password, name] = servers::postgres_parts();
+    config["storage"]["sql_strategy"] = serde_json::json!({
+        "host": host, "port": port.parse::<u16>().unwrap(), "username": username,
+        "password": password, "name": name, "schema": schema,
+    });
+    config
+}
+
 #[test]
 fn the_orchestrator_prints_the_same_on_every_strategy() {
     let dir = tempfile::tempdir().unwrap();
-    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/collections");
-    let config = serde_json::json!({ "storage": {
-        "schemas": schemas,
-        "json_strategy": { "base_path": dir.path().join("json") },
-        "sql_strategy": { "type": "sqlite", "name": dir.path().join("store.db") },
-    }});
-    let file = dir.path().join("repository.json");
-    std::fs::write(&file, config.to_string()).unwrap();
+    let key = servers::new_access_key();
+    let config = configuration(dir.path());
+    std::fs::write(dir.path().join("local.json"), config.to_string()).unwrap();
+    let config = with_postgres(config, &key.to_lowercase());
+    std::fs::write(dir.path().join("server.json"), config.to_string()).unwrap();
 
-    let program = env!("CARGO_BIN_EXE_orchestrator");
-    let [memory, json, sqlite] = ["memory", "json", "sqlite"]
-        .map(|strategy| run(program, &[&file], &[("REPO_STORAGE__STRATEGY", strategy)]));
+    let on = |strategy: &str| {
+        let file = if strategy == "postgresql" { "server.json" } else { "local.json" };
+        let environment = [
+            ("REPO_STORAGE__STRATEGY", strategy),
+            ("AWS_ACCESS_KEY_ID", &key),
+            ("AWS_SECRET_ACCESS_KEY", "not-a-secret"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        run(env!("CARGO_BIN_EXE_orchestrator"), &[&dir.path().join(file)], &environment)
+    };
+    let memory = on("memory");
     assert!(memory.contains("created example-req-0001 at version 1"), "{memory}");
     assert!(memory.contains("example-req-0001 is complete at version 2"), "{memory}");
     assert!(memory.contains("an update of the old version: Conflict"), "{memory}");
     assert!(memory.contains("example-req-0001-m3 is running"), "{memory}");
-    assert_eq!(json, memory);
-    assert_eq!(sqlite, memory);
-
-    // What is on disk is there the second time.
-    for strategy in ["json", "sqlite"] {
-        let second = run(program, &[&file], &[("REPO_STORAGE__STRATEGY", strategy)]);
-        assert!(second.contains("created example-req-0002"), "{strategy}: {second}");
+    for strategy in ["json", "sqlite", "postgresql", "dynamodb"] {
+        assert_eq!(on(strategy), memory, "{strategy}");
+        // What is on disk is there the second time.
+        assert!(on(strategy).contains("created example-req-0002"), "{strategy}");
     }
+    let drop = format!("DROP SCHEMA \"{}\" CASCADE", key.to_lowercase());
+    let psql = Command::new("psql").args(["-Xqd", &servers::postgres(), "-c", &drop]).output();
+    assert!(psql.unwrap().status.success());
 }
 
 #[test]

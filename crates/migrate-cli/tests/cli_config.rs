@@ -150,13 +150,9 @@ fn the_blocks_that_operators_have_load() {
 
 #[test]
 fn what_is_not_yet_supported_is_refused_by_name() {
-    let postgresql = json!({"type": "postgresql", "host": "localhost", "port": 5432,
-        "name": "hostfactory", "username": "hostfactory_user", "password": "${DB_PASSWORD}",
-        "pool_size": 20, "max_overflow": 30, "timeout": 60});
     let scaling = json!({"enabled": true, "min_read_capacity": 1, "max_read_capacity": 100,
         "min_write_capacity": 1, "max_write_capacity": 100, "target_utilization": 70});
     let cases = [
-        ("sql", "sql_strategy", postgresql, "postgresql is not yet supported"),
         ("dynamodb", "dynamodb_strategy", json!({"enable_dax": true}), "enable_dax"),
         ("dynamodb", "dynamodb_strategy", json!({"auto_scaling": true}), "auto_scaling"),
         ("dynamodb", "dynamodb_strategy", json!({"auto_scaling": scaling}), "auto_scaling"),
@@ -179,8 +175,26 @@ fn what_is_not_yet_supported_is_refused_by_name() {
     place.line("strategies").ok();
     let place = with(&sqlite());
     place.line("init --strategy postgresql").ends(2).complains("postgresql");
-    place.line("init --store postgresql://u:s3cret@h/d").ends(2).complains("postgresql");
     place.migrate("--target-type sql --cleanup-source").ends(2).complains("--cleanup-source");
+}
+
+#[test]
+fn a_server_block_loads_and_an_unreachable_server_is_named() {
+    let postgresql = json!({"type": "postgresql", "host": "127.0.0.1", "port": 1,
+        "name": "hostfactory", "username": "hostfactory_user", "password": "${DB_PASSWORD}",
+        "pool_size": 20, "max_overflow": 30, "timeout": 60});
+    let place = with(&json!({"storage": {"strategy": "sql", "sql_strategy": postgresql}}));
+    let line = |line: &str| {
+        let mut command = place.command("repoctl");
+        Run::of(command.args(line.split(' ')).env("DB_PASSWORD", "hunter2"))
+    };
+    line("config validate").ok();
+    let run = line("health").ends(1).complains("cannot be reached");
+    assert!(run.stderr.contains("postgresql://127.0.0.1:1/hostfactory"), "{run:?}");
+    assert!(!run.stderr.contains("hunter2"), "{run:?}");
+    let url = "postgresql://u:s3cret@127.0.0.1:1/d";
+    let run = place.run(["init", "--store", url]).ends(1).complains("cannot be reached");
+    assert!(!run.stderr.contains("s3cret"), "{run:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn commands_that_need_no_store() {
         ("sql", true),
         ("sqlite", true),
         ("memory", true),
-        ("postgresql", false),
+        ("postgresql", true),
         ("dynamodb", true),
     ] {
         assert_eq!(usable(name), expected, "{name}");

@@ -52,7 +52,7 @@ pub use schema::{
     MAX_INDEXED_TEXT_BYTES, Schemas,
 };
 pub use select::Selector;
-pub use sort_key::SortKey;
+pub use sort_key::{SortKey, SortValue};
 pub use store_record::{
     CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration,
 };

@@ -11,7 +11,43 @@ use crate::{Decimal, Value};
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SortKey(Vec<u8>);
 
+/// What a [`SortKey`] says of its value: all that decides the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SortValue {
+    /// There is no value.
+    Missing,
+    /// `null`
+    Null,
+    /// `false` or `true`
+    Bool(bool),
+    /// A number.
+    Number(Decimal),
+    /// A string.
+    Text(String),
+    /// Some array.
+    Array,
+    /// Some object.
+    Object,
+}
+
 impl SortKey {
+    /// The value as far as it decides the order, for a store that compares by
+    /// itself. `None` for bytes that [`of`](Self::of) never gives.
+    #[must_use]
+    pub fn value(&self) -> Option<SortValue> {
+        let (kind, rest) = self.0.split_first()?;
+        match (kind, rest) {
+            (0, []) => Some(SortValue::Missing),
+            (1, []) => Some(SortValue::Null),
+            (2 | 3, []) => Some(SortValue::Bool(*kind == 3)),
+            (4, rest) => Decimal::from_sort_bytes(rest).map(SortValue::Number),
+            (5, rest) => String::from_utf8(rest.to_vec()).ok().map(SortValue::Text),
+            (6, []) => Some(SortValue::Array),
+            (7, []) => Some(SortValue::Object),
+            _ => None,
+        }
+    }
+
     /// The key of the value at a field, `None` for a missing field.
     #[must_use]
     pub fn of(value: Option<&Value>) -> Self {
@@ -88,6 +124,22 @@ mod tests {
         keys.extend(ordered.map(|text| SortKey::of(Some(&Value::parse(text).unwrap()))));
         for (at, pair) in keys.windows(2).enumerate() {
             assert!(pair[0] < pair[1], "{at}: {:?}", ordered.get(at));
+        }
+        for text in ordered {
+            let value = Value::parse(text).unwrap();
+            let expected = match &value {
+                Value::Null => SortValue::Null,
+                Value::Bool(value) => SortValue::Bool(*value),
+                Value::Number(number) => SortValue::Number(*number),
+                Value::String(text) => SortValue::Text(text.clone()),
+                Value::Array(_) => SortValue::Array,
+                Value::Object(_) => SortValue::Object,
+            };
+            assert_eq!(SortKey::of(Some(&value)).value(), Some(expected), "{text}");
+        }
+        assert_eq!(SortKey::of(None).value(), Some(SortValue::Missing));
+        for forged in [&[][..], &[0, 0], &[4], &[4, 2, 9], &[4, 0, 1], &[4, 2, 130, b'x'], &[8]] {
+            assert_eq!(SortKey::from_bytes(forged.to_vec()).value(), None, "{forged:?}");
         }
         let tie = |a: &str, b: &str| {
             assert_eq!(

@@ -8,10 +8,12 @@ pub(crate) enum Param {
     Text(String),
     Integer(i64),
     Real(f64),
+    /// A list of texts: in SQLite a JSON array, in PostgreSQL an array.
+    Texts(Vec<String>),
 }
 
 /// Collects the values of one statement and names their placeholders.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Binder {
     dialect: Dialect,
     params: Vec<Param>,

@@ -9,12 +9,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use crate::names::MAX_NAME_BYTES;
+
 /// Where the settings stand.
 pub(crate) const SETTINGS_AT: &str = "storage.sql_strategy";
 
 /// The settings of the SQL strategy. SQLite uses `type`, `name`, `pool_size`,
 /// `max_overflow` and `timeout`; the others are accepted, so that one block
-/// serves both kinds of database, and have no effect on it.
+/// serves both kinds of database, and have no effect on it. PostgreSQL uses
+/// all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SqlSettings {
@@ -24,9 +27,10 @@ pub struct SqlSettings {
     /// SQLite: the file, relative to the working folder. PostgreSQL: the
     /// database.
     pub name: String,
-    /// The server. No effect on SQLite.
+    /// The server: a name, an address, or the folder of its socket. Empty:
+    /// `localhost`. No effect on SQLite.
     pub host: String,
-    /// The server's port; 0 is the usual one. No effect on SQLite.
+    /// The server's port; 0 is the usual one, 5432. No effect on SQLite.
     pub port: u16,
     /// The user to log in as. No effect on SQLite.
     pub username: String,
@@ -39,16 +43,43 @@ pub struct SqlSettings {
     #[schemars(range(max = 1_000))]
     pub max_overflow: u32,
     /// SQLite: seconds to wait for a lock that another process holds.
-    /// PostgreSQL: seconds to wait for a connection.
+    /// PostgreSQL: seconds in which a connection has to be made; 0 for any
+    /// time.
     #[schemars(range(max = 86_400))]
     pub timeout: u32,
-    /// Seconds to wait for a free connection. No effect on SQLite.
+    /// Seconds to wait for a connection when all are in use. No effect on
+    /// SQLite.
     #[schemars(range(max = 86_400))]
     pub pool_timeout: u32,
-    /// Seconds after which a connection is renewed. No effect on SQLite.
+    /// Seconds after which a connection is renewed; 0 for never. No effect on
+    /// SQLite.
     pub pool_recycle: u32,
-    /// Whether prepared statements are kept. SQLite always keeps them.
+    /// Whether each connection keeps its prepared statements. SQLite always
+    /// does.
     pub enable_query_cache: bool,
+    /// The schema of the database in which the tables are. No effect on SQLite.
+    pub schema: String,
+    /// Whether the connection is encrypted. No effect on SQLite.
+    pub sslmode: SslMode,
+    /// A file of root certificates in PEM form, for `verify-full`; empty for
+    /// those of the system. No effect on SQLite.
+    pub sslrootcert: String,
+}
+
+/// Whether a connection is encrypted, and who may be at its other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SslMode {
+    /// Never encrypted.
+    Disable,
+    /// Encrypted if the server can, without asking who it is.
+    #[default]
+    Prefer,
+    /// Always encrypted, without asking who the server is.
+    Require,
+    /// Always encrypted, with a server that has a trusted certificate for
+    /// `host`.
+    VerifyFull,
 }
 
 /// A kind of SQL database.
@@ -58,7 +89,7 @@ pub enum SqlType {
     /// One file, in this process.
     #[default]
     Sqlite,
-    /// A server. Not yet supported.
+    /// A server.
     Postgresql,
 }
 
@@ -96,6 +127,9 @@ impl Default for SqlSettings {
             pool_timeout: 30,
             pool_recycle: 3_600,
             enable_query_cache: true,
+            schema: "public".to_owned(),
+            sslmode: SslMode::default(),
+            sslrootcert: String::new(),
         }
     }
 }
@@ -104,10 +138,12 @@ impl SqlSettings {
     /// Reads and checks the settings.
     ///
     /// # Errors
-    /// `ConfigInvalid` for an unknown key or a value out of range;
-    /// `Unsupported` for `type: postgresql`.
+    /// `ConfigInvalid` for an unknown key or a value out of range.
     pub(crate) fn read(settings: &Json) -> Result<Self> {
-        let settings: Self = repo_core::config::read_settings(SETTINGS_AT, settings)?;
+        let mut settings: Self = repo_core::config::read_settings(SETTINGS_AT, settings)?;
+        if settings.database == SqlType::Postgresql && settings.host.is_empty() {
+            settings.host.push_str("localhost");
+        }
         settings.check()?;
         Ok(settings)
     }
@@ -126,17 +162,12 @@ impl SqlSettings {
                 );
             }
         }
-        if self.database == SqlType::Postgresql {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "read the configuration",
-                "storage.sql_strategy.type: postgresql is not yet supported",
-            )
-            .hint("use type sqlite"));
-        }
         if self.name.contains("://") {
             // Not quoted in the error: a URL may hold a password.
             return Err(refuse("name", "name is a file, and this is a URL"));
+        }
+        if self.database == SqlType::Postgresql {
+            return self.check_server();
         }
         if self.name.is_empty() || self.name.contains('\0') {
             return Err(refuse("name", "name is the path of the database file"));
@@ -146,6 +177,53 @@ impl SqlSettings {
                 .hint("name a file, or use the memory strategy"));
         }
         Ok(())
+    }
+
+    fn check_server(&self) -> Result<()> {
+        for (name, value) in [("name", &self.name), ("username", &self.username)] {
+            // The default names a file.
+            if value.is_empty() || *value == Self::default().name {
+                return Err(refuse(name, format!("{name} is not set"))
+                    .hint("a PostgreSQL store needs host, name, username and password"));
+            }
+        }
+        let texts = [&self.name, &self.username, &self.host, &self.schema];
+        if texts.iter().any(|text| text.contains('\0')) || self.password.0.contains('\0') {
+            return Err(refuse("", "a setting holds the character U+0000"));
+        }
+        if self.schema.is_empty() || self.schema.starts_with("pg_") {
+            return Err(refuse("schema", "schema names a schema of one's own, such as public"));
+        }
+        if self.schema.len() > MAX_NAME_BYTES {
+            return Err(refuse("schema", "schema has at most 63 bytes"));
+        }
+        if !self.sslrootcert.is_empty() && self.sslmode != SslMode::VerifyFull {
+            return Err(refuse("sslrootcert", "root certificates are used by verify-full only")
+                .hint("set sslmode to verify-full, or leave sslrootcert out"));
+        }
+        Ok(())
+    }
+
+    /// The port of the server.
+    pub(crate) fn port_or_default(&self) -> u16 {
+        if self.port == 0 { 5_432 } else { self.port }
+    }
+
+    /// How long making a connection may take.
+    pub(crate) fn connect_timeout(&self) -> Option<Duration> {
+        (self.timeout > 0).then(|| Duration::from_secs(u64::from(self.timeout)))
+    }
+
+    /// Where a database on a server is, without user and password.
+    pub(crate) fn location(&self) -> String {
+        let port = self.port_or_default();
+        let host =
+            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let schema = match self.schema.as_str() {
+            "public" => String::new(),
+            schema => format!("?schema={schema}"),
+        };
+        format!("postgresql://{host}:{port}/{}{schema}", self.name)
     }
 
     /// The file of a SQLite database.
@@ -188,9 +266,8 @@ mod tests {
             "username": "hostfactory_user", "password": "hunter2", "pool_size": 20,
             "max_overflow": 30, "timeout": 60
         });
-        let error = SqlSettings::read(&server).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.message().contains("postgresql"));
+        let server = SqlSettings::read(&server).unwrap();
+        assert_eq!(server.location(), "postgresql://localhost:5432/hostfactory");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use repo_core::{CollectionSchema, Result};
 
 use crate::Dialect;
-use crate::layout::{CollectionLayout, LAYOUT_VERSION};
-use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE, literal, quote};
+use crate::layout::CollectionLayout;
+use crate::names::{OBJECTS_TABLE, literal, quote};
 
 /// What the database holds of one collection already.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub fn ddl<'a>(
     let mut statements: Vec<String> =
         dialect.preamble().iter().map(|text| (*text).to_owned()).collect();
     statements.push("BEGIN".to_owned());
-    statements.extend(store_statements());
+    statements.extend(store_statements(dialect));
     for schema in schemas {
         let layout = CollectionLayout::new(dialect, schema)?;
         statements.extend(collection_statements(dialect, &layout, None));
@@ -41,32 +41,18 @@ pub fn ddl<'a>(
     Ok(statements.iter().map(|statement| format!("{statement};\n")).collect())
 }
 
-/// The tables of the store's own record.
-pub(crate) fn store_statements() -> Vec<String> {
-    vec![
-        format!(
-            "CREATE TABLE {} (\n  \"one\" INTEGER PRIMARY KEY NOT NULL CHECK (\"one\" = 1),\n  \
-             \"layout_version\" INTEGER NOT NULL,\n  \"epoch\" INTEGER NOT NULL,\n  \
-             \"migration_plan\" TEXT,\n  \"migration_progress\" TEXT\n)",
-            quote(STORE_TABLE)
-        ),
-        format!(
-            "CREATE TABLE {} (\n  \"collection\" TEXT PRIMARY KEY NOT NULL,\n  \
-             \"schema_version\" INTEGER NOT NULL,\n  \"floor\" INTEGER NOT NULL,\n  \
-             \"id_field\" TEXT NOT NULL\n)",
-            quote(COLLECTIONS_TABLE)
-        ),
-        format!(
-            "CREATE TABLE {} (\n  \"collection\" TEXT NOT NULL,\n  \"kind\" TEXT NOT NULL,\n  \
-             \"name\" TEXT NOT NULL,\n  \"definition\" TEXT NOT NULL,\n  \
-             PRIMARY KEY (\"collection\", \"kind\", \"name\")\n)",
-            quote(OBJECTS_TABLE)
-        ),
-        format!(
-            "INSERT INTO {} (\"one\", \"layout_version\", \"epoch\") VALUES (1, {LAYOUT_VERSION}, 0)",
-            quote(STORE_TABLE)
-        ),
-    ]
+/// The tables of the store's own record. In PostgreSQL they are made by
+/// migrations, of which this is the text.
+pub(crate) fn store_statements(dialect: Dialect) -> Vec<String> {
+    let script = match dialect {
+        Dialect::Sqlite => include_str!("sqlite/store.sql"),
+        Dialect::Postgres => include_str!("../migrations/00000000000001_store/up.sql"),
+    };
+    script
+        .split(";\n")
+        .map(|statement| statement.trim().to_owned())
+        .filter(|statement| !statement.is_empty())
+        .collect()
 }
 
 /// What turns `made` into `layout`; nothing when it is so already. What is
@@ -78,7 +64,7 @@ pub(crate) fn collection_statements(
 ) -> Vec<String> {
     let mut statements = match made {
         None => create(dialect, layout),
-        Some(made) => update(layout, made),
+        Some(made) => update(dialect, layout, made),
     };
     let renewed = made.is_some_and(|made| made.schema_version != layout.schema_version);
     if statements.is_empty() && !renewed {
@@ -94,8 +80,7 @@ pub(crate) fn collection_statements(
 }
 
 fn create(dialect: Dialect, layout: &CollectionLayout) -> Vec<String> {
-    let mut parts = vec![format!("{} TEXT PRIMARY KEY NOT NULL", quote(&layout.id_column))];
-    parts.extend(dialect.record_columns());
+    let mut parts = dialect.record_columns(&layout.id_column).to_vec();
     parts.extend(layout.columns.iter().map(|column| column.definition.clone()));
     parts.push(format!(
         "CONSTRAINT \"document is a JSON object with this id\" \
@@ -104,12 +89,18 @@ fn create(dialect: Dialect, layout: &CollectionLayout) -> Vec<String> {
     ));
     let mut statements =
         vec![format!("CREATE TABLE {} (\n  {}\n)", quote(&layout.table), parts.join(",\n  "))];
-    statements.extend(layout.indexes.iter().map(|index| index.definition.clone()));
+    let collection = layout.collection.as_str();
+    statements.extend(dialect.mark("table", &layout.table, collection));
+    for index in &layout.indexes {
+        statements.push(index.definition.clone());
+        statements.extend(dialect.mark("index", &index.name, collection));
+    }
     statements.push(layout.view_definition.clone());
+    statements.extend(dialect.mark("view", &layout.view, collection));
     statements
 }
 
-fn update(layout: &CollectionLayout, made: &Made) -> Vec<String> {
+fn update(dialect: Dialect, layout: &CollectionLayout, made: &Made) -> Vec<String> {
     let missing: Vec<_> = layout
         .columns
         .iter()
@@ -149,37 +140,54 @@ fn update(layout: &CollectionLayout, made: &Made) -> Vec<String> {
     for index in &layout.indexes {
         if !made.indexes.contains_key(&index.name) || dropped.contains(&&index.name) {
             statements.push(index.definition.clone());
+            statements.extend(dialect.mark("index", &index.name, layout.collection.as_str()));
         }
     }
     if new_view {
         statements.push(layout.view_definition.clone());
+        statements.extend(dialect.mark("view", &layout.view, layout.collection.as_str()));
     }
     statements
 }
 
 /// Notes every object of the collection as it is now.
 fn note_objects(dialect: Dialect, layout: &CollectionLayout, made: Option<&Made>) -> Vec<String> {
-    let collection = layout.collection.as_str();
     let mut columns: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut names: Vec<&str> = layout.object_names().collect();
+    let mut indexes: BTreeMap<&str, &str> = BTreeMap::new();
     if let Some(made) = made {
         columns.extend(made.columns.iter().map(|(name, text)| (name.as_str(), text.as_str())));
-        names.extend(made.indexes.keys().map(String::as_str));
+        indexes.extend(made.indexes.iter().map(|(name, text)| (name.as_str(), text.as_str())));
     }
     columns.extend(layout.columns.iter().map(|c| (c.name.as_str(), c.definition.as_str())));
-    names.sort_unstable();
-    names.dedup();
+    indexes.extend(layout.indexes.iter().map(|i| (i.name.as_str(), i.definition.as_str())));
     let objects = quote(OBJECTS_TABLE);
-    let collection_text = literal(collection);
-    let mut statements =
-        vec![format!("DELETE FROM {objects} WHERE \"collection\" = {collection_text}")];
-    statements.push(dialect.note_objects(collection, &names));
-    statements.extend(columns.iter().map(|(name, definition)| {
-        format!(
-            "INSERT INTO {objects} VALUES ({collection_text}, 'column', {}, {})",
-            literal(name),
-            literal(definition)
-        )
-    }));
+    let collection = literal(layout.collection.as_str());
+    let insert = |kind: &str, name: &str, definition: &str| {
+        let [name, definition] = [name, definition].map(literal);
+        format!("INSERT INTO {objects} VALUES ({collection}, '{kind}', {name}, {definition})")
+    };
+    let mut statements = vec![format!("DELETE FROM {objects} WHERE \"collection\" = {collection}")];
+    match dialect {
+        // As the database has them, so that a change by another tool is seen.
+        Dialect::Sqlite => {
+            let names = [layout.table.as_str(), layout.view.as_str()];
+            let mut names: Vec<&str> = names.into_iter().chain(indexes.into_keys()).collect();
+            names.sort_unstable();
+            let names: Vec<String> = names.into_iter().map(literal).collect();
+            statements.push(format!(
+                "INSERT INTO {objects} SELECT {collection}, \"type\", \"name\", \"sql\" \
+                 FROM \"sqlite_master\" WHERE \"name\" IN ({})",
+                names.join(", ")
+            ));
+        }
+        // As they were made: PostgreSQL keeps no text, and the text that it
+        // makes of what it keeps changes between its versions.
+        Dialect::Postgres => {
+            statements.push(insert("table", &layout.table, ""));
+            statements.push(insert("view", &layout.view, &layout.view_definition));
+            statements.extend(indexes.iter().map(|(name, text)| insert("index", name, text)));
+        }
+    }
+    statements.extend(columns.iter().map(|(name, text)| insert("column", name, text)));
     statements
 }

@@ -1,7 +1,8 @@
-//! What differs between the SQL dialects, as plain facts.
+//! What differs between the SQL dialects in definitions and names, as plain
+//! facts. What differs in looking into a document stands in `expression`.
 
 use crate::layout::ColumnKind;
-use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, literal, quote};
+use crate::names::{COLLECTIONS_TABLE, literal, quote};
 
 /// A kind of SQL database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,25 +10,21 @@ use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, literal, quote};
 pub enum Dialect {
     /// SQLite 3.31 or newer.
     Sqlite,
+    /// PostgreSQL 13 or newer.
+    Postgres,
 }
 
-/// Which JSON types a value may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JsonType {
-    Null,
-    True,
-    False,
-    Number,
-    Text,
-    Array,
-    Object,
-}
+/// Stands where a value belongs in a statement for PostgreSQL, around its
+/// number. Diesel numbers the placeholders itself when it builds a statement,
+/// so only their places are marked. No name and no literal can hold it.
+pub(crate) const MARK: char = '\0';
 
 impl Dialect {
     /// The placeholder of the value with this number, from 1.
     pub(crate) fn placeholder(self, number: usize) -> String {
         match self {
             Self::Sqlite => format!("?{number}"),
+            Self::Postgres => format!("{MARK}{number}{MARK}"),
         }
     }
 
@@ -35,6 +32,7 @@ impl Dialect {
     pub(crate) fn reserved_prefix(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite_",
+            Self::Postgres => "pg_",
         }
     }
 
@@ -42,98 +40,12 @@ impl Dialect {
     pub(crate) fn preamble(self) -> &'static [&'static str] {
         match self {
             Self::Sqlite => &["PRAGMA journal_mode = WAL"],
+            Self::Postgres => &[],
         }
     }
 
-    /// The way to a field, for [`has_type`](Self::has_type) and the like.
-    /// `None` when the dialect cannot name it.
-    ///
-    /// SQLite before 3.45 compares the text of keys as it stands in the
-    /// document, escapes and all, and knows no escapes in a path; newer
-    /// versions decode both. A key with a character that JSON escapes cannot
-    /// be named so that old and new versions agree, and an index on which they
-    /// disagree would lose rows.
-    pub(crate) fn json_path<'a>(self, steps: impl Iterator<Item = &'a str>) -> Option<String> {
-        match self {
-            Self::Sqlite => {
-                let mut path = String::from("$");
-                for step in steps {
-                    if step.chars().any(|c| matches!(c, '"' | '\\') || c < ' ') {
-                        return None;
-                    }
-                    path.push_str(&format!(".\"{step}\""));
-                }
-                Some(path)
-            }
-        }
-    }
-
-    /// An expression that is true when the value at `path` has one of `types`.
-    /// `path` is an expression: a literal or a placeholder.
-    pub(crate) fn has_type(self, path: &str, types: &[JsonType]) -> String {
-        match self {
-            Self::Sqlite => {
-                let names: Vec<&str> = types
-                    .iter()
-                    .map(|json_type| match json_type {
-                        JsonType::Null => "'null'",
-                        JsonType::True => "'true'",
-                        JsonType::False => "'false'",
-                        JsonType::Number => "'integer', 'real'",
-                        JsonType::Text => "'text'",
-                        JsonType::Array => "'array'",
-                        JsonType::Object => "'object'",
-                    })
-                    .collect();
-                match names.as_slice() {
-                    [one] if !one.contains(',') => {
-                        format!("json_type(\"document\", {path}) = {one}")
-                    }
-                    names => format!("json_type(\"document\", {path}) IN ({})", names.join(", ")),
-                }
-            }
-        }
-    }
-
-    /// An expression that is true when there is a value at `path`.
-    pub(crate) fn is_there(self, path: &str) -> String {
-        match self {
-            Self::Sqlite => format!("json_type(\"document\", {path}) IS NOT NULL"),
-        }
-    }
-
-    /// The value at `path`: text for a string, a number for a number.
-    pub(crate) fn extract(self, path: &str) -> String {
-        match self {
-            Self::Sqlite => format!("json_extract(\"document\", {path})"),
-        }
-    }
-
-    /// Whether `value` is one of the texts in the JSON array `list`.
-    pub(crate) fn in_texts(self, value: &str, list: &str) -> String {
-        match self {
-            Self::Sqlite => format!("{value} IN (SELECT \"value\" FROM json_each({list}))"),
-        }
-    }
-
-    /// Whether the text `value` holds the text `part`.
-    pub(crate) fn holds_text(self, value: &str, part: &str) -> String {
-        match self {
-            Self::Sqlite => format!("instr({value}, {part}) > 0"),
-        }
-    }
-
-    /// Whether the array at `path` holds the string `element`.
-    pub(crate) fn array_holds_text(self, path: &str, element: &str) -> String {
-        match self {
-            Self::Sqlite => format!(
-                "EXISTS (SELECT 1 FROM json_each(\"document\", {path}) AS \"element\" \
-                 WHERE \"element\".\"type\" = 'text' AND \"element\".\"atom\" = {element})"
-            ),
-        }
-    }
-
-    /// The type of a generated column; empty where the value keeps its own.
+    /// The type of a generated column, after a space; empty where the value
+    /// keeps its own.
     pub(crate) fn column_type(self, kind: ColumnKind) -> &'static str {
         match (self, kind) {
             (Self::Sqlite, ColumnKind::Text) => " TEXT",
@@ -143,73 +55,55 @@ impl Dialect {
             // No type: any name that SQLite does not know would turn text that
             // looks like a number into one.
             (Self::Sqlite, ColumnKind::Scalar) => "",
+            (Self::Postgres, ColumnKind::Text) => " text COLLATE \"C\"",
+            // A whole number in a document may have 38 digits.
+            (Self::Postgres, ColumnKind::Integer | ColumnKind::Number) => " numeric",
+            (Self::Postgres, ColumnKind::Boolean) => " boolean",
+            (Self::Postgres, ColumnKind::Scalar) => " jsonb",
         }
-    }
-
-    /// The value of a column of `kind` at `path`, a literal: NULL when the
-    /// document holds a value of another type there.
-    pub(crate) fn typed_value(self, kind: ColumnKind, path: &str) -> String {
-        let types: &[JsonType] = match kind {
-            ColumnKind::Text => &[JsonType::Text],
-            ColumnKind::Integer | ColumnKind::Number => &[JsonType::Number],
-            ColumnKind::Scalar => &[JsonType::Text, JsonType::Number],
-            ColumnKind::Boolean => {
-                return match self {
-                    Self::Sqlite => format!(
-                        "CASE json_type(\"document\", {path}) \
-                         WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
-                    ),
-                };
-            }
-        };
-        format!("CASE WHEN {} THEN {} END", self.has_type(path, types), self.extract(path))
-    }
-
-    /// The JSON text of an array or object at `path`, a literal.
-    pub(crate) fn json_text(self, json_type: JsonType, path: &str) -> String {
-        format!("CASE WHEN {} THEN {} END", self.has_type(path, &[json_type]), self.extract(path))
     }
 
     /// How a generated column is kept.
     pub(crate) fn generated(self) -> &'static str {
         match self {
             Self::Sqlite => "VIRTUAL",
+            Self::Postgres => "STORED",
         }
     }
 
-    /// The fixed columns of a table of records after the id column.
-    pub(crate) fn record_columns(self) -> [String; 4] {
+    /// The id column and the fixed columns of a table of records.
+    pub(crate) fn record_columns(self, id_column: &str) -> [String; 5] {
+        let id = quote(id_column);
+        let of = |id_type: &str, number: &str, document: &str| {
+            [
+                format!("{id} {id_type} PRIMARY KEY NOT NULL"),
+                format!("\"_version\" {number} NOT NULL"),
+                format!("\"_created_at\" {number} NOT NULL"),
+                format!("\"_updated_at\" {number} NOT NULL"),
+                format!("\"document\" {document}"),
+            ]
+        };
         match self {
-            Self::Sqlite => [
-                "\"_version\" INTEGER NOT NULL".to_owned(),
-                "\"_created_at\" INTEGER NOT NULL".to_owned(),
-                "\"_updated_at\" INTEGER NOT NULL".to_owned(),
-                "\"document\" TEXT".to_owned(),
-            ],
+            Self::Sqlite => of("TEXT", "INTEGER", "TEXT"),
+            Self::Postgres => of("text COLLATE \"C\"", "bigint", "jsonb"),
         }
     }
 
-    /// An expression that is true when `document` is an object of this id. It
-    /// is a constraint of the table, against other tools.
-    pub(crate) fn is_document(self, id_column: &str, id_path: Option<&str>) -> String {
+    /// Most bytes of one entry of an index, if there is a limit. PostgreSQL: a
+    /// third of a page, 2,704 bytes with all that belongs to it.
+    pub(crate) fn max_index_entry(self) -> Option<usize> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(2_600),
+        }
+    }
+
+    /// A time column for people: RFC 3339 text with microseconds, or the
+    /// database's own type.
+    pub(crate) fn shown_time(self, column: &str) -> String {
+        let column = quote(column);
         match self {
             Self::Sqlite => {
-                let id = match id_path {
-                    Some(path) => {
-                        format!("{} IS {}", self.extract(&literal(path)), quote(id_column))
-                    }
-                    None => "json_type(\"document\") IS 'object'".to_owned(),
-                };
-                format!("(json_valid(\"document\") AND {id})")
-            }
-        }
-    }
-
-    /// A time column as RFC 3339 text with microseconds.
-    pub(crate) fn time_text(self, column: &str) -> String {
-        match self {
-            Self::Sqlite => {
-                let column = quote(column);
                 // Also right before 1970, where `%` is negative.
                 let micros = format!("(({column} % 1000000) + 1000000) % 1000000");
                 format!(
@@ -217,23 +111,14 @@ impl Dialect {
                      || printf('.%06dZ', {micros})"
                 )
             }
-        }
-    }
-
-    /// The statement that notes the definitions of tables, indexes and views
-    /// as the database keeps them, so that a change by another tool is seen.
-    pub(crate) fn note_objects(self, collection: &str, names: &[&str]) -> String {
-        match self {
-            Self::Sqlite => {
-                let names: Vec<String> = names.iter().map(|name| literal(name)).collect();
-                format!(
-                    "INSERT INTO {} SELECT {}, \"type\", \"name\", \"sql\" \
-                     FROM \"sqlite_master\" WHERE \"name\" IN ({})",
-                    quote(OBJECTS_TABLE),
-                    literal(collection),
-                    names.join(", ")
-                )
-            }
+            // Whole days and the rest apart: an interval is multiplied as a
+            // float, which one number of microseconds may not fit exactly.
+            // The type begins in 4713 BC.
+            Self::Postgres => format!(
+                "CASE WHEN {column} < -210866803200000000 THEN '-infinity'::timestamptz ELSE \
+                 (timestamp '1970-01-01' + ({column} / 86400000000) * interval '1 day' \
+                 + ({column} % 86400000000) * interval '1 microsecond') AT TIME ZONE 'UTC' END"
+            ),
         }
     }
 
@@ -248,18 +133,24 @@ impl Dialect {
             literal(id)
         )
     }
+
+    /// The statement that marks something as ours, where the database has
+    /// such a mark: PostgreSQL keeps a comment with a table, view or index,
+    /// also through a dump, and loses it with what it is on.
+    pub(crate) fn mark(self, kind: &str, name: &str, collection: &str) -> Option<String> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(format!(
+                "COMMENT ON {} {} IS {}",
+                kind.to_uppercase(),
+                quote(name),
+                literal(&our_mark(collection))
+            )),
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_name_hostile_keys_or_none() {
-        let path = |steps: &[&str]| Dialect::Sqlite.json_path(steps.iter().copied());
-        assert_eq!(path(&["a", "b c"]).unwrap(), "$.\"a\".\"b c\"");
-        assert_eq!(path(&["a[0]"]).unwrap(), "$.\"a[0]\"");
-        assert_eq!(path(&["it's"]).unwrap(), "$.\"it's\"");
-        assert_eq!(path(&["say \"x\""]), None);
-    }
+/// The comment on what was made for a collection.
+pub(crate) fn our_mark(collection: &str) -> String {
+    format!("made by repoctl init for the collection {collection}")
 }

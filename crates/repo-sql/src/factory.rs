@@ -1,4 +1,5 @@
-//! The factories `sql` and `sqlite`: both read `storage.sql_strategy`.
+//! The factories `sql`, `sqlite` and `postgresql`: all read
+//! `storage.sql_strategy`.
 
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use repo_core::{Error, ErrorKind, OpenOptions, Result, StorageStrategy, Strategy
 use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 
-use crate::config::{SqlSettings, refuse};
+use crate::config::{SqlSettings, SqlType, refuse};
+use crate::postgres::PostgresStrategy;
+use crate::postgres_url;
 use crate::sqlite::SqliteStrategy;
 
 const SETTINGS_KEY: &str = "sql_strategy";
@@ -21,6 +24,11 @@ pub struct SqlFactory;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SqliteFactory;
 
+/// Opens a PostgreSQL database, also one named by
+/// `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PostgresFactory;
+
 #[async_trait]
 impl StrategyFactory for SqlFactory {
     fn name(&self) -> &'static str {
@@ -28,7 +36,7 @@ impl StrategyFactory for SqlFactory {
     }
 
     fn summary(&self) -> &'static str {
-        "tables of a SQL database, as sql_strategy.type says: sqlite"
+        "tables of a SQL database, as sql_strategy.type says: sqlite or postgresql"
     }
 
     fn settings_key(&self) -> &'static str {
@@ -52,7 +60,46 @@ impl StrategyFactory for SqlFactory {
         settings: &Json,
         options: OpenOptions,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        open_sqlite(SqlSettings::read(settings)?, options).await
+        let settings = SqlSettings::read(settings)?;
+        match settings.database {
+            SqlType::Sqlite => open_sqlite(settings, options).await,
+            SqlType::Postgresql => open_postgres(settings, options).await,
+        }
+    }
+}
+
+#[async_trait]
+impl StrategyFactory for PostgresFactory {
+    fn name(&self) -> &'static str {
+        "postgresql"
+    }
+
+    fn summary(&self) -> &'static str {
+        "tables of a PostgreSQL database"
+    }
+
+    fn settings_key(&self) -> &'static str {
+        SETTINGS_KEY
+    }
+
+    fn check(&self, settings: &Json) -> Result<()> {
+        of_type(settings, "postgresql").map(drop)
+    }
+
+    fn settings_schema(&self) -> Json {
+        settings_schema()
+    }
+
+    fn settings_from_url(&self, url: &str) -> Result<Option<Json>> {
+        postgres_url::settings(url)
+    }
+
+    async fn open(
+        &self,
+        settings: &Json,
+        options: OpenOptions,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        open_postgres(of_type(settings, "postgresql")?, options).await
     }
 }
 
@@ -71,7 +118,7 @@ impl StrategyFactory for SqliteFactory {
     }
 
     fn check(&self, settings: &Json) -> Result<()> {
-        sqlite_settings(settings).map(drop)
+        of_type(settings, "sqlite").map(drop)
     }
 
     fn settings_schema(&self) -> Json {
@@ -93,19 +140,23 @@ impl StrategyFactory for SqliteFactory {
         settings: &Json,
         options: OpenOptions,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        open_sqlite(sqlite_settings(settings)?, options).await
+        open_sqlite(of_type(settings, "sqlite")?, options).await
     }
 }
 
 /// The settings, which may leave the type out but not name another one.
-fn sqlite_settings(settings: &Json) -> Result<SqlSettings> {
-    match settings.get("type").and_then(Json::as_str) {
-        Some("postgresql") => {
-            Err(refuse("type", "the strategy sqlite was asked for, but type says postgresql")
-                .hint("use the strategy sql, or name the store as sqlite:FILE"))
+fn of_type(settings: &Json, name: &'static str) -> Result<SqlSettings> {
+    let mut settings = settings.clone();
+    if let Some(object) = settings.as_object_mut() {
+        let found = object.entry("type").or_insert_with(|| name.into());
+        if let Some(found) = found.as_str().filter(|found| *found != name) {
+            let why = format!("the strategy {name} was asked for, but type says {found}");
+            return Err(
+                refuse("type", why).hint("use the strategy sql, or name the store by its URL")
+            );
         }
-        _ => SqlSettings::read(settings),
     }
+    SqlSettings::read(&settings)
 }
 
 fn malformed_url() -> Error {
@@ -122,6 +173,13 @@ async fn open_sqlite(
     options: OpenOptions,
 ) -> Result<Arc<dyn StorageStrategy>> {
     Ok(Arc::new(SqliteStrategy::open(settings, options).await?))
+}
+
+async fn open_postgres(
+    settings: SqlSettings,
+    options: OpenOptions,
+) -> Result<Arc<dyn StorageStrategy>> {
+    Ok(Arc::new(PostgresStrategy::open(settings, options).await?))
 }
 
 fn settings_schema() -> Json {

@@ -10,7 +10,7 @@ use repo_core::{Comparison, Decimal, FieldPath, Filter, Predicate, Value};
 
 use crate::Dialect;
 use crate::bind::{Binder, Param};
-use crate::dialect::JsonType;
+use crate::expression::JsonType;
 use crate::layout::{CollectionLayout, ColumnKind};
 use crate::names::quote;
 
@@ -29,15 +29,23 @@ pub(crate) struct Condition {
     pub(crate) exact: bool,
     /// Whether it is never true for a tombstone.
     pub(crate) only_live: bool,
+    /// Columns whose index can find every row that satisfies it.
+    pub(crate) searched: Vec<String>,
 }
 
 impl Condition {
     fn exact(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), exact: true, only_live: true }
+        Self { sql: sql.into(), exact: true, only_live: true, searched: Vec::new() }
     }
 
     fn wider(sql: impl Into<String>) -> Self {
         Self { exact: false, ..Self::exact(sql) }
+    }
+
+    /// Found by the index of a column.
+    fn searching(mut self, column: &str) -> Self {
+        self.searched.push(column.to_owned());
+        self
     }
 
     fn never() -> Self {
@@ -46,10 +54,10 @@ impl Condition {
 
     /// Lets everything through and says nothing.
     fn anything() -> Self {
-        Self { sql: "TRUE".to_owned(), exact: false, only_live: false }
+        Self { exact: false, only_live: false, ..Self::exact("TRUE") }
     }
 
-    /// Whether it parts_seen out nothing.
+    /// Whether it leaves out nothing.
     pub(crate) fn is_anything(&self) -> bool {
         self.sql == "TRUE"
     }
@@ -92,7 +100,8 @@ impl Pusher<'_> {
             [] => "TRUE".to_owned(),
             said => format!("({})", said.join(" AND ")),
         };
-        Condition { sql, exact, only_live }
+        let searched = parts.into_iter().flat_map(|part| part.searched).collect();
+        Condition { sql, exact, only_live, searched }
     }
 
     fn any(&mut self, parts: &[Filter], nesting: usize) -> Condition {
@@ -108,7 +117,7 @@ impl Pusher<'_> {
         }
         let only_live = parts.iter().all(|part| part.only_live);
         let sql: Vec<&str> = parts.iter().map(|part| part.sql.as_str()).collect();
-        Condition { sql: format!("({})", sql.join(" OR ")), exact, only_live }
+        Condition { exact, only_live, ..Condition::exact(format!("({})", sql.join(" OR "))) }
     }
 
     fn not(&mut self, part: &Filter, nesting: usize) -> Condition {
@@ -116,19 +125,18 @@ impl Pusher<'_> {
         let inner = self.filter(part, nesting);
         if inner.exact {
             let sql = format!("({}) IS NOT TRUE", inner.sql);
-            return Condition { sql, exact: true, only_live: false };
+            return Condition { only_live: false, ..Condition::exact(sql) };
         }
         self.binder.truncate(mark);
         Condition::anything()
     }
 
     fn field(&mut self, path: &FieldPath, predicate: &Predicate) -> Condition {
-        let Some(json_path) = self.dialect.json_path(path.steps().iter().map(String::as_str))
-        else {
+        if !self.dialect.can_name(path.steps().iter().map(String::as_str)) {
             return Condition::anything();
-        };
-        let place =
-            Place { json_path, column: self.column(path), is_id: *path == self.layout.id_field };
+        }
+        let column = self.column(path);
+        let place = Place { path, column, is_id: *path == self.layout.id_field };
         match predicate {
             Predicate::Eq(value) => self.equals(&place, value),
             Predicate::In(values) => self.one_of(&place, values),
@@ -153,42 +161,39 @@ impl Pusher<'_> {
         Some((quote(&column.name), column.kind))
     }
 
-    fn path(&mut self, place: &Place) -> String {
-        self.binder.text(&place.json_path)
+    /// How the statement names the value in the document.
+    fn at(&mut self, place: &Place<'_>) -> String {
+        let steps = place.path.steps().iter().map(String::as_str);
+        self.dialect.value_at(steps, |text| self.binder.text(text))
     }
 
-    fn has_type(&mut self, place: &Place, json_type: JsonType) -> String {
-        let path = self.path(place);
-        self.dialect.has_type(&path, &[json_type])
+    fn has_type(&mut self, place: &Place<'_>, json_type: JsonType) -> String {
+        let at = self.at(place);
+        self.dialect.has_type(&at, &[json_type])
     }
 
-    fn equals(&mut self, place: &Place, value: &Value) -> Condition {
+    fn equals(&mut self, place: &Place<'_>, value: &Value) -> Condition {
         match value {
             Value::Null => Condition::exact(self.has_type(place, JsonType::Null)),
             Value::Bool(value) => self.equals_bool(place, *value),
-            Value::Number(number) => {
-                let (low, high) = bounds(*number);
-                self.between(place, Some(low), Some(high))
-            }
-            Value::String(text) => self.text_condition(place, |pusher, column| {
-                let text = pusher.binder.text(text);
-                format!("{column} = {text}")
-            }),
+            Value::Number(number) => self.number(place, None, *number),
+            Value::String(text) => self.equals_text(place, text),
             Value::Array(_) => Condition::wider(self.has_type(place, JsonType::Array)),
             Value::Object(_) => Condition::wider(self.has_type(place, JsonType::Object)),
         }
     }
 
-    fn equals_bool(&mut self, place: &Place, value: bool) -> Condition {
+    fn equals_bool(&mut self, place: &Place<'_>, value: bool) -> Condition {
         if let Some((column, ColumnKind::Boolean)) = &place.column {
-            return Condition::exact(format!("{column} = {}", u8::from(value)));
+            let word = if value { "TRUE" } else { "FALSE" };
+            return Condition::exact(format!("{column} = {word}")).searching(column);
         }
         let json_type = if value { JsonType::True } else { JsonType::False };
         Condition::exact(self.has_type(place, json_type))
     }
 
-    /// Strings go into one list, so that the statement does not grow with it.
-    fn one_of(&mut self, place: &Place, values: &[Value]) -> Condition {
+    /// Strings and others apart.
+    fn one_of(&mut self, place: &Place<'_>, values: &[Value]) -> Condition {
         let texts: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
         let others: Vec<&Value> = values.iter().filter(|value| value.as_str().is_none()).collect();
         if others.len() > MAX_PARTS.saturating_sub(self.parts_seen) {
@@ -199,11 +204,8 @@ impl Pusher<'_> {
         if let [text] = texts.as_slice() {
             parts.push(self.equals(place, &Value::String((*text).to_owned())));
         } else if !texts.is_empty() {
-            let Ok(list) = serde_json::to_string(&texts) else { return Condition::anything() };
-            parts.push(self.text_condition(place, |pusher, column| {
-                let list = pusher.binder.text(&list);
-                pusher.dialect.in_texts(column, &list)
-            }));
+            let texts = texts.into_iter().map(str::to_owned).collect();
+            parts.push(self.one_of_texts(place, texts));
         }
         parts.extend(others.into_iter().map(|value| self.equals(place, value)));
         match parts.len() {
@@ -212,54 +214,38 @@ impl Pusher<'_> {
             _ => Condition {
                 exact: parts.iter().all(|part| part.exact),
                 only_live: parts.iter().all(|part| part.only_live),
-                sql: format!(
+                ..Condition::exact(format!(
                     "({})",
                     parts.iter().map(|part| part.sql.as_str()).collect::<Vec<_>>().join(" OR ")
-                ),
+                ))
             },
         }
     }
 
-    fn compare(&mut self, place: &Place, comparison: Comparison, value: &Value) -> Condition {
+    fn compare(&mut self, place: &Place<'_>, comparison: Comparison, value: &Value) -> Condition {
         match value {
-            Value::Number(number) => {
-                let (low, high) = bounds(*number);
-                match comparison {
-                    Comparison::Less | Comparison::LessOrEqual => {
-                        self.between(place, None, Some(high))
-                    }
-                    Comparison::Greater | Comparison::GreaterOrEqual => {
-                        self.between(place, Some(low), None)
-                    }
-                }
-            }
+            Value::Number(number) => self.number(place, Some(comparison), *number),
             Value::String(text) => self.text_condition(place, |pusher, column| {
                 let text = pusher.binder.text(text);
-                let operator = match comparison {
-                    Comparison::Less => "<",
-                    Comparison::LessOrEqual => "<=",
-                    Comparison::Greater => ">",
-                    Comparison::GreaterOrEqual => ">=",
-                };
-                format!("{column} {operator} {text}")
+                format!("{column} {} {text}", operator(comparison))
             }),
             _ => Condition::never(),
         }
     }
 
-    fn exists(&mut self, place: &Place, exists: bool) -> Condition {
-        let path = self.path(place);
-        let there = self.dialect.is_there(&path);
+    fn exists(&mut self, place: &Place<'_>, exists: bool) -> Condition {
+        let at = self.at(place);
+        let there = self.dialect.is_there(&at);
         if exists {
             return Condition::exact(there);
         }
         let sql = format!("({there}) IS NOT TRUE");
-        Condition { sql, exact: true, only_live: false }
+        Condition { only_live: false, ..Condition::exact(sql) }
     }
 
     /// As a range, which an index serves: the strings that begin with `start`
     /// are those from it up to the next string of its length.
-    fn begins_with(&mut self, place: &Place, start: &str) -> Condition {
+    fn begins_with(&mut self, place: &Place<'_>, start: &str) -> Condition {
         let end = after_prefix(start);
         self.text_condition(place, |pusher, column| {
             let low = pusher.binder.text(start);
@@ -273,78 +259,171 @@ impl Pusher<'_> {
         })
     }
 
-    fn contains(&mut self, place: &Place, value: &Value) -> Condition {
+    fn contains(&mut self, place: &Place<'_>, value: &Value) -> Condition {
         let Some(part) = value.as_str() else {
             return Condition::wider(self.has_type(place, JsonType::Array));
         };
-        let path = self.path(place);
+        let at = self.at(place);
         let part = self.binder.text(part);
-        let is_text = self.dialect.has_type(&path, &[JsonType::Text]);
-        let is_array = self.dialect.has_type(&path, &[JsonType::Array]);
-        let in_text = self.dialect.holds_text(&self.dialect.extract(&path), &part);
-        let in_array = self.dialect.array_holds_text(&path, &part);
-        Condition::exact(format!("(({is_text} AND {in_text}) OR ({is_array} AND {in_array}))"))
+        let is_array = self.dialect.has_type(&at, &[JsonType::Array]);
+        let in_text =
+            self.dialect.holds_text(&self.dialect.typed_value(ColumnKind::Text, &at), &part);
+        let in_array = self.dialect.array_holds_text(&at, &part);
+        Condition::exact(format!("({in_text} OR ({is_array} AND {in_array}))"))
+    }
+
+    fn equals_text(&mut self, place: &Place<'_>, text: &str) -> Condition {
+        if let (Dialect::Postgres, Some((column, ColumnKind::Scalar))) =
+            (self.dialect, &place.column)
+        {
+            let text = self.binder.text(text);
+            let sql = format!("{column} = to_jsonb({text}::text)");
+            return Condition::exact(sql).searching(column);
+        }
+        self.text_condition(place, |pusher, column| {
+            let text = pusher.binder.text(text);
+            format!("{column} = {text}")
+        })
+    }
+
+    /// Whether the string is one of `texts`, which go into one list, so that
+    /// the statement does not grow with them.
+    fn one_of_texts(&mut self, place: &Place<'_>, texts: Vec<String>) -> Condition {
+        let list = |pusher: &mut Self| pusher.binder.bind(Param::Texts(texts));
+        match (self.dialect, &place.column) {
+            (Dialect::Sqlite, _) => self.text_condition(place, |pusher, column| {
+                let list = list(pusher);
+                format!("{column} IN (SELECT \"value\" FROM json_each({list}))")
+            }),
+            (Dialect::Postgres, Some((column, ColumnKind::Scalar))) => {
+                let list = list(self);
+                let values = format!("ARRAY(SELECT to_jsonb(t) FROM unnest({list}::text[]) AS t)");
+                Condition::exact(format!("{column} = ANY({values})")).searching(column)
+            }
+            (Dialect::Postgres, _) => self.text_condition(place, |pusher, column| {
+                let list = list(pusher);
+                format!("{column} = ANY({list}::text[])")
+            }),
+        }
     }
 
     /// A condition on the string at `place`: on its column where that holds
     /// strings, else on the document.
     fn text_condition(
         &mut self,
-        place: &Place,
+        place: &Place<'_>,
         condition: impl FnOnce(&mut Self, &str) -> String,
     ) -> Condition {
-        match &place.column {
-            Some((column, ColumnKind::Text)) => {
+        match (self.dialect, &place.column) {
+            (_, Some((column, ColumnKind::Text))) => {
                 // A tombstone keeps its id.
                 let only_live = !place.is_id;
-                Condition { only_live, ..Condition::exact(condition(self, column)) }
+                let sql = condition(self, column);
+                Condition { only_live, ..Condition::exact(sql).searching(column) }
             }
             // A number in the column is less than any string.
-            Some((column, ColumnKind::Scalar)) => {
+            (Dialect::Sqlite, Some((column, ColumnKind::Scalar))) => {
                 let sql = condition(self, column);
                 let is_text = self.has_type(place, JsonType::Text);
-                Condition::exact(format!("({sql} AND {is_text})"))
+                Condition::exact(format!("({sql} AND {is_text})")).searching(column)
             }
             _ => {
-                let path = self.path(place);
-                let is_text = self.dialect.has_type(&path, &[JsonType::Text]);
-                let value = self.dialect.extract(&path);
-                let sql = condition(self, &value);
-                Condition::exact(format!("({is_text} AND {sql})"))
+                let at = self.at(place);
+                let value = self.dialect.typed_value(ColumnKind::Text, &at);
+                let sql = condition(self, &self.dialect.by_bytes(&value));
+                Condition::exact(format!("({sql})"))
             }
         }
     }
 
-    /// A number between bounds, which are a little wider than was asked.
-    fn between(&mut self, place: &Place, low: Option<f64>, high: Option<f64>) -> Condition {
+    /// A number that compares so with `number`; without a comparison, equals it.
+    fn number(
+        &mut self,
+        place: &Place<'_>,
+        comparison: Option<Comparison>,
+        number: Decimal,
+    ) -> Condition {
+        match self.dialect {
+            Dialect::Sqlite => self.near_number(place, comparison, number),
+            Dialect::Postgres => self.exact_number(place, comparison, number),
+        }
+    }
+
+    /// SQLite compares floats, so its bounds are a little wider than was asked.
+    fn near_number(
+        &mut self,
+        place: &Place<'_>,
+        comparison: Option<Comparison>,
+        number: Decimal,
+    ) -> Condition {
         let (value, guard) = match &place.column {
             Some((column, ColumnKind::Integer | ColumnKind::Number)) => (column.clone(), None),
             Some((column, ColumnKind::Scalar)) => {
                 (column.clone(), Some(self.has_type(place, JsonType::Number)))
             }
             _ => {
-                let path = self.path(place);
-                let is_number = self.dialect.has_type(&path, &[JsonType::Number]);
-                (self.dialect.extract(&path), Some(is_number))
+                let at = self.at(place);
+                let is_number = self.dialect.has_type(&at, &[JsonType::Number]);
+                (self.dialect.extract(&at), Some(is_number))
             }
         };
+        let (low, high) = bounds(number);
         let mut parts = Vec::new();
-        if let Some(low) = low {
+        if !matches!(comparison, Some(Comparison::Less | Comparison::LessOrEqual)) {
             parts.push(format!("{value} >= {}", self.binder.bind(Param::Real(low))));
         }
-        if let Some(high) = high {
+        if !matches!(comparison, Some(Comparison::Greater | Comparison::GreaterOrEqual)) {
             parts.push(format!("{value} <= {}", self.binder.bind(Param::Real(high))));
         }
         parts.extend(guard);
-        Condition::wider(format!("({})", parts.join(" AND ")))
+        let condition = Condition::wider(format!("({})", parts.join(" AND ")));
+        if place.column.is_some() { condition.searching(&value) } else { condition }
+    }
+
+    /// PostgreSQL compares exact decimals. Among `jsonb` values numbers stand
+    /// above strings.
+    fn exact_number(
+        &mut self,
+        place: &Place<'_>,
+        comparison: Option<Comparison>,
+        number: Decimal,
+    ) -> Condition {
+        let operator = comparison.map_or("=", operator);
+        let bound = self.binder.text(&number.to_string());
+        match &place.column {
+            Some((column, ColumnKind::Integer | ColumnKind::Number)) => {
+                Condition::exact(format!("{column} {operator} {bound}::numeric")).searching(column)
+            }
+            Some((column, ColumnKind::Scalar)) => {
+                let sql = format!(
+                    "({column} {operator} to_jsonb({bound}::numeric) \
+                     AND jsonb_typeof({column}) = 'number')"
+                );
+                Condition::exact(sql).searching(column)
+            }
+            _ => {
+                let at = self.at(place);
+                let value = self.dialect.typed_value(ColumnKind::Number, &at);
+                Condition::exact(format!("({value} {operator} {bound}::numeric)"))
+            }
+        }
     }
 }
 
 /// Where a field is found.
-struct Place {
-    json_path: String,
+struct Place<'a> {
+    path: &'a FieldPath,
     column: Option<(String, ColumnKind)>,
     is_id: bool,
+}
+
+fn operator(comparison: Comparison) -> &'static str {
+    match comparison {
+        Comparison::Less => "<",
+        Comparison::LessOrEqual => "<=",
+        Comparison::Greater => ">",
+        Comparison::GreaterOrEqual => ">=",
+    }
 }
 
 /// Floats safely below and above a number. The database compares floats,

@@ -1,10 +1,12 @@
 //! How a collection lies in tables, columns, indexes and a view: one layout
 //! for every dialect, computed from the collection's schema.
 
-use repo_core::{CollectionName, CollectionSchema, Field, FieldKind, FieldPath, Result};
+use repo_core::{
+    CollectionName, CollectionSchema, Field, FieldKind, FieldPath, MAX_INDEXED_TEXT_BYTES, Result,
+};
 
 use crate::Dialect;
-use crate::dialect::JsonType;
+use crate::expression::JsonType;
 use crate::names::{Taken, literal, quote, shorten, with_hash};
 
 /// The version of this layout, kept in every store.
@@ -36,6 +38,8 @@ pub(crate) struct Column {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Index {
     pub(crate) name: String,
+    /// Its columns, quoted, in their order.
+    pub(crate) keys: Vec<String>,
     pub(crate) definition: String,
 }
 
@@ -71,13 +75,12 @@ impl CollectionLayout {
         let table = format!("{view}_records");
         let id_column = shorten(schema.id_name());
         let columns = columns(dialect, schema);
-        let id_path = dialect.json_path(schema.id_field.steps().iter().map(String::as_str));
         let named = |error: repo_core::Error| error.with("collection", &schema.collection);
         Ok(Self {
-            indexes: indexes(schema, &table, &id_column, &columns),
+            indexes: indexes(dialect, schema, &table, &id_column, &columns),
             view_definition: view_definition(dialect, schema, &view, &table, &columns)
                 .map_err(named)?,
-            is_document: dialect.is_document(&id_column, id_path.as_deref()),
+            is_document: dialect.is_document(&id_column, schema.id_name()),
             collection: schema.collection.clone(),
             schema_version: schema.schema_version,
             id_field: schema.id_field.clone(),
@@ -101,26 +104,39 @@ impl CollectionLayout {
     }
 }
 
+/// The columns of a record, in the order in which each `rows` reads them.
+pub(crate) fn record_columns(layout: &CollectionLayout) -> String {
+    format!(
+        "{}, \"_version\", \"_created_at\", \"_updated_at\", \"document\"",
+        quote(&layout.id_column)
+    )
+}
+
 /// One generated column for each indexed field; none for the id field, which
 /// has a column of its own, nor for a field that the dialect cannot name.
 fn columns(dialect: Dialect, schema: &CollectionSchema) -> Vec<Column> {
     schema
         .indexed_fields()
         .filter(|path| **path != schema.id_field)
-        .filter_map(|path| {
-            let json_path = dialect.json_path(path.steps().iter().map(String::as_str))?;
+        .filter(|path| dialect.can_name(steps(path)))
+        .map(|path| {
+            let at = dialect.value_at(steps(path), literal);
             let kind = column_kind(schema, path);
             let name = shorten(&path.to_string());
             let definition = format!(
                 "{}{} GENERATED ALWAYS AS ({}) {}",
                 quote(&name),
                 dialect.column_type(kind),
-                dialect.typed_value(kind, &literal(&json_path)),
+                dialect.typed_value(kind, &at),
                 dialect.generated()
             );
-            Some(Column { name, path: path.clone(), kind, definition })
+            Column { name, path: path.clone(), kind, definition }
         })
         .collect()
+}
+
+fn steps(path: &FieldPath) -> impl Iterator<Item = &str> {
+    path.steps().iter().map(String::as_str)
 }
 
 fn column_kind(schema: &CollectionSchema, path: &FieldPath) -> ColumnKind {
@@ -137,9 +153,11 @@ fn column_kind(schema: &CollectionSchema, path: &FieldPath) -> ColumnKind {
     }
 }
 
-/// The declared indexes. The id stands last in each, so that an equality
-/// gives the ids in order and a page goes on from the last one without a sort.
+/// The declared indexes. The id stands last in each that has room for it, so
+/// that an equality gives the ids in order and a page goes on from the last
+/// one without a sort.
 fn indexes(
+    dialect: Dialect,
     schema: &CollectionSchema,
     table: &str,
     id_column: &str,
@@ -152,23 +170,46 @@ fn indexes(
             continue;
         }
         let column_of = |path: &FieldPath| match columns.iter().find(|c| c.path == *path) {
-            Some(column) => Some(quote(&column.name)),
-            None => (*path == schema.id_field).then(|| quote(id_column)),
+            Some(column) => Some((quote(&column.name), entry_bytes(Some(column.kind)))),
+            None => (*path == schema.id_field).then(|| (quote(id_column), entry_bytes(None))),
         };
-        let Some(mut names) = fields.iter().map(column_of).collect::<Option<Vec<_>>>() else {
+        let Some(mut keys) = fields.iter().map(column_of).collect::<Option<Vec<_>>>() else {
             continue;
         };
         if !fields.contains(&schema.id_field) {
-            names.push(quote(id_column));
+            keys.push((quote(id_column), entry_bytes(None)));
         }
+        let names = that_fit(keys, dialect.max_index_entry());
         let name = index_name(&schema.collection, fields);
         let definition =
             format!("CREATE INDEX {} ON {} ({})", quote(&name), quote(table), names.join(", "));
         if indexes.iter().all(|index| index.name != name) {
-            indexes.push(Index { name, definition });
+            indexes.push(Index { name, keys: names, definition });
         }
     }
     indexes
+}
+
+/// The most that a value takes in an index; `None`: an id.
+fn entry_bytes(kind: Option<ColumnKind>) -> usize {
+    match kind {
+        Some(ColumnKind::Boolean) => 8,
+        Some(ColumnKind::Integer | ColumnKind::Number) => 40,
+        Some(ColumnKind::Text | ColumnKind::Scalar) => MAX_INDEXED_TEXT_BYTES + 24,
+        // 255 characters of four bytes.
+        None => 255 * 4 + 8,
+    }
+}
+
+/// The first keys, as many as an entry can always hold.
+fn that_fit(keys: Vec<(String, usize)>, limit: Option<usize>) -> Vec<String> {
+    let mut room = limit.unwrap_or(usize::MAX);
+    let mut fits = |bytes: usize| {
+        let left = room.checked_sub(bytes);
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    keys.into_iter().take_while(|(_, bytes)| fits(*bytes)).map(|(name, _)| name).collect()
 }
 
 /// `machines-template_id-created_at-index`. The hyphens keep it apart from
@@ -213,7 +254,7 @@ fn view_definition(
     shown.push("\"document\"".to_owned());
     shown.push("\"_version\"".to_owned());
     for time in ["_created_at", "_updated_at"] {
-        shown.push(format!("{} AS {}", dialect.time_text(time), quote(time)));
+        shown.push(format!("{} AS {}", dialect.shown_time(time), quote(time)));
     }
     Ok(format!(
         "CREATE VIEW {} AS SELECT\n  {}\nFROM {} WHERE \"document\" IS NOT NULL",
@@ -230,17 +271,20 @@ fn field_expression(dialect: Dialect, field: &Field, columns: &[Column]) -> Opti
     if field.name.is_empty() || field.name.contains('\0') {
         return None;
     }
-    let path = literal(&dialect.json_path(std::iter::once(field.name.as_str()))?);
-    let scalar = |kind| Some(dialect.typed_value(kind, &path));
+    if !dialect.can_name([field.name.as_str()]) {
+        return None;
+    }
+    let at = dialect.value_at([field.name.as_str()], literal);
+    let scalar = |kind| Some(dialect.typed_value(kind, &at));
     let column = columns.iter().find(|column| column.path.steps() == [field.name.as_str()]);
     match (field.kind, column) {
-        (FieldKind::Array, _) => Some(dialect.json_text(JsonType::Array, &path)),
-        (FieldKind::Object, _) => Some(dialect.json_text(JsonType::Object, &path)),
+        (FieldKind::Array, _) => Some(dialect.shown_json(JsonType::Array, &at)),
+        (FieldKind::Object, _) => Some(dialect.shown_json(JsonType::Object, &at)),
         (_, Some(column)) => Some(quote(&column.name)),
         (FieldKind::Text, None) => scalar(ColumnKind::Text),
         (FieldKind::Integer, None) => scalar(ColumnKind::Integer),
         (FieldKind::Number, None) => scalar(ColumnKind::Number),
         (FieldKind::Boolean, None) => scalar(ColumnKind::Boolean),
-        (FieldKind::Any, None) => Some(dialect.extract(&path)),
+        (FieldKind::Any, None) => Some(dialect.extract(&at)),
     }
 }

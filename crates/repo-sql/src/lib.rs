@@ -1,8 +1,9 @@
-//! The SQL storage strategy: SQLite now, PostgreSQL to come.
+//! The SQL storage strategy: SQLite and PostgreSQL.
 //!
-//! `layout`, `ddl` and `filter` are one code for every dialect; what differs
-//! between dialects stands in [`Dialect`]. `sqlite` holds what is SQLite's
-//! alone: connections, the writer thread, reading and preparing.
+//! `layout`, `ddl` and `filter` are one code for both; what differs between
+//! the dialects stands in [`Dialect`]: definitions in `dialect`, looks into
+//! documents in `expression`. `sqlite` and `postgres` hold what belongs to one
+//! alone: connections, reading, writing and preparing, under the same names.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod bind;
@@ -10,14 +11,18 @@ mod config;
 mod ddl;
 mod dialect;
 mod errors;
+mod expression;
 mod factory;
 mod filter;
 mod layout;
 mod names;
+mod postgres;
+mod postgres_url;
 mod sqlite;
 
-pub use config::{Secret, SqlSettings, SqlType};
+pub use config::{Secret, SqlSettings, SqlType, SslMode};
 pub use ddl::ddl;
 pub use dialect::Dialect;
-pub use factory::{SqlFactory, SqliteFactory};
+pub use factory::{PostgresFactory, SqlFactory, SqliteFactory};
+pub use postgres::PostgresStrategy;
 pub use sqlite::SqliteStrategy;

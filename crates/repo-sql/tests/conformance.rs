@@ -1,9 +1,12 @@
-//! The contract, on a SQLite database.
+//! The contract, on a SQLite database and on a PostgreSQL server.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod postgres;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use postgres::PostgresPlace;
 use repo_core::{OpenOptions, Result, StorageStrategy, StrategyFactory as _};
 use repo_sql::SqliteFactory;
 use repo_testkit::Place;
@@ -29,3 +32,8 @@ impl Place for SqlitePlace {
 
 repo_testkit::conformance!(sqlite, || async { SqlitePlace::new() });
 repo_testkit::differential!(answers_as_the_reference_does, || async { SqlitePlace::new() });
+
+repo_testkit::conformance!(postgresql, || async { PostgresPlace::new() });
+repo_testkit::differential!(postgres_answers_as_the_reference_does, || async {
+    PostgresPlace::new()
+});

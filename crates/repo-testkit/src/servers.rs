@@ -17,6 +17,32 @@ pub fn address(variable: &str) -> String {
     })
 }
 
+/// The URL of the PostgreSQL server, of its database for all tests.
+///
+/// # Panics
+/// Without one.
+#[must_use]
+pub fn postgres() -> String {
+    address("REPO_TEST_POSTGRES_URL")
+}
+
+/// The parts of [`postgres`]: host, port, user, password, database.
+///
+/// # Panics
+/// Without a server, or when its URL has another form.
+#[must_use]
+pub fn postgres_parts() -> [String; 5] {
+    let url = postgres();
+    let parts = url.split_once("://").and_then(|(_, rest)| {
+        let (login, place) = rest.split_once('@')?;
+        let (user, password) = login.split_once(':')?;
+        let (server, database) = place.split_once('/')?;
+        let (host, port) = server.split_once(':')?;
+        Some([host, port, user, password, database].map(str::to_owned))
+    });
+    parts.expect("REPO_TEST_POSTGRES_URL is postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+}
+
 /// The URL of DynamoDB Local.
 ///
 /// # Panics

@@ -94,7 +94,9 @@ async fn open(file: String) -> Result<Arc<dyn StorageStrategy>> {
         .with(MemoryFactory)
         .with(repo_json::JsonFactory)
         .with(repo_sql::SqlFactory)
-        .with(repo_sql::SqliteFactory);
+        .with(repo_sql::SqliteFactory)
+        .with(repo_sql::PostgresFactory)
+        .with(repo_dynamo::DynamoFactory);
     let sources = ConfigSources {
         file: Some(file.into()),
         environment: std::env::vars().collect(),

@@ -2,13 +2,13 @@
 
 use repo_core::{MemoryFactory, Registry, Result, StrategyFactory};
 
-use super::planned::PlannedFactory;
+use super::left_out::LeftOutFactory;
 
 /// Every strategy by name. What this build cannot open is there as well, so
 /// that its settings are still read and the refusal says why.
 pub(crate) fn registry() -> Registry {
-    let planned = PlannedFactory::all().into_iter();
-    let registry = planned.fold(Registry::new(), |registry, factory| registry.with(factory));
+    let left_out = LeftOutFactory::all().into_iter();
+    let registry = left_out.fold(Registry::new(), |registry, factory| registry.with(factory));
     with_built_in(registry.with(MemoryFactory))
 }
 
@@ -17,18 +17,21 @@ pub(crate) fn registry() -> Registry {
 /// # Errors
 /// `Unsupported` otherwise.
 pub(crate) fn check_usable(factory: &dyn StrategyFactory) -> Result<()> {
-    let planned = PlannedFactory::all();
-    let same = |planned: &&PlannedFactory| {
-        planned.name() == factory.name() && planned.summary() == factory.summary()
+    let left_out = LeftOutFactory::all();
+    let same = |other: &&LeftOutFactory| {
+        other.name() == factory.name() && other.summary() == factory.summary()
     };
-    planned.iter().find(same).map_or(Ok(()), |planned| Err(planned.refuse()))
+    left_out.iter().find(same).map_or(Ok(()), |left_out| Err(left_out.refuse()))
 }
 
 fn with_built_in(registry: Registry) -> Registry {
     #[cfg(feature = "json")]
     let registry = registry.with(repo_json::JsonFactory);
     #[cfg(feature = "sql")]
-    let registry = registry.with(repo_sql::SqlFactory).with(repo_sql::SqliteFactory);
+    let registry = registry
+        .with(repo_sql::SqlFactory)
+        .with(repo_sql::SqliteFactory)
+        .with(repo_sql::PostgresFactory);
     #[cfg(feature = "dynamodb")]
     let registry = registry.with(repo_dynamo::DynamoFactory);
     registry

@@ -7,19 +7,22 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use repo_testkit::servers;
 use serde_json::{Value as Json, json};
 
 /// The stores that every behaviour is tried on. In each [`Place`] they are
 /// others: files in its folder, tables in its own part of the test server.
-pub const STORES: [&str; 3] = ["json:data", "sqlite:data.db", "dynamodb:data"];
+pub const STORES: [&str; 4] = ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data"];
 
 /// A temporary folder; the programs run in it.
 pub struct Place {
     folder: tempfile::TempDir,
     /// DynamoDB Local has a database of its own for each.
     pub aws_access_key: String,
+    /// Made when it is first needed.
+    postgres_database: OnceLock<String>,
 }
 
 /// What a program did.
@@ -32,7 +35,11 @@ pub struct Run {
 
 impl Place {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), aws_access_key: servers::new_access_key() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            aws_access_key: servers::new_access_key(),
+            postgres_database: OnceLock::new(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -61,12 +68,25 @@ impl Place {
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("REPO_") || text.starts_with("AWS_") {
+            if ["REPO_", "AWS_", "PG"].iter().any(|prefix| text.starts_with(prefix)) {
                 command.env_remove(name);
             }
         }
         self.aws(&mut command);
+        if let Some(database) = self.postgres_database.get() {
+            command.envs(postgres_variables(database));
+        }
         command
+    }
+
+    /// A database of its own on the PostgreSQL server. Programs started from
+    /// now on find it: `postgresql:///`.
+    pub fn postgres(&self) -> &str {
+        self.postgres_database.get_or_init(|| {
+            let name = self.aws_access_key.to_lowercase();
+            psql(&format!("CREATE DATABASE \"{name}\""));
+            name
+        })
     }
 
     /// What AWS's default chain finds: DynamoDB Local, and nothing else. No
@@ -85,6 +105,10 @@ impl Place {
     }
 
     pub fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Run {
+        let words: Vec<S> = words.into_iter().collect();
+        if words.iter().any(|word| word.as_ref() == "postgresql:///") {
+            self.postgres();
+        }
         Run::of(self.command("repoctl").args(words))
     }
 
@@ -124,6 +148,32 @@ impl Place {
         collect(self.folder.path(), &mut found);
         found
     }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(name) = self.postgres_database.get() {
+            psql(&format!("DROP DATABASE \"{name}\" WITH (FORCE)"));
+        }
+    }
+}
+
+/// Runs a statement on the test server.
+fn psql(sql: &str) {
+    let run = Run::of(Command::new("psql").args(["-Xqd", &servers::postgres(), "-c", sql]));
+    assert!(run.code == Some(0), "{run:?}");
+}
+
+/// The variables that name a database of the test server to every tool.
+pub fn postgres_variables(database: &str) -> [(&'static str, String); 5] {
+    let [host, port, user, password, _] = servers::postgres_parts();
+    [
+        ("PGHOST", host),
+        ("PGPORT", port),
+        ("PGUSER", user),
+        ("PGPASSWORD", password),
+        ("PGDATABASE", database.to_owned()),
+    ]
 }
 
 fn collect(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {

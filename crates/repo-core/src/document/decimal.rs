@@ -158,6 +158,23 @@ impl Decimal {
             out.push(u8::MAX);
         }
     }
+
+    /// The number of which [`push_sort_bytes`](Self::push_sort_bytes) gave
+    /// these bytes.
+    pub(crate) fn from_sort_bytes(bytes: &[u8]) -> Option<Self> {
+        let (sign, rest) = bytes.split_first()?;
+        let plain: Vec<u8> = match (sign, rest) {
+            (1, []) => return Some(Self::ZERO),
+            (2, rest) => rest.to_vec(),
+            (0, [rest @ .., u8::MAX]) => rest.iter().map(|byte| !byte).collect(),
+            _ => return None,
+        };
+        let (exponent, digits) = plain.split_first()?;
+        let digits = std::str::from_utf8(digits).ok().filter(|digits| !digits.is_empty())?;
+        let last = i32::from(*exponent) + MIN_EXPONENT + 1 - i32::try_from(digits.len()).ok()?;
+        let minus = if *sign == 0 { "-" } else { "" };
+        Self::parse(&format!("{minus}{digits}e{last}")).ok()
+    }
 }
 
 fn parse_exponent(text: &str) -> Result<i64, DecimalError> {

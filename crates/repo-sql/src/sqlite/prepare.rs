@@ -96,7 +96,7 @@ fn make(
         })
     };
     if !known.prepared {
-        run(&store_statements())?;
+        run(&store_statements(Dialect::Sqlite))?;
     }
     let mut prepared = Vec::with_capacity(layouts.len());
     for (layout, schema) in layouts.iter().zip(schemas) {

@@ -7,7 +7,7 @@ use repo_core::{
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
-/// The record of a row of [`record_columns`](super::table::record_columns).
+/// The record of a row of [`record_columns`](crate::layout::record_columns).
 ///
 /// # Errors
 /// `Corrupt`, naming the key, when the row holds no record.

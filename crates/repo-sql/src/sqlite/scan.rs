@@ -11,10 +11,11 @@ use super::connection::IN_SEGMENT;
 use super::readers::Readers;
 use super::rows;
 use super::shared::Shared;
-use super::table::{Table, record_columns};
+use super::table::Table;
 use crate::Dialect;
 use crate::bind::{Binder, Param};
 use crate::errors;
+use crate::layout::record_columns;
 use crate::names::quote;
 
 /// A batch ends early at this many bytes of documents.

@@ -5,10 +5,9 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::shared::Shared;
-use super::table::record_columns;
 use crate::bind::{Binder, Param};
 use crate::filter::push;
-use crate::layout::CollectionLayout;
+use crate::layout::{CollectionLayout, record_columns};
 use crate::names::quote;
 use crate::{Dialect, errors};
 
@@ -37,11 +36,16 @@ pub(super) struct Select {
 
 impl ToSql for Param {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-            Self::Integer(number) => ValueRef::Integer(*number),
-            Self::Real(number) => ValueRef::Real(*number),
-        }))
+        Ok(match self {
+            Self::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Self::Integer(number) => ToSqlOutput::from(*number),
+            Self::Real(number) => ToSqlOutput::from(*number),
+            Self::Texts(texts) => {
+                let list = serde_json::to_string(texts)
+                    .map_err(|source| rusqlite::Error::ToSqlConversionFailure(source.into()))?;
+                ToSqlOutput::from(list)
+            }
+        })
     }
 }
 

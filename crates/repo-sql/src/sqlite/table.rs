@@ -5,7 +5,7 @@ use repo_core::{CollectionSchema, Result};
 
 use crate::Dialect;
 use crate::ddl::Made;
-use crate::layout::CollectionLayout;
+use crate::layout::{CollectionLayout, record_columns};
 use crate::names::quote;
 
 /// A prepared collection.
@@ -27,14 +27,6 @@ pub(super) struct Statements {
     pub(super) update: String,
     /// Inserts, or overwrites a lower version.
     pub(super) upsert: String,
-}
-
-/// The columns of a record, in the order in which `rows` reads them.
-pub(super) fn record_columns(layout: &CollectionLayout) -> String {
-    format!(
-        "{}, \"_version\", \"_created_at\", \"_updated_at\", \"document\"",
-        quote(&layout.id_column)
-    )
 }
 
 impl Table {

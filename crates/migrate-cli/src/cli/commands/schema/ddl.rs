@@ -87,7 +87,14 @@ fn definitions(
 ) -> Result<Definitions> {
     match strategy {
         #[cfg(feature = "sql")]
-        "sql" | "sqlite" => repo_sql::ddl(repo_sql::Dialect::Sqlite, schemas).map(Definitions::Sql),
+        "sqlite" => sql(repo_sql::Dialect::Sqlite, schemas),
+        #[cfg(feature = "sql")]
+        "postgresql" => sql(repo_sql::Dialect::Postgres, schemas),
+        #[cfg(feature = "sql")]
+        "sql" => match settings(context, "sql_strategy")?["type"].as_str() {
+            Some("postgresql") => sql(repo_sql::Dialect::Postgres, schemas),
+            _ => sql(repo_sql::Dialect::Sqlite, schemas),
+        },
         #[cfg(feature = "dynamodb")]
         "dynamodb" => {
             let settings = settings(context, "dynamodb_strategy")?;
@@ -99,13 +106,18 @@ fn definitions(
             "`init` makes no tables for this strategy",
         )
         .with("strategy", strategy)
-        .hint("name one that has tables: --strategy sqlite, --strategy dynamodb")),
+        .hint("name one that has tables: --strategy sqlite, postgresql or dynamodb")),
     }
+}
+
+#[cfg(feature = "sql")]
+fn sql(dialect: repo_sql::Dialect, schemas: &[CollectionSchema]) -> Result<Definitions> {
+    repo_sql::ddl(dialect, schemas).map(Definitions::Sql)
 }
 
 /// The settings of the store that is named by URL, else those of the
 /// configuration, else none.
-#[cfg(feature = "dynamodb")]
+#[cfg(any(feature = "sql", feature = "dynamodb"))]
 fn settings(context: &Context, key: &str) -> Result<Json> {
     if context.store.store.is_some() {
         return Ok(context.choose()?.0.settings);

@@ -1,10 +1,11 @@
-//! The only place that turns errors of SQLite and of the file system into
-//! kinds of the contract.
+//! Errors of SQLite and of the file system.
 
 use std::path::Path;
 
 use repo_core::{Error, ErrorKind};
 use rusqlite::ErrorCode;
+
+use super::{FOREIGN, FOREIGN_HINT};
 
 const CORRUPT_HINT: &str = "nothing was changed; restore the file from a backup, or save what can \
      be read with `sqlite3 FILE .recover`";
@@ -29,10 +30,6 @@ pub(crate) fn sqlite(operation: &'static str, file: &Path, source: rusqlite::Err
         .caused_by(source);
     if hint.is_empty() { error } else { error.hint(hint) }
 }
-
-const FOREIGN: &str = "the database refused a statement: its tables are not as this program \
-     made them";
-const FOREIGN_HINT: &str = "another tool changed the tables; run `repoctl health`";
 
 fn classify(
     failure: &rusqlite::ffi::Error,

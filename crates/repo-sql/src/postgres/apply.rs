@@ -1,0 +1,107 @@
+//! Records written as they are, when their version is higher: in bulk by
+//! arrays, one statement for many.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use repo_core::{Applied, CollectionName, EntityId, Error, ErrorKind, Record, Result};
+
+use super::read;
+use super::rows;
+use super::shared::Shared;
+use super::statement::{JsonText, SqlValue, Statement};
+use super::table::Table;
+use crate::errors;
+
+/// Most records in one statement.
+const MOST_RECORDS: usize = 1_000;
+/// A statement takes no more records once it holds so many bytes.
+const MOST_BYTES: usize = 4 * 1_024 * 1_024;
+
+/// Applies records in order.
+pub(super) async fn apply(shared: &Shared, records: &[Record]) -> Result<Vec<Applied>> {
+    let mut answers = Vec::with_capacity(records.len());
+    let mut rest = records;
+    while let Some(first) = rest.first() {
+        let (part, more) = rest.split_at(part_len(rest));
+        let table = shared.table("apply", first.collection()).await?;
+        answers.extend(apply_part(shared, &table, part).await?);
+        rest = more;
+    }
+    Ok(answers)
+}
+
+/// How many of the first records go into one statement: of one collection,
+/// and no id twice, since a statement changes a row only once.
+fn part_len(records: &[Record]) -> usize {
+    let mut ids: HashSet<&EntityId> = HashSet::new();
+    let mut bytes = 0;
+    let collection: Option<&CollectionName> = records.first().map(Record::collection);
+    for record in records.iter().take(MOST_RECORDS) {
+        let other = Some(record.collection()) != collection;
+        if bytes >= MOST_BYTES || other || !ids.insert(record.id()) {
+            break;
+        }
+        bytes += record.document().map_or(0, |document| document.as_str().len());
+    }
+    ids.len()
+}
+
+async fn apply_part(
+    shared: &Shared,
+    table: &Arc<Table>,
+    records: &[Record],
+) -> Result<Vec<Applied>> {
+    // In one order, so that two that apply the same ids do not wait for each
+    // other.
+    let mut sorted: Vec<&Record> = records.iter().collect();
+    sorted.sort_by(|a, b| a.id().cmp(b.id()));
+    let connection = shared.pool.get().await?;
+    let written = connection
+        .rows(upsert(table, &sorted))
+        .await
+        .map_err(|source| errors::postgres("apply", &shared.location, source))?;
+    drop(connection);
+    let written: HashSet<EntityId> =
+        written.iter().map(|row| rows::id_at(row, 0)).collect::<Result<_>>()?;
+    let left: Vec<EntityId> =
+        records.iter().map(Record::id).filter(|id| !written.contains(*id)).cloned().collect();
+    if left.is_empty() {
+        return Ok(vec![Applied::Applied; records.len()]);
+    }
+    let stored = read::get_many(shared, table, "apply", &left).await?;
+    let stored: HashMap<EntityId, Option<Record>> = left.into_iter().zip(stored).collect();
+    records
+        .iter()
+        .map(|record| match stored.get(record.id()) {
+            None => Ok(Applied::Applied),
+            Some(Some(stored)) => Ok(record.compare_to_stored(Some(stored))),
+            Some(None) => Err(Error::new(
+                ErrorKind::Conflict,
+                "apply",
+                "a record was neither written nor is it there",
+            )
+            .with("key", record.key())
+            .hint("a trigger of another tool on the table may have refused it")),
+        })
+        .collect()
+}
+
+fn upsert(table: &Table, records: &[&Record]) -> Statement {
+    let created_at = |record: &Record| match record {
+        Record::Live(entity) => entity.created_at,
+        Record::Tombstone(tombstone) => tombstone.deleted_at,
+    };
+    let document = |record: &Record| record.document().map(|document| JsonText(document.clone()));
+    let numbers = |number: &dyn Fn(&Record) -> i64| {
+        SqlValue::Numbers(records.iter().map(|record| number(record)).collect())
+    };
+    let values = [
+        SqlValue::Texts(records.iter().map(|record| record.id().to_string()).collect()),
+        numbers(&|record| record.version().as_i64()),
+        numbers(&|record| created_at(record).as_micros()),
+        numbers(&|record| record.updated_at().as_micros()),
+        SqlValue::Jsons(records.iter().map(|record| document(record)).collect()),
+    ];
+    Statement::new(&table.statements.upsert, values)
+}

@@ -1,0 +1,376 @@
+//! A commit of several writes: one transaction, three round trips.
+//!
+//! Every key is locked before it is looked at, in one order: a record by its
+//! row, an id without a record by a row that is put in its place and removed
+//! before the end. So a commit sees no key change until it ends, at the usual
+//! isolation, and nothing has to be given up because of what others read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use repo_core::{
+    Change, CollectionName, Document, EntityId, Error, ErrorKind, Key, Result, Timestamp, Version,
+    Write, Written,
+};
+
+use super::connection::PgRow;
+use super::rows;
+use super::shared::Shared;
+use super::statement::{JsonText, SqlValue, Statement};
+use super::store_record;
+use super::table::Table;
+use super::transaction::{Sees, Transaction};
+
+/// How often a commit begins again because an id got a record meanwhile.
+const MOST_TRIES: usize = 32;
+
+/// What is stored under a key, without the document.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    version: Version,
+    created_at: Timestamp,
+    live: bool,
+}
+
+/// A write with what it needs.
+struct Planned<'a> {
+    write: &'a Write,
+    table: &'a Arc<Table>,
+    head: Option<Head>,
+}
+
+/// Checks every precondition, then does every write.
+///
+/// # Errors
+/// All preconditions that do not hold, in one error; nothing was written then.
+pub(super) async fn commit(
+    shared: &Shared,
+    tables: &BTreeMap<CollectionName, Arc<Table>>,
+    writes: &[Write],
+    now: Timestamp,
+) -> Result<Vec<Written>> {
+    for _ in 0..MOST_TRIES {
+        if let Some(written) = try_commit(shared, tables, writes, now).await? {
+            return Ok(written);
+        }
+    }
+    Err(Error::new(ErrorKind::Unavailable, "commit", "others change the keys again and again")
+        .with("keys", writes.len())
+        .hint("nothing was written; try again"))
+}
+
+/// `None` when an id got a record between the look and the lock.
+async fn try_commit(
+    shared: &Shared,
+    tables: &BTreeMap<CollectionName, Arc<Table>>,
+    writes: &[Write],
+    now: Timestamp,
+) -> Result<Option<Vec<Written>>> {
+    let mut planned: Vec<Planned<'_>> = writes
+        .iter()
+        .filter_map(|write| {
+            let table = tables.get(&write.key.collection)?;
+            Some(Planned { write, table, head: None })
+        })
+        .collect();
+    planned.sort_by(|a, b| a.write.key.cmp(&b.write.key));
+    let reads_only = writes.iter().all(|write| matches!(write.change, Change::Check));
+    let sees = if reads_only { Sees::OneState } else { Sees::Committed };
+    let runs = runs(&planned, reads_only);
+    let (transaction, found) =
+        Transaction::begin(&shared.pool, "commit", sees, lock_statements(&planned, &runs)).await?;
+    let outcome = async {
+        take_heads(&mut planned, &runs, &found)?;
+        check(&planned)?;
+        if reads_only {
+            return Ok(Some(vec![Written::Unchanged; writes.len()]));
+        }
+        write_all(shared, &transaction, &planned, now).await
+    };
+    match outcome.await {
+        Ok(Some(mut written)) => {
+            transaction.commit().await?;
+            if !reads_only {
+                written = in_order_of(writes, &planned, written);
+            }
+            Ok(Some(written))
+        }
+        Ok(None) => {
+            transaction.rollback().await;
+            Ok(None)
+        }
+        Err(error) => {
+            transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+/// Keys that one statement locks: neighbours in one collection with one lock.
+struct Run {
+    range: std::ops::Range<usize>,
+    /// Which of [`Statements::heads`](super::table::Statements).
+    lock: usize,
+}
+
+fn runs(planned: &[Planned<'_>], reads_only: bool) -> Vec<Run> {
+    let lock = |planned: &Planned<'_>| match planned.write.change {
+        _ if reads_only => 0,
+        Change::Check => 1,
+        _ => 2,
+    };
+    let mut runs: Vec<Run> = Vec::new();
+    for (at, this) in planned.iter().enumerate() {
+        let same = at > 0
+            && planned[at - 1].write.key.collection == this.write.key.collection
+            && lock(&planned[at - 1]) == lock(this);
+        match runs.last_mut() {
+            Some(run) if same => run.range.end = at + 1,
+            _ => runs.push(Run { range: at..at + 1, lock: lock(this) }),
+        }
+    }
+    runs
+}
+
+fn lock_statements(planned: &[Planned<'_>], runs: &[Run]) -> Vec<Statement> {
+    runs.iter()
+        .map(|run| {
+            let part = &planned[run.range.clone()];
+            let ids = part.iter().map(|planned| planned.write.key.id.to_string()).collect();
+            Statement::new(&part[0].table.statements.heads[run.lock], [SqlValue::Texts(ids)])
+        })
+        .collect()
+}
+
+fn take_heads(planned: &mut [Planned<'_>], runs: &[Run], found: &[Vec<PgRow>]) -> Result<()> {
+    for (run, rows) in runs.iter().zip(found) {
+        let mut heads: BTreeMap<EntityId, Head> = BTreeMap::new();
+        for row in rows {
+            let head = Head {
+                version: rows::version_at(row, 1)?,
+                created_at: rows::time_at(row, 2)?,
+                live: rows::truth_at(row, 3),
+            };
+            heads.insert(rows::id_at(row, 0)?, head);
+        }
+        for planned in &mut planned[run.range.clone()] {
+            planned.head = heads.remove(&planned.write.key.id);
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
+/// Every precondition that does not hold.
+fn check(planned: &[Planned<'_>]) -> Result<()> {
+    let failure = |planned: &Planned<'_>| {
+        let live = planned.head.filter(|head| head.live);
+        planned.write.failure(live.map(|head| head.version))
+    };
+    let failed: Vec<_> = planned.iter().filter_map(failure).collect();
+    if failed.is_empty() { Ok(()) } else { Err(Error::preconditions("commit", failed)) }
+}
+
+/// What goes into one collection.
+struct Changes<'a> {
+    table: &'a Table,
+    inserts: Inserts,
+    updates: Updates,
+    /// Ids that were inserted as locks only.
+    locks: Vec<String>,
+}
+
+/// Ids without a record; without a document they are only locked.
+#[derive(Default)]
+struct Inserts {
+    ids: Vec<String>,
+    documents: Vec<Option<JsonText>>,
+}
+
+#[derive(Default)]
+struct Updates {
+    ids: Vec<String>,
+    versions: Vec<i64>,
+    created_at: Vec<i64>,
+    documents: Vec<Option<JsonText>>,
+}
+
+fn changes<'a>(planned: &[Planned<'a>], now: Timestamp) -> Result<Vec<Changes<'a>>> {
+    let mut all: Vec<Changes<'a>> = Vec::new();
+    for this in planned {
+        let collection = &this.table.schema.collection;
+        match all.last_mut() {
+            Some(changes) if changes.table.schema.collection == *collection => {
+                changes.push(this, now)?;
+            }
+            _ => {
+                let mut changes = Changes::of(this.table);
+                changes.push(this, now)?;
+                all.push(changes);
+            }
+        }
+    }
+    Ok(all)
+}
+
+impl<'a> Changes<'a> {
+    fn of(table: &'a Table) -> Self {
+        let (inserts, updates) = (Inserts::default(), Updates::default());
+        Self { table, inserts, updates, locks: Vec::new() }
+    }
+
+    fn push(&mut self, planned: &Planned<'_>, now: Timestamp) -> Result<()> {
+        let id = planned.write.key.id.to_string();
+        let document = |document: &Document| Some(JsonText(document.clone()));
+        match (&planned.write.change, planned.head) {
+            (Change::Put(put), None) => self.inserts.push(id, document(put)),
+            // Its absence has to last until the end.
+            (Change::Check | Change::Delete, None) => {
+                self.inserts.push(id.clone(), None);
+                self.locks.push(id);
+            }
+            (Change::Put(put), Some(head)) => self.updates.push(id, head, now, document(put))?,
+            (Change::Delete, Some(head)) if head.live => self.updates.push(id, head, now, None)?,
+            (Change::Check | Change::Delete, Some(_)) => {}
+        }
+        Ok(())
+    }
+
+    /// The statement that inserts, and how many rows it has to answer.
+    fn insert(&mut self, now: Timestamp) -> Option<(Statement, usize)> {
+        let Inserts { ids, documents } = std::mem::take(&mut self.inserts);
+        let count = ids.len();
+        let time = SqlValue::Number(now.as_micros());
+        let values = [SqlValue::Texts(ids), time, SqlValue::Jsons(documents)];
+        (count > 0).then(|| (Statement::new(&self.table.statements.insert, values), count))
+    }
+
+    /// The statements that follow all inserts.
+    fn rest(self, now: Timestamp) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        let texts = &self.table.statements;
+        if !self.updates.ids.is_empty() {
+            let Updates { ids, versions, created_at, documents } = self.updates;
+            let values = [
+                SqlValue::Texts(ids),
+                SqlValue::Numbers(versions),
+                SqlValue::Numbers(created_at),
+                SqlValue::Number(now.as_micros()),
+                SqlValue::Jsons(documents),
+            ];
+            statements.push(Statement::new(&texts.update, values));
+        }
+        if !self.locks.is_empty() {
+            statements.push(Statement::new(&texts.remove, [SqlValue::Texts(self.locks)]));
+        }
+        statements
+    }
+}
+
+impl Inserts {
+    fn push(&mut self, id: String, document: Option<JsonText>) {
+        self.ids.push(id);
+        self.documents.push(document);
+    }
+}
+
+impl Updates {
+    fn push(
+        &mut self,
+        id: String,
+        head: Head,
+        now: Timestamp,
+        document: Option<JsonText>,
+    ) -> Result<()> {
+        let created_at = if head.live { head.created_at } else { now };
+        self.ids.push(id);
+        self.versions.push(head.version.next()?.as_i64());
+        self.created_at.push(created_at.as_micros());
+        self.documents.push(document);
+        Ok(())
+    }
+}
+
+/// Writes, and says for each planned write what it did; `None` when an id that
+/// was without a record has one now.
+async fn write_all(
+    shared: &Shared,
+    transaction: &Transaction,
+    planned: &[Planned<'_>],
+    now: Timestamp,
+) -> Result<Option<Vec<Written>>> {
+    let mut all = changes(planned, now)?;
+    // All inserts come first, in the order of the keys: they are locks too.
+    let mut statements = Vec::new();
+    let mut expected = Vec::new();
+    for changes in &mut all {
+        if let Some((statement, count)) = changes.insert(now) {
+            statements.push(statement);
+            expected.push((&changes.table.schema.collection, count));
+        }
+    }
+    statements.extend(all.into_iter().flat_map(|changes| changes.rest(now)));
+    let answers = transaction.all(statements).await?;
+    let mut inserted: BTreeMap<Key, Version> = BTreeMap::new();
+    for (rows, (collection, count)) in answers.iter().zip(expected) {
+        if rows.len() < count {
+            return Ok(None);
+        }
+        for row in rows {
+            let key = Key::new(collection.clone(), rows::id_at(row, 0)?);
+            inserted.insert(key, rows::version_at(row, 1)?);
+        }
+    }
+    check_floors(shared, planned, &inserted).await?;
+    let outcome = |this: &Planned<'_>| outcome(this, inserted.get(&this.write.key).copied(), now);
+    planned.iter().map(outcome).collect::<Result<_>>().map(Some)
+}
+
+fn outcome(planned: &Planned<'_>, inserted: Option<Version>, now: Timestamp) -> Result<Written> {
+    let put = |version, created_at| Written::Put { version, created_at, updated_at: now };
+    Ok(match (&planned.write.change, planned.head) {
+        (Change::Put(_), Some(head)) if head.live => put(head.version.next()?, head.created_at),
+        (Change::Put(_), Some(head)) => put(head.version.next()?, now),
+        (Change::Put(_), None) => match inserted {
+            Some(version) => put(version, now),
+            None => {
+                return Err(Error::new(
+                    ErrorKind::Conflict,
+                    "commit",
+                    "the database stored less than it was given",
+                )
+                .with("key", &planned.write.key)
+                .hint("a trigger of another tool on the table may have refused it"));
+            }
+        },
+        (Change::Delete, Some(head)) if head.live => {
+            Written::Deleted { version: head.version.next()?, deleted_at: now }
+        }
+        (Change::Check | Change::Delete, _) => Written::Unchanged,
+    })
+}
+
+/// An id above the highest floor has no version left; the statement cannot say
+/// so itself, and gave it the highest one.
+async fn check_floors(
+    shared: &Shared,
+    planned: &[Planned<'_>],
+    inserted: &BTreeMap<Key, Version>,
+) -> Result<()> {
+    let at_the_end = planned.iter().find(|this| {
+        let version = inserted.get(&this.write.key);
+        matches!(this.write.change, Change::Put(_))
+            && version.is_some_and(|version| version.get() == Version::MAX)
+    });
+    let Some(this) = at_the_end else { return Ok(()) };
+    let record = store_record::read(shared).await?;
+    let floor = record.collections.get(&this.write.key.collection).map_or(0, |state| state.floor);
+    Version::after(floor).map(drop).map_err(|error| error.with("key", &this.write.key))
+}
+
+/// The answers in the order in which the writes were given.
+fn in_order_of(writes: &[Write], planned: &[Planned<'_>], written: Vec<Written>) -> Vec<Written> {
+    let by_key: BTreeMap<_, _> =
+        planned.iter().map(|planned| &planned.write.key).zip(written).collect();
+    writes.iter().filter_map(|write| by_key.get(&write.key).copied()).collect()
+}

@@ -1,0 +1,209 @@
+//! One connection: how it is made, and what statements answer on it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use diesel::QueryResult;
+use diesel_async::pooled_connection::PoolableConnection as _;
+use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection as _};
+use futures::TryStreamExt as _;
+use repo_core::Result;
+use tokio::task::AbortHandle;
+use tokio_postgres::{Config, NoTls, config::SslMode as TlsMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::statement::Statement;
+use super::tls;
+use crate::config::{SqlSettings, SslMode};
+use crate::errors;
+use crate::names::quote;
+
+/// A row of an answer.
+pub(super) type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
+
+/// Makes connections to one database.
+pub(super) struct Connector {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+    timeout: Option<Duration>,
+    keep_statements: bool,
+    set_up: String,
+    open: Arc<AtomicUsize>,
+    pub(super) place: String,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connector").field(&self.place).finish()
+    }
+}
+
+/// A connection on which diesel keeps prepared statements.
+pub(super) struct Connection {
+    diesel: AsyncPgConnection,
+    /// Moves what is sent and received.
+    driver: AbortHandle,
+    open: Counted,
+}
+
+/// Counts a connection as open until it is closed or dropped.
+struct Counted {
+    all: Arc<AtomicUsize>,
+    closed: AtomicBool,
+}
+
+impl Counted {
+    fn new(all: &Arc<AtomicUsize>) -> Self {
+        all.fetch_add(1, Ordering::AcqRel);
+        Self { all: Arc::clone(all), closed: AtomicBool::new(false) }
+    }
+
+    fn close(&self) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.all.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Connector {
+    /// # Errors
+    /// `ConfigInvalid` for root certificates that cannot be read.
+    pub(super) fn new(settings: &SqlSettings, read_only: bool) -> Result<Self> {
+        let timeout = settings.connect_timeout();
+        let mut config = Config::new();
+        config
+            .host(&settings.host)
+            .port(settings.port_or_default())
+            .user(&settings.username)
+            .dbname(&settings.name)
+            .application_name("repository")
+            .ssl_mode(match settings.sslmode {
+                SslMode::Disable => TlsMode::Disable,
+                SslMode::Prefer => TlsMode::Prefer,
+                SslMode::Require | SslMode::VerifyFull => TlsMode::Require,
+            })
+            .keepalives_idle(Duration::from_secs(30));
+        if !settings.password.expose().is_empty() {
+            config.password(settings.password.expose());
+        }
+        if let Some(timeout) = timeout {
+            // Also how long sent data may stay without an acknowledgement.
+            config.connect_timeout(timeout).tcp_user_timeout(timeout);
+        }
+        Ok(Self {
+            config,
+            tls: tls::connector(settings)?,
+            timeout,
+            keep_statements: settings.enable_query_cache,
+            set_up: set_up(settings, read_only),
+            open: Arc::default(),
+            place: settings.location(),
+        })
+    }
+
+    /// How many connections are open.
+    pub(super) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Connects, within the timeout of the settings.
+    ///
+    /// # Errors
+    /// `Unavailable` for a server that cannot be reached, `PermissionDenied`
+    /// for a refused login or certificate, `NotFound` for a missing database.
+    pub(super) async fn connect(&self) -> Result<Connection> {
+        match self.timeout {
+            None => self.connect_at_last().await,
+            Some(timeout) => tokio::time::timeout(timeout, self.connect_at_last())
+                .await
+                .unwrap_or_else(|_| Err(errors::timed_out(&self.place, timeout))),
+        }
+    }
+
+    async fn connect_at_last(&self) -> Result<Connection> {
+        let failed = |source| errors::cannot_connect(&self.place, source);
+        let (client, driver) = match &self.tls {
+            None => {
+                let (client, driver) = self.config.connect(NoTls).await.map_err(failed)?;
+                (client, tokio::spawn(driver).abort_handle())
+            }
+            Some(tls) => {
+                let (client, driver) = self.config.connect(tls.clone()).await.map_err(failed)?;
+                (client, tokio::spawn(driver).abort_handle())
+            }
+        };
+        let mut connection = AsyncPgConnection::try_from(client).await.map_err(|source| {
+            let source = match source {
+                diesel::ConnectionError::CouldntSetupConfiguration(source) => source,
+                other => diesel::result::Error::QueryBuilderError(other.into()),
+            };
+            errors::postgres("connect", &self.place, source)
+        })?;
+        if !self.keep_statements {
+            use diesel_async::AsyncConnection as _;
+            connection.set_prepared_statement_cache_size(diesel::connection::CacheSize::Disabled);
+        }
+        connection
+            .batch_execute(&self.set_up)
+            .await
+            .map_err(|source| errors::postgres("connect", &self.place, source))?;
+        // Only some users may; others get the messages of their server.
+        let _ = connection.batch_execute("SET lc_messages = 'C'").await;
+        Ok(Connection { diesel: connection, driver, open: Counted::new(&self.open) })
+    }
+}
+
+/// What every connection begins with.
+fn set_up(settings: &SqlSettings, read_only: bool) -> String {
+    let read_only = if read_only { "on" } else { "off" };
+    format!(
+        "SET search_path = {}; SET standard_conforming_strings = on; \
+         SET default_transaction_isolation = 'read committed'; \
+         SET default_transaction_read_only = {read_only}",
+        quote(&settings.schema)
+    )
+}
+
+impl Connection {
+    /// The connection itself, for diesel's own queries.
+    pub(super) fn diesel(&mut self) -> &mut AsyncPgConnection {
+        &mut self.diesel
+    }
+
+    /// The connection itself, for what needs to own it.
+    pub(super) fn into_diesel(self) -> AsyncPgConnection {
+        self.diesel
+    }
+
+    /// Whether it is known to be of no use any more.
+    pub(super) fn is_closed(&mut self) -> bool {
+        self.open.closed.load(Ordering::Acquire) || self.diesel.is_broken()
+    }
+
+    /// Closes it at once, whatever is under way: the server rolls back.
+    pub(super) fn close(&self) {
+        self.open.close();
+        self.driver.abort();
+    }
+
+    /// The rows that a statement answers. Futures of one connection that are
+    /// polled together are sent together and done in their order.
+    pub(super) async fn rows(&self, statement: Statement) -> QueryResult<Vec<PgRow>> {
+        let mut connection = &self.diesel;
+        connection.load(statement).await?.try_collect().await
+    }
+
+    /// Runs statements without values, in one message.
+    pub(super) async fn run(&self, script: &str) -> QueryResult<()> {
+        let mut connection = &self.diesel;
+        connection.batch_execute(script).await
+    }
+}

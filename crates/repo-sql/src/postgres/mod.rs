@@ -1,0 +1,25 @@
+//! PostgreSQL: connections and their pool, statements, reading, writing and
+//! preparing.
+
+mod apply;
+mod catalog;
+mod commit;
+mod connection;
+mod pool;
+mod prepare;
+mod read;
+mod rows;
+mod scan;
+mod schema;
+mod select;
+mod shared;
+mod single;
+mod statement;
+mod store_record;
+mod strategy;
+mod table;
+mod tls;
+mod transaction;
+mod upkeep;
+
+pub use strategy::PostgresStrategy;

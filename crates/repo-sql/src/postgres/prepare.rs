@@ -1,0 +1,139 @@
+//! Making and updating the tables of collections.
+
+use std::collections::BTreeSet;
+
+use diesel_async::AsyncMigrationHarness;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use repo_core::{CollectionSchema, Error, ErrorKind, PrepareChange, Prepared, Result};
+
+use super::catalog::{refuse_foreign_in, schema_exists};
+use super::shared::Shared;
+use super::statement::{SqlValue, Statement};
+use super::transaction::{Sees, Transaction};
+use crate::ddl::collection_statements;
+use crate::layout::CollectionLayout;
+use crate::names::quote;
+use crate::{Dialect, errors};
+
+/// The store's own tables, version by version.
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Held while something is prepared, so that two do not make the same.
+/// The number says "repo".
+const LOCK: &str = "SELECT pg_advisory_xact_lock(1919250543, hashtext(\u{0}1\u{0}))";
+
+/// Makes what the collections need.
+///
+/// # Errors
+/// `Conflict` for what is not ours, which stays unaltered; `Unsupported` for
+/// a collection that has no layout here.
+pub(super) async fn prepare(
+    shared: &Shared,
+    schemas: &[CollectionSchema],
+) -> Result<Vec<Prepared>> {
+    let layouts = layouts(schemas)?;
+    let lock = Statement::made(LOCK.to_owned(), [SqlValue::Text(shared.schema.clone())]);
+    let (mut transaction, _) =
+        Transaction::begin(&shared.pool, "prepare", Sees::Committed, vec![lock]).await?;
+    match make(shared, &mut transaction, schemas, &layouts).await {
+        Ok(prepared) => {
+            transaction.commit().await?;
+            shared.give(schemas);
+            shared.read_catalog("prepare").await?;
+            Ok(prepared)
+        }
+        Err(error) => {
+            transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+fn layouts(schemas: &[CollectionSchema]) -> Result<Vec<CollectionLayout>> {
+    let mut seen = BTreeSet::new();
+    for schema in schemas {
+        if !seen.insert(&schema.collection) {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "prepare",
+                "a collection stands twice among those to prepare",
+            )
+            .with("collection", &schema.collection));
+        }
+    }
+    schemas.iter().map(|schema| CollectionLayout::new(Dialect::Postgres, schema)).collect()
+}
+
+async fn make(
+    shared: &Shared,
+    transaction: &mut Transaction,
+    schemas: &[CollectionSchema],
+    layouts: &[CollectionLayout],
+) -> Result<Vec<Prepared>> {
+    let known = shared.read_catalog_in(transaction).await?;
+    for schema in schemas {
+        let made = known.made.get(&schema.collection);
+        let alone = std::slice::from_ref(schema);
+        refuse_foreign_in(shared, transaction, "prepare", alone, made).await?;
+    }
+    if !known.prepared {
+        make_store(shared, transaction).await?;
+    }
+    let mut prepared = Vec::with_capacity(layouts.len());
+    for (layout, schema) in layouts.iter().zip(schemas) {
+        // Again, collection by collection: the table of one may have the name
+        // that the view of the next one needs.
+        let made = known.made.get(&layout.collection);
+        let alone = std::slice::from_ref(schema);
+        refuse_foreign_in(shared, transaction, "prepare", alone, made).await?;
+        let statements = collection_statements(Dialect::Postgres, layout, made);
+        if !statements.is_empty() {
+            transaction.run(&statements.join(";\n")).await?;
+        }
+        let change = match made {
+            None => PrepareChange::Created,
+            Some(_) if statements.is_empty() => PrepareChange::Unchanged,
+            Some(_) => PrepareChange::Updated,
+        };
+        prepared.push(Prepared { collection: layout.collection.clone(), change });
+    }
+    Ok(prepared)
+}
+
+/// Makes the schema and the store's own tables, on a connection of its own:
+/// diesel runs migrations in transactions of their own.
+async fn make_store(shared: &Shared, transaction: &Transaction) -> Result<()> {
+    let connector = shared.pool.connector();
+    let connection = connector.connect().await?;
+    if !schema_exists(shared, transaction).await? {
+        let make = format!("CREATE SCHEMA IF NOT EXISTS {}", quote(&shared.schema));
+        connection
+            .run(&make)
+            .await
+            .map_err(|source| errors::postgres("prepare", &shared.location, source))?;
+    }
+    let connection = connection.into_diesel();
+    let made = tokio::task::spawn_blocking(move || {
+        AsyncMigrationHarness::new(connection)
+            .run_pending_migrations(MIGRATIONS)
+            .map(drop)
+            .map_err(|source| source.to_string())
+    });
+    match made.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(reason)) => Err(Error::new(
+            ErrorKind::Conflict,
+            "prepare",
+            "the store's own tables could not be made",
+        )
+        .with("store", &shared.location)
+        .with("reason", reason)
+        .hint("the user needs the right to create tables in the schema")),
+        Err(source) => Err(Error::new(
+            ErrorKind::Unavailable,
+            "prepare",
+            "the task that makes the store's tables ended early",
+        )
+        .caused_by(source)),
+    }
+}

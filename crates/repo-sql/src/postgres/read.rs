@@ -1,0 +1,195 @@
+//! Reading by id, counting, and one page of a query.
+
+use std::collections::HashMap;
+
+use repo_core::{
+    CollectionName, Entity, EntityId, Error, ErrorKind, Filter, Page, Position, Query, Record,
+    Result, Selector, SortKey, SortValue,
+};
+
+use super::connection::PgRow;
+use super::rows;
+use super::select::Select;
+use super::shared::Shared;
+use super::statement::{SqlValue, Statement};
+use super::table::Table;
+use crate::errors;
+
+/// Most ids in one statement.
+const IDS_AT_ONCE: usize = 1_000;
+/// Rows in the first chunk of a read of unknown length.
+const FIRST_CHUNK: usize = 100;
+/// Most rows in a chunk.
+const MOST_ROWS: usize = 2_000;
+/// What a chunk should hold in bytes.
+const CHUNK_BYTES: usize = 2 * 1_024 * 1_024;
+
+/// The records of `ids`, in their order.
+pub(super) async fn get_many(
+    shared: &Shared,
+    table: &Table,
+    operation: &'static str,
+    ids: &[EntityId],
+) -> Result<Vec<Option<Record>>> {
+    let collection = &table.schema.collection;
+    if let [id] = ids {
+        let id = SqlValue::Text(id.to_string());
+        let rows = run(shared, operation, Statement::new(&table.statements.get, [id])).await?;
+        return Ok(vec![rows.first().map(|row| rows::record(collection, row)).transpose()?]);
+    }
+    let mut found: HashMap<EntityId, Record> = HashMap::with_capacity(ids.len());
+    for chunk in ids.chunks(IDS_AT_ONCE) {
+        let list = SqlValue::Texts(chunk.iter().map(ToString::to_string).collect());
+        let rows =
+            run(shared, operation, Statement::new(&table.statements.get_many, [list])).await?;
+        for record in rows::records(collection, &rows)? {
+            found.insert(record.id().clone(), record);
+        }
+    }
+    Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+}
+
+/// The rows of one statement that writes nothing.
+pub(super) async fn run(
+    shared: &Shared,
+    operation: &'static str,
+    statement: Statement,
+) -> Result<Vec<PgRow>> {
+    let connection = shared.pool.get().await?;
+    connection
+        .rows(statement)
+        .await
+        .map_err(|source| errors::postgres(operation, &shared.location, source))
+}
+
+/// One page of a query. The database filters and orders; what it does not
+/// filter exactly is looked at again, chunk by chunk, until the page is full.
+pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Result<Page> {
+    let collection = &table.schema.collection;
+    let mut selector = Selector::new(collection, query)?;
+    let select = Select::new(&table.layout, query.filter());
+    let mut place = Place::of(collection, query)?;
+    let mut chunk = Chunk::default();
+    if select.exact() {
+        chunk.at_most(query.page_size() + 1);
+    }
+    // One more than fits says that there is another page.
+    let mut wanted = query.page_size() + 1;
+    loop {
+        let statement = place.statement(&select, query, chunk.rows);
+        let records = rows::records(collection, &run(shared, "query", statement).await?)?;
+        let last = chunk.is_last(&records);
+        for entity in records.into_iter().filter_map(Record::into_live) {
+            place = Place::after(query, &entity);
+            if select.exact() || query.filter().matches(&entity.document) {
+                selector.keep(entity);
+                wanted -= 1;
+            }
+            if wanted == 0 {
+                break;
+            }
+        }
+        if last || wanted == 0 {
+            return Ok(selector.finish(select.plan(), |last| last.id.to_string()));
+        }
+    }
+}
+
+/// Where a query stands.
+enum Place {
+    Start,
+    /// In the store's own order: behind an id.
+    Id(EntityId),
+    /// In an order: behind a value and an id.
+    Value(SortValue, EntityId),
+}
+
+impl Place {
+    fn of(collection: &CollectionName, query: &Query) -> Result<Self> {
+        let position = query.cursor().map(|c| c.position_in(collection, query)).transpose()?;
+        match position {
+            None => Ok(Self::Start),
+            Some(Position::Native(id)) => Ok(Self::Id(EntityId::new(id)?)),
+            Some(Position::Ordered { key, id }) => match key.value() {
+                Some(value) => Ok(Self::Value(value, id.clone())),
+                None => Err(Error::new(ErrorKind::Invalid, "query", "the cursor is damaged")
+                    .with("collection", collection)
+                    .hint("ask for the first page again")),
+            },
+        }
+    }
+
+    fn after(query: &Query, entity: &Entity) -> Self {
+        let value = query
+            .order()
+            .and_then(|order| SortKey::of(entity.document.get(&order.path).as_ref()).value());
+        match value {
+            Some(value) => Self::Value(value, entity.id.clone()),
+            None => Self::Id(entity.id.clone()),
+        }
+    }
+
+    fn statement(&self, select: &Select<'_>, query: &Query, most: usize) -> Statement {
+        match (query.order(), self) {
+            (None, Self::Id(id)) => select.page(Some(id), most),
+            (None, _) => select.page(None, most),
+            (Some(order), Self::Value(value, id)) => select.ordered(order, Some((value, id)), most),
+            (Some(order), _) => select.ordered(order, None, most),
+        }
+    }
+}
+
+/// How many live entities match.
+pub(super) async fn count(shared: &Shared, table: &Table, filter: &Filter) -> Result<u64> {
+    let select = Select::new(&table.layout, filter);
+    if select.exact() {
+        let rows = run(shared, "count", select.count()).await?;
+        let number = rows.first().map(|row| rows::number_at(row, 0)).transpose()?;
+        return Ok(u64::try_from(number.unwrap_or(0)).unwrap_or(0));
+    }
+    let mut chunk = Chunk::default();
+    let (mut after, mut matching) = (None, 0);
+    loop {
+        let rows = run(shared, "count", select.page(after.as_ref(), chunk.rows)).await?;
+        let records = rows::records(&table.schema.collection, &rows)?;
+        let last = chunk.is_last(&records);
+        let matches = |record: &&Record| record.document().is_some_and(|d| filter.matches(d));
+        matching += records.iter().filter(matches).count() as u64;
+        if last {
+            return Ok(matching);
+        }
+        after = records.last().map(|record| record.id().clone());
+    }
+}
+
+/// How many rows are asked for at once: as many as hold about the same number
+/// of bytes, so that memory is bounded whatever the documents are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chunk {
+    pub(super) rows: usize,
+    most: usize,
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self { rows: FIRST_CHUNK, most: MOST_ROWS }
+    }
+}
+
+impl Chunk {
+    /// Asks for no more than `most` rows at once.
+    pub(super) fn at_most(&mut self, most: usize) {
+        self.most = most.clamp(1, MOST_ROWS);
+        self.rows = self.rows.min(self.most);
+    }
+
+    /// Whether these were the last; sets how many are asked for next.
+    pub(super) fn is_last(&mut self, records: &[Record]) -> bool {
+        let last = records.len() < self.rows;
+        let bytes: usize =
+            records.iter().map(|r| r.document().map_or(0, |d| d.as_str().len()) + 100).sum();
+        let average = bytes / records.len().max(1);
+        self.rows = (CHUNK_BYTES / average.max(1)).clamp(1, self.most);
+        last
+    }
+}

@@ -1,0 +1,107 @@
+//! Rows to records. Another tool may have written them, so each is checked.
+
+use diesel::deserialize::FromSql;
+use diesel::pg::{Pg, PgValue};
+use diesel::row::{Field as _, Row as _};
+use diesel::sql_types::BigInt;
+use repo_core::{
+    CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Record, Result, Timestamp,
+    Tombstone, Version,
+};
+
+use super::connection::PgRow;
+
+/// The record of a row of [`record_columns`](crate::layout::record_columns).
+///
+/// # Errors
+/// `Corrupt`, naming the key, when the row holds no record.
+pub(super) fn record(collection: &CollectionName, row: &PgRow) -> Result<Record> {
+    let id = id_at(row, 0)
+        .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("collection", collection))?;
+    read(collection, &id, row)
+        .map_err(|error| damaged_record(&Key::new(collection.clone(), id.clone()), error))
+}
+
+pub(super) fn records(collection: &CollectionName, rows: &[PgRow]) -> Result<Vec<Record>> {
+    rows.iter().map(|row| record(collection, row)).collect()
+}
+
+fn read(collection: &CollectionName, id: &EntityId, row: &PgRow) -> Result<Record> {
+    let (collection, id) = (collection.clone(), id.clone());
+    let version = version_at(row, 1)?;
+    let updated_at = time_at(row, 3)?;
+    let Some(document) = document_at(row, 4)? else {
+        return Ok(Record::Tombstone(Tombstone {
+            collection,
+            id,
+            version,
+            deleted_at: updated_at,
+        }));
+    };
+    let created_at = time_at(row, 2)?;
+    Ok(Record::Live(Entity { collection, id, version, created_at, updated_at, document }))
+}
+
+pub(super) fn id_at(row: &PgRow, at: usize) -> Result<EntityId> {
+    EntityId::new(&text_at(row, at)?)
+}
+
+pub(super) fn version_at(row: &PgRow, at: usize) -> Result<Version> {
+    Version::try_from(number_at(row, at)?)
+}
+
+pub(super) fn time_at(row: &PgRow, at: usize) -> Result<Timestamp> {
+    Timestamp::from_micros(number_at(row, at)?)
+}
+
+fn document_at(row: &PgRow, at: usize) -> Result<Option<Document>> {
+    value_at(row, at, |value| match value.as_bytes() {
+        [1, text @ ..] => Document::from_slice(text),
+        _ => Err(damaged("a document in an unknown form")),
+    })
+    .transpose()
+}
+
+/// # Errors
+/// `Corrupt` when there is none.
+pub(super) fn text_at(row: &PgRow, at: usize) -> Result<String> {
+    optional_text_at(row, at)?.ok_or_else(|| damaged("a column that holds no text"))
+}
+
+pub(super) fn optional_text_at(row: &PgRow, at: usize) -> Result<Option<String>> {
+    value_at(row, at, |value| {
+        std::str::from_utf8(value.as_bytes())
+            .map(str::to_owned)
+            .map_err(|_| damaged("text that is not UTF-8"))
+    })
+    .transpose()
+}
+
+pub(super) fn number_at(row: &PgRow, at: usize) -> Result<i64> {
+    value_at(row, at, |value| <i64 as FromSql<BigInt, Pg>>::from_sql(value))
+        .and_then(std::result::Result::ok)
+        .ok_or_else(|| damaged("a column that holds no whole number"))
+}
+
+pub(super) fn truth_at(row: &PgRow, at: usize) -> bool {
+    value_at(row, at, |value| value.as_bytes() == [1]).unwrap_or(false)
+}
+
+/// `None` for NULL.
+fn value_at<T>(row: &PgRow, at: usize, read: impl FnOnce(PgValue<'_>) -> T) -> Option<T> {
+    let field = row.get(at)?;
+    field.value().map(read)
+}
+
+fn damaged(what: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, "read a record", what)
+}
+
+/// The error for what is stored under `key`.
+pub(super) fn damaged_record(key: &Key, error: Error) -> Error {
+    Error::new(ErrorKind::Corrupt, "read a record", "a stored record is damaged")
+        .with("key", key)
+        .with("reason", &error)
+        .hint("repair the row, or restore the database from a backup")
+        .caused_by(error)
+}

@@ -1,0 +1,81 @@
+//! Reading a whole collection in batches, each its own short statement: a
+//! transaction of hours would keep the server from tidying up.
+
+use std::sync::Arc;
+
+use futures::stream;
+use repo_core::{EntityId, Record, RecordStream, Result, ScanOptions};
+
+use super::read::{self, Chunk};
+use super::rows;
+use super::shared::Shared;
+use super::statement::Statement;
+use super::table::Table;
+use crate::Dialect;
+use crate::bind::{Binder, Param};
+use crate::layout::record_columns;
+use crate::names::quote;
+
+/// Where a scan stands.
+struct Position {
+    after: Option<EntityId>,
+    chunk: Chunk,
+    ended: bool,
+}
+
+/// A stream of batches in the order of ids. A record keeps its id, so going on
+/// after the last one neither repeats nor skips.
+pub(super) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOptions) -> RecordStream {
+    let mut chunk = Chunk::default();
+    chunk.at_most(options.batch_size.get());
+    let start = (shared, table, Position { after: None, chunk, ended: false });
+    Box::pin(stream::try_unfold(start, move |(shared, table, mut position)| async move {
+        if position.ended {
+            return Ok(None);
+        }
+        let batch = next_batch(&shared, &table, options, &mut position).await?;
+        Ok((!batch.is_empty()).then_some((batch, (shared, table, position))))
+    }))
+}
+
+async fn next_batch(
+    shared: &Shared,
+    table: &Table,
+    options: ScanOptions,
+    position: &mut Position,
+) -> Result<Vec<Record>> {
+    shared.check_open("scan")?;
+    let rows = read::run(shared, "scan", statement(table, options, position)).await?;
+    let records = rows::records(&table.schema.collection, &rows)?;
+    position.ended = position.chunk.is_last(&records);
+    position.after = records.last().map(|record| record.id().clone());
+    Ok(records)
+}
+
+fn statement(table: &Table, options: ScanOptions, position: &Position) -> Statement {
+    let mut binder = Binder::new(Dialect::Postgres);
+    let id = quote(&table.layout.id_column);
+    let mut conditions = Vec::new();
+    if let Some(after) = &position.after {
+        conditions.push(format!("{id} > {}", binder.text(after.as_str())));
+    }
+    let number = |n: usize| Param::Integer(i64::try_from(n).unwrap_or(i64::MAX));
+    if options.segment.total() > 1 {
+        let total = binder.bind(number(options.segment.total()));
+        let index = binder.bind(number(options.segment.index()));
+        // The hash may be negative; the remainder of the remainder is not.
+        conditions
+            .push(format!("((hashtextextended({id}, 0) % {total}) + {total}) % {total} = {index}"));
+    }
+    let filter = match conditions.as_slice() {
+        [] => String::new(),
+        conditions => format!(" WHERE {}", conditions.join(" AND ")),
+    };
+    let most = binder.bind(number(position.chunk.rows));
+    let sql = format!(
+        "SELECT {} FROM {}{filter} ORDER BY {id} LIMIT {most}",
+        record_columns(&table.layout),
+        quote(&table.layout.table)
+    );
+    Statement::made(sql, binder.params().iter().cloned().map(Into::into))
+}

@@ -1,0 +1,160 @@
+//! What every call of one handle shares.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, OpenOptions, Result};
+
+use super::catalog::{self, Catalog};
+use super::pool::Pool;
+use super::table::Table;
+use super::transaction::{Sees, Transaction};
+use crate::config::SqlSettings;
+
+/// The state of one handle.
+pub(super) struct Shared {
+    pub(super) pool: Pool,
+    pub(super) location: String,
+    /// The schema of the database in which everything is.
+    pub(super) schema: String,
+    pub(super) options: OpenOptions,
+    closed: AtomicBool,
+    /// Schemas given to `prepare`; they come before those of the options.
+    given: RwLock<BTreeMap<CollectionName, CollectionSchema>>,
+    /// How often schemas were given.
+    times_given: AtomicU64,
+    catalog: RwLock<Arc<Catalog>>,
+}
+
+/// Where it is and whether it is open; the rest would fill pages.
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("location", &self.location)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(super) fn new(settings: &SqlSettings, options: OpenOptions) -> Result<Self> {
+        Ok(Self {
+            pool: Pool::new(settings, options.read_only)?,
+            location: settings.location(),
+            schema: settings.schema.clone(),
+            options,
+            closed: AtomicBool::new(false),
+            given: RwLock::default(),
+            times_given: AtomicU64::new(0),
+            catalog: RwLock::default(),
+        })
+    }
+
+    /// Marks the handle closed and gives its connections back.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.pool.close();
+    }
+
+    /// # Errors
+    /// `Unavailable` once the handle is closed.
+    pub(super) fn check_open(&self, operation: &'static str) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Unavailable, operation, "the store is closed")
+                .with("store", &self.location));
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// `Unavailable` once closed, `Unsupported` when opened read-only.
+    pub(super) fn check_writable(&self, operation: &'static str) -> Result<()> {
+        self.check_open(operation)?;
+        if self.options.read_only {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                operation,
+                "the store is open for reading only",
+            )
+            .with("store", &self.location));
+        }
+        Ok(())
+    }
+
+    /// The declared schema of a collection, if there is one.
+    pub(super) fn declared(&self, collection: &CollectionName) -> Option<CollectionSchema> {
+        let given = self.given.read().unwrap_or_else(PoisonError::into_inner);
+        given.get(collection).or_else(|| self.options.schemas.declared(collection)).cloned()
+    }
+
+    /// Uses these schemas from now on. A catalog read with others counts no
+    /// longer.
+    pub(super) fn give(&self, schemas: &[CollectionSchema]) {
+        let mut given = self.given.write().unwrap_or_else(PoisonError::into_inner);
+        given.extend(schemas.iter().map(|schema| (schema.collection.clone(), schema.clone())));
+        self.times_given.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the catalog anew, and notes it unless it was found with schemas
+    /// that are outdated.
+    pub(super) async fn read_catalog(&self, operation: &'static str) -> Result<Arc<Catalog>> {
+        let (mut transaction, _) =
+            Transaction::begin(&self.pool, operation, Sees::OneState, Vec::new()).await?;
+        let catalog = self.read_catalog_in(&mut transaction).await;
+        transaction.rollback().await;
+        let catalog = catalog?;
+        let mut known = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        if catalog.given >= known.given {
+            known.clone_from(&catalog);
+        }
+        Ok(catalog)
+    }
+
+    /// The catalog as a transaction sees it.
+    pub(super) async fn read_catalog_in(
+        &self,
+        transaction: &mut Transaction,
+    ) -> Result<Arc<Catalog>> {
+        // Before the schemas themselves are looked at: too low a number only
+        // makes the catalog be read again.
+        let given = self.times_given.load(Ordering::Acquire);
+        let catalog = Catalog::read(self, transaction).await?;
+        Ok(Arc::new(Catalog { given, ..catalog }))
+    }
+
+    /// The prepared collection; looked up in the database when this handle
+    /// does not know it, since another one may have prepared it.
+    pub(super) async fn table(
+        &self,
+        operation: &'static str,
+        collection: &CollectionName,
+    ) -> Result<Arc<Table>> {
+        self.check_open(operation)?;
+        let known = self.catalog();
+        let up_to_date = known.given == self.times_given.load(Ordering::Acquire);
+        if let (true, Some(table)) = (up_to_date, known.tables.get(collection)) {
+            return Ok(Arc::clone(table));
+        }
+        match self.read_catalog(operation).await?.tables.get(collection) {
+            Some(table) => Ok(Arc::clone(table)),
+            None => Err(self.unknown(operation, collection).await),
+        }
+    }
+
+    /// The error for a collection that is not prepared.
+    async fn unknown(&self, operation: &'static str, collection: &CollectionName) -> Error {
+        let schema = self
+            .declared(collection)
+            .unwrap_or_else(|| CollectionSchema::undeclared(collection.clone()));
+        match catalog::refuse_foreign(self, operation, &[schema]).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => error,
+            _ => repo_core::not_prepared(operation, collection, &self.location),
+        }
+    }
+}

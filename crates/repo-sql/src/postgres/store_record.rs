@@ -1,0 +1,139 @@
+//! The store's own record in its tables.
+
+use std::collections::BTreeMap;
+
+use diesel::{ExpressionMethods as _, QueryDsl as _};
+use diesel_async::RunQueryDsl as _;
+use repo_core::{
+    CollectionName, CollectionState, Error, ErrorKind, MigrationState, Result, StoreRecord,
+    StoreUpdate, check_migration,
+};
+
+use super::schema::{collections, store};
+use super::shared::Shared;
+use super::transaction::{Sees, Transaction};
+
+pub(super) const READ: &str = "read the store's record";
+pub(super) const UPDATE: &str = "update the store's record";
+
+type StoreRow = (i32, i64, Option<String>, Option<String>);
+
+/// Reads the record of a prepared store, in one state of the database.
+pub(super) async fn read(shared: &Shared) -> Result<StoreRecord> {
+    let (mut transaction, _) =
+        Transaction::begin(&shared.pool, READ, Sees::OneState, Vec::new()).await?;
+    let record = read_in(&mut transaction).await;
+    transaction.rollback().await;
+    record
+}
+
+/// Reads the record within a transaction.
+pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord> {
+    let row: std::result::Result<StoreRow, _> = store::table
+        .select((
+            store::layout_version,
+            store::epoch,
+            store::migration_plan,
+            store::migration_progress,
+        ))
+        .first(transaction.connection().diesel())
+        .await;
+    let (layout_version, epoch, plan, progress) =
+        row.map_err(|source| transaction.failed(source))?;
+    let rows: Vec<(String, i32, i64)> = collections::table
+        .select((collections::collection, collections::schema_version, collections::floor))
+        .load(transaction.connection().diesel())
+        .await
+        .map_err(|source| transaction.failed(source))?;
+    let mut states = BTreeMap::new();
+    for (name, schema_version, floor) in rows {
+        let name =
+            CollectionName::new(&name).map_err(|error| error.into_kind(ErrorKind::Corrupt))?;
+        let schema_version = u32::try_from(schema_version).unwrap_or(0);
+        let state = CollectionState { schema_version, floor: u64::try_from(floor).unwrap_or(0) };
+        states.insert(name, state);
+    }
+    Ok(StoreRecord {
+        layout_version: u32::try_from(layout_version).unwrap_or(0),
+        epoch: u64::try_from(epoch).unwrap_or(0),
+        collections: states,
+        migration: plan.map(|plan| MigrationState { plan, progress: progress.unwrap_or_default() }),
+    })
+}
+
+/// Changes the record and returns it.
+pub(super) async fn update(shared: &Shared, update: StoreUpdate) -> Result<StoreRecord> {
+    if let StoreUpdate::RaiseFloor { collection, .. } = &update {
+        shared.table("raise a floor", collection).await?;
+    }
+    let (mut transaction, _) =
+        Transaction::begin(&shared.pool, UPDATE, Sees::Committed, Vec::new()).await?;
+    match change(&mut transaction, update).await {
+        Ok(record) => {
+            transaction.commit().await?;
+            Ok(record)
+        }
+        Err(error) => {
+            transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+async fn change(transaction: &mut Transaction, update: StoreUpdate) -> Result<StoreRecord> {
+    match update {
+        StoreUpdate::RaiseFloor { collection, floor } => {
+            raise_floor(transaction, &collection, floor).await?;
+        }
+        StoreUpdate::Migration { expected, state } => {
+            let stored = lock_migration(transaction).await?;
+            check_migration(stored.as_ref(), expected.as_deref())?;
+            let plan = state.as_ref().map(|state| &state.plan);
+            let progress = state.as_ref().map(|state| &state.progress);
+            diesel::update(store::table)
+                .set((store::migration_plan.eq(plan), store::migration_progress.eq(progress)))
+                .execute(transaction.connection().diesel())
+                .await
+                .map_err(|source| transaction.failed(source))?;
+        }
+    }
+    read_in(transaction).await
+}
+
+/// The unfinished migration; nobody else begins or ends one before the
+/// transaction ends.
+pub(super) async fn lock_migration(
+    transaction: &mut Transaction,
+) -> Result<Option<MigrationState>> {
+    let row: std::result::Result<(Option<String>, Option<String>), _> = store::table
+        .select((store::migration_plan, store::migration_progress))
+        .for_update()
+        .first(transaction.connection().diesel())
+        .await;
+    let (plan, progress) = row.map_err(|source| transaction.failed(source))?;
+    Ok(plan.map(|plan| MigrationState { plan, progress: progress.unwrap_or_default() }))
+}
+
+/// Raises a floor; a lower value changes nothing. Returns the floor then.
+pub(super) async fn raise_floor(
+    transaction: &mut Transaction,
+    collection: &CollectionName,
+    floor: u64,
+) -> Result<u64> {
+    let floor = i64::try_from(floor).map_err(|_| {
+        Error::new(ErrorKind::Invalid, "raise a floor", "a floor is a version").with("floor", floor)
+    })?;
+    let of = collections::collection.eq(collection.as_str().to_owned());
+    diesel::update(collections::table.filter(of.clone()).filter(collections::floor.lt(floor)))
+        .set(collections::floor.eq(floor))
+        .execute(transaction.connection().diesel())
+        .await
+        .map_err(|source| transaction.failed(source))?;
+    let now: i64 = collections::table
+        .filter(of)
+        .select(collections::floor)
+        .first(transaction.connection().diesel())
+        .await
+        .map_err(|source| transaction.failed(source))?;
+    Ok(u64::try_from(now).unwrap_or(0))
+}

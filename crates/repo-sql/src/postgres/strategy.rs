@@ -1,0 +1,259 @@
+//! [`StorageStrategy`] over one schema of a PostgreSQL database.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use repo_core::{
+    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
+    ErrorKind, Filter, Health, OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream,
+    Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    check_distinct_keys,
+};
+
+use super::shared::Shared;
+use super::table::Table;
+use super::{apply, catalog, commit, prepare, read, scan, single, store_record, upkeep};
+use crate::config::SqlSettings;
+use crate::layout::LAYOUT_VERSION;
+
+/// Records in the tables of one schema of a PostgreSQL database.
+pub struct PostgresStrategy {
+    shared: Arc<Shared>,
+    capabilities: Capabilities,
+}
+
+impl fmt::Debug for PostgresStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PostgresStrategy").field(&self.shared).finish()
+    }
+}
+
+impl PostgresStrategy {
+    /// Connects and looks at what is there.
+    ///
+    /// # Errors
+    /// `Unavailable` when the server cannot be reached, `PermissionDenied` for
+    /// a refused login, `NotFound` for a missing database, or when opened
+    /// read-only and there is no store; `Unsupported` for a newer layout;
+    /// `Conflict` when tables that are not ours stand in the place of a
+    /// collection.
+    pub async fn open(settings: SqlSettings, options: OpenOptions) -> Result<Self> {
+        let capabilities = Capabilities {
+            max_commit_keys: None,
+            max_commit_bytes: None,
+            max_entity_bytes: options.max_entity_bytes,
+            durable: true,
+            multi_process: true,
+            max_scan_segments: 64,
+            indexes: true,
+            read_only: options.read_only,
+            changes: false,
+            fence: false,
+        };
+        let shared = Arc::new(Shared::new(&settings, options)?);
+        let known = shared.read_catalog("open").await?;
+        let new: Vec<CollectionSchema> = shared
+            .options
+            .schemas
+            .iter()
+            .filter(|schema| !known.tables.contains_key(&schema.collection))
+            .cloned()
+            .collect();
+        match catalog::refuse_foreign(&shared, "open", &new).await {
+            // It cannot be prepared here; `prepare` says so.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {}
+            other => other?,
+        }
+        if !known.prepared && shared.options.read_only {
+            return Err(Error::new(ErrorKind::NotFound, "open", "the database holds no store")
+                .with("store", &shared.location)
+                .hint("check `name` and `schema`; a store is made with `repoctl init`"));
+        }
+        Ok(Self { shared, capabilities })
+    }
+
+    /// Each collection of `of`, which are prepared.
+    async fn tables<'a>(
+        &self,
+        operation: &'static str,
+        of: impl Iterator<Item = &'a CollectionName>,
+    ) -> Result<BTreeMap<CollectionName, Arc<Table>>> {
+        let mut tables = BTreeMap::new();
+        for collection in of {
+            if !tables.contains_key(collection) {
+                let table = self.shared.table(operation, collection).await?;
+                tables.insert(collection.clone(), table);
+            }
+        }
+        Ok(tables)
+    }
+
+    fn check_document(
+        &self,
+        tables: &BTreeMap<CollectionName, Arc<Table>>,
+        collection: &CollectionName,
+        id: &EntityId,
+        document: &repo_core::Document,
+    ) -> Result<()> {
+        let limit = self.shared.options.max_entity_bytes;
+        match tables.get(collection) {
+            Some(table) => table.schema.check_document(id, document, limit),
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl StorageStrategy for PostgresStrategy {
+    fn location(&self) -> &str {
+        &self.shared.location
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.shared.check_writable("prepare")?;
+        prepare::prepare(&self.shared, schemas).await
+    }
+
+    async fn collections(&self) -> Result<Vec<CollectionName>> {
+        self.shared.check_open("collections")?;
+        let known = self.shared.read_catalog("collections").await?;
+        Ok(known.tables.keys().cloned().collect())
+    }
+
+    async fn get_many(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>> {
+        let table = self.shared.table("get", collection).await?;
+        read::get_many(&self.shared, &table, "get", ids).await
+    }
+
+    async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        let table = self.shared.table("query", collection).await?;
+        match read::query(&self.shared, &table, query).await {
+            // Another process may have changed the columns that the
+            // statement names.
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                self.shared.read_catalog("query").await?;
+                let table = self.shared.table("query", collection).await?;
+                read::query(&self.shared, &table, query).await
+            }
+            page => page,
+        }
+    }
+
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: &Filter,
+        _consistency: Consistency,
+    ) -> Result<u64> {
+        let table = self.shared.table("count", collection).await?;
+        match read::count(&self.shared, &table, filter).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                self.shared.read_catalog("count").await?;
+                let table = self.shared.table("count", collection).await?;
+                read::count(&self.shared, &table, filter).await
+            }
+            count => count,
+        }
+    }
+
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        options: ScanOptions,
+    ) -> Result<RecordStream> {
+        let table = self.shared.table("scan", collection).await?;
+        Ok(scan::stream(Arc::clone(&self.shared), table, options))
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        check_distinct_keys(&writes)?;
+        self.shared.check_writable("commit")?;
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let collections = writes.iter().map(|write| &write.key.collection);
+        let tables = self.tables("commit", collections).await?;
+        for write in &writes {
+            if let Change::Put(document) = &write.change {
+                self.check_document(&tables, &write.key.collection, &write.key.id, document)?;
+            }
+        }
+        let now = self.shared.options.clock.now();
+        if let ([write], Some(table)) = (writes.as_slice(), tables.values().next()) {
+            return Ok(vec![single::write(&self.shared, table, write, now).await?]);
+        }
+        commit::commit(&self.shared, &tables, &writes, now).await
+    }
+
+    async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
+        self.shared.check_writable("apply")?;
+        let tables = self.tables("apply", records.iter().map(Record::collection)).await?;
+        for record in &records {
+            if let Record::Live(entity) = record {
+                self.check_document(&tables, &entity.collection, &entity.id, &entity.document)?;
+            }
+        }
+        apply::apply(&self.shared, &records).await
+    }
+
+    async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
+        self.shared.check_writable("purge")?;
+        let table = self.shared.table("purge", collection).await?;
+        upkeep::purge(&self.shared, &table, older_than).await
+    }
+
+    async fn store_record(&self) -> Result<StoreRecord> {
+        self.shared.check_open(store_record::READ)?;
+        if !self.is_prepared().await? {
+            return Ok(StoreRecord { layout_version: LAYOUT_VERSION, ..Default::default() });
+        }
+        store_record::read(&self.shared).await
+    }
+
+    async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
+        self.shared.check_writable(store_record::UPDATE)?;
+        if !self.is_prepared().await? {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                store_record::UPDATE,
+                "the store was never prepared",
+            )
+            .with("store", &self.shared.location)
+            .hint("make it with `repoctl init`"));
+        }
+        store_record::update(&self.shared, update).await
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        self.shared.check_writable("checkpoint")
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.shared.check_open("health")?;
+        Ok(upkeep::health(&self.shared).await)
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.shared.close();
+        Ok(())
+    }
+}
+
+impl PostgresStrategy {
+    async fn is_prepared(&self) -> Result<bool> {
+        if self.shared.catalog().prepared {
+            return Ok(true);
+        }
+        Ok(self.shared.read_catalog("open").await?.prepared)
+    }
+}

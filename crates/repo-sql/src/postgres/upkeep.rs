@@ -1,0 +1,141 @@
+//! Purge and health.
+
+use repo_core::{CollectionName, Error, ErrorKind, Health, HealthCheck, Purged, Result, Timestamp};
+
+use super::catalog;
+use super::read;
+use super::rows::{number_at, text_at, truth_at};
+use super::shared::Shared;
+use super::statement::{SqlValue, Statement};
+use super::store_record::{lock_migration, raise_floor};
+use super::table::Table;
+use super::transaction::{Sees, Transaction};
+use crate::dialect::MARK;
+use crate::names::quote;
+
+/// Tombstones removed by one statement.
+const AT_ONCE: i64 = 5_000;
+
+/// Removes tombstones written before `older_than`. First the floor is raised,
+/// while nobody writes to the collection: a statement that began before could
+/// still give an id a version by the older floor. Each one that begins later
+/// sees the new floor, so removing the tombstones stops nobody.
+pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp) -> Result<Purged> {
+    let (mut transaction, _) =
+        Transaction::begin(&shared.pool, "purge", Sees::Committed, Vec::new()).await?;
+    let floor = match raise(&mut transaction, table, older_than).await {
+        Ok(floor) => {
+            transaction.commit().await?;
+            floor
+        }
+        Err(error) => {
+            transaction.rollback().await;
+            return Err(error);
+        }
+    };
+    let (name, id) = (quote(&table.layout.table), quote(&table.layout.id_column));
+    let sql = format!(
+        "DELETE FROM {name} WHERE {id} IN (SELECT {id} FROM {name} \
+         WHERE \"document\" IS NULL AND \"_updated_at\" < {MARK}1{MARK} \
+         AND \"_version\" <= {MARK}2{MARK} LIMIT {AT_ONCE} FOR UPDATE SKIP LOCKED) \
+         RETURNING 1"
+    );
+    let floor_value = i64::try_from(floor).unwrap_or(i64::MAX);
+    let mut removed = 0;
+    loop {
+        let values = [SqlValue::Number(older_than.as_micros()), SqlValue::Number(floor_value)];
+        let rows = read::run(shared, "purge", Statement::made(sql.clone(), values)).await?;
+        removed += rows.len() as u64;
+        if rows.is_empty() {
+            return Ok(Purged { removed, floor });
+        }
+    }
+}
+
+async fn raise(transaction: &mut Transaction, table: &Table, older_than: Timestamp) -> Result<u64> {
+    let collection: &CollectionName = &table.schema.collection;
+    if lock_migration(transaction).await?.is_some() {
+        return Err(Error::new(
+            ErrorKind::Locked,
+            "purge",
+            "a migration into this store is unfinished",
+        )
+        .with("collection", collection)
+        .hint("finish the migration first: run it again"));
+    }
+    let name = quote(&table.layout.table);
+    transaction.run(&format!("LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")).await?;
+    let sql = format!(
+        "SELECT coalesce(max(\"_version\"), 0) FROM {name} \
+         WHERE \"document\" IS NULL AND \"_updated_at\" < {MARK}1{MARK}"
+    );
+    let before = SqlValue::Number(older_than.as_micros());
+    let rows = transaction.rows(Statement::made(sql, [before])).await?;
+    let highest = rows.first().map(|row| number_at(row, 0)).transpose()?.unwrap_or(0);
+    raise_floor(transaction, collection, u64::try_from(highest).unwrap_or(0)).await
+}
+
+/// Looks at the server and at what is there, without changing it.
+pub(super) async fn health(shared: &Shared) -> Health {
+    let mut checks = vec![server(shared).await];
+    if checks.iter().all(|check| check.ok) {
+        checks.push(layout(shared).await);
+        checks.push(writable(shared).await);
+    }
+    let status = shared.pool.status();
+    checks.push(check("connections", true, status));
+    Health { checks }
+}
+
+fn check(name: &'static str, ok: bool, detail: String) -> HealthCheck {
+    HealthCheck { name, ok, detail }
+}
+
+async fn server(shared: &Shared) -> HealthCheck {
+    let sql = "SELECT current_setting('server_version')".to_owned();
+    match read::run(shared, "health", Statement::made(sql, [])).await {
+        Ok(rows) => {
+            let version = rows.first().map_or(Ok(String::new()), |row| text_at(row, 0));
+            check("server", true, format!("PostgreSQL {}", version.unwrap_or_default()))
+        }
+        Err(error) => check("server", false, error.to_string()),
+    }
+}
+
+async fn layout(shared: &Shared) -> HealthCheck {
+    let read = async {
+        let known = shared.read_catalog("health").await?;
+        let new: Vec<_> = shared
+            .options
+            .schemas
+            .iter()
+            .filter(|schema| !known.tables.contains_key(&schema.collection))
+            .cloned()
+            .collect();
+        catalog::refuse_foreign(shared, "health", &new).await?;
+        Ok::<_, Error>(known)
+    };
+    match read.await {
+        Ok(known) if known.prepared => {
+            check("layout", true, format!("{} collections", known.tables.len()))
+        }
+        Ok(_) => {
+            check("layout", false, "there is no store; make it with `repoctl init`".to_owned())
+        }
+        Err(error) => check("layout", false, error.to_string()),
+    }
+}
+
+async fn writable(shared: &Shared) -> HealthCheck {
+    if shared.options.read_only {
+        return check("writable", true, "opened for reading only".to_owned());
+    }
+    let sql = "SELECT pg_is_in_recovery()".to_owned();
+    match read::run(shared, "health", Statement::made(sql, [])).await {
+        Ok(rows) if rows.first().is_some_and(|row| truth_at(row, 0)) => {
+            check("writable", false, "the server is a standby and takes no writes".to_owned())
+        }
+        Ok(_) => check("writable", true, "the server takes writes".to_owned()),
+        Err(error) => check("writable", false, error.to_string()),
+    }
+}
