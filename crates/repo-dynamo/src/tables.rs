@@ -99,16 +99,19 @@ impl Shared {
         Ok(request)
     }
 
-    /// The capacity of a table or an index, where it is not paid by request.
+    /// The capacity of a new table, where it is not paid by request.
     fn throughput(&self, scene: &Scene<'_>) -> Result<Option<ProvisionedThroughput>> {
-        if self.settings.billing_mode == BillingMode::PayPerRequest {
-            return Ok(None);
+        match self.settings.billing_mode {
+            BillingMode::PayPerRequest => Ok(None),
+            BillingMode::Provisioned => self.units(scene).map(Some),
         }
+    }
+
+    fn units(&self, scene: &Scene<'_>) -> Result<ProvisionedThroughput> {
         ProvisionedThroughput::builder()
             .read_capacity_units(i64::from(self.settings.read_capacity))
             .write_capacity_units(i64::from(self.settings.write_capacity))
             .build()
-            .map(Some)
             .map_err(|source| scene.malformed(source))
     }
 
@@ -141,7 +144,7 @@ impl Shared {
                 .and_then(|summary| summary.billing_mode)
                 .is_some_and(|mode| mode == AwsBillingMode::PayPerRequest)
         });
-        if by_request { Ok(None) } else { self.throughput(scene) }
+        if by_request { Ok(None) } else { self.units(scene).map(Some) }
     }
 
     /// Removes an index and waits until it is gone.

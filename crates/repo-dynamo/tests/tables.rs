@@ -116,8 +116,11 @@ async fn tables_are_billed_as_the_settings_say() {
         write_capacity: 3,
         ..place.settings()
     };
-    let store = place.open_as(settings).await.unwrap();
+    let store = place.open_as(settings.clone()).await.unwrap();
     store.prepare(&[machines(r#"[["status"]]"#)]).await.unwrap();
+    // An index is paid for as its table is, whatever the settings say now.
+    let later = DynamoSettings { billing_mode: BillingMode::PayPerRequest, ..settings };
+    let store = place.open_as(later).await.unwrap();
     store.prepare(&[machines(r#"[["status"], ["zone"]]"#)]).await.unwrap();
     let table = describe(&place, "machines").await;
     let units = |throughput: Option<&aws_sdk_dynamodb::types::ProvisionedThroughputDescription>| {
