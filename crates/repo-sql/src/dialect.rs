@@ -162,6 +162,9 @@ impl Dialect {
     }
 }
 
+/// The comment on the store's own record in PostgreSQL.
+pub(crate) const STORE_MARK: &str = "the store's own record, made by repoctl init";
+
 /// The comment on what was made for a collection.
 pub(crate) fn our_mark(collection: &str) -> String {
     format!("made by repoctl init for the collection {collection}")

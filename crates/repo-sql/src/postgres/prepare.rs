@@ -160,21 +160,10 @@ async fn make_store(shared: &Shared, transaction: &Transaction) -> Result<()> {
     }
     let connection = connection.into_diesel();
     let made = tokio::task::spawn_blocking(move || {
-        AsyncMigrationHarness::new(connection)
-            .run_pending_migrations(MIGRATIONS)
-            .map(drop)
-            .map_err(|source| source.to_string())
+        AsyncMigrationHarness::new(connection).run_pending_migrations(MIGRATIONS).map(drop)
     });
     match made.await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(reason)) => Err(Error::new(
-            ErrorKind::Conflict,
-            "prepare",
-            "the store's own tables could not be made",
-        )
-        .with("store", &shared.location)
-        .with("reason", reason)
-        .hint("the user needs the right to create tables in the schema")),
+        Ok(made) => made.map_err(|source| errors::migration("prepare", &shared.location, source)),
         Err(source) => Err(Error::new(
             ErrorKind::Unavailable,
             "prepare",
