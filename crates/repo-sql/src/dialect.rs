@@ -2,7 +2,7 @@
 //! facts. What differs in looking into a document stands in `expression`.
 
 use crate::layout::ColumnKind;
-use crate::names::{COLLECTIONS_TABLE, literal, quote};
+use crate::names::{COLLECTIONS_TABLE, literal, quote, shorten, with_hash};
 
 /// A kind of SQL database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,9 @@ pub enum Dialect {
 /// so only their places are marked. No name and no literal can hold it.
 pub(crate) const MARK: char = '\0';
 
+/// The columns that every table of PostgreSQL has.
+const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+
 impl Dialect {
     /// The placeholder of the value with this number, from 1.
     pub(crate) fn placeholder(self, number: usize) -> String {
@@ -33,6 +36,15 @@ impl Dialect {
         match self {
             Self::Sqlite => "sqlite_",
             Self::Postgres => "pg_",
+        }
+    }
+
+    /// The name of the column that holds the field of this name. PostgreSQL
+    /// keeps some names for columns that every table has.
+    pub(crate) fn column_name(self, field: &str) -> String {
+        match self {
+            Self::Postgres if SYSTEM_COLUMNS.contains(&field) => with_hash(field, field),
+            _ => shorten(field),
         }
     }
 
@@ -149,6 +161,9 @@ impl Dialect {
         }
     }
 }
+
+/// The comment on the store's own record in PostgreSQL.
+pub(crate) const STORE_MARK: &str = "the store's own record, made by repoctl init";
 
 /// The comment on what was made for a collection.
 pub(crate) fn our_mark(collection: &str) -> String {

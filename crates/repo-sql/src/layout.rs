@@ -73,7 +73,7 @@ impl CollectionLayout {
         };
         let view = format!("{prefix}{}", schema.collection);
         let table = format!("{view}_records");
-        let id_column = shorten(schema.id_name());
+        let id_column = dialect.column_name(schema.id_name());
         let columns = columns(dialect, schema);
         let named = |error: repo_core::Error| error.with("collection", &schema.collection);
         Ok(Self {
@@ -122,7 +122,7 @@ fn columns(dialect: Dialect, schema: &CollectionSchema) -> Vec<Column> {
         .map(|path| {
             let at = dialect.value_at(steps(path), literal);
             let kind = column_kind(schema, path);
-            let name = shorten(&path.to_string());
+            let name = dialect.column_name(&path.to_string());
             let definition = format!(
                 "{}{} GENERATED ALWAYS AS ({}) {}",
                 quote(&name),
@@ -232,10 +232,9 @@ fn view_definition(
     table: &str,
     columns: &[Column],
 ) -> Result<String> {
-    let id_column = shorten(schema.id_name());
     let mut taken = Taken::default();
-    let mut shown = vec![quote(&id_column)];
-    taken.take(&id_column)?;
+    let mut shown = vec![shown_column(dialect, schema.id_name())];
+    taken.take(&shorten(schema.id_name()))?;
     for field in schema.fields.iter().filter(|field| field.name != schema.id_name()) {
         let Some(expression) = field_expression(dialect, field, columns) else { continue };
         let name = shorten(&field.name);
@@ -244,8 +243,9 @@ fn view_definition(
     }
     for column in columns {
         if !schema.fields.iter().any(|field| column.path.steps() == [field.name.as_str()]) {
-            taken.take(&column.name)?;
-            shown.push(quote(&column.name));
+            let name = column.path.to_string();
+            taken.take(&shorten(&name))?;
+            shown.push(shown_column(dialect, &name));
         }
     }
     for name in ["document", "_version", "_created_at", "_updated_at"] {
@@ -262,6 +262,12 @@ fn view_definition(
         shown.join(",\n  "),
         quote(table)
     ))
+}
+
+/// A column of the table in the view. A view may have any column name.
+fn shown_column(dialect: Dialect, field: &str) -> String {
+    let (column, name) = (dialect.column_name(field), shorten(field));
+    if column == name { quote(&name) } else { format!("{} AS {}", quote(&column), quote(&name)) }
 }
 
 /// How the view shows a declared field; an indexed one by its column, so that

@@ -5,8 +5,8 @@ mod postgres;
 mod sqlite;
 
 pub(crate) use postgres::{
-    cannot_connect, foreign as foreign_relation, is_lost, no_free_connection, outcome_unknown,
-    postgres, timed_out, tls,
+    cannot_connect, foreign as foreign_relation, is_lost, migration, no_free_connection, no_usage,
+    outcome_unknown, postgres, timed_out, tls,
 };
 pub(crate) use sqlite::{commit_is_uncertain, foreign, io, repeat, sqlite};
 

@@ -51,6 +51,11 @@ const COLLISION: Said = (
     "the database gave up one of several transactions that met",
     "nothing was written; try again",
 );
+const DENIED: Said = (
+    ErrorKind::PermissionDenied,
+    "the database refuses this user",
+    "grant the user what is needed on the schema and its tables",
+);
 const LOST: Said = (
     ErrorKind::Unavailable,
     "the connection to the database was lost",
@@ -68,11 +73,7 @@ fn by_message(message: &str) -> Said {
     } else if says("statement timeout") || says("user request") {
         (ErrorKind::Unavailable, "the server broke the statement off", "try again")
     } else if says("permission denied") || says("must be owner") {
-        (
-            ErrorKind::PermissionDenied,
-            "the database refuses this user",
-            "grant the user what is needed on the schema and its tables",
-        )
+        DENIED
     } else if says("No space left") || says("could not extend") || says("out of memory") {
         (ErrorKind::Unavailable, "the server has run out of room", "free some and try again")
     } else if says("exceeds") && says("maximum") || says("too large") {
@@ -84,6 +85,37 @@ fn by_message(message: &str) -> Said {
     } else {
         (ErrorKind::Conflict, FOREIGN, FOREIGN_HINT)
     }
+}
+
+/// The error of a user that may not use the schema.
+pub(crate) fn no_usage(operation: &'static str, place: &Place, schema: &str) -> Error {
+    let (kind, message, hint) = DENIED;
+    Error::new(kind, operation, message)
+        .with("store", place)
+        .with("reason", format!("permission denied for schema {schema}"))
+        .hint(hint)
+}
+
+/// The error of making the store's own tables, of which diesel tells no more
+/// than its words.
+pub(crate) fn migration(
+    operation: &'static str,
+    place: &Place,
+    source: Box<dyn std::error::Error + Send + Sync>,
+) -> Error {
+    let (kind, message, hint) = match by_message(&source.to_string()) {
+        (_, FOREIGN, _) => (
+            ErrorKind::Conflict,
+            "the store's own tables could not be made",
+            "name another schema in storage.sql_strategy",
+        ),
+        said => said,
+    };
+    Error::new(kind, operation, message)
+        .with("store", place)
+        .with("reason", &source)
+        .hint(hint)
+        .caused_by(source)
 }
 
 /// Whether what was sent last may have been done nevertheless.
@@ -149,7 +181,7 @@ fn refused(code: &SqlState) -> Said {
 }
 
 fn unreachable(source: &tokio_postgres::Error) -> Said {
-    let reason = source.to_string();
+    let reason = whole(source);
     if reason.contains("TLS") {
         return (
             ErrorKind::PermissionDenied,
@@ -169,6 +201,12 @@ fn unreachable(source: &tokio_postgres::Error) -> Said {
         "the server cannot be reached",
         "check `host` and `port` in storage.sql_strategy, and that the server runs",
     )
+}
+
+/// All that an error says, down to its cause.
+fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"))
 }
 
 /// What lies beneath, which says more than \"error connecting to server\".

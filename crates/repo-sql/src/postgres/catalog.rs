@@ -15,9 +15,9 @@ use super::statement::{SqlValue, Statement};
 use super::table::Table;
 use super::transaction::{Sees, Transaction};
 use crate::ddl::Made;
-use crate::dialect::our_mark;
+use crate::dialect::{STORE_MARK, our_mark};
 use crate::layout::{CollectionLayout, LAYOUT_VERSION};
-use crate::names::STORE_TABLE;
+use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE};
 use crate::{Dialect, errors};
 
 /// Everything known of the database.
@@ -107,12 +107,19 @@ fn schema_of(
 /// Whether the store's own tables are there, of a layout that this program
 /// knows.
 async fn check_store(shared: &Shared, transaction: &mut Transaction) -> Result<bool> {
-    let there = relations(shared, transaction, vec![STORE_TABLE.to_owned()]).await?;
-    let Some(relation) = there.get(STORE_TABLE) else { return Ok(false) };
-    if relation.kind != "table" || relation.comment.is_none() {
-        let why = "something with the name of the store's own table is not ours";
-        return Err(errors::foreign_relation("open", &shared.location, STORE_TABLE, why));
+    let own = [STORE_TABLE, COLLECTIONS_TABLE, OBJECTS_TABLE];
+    let there = relations(shared, transaction, own.map(str::to_owned).to_vec()).await?;
+    let is_ours = |relation: &Relation| {
+        relation.kind == "table" && relation.comment.as_deref() == Some(STORE_MARK)
+    };
+    if !there.get(STORE_TABLE).is_some_and(is_ours) {
+        let Some(name) = own.into_iter().find(|name| there.contains_key(*name)) else {
+            return Ok(false);
+        };
+        let why = "something with the name of one of the store's own tables is not ours";
+        return Err(errors::foreign_relation("open", &shared.location, name, why));
     }
+    check_usage(shared, transaction).await?;
     let layout: Vec<i32> = store::table
         .select(store::layout_version)
         .load(transaction.connection().diesel())
@@ -141,6 +148,18 @@ async fn check_store(shared: &Shared, transaction: &mut Transaction) -> Result<b
     }
 }
 
+/// Without the right to use the schema its tables look as if they were not
+/// there.
+async fn check_usage(shared: &Shared, transaction: &Transaction) -> Result<()> {
+    let sql = "SELECT has_schema_privilege(\u{0}1\u{0}, 'USAGE')".to_owned();
+    let schema = SqlValue::Text(shared.schema.clone());
+    let rows = transaction.rows(Statement::made(sql, [schema])).await?;
+    if rows.as_slice().first().is_some_and(|row| truth_at(row, 0)) {
+        return Ok(());
+    }
+    Err(errors::no_usage("open", &shared.location, &shared.schema))
+}
+
 type MadeCollections = BTreeMap<CollectionName, (Made, FieldPath)>;
 
 async fn read_collections(
@@ -156,6 +175,7 @@ async fn read_collections(
         Error::new(ErrorKind::Corrupt, "open", "the store's own record is damaged")
             .with("store", &shared.location)
             .with("reason", &error)
+            .hint("restore the database from a backup")
             .caused_by(error)
     };
     let collection = |(name, schema_version, id_field): (String, i32, String)| {
@@ -207,7 +227,7 @@ fn note(
 }
 
 /// What stands under some names in the store's schema. Tables and indexes
-/// have names of one kind in PostgreSQL.
+/// have names of one kind in PostgreSQL, and a table or view is a type as well.
 async fn relations(
     shared: &Shared,
     transaction: &Transaction,
@@ -215,7 +235,11 @@ async fn relations(
 ) -> Result<HashMap<String, Relation>> {
     let sql = "SELECT c.relname::text, c.relkind::text, obj_description(c.oid, 'pg_class') \
                FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
-               WHERE n.nspname = \u{0}1\u{0} AND c.relname = ANY(\u{0}2\u{0}::name[])";
+               WHERE n.nspname = \u{0}1\u{0} AND c.relname = ANY(\u{0}2\u{0}::name[]) \
+               UNION ALL SELECT t.typname::text, 'c', NULL \
+               FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace \
+               WHERE n.nspname = \u{0}1\u{0} AND t.typname = ANY(\u{0}2\u{0}::name[]) \
+               AND t.typrelid = 0 AND t.typcategory <> 'A'";
     let values = [SqlValue::Text(shared.schema.clone()), SqlValue::Texts(names)];
     let rows = transaction.rows(Statement::made(sql.to_owned(), values)).await?;
     let mut found = HashMap::with_capacity(rows.len());
@@ -228,9 +252,13 @@ async fn relations(
             "S" => "sequence",
             "p" => "partitioned table",
             "f" => "foreign table",
+            "c" => "type",
             _ => "relation",
         };
-        found.insert(text_at(row, 0)?, Relation { kind, comment: optional_text_at(row, 2)? });
+        // Tables and indexes come first: an index may have the name of a type.
+        found
+            .entry(text_at(row, 0)?)
+            .or_insert(Relation { kind, comment: optional_text_at(row, 2)? });
     }
     Ok(found)
 }

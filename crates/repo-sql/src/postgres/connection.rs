@@ -163,11 +163,11 @@ impl Connector {
 
 /// What every connection begins with.
 fn set_up(settings: &SqlSettings, read_only: bool) -> String {
-    let read_only = if read_only { "on" } else { "off" };
+    // Never off: the server may be set to take no writes from this user.
+    let read_only = if read_only { "; SET default_transaction_read_only = on" } else { "" };
     format!(
         "SET search_path = {}; SET standard_conforming_strings = on; \
-         SET default_transaction_isolation = 'read committed'; \
-         SET default_transaction_read_only = {read_only}",
+         SET default_transaction_isolation = 'read committed'{read_only}",
         quote(&settings.schema)
     )
 }

@@ -4,15 +4,19 @@ use std::collections::BTreeSet;
 
 use diesel_async::AsyncMigrationHarness;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
-use repo_core::{CollectionSchema, Error, ErrorKind, PrepareChange, Prepared, Result};
+use repo_core::{
+    CollectionSchema, Error, ErrorKind, Key, MAX_INDEXED_TEXT_BYTES, PrepareChange, Prepared,
+    Result,
+};
 
 use super::catalog::{refuse_foreign_in, schema_exists};
+use super::rows::id_at;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use super::transaction::{Sees, Transaction};
-use crate::ddl::collection_statements;
-use crate::layout::CollectionLayout;
-use crate::names::quote;
+use crate::ddl::{Made, collection_statements};
+use crate::layout::{CollectionLayout, Column, ColumnKind};
+use crate::names::{literal, quote};
 use crate::{Dialect, errors};
 
 /// The store's own tables, version by version.
@@ -87,6 +91,9 @@ async fn make(
         let alone = std::slice::from_ref(schema);
         refuse_foreign_in(shared, transaction, "prepare", alone, made).await?;
         let statements = collection_statements(Dialect::Postgres, layout, made);
+        if let Some(made) = made {
+            refuse_long_text(transaction, layout, made).await?;
+        }
         if !statements.is_empty() {
             transaction.run(&statements.join(";\n")).await?;
         }
@@ -98,6 +105,45 @@ async fn make(
         prepared.push(Prepared { collection: layout.collection.clone(), change });
     }
     Ok(prepared)
+}
+
+/// Refuses an index over text that is longer than an indexed field holds.
+/// Nobody writes between the look and the index.
+async fn refuse_long_text(
+    transaction: &Transaction,
+    layout: &CollectionLayout,
+    made: &Made,
+) -> Result<()> {
+    let old = |column: &Column| made.columns.get(&column.name) == Some(&column.definition);
+    let new: Vec<&Column> = layout.columns.iter().filter(|column| !old(column)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let (table, id) = (quote(&layout.table), quote(&layout.id_column));
+    transaction.run(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).await?;
+    for column in new {
+        let at =
+            Dialect::Postgres.value_at(column.path.steps().iter().map(String::as_str), literal);
+        let text = Dialect::Postgres.typed_value(ColumnKind::Text, &at);
+        let sql = format!(
+            "SELECT {id} FROM {table} WHERE octet_length({text}) > {MAX_INDEXED_TEXT_BYTES} \
+             ORDER BY {id} LIMIT 1"
+        );
+        if let [row, ..] = transaction.rows(Statement::made(sql, [])).await?.as_slice() {
+            let key = Key::new(layout.collection.clone(), id_at(row, 0)?);
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "prepare",
+                "a field to be indexed holds longer text than an index takes",
+            )
+            .with("collection", &layout.collection)
+            .with("field", column.path.to_pointer())
+            .with("key", key)
+            .with("most_bytes", MAX_INDEXED_TEXT_BYTES)
+            .hint("shorten the text in every such document, or leave the index out"));
+        }
+    }
+    Ok(())
 }
 
 /// Makes the schema and the store's own tables, on a connection of its own:
@@ -114,21 +160,10 @@ async fn make_store(shared: &Shared, transaction: &Transaction) -> Result<()> {
     }
     let connection = connection.into_diesel();
     let made = tokio::task::spawn_blocking(move || {
-        AsyncMigrationHarness::new(connection)
-            .run_pending_migrations(MIGRATIONS)
-            .map(drop)
-            .map_err(|source| source.to_string())
+        AsyncMigrationHarness::new(connection).run_pending_migrations(MIGRATIONS).map(drop)
     });
     match made.await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(reason)) => Err(Error::new(
-            ErrorKind::Conflict,
-            "prepare",
-            "the store's own tables could not be made",
-        )
-        .with("store", &shared.location)
-        .with("reason", reason)
-        .hint("the user needs the right to create tables in the schema")),
+        Ok(made) => made.map_err(|source| errors::migration("prepare", &shared.location, source)),
         Err(source) => Err(Error::new(
             ErrorKind::Unavailable,
             "prepare",

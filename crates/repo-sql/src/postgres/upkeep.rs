@@ -130,10 +130,11 @@ async fn writable(shared: &Shared) -> HealthCheck {
     if shared.options.read_only {
         return check("writable", true, "opened for reading only".to_owned());
     }
-    let sql = "SELECT pg_is_in_recovery()".to_owned();
+    // On for a standby too.
+    let sql = "SELECT current_setting('transaction_read_only')::boolean".to_owned();
     match read::run(shared, "health", Statement::made(sql, [])).await {
         Ok(rows) if rows.first().is_some_and(|row| truth_at(row, 0)) => {
-            check("writable", false, "the server is a standby and takes no writes".to_owned())
+            check("writable", false, "the server takes no writes: a standby, or set so".to_owned())
         }
         Ok(_) => check("writable", true, "the server takes writes".to_owned()),
         Err(error) => check("writable", false, error.to_string()),

@@ -1,4 +1,4 @@
-//! What the tests of the SQLite files share.
+//! What the tests share.
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::path::Path;

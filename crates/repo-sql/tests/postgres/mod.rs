@@ -1,7 +1,11 @@
 //! A place on the PostgreSQL server of the tests for each test.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
+
+pub(crate) mod proxy;
+pub(crate) mod role;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use repo_core::{OpenOptions, Result, StorageStrategy, StrategyFactory as _};
@@ -15,12 +19,7 @@ use tokio_postgres::{Client, NoTls};
 /// # Panics
 /// Without one: a missing server fails the tests.
 pub(crate) fn server() -> String {
-    std::env::var("REPO_TEST_POSTGRES_URL").unwrap_or_else(|_| {
-        panic!(
-            "REPO_TEST_POSTGRES_URL is not set: start PostgreSQL with `scripts/services up` and \
-             take its address from `scripts/services env`"
-        )
-    })
+    repo_testkit::servers::postgres()
 }
 
 /// A connection as any other tool has it.
@@ -28,6 +27,18 @@ pub(crate) async fn tool() -> Client {
     let (client, connection) = tokio_postgres::connect(&server(), NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// Waits until `question`, a query that answers one truth, says yes.
+///
+/// # Panics
+/// When it does not within ten seconds.
+pub(crate) async fn eventually(tool: &Client, question: &str) {
+    let begin = Instant::now();
+    while !tool.query_one(question, &[]).await.unwrap().get::<_, bool>(0) {
+        assert!(begin.elapsed() < Duration::from_secs(10), "it never became true: {question}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// A schema of its own, removed on drop.
@@ -48,23 +59,44 @@ impl PostgresPlace {
         object.extend(further.as_object().cloned().unwrap_or_default());
         settings
     }
+
+    /// Opens the store of this place with further settings.
+    pub(crate) async fn open_with(
+        &self,
+        further: &Json,
+        options: OpenOptions,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        PostgresFactory.open(&self.settings(further), options).await
+    }
+
+    /// A connection as any other tool has it, to the tables of this place.
+    pub(crate) async fn tool(&self) -> Client {
+        let tool = tool().await;
+        let set = format!("SET search_path = {}; SET TIME ZONE 'UTC'", self.schema);
+        tool.batch_execute(&set).await.unwrap();
+        tool
+    }
 }
 
 #[async_trait]
 impl Place for PostgresPlace {
     async fn open(&self, options: OpenOptions) -> Result<Arc<dyn StorageStrategy>> {
-        PostgresFactory.open(&self.settings(&Json::Null), options).await
+        self.open_with(&Json::Null, options).await
     }
 }
 
 impl Drop for PostgresPlace {
     fn drop(&mut self) {
-        let sql = format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE", self.schema);
-        // A runtime cannot be blocked from within, so on a thread of its own.
-        let removal = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(async { tool().await.batch_execute(&sql).await })
-        });
-        drop(removal.join());
+        remove(format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE", self.schema));
     }
+}
+
+/// Runs a statement when a test is over.
+fn remove(sql: String) {
+    // A runtime cannot be blocked from within, so on a thread of its own.
+    let removal = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async { tool().await.batch_execute(&sql).await })
+    });
+    drop(removal.join());
 }
