@@ -5,10 +5,9 @@
 mod cli_support;
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use cli_support::wire::{Stub, call, closed_port};
-use cli_support::{Place, Run, filled, machine};
+use cli_support::wire::{call, closed_port};
+use cli_support::{Place, filled, machine};
 use repo_testkit::servers;
 use serde_json::{Value as Json, json};
 
