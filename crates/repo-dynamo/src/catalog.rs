@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use repo_core::{CollectionName, Error, ErrorKind, Result, Value};
 
@@ -255,6 +256,15 @@ impl Shared {
             .hint("make it with `repoctl init`")
     }
 
+    fn as_value(&self, operation: &'static str, definition: &Definition) -> Result<Value> {
+        let json = serde_json::to_string(definition)
+            .map_err(|source| self.damaged(operation).caused_by(source))?;
+        Value::parse(&json).map_err(|source| {
+            Error::new(ErrorKind::Invalid, operation, "the store's record cannot hold this")
+                .with("reason", source.rule)
+        })
+    }
+
     /// Writes the store's own record over the expected revision, `None` for no
     /// record. Returns whether it was the expected one.
     pub(crate) async fn write_definition(
@@ -263,42 +273,32 @@ impl Shared {
         definition: &Definition,
         expected: Option<u64>,
     ) -> Result<bool> {
-        let json = serde_json::to_string(definition)
-            .map_err(|source| self.damaged(operation).caused_by(source))?;
-        let record = Value::parse(&json).map_err(|source| {
-            Error::new(ErrorKind::Invalid, operation, "the store's record cannot hold this")
-                .with("reason", source.rule)
-        })?;
+        let record = self.as_value(operation, definition)?;
         let scene = self.once(operation, &self.store_table);
         let revision = expected.map_or(1, |revision| revision.saturating_add(1));
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.store_table)
+            .item(STORE_KEY, text(RECORD_KEY))
+            .item(KIND, text(KIND_IS))
+            .item(RECORD, to_attribute(record))
+            .item(REVISION, number(revision));
+        let request = match expected {
+            None => request.condition_expression("attribute_not_exists(#at)"),
+            Some(revision) => request
+                .condition_expression("#at = :revision")
+                .expression_attribute_values(":revision", number(revision)),
+        };
+        let at = if expected.is_none() { STORE_KEY } else { REVISION };
+        let request = request.expression_attribute_names("#at", at);
         patiently(self.patience, || async {
-            let mut request = self
-                .client
-                .put_item()
-                .table_name(&self.store_table)
-                .item(STORE_KEY, text(RECORD_KEY))
-                .item(KIND, text(KIND_IS))
-                .item(RECORD, to_attribute(record.clone()))
-                .item(REVISION, number(revision));
-            request = match expected {
-                None => request
-                    .condition_expression("attribute_not_exists(#key)")
-                    .expression_attribute_names("#key", STORE_KEY),
-                Some(revision) => request
-                    .condition_expression("#revision = :revision")
-                    .expression_attribute_names("#revision", REVISION)
-                    .expression_attribute_values(":revision", number(revision)),
-            };
-            match request.send().await {
+            match request.clone().send().await {
                 Ok(_) => Ok(true),
-                Err(error)
-                    if error
-                        .as_service_error()
-                        .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
-                {
-                    Ok(false)
-                }
-                Err(error) => Err(scene.failure(&error)),
+                Err(error) => match error.as_service_error() {
+                    Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                    _ => Err(scene.failure(&error)),
+                },
             }
         })
         .await

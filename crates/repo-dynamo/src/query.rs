@@ -14,7 +14,7 @@ use crate::indexing::{IndexPlace, value_text};
 use crate::item::{Item, record_of, text};
 use crate::layout::{Index, Layout};
 use crate::native::{Native, index_start, not_a_position, scan_start};
-use crate::plan::{IndexPlan, choose};
+use crate::plan::{Bounds, IndexPlan, choose};
 use crate::retry::patiently;
 use crate::scan::{Kept, ScanPage};
 use crate::shared::Shared;
@@ -209,10 +209,8 @@ impl Shared {
         most: Option<usize>,
         mut take: impl FnMut(Entity) -> Result<bool>,
     ) -> Result<()> {
-        if plan.bounds.is_empty() {
-            return Ok(());
-        }
-        for hash in &plan.hashes {
+        let hashes = plan.hashes.iter().filter(|_| !plan.bounds.is_empty());
+        for hash in hashes {
             let mut start = match &after {
                 Some((place, _)) if *hash < place.hash => continue,
                 Some((place, id)) if *hash == place.hash => {
@@ -228,9 +226,10 @@ impl Shared {
                 look_at = look_at.and_then(|most| most.checked_mul(4));
                 let answer = self.index_page(&table.layout, plan, hash, read).await?;
                 for item in answer.items.unwrap_or_default() {
-                    if let Some(Record::Live(entity)) = record_of(&table.layout, &item)?
-                        && !take(entity)?
-                    {
+                    let Some(Record::Live(entity)) = record_of(&table.layout, &item)? else {
+                        continue;
+                    };
+                    if !take(entity)? {
                         return Ok(());
                     }
                 }
@@ -251,26 +250,7 @@ impl Shared {
         hash: &str,
         read: Read,
     ) -> Result<QueryOutput> {
-        let mut terms = Terms::default();
-        let (name, value) = (terms.name(&plan.index.hash), terms.value(text(hash)));
-        let mut condition = format!("{name} = {value}");
-        let range = |terms: &mut Terms| terms.name(&plan.index.range);
-        match (&plan.bounds.low, &plan.bounds.high) {
-            (None, None) => {}
-            (Some(low), None) => {
-                let low = terms.value(text(low));
-                condition.push_str(&format!(" AND {} >= {low}", range(&mut terms)));
-            }
-            (None, Some(high)) => {
-                let high = terms.value(text(high));
-                condition.push_str(&format!(" AND {} <= {high}", range(&mut terms)));
-            }
-            (Some(low), Some(high)) => {
-                let (low, high) = (terms.value(text(low)), terms.value(text(high)));
-                let range = range(&mut terms);
-                condition.push_str(&format!(" AND {range} BETWEEN {low} AND {high}"));
-            }
-        }
+        let (condition, terms) = key_condition(plan, hash);
         let scene = self.repeatable("query", &layout.table);
         patiently(self.patience, || async {
             let request = self
@@ -332,6 +312,31 @@ impl Shared {
             }
         }
     }
+}
+
+/// The part of an index that one request reads, in DynamoDB's words. A key may
+/// stand in one comparison only.
+fn key_condition(plan: &IndexPlan<'_>, hash: &str) -> (String, Terms) {
+    let mut terms = Terms::default();
+    let mut condition = format!("{} = {}", terms.name(&plan.index.hash), terms.value(text(hash)));
+    let IndexPlan { index, bounds: Bounds { low, high }, .. } = plan;
+    let mut bound = |bound: &str| (terms.name(&index.range), terms.value(text(bound)));
+    condition += &match (low, high) {
+        (None, None) => String::new(),
+        (Some(low), None) => {
+            let (range, low) = bound(low);
+            format!(" AND {range} >= {low}")
+        }
+        (None, Some(high)) => {
+            let (range, high) = bound(high);
+            format!(" AND {range} <= {high}")
+        }
+        (Some(low), Some(high)) => {
+            let ((range, low), (_, high)) = (bound(low), bound(high));
+            format!(" AND {range} BETWEEN {low} AND {high}")
+        }
+    };
+    (condition, terms)
 }
 
 /// When an ordered query needs no more of an index that gives the order: once

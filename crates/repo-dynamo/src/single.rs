@@ -223,11 +223,8 @@ fn put(table: &Table, write: &Write, document: &Document, now: Timestamp, count:
     for (name, value) in index_attributes(&table.layout, &write.key.id, document) {
         set(&name, text(value));
     }
-    let mut conditions = vec![
-        terms.knows_indexes(table.layout.generation),
-        room_for_version(&mut terms, table),
-        counted,
-    ];
+    let knows = terms.knows_indexes(table.layout.generation);
+    let mut conditions = vec![knows, room_for_version(&mut terms, table), counted];
     conditions.extend(precondition(&mut terms, write.precondition));
     let update = format!("SET {} REMOVE {purged}", sets.join(", "));
     Update { update, condition: conditions.join(" AND "), terms }

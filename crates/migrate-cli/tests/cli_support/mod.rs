@@ -117,6 +117,14 @@ impl Place {
         self.run(line.split_whitespace())
     }
 
+    /// Runs a line with a change of its environment.
+    pub fn line_with(&self, line: &str, change: impl FnOnce(&mut Command)) -> Run {
+        let mut command = self.command("repoctl");
+        command.args(line.split_whitespace());
+        change(&mut command);
+        Run::of(&mut command)
+    }
+
     pub fn migrate(&self, line: &str) -> Run {
         Run::of(self.command("migrateRepository").args(line.split_whitespace()))
     }
@@ -220,6 +228,15 @@ impl Run {
     #[track_caller]
     pub fn complains(self, words: &str) -> Self {
         assert!(self.stderr.contains(words), "{words:?} not in {self:#?}");
+        self
+    }
+
+    /// Expects one error, told once, and nothing else beside its context.
+    #[track_caller]
+    pub fn one_message(self) -> Self {
+        assert_eq!(self.stderr.matches("error: ").count(), 1, "{self:#?}");
+        assert!(!self.stderr.contains("WARN") && !self.stderr.contains("ERROR"), "{self:#?}");
+        assert_eq!(self.stdout, "", "{self:#?}");
         self
     }
 

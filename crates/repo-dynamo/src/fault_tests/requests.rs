@@ -78,6 +78,31 @@ async fn throttled_requests_are_made_again() {
     assert_eq!(proxy.operations(), ["PutItem"; 3]);
 }
 
+/// A transaction that was throttled, and a write that met a transaction.
+#[tokio::test]
+async fn what_passes_by_itself_is_waited_for() {
+    let (proxy, store) = filled(|operation, before, _| match (operation, before) {
+        ("UpdateItem", 0 | 1) => error(400, "TransactionConflictException", "ongoing"),
+        ("TransactWriteItems", 0 | 1) => {
+            let answer = serde_json::json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                "Message": "canceled",
+                "CancellationReasons": [{"Code": "None"}, {"Code": "ThrottlingError"}],
+            });
+            Fate::Answer(400, answer.to_string())
+        }
+        _ => Fate::Forward,
+    })
+    .await;
+    let saved = store.save(key("items", "there"), document("there")).await.unwrap();
+    assert_eq!(saved.version, version(2));
+    assert_eq!(proxy.operations(), ["UpdateItem"; 3]);
+    let writes = vec![put("items", "a", Precondition::Any), put("notes", "a", Precondition::Any)];
+    assert_eq!(store.commit(writes).await.unwrap()[1].version(), Some(version(1)));
+    let sent = proxy.operations();
+    assert_eq!(sent[1..], ["TransactWriteItems"; 3]);
+}
+
 #[tokio::test]
 async fn a_table_that_stays_throttled_is_unavailable() {
     let (proxy, store) = filled(|operation, _, _| match operation {
