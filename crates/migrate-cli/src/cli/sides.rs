@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use repo_core::config::Config;
-use repo_core::{ErrorKind, Result, Schemas, StorageStrategy};
+use repo_core::{Result, Schemas, StorageStrategy};
 
 use super::context::{Access, Chosen, Context};
 use super::failure::wrong_usage;
@@ -166,18 +166,12 @@ impl Side {
         self.chosen.open(access, &self.config, schemas).await
     }
 
-    /// Opens it for reading; a store that is not there yet is opened as it
-    /// would be for writing, which makes nothing before `prepare`.
+    /// Opens it for reading, also where it is not there yet.
     pub(crate) async fn open_to_look(
         &self,
         schemas: &Arc<Schemas>,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        match self.open(Access::Read, schemas).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.open(Access::Write, schemas).await
-            }
-            opened => opened,
-        }
+        self.chosen.open_to_look(&self.config, schemas).await
     }
 }
 

@@ -14,9 +14,30 @@ use super::side::Side;
 use super::space;
 use super::unfinished::Mark;
 
+/// What a run is for. Both do the same; they differ in words, and an archive
+/// is not asked for what it cannot find quickly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// From a store into another.
+    Migrate,
+    /// From an archive into a store.
+    Restore,
+}
+
+impl Purpose {
+    /// The operation, in errors.
+    pub(super) fn operation(self) -> &'static str {
+        match self {
+            Self::Migrate => "migrate",
+            Self::Restore => "restore",
+        }
+    }
+}
+
 /// A migration that may begin.
 #[derive(Debug)]
 pub(super) struct Plan {
+    pub(super) purpose: Purpose,
     pub(super) source: Side,
     pub(super) target: Side,
     /// By name.
@@ -55,18 +76,19 @@ impl PlannedCollection {
 impl Plan {
     /// Looks at both sides, and refuses what cannot end well.
     pub(super) async fn make(
-        source: Side,
-        target: Side,
+        purpose: Purpose,
+        (source, target): (Side, Side),
         schemas: &Schemas,
         options: &MigrationOptions,
         now: Timestamp,
     ) -> Result<Self> {
-        check_stores(&source, &target, options.dry_run)?;
+        check_stores(&source, &target, options.dry_run, purpose.operation())?;
         let mark = Mark::new(&source, &target, options.collections.as_deref(), now)?;
         let unfinished = mark.check(target.record().await?.migration.as_ref())?;
         let source_collections = source.collections().await?;
         let target_collections = target.collections().await?;
         let mut plan = Self {
+            purpose,
             warnings: warnings(&source, unfinished).await?,
             source,
             target,
@@ -75,8 +97,9 @@ impl Plan {
             mark,
             unfinished,
         };
-        let chosen =
-            choose(&plan.source, &plan.source_collections, options.collections.as_deref())?;
+        let asked = options.collections.as_deref();
+        let operation = purpose.operation();
+        let chosen = choose(&plan.source, &plan.source_collections, asked, operation)?;
         for name in chosen {
             let schema = schemas.get(&name);
             let state = target_collections.get(&name).copied();
@@ -135,11 +158,16 @@ impl Plan {
     }
 }
 
-fn check_stores(source: &Side, target: &Side, dry_run: bool) -> Result<()> {
+fn check_stores(
+    source: &Side,
+    target: &Side,
+    dry_run: bool,
+    operation: &'static str,
+) -> Result<()> {
     if source.location() == target.location() {
         return Err(Error::new(
             ErrorKind::ConfigInvalid,
-            "migrate",
+            operation,
             "source and target are the same store",
         )
         .with("store", source.location())
@@ -148,7 +176,7 @@ fn check_stores(source: &Side, target: &Side, dry_run: bool) -> Result<()> {
     if target.capabilities().read_only && !dry_run {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            "migrate",
+            operation,
             "the target is open for reading only",
         )
         .with("side", "target")
@@ -175,14 +203,13 @@ async fn warnings(source: &Side, unfinished: bool) -> Result<Vec<String>> {
 }
 
 /// The names that were asked for, or all; each once, in order.
-fn choose(
+pub(super) fn choose(
     source: &Side,
     held: &BTreeMap<CollectionName, CollectionState>,
     asked: Option<&[CollectionName]>,
+    operation: &'static str,
 ) -> Result<Vec<CollectionName>> {
-    let refuse = |kind, why: &str| {
-        Error::new(kind, "migrate", why).with("side", "source").with("store", source.location())
-    };
+    let refuse = |kind, why: &str| source.err(Error::new(kind, operation, why));
     let Some(asked) = asked else {
         if held.is_empty() {
             return Err(refuse(ErrorKind::NotFound, "the store holds no collection"));

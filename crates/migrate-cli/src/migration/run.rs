@@ -1,5 +1,6 @@
 //! A whole migration, phase by phase.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,10 +9,10 @@ use repo_core::{
 };
 
 use super::archive::Archive;
-use super::backup;
+use super::backup::{self, Making};
 use super::copy::{self, Origin};
 use super::pair::Expected;
-use super::plan::Plan;
+use super::plan::{Plan, Purpose};
 use super::progress::{Phase, Progress};
 use super::refuse;
 use super::report::{CollectionReport, Counts, Floors, MigrationReport, Outcome, PhaseTime};
@@ -44,9 +45,20 @@ pub async fn migrate(
     options: &MigrationOptions,
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
+    let sides = (Side::source(source), Side::target(target));
+    run(Purpose::Migrate, sides, schemas, options, progress).await
+}
+
+/// Plans a run and does it.
+pub(super) async fn run(
+    purpose: Purpose,
+    (source, target): (Side, Side),
+    schemas: &Schemas,
+    options: &MigrationOptions,
+    progress: &dyn Progress,
+) -> Result<MigrationReport> {
     let started_at = SystemClock.now();
-    let (source, target) = (Side::source(source), Side::target(target));
-    let plan = Plan::make(source, target, schemas, options, started_at).await?;
+    let plan = Plan::make(purpose, (source, target), schemas, options, started_at).await?;
     let mut run = Run { plan: &plan, options, progress, started_at, phases: Vec::new() };
     run.begin().await
 }
@@ -116,7 +128,16 @@ impl Run<'_> {
         Pass {
             batch_size: self.options.batch_size,
             on_conflict: self.options.on_conflict,
-            references: true,
+            references: self.plan.purpose == Purpose::Migrate,
+        }
+    }
+
+    fn making<'b>(&self, folder: &'b Path) -> Making<'b> {
+        Making {
+            folder,
+            now: self.started_at,
+            compression: self.options.compression,
+            batch_size: self.options.batch_size,
         }
     }
 
@@ -133,8 +154,8 @@ impl Run<'_> {
         let result = match archive {
             Some(folder) => {
                 plan.check_space(folder, false).await?;
-                let (pass, now) = (self.pass(), self.started_at);
-                backup::survey_into_archive(plan, pass, folder, now, self.progress).await?
+                let making = self.making(folder);
+                backup::survey_into_archive(plan, self.pass(), making, self.progress).await?
             }
             None => {
                 let mut surveys = Vec::new();
@@ -164,17 +185,16 @@ impl Run<'_> {
 
     async fn back_up(&mut self, surveys: &mut [Survey], done: &mut Done) -> Result<()> {
         let Some(folder) = &self.options.backup else { return Ok(()) };
-        let (plan, batch_size, now) = (self.plan, self.options.batch_size, self.started_at);
+        let (plan, making) = (self.plan, self.making(folder));
         let replaces = replaces(surveys);
         if done.backup.is_none() || replaces {
             let since = self.phase(Phase::Backup, Some(plan.live_total()));
             if done.backup.is_none() {
-                let archive =
-                    backup::archive_source(plan, surveys, batch_size, folder, now, self.progress);
+                let archive = backup::archive_source(plan, surveys, making, self.progress);
                 done.backup = Some(archive.await?);
             }
             if replaces {
-                let archive = backup::archive_target(plan, batch_size, folder, now, self.progress);
+                let archive = backup::archive_target(plan, making, self.progress);
                 done.target_backup = Some(archive.await?);
             }
             self.took(Phase::Backup, since);
@@ -183,8 +203,7 @@ impl Run<'_> {
         let total = archives
             .iter()
             .filter_map(|archive| archive.as_ref())
-            .flat_map(|archive| &archive.manifest().collections)
-            .map(|entry| entry.records)
+            .map(|archive| archive.manifest().records())
             .sum();
         let since = self.phase(Phase::BackupCheck, Some(total));
         for archive in archives.into_iter().flatten() {

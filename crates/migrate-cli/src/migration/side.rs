@@ -27,6 +27,11 @@ impl Side {
         Self { name: "target", store: Arc::clone(store) }
     }
 
+    /// The one store of a run that has no other side.
+    pub(super) fn only(store: &Arc<dyn StorageStrategy>) -> Self {
+        Self { name: "", store: Arc::clone(store) }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         self.name
     }
@@ -40,8 +45,8 @@ impl Side {
     }
 
     /// Says in an error which side it comes from.
-    fn err(&self, error: Error) -> Error {
-        let error = error.with("side", self.name);
+    pub(super) fn err(&self, error: Error) -> Error {
+        let error = if self.name.is_empty() { error } else { error.with("side", self.name) };
         match error.context_value("store") {
             Some(_) => error,
             None => error.with("store", self.store.location()),

@@ -12,11 +12,11 @@ use super::archive::{ArchivedCollection, CollectionWriter};
 use super::backup;
 use super::batch::{Batch, Look, looked_at};
 use super::decide::{Decision, decide};
-use super::digest::{Deltas, Fingerprint, Sums};
+use super::digest::{Deltas, Fingerprint, IdCounts, Sums};
 use super::plan::{Plan, PlannedCollection};
 use super::progress::Progress;
 use super::references::ReferenceCheck;
-use super::report::{Counts, DanglingReferences, Listed};
+use super::report::{Counts, DanglingReferences, Listed, MAX_NAMED};
 
 /// What a pass over one collection found.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(super) struct Survey {
     pub(super) left_differing: Listed,
     /// Records of the target that are in the way of a run that must meet none.
     pub(super) conflicts: Listed,
+    /// Whether looking for them ended early: there were enough to refuse.
+    pub(super) cut_short: bool,
     /// Entities that the target cannot hold, with the rule that they break.
     pub(super) offenders: Listed,
     pub(super) dangling: Vec<DanglingReferences>,
@@ -56,6 +58,7 @@ impl Survey {
             only_in_target: Listed::default(),
             left_differing: Listed::default(),
             conflicts: Listed::default(),
+            cut_short: false,
             offenders: Listed::default(),
             dangling: Vec::new(),
             sums: Sums::for_records(records),
@@ -83,6 +86,7 @@ pub(super) async fn survey(
     progress: &dyn Progress,
 ) -> Result<(Survey, Option<ArchivedCollection>)> {
     let mut survey = Survey::new(planned.live);
+    let mut met = IdCounts::like(&survey.sums);
     let mut references =
         ReferenceCheck::new(&planned.schema, |name| plan.source_collections.contains_key(name));
     let look = Look {
@@ -95,7 +99,7 @@ pub(super) async fn survey(
     while let Some(batch) = batches.try_next().await? {
         survey.count(&batch);
         if planned.target_holds {
-            survey.compare(plan, planned, pass, &batch).await?;
+            survey.compare(plan, planned, pass, &batch, &mut met).await?;
         } else {
             survey.counts.applied += batch.records.len() as u64;
         }
@@ -109,7 +113,7 @@ pub(super) async fn survey(
     }
     survey.dangling = references.finish();
     if planned.target_holds {
-        survey.find_only_in_target(plan, planned, pass).await?;
+        survey.find_only_in_target(plan, planned, pass, &met).await?;
     }
     let entry = match writer {
         Some(writer) => Some(backup::finish(writer, &survey.sums).await?),
@@ -136,10 +140,14 @@ impl Survey {
         planned: &PlannedCollection,
         pass: Pass,
         batch: &Batch,
+        met: &mut IdCounts,
     ) -> Result<()> {
         let ids: Vec<EntityId> = batch.records.iter().map(|record| record.id().clone()).collect();
         let stored = plan.target.get_many(planned.name(), &ids).await?;
         for ((record, print), stored) in batch.records.iter().zip(&batch.prints).zip(&stored) {
+            if stored.is_some() {
+                met.add(self.sums.bucket_of(record.id()));
+            }
             self.decide(plan, pass, record, print, stored.as_ref())?;
         }
         Ok(())
@@ -198,24 +206,53 @@ impl Survey {
         self.conflicts.push(&format!("{} ({how})", record.id()));
     }
 
-    /// Asks the source for every id that the target holds.
+    /// Finds what only the target holds. Of each bucket of ids it is known how
+    /// many of the source's the target holds; where the target holds more, the
+    /// source is asked for each of them.
     async fn find_only_in_target(
         &mut self,
         plan: &Plan,
         planned: &PlannedCollection,
         pass: Pass,
+        met: &IdCounts,
     ) -> Result<()> {
+        let mut held = IdCounts::like(&self.sums);
         let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
         while let Some(records) = scan.try_next().await? {
-            let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
-            let held = plan.source.get_many(planned.name(), &ids).await?;
-            for (record, held) in records.iter().zip(held) {
-                if held.is_none() {
-                    self.only_in_target.push(record.id().as_str());
-                    self.conflicts.push(&format!("{} (only in the target)", record.id()));
-                    let bucket = self.sums.bucket_of(record.id());
-                    self.deltas.expect(bucket, None, &Fingerprint::of(record));
-                }
+            records.iter().for_each(|record| held.add(self.sums.bucket_of(record.id())));
+        }
+        if held == *met {
+            return Ok(());
+        }
+        let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
+        while let Some(mut records) = scan.try_next().await? {
+            records.retain(|record| held.differs_at(met, self.sums.bucket_of(record.id())));
+            self.ask_source(plan, planned, &records).await?;
+            if pass.on_conflict == OnConflict::Fail && self.conflicts.count >= MAX_NAMED as u64 {
+                self.cut_short = true;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_source(
+        &mut self,
+        plan: &Plan,
+        planned: &PlannedCollection,
+        records: &[Record],
+    ) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
+        let held = plan.source.get_many(planned.name(), &ids).await?;
+        for (record, held) in records.iter().zip(held) {
+            if held.is_none() {
+                self.only_in_target.push(record.id().as_str());
+                self.conflicts.push(&format!("{} (only in the target)", record.id()));
+                let bucket = self.sums.bucket_of(record.id());
+                self.deltas.expect(bucket, None, &Fingerprint::of(record));
             }
         }
         Ok(())

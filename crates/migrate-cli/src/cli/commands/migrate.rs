@@ -8,7 +8,7 @@ use repo_core::config::MigrationConfig;
 use repo_core::{Error, ErrorKind, Result};
 use serde_json::json;
 
-use super::{import::batch_size, verify::collections};
+use super::{backup::compression_level, import::batch_size, verify::collections};
 use crate::cli::context::{Access, Context};
 use crate::cli::exit_code::{Ending, Signal};
 use crate::cli::failure::Outcome;
@@ -18,7 +18,7 @@ use crate::cli::report;
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
 use crate::cli::signals::Interruption;
 use crate::migration::migrate;
-use crate::migration::{self, MigrationOptions, MigrationReport, OnConflict};
+use crate::migration::{self, CompressionLevel, MigrationOptions, MigrationReport, OnConflict};
 
 /// What can be typed after `migrate`.
 #[derive(Debug, Args)]
@@ -37,6 +37,10 @@ pub(crate) struct Arguments {
     /// Make no backup before the first write
     #[arg(long)]
     no_backup: bool,
+    /// How hard backups are compressed, from 1 (fast) to 19 (small) [default: 3]
+    #[arg(long, value_name = "N", value_parser = compression_level)]
+    #[arg(conflicts_with = "no_backup")]
+    compression_level: Option<CompressionLevel>,
     /// Do not compare both sides after the last write
     #[arg(long)]
     no_verify: bool,
@@ -117,6 +121,7 @@ impl Arguments {
             collections: collections(self.collections.as_deref())?,
             batch_size: self.batch_size.unwrap_or(config.batch_size),
             backup: backup.then(|| location.unwrap_or_else(|| config.backup_location.clone())),
+            compression: self.compression_level.unwrap_or_default(),
             verify: config.validate_after_migration && !self.no_verify,
             dry_run: self.dry_run,
             on_conflict: self.on_conflict.into(),
@@ -136,7 +141,8 @@ impl Arguments {
     }
 }
 
-fn finish(context: &Context, done: &MigrationReport) -> Outcome<Ending> {
+/// Prints the report of a run and says how it ended.
+pub(super) fn finish(context: &Context, done: &MigrationReport) -> Outcome<Ending> {
     context.output.result(done, || report::migration(done))?;
     Ok(match done.outcome {
         migration::Outcome::Verified
@@ -147,7 +153,8 @@ fn finish(context: &Context, done: &MigrationReport) -> Outcome<Ending> {
     })
 }
 
-fn interrupted(context: &Context, signal: Signal) -> Outcome<Ending> {
+/// Says that a signal ended a run.
+pub(super) fn interrupted(context: &Context, signal: Signal) -> Outcome<Ending> {
     complain("interrupted: what was copied stays; run the same command again to go on\n");
     if context.output.format != Format::Human {
         let told = json!({ "outcome": "interrupted", "exit_code": signal.code() });

@@ -6,8 +6,11 @@
 //! the digest of every file.
 
 mod errors;
+mod hold;
 mod manifest;
 mod reader;
+mod shelf;
+mod store;
 mod writer;
 
 use std::num::NonZeroUsize;
@@ -17,6 +20,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::{CollectionName, Error, ErrorKind, RecordStream, Result};
 
 pub use manifest::{ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};
+pub use shelf::{Damaged, Leftover, Pruned, Shelf};
+pub(super) use store::ArchivedStore;
 pub(super) use writer::{ArchiveWriter, CollectionWriter};
 
 use super::digest::{Fingerprint, Sums};
