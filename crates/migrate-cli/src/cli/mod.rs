@@ -3,6 +3,7 @@
 //! `args` says what can be typed, `commands` holds one file a command, and
 //! the rest is what they share.
 
+mod again;
 mod archives;
 mod args;
 mod commands;

@@ -4,10 +4,12 @@ use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use indicatif::{ProgressBar, ProgressStyle};
 use repo_core::CollectionName;
 
 use super::output::Output;
+use super::signals::Interruption;
 use crate::migration::{Phase, Progress};
 
 /// Time between two plain lines of one phase.
@@ -17,6 +19,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Shown {
     output: Output,
+    interruption: Option<Interruption>,
     bar: Option<ProgressBar>,
     lines: Mutex<Lines>,
 }
@@ -36,7 +39,12 @@ impl Shown {
             bar
         });
         let lines = Lines { phase: None, done: 0, last: Instant::now() };
-        Self { output, bar, lines: Mutex::new(lines) }
+        Self { output, interruption: None, bar, lines: Mutex::new(lines) }
+    }
+
+    /// A signal ends the run.
+    pub(crate) fn ended_by(self, interruption: &Interruption) -> Self {
+        Self { interruption: Some(interruption.clone()), ..self }
     }
 
     /// Takes the bar away before the result is printed.
@@ -68,6 +76,15 @@ impl Shown {
 }
 
 impl Progress for Shown {
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        match &self.interruption {
+            Some(interruption) => Box::pin(async {
+                let _signal = interruption.wait().await;
+            }),
+            None => Box::pin(std::future::pending()),
+        }
+    }
+
     fn phase(&self, phase: Phase, total: Option<u64>) {
         let Some(bar) = &self.bar else { return self.plain_phase(phase, total) };
         let template = match total {

@@ -27,6 +27,10 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
     if let Some(folder) = &report.target_backup {
         line("target backup", &folder.display().to_string());
     }
+    if let Some(resumed) = report.resumed {
+        let text = format!("after {} records, begun {}", resumed.records, resumed.begun_at);
+        line("went on", &text);
+    }
     line("time", &times(report));
     for collection in &report.collections {
         listed(&mut text, &collection.name, "differ and were left", &collection.left_differing);
@@ -76,6 +80,7 @@ fn verdict(outcome: Outcome) -> &'static str {
         Outcome::DoneUnverified => "done, not verified, as asked\n",
         Outcome::DryRun => "dry run: nothing was written\n",
         Outcome::Partly => "partly done: what was left is listed above\n",
+        Outcome::Interrupted => "interrupted: what was copied stays\n",
         Outcome::Differs => "FAILED: the two sides differ\n",
     }
 }

@@ -84,6 +84,34 @@ impl SideArgs {
         Ok(sides)
     }
 
+    /// Flags that name a target alone.
+    pub(crate) fn target(
+        target_type: Option<String>,
+        target_config: Option<PathBuf>,
+        target: Option<String>,
+    ) -> Self {
+        Self { target_type, target_config, target, ..Self::default() }
+    }
+
+    /// Finds the target: the one that is named as such, else the one store
+    /// that the flags or the configuration name.
+    pub(crate) fn choose_target(
+        &self,
+        context: &Context,
+        operation: &'static str,
+    ) -> Result<(Side, Arc<Schemas>)> {
+        let [_, target] = self.named();
+        if target.kind.is_none() && target.file.is_none() && target.url.is_none() {
+            let (chosen, config) = context.choose()?;
+            let schemas = context.schemas(Some(&config))?;
+            return Ok((Side { chosen, config }, schemas));
+        }
+        let own = context.file();
+        let config = context.load(own.as_deref().or(target.file), None)?;
+        let schemas = context.schemas(Some(&config))?;
+        Ok((target.choose(context, own.as_deref(), operation)?, schemas))
+    }
+
     fn named(&self) -> [Named<'_>; 2] {
         [
             Named {

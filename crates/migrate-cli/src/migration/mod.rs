@@ -7,15 +7,19 @@
 //! by themselves. [`lines`] is the text form of a record that
 //! archives, `export` and `import` share.
 
+mod accounts;
 mod archive;
 mod backup;
 mod batch;
+mod checkpoint;
+mod claim;
 mod copy;
 mod decide;
 mod difference;
 mod digest;
 pub mod lines;
 mod options;
+mod owner;
 mod pair;
 mod plan;
 mod progress;
@@ -27,10 +31,12 @@ mod run;
 mod schema;
 mod side;
 mod space;
+mod status;
 mod survey;
 mod unfinished;
 mod verify;
 mod verify_report;
+mod writing;
 
 pub use archive::{
     Archive, ArchivedCollection, Damaged, FORMAT_VERSION, Leftover, MANIFEST_FILE, Manifest,
@@ -41,11 +47,12 @@ pub use options::{CompressionLevel, MigrationOptions, OnConflict};
 pub use progress::{Phase, Progress, Silent};
 pub use report::{
     CollectionReport, Counts, DanglingReference, DanglingReferences, Floors, Listed, MAX_NAMED,
-    MigrationReport, Outcome, PhaseTime,
+    MigrationReport, Outcome, PhaseTime, Resumed,
 };
 pub use restore::{RestoreOptions, archived_schemas, restore};
 pub use run::migrate;
 pub use schema::{manifest_schema, report_schema};
+pub use status::{CollectionStatus, OwnerStatus, Unfinished, status};
 pub use verify::verify;
 pub use verify_report::{
     Aspect, CollectionVerification, Difference, DifferenceKind, SideSummary, VerifyReport,

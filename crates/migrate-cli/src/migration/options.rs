@@ -25,6 +25,9 @@ pub struct MigrationOptions {
     pub dry_run: bool,
     /// What to do with records of the target that differ.
     pub on_conflict: OnConflict,
+    /// Whether an unfinished migration on the target is dropped, instead of
+    /// gone on with (the same plan) or kept away from (another).
+    pub restart: bool,
 }
 
 impl Default for MigrationOptions {
@@ -37,6 +40,7 @@ impl Default for MigrationOptions {
             verify: true,
             dry_run: false,
             on_conflict: OnConflict::Fail,
+            restart: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is to be moved, and everything that can be known without reading the
 //! records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use repo_core::config::nearest;
@@ -12,7 +12,7 @@ use repo_core::{
 use super::MigrationOptions;
 use super::side::Side;
 use super::space;
-use super::unfinished::Mark;
+use super::unfinished::{self, Found};
 
 /// What a run is for. Both do the same; they differ in words, and an archive
 /// is not asked for what it cannot find quickly.
@@ -44,8 +44,13 @@ pub(super) struct Plan {
     pub(super) collections: Vec<PlannedCollection>,
     /// Everything that is prepared in the source, chosen or not.
     pub(super) source_collections: BTreeMap<CollectionName, CollectionState>,
-    pub(super) mark: Mark,
-    /// Whether the target carries the mark: a run of this plan was killed.
+    /// Tells this plan from others.
+    pub(super) fingerprint: String,
+    /// The collections that were named; none when all were meant.
+    pub(super) named: Option<BTreeSet<CollectionName>>,
+    /// An unfinished migration on the target that this run may take.
+    pub(super) found: Option<Found>,
+    /// Whether that is a run of this plan: the target may hold parts of it.
     pub(super) unfinished: bool,
     pub(super) warnings: Vec<String>,
 }
@@ -83,19 +88,24 @@ impl Plan {
         now: Timestamp,
     ) -> Result<Self> {
         check_stores(&source, &target, options.dry_run, purpose.operation())?;
-        let mark = Mark::new(&source, &target, options.collections.as_deref(), now)?;
-        let unfinished = mark.check(target.record().await?.migration.as_ref())?;
+        let named: Option<BTreeSet<_>> =
+            options.collections.as_ref().map(|names| names.iter().cloned().collect());
+        let fingerprint = unfinished::plan_of(&source, &target, named.as_ref())?;
+        let stored = target.record().await?.migration;
+        let found = unfinished::find(&fingerprint, stored, options.restart, &target, now)?;
         let source_collections = source.collections().await?;
         let target_collections = target.collections().await?;
         let mut plan = Self {
             purpose,
-            warnings: warnings(&source, unfinished).await?,
+            warnings: warnings(&source, found.as_ref()).await?,
             source,
             target,
             collections: Vec::new(),
             source_collections,
-            mark,
-            unfinished,
+            fingerprint,
+            named,
+            unfinished: found.as_ref().is_some_and(|found| found.same_plan),
+            found,
         };
         let asked = options.collections.as_deref();
         let operation = purpose.operation();
@@ -185,14 +195,8 @@ fn check_stores(
     Ok(())
 }
 
-async fn warnings(source: &Side, unfinished: bool) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
-    if unfinished {
-        warnings.push(
-            "an unfinished run of the same migration was found on the target; going on with it"
-                .to_owned(),
-        );
-    }
+async fn warnings(source: &Side, found: Option<&Found>) -> Result<Vec<String>> {
+    let mut warnings: Vec<String> = found.map(|found| found.warning.clone()).into_iter().collect();
     if source.record().await?.migration.is_some() {
         warnings.push(
             "the source is itself the target of an unfinished migration: it may lack records"

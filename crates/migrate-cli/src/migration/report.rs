@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use repo_core::{CollectionName, PrepareChange, Timestamp};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::progress::Phase;
 use super::{OnConflict, VerifyReport};
@@ -43,8 +43,21 @@ pub struct MigrationReport {
     pub target_backup: Option<PathBuf>,
     /// What comparing both sides after the last write found.
     pub verification: Option<VerifyReport>,
+    /// For a run that went on with an unfinished one: what that had done. The
+    /// counts are of all runs together.
+    pub resumed: Option<Resumed>,
     /// What the operator should know.
     pub warnings: Vec<String>,
+}
+
+/// An unfinished run that was gone on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Resumed {
+    /// When the migration was begun, RFC 3339.
+    #[schemars(with = "String")]
+    pub begun_at: Timestamp,
+    /// Records that were not copied again.
+    pub records: u64,
 }
 
 /// How a migration ended.
@@ -63,6 +76,9 @@ pub enum Outcome {
     Partly,
     /// Both sides differ where they should not. The run failed.
     Differs,
+    /// It was asked to end before it was done. What was copied stays, and the
+    /// same run goes on from there.
+    Interrupted,
 }
 
 /// How long a phase took.
@@ -75,7 +91,7 @@ pub struct PhaseTime {
 }
 
 /// What became of the records: `read = applied + equal + older + diverged`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Records of the source, tombstones too.
     pub read: u64,

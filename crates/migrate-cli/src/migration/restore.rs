@@ -8,7 +8,7 @@ use repo_core::{CollectionName, CollectionSchema, Result, Schemas, StorageStrate
 
 use super::archive::ArchivedStore;
 use super::plan::Purpose;
-use super::progress::{Phase, Progress};
+use super::progress::Progress;
 use super::run::run;
 use super::side::Side;
 use super::{Archive, MigrationOptions, MigrationReport, OnConflict};
@@ -24,12 +24,14 @@ pub struct RestoreOptions {
     pub verify: bool,
     /// Whether to do all checks and write nothing.
     pub dry_run: bool,
+    /// Whether an unfinished migration or restore on the target is dropped.
+    pub restart: bool,
 }
 
 impl Default for RestoreOptions {
     fn default() -> Self {
         let MigrationOptions { batch_size, .. } = MigrationOptions::default();
-        Self { collections: None, batch_size, verify: true, dry_run: false }
+        Self { collections: None, batch_size, verify: true, dry_run: false, restart: false }
     }
 }
 
@@ -71,8 +73,6 @@ pub async fn restore(
     options: &RestoreOptions,
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
-    progress.phase(Phase::BackupCheck, Some(archive.manifest().records()));
-    archive.verify(progress).await?;
     let source: Arc<dyn StorageStrategy> = Arc::new(ArchivedStore::new(archive.clone()));
     let options = MigrationOptions {
         collections: options.collections.clone(),
@@ -81,8 +81,9 @@ pub async fn restore(
         verify: options.verify,
         dry_run: options.dry_run,
         on_conflict: OnConflict::Fail,
+        restart: options.restart,
         ..MigrationOptions::default()
     };
     let sides = (Side::source(&source), Side::target(target));
-    run(Purpose::Restore, sides, schemas, &options, progress).await
+    run(Purpose::Restore, sides, Some(archive.clone()), (schemas, &options), progress).await
 }

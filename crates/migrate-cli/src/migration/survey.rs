@@ -66,6 +66,17 @@ impl Survey {
         }
     }
 
+    /// What is known of an archive that was surveyed before, into a target
+    /// that held nothing.
+    pub(super) fn of_archive(sums: Sums) -> Self {
+        let mut survey = Self::new(0);
+        survey.counts.read = sums.records;
+        survey.counts.tombstones = sums.tombstones;
+        survey.counts.applied = sums.records;
+        survey.sums = sums;
+        survey
+    }
+
     /// Whether the target lacks nothing.
     pub(super) fn nothing_to_write(&self) -> bool {
         self.counts.applied == 0

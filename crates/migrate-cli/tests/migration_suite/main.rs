@@ -9,6 +9,7 @@ mod databases;
 mod places;
 mod refusals;
 mod restores;
+mod resuming;
 mod schemas;
 mod stores;
 mod unfinished;

@@ -153,6 +153,11 @@ pub fn batches_of(size: usize) -> MigrationOptions {
 /// Keeps what a run told.
 #[derive(Default)]
 pub struct Told {
+    /// After how many calls of `advance` in the copy the run is to end.
+    pub stop_after: Option<usize>,
+    pub stopped: tokio::sync::Notify,
+    pub asked: std::sync::atomic::AtomicBool,
+    pub copies: AtomicU64,
     pub phases: Mutex<Vec<Phase>>,
     pub advanced: Mutex<Vec<(Phase, u64)>>,
     pub warnings: Mutex<Vec<String>>,
@@ -164,7 +169,22 @@ impl Progress for Told {
         self.advanced.lock().unwrap().push((phase, 0));
     }
     fn advance(&self, _collection: &CollectionName, records: u64) {
-        self.advanced.lock().unwrap().last_mut().unwrap().1 += records;
+        let mut advanced = self.advanced.lock().unwrap();
+        let (phase, done) = advanced.last_mut().unwrap();
+        *done += records;
+        let calls = self.copies.fetch_add(u64::from(*phase == Phase::Copy), Ordering::SeqCst) + 1;
+        if *phase == Phase::Copy && self.stop_after.is_some_and(|most| calls >= most as u64) {
+            self.asked.store(true, Ordering::SeqCst);
+            self.stopped.notify_waiters();
+        }
+    }
+    fn stopped(&self) -> futures::future::BoxFuture<'_, ()> {
+        Box::pin(async {
+            let notified = self.stopped.notified();
+            if !self.asked.load(Ordering::SeqCst) {
+                notified.await;
+            }
+        })
     }
     fn warning(&self, text: &str) {
         self.warnings.lock().unwrap().push(text.to_owned());

@@ -3,26 +3,33 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use repo_core::config::MigrationConfig;
 use repo_core::{Error, ErrorKind, Result};
-use serde_json::json;
+use serde::Serialize;
 
-use super::{backup::compression_level, import::batch_size, verify::collections};
+use super::{backup::compression_level, import::batch_size, migrate_status, verify::collections};
+use crate::cli::again;
 use crate::cli::context::{Access, Context};
 use crate::cli::exit_code::{Ending, Signal};
 use crate::cli::failure::Outcome;
 use crate::cli::output::{Format, complain};
 use crate::cli::progress::Shown;
+use crate::cli::redact::redact;
 use crate::cli::report;
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
 use crate::cli::signals::Interruption;
 use crate::migration::migrate;
-use crate::migration::{self, CompressionLevel, MigrationOptions, MigrationReport, OnConflict};
+use crate::migration::{
+    self, CompressionLevel, MigrationOptions, MigrationReport, OnConflict, Phase,
+};
 
 /// What can be typed after `migrate`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    inspect: Option<Inspect>,
     #[command(flatten)]
     sides: SideArgs,
     /// Only these collections, separated by commas [default: all of the source]
@@ -50,9 +57,23 @@ pub(crate) struct Arguments {
     /// What to do when the target holds records that differ
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     on_conflict: Conflict,
+    /// Go on with an unfinished run of the same migration where it stopped; so
+    /// it is without the flag
+    #[arg(long, conflicts_with = "restart")]
+    resume: bool,
+    /// Drop an unfinished run that is found on the target, and begin again
+    #[arg(long)]
+    restart: bool,
     /// Delete verified records from the source; not yet supported
     #[arg(long, hide = true)]
     cleanup_source: bool,
+}
+
+/// Looking at a migration instead of doing one.
+#[derive(Debug, Subcommand)]
+enum Inspect {
+    /// Say what a target knows of a migration into it that has not finished
+    Status(migrate_status::Arguments),
 }
 
 /// `--on-conflict`.
@@ -79,6 +100,9 @@ impl From<Conflict> for OnConflict {
 
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        if let Some(Inspect::Status(arguments)) = &self.inspect {
+            return arguments.run(context).await;
+        }
         if self.cleanup_source {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -92,26 +116,13 @@ impl Arguments {
         let options = self.options(sides.config.migration())?;
         let interruption = Interruption::listen()?;
         let open = self.open(&sides).await?;
-        let progress = Shown::new(context.output);
-        // Dropping a run between two steps leaves whole records only, and the
-        // same command goes on from there.
-        let ended = tokio::select! {
-            biased;
-            signal = interruption.wait() => Err(signal),
-            done = migrate(&open.source, &open.target, &sides.schemas, &options, &progress) => {
-                Ok(done)
-            }
-        };
+        let progress = Shown::new(context.output).ended_by(&interruption);
+        let ended = migrate(&open.source, &open.target, &sides.schemas, &options, &progress).await;
         progress.finish();
         let closed = open.close().await;
-        match ended {
-            Err(signal) => interrupted(context, signal),
-            Ok(done) => {
-                let done = done?;
-                closed?;
-                finish(context, &done)
-            }
-        }
+        let report = ended?;
+        closed?;
+        finish(context, &report, &interruption)
     }
 
     fn options(&self, config: &MigrationConfig) -> Result<MigrationOptions> {
@@ -125,6 +136,7 @@ impl Arguments {
             verify: config.validate_after_migration && !self.no_verify,
             dry_run: self.dry_run,
             on_conflict: self.on_conflict.into(),
+            restart: self.restart,
         })
     }
 
@@ -142,23 +154,46 @@ impl Arguments {
 }
 
 /// Prints the report of a run and says how it ended.
-pub(super) fn finish(context: &Context, done: &MigrationReport) -> Outcome<Ending> {
+pub(super) fn finish(
+    context: &Context,
+    done: &MigrationReport,
+    interruption: &Interruption,
+) -> Outcome<Ending> {
+    if done.outcome == migration::Outcome::Interrupted {
+        let signal = interruption.signal().unwrap_or(Signal::Interrupt);
+        return interrupted(context, done, signal);
+    }
     context.output.result(done, || report::migration(done))?;
     Ok(match done.outcome {
         migration::Outcome::Verified
         | migration::Outcome::DoneUnverified
         | migration::Outcome::DryRun => Ending::Done,
         migration::Outcome::Partly => Ending::Partly,
-        migration::Outcome::Differs => Ending::Differ,
+        migration::Outcome::Differs | migration::Outcome::Interrupted => Ending::Differ,
     })
 }
 
-/// Says that a signal ended a run.
-pub(super) fn interrupted(context: &Context, signal: Signal) -> Outcome<Ending> {
-    complain("interrupted: what was copied stays; run the same command again to go on\n");
+/// The report of an interrupted run, and how to go on.
+#[derive(Debug, Serialize)]
+struct Interrupted<'a> {
+    #[serde(flatten)]
+    report: &'a MigrationReport,
+    resume_command: String,
+    exit_code: u8,
+}
+
+fn interrupted(context: &Context, report: &MigrationReport, signal: Signal) -> Outcome<Ending> {
+    let resume_command = redact(&again::command());
+    let copied: u64 = report.collections.iter().map(|one| one.counts.read).sum();
+    let what = if report.phases.iter().any(|time| time.phase == Phase::Copy) {
+        format!("{copied} records are copied and stay")
+    } else {
+        "nothing was written".to_owned()
+    };
+    complain(&format!("interrupted: {what}; to go on:\n  {resume_command}\n"));
     if context.output.format != Format::Human {
-        let told = json!({ "outcome": "interrupted", "exit_code": signal.code() });
-        context.output.line(&told)?;
+        let exit_code = signal.code();
+        context.output.line(&Interrupted { report, resume_command, exit_code })?;
     }
     Ok(Ending::Interrupted(signal))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::migrate::{finish, interrupted};
+use super::migrate::finish;
 use super::{import::batch_size, verify::collections};
 use crate::cli::context::{Access, Context};
 use crate::cli::exit_code::Ending;
@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// Do all checks, write nothing, and say what a run would do
     #[arg(long)]
     dry_run: bool,
+    /// Drop an unfinished migration or restore that is found on the target
+    #[arg(long)]
+    restart: bool,
 }
 
 impl Arguments {
@@ -43,6 +46,7 @@ impl Arguments {
             batch_size: self.batch_size.unwrap_or(config.migration().batch_size),
             verify: config.migration().validate_after_migration && !self.no_verify,
             dry_run: self.dry_run,
+            restart: self.restart,
         };
         let declared = context.schemas(Some(&config))?;
         let schemas = Arc::new(archived_schemas(&archive, &declared)?);
@@ -52,21 +56,12 @@ impl Arguments {
         } else {
             chosen.open(Access::Write, &config, &schemas).await?
         };
-        let progress = Shown::new(context.output);
-        let ended = tokio::select! {
-            biased;
-            signal = interruption.wait() => Err(signal),
-            done = restore(&archive, &store, &schemas, &options, &progress) => Ok(done),
-        };
+        let progress = Shown::new(context.output).ended_by(&interruption);
+        let ended = restore(&archive, &store, &schemas, &options, &progress).await;
         progress.finish();
         let closed = store.close().await;
-        match ended {
-            Err(signal) => interrupted(context, signal),
-            Ok(done) => {
-                let done = done?;
-                closed?;
-                finish(context, &done)
-            }
-        }
+        let report = ended?;
+        closed?;
+        finish(context, &report, &interruption)
     }
 }

@@ -47,16 +47,17 @@ impl Chunk {
     }
 }
 
-/// The lines of a file, `lines_each` at a time.
+/// The lines of a file but for the first `after`, `lines_each` at a time.
 pub(super) fn chunks(
     path: PathBuf,
     entry: ArchivedCollection,
+    after: u64,
     lines_each: NonZeroUsize,
 ) -> BoxStream<'static, Result<Chunk>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
     tokio::task::spawn_blocking(move || {
         let mut send = |chunk| sender.blocking_send(Ok(Some(chunk))).is_ok();
-        let end = read(&path, &entry, lines_each, &mut send).map(|()| None);
+        let end = read(&path, &entry, (after, lines_each), &mut send).map(|()| None);
         // Nobody listens any more when this fails.
         let _ = sender.blocking_send(end);
     });
@@ -83,7 +84,7 @@ fn gone() -> Error {
 fn read(
     path: &Path,
     entry: &ArchivedCollection,
-    lines_each: NonZeroUsize,
+    (after, lines_each): (u64, NonZeroUsize),
     send: &mut dyn FnMut(Chunk) -> bool,
 ) -> Result<()> {
     let file = File::open(path).map_err(|error| read_error(path, error))?;
@@ -91,6 +92,11 @@ fn read(
     let decoder = zstd::Decoder::with_buffer(hashing).map_err(|error| read_error(path, error))?;
     let mut lines = BufReader::with_capacity(128 * 1_024, decoder);
     let mut count = 0;
+    let mut passed = Vec::new();
+    while count < after && append_line(&mut lines, &mut passed, path, count + 1)? {
+        count += 1;
+        passed.clear();
+    }
     loop {
         let mut chunk = Chunk { first: count + 1, text: Vec::new() };
         let wanted = count + lines_each.get() as u64;
