@@ -207,6 +207,34 @@ fn a_conflict_is_refused_kept_or_overwritten() {
 }
 
 #[test]
+fn what_the_target_cannot_hold_is_refused_or_put_aside() {
+    for target in ["sqlite", "json"] {
+        let place = filled("json:source", 40);
+        let mut large = machine("m-large", "running");
+        large["text"] = json!("x".repeat(3_000));
+        place.run_with_input("put machines --store json:source", &large.to_string()).ok();
+        let config = json!({"storage": {
+            "strategy": target,
+            "json_strategy": { "base_path": "held" },
+            "sql_strategy": { "name": "held.db" },
+            "limits": { "max_entity_bytes": 2_000 },
+        }});
+        place.write("target.json", config.to_string());
+        let words = "--source json:source --target-config target.json";
+        let before = place.contents();
+        let run = place.migrate(words).ends(1).complains("machines/m-large (");
+        run.complains("nothing was written");
+        assert!(place.contents() == before, "{:?}", place.contents().keys());
+
+        let run = place.migrate(&format!("{words} --quarantine aside.jsonl")).ends(3);
+        run.prints("quarantined").prints("aside.jsonl").prints("m-large").prints("partly done");
+        let line: Json = serde_json::from_str(&place.read("aside.jsonl")).unwrap();
+        assert_eq!((&line["id"], &line["record"]["_version"]), (&json!("m-large"), &json!(1)));
+        place.line("count machines --config target.json").ok().prints("40");
+    }
+}
+
+#[test]
 fn verify_names_every_difference() {
     let place = broker();
     place.migrate("--target-type sql").ok();

@@ -27,6 +27,12 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
     if let Some(folder) = &report.target_backup {
         line("target backup", &folder.display().to_string());
     }
+    if let Some(file) = &report.quarantine {
+        line("quarantine", &file.display().to_string());
+    }
+    if report.refusals > 0 {
+        line("refusals", &format!("{}, each batch tried again", report.refusals));
+    }
     if let Some(resumed) = report.resumed {
         let text = format!("after {} records, begun {}", resumed.records, resumed.begun_at);
         line("went on", &text);
@@ -35,6 +41,8 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
     for collection in &report.collections {
         listed(&mut text, &collection.name, "differ and were left", &collection.left_differing);
         listed(&mut text, &collection.name, "are only in the target", &collection.only_in_target);
+        let (what, them) = ("cannot be held by the target", &collection.quarantined_entities);
+        listed(&mut text, &collection.name, what, them);
     }
     if let Some(found) = report.verification.as_ref().filter(|found| !found.equal) {
         differences(&mut text, found);
@@ -44,12 +52,19 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
 }
 
 fn counts_table(report: &MigrationReport) -> String {
-    let mut table = table(&["collection", "read", "applied", "equal", "older", "diverged"]);
+    let mut header = vec!["collection", "read", "applied", "equal", "older", "diverged"];
+    let quarantine = report.totals.quarantined > 0;
+    if quarantine {
+        header.push("quarantined");
+    }
+    let mut table = table(&header);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let row = |name: &str, counts: &Counts| -> Vec<String> {
-        let numbers = [counts.read, counts.applied, counts.equal, counts.older, counts.diverged];
+        let Counts { read, applied, equal, older, diverged, quarantined, .. } = *counts;
+        let last = quarantine.then_some(quarantined);
+        let numbers = [read, applied, equal, older, diverged].into_iter().chain(last);
         std::iter::once(name.to_owned()).chain(numbers.map(|n| n.to_string())).collect()
     };
     for collection in &report.collections {

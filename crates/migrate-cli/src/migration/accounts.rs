@@ -1,5 +1,7 @@
 //! Accounting for a run: its report, and how it ended.
 
+use std::path::PathBuf;
+
 use repo_core::{Clock as _, Error, Prepared, SystemClock};
 
 use super::archive::Archive;
@@ -19,6 +21,9 @@ pub(super) struct Done {
     /// The archive that is copied from.
     pub(super) origin: Option<Archive>,
     pub(super) target_backup: Option<Archive>,
+    pub(super) quarantine: Option<PathBuf>,
+    /// How often the target refused a batch for a while.
+    pub(super) refusals: u64,
     pub(super) verification: Option<VerifyReport>,
     /// Whether it was asked to end before it was done.
     pub(super) stopped: bool,
@@ -68,6 +73,8 @@ impl Run<'_> {
             backup: backup.map(path),
             target_backup: done.target_backup.as_ref().map(path),
             verification: done.verification,
+            quarantine: done.quarantine,
+            refusals: done.refusals,
             resumed: self.resumed,
             warnings,
         }
@@ -106,7 +113,12 @@ impl Run<'_> {
             ..Copied::default()
         };
         let answered = done.copied.as_ref().and_then(|copied| copied.get(at).copied());
-        let copied = answered.unwrap_or(expected);
+        let mut copied = answered.unwrap_or(expected);
+        // What no archive can hold was not read from it either.
+        if answered.is_some() && done.origin.is_some() {
+            copied.counts.read += survey.untellable;
+            copied.counts.quarantined += survey.untellable;
+        }
         Some(CollectionReport {
             name: name.clone(),
             counts: copied.counts,
@@ -116,6 +128,7 @@ impl Run<'_> {
             floors: Floors { source, target_before, target_after: target_before.max(source) },
             only_in_target: survey.only_in_target,
             left_differing: survey.left_differing,
+            quarantined_entities: survey.offenders,
             dangling: survey.dangling,
         })
     }
@@ -127,10 +140,11 @@ impl Run<'_> {
         if self.options.dry_run {
             return Outcome::DryRun;
         }
-        // More left than was found before the copy: someone else writes. A run
-        // that went on with another looked when parts were there already.
+        // More left than was found before the copy: someone else writes. Where
+        // batches were written twice, the second time meets the first.
         let left = |counts: &Counts| (counts.older, counts.diverged);
         let as_expected = self.resumed.is_some()
+            || done.refusals > 0
             || done.copied.as_ref().is_none_or(|copied| {
                 let pairs = copied.iter().zip(surveys);
                 pairs.into_iter().all(|(a, survey)| left(&a.counts) == left(&survey.counts))

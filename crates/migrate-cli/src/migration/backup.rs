@@ -17,6 +17,7 @@ use super::digest::Sums;
 use super::options::CompressionLevel;
 use super::plan::{self, Plan, PlannedCollection};
 use super::progress::{Phase, Progress};
+use super::quarantine::Quarantine;
 use super::side::{Side, blocking};
 use super::space;
 use super::survey::{Pass, Survey, survey};
@@ -28,6 +29,9 @@ pub(super) struct Making<'a> {
     pub(super) now: Timestamp,
     pub(super) compression: CompressionLevel,
     pub(super) batch_size: NonZeroUsize,
+    /// Whether an entity that cannot be archived is left out: it is in
+    /// quarantine.
+    pub(super) leaves_out: bool,
 }
 
 impl Making<'_> {
@@ -79,7 +83,7 @@ pub async fn back_up(
     progress.phase(Phase::Backup, Some(total));
     let BackupOptions { folder, compression, batch_size, .. } = options;
     let (now, compression, batch_size) = (SystemClock.now(), *compression, *batch_size);
-    let making = Making { folder, now, compression, batch_size };
+    let making = Making { folder, now, compression, batch_size, leaves_out: false };
     let mut writer = making.create(Role::Store, &side).await?;
     for name in &names {
         let state = held.get(name).copied().unwrap_or_default();
@@ -87,7 +91,7 @@ pub async fn back_up(
         let (open, file) = begin(writer, &schema, state.floor).await?;
         writer = open;
         let mut sums = Sums::for_records(0);
-        writer.add(archive(&side, &schema, batch_size, &mut sums, file, progress).await?);
+        writer.add(archive(&side, &schema, making, &mut sums, file, progress).await?);
     }
     let archive = close(writer).await?;
     progress.phase(Phase::BackupCheck, Some(archive.manifest().records()));
@@ -121,6 +125,7 @@ pub(super) async fn survey_into_archive(
     plan: &Plan,
     pass: Pass,
     making: Making<'_>,
+    quarantine: &mut Option<Quarantine>,
     progress: &dyn Progress,
 ) -> Result<(Vec<Survey>, Option<Archive>)> {
     let mut writer = making.create(Role::Source, &plan.source).await?;
@@ -128,33 +133,34 @@ pub(super) async fn survey_into_archive(
     for planned in &plan.collections {
         let (open, file) = begin(writer, &planned.schema, planned.source.floor).await?;
         writer = open;
-        let (found, entry) = survey(plan, planned, pass, Some(file), progress).await?;
+        let (found, entry) = survey(plan, planned, pass, Some(file), quarantine, progress).await?;
         entry.into_iter().for_each(|entry| writer.add(entry));
         surveys.push(found);
     }
-    if surveys.iter().any(|survey| survey.offenders.count > 0) {
+    if !pass.quarantine && surveys.iter().any(|survey| survey.offenders.count > 0) {
         return Ok((surveys, None));
     }
     Ok((surveys, Some(close(writer).await?)))
 }
 
 /// Archives the source in a pass of its own; the surveys then say what was
-/// archived.
+/// archived, unless something was left out.
 pub(super) async fn archive_source(
     plan: &Plan,
     surveys: &mut [Survey],
     making: Making<'_>,
     progress: &dyn Progress,
 ) -> Result<Archive> {
-    let batch_size = making.batch_size;
     let mut writer = making.create(Role::Source, &plan.source).await?;
     for (planned, survey) in plan.collections.iter().zip(surveys) {
         let (open, file) = begin(writer, &planned.schema, planned.source.floor).await?;
         writer = open;
         let mut sums = Sums::empty_like(&survey.sums);
         let entry =
-            archive(&plan.source, &planned.schema, batch_size, &mut sums, file, progress).await?;
-        survey.sums = sums;
+            archive(&plan.source, &planned.schema, making, &mut sums, file, progress).await?;
+        if !making.leaves_out {
+            survey.sums = sums;
+        }
         writer.add(entry);
     }
     close(writer).await
@@ -166,7 +172,6 @@ pub(super) async fn archive_target(
     making: Making<'_>,
     progress: &dyn Progress,
 ) -> Result<Archive> {
-    let batch_size = making.batch_size;
     let mut writer = making.create(Role::Target, &plan.target).await?;
     let held = |planned: &&PlannedCollection| planned.target_holds;
     for planned in plan.collections.iter().filter(held) {
@@ -174,7 +179,7 @@ pub(super) async fn archive_target(
         writer = open;
         let mut sums = Sums::for_records(0);
         let entry =
-            archive(&plan.target, &planned.schema, batch_size, &mut sums, file, progress).await?;
+            archive(&plan.target, &planned.schema, making, &mut sums, file, progress).await?;
         writer.add(entry);
     }
     close(writer).await
@@ -204,7 +209,7 @@ pub(super) async fn finish(writer: CollectionWriter, sums: &Sums) -> Result<Arch
 async fn archive(
     side: &Side,
     schema: &CollectionSchema,
-    batch_size: NonZeroUsize,
+    making: Making<'_>,
     sums: &mut Sums,
     mut writer: CollectionWriter,
     progress: &dyn Progress,
@@ -215,12 +220,16 @@ async fn archive(
         lines: true,
         references: false,
     };
-    let mut batches = looked_at(side, look, batch_size).await?;
+    let mut batches = looked_at(side, look, making.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
-        if let Some((id, rule)) = batch.offenders.first() {
-            return Err(cannot_be_archived(side, schema, id, rule));
+        for (at, (record, print)) in batch.records.iter().zip(&batch.prints).enumerate() {
+            let untellable = batch.offenders.iter().find(|one| one.at == at && !one.tellable);
+            match untellable {
+                None => sums.add(print),
+                Some(_) if making.leaves_out => {}
+                Some(one) => return Err(cannot_be_archived(side, schema, record.id(), &one.rule)),
+            }
         }
-        batch.prints.iter().for_each(|print| sums.add(print));
         progress.advance(&schema.collection, batch.records.len() as u64);
         writer = append(writer, batch.lines).await?;
     }

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use repo_core::{
-    Applied, CollectionName, EntityId, Error, ErrorKind, Prepared, Record, Result, Segment,
-    StoreUpdate,
+    Applied, CollectionName, EntityId, Error, ErrorKind, Prepared, Record, Result, StoreUpdate,
 };
 
 use super::archive::Archive;
+use super::batch::breaks;
 use super::checkpoint::Copied;
 use super::claim::Claim;
 use super::decide::{Decision, decide};
+use super::pace::Pace;
 use super::plan::{Plan, PlannedCollection};
 use super::progress::Progress;
 use super::report::Counts;
@@ -45,6 +46,7 @@ pub(super) struct Copier<'a> {
     pub(super) origin: Origin<'a>,
     pub(super) claim: &'a Claim,
     pub(super) progress: &'a dyn Progress,
+    pub(super) pace: Pace<'a>,
 }
 
 /// Makes what the target lacks.
@@ -74,6 +76,11 @@ impl Copier<'_> {
             return Ok(true);
         }
         let ended = self.write(planned, &mut copied).await;
+        // A refused batch is not waited for when the run is to end.
+        let ended = match ended {
+            Err(error) if error.kind() == ErrorKind::Unavailable && self.is_stopped() => Ok(false),
+            ended => ended,
+        };
         copied.finished = matches!(ended, Ok(true));
         let saved = self.save(name, copied).await;
         // What stopped the copy is told before what stopped the checkpoint.
@@ -90,7 +97,7 @@ impl Copier<'_> {
         let mut written = batches
             .take_until(self.progress.stopped())
             .map_ok(|records| self.batch(planned, records))
-            .try_buffered(1);
+            .try_buffered(self.pace.workers());
         while let Some(batch) = written.try_next().await? {
             copied.counts.add(&batch);
             self.progress.advance(name, batch.read);
@@ -100,7 +107,11 @@ impl Copier<'_> {
             }
         }
         drop(written);
-        Ok(self.progress.stopped().now_or_never().is_none())
+        Ok(!self.is_stopped())
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.progress.stopped().now_or_never().is_some()
     }
 
     /// How far a collection is. A copy from the source itself begins anew each
@@ -129,17 +140,47 @@ impl Copier<'_> {
         let batch_size = self.options.batch_size;
         match self.origin {
             Origin::Archive(archive) => archive.records_after(collection, after, batch_size),
-            Origin::Source => self.plan.source.scan(collection, Segment::ALL, batch_size).await,
+            Origin::Source => {
+                let readers = self.pace.workers();
+                self.plan.source.scan_all(collection, batch_size, readers).await
+            }
         }
     }
 
     /// Copies one batch: the unit of work of a copy.
-    async fn batch(&self, planned: &PlannedCollection, records: Vec<Record>) -> Result<Counts> {
+    async fn batch(&self, planned: &PlannedCollection, mut records: Vec<Record>) -> Result<Counts> {
         let mut counts = Counts {
             read: records.len() as u64,
             tombstones: records.iter().filter(|record| !record.is_live()).count() as u64,
             ..Counts::default()
         };
+        if self.options.quarantine.is_some() {
+            let limit = self.plan.target.capabilities().max_entity_bytes;
+            records.retain(|record| match record {
+                Record::Live(entity) => breaks(&planned.schema, entity, limit).is_none(),
+                Record::Tombstone(_) => true,
+            });
+            counts.quarantined = counts.read - records.len() as u64;
+        }
+        let work = || self.write_batch(planned, records.clone());
+        let written = self.pace.batch(records.len(), work).await?;
+        counts.add(&written);
+        if counts.balances() {
+            return Ok(counts);
+        }
+        Err(Error::new(ErrorKind::Corrupt, "migrate", "a batch does not balance")
+            .with("collection", planned.name())
+            .with("counts", format!("{counts:?}")))
+    }
+
+    /// Writes records and counts what the target answered, no more. Safe to
+    /// repeat.
+    async fn write_batch(
+        &self,
+        planned: &PlannedCollection,
+        records: Vec<Record>,
+    ) -> Result<Counts> {
+        let mut counts = Counts::default();
         let records = if self.looks_first(planned) {
             self.missing(planned.name(), records, &mut counts).await?
         } else {
@@ -148,12 +189,7 @@ impl Copier<'_> {
         if !records.is_empty() {
             apply(&self.plan.target, records, &mut counts).await?;
         }
-        if counts.balances() {
-            return Ok(counts);
-        }
-        Err(Error::new(ErrorKind::Corrupt, "migrate", "a batch does not balance")
-            .with("collection", planned.name())
-            .with("counts", format!("{counts:?}")))
+        Ok(counts)
     }
 
     /// Whether the target is asked what it holds before a batch is written:

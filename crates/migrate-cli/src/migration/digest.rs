@@ -211,11 +211,11 @@ impl Deltas {
         &mut self,
         bucket: usize,
         source: Option<&Fingerprint>,
-        target: &Fingerprint,
+        target: Option<&Fingerprint>,
     ) {
-        let without = source.map(|print| print.content).unwrap_or_default();
+        let content = |print: Option<&Fingerprint>| print.map(|it| it.content).unwrap_or_default();
         let delta = self.0.entry(bucket).or_default();
-        *delta = delta.plus(target.content).minus(without);
+        *delta = delta.plus(content(target)).minus(content(source));
     }
 
     /// What the target's bucket is meant to add up to.

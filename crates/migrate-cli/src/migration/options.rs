@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 use schemars::JsonSchema;
@@ -28,6 +29,16 @@ pub struct MigrationOptions {
     /// Whether an unfinished migration on the target is dropped, instead of
     /// gone on with (the same plan) or kept away from (another).
     pub restart: bool,
+    /// Batches that are written at a time, at most.
+    pub workers: NonZeroUsize,
+    /// Entities that are copied in a second, at most; `None` for no limit.
+    pub rate_limit: Option<NonZeroUsize>,
+    /// How long a batch that the target refuses for now (`Unavailable`) is
+    /// tried again.
+    pub patience: Duration,
+    /// The file for entities that the target cannot hold; `None` refuses the
+    /// run when there is one.
+    pub quarantine: Option<PathBuf>,
 }
 
 impl Default for MigrationOptions {
@@ -41,6 +52,10 @@ impl Default for MigrationOptions {
             dry_run: false,
             on_conflict: OnConflict::Fail,
             restart: false,
+            workers: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN),
+            rate_limit: None,
+            patience: Duration::from_secs(60),
+            quarantine: None,
         }
     }
 }

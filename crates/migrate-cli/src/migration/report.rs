@@ -43,6 +43,11 @@ pub struct MigrationReport {
     pub target_backup: Option<PathBuf>,
     /// What comparing both sides after the last write found.
     pub verification: Option<VerifyReport>,
+    /// The file with the entities that the target cannot hold, if there are
+    /// any.
+    pub quarantine: Option<PathBuf>,
+    /// How often the target refused a batch that was then tried again.
+    pub refusals: u64,
     /// For a run that went on with an unfinished one: what that had done. The
     /// counts are of all runs together.
     pub resumed: Option<Resumed>,
@@ -90,7 +95,8 @@ pub struct PhaseTime {
     pub duration_ms: u64,
 }
 
-/// What became of the records: `read = applied + equal + older + diverged`.
+/// What became of the records: `read = applied + equal + older + diverged +
+/// quarantined`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Records of the source, tombstones too.
@@ -105,13 +111,15 @@ pub struct Counts {
     pub older: u64,
     /// Left, because the target holds the same version with other content.
     pub diverged: u64,
+    /// Left, because the target cannot hold it; it is in the quarantine file.
+    pub quarantined: u64,
 }
 
 impl Counts {
     /// Whether every record read is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
-        self.read == self.applied + self.equal + self.older + self.diverged
+        self.read == self.applied + self.equal + self.older + self.diverged + self.quarantined
     }
 
     /// Adds the counts of another collection.
@@ -122,6 +130,7 @@ impl Counts {
         self.equal += other.equal;
         self.older += other.older;
         self.diverged += other.diverged;
+        self.quarantined += other.quarantined;
     }
 }
 
@@ -149,6 +158,8 @@ pub struct CollectionReport {
     /// Records that differ from the source's and were left, or raised above
     /// the source's version, on purpose.
     pub left_differing: Listed,
+    /// Entities that the target cannot hold, with the rule that they break.
+    pub quarantined_entities: Listed,
     /// References to entities that the source does not hold.
     pub dangling: Vec<DanglingReferences>,
 }
@@ -163,6 +174,11 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// Records come in no order; people look for a name.
+    pub(super) fn sort(&mut self) {
+        self.first.sort();
+    }
+
     /// Counts one, and names it while there is room.
     pub(super) fn push(&mut self, id: &str) {
         self.count += 1;

@@ -3,6 +3,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use repo_core::{CollectionName, CollectionSchema, Result, Schemas, StorageStrategy};
 
@@ -26,12 +27,28 @@ pub struct RestoreOptions {
     pub dry_run: bool,
     /// Whether an unfinished migration or restore on the target is dropped.
     pub restart: bool,
+    /// Batches that are written at a time, at most.
+    pub workers: NonZeroUsize,
+    /// Entities that are copied in a second, at most; `None` for no limit.
+    pub rate_limit: Option<NonZeroUsize>,
+    /// How long a batch that the store refuses for now is tried again.
+    pub patience: Duration,
 }
 
 impl Default for RestoreOptions {
     fn default() -> Self {
-        let MigrationOptions { batch_size, .. } = MigrationOptions::default();
-        Self { collections: None, batch_size, verify: true, dry_run: false, restart: false }
+        let MigrationOptions { batch_size, workers, rate_limit, patience, .. } =
+            MigrationOptions::default();
+        Self {
+            collections: None,
+            batch_size,
+            verify: true,
+            dry_run: false,
+            restart: false,
+            workers,
+            rate_limit,
+            patience,
+        }
     }
 }
 
@@ -82,6 +99,9 @@ pub async fn restore(
         dry_run: options.dry_run,
         on_conflict: OnConflict::Fail,
         restart: options.restart,
+        workers: options.workers,
+        rate_limit: options.rate_limit,
+        patience: options.patience,
         ..MigrationOptions::default()
     };
     let sides = (Side::source(&source), Side::target(target));

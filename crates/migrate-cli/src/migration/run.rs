@@ -17,6 +17,7 @@ use super::digest::Sums;
 use super::pair::Expected;
 use super::plan::{Plan, Purpose};
 use super::progress::{Phase, Progress};
+use super::quarantine::Quarantine;
 use super::refuse;
 use super::report::{MigrationReport, PhaseTime, Resumed};
 use super::side::Side;
@@ -115,7 +116,9 @@ impl Run<'_> {
             done.stopped = true;
             return Ok(Vec::new());
         };
-        refuse::offenders(self.plan, &surveys)?;
+        if self.options.quarantine.is_none() {
+            refuse::offenders(self.plan, &surveys)?;
+        }
         if self.options.on_conflict == OnConflict::Fail {
             refuse::conflicts(self.plan, &surveys)?;
         }
@@ -167,6 +170,7 @@ impl Run<'_> {
             batch_size: self.options.batch_size,
             on_conflict: self.options.on_conflict,
             references: self.plan.purpose == Purpose::Migrate,
+            quarantine: self.options.quarantine.is_some(),
         }
     }
 
@@ -176,6 +180,7 @@ impl Run<'_> {
             now: self.started_at,
             compression: self.options.compression,
             batch_size: self.options.batch_size,
+            leaves_out: self.options.quarantine.is_some(),
         }
     }
 
@@ -194,7 +199,14 @@ impl Run<'_> {
                     .collect());
             }
         }
-        let (surveys, archive) = self.check(done.origin.is_none()).await?;
+        let mut quarantine = match &self.options.quarantine {
+            Some(place) if !self.options.dry_run => Some(Quarantine::at(place).await?),
+            _ => None,
+        };
+        let (surveys, archive) = self.check(done.origin.is_none(), &mut quarantine).await?;
+        if let Some(quarantine) = quarantine {
+            done.quarantine = quarantine.finish().await?;
+        }
         if let Some(archive) = archive {
             self.read_back(&[&archive]).await?;
             done.origin = Some(archive);
@@ -204,7 +216,11 @@ impl Run<'_> {
 
     /// Reads the source. Into an empty target everything that is read will be
     /// written, so the same pass makes the archive, if one is `wanted`.
-    async fn check(&mut self, wanted: bool) -> Result<(Vec<Survey>, Option<Archive>)> {
+    async fn check(
+        &mut self,
+        wanted: bool,
+        quarantine: &mut Option<Quarantine>,
+    ) -> Result<(Vec<Survey>, Option<Archive>)> {
         let plan = self.plan;
         let archive = match &self.options.backup {
             Some(folder) if wanted && !self.options.dry_run && plan.target_is_empty() => {
@@ -218,13 +234,15 @@ impl Run<'_> {
             Some(folder) => {
                 plan.check_space(folder, false).await?;
                 let making = self.making(folder);
-                backup::survey_into_archive(plan, self.pass(), making, self.progress).await?
+                let (pass, progress) = (self.pass(), self.progress);
+                backup::survey_into_archive(plan, pass, making, quarantine, progress).await?
             }
             None => {
                 let mut surveys = Vec::new();
                 for planned in &plan.collections {
+                    let (pass, progress) = (self.pass(), self.progress);
                     let (found, _) =
-                        survey(plan, planned, self.pass(), None, self.progress).await?;
+                        survey(plan, planned, pass, None, quarantine, progress).await?;
                     surveys.push(found);
                 }
                 (surveys, None)

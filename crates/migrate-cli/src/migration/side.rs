@@ -102,6 +102,23 @@ impl Side {
         Ok(stream.map(move |batch| batch.map_err(|error| side.err(error))).boxed())
     }
 
+    /// All records in batches, read in up to `readers` segments at a time, in
+    /// no order.
+    pub(super) async fn scan_all(
+        &self,
+        collection: &CollectionName,
+        batch_size: NonZeroUsize,
+        readers: usize,
+    ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
+        let most = readers.min(self.capabilities().max_scan_segments);
+        let count = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
+        let mut segments = Vec::with_capacity(count.get());
+        for segment in Segment::split(count) {
+            segments.push(self.scan(collection, segment, batch_size).await?);
+        }
+        Ok(futures::stream::select_all(segments).boxed())
+    }
+
     /// Whether a collection holds any record, a tombstone too.
     pub(super) async fn holds_records(&self, collection: &CollectionName) -> Result<bool> {
         let mut scan = self.scan(collection, Segment::ALL, NonZeroUsize::MIN).await?;

@@ -15,6 +15,7 @@ use super::decide::{Decision, decide};
 use super::digest::{Deltas, Fingerprint, IdCounts, Sums};
 use super::plan::{Plan, PlannedCollection};
 use super::progress::Progress;
+use super::quarantine::Quarantine;
 use super::references::ReferenceCheck;
 use super::report::{Counts, DanglingReferences, Listed, MAX_NAMED};
 
@@ -34,6 +35,8 @@ pub(super) struct Survey {
     /// Entities that the target cannot hold, with the rule that they break.
     pub(super) offenders: Listed,
     pub(super) dangling: Vec<DanglingReferences>,
+    /// Entities that no archive can hold.
+    pub(super) untellable: u64,
     /// The source's records as they were read.
     pub(super) sums: Sums,
     /// By how much the target is meant to differ from them.
@@ -47,6 +50,8 @@ pub(super) struct Pass {
     pub(super) on_conflict: OnConflict,
     /// Whether references are looked up.
     pub(super) references: bool,
+    /// Whether what the target cannot hold is left out.
+    pub(super) quarantine: bool,
 }
 
 impl Survey {
@@ -61,6 +66,7 @@ impl Survey {
             cut_short: false,
             offenders: Listed::default(),
             dangling: Vec::new(),
+            untellable: 0,
             sums: Sums::for_records(records),
             deltas: Deltas::default(),
         }
@@ -77,6 +83,16 @@ impl Survey {
         survey
     }
 
+    fn sort(&mut self) {
+        let lists = [
+            &mut self.only_in_target,
+            &mut self.left_differing,
+            &mut self.conflicts,
+            &mut self.offenders,
+        ];
+        lists.into_iter().for_each(Listed::sort);
+    }
+
     /// Whether the target lacks nothing.
     pub(super) fn nothing_to_write(&self) -> bool {
         self.counts.applied == 0
@@ -84,7 +100,7 @@ impl Survey {
 
     /// Whether a run leaves something differing on purpose.
     pub(super) fn leaves_differences(&self) -> bool {
-        self.left_differing.count + self.only_in_target.count > 0
+        self.left_differing.count + self.only_in_target.count + self.counts.quarantined > 0
     }
 }
 
@@ -94,8 +110,10 @@ pub(super) async fn survey(
     planned: &PlannedCollection,
     pass: Pass,
     mut writer: Option<CollectionWriter>,
+    quarantine: &mut Option<Quarantine>,
     progress: &dyn Progress,
 ) -> Result<(Survey, Option<ArchivedCollection>)> {
+    let mut archived = Sums::for_records(planned.live);
     let mut survey = Survey::new(planned.live);
     let mut met = IdCounts::like(&survey.sums);
     let mut references =
@@ -108,16 +126,16 @@ pub(super) async fn survey(
     };
     let mut batches = looked_at(&plan.source, look, pass.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
-        survey.count(&batch);
-        if planned.target_holds {
-            survey.compare(plan, planned, pass, &batch, &mut met).await?;
-        } else {
-            survey.counts.applied += batch.records.len() as u64;
-        }
+        survey.count(&batch, writer.is_some().then_some(&mut archived));
+        let stored = survey.stored(plan, planned, &batch, &mut met).await?;
+        survey.decide_all(plan, pass, &batch, &stored)?;
         references.check(&plan.source, &batch.references).await?;
         progress.advance(planned.name(), batch.records.len() as u64);
+        if let Some(open) = quarantine.take() {
+            *quarantine = Some(open.add(&planned.schema, batch.offending()).await?);
+        }
         if let Some(open) = writer.take()
-            && survey.offenders.count == 0
+            && (survey.offenders.count == 0 || pass.quarantine)
         {
             writer = Some(backup::append(open, batch.lines).await?);
         }
@@ -126,40 +144,72 @@ pub(super) async fn survey(
     if planned.target_holds {
         survey.find_only_in_target(plan, planned, pass, &met).await?;
     }
+    survey.sort();
     let entry = match writer {
-        Some(writer) => Some(backup::finish(writer, &survey.sums).await?),
+        Some(writer) => Some(backup::finish(writer, &archived).await?),
         None => None,
     };
     Ok((survey, entry))
 }
 
 impl Survey {
-    fn count(&mut self, batch: &Batch) {
+    /// Counts a batch, and adds what an archive holds of it to `archived`.
+    fn count(&mut self, batch: &Batch, archived: Option<&mut Sums>) {
         for (record, print) in batch.records.iter().zip(&batch.prints) {
             self.sums.add(print);
             self.counts.read += 1;
             self.counts.tombstones += u64::from(!record.is_live());
         }
-        for (id, rule) in &batch.offenders {
-            self.offenders.push(&format!("{id} ({rule})"));
+        for offender in &batch.offenders {
+            if let Some(record) = batch.records.get(offender.at) {
+                self.offenders.push(&format!("{} ({})", record.id(), offender.rule));
+            }
+            self.untellable += u64::from(!offender.tellable);
+        }
+        let Some(archived) = archived else { return };
+        for (at, print) in batch.prints.iter().enumerate() {
+            if !batch.offenders.iter().any(|offender| offender.at == at && !offender.tellable) {
+                archived.add(print);
+            }
         }
     }
 
-    async fn compare(
-        &mut self,
+    /// What the target holds under the ids of a batch.
+    async fn stored(
+        &self,
         plan: &Plan,
         planned: &PlannedCollection,
-        pass: Pass,
         batch: &Batch,
         met: &mut IdCounts,
-    ) -> Result<()> {
+    ) -> Result<Vec<Option<Record>>> {
+        if !planned.target_holds {
+            return Ok(vec![None; batch.records.len()]);
+        }
         let ids: Vec<EntityId> = batch.records.iter().map(|record| record.id().clone()).collect();
         let stored = plan.target.get_many(planned.name(), &ids).await?;
-        for ((record, print), stored) in batch.records.iter().zip(&batch.prints).zip(&stored) {
-            if stored.is_some() {
-                met.add(self.sums.bucket_of(record.id()));
+        for record in stored.iter().flatten() {
+            met.add(self.sums.bucket_of(record.id()));
+        }
+        Ok(stored)
+    }
+
+    fn decide_all(
+        &mut self,
+        plan: &Plan,
+        pass: Pass,
+        batch: &Batch,
+        stored: &[Option<Record>],
+    ) -> Result<()> {
+        let all = batch.records.iter().zip(&batch.prints).zip(stored).enumerate();
+        for (at, ((record, print), stored)) in all {
+            if pass.quarantine && batch.offenders.iter().any(|offender| offender.at == at) {
+                self.counts.quarantined += 1;
+                let bucket = self.sums.bucket_of(record.id());
+                let stays = stored.as_ref().map(Fingerprint::of);
+                self.deltas.expect(bucket, Some(print), stays.as_ref());
+            } else {
+                self.decide(plan, pass, record, print, stored.as_ref())?;
             }
-            self.decide(plan, pass, record, print, stored.as_ref())?;
         }
         Ok(())
     }
@@ -190,7 +240,7 @@ impl Survey {
                 self.replaced += 1;
                 self.raised += 1;
                 self.left_differing.push(id.as_str());
-                self.deltas.expect(bucket, Some(print), &Fingerprint::of(&raised));
+                self.deltas.expect(bucket, Some(print), Some(&Fingerprint::of(&raised)));
             }
             decision @ (Decision::Older | Decision::Diverged) => {
                 let older = decision == Decision::Older;
@@ -199,7 +249,7 @@ impl Survey {
                 self.conflict(record, stored);
                 self.left_differing.push(id.as_str());
                 if let Some(stored) = stored {
-                    self.deltas.expect(bucket, Some(print), &Fingerprint::of(stored));
+                    self.deltas.expect(bucket, Some(print), Some(&Fingerprint::of(stored)));
                 }
             }
         }
@@ -263,7 +313,7 @@ impl Survey {
                 self.only_in_target.push(record.id().as_str());
                 self.conflicts.push(&format!("{} (only in the target)", record.id()));
                 let bucket = self.sums.bucket_of(record.id());
-                self.deltas.expect(bucket, None, &Fingerprint::of(record));
+                self.deltas.expect(bucket, None, Some(&Fingerprint::of(record)));
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::archive::Archive;
 use super::checkpoint::{ArchiveRef, Begun, Checkpoint, Copied, Stage};
 use super::claim::Claim;
 use super::copy::{self, Copier, Origin};
+use super::pace::Pace;
 use super::progress::Phase;
 use super::report::Resumed;
 use super::run::Run;
@@ -29,7 +30,12 @@ impl Run<'_> {
         checkpoint.on_conflict = self.options.on_conflict;
         let (begun_at, records) = (checkpoint.started_at, checkpoint.records());
         self.resumed = Some(Resumed { begun_at, records });
-        self.from_empty = checkpoint.into_empty && checkpoint.archive.is_some();
+        // What is in quarantine has to be found again for the verification.
+        let all = |copied: &Copied| copied.counts.quarantined == 0;
+        self.from_empty = checkpoint.into_empty
+            && checkpoint.archive.is_some()
+            && self.options.quarantine.is_none()
+            && checkpoint.copied.values().all(all);
         let (target, plan) = (&self.plan.target, &self.plan.fingerprint);
         let stored = Some(found.stored.clone());
         self.claim = Some(Claim::take(target, plan, stored, checkpoint).await?);
@@ -113,13 +119,15 @@ impl Run<'_> {
         claim.save(|checkpoint| describe(checkpoint, surveys, plan, done)).await?;
         copy::raise_floors(plan).await?;
         let origin = origin.map_or(Origin::Source, Origin::Archive);
-        let copier = Copier { plan, options, origin, claim, progress };
+        let pace = Pace::new(options.workers, options.rate_limit, options.patience, progress);
+        let copier = Copier { plan, options, origin, claim, progress, pace };
         for planned in &plan.collections {
             if !copier.copy(planned).await? {
                 done.stopped = true;
                 break;
             }
         }
+        done.refusals = copier.pace.refusals();
         if !done.stopped {
             claim.save(|checkpoint| checkpoint.stage = Stage::Verify).await?;
         }

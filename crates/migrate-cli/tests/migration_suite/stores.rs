@@ -135,7 +135,9 @@ pub async fn contents(store: &Store, collection: &str) -> Vec<Record> {
 }
 
 pub fn options() -> MigrationOptions {
-    MigrationOptions { backup: None, ..MigrationOptions::default() }
+    let patience = std::time::Duration::ZERO;
+    let workers = NonZeroUsize::MIN;
+    MigrationOptions { backup: None, patience, workers, ..MigrationOptions::default() }
 }
 
 pub fn with_backup(folder: &Path) -> MigrationOptions {
@@ -204,6 +206,8 @@ pub struct Probe {
     /// Changes, or refuses, the batches of a scan; the first scan is 1.
     pub on_scan: Arc<Hook<Vec<Record>>>,
     pub scans: AtomicU64,
+    /// Lets no `apply` end before as many are under way.
+    pub gather: Option<tokio::sync::Barrier>,
 }
 
 impl std::fmt::Debug for Probe {
@@ -222,6 +226,7 @@ impl Probe {
             on_apply: Box::new(|_, records| Ok(records)),
             on_scan: Arc::new(Box::new(|_, records| Ok(records))),
             scans: AtomicU64::new(0),
+            gather: None,
         }
     }
 
@@ -289,6 +294,9 @@ impl StorageStrategy for Probe {
     async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
         self.wrote();
         let number = self.applies.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(gather) = &self.gather {
+            gather.wait().await;
+        }
         let asked = records.len();
         let mut answers = self.inner.apply((self.on_apply)(number, records)?).await?;
         // A record that was dropped on the way is claimed to be there.

@@ -57,6 +57,17 @@ pub(crate) struct Arguments {
     /// What to do when the target holds records that differ
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     on_conflict: Conflict,
+    /// Batches that are written at a time [default: `migration.parallel_workers`,
+    /// or 4]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    parallel_workers: Option<NonZeroUsize>,
+    /// Copy no more than this many entities a second
+    #[arg(long, value_name = "N", value_parser = positive)]
+    rate_limit: Option<NonZeroUsize>,
+    /// Write entities that the target cannot hold to this file, each with the
+    /// rule that it breaks, and copy the others
+    #[arg(long, value_name = "FILE")]
+    quarantine: Option<PathBuf>,
     /// Go on with an unfinished run of the same migration where it stopped; so
     /// it is without the flag
     #[arg(long, conflicts_with = "restart")]
@@ -67,6 +78,11 @@ pub(crate) struct Arguments {
     /// Delete verified records from the source; not yet supported
     #[arg(long, hide = true)]
     cleanup_source: bool,
+}
+
+/// Reads a number of 1 or more.
+pub(super) fn positive(text: &str) -> std::result::Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number of 1 or more".to_owned())
 }
 
 /// Looking at a migration instead of doing one.
@@ -137,6 +153,10 @@ impl Arguments {
             dry_run: self.dry_run,
             on_conflict: self.on_conflict.into(),
             restart: self.restart,
+            workers: self.parallel_workers.unwrap_or(config.parallel_workers),
+            rate_limit: self.rate_limit,
+            quarantine: self.quarantine.clone(),
+            ..MigrationOptions::default()
         })
     }
 

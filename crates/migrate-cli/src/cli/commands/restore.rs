@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::migrate::finish;
+use super::migrate::{finish, positive};
 use super::{import::batch_size, verify::collections};
 use crate::cli::context::{Access, Context};
 use crate::cli::exit_code::Ending;
@@ -32,6 +32,13 @@ pub(crate) struct Arguments {
     /// Do all checks, write nothing, and say what a run would do
     #[arg(long)]
     dry_run: bool,
+    /// Batches that are written at a time [default: `migration.parallel_workers`,
+    /// or 4]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    parallel_workers: Option<NonZeroUsize>,
+    /// Write no more than this many entities a second
+    #[arg(long, value_name = "N", value_parser = positive)]
+    rate_limit: Option<NonZeroUsize>,
     /// Drop an unfinished migration or restore that is found on the target
     #[arg(long)]
     restart: bool,
@@ -47,6 +54,9 @@ impl Arguments {
             verify: config.migration().validate_after_migration && !self.no_verify,
             dry_run: self.dry_run,
             restart: self.restart,
+            workers: self.parallel_workers.unwrap_or(config.migration().parallel_workers),
+            rate_limit: self.rate_limit,
+            ..RestoreOptions::default()
         };
         let declared = context.schemas(Some(&config))?;
         let schemas = Arc::new(archived_schemas(&archive, &declared)?);

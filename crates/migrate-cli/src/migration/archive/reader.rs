@@ -17,6 +17,9 @@ use crate::migration::lines::{self, Line};
 
 /// No record is longer as text; a longer line is damage, and not read whole.
 const MAX_LINE_BYTES: u64 = 256 * 1_024 * 1_024;
+/// A chunk ends early above this, so that memory does not depend on how large
+/// the documents are.
+const MAX_CHUNK_BYTES: usize = 4 * 1_024 * 1_024;
 /// Chunks read ahead.
 const READ_AHEAD: usize = 2;
 
@@ -100,7 +103,10 @@ fn read(
     loop {
         let mut chunk = Chunk { first: count + 1, text: Vec::new() };
         let wanted = count + lines_each.get() as u64;
-        while count < wanted && append_line(&mut lines, &mut chunk.text, path, count + 1)? {
+        while count < wanted
+            && chunk.text.len() < MAX_CHUNK_BYTES
+            && append_line(&mut lines, &mut chunk.text, path, count + 1)?
+        {
             count += 1;
         }
         if chunk.text.is_empty() {
