@@ -1,5 +1,5 @@
 //! `repoctl backup`, `backups` and `restore` from the outside.
-#![cfg(all(unix, feature = "json", feature = "sql"))]
+#![cfg(all(unix, feature = "json", feature = "sql", feature = "dynamodb"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli_support;
@@ -18,8 +18,14 @@ fn backed_up(place: &Place, store: &str) -> String {
 #[test]
 fn a_backup_restores_into_every_store_with_versions_and_tombstones() {
     for from in STORES {
-        for into in ["json:other", "sqlite:other.db"] {
+        for into in ["json:other", "sqlite:other.db", "postgresql:///", "dynamodb:other"] {
+            if from == into {
+                continue;
+            }
             let place = filled(from, 30);
+            if into == "postgresql:///" {
+                place.postgres();
+            }
             place.line(&format!("delete machines m-0003 --store {from}")).ok();
             let archive = backed_up(&place, from);
             let before = place.contents();

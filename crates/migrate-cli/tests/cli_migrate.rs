@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use cli_support::{Place, Run, filled, machine, machine_lines};
+use cli_support::{Place, Run, STORES, filled, machine, machine_lines};
 use serde_json::{Map, Value as Json, json};
 
 /// A folder with a JSON file as another tool writes it, and a configuration
@@ -143,6 +143,37 @@ fn a_dry_run_makes_nothing() {
     let run = place.migrate("--target-type sql --dry-run").ok();
     assert_eq!(rows(&run)["machines"], [7, 0, 7, 0, 0], "{run:#?}");
     assert!(place.contents() == before);
+}
+
+#[test]
+fn a_dry_run_between_any_two_stores_changes_neither() {
+    for from in STORES {
+        for into in ["json:other", "sqlite:other.db", "postgresql:///", "dynamodb:other"] {
+            if from == into {
+                continue;
+            }
+            let place = filled(from, 12);
+            if into == "postgresql:///" {
+                place.postgres();
+            }
+            let export = || place.line(&format!("export machines --store {from}")).ok().stdout;
+            let (before, records) = (place.contents(), export());
+            let words = format!("--source {from} --target {into} --dry-run");
+            let run = place.migrate(&words).ok().prints("dry run: nothing was written");
+            assert_eq!(rows(&run)["machines"], [12, 12, 0, 0, 0], "{from} {into}");
+            let aside = place.migrate(&format!("{words} --quarantine aside.jsonl")).ok();
+            assert!(aside.stdout.contains("dry run"));
+            assert!(place.contents() == before, "{from} {into}");
+            assert_eq!(export(), records, "{from} {into}");
+            place.line(&format!("count machines --store {into}")).ends(1);
+
+            place.migrate(&format!("--source {from} --target {into}")).ok();
+            let before = place.contents();
+            let run = place.migrate(&words).ok();
+            assert_eq!(rows(&run)["machines"], [12, 0, 12, 0, 0], "{from} {into}");
+            assert!(place.contents() == before, "{from} {into}");
+        }
+    }
 }
 
 #[test]

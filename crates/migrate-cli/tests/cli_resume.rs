@@ -1,6 +1,6 @@
 //! Migrations that are killed or told to end, and the same command given
 //! again.
-#![cfg(all(unix, feature = "json", feature = "sql"))]
+#![cfg(all(unix, feature = "json", feature = "sql", feature = "dynamodb"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod cli_support;
@@ -9,16 +9,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use cli_support::{Place, filled, machine_lines};
+use cli_support::{Place, STORES, filled, machine_lines};
 use serde_json::{Value as Json, json};
-
-/// Every ordered pair of stores: a source and a target.
-const PAIRS: [(&str, &str); 4] = [
-    ("json:data", "json:target"),
-    ("json:data", "sqlite:target.db"),
-    ("sqlite:data.db", "json:target"),
-    ("sqlite:data.db", "sqlite:target.db"),
-];
 
 /// `REPO_TEST_ENTITIES` and `REPO_TEST_KILLS` make a longer run of it.
 fn setting(name: &str, default: u64) -> u64 {
@@ -56,66 +48,98 @@ fn copied(unfinished: &Json) -> u64 {
 }
 
 #[test]
-fn killed_at_any_moment_the_same_command_goes_on() {
-    let (entities, kills) = (setting("REPO_TEST_ENTITIES", 1_500), setting("REPO_TEST_KILLS", 6));
-    for (from, into) in PAIRS {
-        let place = source(from, entities);
-        let words = format!("--source {from} --target {into} --batch-size 20 --format json");
-        let whole = if into.starts_with("json") { "json:whole" } else { "sqlite:whole.db" };
-        let (takes, copy_takes) = uninterrupted(&place, from, whole);
-        let mut random = Random::new();
-        let (mut before, mut fell, mut resumed) = (0, 0, 0);
-        for kill in 0.. {
-            if kill >= kills && (fell > 0 || kill > 10 * kills) {
-                break;
-            }
-            let mut child = start(&place, &words);
-            let mut most = takes;
-            if kill % 3 != 0 {
-                // Most of them are to fall into the copy.
-                let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
-                lines.find(|line| line.as_ref().unwrap().starts_with("copying"));
-                most = copy_takes / 2;
-            }
-            std::thread::sleep(most.mul_f64(random.fraction()));
-            child.kill().unwrap();
-            child.wait().unwrap();
-            let found = unfinished(&place, into);
-            let now = copied(&found);
-            if found.is_null() {
-                // It had not begun, or was done: from the start again.
-                before = 0;
-                remove_target(&place);
-                continue;
-            }
-            assert!(now >= before, "{from} {into}: {now} after {before} records");
-            (fell, resumed) = (fell + 1, resumed + u64::from(before > 0));
-            before = now;
-        }
-        let last = place.migrate(&words).ok().json();
-        println!("{from} to {into}: {fell} of {kills} kills fell into the copy, {resumed} resumed");
-        assert!(fell > 0, "no kill fell into the copy of {from} to {into}");
-        assert_eq!(last["outcome"], "verified");
-        // Machines, and one request and one template.
-        assert_eq!(last["totals"]["read"], entities + 2);
-        // Records found equal were copied twice: at each kill those since the
-        // last checkpoint, and the batch in hand.
-        let twice = last["totals"]["equal"].as_u64().unwrap();
-        if before > 0 {
-            assert!(twice <= kills * 20 * 11, "{twice} records were copied twice");
-            assert!(last["resumed"]["records"].as_u64().unwrap() >= before);
-        }
-        place.line(&format!("verify --source {from} --target {into}")).ok();
-        place.line(&format!("verify --source {whole} --target {into}")).ok();
-        assert_eq!(unfinished(&place, into), Json::Null);
-    }
+fn killed_at_any_moment_the_same_command_goes_on_into_json() {
+    STORES.iter().for_each(|from| kill_and_go_on(from, "json:target", "json:whole"));
 }
 
-fn remove_target(place: &Place) {
-    for name in ["target.db", "target.db-wal", "target.db-shm"] {
-        let _ = std::fs::remove_file(place.path(name));
+#[test]
+fn killed_at_any_moment_the_same_command_goes_on_into_sqlite() {
+    STORES.iter().for_each(|from| kill_and_go_on(from, "sqlite:target.db", "sqlite:whole.db"));
+}
+
+#[test]
+fn killed_at_any_moment_the_same_command_goes_on_into_postgresql() {
+    let others = STORES.iter().filter(|from| **from != "postgresql:///");
+    others.for_each(|from| kill_and_go_on(from, "postgresql:///", "postgresql:///?schema=whole"));
+}
+
+#[test]
+fn killed_at_any_moment_the_same_command_goes_on_into_dynamodb() {
+    STORES.iter().for_each(|from| kill_and_go_on(from, "dynamodb:target", "dynamodb:whole"));
+}
+
+/// A place with a source, ready to be migrated.
+fn ready(from: &str, into: &str, entities: u64) -> Place {
+    let place = source(from, entities);
+    if into == "postgresql:///" {
+        place.postgres();
     }
-    let _ = std::fs::remove_dir_all(place.path("target"));
+    place
+}
+
+fn kill_and_go_on(from: &str, into: &str, whole: &str) {
+    let slow = from.starts_with("dynamodb") || into.starts_with("dynamodb");
+    let entities = setting("REPO_TEST_ENTITIES", if slow { 400 } else { 1_500 });
+    let kills = setting("REPO_TEST_KILLS", 5);
+    let mut place = ready(from, into, entities);
+    let words = format!("--source {from} --target {into} --batch-size 20 --format json");
+    let (takes, copy_takes) = uninterrupted(&place, from, whole);
+    let mut random = Random::new();
+    let (mut before, mut fell, mut resumed) = (0, 0, 0);
+    for kill in 0.. {
+        if kill >= kills && (fell > 0 || kill > 10 * kills) {
+            break;
+        }
+        kill_at_random(&place, &words, kill % 3 == 0, (takes, copy_takes), &mut random);
+        let found = unfinished(&place, into);
+        if found.is_null() {
+            // It had not begun, or was done: from the start again.
+            before = 0;
+            place = ready(from, into, entities);
+            uninterrupted(&place, from, whole);
+            continue;
+        }
+        let now = copied(&found);
+        assert!(now >= before, "{from} {into}: {now} after {before} records");
+        (fell, resumed) = (fell + 1, resumed + u64::from(before > 0));
+        before = now;
+    }
+    let last = place.migrate(&words).ok().json();
+    println!("{from} to {into}: {fell} of the kills fell into the copy, {resumed} resumed");
+    assert!(fell > 0, "no kill fell into the copy of {from} to {into}");
+    assert_eq!(last["outcome"], "verified");
+    // Machines, and one request and one template.
+    assert_eq!(last["totals"]["read"], entities + 2);
+    // Records found equal were copied twice: at each kill those since the last
+    // checkpoint, and the batches in hand.
+    if before > 0 {
+        let twice = last["totals"]["equal"].as_u64().unwrap();
+        assert!(twice <= fell * 20 * (10 + 4), "{twice} records were copied twice");
+        assert!(last["resumed"]["records"].as_u64().unwrap() >= before);
+    }
+    place.line(&format!("verify --source {from} --target {into}")).ok();
+    place.line(&format!("verify --source {whole} --target {into}")).ok();
+    assert_eq!(unfinished(&place, into), Json::Null);
+}
+
+/// Starts a run and kills it at some moment of the whole, or of the copy.
+fn kill_at_random(
+    place: &Place,
+    words: &str,
+    anywhere: bool,
+    (takes, copy_takes): (Duration, Duration),
+    random: &mut Random,
+) {
+    let mut child = start(place, words);
+    let mut most = takes;
+    if !anywhere {
+        let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
+        lines.find(|line| line.as_ref().unwrap().starts_with("copying"));
+        most = copy_takes;
+    }
+    std::thread::sleep(most.mul_f64(random.fraction()));
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 /// Does a whole run elsewhere; how long it took, and its copy alone.

@@ -125,7 +125,10 @@ impl Arguments {
                 "migrate",
                 "--cleanup-source is not yet supported",
             )
-            .hint("leave it out; the source is never changed by a migration")
+            .hint(
+                "leave it out; the source is never changed by a migration. Once nothing uses it, \
+                 remove the store itself",
+            )
             .into());
         }
         let sides = self.sides.choose(context, "migrate")?;
