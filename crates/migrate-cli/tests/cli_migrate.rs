@@ -91,7 +91,12 @@ fn json_output_holds_every_figure_of_the_table() {
         for written in [true, false] {
             let table = people.migrate("--target-type sqlite").ok();
             let report = program.migrate(&format!("--target-type sqlite --format {format}"));
-            let report = report.ok().json();
+            // With NDJSON the report is the last of the lines.
+            let report = report.ok();
+            let report = match format {
+                "json" => report.json(),
+                _ => report.ndjson().pop().unwrap(),
+            };
             let mut figures: BTreeMap<String, Vec<u64>> = BTreeMap::new();
             for row in report["collections"].as_array().unwrap() {
                 figures.insert(row["name"].as_str().unwrap().to_owned(), numbers(row));

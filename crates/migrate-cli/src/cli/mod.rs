@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod context;
 mod embedded;
+mod events;
 pub mod exit_code;
 mod failure;
 mod feed;
@@ -43,6 +44,8 @@ use output::{Format, complain};
 pub fn known_strategies() -> repo_core::Registry {
     registry::registry()
 }
+
+pub use events::{Event, events_schema};
 
 /// The program `repoctl`.
 #[must_use]

@@ -1,9 +1,11 @@
 //! Reports of migrations and comparisons, for people.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use comfy_table::CellAlignment;
 
+use super::events::per_second;
 use super::output::{cell, draw, table};
 use crate::migration::{
     Counts, Difference, DifferenceKind, Listed, MigrationReport, Outcome, VerifyReport,
@@ -79,10 +81,14 @@ fn times(report: &MigrationReport) -> String {
     let phases: Vec<String> = report
         .phases
         .iter()
-        .map(|phase| format!("{} {}", phase.phase.label(), milliseconds(phase.duration_ms)))
+        .map(|phase| {
+            let took = milliseconds(phase.duration_ms);
+            let rate = per_second(phase.records, Duration::from_millis(phase.duration_ms));
+            format!("{} {took}, {rate}/s", phase.phase.label())
+        })
         .collect();
     let total = milliseconds(u64::try_from(micros / 1_000).unwrap_or(0));
-    if phases.is_empty() { total } else { format!("{total} ({})", phases.join(", ")) }
+    if phases.is_empty() { total } else { format!("{total} ({})", phases.join("; ")) }
 }
 
 fn milliseconds(milliseconds: u64) -> String {

@@ -14,6 +14,7 @@ mod batch;
 mod checkpoint;
 mod claim;
 mod copy;
+mod counted;
 mod decide;
 mod difference;
 mod digest;

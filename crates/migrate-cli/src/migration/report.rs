@@ -93,6 +93,8 @@ pub struct PhaseTime {
     pub phase: Phase,
     /// Its duration in milliseconds.
     pub duration_ms: u64,
+    /// Records that it went over; a comparison counts those of both sides.
+    pub records: u64,
 }
 
 /// What became of the records: `read = applied + equal + older + diverged +

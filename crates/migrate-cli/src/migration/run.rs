@@ -13,6 +13,7 @@ use super::accounts::Done;
 use super::archive::Archive;
 use super::backup::{self, Making};
 use super::claim::Claim;
+use super::counted::Counted;
 use super::digest::Sums;
 use super::pair::Expected;
 use super::plan::{Plan, Purpose};
@@ -62,10 +63,12 @@ pub(super) async fn run(
 ) -> Result<MigrationReport> {
     let started_at = SystemClock.now();
     let plan = Plan::make(purpose, (source, target), schemas, options, started_at).await?;
+    let counted = Counted::new(progress);
     let mut run = Run {
         plan: &plan,
         options,
-        progress,
+        progress: &counted,
+        counted: &counted,
         started_at,
         phases: Vec::new(),
         warnings: Vec::new(),
@@ -92,6 +95,8 @@ pub(super) struct Run<'a> {
     pub(super) plan: &'a Plan,
     pub(super) options: &'a MigrationOptions,
     pub(super) progress: &'a dyn Progress,
+    /// The same, asked for what it counted.
+    counted: &'a Counted<'a>,
     pub(super) started_at: Timestamp,
     pub(super) phases: Vec<PhaseTime>,
     pub(super) warnings: Vec<String>,
@@ -162,7 +167,8 @@ impl Run<'_> {
 
     pub(super) fn took(&mut self, phase: Phase, since: Instant) {
         let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.phases.push(PhaseTime { phase, duration_ms });
+        let records = self.counted.take();
+        self.phases.push(PhaseTime { phase, duration_ms, records });
     }
 
     fn pass(&self) -> Pass {

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use repo_core::config::MigrationConfig;
 use repo_core::{Error, ErrorKind, Result};
-use serde::Serialize;
 
 use super::{backup::compression_level, import::batch_size, migrate_status, verify::collections};
 use crate::cli::again;
 use crate::cli::context::{Access, Context};
+use crate::cli::events::Event;
 use crate::cli::exit_code::{Ending, Signal};
 use crate::cli::failure::Outcome;
 use crate::cli::output::{Format, complain};
@@ -135,7 +135,7 @@ impl Arguments {
         let options = self.options(sides.config.migration())?;
         let interruption = Interruption::listen()?;
         let open = self.open(&sides).await?;
-        let progress = Shown::new(context.output).ended_by(&interruption);
+        let progress = Shown::new(context.output).ended_by(&interruption).with_events();
         let ended = migrate(&open.source, &open.target, &sides.schemas, &options, &progress).await;
         progress.finish();
         let closed = open.close().await;
@@ -186,7 +186,11 @@ pub(super) fn finish(
         let signal = interruption.signal().unwrap_or(Signal::Interrupt);
         return interrupted(context, done, signal);
     }
-    context.output.result(done, || report::migration(done))?;
+    if context.output.format == Format::Ndjson {
+        context.output.line(&Event::Report(done))?;
+    } else {
+        context.output.result(done, || report::migration(done))?;
+    }
     Ok(match done.outcome {
         migration::Outcome::Verified
         | migration::Outcome::DoneUnverified
@@ -194,15 +198,6 @@ pub(super) fn finish(
         migration::Outcome::Partly => Ending::Partly,
         migration::Outcome::Differs | migration::Outcome::Interrupted => Ending::Differ,
     })
-}
-
-/// The report of an interrupted run, and how to go on.
-#[derive(Debug, Serialize)]
-struct Interrupted<'a> {
-    #[serde(flatten)]
-    report: &'a MigrationReport,
-    resume_command: String,
-    exit_code: u8,
 }
 
 fn interrupted(context: &Context, report: &MigrationReport, signal: Signal) -> Outcome<Ending> {
@@ -215,8 +210,8 @@ fn interrupted(context: &Context, report: &MigrationReport, signal: Signal) -> O
     };
     complain(&format!("interrupted: {what}; to go on:\n  {resume_command}\n"));
     if context.output.format != Format::Human {
-        let exit_code = signal.code();
-        context.output.line(&Interrupted { report, resume_command, exit_code })?;
+        let (resume_command, exit_code) = (resume_command.as_str(), signal.code());
+        context.output.line(&Event::Interrupted { report, resume_command, exit_code })?;
     }
     Ok(Ending::Interrupted(signal))
 }

@@ -66,7 +66,7 @@ impl Arguments {
         } else {
             chosen.open(Access::Write, &config, &schemas).await?
         };
-        let progress = Shown::new(context.output).ended_by(&interruption);
+        let progress = Shown::new(context.output).ended_by(&interruption).with_events();
         let ended = restore(&archive, &store, &schemas, &options, &progress).await;
         progress.finish();
         let closed = store.close().await;
