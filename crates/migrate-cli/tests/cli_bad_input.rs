@@ -23,7 +23,8 @@ fn refused(place: &Place, line: &[&str], code: i32, words: &[&str]) -> Run {
     assert!(before == after, "{line:?} changed a file");
     for format in ["json", "ndjson"] {
         let told = place.run(line.iter().chain(&["--format", format])).ends(code);
-        let error = &told.json()["error"];
+        // Before it, `ndjson` has the events of a run.
+        let error = &told.ndjson_or_json()["error"];
         assert_eq!(error["exit_code"], code, "{told:#?}");
         assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "{told:#?}");
     }

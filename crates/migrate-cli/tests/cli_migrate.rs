@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use cli_support::{Place, Run, filled, machine, machine_lines};
+use cli_support::{Place, Run, STORES, filled, machine, machine_lines};
 use serde_json::{Map, Value as Json, json};
 
 /// A folder with a JSON file as another tool writes it, and a configuration
@@ -91,7 +91,12 @@ fn json_output_holds_every_figure_of_the_table() {
         for written in [true, false] {
             let table = people.migrate("--target-type sqlite").ok();
             let report = program.migrate(&format!("--target-type sqlite --format {format}"));
-            let report = report.ok().json();
+            // With NDJSON the report is the last of the lines.
+            let report = report.ok();
+            let report = match format {
+                "json" => report.json(),
+                _ => report.ndjson().pop().unwrap(),
+            };
             let mut figures: BTreeMap<String, Vec<u64>> = BTreeMap::new();
             for row in report["collections"].as_array().unwrap() {
                 figures.insert(row["name"].as_str().unwrap().to_owned(), numbers(row));
@@ -143,6 +148,37 @@ fn a_dry_run_makes_nothing() {
     let run = place.migrate("--target-type sql --dry-run").ok();
     assert_eq!(rows(&run)["machines"], [7, 0, 7, 0, 0], "{run:#?}");
     assert!(place.contents() == before);
+}
+
+#[test]
+fn a_dry_run_between_any_two_stores_changes_neither() {
+    for from in STORES {
+        for into in ["json:other", "sqlite:other.db", "postgresql:///", "dynamodb:other"] {
+            if from == into {
+                continue;
+            }
+            let place = filled(from, 12);
+            if into == "postgresql:///" {
+                place.postgres();
+            }
+            let export = || place.line(&format!("export machines --store {from}")).ok().stdout;
+            let (before, records) = (place.contents(), export());
+            let words = format!("--source {from} --target {into} --dry-run");
+            let run = place.migrate(&words).ok().prints("dry run: nothing was written");
+            assert_eq!(rows(&run)["machines"], [12, 12, 0, 0, 0], "{from} {into}");
+            let aside = place.migrate(&format!("{words} --quarantine aside.jsonl")).ok();
+            assert!(aside.stdout.contains("dry run"));
+            assert!(place.contents() == before, "{from} {into}");
+            assert_eq!(export(), records, "{from} {into}");
+            place.line(&format!("count machines --store {into}")).ends(1);
+
+            place.migrate(&format!("--source {from} --target {into}")).ok();
+            let before = place.contents();
+            let run = place.migrate(&words).ok();
+            assert_eq!(rows(&run)["machines"], [12, 0, 12, 0, 0], "{from} {into}");
+            assert!(place.contents() == before, "{from} {into}");
+        }
+    }
 }
 
 #[test]
@@ -204,6 +240,34 @@ fn a_conflict_is_refused_kept_or_overwritten() {
     assert!(matches!(run.code, Some(0 | 3)), "{run:#?}");
     let got = place.line("get machines m-2 --strategy sql --format json").ok().json();
     assert_eq!((&got["status"], &got["_version"]), (&json!("running"), &json!(3)));
+}
+
+#[test]
+fn what_the_target_cannot_hold_is_refused_or_put_aside() {
+    for target in ["sqlite", "json"] {
+        let place = filled("json:source", 40);
+        let mut large = machine("m-large", "running");
+        large["text"] = json!("x".repeat(3_000));
+        place.run_with_input("put machines --store json:source", &large.to_string()).ok();
+        let config = json!({"storage": {
+            "strategy": target,
+            "json_strategy": { "base_path": "held" },
+            "sql_strategy": { "name": "held.db" },
+            "limits": { "max_entity_bytes": 2_000 },
+        }});
+        place.write("target.json", config.to_string());
+        let words = "--source json:source --target-config target.json";
+        let before = place.contents();
+        let run = place.migrate(words).ends(1).complains("machines/m-large (");
+        run.complains("nothing was written");
+        assert!(place.contents() == before, "{:?}", place.contents().keys());
+
+        let run = place.migrate(&format!("{words} --quarantine aside.jsonl")).ends(3);
+        run.prints("quarantined").prints("aside.jsonl").prints("m-large").prints("partly done");
+        let line: Json = serde_json::from_str(&place.read("aside.jsonl")).unwrap();
+        assert_eq!((&line["id"], &line["record"]["_version"]), (&json!("m-large"), &json!(1)));
+        place.line("count machines --config target.json").ok().prints("40");
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use repo_core::config::{Config, ConfigSources};
 use repo_core::layers::ValidationLayer;
 use repo_core::{
-    CollectionName, CollectionSchema, OpenOptions, Registry, Result, Schemas, StorageStrategy,
-    StrategyFactory,
+    CollectionName, CollectionSchema, ErrorKind, OpenOptions, Registry, Result, Schemas,
+    StorageStrategy, StrategyFactory,
 };
 use serde_json::Value as Json;
 
@@ -198,6 +198,21 @@ impl Chosen {
         schemas: &Arc<Schemas>,
     ) -> Result<Arc<dyn StorageStrategy>> {
         self.factory.open(&self.settings, Self::options(access, config, schemas)).await
+    }
+
+    /// Opens it for reading; a store that is not there yet is opened as it
+    /// would be for writing, which makes nothing before `prepare`.
+    pub(crate) async fn open_to_look(
+        &self,
+        config: &Config,
+        schemas: &Arc<Schemas>,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        match self.open(Access::Read, config, schemas).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.open(Access::Write, config, schemas).await
+            }
+            opened => opened,
+        }
     }
 
     /// What a store is opened with.

@@ -3,10 +3,13 @@
 //! `args` says what can be typed, `commands` holds one file a command, and
 //! the rest is what they share.
 
+mod again;
+mod archives;
 mod args;
 mod commands;
 mod context;
 mod embedded;
+mod events;
 pub mod exit_code;
 mod failure;
 mod feed;
@@ -41,6 +44,8 @@ use output::{Format, complain};
 pub fn known_strategies() -> repo_core::Registry {
     registry::registry()
 }
+
+pub use events::{Event, events_schema};
 
 /// The program `repoctl`.
 #[must_use]

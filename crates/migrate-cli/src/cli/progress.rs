@@ -1,31 +1,31 @@
-//! How far a run is, for people: a bar on a terminal, plain lines elsewhere.
+//! How far a run is: for people a bar on a terminal and plain lines elsewhere,
+//! on standard error; for programs events on standard output.
 
 use std::io::IsTerminal as _;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use futures::future::BoxFuture;
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use repo_core::CollectionName;
 
-use super::output::Output;
+use super::events::{Event, Meter};
+use super::output::{Format, Output};
+use super::signals::Interruption;
 use crate::migration::{Phase, Progress};
 
 /// Time between two plain lines of one phase.
-const LINE_INTERVAL: Duration = Duration::from_secs(10);
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Shows progress on standard error; nothing with `--quiet`.
+/// Shows progress; for people nothing with `--quiet`.
 #[derive(Debug)]
 pub(crate) struct Shown {
     output: Output,
+    interruption: Option<Interruption>,
     bar: Option<ProgressBar>,
-    lines: Mutex<Lines>,
-}
-
-#[derive(Debug)]
-struct Lines {
-    phase: Option<Phase>,
-    done: u64,
-    last: Instant,
+    lines: Mutex<Meter>,
+    /// For `--format ndjson` where the command has events.
+    events: Option<Mutex<Meter>>,
 }
 
 impl Shown {
@@ -35,8 +35,19 @@ impl Shown {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        let lines = Lines { phase: None, done: 0, last: Instant::now() };
-        Self { output, bar, lines: Mutex::new(lines) }
+        let lines = Mutex::new(Meter::every(LINE_INTERVAL));
+        Self { output, interruption: None, bar, lines, events: None }
+    }
+
+    /// A signal ends the run.
+    pub(crate) fn ended_by(self, interruption: &Interruption) -> Self {
+        Self { interruption: Some(interruption.clone()), ..self }
+    }
+
+    /// Tells a program as well, if it asked for lines.
+    pub(crate) fn with_events(self) -> Self {
+        let events = (self.output.format == Format::Ndjson).then(Meter::for_events);
+        Self { events: events.map(Mutex::new), ..self }
     }
 
     /// Takes the bar away before the result is printed.
@@ -46,33 +57,44 @@ impl Shown {
         }
     }
 
-    fn plain_phase(&self, phase: Phase, total: Option<u64>) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        *lines = Lines { phase: Some(phase), done: 0, last: Instant::now() };
-        self.output.note(&match total {
-            Some(total) => format!("{} {total} records", phase.label()),
-            None => phase.label().to_owned(),
-        });
+    /// A reader that has gone does not stop the run: what is copied is kept
+    /// with the target, and not by the reader.
+    fn event(&self, event: &Event<'_>) {
+        let _ = self.output.line(event);
     }
 
-    fn plain_advance(&self, records: u64) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.done += records;
-        if let Some(phase) = lines.phase
-            && lines.last.elapsed() >= LINE_INTERVAL
-        {
-            lines.last = Instant::now();
-            self.output.note(&format!("{}: {} records so far", phase.label(), lines.done));
+    fn line(&self, phase: Phase, meter: &Meter) {
+        let mut text = format!("{}: {} records, {}/s", phase.label(), meter.records, meter.rate());
+        if let Some(left) = meter.to_go() {
+            text.push_str(&format!(", about {} to go (estimated)", HumanDuration(left)));
         }
+        self.output.note(&text);
     }
+}
+
+fn lock(meter: &Mutex<Meter>) -> MutexGuard<'_, Meter> {
+    meter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Progress for Shown {
     fn phase(&self, phase: Phase, total: Option<u64>) {
-        let Some(bar) = &self.bar else { return self.plain_phase(phase, total) };
+        if let Some(events) = &self.events {
+            lock(events).begin(phase, total);
+            self.event(&Event::Phase { phase, estimated_records: total });
+        }
+        let Some(bar) = &self.bar else {
+            lock(&self.lines).begin(phase, total);
+            return self.output.note(&match total {
+                Some(total) => format!("{} about {total} records", phase.label()),
+                None => phase.label().to_owned(),
+            });
+        };
+        // How many there are, and so how long it takes, is an estimate.
         let template = match total {
-            Some(_) => "{msg:>20} [{bar:30}] {human_pos}/{human_len}, {eta} to go",
-            None => "{msg:>20} {spinner} {human_pos}",
+            Some(_) => {
+                "{msg:>20} [{bar:30}] {human_pos} of about {human_len}, {per_sec}, about {eta} to go"
+            }
+            None => "{msg:>20} {spinner} {human_pos}, {per_sec}",
         };
         bar.reset();
         bar.set_length(total.unwrap_or(0));
@@ -82,17 +104,40 @@ impl Progress for Shown {
         }
     }
 
-    fn advance(&self, _collection: &CollectionName, records: u64) {
-        match &self.bar {
-            Some(bar) => bar.inc(records),
-            None => self.plain_advance(records),
+    fn advance(&self, collection: &CollectionName, records: u64) {
+        if let Some(events) = &self.events {
+            let mut meter = lock(events);
+            if let Some(phase) = meter.advance(records) {
+                let (records, records_per_second) = (meter.records, meter.rate());
+                self.event(&Event::Progress { phase, collection, records, records_per_second });
+            }
         }
+        let Some(bar) = &self.bar else {
+            let mut meter = lock(&self.lines);
+            if let Some(phase) = meter.advance(records) {
+                self.line(phase, &meter);
+            }
+            return;
+        };
+        bar.inc(records);
     }
 
     fn warning(&self, text: &str) {
+        if self.events.is_some() {
+            self.event(&Event::Warning { text });
+        }
         match &self.bar {
             Some(bar) => bar.suspend(|| self.output.warning(text)),
             None => self.output.warning(text),
+        }
+    }
+
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        match &self.interruption {
+            Some(interruption) => Box::pin(async {
+                let _signal = interruption.wait().await;
+            }),
+            None => Box::pin(std::future::pending()),
         }
     }
 }

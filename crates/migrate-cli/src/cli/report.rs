@@ -1,9 +1,11 @@
 //! Reports of migrations and comparisons, for people.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use comfy_table::CellAlignment;
 
+use super::events::per_second;
 use super::output::{cell, draw, table};
 use crate::migration::{
     Counts, Difference, DifferenceKind, Listed, MigrationReport, Outcome, VerifyReport,
@@ -27,10 +29,22 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
     if let Some(folder) = &report.target_backup {
         line("target backup", &folder.display().to_string());
     }
+    if let Some(file) = &report.quarantine {
+        line("quarantine", &file.display().to_string());
+    }
+    if report.refusals > 0 {
+        line("refusals", &format!("{}, each batch tried again", report.refusals));
+    }
+    if let Some(resumed) = report.resumed {
+        let text = format!("after {} records, begun {}", resumed.records, resumed.begun_at);
+        line("went on", &text);
+    }
     line("time", &times(report));
     for collection in &report.collections {
         listed(&mut text, &collection.name, "differ and were left", &collection.left_differing);
         listed(&mut text, &collection.name, "are only in the target", &collection.only_in_target);
+        let (what, them) = ("cannot be held by the target", &collection.quarantined_entities);
+        listed(&mut text, &collection.name, what, them);
     }
     if let Some(found) = report.verification.as_ref().filter(|found| !found.equal) {
         differences(&mut text, found);
@@ -40,12 +54,19 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
 }
 
 fn counts_table(report: &MigrationReport) -> String {
-    let mut table = table(&["collection", "read", "applied", "equal", "older", "diverged"]);
+    let mut header = vec!["collection", "read", "applied", "equal", "older", "diverged"];
+    let quarantine = report.totals.quarantined > 0;
+    if quarantine {
+        header.push("quarantined");
+    }
+    let mut table = table(&header);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let row = |name: &str, counts: &Counts| -> Vec<String> {
-        let numbers = [counts.read, counts.applied, counts.equal, counts.older, counts.diverged];
+        let Counts { read, applied, equal, older, diverged, quarantined, .. } = *counts;
+        let last = quarantine.then_some(quarantined);
+        let numbers = [read, applied, equal, older, diverged].into_iter().chain(last);
         std::iter::once(name.to_owned()).chain(numbers.map(|n| n.to_string())).collect()
     };
     for collection in &report.collections {
@@ -60,10 +81,14 @@ fn times(report: &MigrationReport) -> String {
     let phases: Vec<String> = report
         .phases
         .iter()
-        .map(|phase| format!("{} {}", phase.phase.label(), milliseconds(phase.duration_ms)))
+        .map(|phase| {
+            let took = milliseconds(phase.duration_ms);
+            let rate = per_second(phase.records, Duration::from_millis(phase.duration_ms));
+            format!("{} {took}, {rate}/s", phase.phase.label())
+        })
         .collect();
     let total = milliseconds(u64::try_from(micros / 1_000).unwrap_or(0));
-    if phases.is_empty() { total } else { format!("{total} ({})", phases.join(", ")) }
+    if phases.is_empty() { total } else { format!("{total} ({})", phases.join("; ")) }
 }
 
 fn milliseconds(milliseconds: u64) -> String {
@@ -76,6 +101,7 @@ fn verdict(outcome: Outcome) -> &'static str {
         Outcome::DoneUnverified => "done, not verified, as asked\n",
         Outcome::DryRun => "dry run: nothing was written\n",
         Outcome::Partly => "partly done: what was left is listed above\n",
+        Outcome::Interrupted => "interrupted: what was copied stays\n",
         Outcome::Differs => "FAILED: the two sides differ\n",
     }
 }

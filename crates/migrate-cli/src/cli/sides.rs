@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use repo_core::config::Config;
-use repo_core::{ErrorKind, Result, Schemas, StorageStrategy};
+use repo_core::{Result, Schemas, StorageStrategy};
 
 use super::context::{Access, Chosen, Context};
 use super::failure::wrong_usage;
@@ -82,6 +82,34 @@ impl SideArgs {
             return Err(same_store(operation));
         }
         Ok(sides)
+    }
+
+    /// Flags that name a target alone.
+    pub(crate) fn target(
+        target_type: Option<String>,
+        target_config: Option<PathBuf>,
+        target: Option<String>,
+    ) -> Self {
+        Self { target_type, target_config, target, ..Self::default() }
+    }
+
+    /// Finds the target: the one that is named as such, else the one store
+    /// that the flags or the configuration name.
+    pub(crate) fn choose_target(
+        &self,
+        context: &Context,
+        operation: &'static str,
+    ) -> Result<(Side, Arc<Schemas>)> {
+        let [_, target] = self.named();
+        if target.kind.is_none() && target.file.is_none() && target.url.is_none() {
+            let (chosen, config) = context.choose()?;
+            let schemas = context.schemas(Some(&config))?;
+            return Ok((Side { chosen, config }, schemas));
+        }
+        let own = context.file();
+        let config = context.load(own.as_deref().or(target.file), None)?;
+        let schemas = context.schemas(Some(&config))?;
+        Ok((target.choose(context, own.as_deref(), operation)?, schemas))
     }
 
     fn named(&self) -> [Named<'_>; 2] {
@@ -166,18 +194,12 @@ impl Side {
         self.chosen.open(access, &self.config, schemas).await
     }
 
-    /// Opens it for reading; a store that is not there yet is opened as it
-    /// would be for writing, which makes nothing before `prepare`.
+    /// Opens it for reading, also where it is not there yet.
     pub(crate) async fn open_to_look(
         &self,
         schemas: &Arc<Schemas>,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        match self.open(Access::Read, schemas).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                self.open(Access::Write, schemas).await
-            }
-            opened => opened,
-        }
+        self.chosen.open_to_look(&self.config, schemas).await
     }
 }
 

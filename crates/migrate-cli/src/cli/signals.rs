@@ -35,8 +35,9 @@ impl Interruption {
     /// Waits for a signal.
     pub(crate) async fn wait(&self) -> Signal {
         let mut receiver = self.0.clone();
-        match receiver.wait_for(Option::is_some).await {
-            Ok(signal) => (*signal).unwrap_or(Signal::Interrupt),
+        let came = receiver.wait_for(Option::is_some).await.map(|signal| *signal);
+        match came {
+            Ok(signal) => signal.unwrap_or(Signal::Interrupt),
             // No listener any more: no signal will ever come.
             Err(_) => std::future::pending().await,
         }

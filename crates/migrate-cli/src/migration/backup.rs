@@ -1,32 +1,106 @@
-//! The archives that are made before the first write to the target.
+//! Archives of stores: those that are made before the first write to the
+//! target, and those that somebody asked for.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use repo_core::{CollectionSchema, EntityId, Error, ErrorKind, Result, Timestamp};
+use repo_core::{
+    Clock as _, CollectionName, CollectionSchema, EntityId, Error, ErrorKind, Result, Schemas,
+    StorageStrategy, SystemClock, Timestamp,
+};
 
 use super::archive::{Archive, ArchiveWriter, ArchivedCollection, CollectionWriter, Role};
 use super::batch::{Look, looked_at};
 use super::digest::Sums;
-use super::plan::{Plan, PlannedCollection};
-use super::progress::Progress;
+use super::options::CompressionLevel;
+use super::plan::{self, Plan, PlannedCollection};
+use super::progress::{Phase, Progress};
+use super::quarantine::Quarantine;
 use super::side::{Side, blocking};
+use super::space;
 use super::survey::{Pass, Survey, survey};
 
-/// Begins an archive.
-pub(super) async fn create(
-    folder: &Path,
-    role: Role,
-    side: &Side,
-    now: Timestamp,
-) -> Result<ArchiveWriter> {
-    let (folder, store) = (folder.to_owned(), side.location().to_owned());
-    blocking(move || ArchiveWriter::create(&folder, role, &store, now)).await
+/// Where and how an archive is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Making<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) now: Timestamp,
+    pub(super) compression: CompressionLevel,
+    pub(super) batch_size: NonZeroUsize,
+    /// Whether an entity that cannot be archived is left out: it is in
+    /// quarantine.
+    pub(super) leaves_out: bool,
+}
+
+impl Making<'_> {
+    /// Begins an archive.
+    async fn create(self, role: Role, side: &Side) -> Result<ArchiveWriter> {
+        let (folder, store) = (self.folder.to_owned(), side.location().to_owned());
+        let (now, compression) = (self.now, self.compression);
+        blocking(move || ArchiveWriter::create(&folder, role, &store, now, compression)).await
+    }
+}
+
+/// How a store is to be backed up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupOptions {
+    /// Which collections; `None` means every collection of the store.
+    pub collections: Option<Vec<CollectionName>>,
+    /// The folder in which the archive gets a folder of its own.
+    pub folder: PathBuf,
+    /// How hard it is compressed.
+    pub compression: CompressionLevel,
+    /// Records read at a time.
+    pub batch_size: NonZeroUsize,
+}
+
+/// Writes everything that a store holds into an archive and reads that back.
+/// The store is only read. `schemas` is what the archive keeps of the
+/// collections' declarations.
+///
+/// # Errors
+/// `ConfigInvalid` for an unknown collection; `LimitExceeded` when the disk has
+/// no room; `Invalid` when a document breaks a rule of its collection;
+/// `Corrupt` when the archive does not read back; what the store refuses.
+pub async fn back_up(
+    store: &Arc<dyn StorageStrategy>,
+    schemas: &Schemas,
+    options: &BackupOptions,
+    progress: &dyn Progress,
+) -> Result<Archive> {
+    let side = Side::only(store);
+    let held = side.collections().await?;
+    let names = plan::choose(&side, &held, options.collections.as_deref(), "back up")?;
+    let (mut total, mut needed) = (0, 0_u64);
+    for name in &names {
+        let live = side.count(name).await?;
+        total += live;
+        needed = needed.saturating_add(space::estimate(&side, &schemas.get(name), live).await?);
+    }
+    space::check(&options.folder, needed).await?;
+    progress.phase(Phase::Backup, Some(total));
+    let BackupOptions { folder, compression, batch_size, .. } = options;
+    let (now, compression, batch_size) = (SystemClock.now(), *compression, *batch_size);
+    let making = Making { folder, now, compression, batch_size, leaves_out: false };
+    let mut writer = making.create(Role::Store, &side).await?;
+    for name in &names {
+        let state = held.get(name).copied().unwrap_or_default();
+        let schema = CollectionSchema { schema_version: state.schema_version, ..schemas.get(name) };
+        let (open, file) = begin(writer, &schema, state.floor).await?;
+        writer = open;
+        let mut sums = Sums::for_records(0);
+        writer.add(archive(&side, &schema, making, &mut sums, file, progress).await?);
+    }
+    let archive = close(writer).await?;
+    progress.phase(Phase::BackupCheck, Some(archive.manifest().records()));
+    archive.verify(progress).await?;
+    Ok(archive)
 }
 
 /// Finishes an archive and opens it.
-pub(super) async fn close(writer: ArchiveWriter) -> Result<Archive> {
+async fn close(writer: ArchiveWriter) -> Result<Archive> {
     let path = blocking(move || writer.finish()).await?;
     Archive::open(&path).await
 }
@@ -50,43 +124,43 @@ async fn begin(
 pub(super) async fn survey_into_archive(
     plan: &Plan,
     pass: Pass,
-    folder: &Path,
-    now: Timestamp,
+    making: Making<'_>,
+    quarantine: &mut Option<Quarantine>,
     progress: &dyn Progress,
 ) -> Result<(Vec<Survey>, Option<Archive>)> {
-    let mut writer = create(folder, Role::Source, &plan.source, now).await?;
+    let mut writer = making.create(Role::Source, &plan.source).await?;
     let mut surveys = Vec::new();
     for planned in &plan.collections {
         let (open, file) = begin(writer, &planned.schema, planned.source.floor).await?;
         writer = open;
-        let (found, entry) = survey(plan, planned, pass, Some(file), progress).await?;
+        let (found, entry) = survey(plan, planned, pass, Some(file), quarantine, progress).await?;
         entry.into_iter().for_each(|entry| writer.add(entry));
         surveys.push(found);
     }
-    if surveys.iter().any(|survey| survey.offenders.count > 0) {
+    if !pass.quarantine && surveys.iter().any(|survey| survey.offenders.count > 0) {
         return Ok((surveys, None));
     }
     Ok((surveys, Some(close(writer).await?)))
 }
 
 /// Archives the source in a pass of its own; the surveys then say what was
-/// archived.
+/// archived, unless something was left out.
 pub(super) async fn archive_source(
     plan: &Plan,
     surveys: &mut [Survey],
-    batch_size: NonZeroUsize,
-    folder: &Path,
-    now: Timestamp,
+    making: Making<'_>,
     progress: &dyn Progress,
 ) -> Result<Archive> {
-    let mut writer = create(folder, Role::Source, &plan.source, now).await?;
+    let mut writer = making.create(Role::Source, &plan.source).await?;
     for (planned, survey) in plan.collections.iter().zip(surveys) {
         let (open, file) = begin(writer, &planned.schema, planned.source.floor).await?;
         writer = open;
         let mut sums = Sums::empty_like(&survey.sums);
         let entry =
-            archive(&plan.source, &planned.schema, batch_size, &mut sums, file, progress).await?;
-        survey.sums = sums;
+            archive(&plan.source, &planned.schema, making, &mut sums, file, progress).await?;
+        if !making.leaves_out {
+            survey.sums = sums;
+        }
         writer.add(entry);
     }
     close(writer).await
@@ -95,19 +169,17 @@ pub(super) async fn archive_source(
 /// Archives what the target holds of the chosen collections.
 pub(super) async fn archive_target(
     plan: &Plan,
-    batch_size: NonZeroUsize,
-    folder: &Path,
-    now: Timestamp,
+    making: Making<'_>,
     progress: &dyn Progress,
 ) -> Result<Archive> {
-    let mut writer = create(folder, Role::Target, &plan.target, now).await?;
+    let mut writer = making.create(Role::Target, &plan.target).await?;
     let held = |planned: &&PlannedCollection| planned.target_holds;
     for planned in plan.collections.iter().filter(held) {
         let (open, file) = begin(writer, &planned.schema, planned.target_floor()).await?;
         writer = open;
         let mut sums = Sums::for_records(0);
         let entry =
-            archive(&plan.target, &planned.schema, batch_size, &mut sums, file, progress).await?;
+            archive(&plan.target, &planned.schema, making, &mut sums, file, progress).await?;
         writer.add(entry);
     }
     close(writer).await
@@ -137,7 +209,7 @@ pub(super) async fn finish(writer: CollectionWriter, sums: &Sums) -> Result<Arch
 async fn archive(
     side: &Side,
     schema: &CollectionSchema,
-    batch_size: NonZeroUsize,
+    making: Making<'_>,
     sums: &mut Sums,
     mut writer: CollectionWriter,
     progress: &dyn Progress,
@@ -148,12 +220,16 @@ async fn archive(
         lines: true,
         references: false,
     };
-    let mut batches = looked_at(side, look, batch_size).await?;
+    let mut batches = looked_at(side, look, making.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
-        if let Some((id, rule)) = batch.offenders.first() {
-            return Err(cannot_be_archived(side, schema, id, rule));
+        for (at, (record, print)) in batch.records.iter().zip(&batch.prints).enumerate() {
+            let untellable = batch.offenders.iter().find(|one| one.at == at && !one.tellable);
+            match untellable {
+                None => sums.add(print),
+                Some(_) if making.leaves_out => {}
+                Some(one) => return Err(cannot_be_archived(side, schema, record.id(), &one.rule)),
+            }
         }
-        batch.prints.iter().for_each(|print| sums.add(print));
         progress.advance(&schema.collection, batch.records.len() as u64);
         writer = append(writer, batch.lines).await?;
     }
@@ -162,9 +238,9 @@ async fn archive(
 
 /// A document that does not carry its id cannot be told by its line.
 fn cannot_be_archived(side: &Side, schema: &CollectionSchema, id: &EntityId, rule: &str) -> Error {
-    Error::new(ErrorKind::Invalid, "back up", "a document breaks a rule of its collection")
-        .with("side", side.name())
-        .with("store", side.location())
-        .with("key", format!("{}/{id}", schema.collection))
-        .with("rule", rule)
+    let error =
+        Error::new(ErrorKind::Invalid, "back up", "a document breaks a rule of its collection")
+            .with("key", format!("{}/{id}", schema.collection))
+            .with("rule", rule);
+    side.err(error)
 }

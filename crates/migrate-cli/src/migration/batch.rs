@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::{CollectionSchema, EntityId, Error, Record, Result, Segment};
+use repo_core::{CollectionSchema, Entity, Error, Record, Result};
 
 use super::digest::Fingerprint;
 use super::lines;
@@ -26,17 +26,39 @@ pub(super) struct Batch {
     pub(super) prints: Vec<Fingerprint>,
     pub(super) lines: Vec<u8>,
     pub(super) references: Vec<Reference>,
-    pub(super) offenders: Vec<(EntityId, String)>,
+    pub(super) offenders: Vec<Offender>,
 }
 
-/// The records of a collection in batches, each looked at.
+impl Batch {
+    /// The records that the target cannot hold, with the rules that they break.
+    pub(super) fn offending(&self) -> Vec<(Record, String)> {
+        let entry = |offender: &Offender| {
+            let record = self.records.get(offender.at)?;
+            Some((record.clone(), offender.rule.clone()))
+        };
+        self.offenders.iter().filter_map(entry).collect()
+    }
+}
+
+/// A record that the target cannot hold.
+pub(super) struct Offender {
+    /// Its place in the batch.
+    pub(super) at: usize,
+    /// The rule that it breaks.
+    pub(super) rule: String,
+    /// Whether its line says all of it. A document that does not carry its id
+    /// cannot be told by its line: it is in no archive.
+    pub(super) tellable: bool,
+}
+
+/// The records of a collection in batches, each looked at, in no order.
 pub(super) async fn looked_at(
     side: &Side,
     look: Look,
     batch_size: NonZeroUsize,
 ) -> Result<impl futures::Stream<Item = Result<Batch>>> {
     let look = Arc::new(look);
-    let scan = side.scan(&look.schema.collection, Segment::ALL, batch_size).await?;
+    let scan = side.scan_all(&look.schema.collection, batch_size, lanes()).await?;
     Ok(scan
         .map_ok(move |records| {
             let look = Arc::clone(&look);
@@ -55,29 +77,47 @@ impl Look {
             references: Vec::new(),
             offenders: Vec::new(),
         };
-        for record in &records {
-            self.at_record(record, &mut batch);
+        for (at, record) in records.iter().enumerate() {
+            self.at_record(at, record, &mut batch);
         }
         batch.records = records;
         batch
     }
 
-    fn at_record(&self, record: &Record, batch: &mut Batch) {
+    fn at_record(&self, at: usize, record: &Record, batch: &mut Batch) {
+        let mut broken = None;
         if let Record::Live(entity) = record {
             let document = &entity.document;
-            match self.schema.check_document(&entity.id, document, self.max_entity_bytes) {
-                Ok(()) => {}
-                Err(error) => batch.offenders.push((entity.id.clone(), rule_of(&error))),
-            }
+            broken = breaks(&self.schema, entity, self.max_entity_bytes);
             if self.references {
                 let found = &mut batch.references;
                 references::of_document(&self.schema, &entity.id, document, found);
             }
         }
+        let mut tellable = true;
         if self.lines {
+            let before = batch.lines.len();
             lines::write(record, &self.schema, &mut batch.lines);
+            if broken.is_some() {
+                let line = batch.lines[before..].trim_ascii_end();
+                tellable = lines::parse(line, 1, &self.schema).is_ok();
+                if !tellable {
+                    batch.lines.truncate(before);
+                }
+            }
         }
+        batch.offenders.extend(broken.map(|rule| Offender { at, rule, tellable }));
     }
+}
+
+/// The rule of a store with this limit that an entity breaks.
+pub(super) fn breaks(
+    schema: &CollectionSchema,
+    entity: &Entity,
+    max_entity_bytes: usize,
+) -> Option<String> {
+    let checked = schema.check_document(&entity.id, &entity.document, max_entity_bytes);
+    checked.err().map(|error| rule_of(&error))
 }
 
 /// The rule that a document breaks, its place and, where it is a limit, by how

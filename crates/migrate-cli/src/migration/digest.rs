@@ -178,6 +178,28 @@ impl Sums {
     }
 }
 
+/// How many ids there are in each bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct IdCounts(Vec<u32>);
+
+impl IdCounts {
+    /// None, in the buckets of `sums`.
+    pub(super) fn like(sums: &Sums) -> Self {
+        Self(vec![0; sums.bucket_count()])
+    }
+
+    pub(super) fn add(&mut self, bucket: usize) {
+        if let Some(count) = self.0.get_mut(bucket) {
+            *count = count.wrapping_add(1);
+        }
+    }
+
+    /// Whether the counts of a bucket differ.
+    pub(super) fn differs_at(&self, other: &Self, bucket: usize) -> bool {
+        self.0.get(bucket) != other.0.get(bucket)
+    }
+}
+
 /// By how much the target is meant to differ from the source, by bucket.
 /// Empty unless something is left differing on purpose.
 #[derive(Debug, Clone, Default)]
@@ -189,11 +211,11 @@ impl Deltas {
         &mut self,
         bucket: usize,
         source: Option<&Fingerprint>,
-        target: &Fingerprint,
+        target: Option<&Fingerprint>,
     ) {
-        let without = source.map(|print| print.content).unwrap_or_default();
+        let content = |print: Option<&Fingerprint>| print.map(|it| it.content).unwrap_or_default();
         let delta = self.0.entry(bucket).or_default();
-        *delta = delta.plus(target.content).minus(without);
+        *delta = delta.plus(content(target)).minus(content(source));
     }
 
     /// What the target's bucket is meant to add up to.

@@ -3,42 +3,59 @@
 //!
 //! `migrate(source, target, schemas, options, progress) -> Result<MigrationReport>`
 //! and `verify(source, target, collections, progress) -> Result<VerifyReport>`
-//! are all that a caller needs. [`lines`] is the text form of a record that
+//! are the main job; [`back_up`], [`restore`] and [`Shelf`] are for archives
+//! by themselves. [`lines`] is the text form of a record that
 //! archives, `export` and `import` share.
 
+mod accounts;
 mod archive;
 mod backup;
 mod batch;
+mod checkpoint;
+mod claim;
 mod copy;
+mod counted;
 mod decide;
 mod difference;
 mod digest;
 pub mod lines;
 mod options;
+mod owner;
+mod pace;
 mod pair;
 mod plan;
 mod progress;
+mod quarantine;
 mod references;
 mod refuse;
 mod report;
+mod restore;
 mod run;
 mod schema;
 mod side;
 mod space;
+mod status;
 mod survey;
 mod unfinished;
 mod verify;
 mod verify_report;
+mod writing;
 
-pub use archive::{Archive, ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};
-pub use options::{MigrationOptions, OnConflict};
+pub use archive::{
+    Archive, ArchivedCollection, Damaged, FORMAT_VERSION, Leftover, MANIFEST_FILE, Manifest,
+    Pruned, Role, Shelf,
+};
+pub use backup::{BackupOptions, back_up};
+pub use options::{CompressionLevel, MigrationOptions, OnConflict};
 pub use progress::{Phase, Progress, Silent};
 pub use report::{
     CollectionReport, Counts, DanglingReference, DanglingReferences, Floors, Listed, MAX_NAMED,
-    MigrationReport, Outcome, PhaseTime,
+    MigrationReport, Outcome, PhaseTime, Resumed,
 };
+pub use restore::{RestoreOptions, archived_schemas, restore};
 pub use run::migrate;
 pub use schema::{manifest_schema, report_schema};
+pub use status::{CollectionStatus, OwnerStatus, Unfinished, status};
 pub use verify::verify;
 pub use verify_report::{
     Aspect, CollectionVerification, Difference, DifferenceKind, SideSummary, VerifyReport,

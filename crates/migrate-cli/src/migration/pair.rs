@@ -4,9 +4,7 @@ use std::num::NonZeroUsize;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::{
-    CollectionName, CollectionState, EntityId, Error, ErrorKind, Record, Result, Segment,
-};
+use repo_core::{CollectionName, CollectionState, EntityId, Error, ErrorKind, Record, Result};
 
 use super::difference::difference;
 use super::digest::{Deltas, Fingerprint, Sums};
@@ -65,7 +63,7 @@ impl Half {
             return Ok(futures::stream::empty().boxed());
         }
         let batch_size = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
-        self.side.scan(&self.name, Segment::ALL, batch_size).await
+        self.side.scan_all(&self.name, batch_size, lanes()).await
     }
 
     async fn get_many(&self, ids: &[EntityId]) -> Result<Vec<Option<Record>>> {

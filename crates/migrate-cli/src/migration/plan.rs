@@ -1,7 +1,7 @@
 //! What is to be moved, and everything that can be known without reading the
 //! records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use repo_core::config::nearest;
@@ -12,19 +12,45 @@ use repo_core::{
 use super::MigrationOptions;
 use super::side::Side;
 use super::space;
-use super::unfinished::Mark;
+use super::unfinished::{self, Found};
+
+/// What a run is for. Both do the same; they differ in words, and an archive
+/// is not asked for what it cannot find quickly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// From a store into another.
+    Migrate,
+    /// From an archive into a store.
+    Restore,
+}
+
+impl Purpose {
+    /// The operation, in errors.
+    pub(super) fn operation(self) -> &'static str {
+        match self {
+            Self::Migrate => "migrate",
+            Self::Restore => "restore",
+        }
+    }
+}
 
 /// A migration that may begin.
 #[derive(Debug)]
 pub(super) struct Plan {
+    pub(super) purpose: Purpose,
     pub(super) source: Side,
     pub(super) target: Side,
     /// By name.
     pub(super) collections: Vec<PlannedCollection>,
     /// Everything that is prepared in the source, chosen or not.
     pub(super) source_collections: BTreeMap<CollectionName, CollectionState>,
-    pub(super) mark: Mark,
-    /// Whether the target carries the mark: a run of this plan was killed.
+    /// Tells this plan from others.
+    pub(super) fingerprint: String,
+    /// The collections that were named; none when all were meant.
+    pub(super) named: Option<BTreeSet<CollectionName>>,
+    /// An unfinished migration on the target that this run may take.
+    pub(super) found: Option<Found>,
+    /// Whether that is a run of this plan: the target may hold parts of it.
     pub(super) unfinished: bool,
     pub(super) warnings: Vec<String>,
 }
@@ -55,28 +81,35 @@ impl PlannedCollection {
 impl Plan {
     /// Looks at both sides, and refuses what cannot end well.
     pub(super) async fn make(
-        source: Side,
-        target: Side,
+        purpose: Purpose,
+        (source, target): (Side, Side),
         schemas: &Schemas,
         options: &MigrationOptions,
         now: Timestamp,
     ) -> Result<Self> {
-        check_stores(&source, &target, options.dry_run)?;
-        let mark = Mark::new(&source, &target, options.collections.as_deref(), now)?;
-        let unfinished = mark.check(target.record().await?.migration.as_ref())?;
+        check_stores(&source, &target, options.dry_run, purpose.operation())?;
+        let named: Option<BTreeSet<_>> =
+            options.collections.as_ref().map(|names| names.iter().cloned().collect());
+        let fingerprint = unfinished::plan_of(&source, &target, named.as_ref())?;
+        let stored = target.record().await?.migration;
+        let found = unfinished::find(&fingerprint, stored, options.restart, &target, now)?;
         let source_collections = source.collections().await?;
         let target_collections = target.collections().await?;
         let mut plan = Self {
-            warnings: warnings(&source, unfinished).await?,
+            purpose,
+            warnings: warnings(&source, found.as_ref()).await?,
             source,
             target,
             collections: Vec::new(),
             source_collections,
-            mark,
-            unfinished,
+            fingerprint,
+            named,
+            unfinished: found.as_ref().is_some_and(|found| found.same_plan),
+            found,
         };
-        let chosen =
-            choose(&plan.source, &plan.source_collections, options.collections.as_deref())?;
+        let asked = options.collections.as_deref();
+        let operation = purpose.operation();
+        let chosen = choose(&plan.source, &plan.source_collections, asked, operation)?;
         for name in chosen {
             let schema = schemas.get(&name);
             let state = target_collections.get(&name).copied();
@@ -135,11 +168,16 @@ impl Plan {
     }
 }
 
-fn check_stores(source: &Side, target: &Side, dry_run: bool) -> Result<()> {
+fn check_stores(
+    source: &Side,
+    target: &Side,
+    dry_run: bool,
+    operation: &'static str,
+) -> Result<()> {
     if source.location() == target.location() {
         return Err(Error::new(
             ErrorKind::ConfigInvalid,
-            "migrate",
+            operation,
             "source and target are the same store",
         )
         .with("store", source.location())
@@ -148,7 +186,7 @@ fn check_stores(source: &Side, target: &Side, dry_run: bool) -> Result<()> {
     if target.capabilities().read_only && !dry_run {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            "migrate",
+            operation,
             "the target is open for reading only",
         )
         .with("side", "target")
@@ -157,14 +195,8 @@ fn check_stores(source: &Side, target: &Side, dry_run: bool) -> Result<()> {
     Ok(())
 }
 
-async fn warnings(source: &Side, unfinished: bool) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
-    if unfinished {
-        warnings.push(
-            "an unfinished run of the same migration was found on the target; going on with it"
-                .to_owned(),
-        );
-    }
+async fn warnings(source: &Side, found: Option<&Found>) -> Result<Vec<String>> {
+    let mut warnings: Vec<String> = found.map(|found| found.warning.clone()).into_iter().collect();
     if source.record().await?.migration.is_some() {
         warnings.push(
             "the source is itself the target of an unfinished migration: it may lack records"
@@ -175,14 +207,13 @@ async fn warnings(source: &Side, unfinished: bool) -> Result<Vec<String>> {
 }
 
 /// The names that were asked for, or all; each once, in order.
-fn choose(
+pub(super) fn choose(
     source: &Side,
     held: &BTreeMap<CollectionName, CollectionState>,
     asked: Option<&[CollectionName]>,
+    operation: &'static str,
 ) -> Result<Vec<CollectionName>> {
-    let refuse = |kind, why: &str| {
-        Error::new(kind, "migrate", why).with("side", "source").with("store", source.location())
-    };
+    let refuse = |kind, why: &str| source.err(Error::new(kind, operation, why));
     let Some(asked) = asked else {
         if held.is_empty() {
             return Err(refuse(ErrorKind::NotFound, "the store holds no collection"));

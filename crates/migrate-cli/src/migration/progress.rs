@@ -1,5 +1,6 @@
 //! Telling whoever watches how far a run is.
 
+use futures::future::BoxFuture;
 use repo_core::CollectionName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,7 @@ impl Phase {
     }
 }
 
-/// Watches a run. Called from the task that runs it; must return quickly.
+/// Watches a run, and can end it. Called from the task that runs it; must return quickly.
 pub trait Progress: Send + Sync {
     /// A phase begins. `total` is how many records it will go over, an
     /// estimate from the live entities that the stores count (tombstones come
@@ -51,6 +52,13 @@ pub trait Progress: Send + Sync {
 
     /// Something the operator should know; it is in the report as well.
     fn warning(&self, _text: &str) {}
+
+    /// Is ready when the run is to end before it is done: batches that are
+    /// being written are then finished and counted, and nothing more is begun.
+    /// Once ready, it is ready whenever it is asked again.
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Watches nothing.

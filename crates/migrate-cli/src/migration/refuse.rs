@@ -2,7 +2,7 @@
 
 use repo_core::{Error, ErrorKind, Result};
 
-use super::plan::{Plan, PlannedCollection};
+use super::plan::{Plan, PlannedCollection, Purpose};
 use super::report::Listed;
 use super::survey::Survey;
 
@@ -16,7 +16,7 @@ pub(super) fn offenders(plan: &Plan, surveys: &[Survey]) -> Result<()> {
     };
     Err(Error::new(
         ErrorKind::Invalid,
-        "migrate",
+        plan.purpose.operation(),
         format!("the target cannot hold {count} of the source's entities; nothing was written"),
     )
     .with("side", "source")
@@ -29,18 +29,26 @@ pub(super) fn conflicts(plan: &Plan, surveys: &[Survey]) -> Result<()> {
     let Some((count, names)) = list(plan, surveys, |survey| &survey.conflicts) else {
         return Ok(());
     };
+    let least = if surveys.iter().any(|survey| survey.cut_short) { "at least " } else { "" };
+    let why = format!("the target already holds other records: {least}{count} differ");
     Err(Error::new(
         ErrorKind::Conflict,
-        "migrate",
-        format!("the target already holds other records: {count} differ; nothing was written"),
+        plan.purpose.operation(),
+        format!("{why}; nothing was written"),
     )
     .with("side", "target")
     .with("store", plan.target.location())
     .with("records", names)
-    .hint(
-        "choose an empty target, --on-conflict newer (the higher version stays) or \
-         --on-conflict overwrite (the source's documents win)",
-    ))
+    .hint(match plan.purpose {
+        Purpose::Migrate => {
+            "choose an empty target, --on-conflict newer (the higher version stays) or \
+             --on-conflict overwrite (the source's documents win)"
+        }
+        Purpose::Restore => {
+            "live records are never replaced: restore into an empty store beside it (another \
+             folder, file or database), compare, and then name that one in the configuration"
+        }
+    }))
 }
 
 /// How many records a list holds over all collections, and the first of them.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use repo_core::{CollectionName, PrepareChange, Timestamp};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::progress::Phase;
 use super::{OnConflict, VerifyReport};
@@ -43,8 +43,26 @@ pub struct MigrationReport {
     pub target_backup: Option<PathBuf>,
     /// What comparing both sides after the last write found.
     pub verification: Option<VerifyReport>,
+    /// The file with the entities that the target cannot hold, if there are
+    /// any.
+    pub quarantine: Option<PathBuf>,
+    /// How often the target refused a batch that was then tried again.
+    pub refusals: u64,
+    /// For a run that went on with an unfinished one: what that had done. The
+    /// counts are of all runs together.
+    pub resumed: Option<Resumed>,
     /// What the operator should know.
     pub warnings: Vec<String>,
+}
+
+/// An unfinished run that was gone on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Resumed {
+    /// When the migration was begun, RFC 3339.
+    #[schemars(with = "String")]
+    pub begun_at: Timestamp,
+    /// Records that were not copied again.
+    pub records: u64,
 }
 
 /// How a migration ended.
@@ -63,6 +81,9 @@ pub enum Outcome {
     Partly,
     /// Both sides differ where they should not. The run failed.
     Differs,
+    /// It was asked to end before it was done. What was copied stays, and the
+    /// same run goes on from there.
+    Interrupted,
 }
 
 /// How long a phase took.
@@ -72,10 +93,13 @@ pub struct PhaseTime {
     pub phase: Phase,
     /// Its duration in milliseconds.
     pub duration_ms: u64,
+    /// Records that it went over; a comparison counts those of both sides.
+    pub records: u64,
 }
 
-/// What became of the records: `read = applied + equal + older + diverged`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+/// What became of the records: `read = applied + equal + older + diverged +
+/// quarantined`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// Records of the source, tombstones too.
     pub read: u64,
@@ -89,13 +113,15 @@ pub struct Counts {
     pub older: u64,
     /// Left, because the target holds the same version with other content.
     pub diverged: u64,
+    /// Left, because the target cannot hold it; it is in the quarantine file.
+    pub quarantined: u64,
 }
 
 impl Counts {
     /// Whether every record read is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
-        self.read == self.applied + self.equal + self.older + self.diverged
+        self.read == self.applied + self.equal + self.older + self.diverged + self.quarantined
     }
 
     /// Adds the counts of another collection.
@@ -106,6 +132,7 @@ impl Counts {
         self.equal += other.equal;
         self.older += other.older;
         self.diverged += other.diverged;
+        self.quarantined += other.quarantined;
     }
 }
 
@@ -133,6 +160,8 @@ pub struct CollectionReport {
     /// Records that differ from the source's and were left, or raised above
     /// the source's version, on purpose.
     pub left_differing: Listed,
+    /// Entities that the target cannot hold, with the rule that they break.
+    pub quarantined_entities: Listed,
     /// References to entities that the source does not hold.
     pub dangling: Vec<DanglingReferences>,
 }
@@ -147,6 +176,11 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// Records come in no order; people look for a name.
+    pub(super) fn sort(&mut self) {
+        self.first.sort();
+    }
+
     /// Counts one, and names it while there is room.
     pub(super) fn push(&mut self, id: &str) {
         self.count += 1;

@@ -1,24 +1,29 @@
 //! A whole migration, phase by phase.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use repo_core::{
-    Clock as _, Error, Prepared, Result, Schemas, StorageStrategy, SystemClock, Timestamp,
+    Clock as _, CollectionName, Result, Schemas, StorageStrategy, SystemClock, Timestamp,
 };
 
+use super::accounts::Done;
 use super::archive::Archive;
-use super::backup;
-use super::copy::{self, Origin};
+use super::backup::{self, Making};
+use super::claim::Claim;
+use super::counted::Counted;
+use super::digest::Sums;
 use super::pair::Expected;
-use super::plan::Plan;
+use super::plan::{Plan, Purpose};
 use super::progress::{Phase, Progress};
+use super::quarantine::Quarantine;
 use super::refuse;
-use super::report::{CollectionReport, Counts, Floors, MigrationReport, Outcome, PhaseTime};
+use super::report::{MigrationReport, PhaseTime, Resumed};
 use super::side::Side;
 use super::survey::{Pass, Survey, survey};
 use super::verify::compare;
-use super::verify_report::VerifyReport;
 use super::{MigrationOptions, OnConflict};
 
 /// Moves collections from `source` to `target`: every check, the archives, the
@@ -26,17 +31,17 @@ use super::{MigrationOptions, OnConflict};
 ///
 /// Open the source read-only. For a dry run open the target read-only as well,
 /// or, where it does not exist yet, for writing: nothing is made before
-/// `prepare`, which a dry run does not call. A run that was killed is repeated
-/// by the same call.
+/// `prepare`, which a dry run does not call. A run that was killed, that
+/// failed, or that `progress` ended, is gone on with by the same call.
 ///
 /// # Errors
 /// Before anything is written to the target: `ConfigInvalid` for one store as
 /// both sides or an unknown collection; `Locked` while another migration into
-/// the target is unfinished; `Invalid` when the target cannot hold an entity;
-/// `Conflict` when it holds other records and `on_conflict` is `Fail`;
-/// `LimitExceeded` when the disk has no room for the archives; `Corrupt` when
-/// an archive does not read back. Afterwards: what either side refuses, with
-/// `side` in the context.
+/// the target is unfinished, or another run is at work on this one; `Invalid`
+/// when the target cannot hold an entity; `Conflict` when it holds other
+/// records and `on_conflict` is `Fail`; `LimitExceeded` when the disk has no
+/// room for the archives; `Corrupt` when an archive does not read back.
+/// Afterwards: what either side refuses, with `side` in the context.
 pub async fn migrate(
     source: &Arc<dyn StorageStrategy>,
     target: &Arc<dyn StorageStrategy>,
@@ -44,88 +49,189 @@ pub async fn migrate(
     options: &MigrationOptions,
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
+    let sides = (Side::source(source), Side::target(target));
+    run(Purpose::Migrate, sides, None, (schemas, options), progress).await
+}
+
+/// Plans a run and does it. A restore copies from `archive`.
+pub(super) async fn run(
+    purpose: Purpose,
+    (source, target): (Side, Side),
+    archive: Option<Archive>,
+    (schemas, options): (&Schemas, &MigrationOptions),
+    progress: &dyn Progress,
+) -> Result<MigrationReport> {
     let started_at = SystemClock.now();
-    let (source, target) = (Side::source(source), Side::target(target));
-    let plan = Plan::make(source, target, schemas, options, started_at).await?;
-    let mut run = Run { plan: &plan, options, progress, started_at, phases: Vec::new() };
-    run.begin().await
+    let plan = Plan::make(purpose, (source, target), schemas, options, started_at).await?;
+    let counted = Counted::new(progress);
+    let mut run = Run {
+        plan: &plan,
+        options,
+        progress: &counted,
+        counted: &counted,
+        started_at,
+        phases: Vec::new(),
+        warnings: Vec::new(),
+        claim: None,
+        resumed: None,
+        from_empty: false,
+    };
+    let mut done = Done { origin: archive, ..Done::default() };
+    let ended = match run.phases(&mut done).await {
+        Ok(surveys) => Ok(run.report(surveys, done)),
+        Err(error) => Err(done.explain(error, run.claim.is_some())),
+    };
+    if let Some(claim) = run.claim.take()
+        && let Err(error) = claim.give_back().await
+    {
+        // The run's own end is what counts; the lease will run out.
+        tracing::warn!(%error, "the lock of the migration could not be given back");
+    }
+    ended
 }
 
 /// A run, and how long its phases took.
-struct Run<'a> {
-    plan: &'a Plan,
-    options: &'a MigrationOptions,
-    progress: &'a dyn Progress,
-    started_at: Timestamp,
-    phases: Vec<PhaseTime>,
-}
-
-/// What a run did to the target.
-#[derive(Default)]
-struct Done {
-    prepared: Option<Vec<Prepared>>,
-    /// The target's answers, by collection; none when nothing was written.
-    counts: Option<Vec<Counts>>,
-    backup: Option<Archive>,
-    target_backup: Option<Archive>,
-    verification: Option<VerifyReport>,
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) options: &'a MigrationOptions,
+    pub(super) progress: &'a dyn Progress,
+    /// The same, asked for what it counted.
+    counted: &'a Counted<'a>,
+    pub(super) started_at: Timestamp,
+    pub(super) phases: Vec<PhaseTime>,
+    pub(super) warnings: Vec<String>,
+    /// Held from the first write on, or from the start when a run is gone on
+    /// with.
+    pub(super) claim: Option<Claim>,
+    pub(super) resumed: Option<Resumed>,
+    /// Whether the run that is gone on with began with an empty target: all
+    /// was checked then.
+    pub(super) from_empty: bool,
 }
 
 impl Run<'_> {
-    async fn begin(&mut self) -> Result<MigrationReport> {
+    /// Does everything, or stops when asked to.
+    async fn phases(&mut self, done: &mut Done) -> Result<Vec<Survey>> {
         for warning in &self.plan.warnings {
-            self.progress.warning(warning);
+            self.warn(warning.clone());
         }
-        let (mut surveys, backup) = self.check().await?;
-        refuse::offenders(self.plan, &surveys)?;
+        self.take_up(done).await?;
+        let progress = self.progress;
+        let Some(mut surveys) = or_stop(progress, self.look(done)).await? else {
+            done.stopped = true;
+            return Ok(Vec::new());
+        };
+        if self.options.quarantine.is_none() {
+            refuse::offenders(self.plan, &surveys)?;
+        }
         if self.options.on_conflict == OnConflict::Fail {
             refuse::conflicts(self.plan, &surveys)?;
         }
-        let mut done = Done { backup, ..Done::default() };
         let must_write = self.must_write(&surveys);
-        if let Some(folder) = &self.options.backup
-            && must_write
-            && done.backup.is_none()
+        if must_write && let Some(folder) = &self.options.backup {
+            self.check_space(folder, &surveys, done).await?;
+        }
+        if self.options.dry_run {
+            return Ok(surveys);
+        }
+        if must_write {
+            if or_stop(progress, self.back_up(&mut surveys, done)).await?.is_none() {
+                done.stopped = true;
+                return Ok(surveys);
+            }
+            self.copy(&surveys, done).await?;
+        } else if self.plan.found.is_some() {
+            self.hold().await?;
+        }
+        if !done.stopped {
+            done.stopped = or_stop(progress, self.verify(&surveys, done)).await?.is_none();
+        }
+        if !done.stopped
+            && let Some(claim) = self.claim.take()
         {
-            self.plan.check_space(folder, replaces(&surveys)).await?;
+            claim.finish().await?;
         }
-        if !self.options.dry_run {
-            if must_write {
-                self.back_up(&mut surveys, &mut done).await?;
-                self.copy(&mut done).await.map_err(|error| name_backup(error, &done))?;
-            }
-            self.verify(&surveys, &mut done).await.map_err(|error| name_backup(error, &done))?;
-            if done.counts.is_some() || self.plan.unfinished {
-                self.plan.mark.clear(&self.plan.target).await?;
-            }
-        }
-        Ok(self.report(surveys, done))
+        Ok(surveys)
     }
 
-    fn phase(&mut self, phase: Phase, total: Option<u64>) -> Instant {
+    /// Tells the operator something, at once and in the report.
+    pub(super) fn warn(&mut self, text: String) {
+        self.progress.warning(&text);
+        self.warnings.push(text);
+    }
+
+    pub(super) fn phase(&mut self, phase: Phase, total: Option<u64>) -> Instant {
         self.progress.phase(phase, total);
         Instant::now()
     }
 
-    fn took(&mut self, phase: Phase, since: Instant) {
+    pub(super) fn took(&mut self, phase: Phase, since: Instant) {
         let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.phases.push(PhaseTime { phase, duration_ms });
+        let records = self.counted.take();
+        self.phases.push(PhaseTime { phase, duration_ms, records });
     }
 
     fn pass(&self) -> Pass {
         Pass {
             batch_size: self.options.batch_size,
             on_conflict: self.options.on_conflict,
-            references: true,
+            references: self.plan.purpose == Purpose::Migrate,
+            quarantine: self.options.quarantine.is_some(),
         }
     }
 
+    fn making<'b>(&self, folder: &'b Path) -> Making<'b> {
+        Making {
+            folder,
+            now: self.started_at,
+            compression: self.options.compression,
+            batch_size: self.options.batch_size,
+            leaves_out: self.options.quarantine.is_some(),
+        }
+    }
+
+    /// Reads what is to be copied. An archive that is there already is read
+    /// back first; where the run that is gone on with began with it and with
+    /// an empty target, that is all.
+    async fn look(&mut self, done: &mut Done) -> Result<Vec<Survey>> {
+        if let Some(archive) = &done.origin {
+            let mut sums = self.read_back(&[archive]).await?;
+            if self.from_empty {
+                let names = self.plan.collections.iter().map(|planned| planned.name());
+                return Ok(names
+                    .map(|name| {
+                        Survey::of_archive(sums.remove(name).unwrap_or(Sums::for_records(0)))
+                    })
+                    .collect());
+            }
+        }
+        let mut quarantine = match &self.options.quarantine {
+            Some(place) if !self.options.dry_run => Some(Quarantine::at(place).await?),
+            _ => None,
+        };
+        let (surveys, archive) = self.check(done.origin.is_none(), &mut quarantine).await?;
+        if let Some(quarantine) = quarantine {
+            done.quarantine = quarantine.finish().await?;
+        }
+        if let Some(archive) = archive {
+            self.read_back(&[&archive]).await?;
+            done.origin = Some(archive);
+        }
+        Ok(surveys)
+    }
+
     /// Reads the source. Into an empty target everything that is read will be
-    /// written, so the same pass makes the archive.
-    async fn check(&mut self) -> Result<(Vec<Survey>, Option<Archive>)> {
+    /// written, so the same pass makes the archive, if one is `wanted`.
+    async fn check(
+        &mut self,
+        wanted: bool,
+        quarantine: &mut Option<Quarantine>,
+    ) -> Result<(Vec<Survey>, Option<Archive>)> {
         let plan = self.plan;
         let archive = match &self.options.backup {
-            Some(folder) if !self.options.dry_run && plan.target_is_empty() => Some(folder),
+            Some(folder) if wanted && !self.options.dry_run && plan.target_is_empty() => {
+                Some(folder)
+            }
             _ => None,
         };
         let phase = if archive.is_some() { Phase::Backup } else { Phase::Check };
@@ -133,14 +239,16 @@ impl Run<'_> {
         let result = match archive {
             Some(folder) => {
                 plan.check_space(folder, false).await?;
-                let (pass, now) = (self.pass(), self.started_at);
-                backup::survey_into_archive(plan, pass, folder, now, self.progress).await?
+                let making = self.making(folder);
+                let (pass, progress) = (self.pass(), self.progress);
+                backup::survey_into_archive(plan, pass, making, quarantine, progress).await?
             }
             None => {
                 let mut surveys = Vec::new();
                 for planned in &plan.collections {
+                    let (pass, progress) = (self.pass(), self.progress);
                     let (found, _) =
-                        survey(plan, planned, self.pass(), None, self.progress).await?;
+                        survey(plan, planned, pass, None, quarantine, progress).await?;
                     surveys.push(found);
                 }
                 (surveys, None)
@@ -162,55 +270,52 @@ impl Run<'_> {
         })
     }
 
+    async fn check_space(&self, folder: &Path, surveys: &[Survey], done: &Done) -> Result<()> {
+        if done.origin.is_some() && !self.needs_target_archive(surveys, done) {
+            return Ok(());
+        }
+        self.plan.check_space(folder, replaces(surveys)).await
+    }
+
+    fn needs_target_archive(&self, surveys: &[Survey], done: &Done) -> bool {
+        replaces(surveys) && done.target_backup.is_none()
+    }
+
+    /// Makes the archives that are not there yet, and reads them back.
     async fn back_up(&mut self, surveys: &mut [Survey], done: &mut Done) -> Result<()> {
         let Some(folder) = &self.options.backup else { return Ok(()) };
-        let (plan, batch_size, now) = (self.plan, self.options.batch_size, self.started_at);
-        let replaces = replaces(surveys);
-        if done.backup.is_none() || replaces {
-            let since = self.phase(Phase::Backup, Some(plan.live_total()));
-            if done.backup.is_none() {
-                let archive =
-                    backup::archive_source(plan, surveys, batch_size, folder, now, self.progress);
-                done.backup = Some(archive.await?);
-            }
-            if replaces {
-                let archive = backup::archive_target(plan, batch_size, folder, now, self.progress);
-                done.target_backup = Some(archive.await?);
-            }
-            self.took(Phase::Backup, since);
+        let (plan, making) = (self.plan, self.making(folder));
+        let of_target = self.needs_target_archive(surveys, done);
+        if done.origin.is_some() && !of_target {
+            return Ok(());
         }
-        let archives = [&done.backup, &done.target_backup];
-        let total = archives
-            .iter()
-            .filter_map(|archive| archive.as_ref())
-            .flat_map(|archive| &archive.manifest().collections)
-            .map(|entry| entry.records)
-            .sum();
-        let since = self.phase(Phase::BackupCheck, Some(total));
-        for archive in archives.into_iter().flatten() {
-            archive.verify(self.progress).await?;
+        let since = self.phase(Phase::Backup, Some(plan.live_total()));
+        let mut made = Vec::new();
+        if done.origin.is_none() {
+            let archive = backup::archive_source(plan, surveys, making, self.progress).await?;
+            made.push(archive.clone());
+            done.origin = Some(archive);
         }
-        self.took(Phase::BackupCheck, since);
+        if of_target {
+            let archive = backup::archive_target(plan, making, self.progress).await?;
+            made.push(archive.clone());
+            done.target_backup = Some(archive);
+        }
+        self.took(Phase::Backup, since);
+        self.read_back(&made.iter().collect::<Vec<_>>()).await?;
         Ok(())
     }
 
-    async fn copy(&mut self, done: &mut Done) -> Result<()> {
-        let plan = self.plan;
-        let since = self.phase(Phase::Copy, Some(plan.live_total()));
-        done.prepared = Some(copy::prepare(plan).await?);
-        let origin = match &done.backup {
-            Some(archive) => Origin::Archive(archive),
-            None => Origin::Source,
-        };
-        let (on_conflict, batch_size) = (self.options.on_conflict, self.options.batch_size);
-        let mut counts = Vec::new();
-        for planned in &plan.collections {
-            let copied = copy::copy(plan, planned, origin, on_conflict, batch_size, self.progress);
-            counts.push(copied.await?);
+    /// Reads archives in full; the sums are those of the last one.
+    async fn read_back(&mut self, archives: &[&Archive]) -> Result<BTreeMap<CollectionName, Sums>> {
+        let total = archives.iter().map(|archive| archive.manifest().records()).sum();
+        let since = self.phase(Phase::BackupCheck, Some(total));
+        let mut sums = BTreeMap::new();
+        for archive in archives {
+            sums = archive.read_back(self.progress).await?;
         }
-        done.counts = Some(counts);
-        self.took(Phase::Copy, since);
-        Ok(())
+        self.took(Phase::BackupCheck, since);
+        Ok(sums)
     }
 
     async fn verify(&mut self, surveys: &[Survey], done: &mut Done) -> Result<()> {
@@ -233,106 +338,21 @@ impl Run<'_> {
         self.took(Phase::Verify, since);
         Ok(())
     }
+}
 
-    fn report(&mut self, surveys: Vec<Survey>, done: Done) -> MigrationReport {
-        let outcome = self.outcome(&surveys, &done);
-        let mut totals = Counts::default();
-        let mut collections = Vec::new();
-        for (at, survey) in surveys.into_iter().enumerate() {
-            let Some(report) = self.collection_report(at, survey, &done) else { continue };
-            totals.add(&report.counts);
-            collections.push(report);
-        }
-        let mut warnings = self.plan.warnings.clone();
-        for collection in &collections {
-            for dangling in &collection.dangling {
-                let warning = format!(
-                    "{} of {} refer with {} to {} that are not in the source",
-                    dangling.count, collection.name, dangling.field, dangling.refers_to
-                );
-                self.progress.warning(&warning);
-                warnings.push(warning);
-            }
-        }
-        MigrationReport {
-            outcome,
-            source: self.plan.source.location().to_owned(),
-            target: self.plan.target.location().to_owned(),
-            on_conflict: self.options.on_conflict,
-            started_at: self.started_at,
-            finished_at: SystemClock.now(),
-            phases: std::mem::take(&mut self.phases),
-            collections,
-            totals,
-            backup: done.backup.map(|archive| archive.path().to_owned()),
-            target_backup: done.target_backup.map(|archive| archive.path().to_owned()),
-            verification: done.verification,
-            warnings,
-        }
-    }
-
-    fn collection_report(
-        &self,
-        at: usize,
-        survey: Survey,
-        done: &Done,
-    ) -> Option<CollectionReport> {
-        let planned = self.plan.collections.get(at)?;
-        let (source, target_before) = (planned.source.floor, planned.target_floor());
-        let name = planned.name();
-        let prepared = done
-            .prepared
-            .as_ref()
-            .and_then(|all| all.iter().find(|one| one.collection == *name).map(|one| one.change));
-        // What the target answered counts, not what was to be expected of it.
-        let answered = done.counts.as_ref().and_then(|counts| counts.get(at).copied());
-        Some(CollectionReport {
-            name: name.clone(),
-            counts: answered.unwrap_or(survey.counts),
-            replaced: survey.replaced,
-            raised: survey.raised,
-            prepared,
-            floors: Floors { source, target_before, target_after: target_before.max(source) },
-            only_in_target: survey.only_in_target,
-            left_differing: survey.left_differing,
-            dangling: survey.dangling,
-        })
-    }
-
-    fn outcome(&self, surveys: &[Survey], done: &Done) -> Outcome {
-        if self.options.dry_run {
-            return Outcome::DryRun;
-        }
-        // More left than was found before the copy: someone else writes.
-        let left = |counts: &Counts| (counts.older, counts.diverged);
-        let as_expected = done.counts.as_ref().is_none_or(|counts| {
-            counts.iter().zip(surveys).all(|(a, survey)| left(a) == left(&survey.counts))
-        });
-        let equal = done.verification.as_ref().is_none_or(|report| report.equal);
-        if !as_expected || !equal {
-            Outcome::Differs
-        } else if surveys.iter().any(Survey::leaves_differences) {
-            Outcome::Partly
-        } else if done.verification.is_some() {
-            Outcome::Verified
-        } else {
-            Outcome::DoneUnverified
-        }
+/// Does some work, or leaves it when the run is to end: then `None`.
+async fn or_stop<T>(
+    progress: &dyn Progress,
+    work: impl Future<Output = Result<T>>,
+) -> Result<Option<T>> {
+    tokio::select! {
+        biased;
+        () = progress.stopped() => Ok(None),
+        done = work => done.map(Some),
     }
 }
 
 /// Whether records that the target holds are going to change.
 fn replaces(surveys: &[Survey]) -> bool {
     surveys.iter().any(|survey| survey.replaced > 0)
-}
-
-/// After the archives are made, an error says where they are.
-fn name_backup(error: Error, done: &Done) -> Error {
-    let mut error = error;
-    for (name, archive) in [("backup", &done.backup), ("target_backup", &done.target_backup)] {
-        if let Some(archive) = archive {
-            error = error.with(name, archive.path().display());
-        }
-    }
-    error
 }

@@ -27,6 +27,11 @@ impl Side {
         Self { name: "target", store: Arc::clone(store) }
     }
 
+    /// The one store of a run that has no other side.
+    pub(super) fn only(store: &Arc<dyn StorageStrategy>) -> Self {
+        Self { name: "", store: Arc::clone(store) }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         self.name
     }
@@ -40,8 +45,8 @@ impl Side {
     }
 
     /// Says in an error which side it comes from.
-    fn err(&self, error: Error) -> Error {
-        let error = error.with("side", self.name);
+    pub(super) fn err(&self, error: Error) -> Error {
+        let error = if self.name.is_empty() { error } else { error.with("side", self.name) };
         match error.context_value("store") {
             Some(_) => error,
             None => error.with("store", self.store.location()),
@@ -95,6 +100,23 @@ impl Side {
         let stream = self.store.scan(collection, options).await.map_err(|error| self.err(error))?;
         let side = self.clone();
         Ok(stream.map(move |batch| batch.map_err(|error| side.err(error))).boxed())
+    }
+
+    /// All records in batches, read in up to `readers` segments at a time, in
+    /// no order.
+    pub(super) async fn scan_all(
+        &self,
+        collection: &CollectionName,
+        batch_size: NonZeroUsize,
+        readers: usize,
+    ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
+        let most = readers.min(self.capabilities().max_scan_segments);
+        let count = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
+        let mut segments = Vec::with_capacity(count.get());
+        for segment in Segment::split(count) {
+            segments.push(self.scan(collection, segment, batch_size).await?);
+        }
+        Ok(futures::stream::select_all(segments).boxed())
     }
 
     /// Whether a collection holds any record, a tombstone too.

@@ -12,11 +12,12 @@ use super::archive::{ArchivedCollection, CollectionWriter};
 use super::backup;
 use super::batch::{Batch, Look, looked_at};
 use super::decide::{Decision, decide};
-use super::digest::{Deltas, Fingerprint, Sums};
+use super::digest::{Deltas, Fingerprint, IdCounts, Sums};
 use super::plan::{Plan, PlannedCollection};
 use super::progress::Progress;
+use super::quarantine::Quarantine;
 use super::references::ReferenceCheck;
-use super::report::{Counts, DanglingReferences, Listed};
+use super::report::{Counts, DanglingReferences, Listed, MAX_NAMED};
 
 /// What a pass over one collection found.
 #[derive(Debug)]
@@ -29,9 +30,13 @@ pub(super) struct Survey {
     pub(super) left_differing: Listed,
     /// Records of the target that are in the way of a run that must meet none.
     pub(super) conflicts: Listed,
+    /// Whether looking for them ended early: there were enough to refuse.
+    pub(super) cut_short: bool,
     /// Entities that the target cannot hold, with the rule that they break.
     pub(super) offenders: Listed,
     pub(super) dangling: Vec<DanglingReferences>,
+    /// Entities that no archive can hold.
+    pub(super) untellable: u64,
     /// The source's records as they were read.
     pub(super) sums: Sums,
     /// By how much the target is meant to differ from them.
@@ -45,6 +50,8 @@ pub(super) struct Pass {
     pub(super) on_conflict: OnConflict,
     /// Whether references are looked up.
     pub(super) references: bool,
+    /// Whether what the target cannot hold is left out.
+    pub(super) quarantine: bool,
 }
 
 impl Survey {
@@ -56,11 +63,34 @@ impl Survey {
             only_in_target: Listed::default(),
             left_differing: Listed::default(),
             conflicts: Listed::default(),
+            cut_short: false,
             offenders: Listed::default(),
             dangling: Vec::new(),
+            untellable: 0,
             sums: Sums::for_records(records),
             deltas: Deltas::default(),
         }
+    }
+
+    /// What is known of an archive that was surveyed before, into a target
+    /// that held nothing.
+    pub(super) fn of_archive(sums: Sums) -> Self {
+        let mut survey = Self::new(0);
+        survey.counts.read = sums.records;
+        survey.counts.tombstones = sums.tombstones;
+        survey.counts.applied = sums.records;
+        survey.sums = sums;
+        survey
+    }
+
+    fn sort(&mut self) {
+        let lists = [
+            &mut self.only_in_target,
+            &mut self.left_differing,
+            &mut self.conflicts,
+            &mut self.offenders,
+        ];
+        lists.into_iter().for_each(Listed::sort);
     }
 
     /// Whether the target lacks nothing.
@@ -70,7 +100,7 @@ impl Survey {
 
     /// Whether a run leaves something differing on purpose.
     pub(super) fn leaves_differences(&self) -> bool {
-        self.left_differing.count + self.only_in_target.count > 0
+        self.left_differing.count + self.only_in_target.count + self.counts.quarantined > 0
     }
 }
 
@@ -80,9 +110,12 @@ pub(super) async fn survey(
     planned: &PlannedCollection,
     pass: Pass,
     mut writer: Option<CollectionWriter>,
+    quarantine: &mut Option<Quarantine>,
     progress: &dyn Progress,
 ) -> Result<(Survey, Option<ArchivedCollection>)> {
+    let mut archived = Sums::for_records(planned.live);
     let mut survey = Survey::new(planned.live);
+    let mut met = IdCounts::like(&survey.sums);
     let mut references =
         ReferenceCheck::new(&planned.schema, |name| plan.source_collections.contains_key(name));
     let look = Look {
@@ -93,54 +126,90 @@ pub(super) async fn survey(
     };
     let mut batches = looked_at(&plan.source, look, pass.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
-        survey.count(&batch);
-        if planned.target_holds {
-            survey.compare(plan, planned, pass, &batch).await?;
-        } else {
-            survey.counts.applied += batch.records.len() as u64;
-        }
+        survey.count(&batch, writer.is_some().then_some(&mut archived));
+        let stored = survey.stored(plan, planned, &batch, &mut met).await?;
+        survey.decide_all(plan, pass, &batch, &stored)?;
         references.check(&plan.source, &batch.references).await?;
         progress.advance(planned.name(), batch.records.len() as u64);
+        if let Some(open) = quarantine.take() {
+            *quarantine = Some(open.add(&planned.schema, batch.offending()).await?);
+        }
         if let Some(open) = writer.take()
-            && survey.offenders.count == 0
+            && (survey.offenders.count == 0 || pass.quarantine)
         {
             writer = Some(backup::append(open, batch.lines).await?);
         }
     }
     survey.dangling = references.finish();
     if planned.target_holds {
-        survey.find_only_in_target(plan, planned, pass).await?;
+        survey.find_only_in_target(plan, planned, pass, &met).await?;
     }
+    survey.sort();
     let entry = match writer {
-        Some(writer) => Some(backup::finish(writer, &survey.sums).await?),
+        Some(writer) => Some(backup::finish(writer, &archived).await?),
         None => None,
     };
     Ok((survey, entry))
 }
 
 impl Survey {
-    fn count(&mut self, batch: &Batch) {
+    /// Counts a batch, and adds what an archive holds of it to `archived`.
+    fn count(&mut self, batch: &Batch, archived: Option<&mut Sums>) {
         for (record, print) in batch.records.iter().zip(&batch.prints) {
             self.sums.add(print);
             self.counts.read += 1;
             self.counts.tombstones += u64::from(!record.is_live());
         }
-        for (id, rule) in &batch.offenders {
-            self.offenders.push(&format!("{id} ({rule})"));
+        for offender in &batch.offenders {
+            if let Some(record) = batch.records.get(offender.at) {
+                self.offenders.push(&format!("{} ({})", record.id(), offender.rule));
+            }
+            self.untellable += u64::from(!offender.tellable);
+        }
+        let Some(archived) = archived else { return };
+        for (at, print) in batch.prints.iter().enumerate() {
+            if !batch.offenders.iter().any(|offender| offender.at == at && !offender.tellable) {
+                archived.add(print);
+            }
         }
     }
 
-    async fn compare(
-        &mut self,
+    /// What the target holds under the ids of a batch.
+    async fn stored(
+        &self,
         plan: &Plan,
         planned: &PlannedCollection,
-        pass: Pass,
         batch: &Batch,
-    ) -> Result<()> {
+        met: &mut IdCounts,
+    ) -> Result<Vec<Option<Record>>> {
+        if !planned.target_holds {
+            return Ok(vec![None; batch.records.len()]);
+        }
         let ids: Vec<EntityId> = batch.records.iter().map(|record| record.id().clone()).collect();
         let stored = plan.target.get_many(planned.name(), &ids).await?;
-        for ((record, print), stored) in batch.records.iter().zip(&batch.prints).zip(&stored) {
-            self.decide(plan, pass, record, print, stored.as_ref())?;
+        for record in stored.iter().flatten() {
+            met.add(self.sums.bucket_of(record.id()));
+        }
+        Ok(stored)
+    }
+
+    fn decide_all(
+        &mut self,
+        plan: &Plan,
+        pass: Pass,
+        batch: &Batch,
+        stored: &[Option<Record>],
+    ) -> Result<()> {
+        let all = batch.records.iter().zip(&batch.prints).zip(stored).enumerate();
+        for (at, ((record, print), stored)) in all {
+            if pass.quarantine && batch.offenders.iter().any(|offender| offender.at == at) {
+                self.counts.quarantined += 1;
+                let bucket = self.sums.bucket_of(record.id());
+                let stays = stored.as_ref().map(Fingerprint::of);
+                self.deltas.expect(bucket, Some(print), stays.as_ref());
+            } else {
+                self.decide(plan, pass, record, print, stored.as_ref())?;
+            }
         }
         Ok(())
     }
@@ -171,7 +240,7 @@ impl Survey {
                 self.replaced += 1;
                 self.raised += 1;
                 self.left_differing.push(id.as_str());
-                self.deltas.expect(bucket, Some(print), &Fingerprint::of(&raised));
+                self.deltas.expect(bucket, Some(print), Some(&Fingerprint::of(&raised)));
             }
             decision @ (Decision::Older | Decision::Diverged) => {
                 let older = decision == Decision::Older;
@@ -180,7 +249,7 @@ impl Survey {
                 self.conflict(record, stored);
                 self.left_differing.push(id.as_str());
                 if let Some(stored) = stored {
-                    self.deltas.expect(bucket, Some(print), &Fingerprint::of(stored));
+                    self.deltas.expect(bucket, Some(print), Some(&Fingerprint::of(stored)));
                 }
             }
         }
@@ -198,24 +267,53 @@ impl Survey {
         self.conflicts.push(&format!("{} ({how})", record.id()));
     }
 
-    /// Asks the source for every id that the target holds.
+    /// Finds what only the target holds. Of each bucket of ids it is known how
+    /// many of the source's the target holds; where the target holds more, the
+    /// source is asked for each of them.
     async fn find_only_in_target(
         &mut self,
         plan: &Plan,
         planned: &PlannedCollection,
         pass: Pass,
+        met: &IdCounts,
     ) -> Result<()> {
+        let mut held = IdCounts::like(&self.sums);
         let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
         while let Some(records) = scan.try_next().await? {
-            let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
-            let held = plan.source.get_many(planned.name(), &ids).await?;
-            for (record, held) in records.iter().zip(held) {
-                if held.is_none() {
-                    self.only_in_target.push(record.id().as_str());
-                    self.conflicts.push(&format!("{} (only in the target)", record.id()));
-                    let bucket = self.sums.bucket_of(record.id());
-                    self.deltas.expect(bucket, None, &Fingerprint::of(record));
-                }
+            records.iter().for_each(|record| held.add(self.sums.bucket_of(record.id())));
+        }
+        if held == *met {
+            return Ok(());
+        }
+        let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
+        while let Some(mut records) = scan.try_next().await? {
+            records.retain(|record| held.differs_at(met, self.sums.bucket_of(record.id())));
+            self.ask_source(plan, planned, &records).await?;
+            if pass.on_conflict == OnConflict::Fail && self.conflicts.count >= MAX_NAMED as u64 {
+                self.cut_short = true;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_source(
+        &mut self,
+        plan: &Plan,
+        planned: &PlannedCollection,
+        records: &[Record],
+    ) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
+        let held = plan.source.get_many(planned.name(), &ids).await?;
+        for (record, held) in records.iter().zip(held) {
+            if held.is_none() {
+                self.only_in_target.push(record.id().as_str());
+                self.conflicts.push(&format!("{} (only in the target)", record.id()));
+                let bucket = self.sums.bucket_of(record.id());
+                self.deltas.expect(bucket, None, Some(&Fingerprint::of(record)));
             }
         }
         Ok(())

@@ -1,117 +1,137 @@
-//! The mark of an unfinished migration, kept with its target: a run that was
-//! killed is repeated by the same command, and no other run gets between.
+//! What a target says of a migration that has not finished: whether this run
+//! goes on with it, drops it, or has to stay away.
 
 use std::collections::BTreeSet;
 
-use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, StoreUpdate, Timestamp};
-use serde::{Deserialize, Serialize};
+use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, Timestamp};
 
+use super::checkpoint::Checkpoint;
+use super::claim::fingerprint;
+use super::owner::Liveness;
 use super::side::Side;
 
-/// The mark of one plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mark {
-    plan: String,
-    about: About,
+/// Tells one plan from another: two runs have the same plan when they move the
+/// same collections between the same stores. What is to be done with conflicts
+/// is not part of it, so that a run that conflicts stop can be finished.
+pub(super) fn plan_of(
+    source: &Side,
+    target: &Side,
+    collections: Option<&BTreeSet<CollectionName>>,
+) -> Result<String> {
+    let text = serde_json::to_vec(&(2, source.location(), target.location(), collections));
+    let text = text.map_err(|source| {
+        Error::new(ErrorKind::Invalid, "migrate", "the plan cannot be written").caused_by(source)
+    })?;
+    Ok(blake3::hash(&text).to_hex().to_string())
 }
 
-/// What the mark says to people, and to a later run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct About {
-    source: String,
-    target: String,
-    /// The collections that were named; none when all were meant.
-    collections: Option<BTreeSet<CollectionName>>,
-    started_at: Timestamp,
-    tool_version: String,
+/// A migration that was found on the target and that this run may take.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    /// What the store keeps as the plan.
+    pub(super) stored: String,
+    /// Whether it is the same migration.
+    pub(super) same_plan: bool,
+    /// How far it is; none when it is to be started again.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// What the operator should know.
+    pub(super) warning: String,
 }
 
-impl Mark {
-    /// The mark of a migration. Two runs have the same plan when they move the
-    /// same collections between the same stores. What is to be done with
-    /// conflicts is not part of it: every run goes over all records, so it may
-    /// be chosen anew, and a run that conflicts stop can always be finished.
-    pub(super) fn new(
-        source: &Side,
-        target: &Side,
-        collections: Option<&[CollectionName]>,
-        started_at: Timestamp,
-    ) -> Result<Self> {
-        let collections: Option<BTreeSet<_>> =
-            collections.map(|names| names.iter().cloned().collect());
-        let plan = serde_json::to_vec(&(1, source.location(), target.location(), &collections))
-            .map_err(unwritable)?;
-        Ok(Self {
-            plan: blake3::hash(&plan).to_hex().to_string(),
-            about: About {
-                source: source.location().to_owned(),
-                target: target.location().to_owned(),
-                collections,
-                started_at,
-                tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            },
-        })
+/// Looks at what the target keeps.
+///
+/// # Errors
+/// `Locked` while somebody else is at work on it, and when it is another
+/// migration that is not to be dropped.
+pub(super) fn find(
+    plan: &str,
+    stored: Option<MigrationState>,
+    restart: bool,
+    target: &Side,
+    now: Timestamp,
+) -> Result<Option<Found>> {
+    let Some(stored) = stored else { return Ok(None) };
+    let Some(checkpoint) = Checkpoint::read(&stored) else {
+        return Err(another(target)
+            .with("plan", &stored.plan)
+            .hint("finish that migration first, with the version of the tool that began it"));
+    };
+    let taken = taken_from(&checkpoint, target, now)?;
+    let same_plan = fingerprint(&stored.plan) == plan;
+    if !same_plan && !restart {
+        return Err(other_plan(&checkpoint, target));
     }
+    let what = match (same_plan, restart) {
+        (true, false) if checkpoint.archive.is_some() => format!(
+            "an unfinished run of the same migration was found on the target; going on with it \
+             after {} records",
+            checkpoint.records()
+        ),
+        (true, false) => "an unfinished run of the same migration was found on the target; going \
+                          on with it, and leaving what has arrived"
+            .to_owned(),
+        (true, true) => {
+            "an unfinished run of the same migration was found on the target; starting \
+                         it again"
+                .to_owned()
+        }
+        (false, _) => format!(
+            "an unfinished migration from {} was found on the target and is dropped; what it \
+             copied stays",
+            checkpoint.source
+        ),
+    };
+    let checkpoint = (same_plan && !restart).then_some(checkpoint);
+    let warning = format!("{what}{taken}");
+    Ok(Some(Found { stored: stored.plan, same_plan, checkpoint, warning }))
+}
 
-    /// Whether the target carries this mark already.
-    ///
-    /// # Errors
-    /// `Locked` when it carries another.
-    pub(super) fn check(&self, stored: Option<&MigrationState>) -> Result<bool> {
-        match stored {
-            None => Ok(false),
-            Some(stored) if stored.plan == self.plan => Ok(true),
-            Some(stored) => Err(another(stored, &self.about.target)),
+/// Words on whose lock is taken over.
+fn taken_from(checkpoint: &Checkpoint, target: &Side, now: Timestamp) -> Result<String> {
+    let Some(owner) = &checkpoint.owner else { return Ok(String::new()) };
+    let who = format!("process {} on {}", owner.process, owner.host);
+    match owner.liveness(now) {
+        Liveness::Ended => Ok(format!("; its lock is taken over from {who}, which has ended")),
+        Liveness::Silent => Ok(format!(
+            "; its lock is taken over from {who}, which was last heard of at {}",
+            owner.renewed_at
+        )),
+        Liveness::AtWork => {
+            Err(Error::new(ErrorKind::Locked, "migrate", "another run is at work on the target")
+                .with("side", "target")
+                .with("store", target.location())
+                .with("its_source", &checkpoint.source)
+                .with("process", owner.process)
+                .with("host", &owner.host)
+                .with("last_heard_of", owner.renewed_at)
+                .hint("wait for it; a run that has died is taken over after a minute at most"))
         }
     }
-
-    /// Puts the mark on the target, unless it is there.
-    pub(super) async fn set(&self, target: &Side) -> Result<()> {
-        if self.check(target.record().await?.migration.as_ref())? {
-            return Ok(());
-        }
-        let progress = serde_json::to_string(&self.about).map_err(unwritable)?;
-        let state = Some(MigrationState { plan: self.plan.clone(), progress });
-        target.update(StoreUpdate::Migration { expected: None, state }).await?;
-        Ok(())
-    }
-
-    /// Takes the mark off the target.
-    pub(super) async fn clear(&self, target: &Side) -> Result<()> {
-        let expected = Some(self.plan.clone());
-        target.update(StoreUpdate::Migration { expected, state: None }).await?;
-        Ok(())
-    }
 }
 
-fn another(stored: &MigrationState, target: &str) -> Error {
-    let error = Error::new(
+fn another(target: &Side) -> Error {
+    Error::new(
         ErrorKind::Locked,
         "migrate",
         "the target carries the mark of another migration, which is unfinished",
     )
     .with("side", "target")
-    .with("store", target);
-    let Ok(about) = serde_json::from_str::<About>(&stored.progress) else {
-        return error
-            .with("plan", &stored.plan)
-            .hint("finish that migration first, with the version of the tool that began it");
-    };
-    let collections = about.collections.map(|names| {
-        let names: Vec<&str> = names.iter().map(CollectionName::as_str).collect();
-        names.join(",")
-    });
-    let error = error.with("its_source", &about.source).with("begun_at", about.started_at);
-    let hint = "finish it first: run it again, from the same source";
-    match collections {
-        None => error.hint(format!("{hint} and with all its collections")),
-        Some(names) => error
-            .with("its_collections", &names)
-            .hint(format!("{hint} and with --collections {names}")),
-    }
+    .with("store", target.location())
 }
 
-fn unwritable(source: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Invalid, "migrate", "the mark of the migration cannot be written")
-        .caused_by(source)
+fn other_plan(checkpoint: &Checkpoint, target: &Side) -> Error {
+    let error = another(target)
+        .with("its_source", &checkpoint.source)
+        .with("begun_at", checkpoint.started_at);
+    let drop = "or drop it with --restart: what it copied stays, and is compared";
+    let Some(names) = &checkpoint.collections else {
+        return error.hint(format!(
+            "finish it first: run it again, from the same source and with all its collections; {drop}"
+        ));
+    };
+    let names: Vec<&str> = names.iter().map(CollectionName::as_str).collect();
+    let names = names.join(",");
+    error.with("its_collections", &names).hint(format!(
+        "finish it first: run it again, from the same source and with --collections {names}; {drop}"
+    ))
 }

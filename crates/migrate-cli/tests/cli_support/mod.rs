@@ -253,6 +253,14 @@ impl Run {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {self:#?}"))
     }
 
+    /// The last line on standard output where each is an object, else the one
+    /// object.
+    #[track_caller]
+    pub fn ndjson_or_json(&self) -> Json {
+        let last = self.stdout.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        last.unwrap_or_else(|| self.json())
+    }
+
     /// The JSON objects on standard output, one a line.
     #[track_caller]
     pub fn ndjson(&self) -> Vec<Json> {

@@ -28,6 +28,7 @@ fn check(file: &str, schema: &Json) {
 fn the_published_schemas_are_current() {
     check("report.schema.json", &report_schema());
     check("archive-manifest.schema.json", &manifest_schema());
+    check("events.schema.json", &migrate_cli::cli::events_schema());
 }
 
 fn assert_fits(schema: &Json, value: &Json) {

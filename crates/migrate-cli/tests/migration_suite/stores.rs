@@ -135,7 +135,9 @@ pub async fn contents(store: &Store, collection: &str) -> Vec<Record> {
 }
 
 pub fn options() -> MigrationOptions {
-    MigrationOptions { backup: None, ..MigrationOptions::default() }
+    let patience = std::time::Duration::ZERO;
+    let workers = NonZeroUsize::MIN;
+    MigrationOptions { backup: None, patience, workers, ..MigrationOptions::default() }
 }
 
 pub fn with_backup(folder: &Path) -> MigrationOptions {
@@ -153,6 +155,11 @@ pub fn batches_of(size: usize) -> MigrationOptions {
 /// Keeps what a run told.
 #[derive(Default)]
 pub struct Told {
+    /// After how many calls of `advance` in the copy the run is to end.
+    pub stop_after: Option<usize>,
+    pub stopped: tokio::sync::Notify,
+    pub asked: std::sync::atomic::AtomicBool,
+    pub copies: AtomicU64,
     pub phases: Mutex<Vec<Phase>>,
     pub advanced: Mutex<Vec<(Phase, u64)>>,
     pub warnings: Mutex<Vec<String>>,
@@ -164,7 +171,22 @@ impl Progress for Told {
         self.advanced.lock().unwrap().push((phase, 0));
     }
     fn advance(&self, _collection: &CollectionName, records: u64) {
-        self.advanced.lock().unwrap().last_mut().unwrap().1 += records;
+        let mut advanced = self.advanced.lock().unwrap();
+        let (phase, done) = advanced.last_mut().unwrap();
+        *done += records;
+        let calls = self.copies.fetch_add(u64::from(*phase == Phase::Copy), Ordering::SeqCst) + 1;
+        if *phase == Phase::Copy && self.stop_after.is_some_and(|most| calls >= most as u64) {
+            self.asked.store(true, Ordering::SeqCst);
+            self.stopped.notify_waiters();
+        }
+    }
+    fn stopped(&self) -> futures::future::BoxFuture<'_, ()> {
+        Box::pin(async {
+            let notified = self.stopped.notified();
+            if !self.asked.load(Ordering::SeqCst) {
+                notified.await;
+            }
+        })
     }
     fn warning(&self, text: &str) {
         self.warnings.lock().unwrap().push(text.to_owned());
@@ -184,6 +206,8 @@ pub struct Probe {
     /// Changes, or refuses, the batches of a scan; the first scan is 1.
     pub on_scan: Arc<Hook<Vec<Record>>>,
     pub scans: AtomicU64,
+    /// Lets no `apply` end before as many are under way.
+    pub gather: Option<tokio::sync::Barrier>,
 }
 
 impl std::fmt::Debug for Probe {
@@ -202,6 +226,7 @@ impl Probe {
             on_apply: Box::new(|_, records| Ok(records)),
             on_scan: Arc::new(Box::new(|_, records| Ok(records))),
             scans: AtomicU64::new(0),
+            gather: None,
         }
     }
 
@@ -269,6 +294,9 @@ impl StorageStrategy for Probe {
     async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
         self.wrote();
         let number = self.applies.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(gather) = &self.gather {
+            gather.wait().await;
+        }
         let asked = records.len();
         let mut answers = self.inner.apply((self.on_apply)(number, records)?).await?;
         // A record that was dropped on the way is claimed to be there.

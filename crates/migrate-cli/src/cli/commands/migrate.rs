@@ -3,26 +3,33 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use repo_core::config::MigrationConfig;
 use repo_core::{Error, ErrorKind, Result};
-use serde_json::json;
 
-use super::{import::batch_size, verify::collections};
+use super::{backup::compression_level, import::batch_size, migrate_status, verify::collections};
+use crate::cli::again;
 use crate::cli::context::{Access, Context};
+use crate::cli::events::Event;
 use crate::cli::exit_code::{Ending, Signal};
 use crate::cli::failure::Outcome;
 use crate::cli::output::{Format, complain};
 use crate::cli::progress::Shown;
+use crate::cli::redact::redact;
 use crate::cli::report;
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
 use crate::cli::signals::Interruption;
 use crate::migration::migrate;
-use crate::migration::{self, MigrationOptions, MigrationReport, OnConflict};
+use crate::migration::{
+    self, CompressionLevel, MigrationOptions, MigrationReport, OnConflict, Phase,
+};
 
 /// What can be typed after `migrate`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    inspect: Option<Inspect>,
     #[command(flatten)]
     sides: SideArgs,
     /// Only these collections, separated by commas [default: all of the source]
@@ -37,6 +44,10 @@ pub(crate) struct Arguments {
     /// Make no backup before the first write
     #[arg(long)]
     no_backup: bool,
+    /// How hard backups are compressed, from 1 (fast) to 19 (small) [default: 3]
+    #[arg(long, value_name = "N", value_parser = compression_level)]
+    #[arg(conflicts_with = "no_backup")]
+    compression_level: Option<CompressionLevel>,
     /// Do not compare both sides after the last write
     #[arg(long)]
     no_verify: bool,
@@ -46,9 +57,39 @@ pub(crate) struct Arguments {
     /// What to do when the target holds records that differ
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     on_conflict: Conflict,
+    /// Batches that are written at a time [default: `migration.parallel_workers`,
+    /// or 4]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    parallel_workers: Option<NonZeroUsize>,
+    /// Copy no more than this many entities a second
+    #[arg(long, value_name = "N", value_parser = positive)]
+    rate_limit: Option<NonZeroUsize>,
+    /// Write entities that the target cannot hold to this file, each with the
+    /// rule that it breaks, and copy the others
+    #[arg(long, value_name = "FILE")]
+    quarantine: Option<PathBuf>,
+    /// Go on with an unfinished run of the same migration where it stopped; so
+    /// it is without the flag
+    #[arg(long, conflicts_with = "restart")]
+    resume: bool,
+    /// Drop an unfinished run that is found on the target, and begin again
+    #[arg(long)]
+    restart: bool,
     /// Delete verified records from the source; not yet supported
     #[arg(long, hide = true)]
     cleanup_source: bool,
+}
+
+/// Reads a number of 1 or more.
+pub(super) fn positive(text: &str) -> std::result::Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "a whole number of 1 or more".to_owned())
+}
+
+/// Looking at a migration instead of doing one.
+#[derive(Debug, Subcommand)]
+enum Inspect {
+    /// Say what a target knows of a migration into it that has not finished
+    Status(migrate_status::Arguments),
 }
 
 /// `--on-conflict`.
@@ -75,39 +116,32 @@ impl From<Conflict> for OnConflict {
 
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        if let Some(Inspect::Status(arguments)) = &self.inspect {
+            return arguments.run(context).await;
+        }
         if self.cleanup_source {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "migrate",
                 "--cleanup-source is not yet supported",
             )
-            .hint("leave it out; the source is never changed by a migration")
+            .hint(
+                "leave it out; the source is never changed by a migration. Once nothing uses it, \
+                 remove the store itself",
+            )
             .into());
         }
         let sides = self.sides.choose(context, "migrate")?;
         let options = self.options(sides.config.migration())?;
         let interruption = Interruption::listen()?;
         let open = self.open(&sides).await?;
-        let progress = Shown::new(context.output);
-        // Dropping a run between two steps leaves whole records only, and the
-        // same command goes on from there.
-        let ended = tokio::select! {
-            biased;
-            signal = interruption.wait() => Err(signal),
-            done = migrate(&open.source, &open.target, &sides.schemas, &options, &progress) => {
-                Ok(done)
-            }
-        };
+        let progress = Shown::new(context.output).ended_by(&interruption).with_events();
+        let ended = migrate(&open.source, &open.target, &sides.schemas, &options, &progress).await;
         progress.finish();
         let closed = open.close().await;
-        match ended {
-            Err(signal) => interrupted(context, signal),
-            Ok(done) => {
-                let done = done?;
-                closed?;
-                finish(context, &done)
-            }
-        }
+        let report = ended?;
+        closed?;
+        finish(context, &report, &interruption)
     }
 
     fn options(&self, config: &MigrationConfig) -> Result<MigrationOptions> {
@@ -117,9 +151,15 @@ impl Arguments {
             collections: collections(self.collections.as_deref())?,
             batch_size: self.batch_size.unwrap_or(config.batch_size),
             backup: backup.then(|| location.unwrap_or_else(|| config.backup_location.clone())),
+            compression: self.compression_level.unwrap_or_default(),
             verify: config.validate_after_migration && !self.no_verify,
             dry_run: self.dry_run,
             on_conflict: self.on_conflict.into(),
+            restart: self.restart,
+            workers: self.parallel_workers.unwrap_or(config.parallel_workers),
+            rate_limit: self.rate_limit,
+            quarantine: self.quarantine.clone(),
+            ..MigrationOptions::default()
         })
     }
 
@@ -136,22 +176,42 @@ impl Arguments {
     }
 }
 
-fn finish(context: &Context, done: &MigrationReport) -> Outcome<Ending> {
-    context.output.result(done, || report::migration(done))?;
+/// Prints the report of a run and says how it ended.
+pub(super) fn finish(
+    context: &Context,
+    done: &MigrationReport,
+    interruption: &Interruption,
+) -> Outcome<Ending> {
+    if done.outcome == migration::Outcome::Interrupted {
+        let signal = interruption.signal().unwrap_or(Signal::Interrupt);
+        return interrupted(context, done, signal);
+    }
+    if context.output.format == Format::Ndjson {
+        context.output.line(&Event::Report(done))?;
+    } else {
+        context.output.result(done, || report::migration(done))?;
+    }
     Ok(match done.outcome {
         migration::Outcome::Verified
         | migration::Outcome::DoneUnverified
         | migration::Outcome::DryRun => Ending::Done,
         migration::Outcome::Partly => Ending::Partly,
-        migration::Outcome::Differs => Ending::Differ,
+        migration::Outcome::Differs | migration::Outcome::Interrupted => Ending::Differ,
     })
 }
 
-fn interrupted(context: &Context, signal: Signal) -> Outcome<Ending> {
-    complain("interrupted: what was copied stays; run the same command again to go on\n");
+fn interrupted(context: &Context, report: &MigrationReport, signal: Signal) -> Outcome<Ending> {
+    let resume_command = redact(&again::command());
+    let copied: u64 = report.collections.iter().map(|one| one.counts.read).sum();
+    let what = if report.phases.iter().any(|time| time.phase == Phase::Copy) {
+        format!("{copied} records are copied and stay")
+    } else {
+        "nothing was written".to_owned()
+    };
+    complain(&format!("interrupted: {what}; to go on:\n  {resume_command}\n"));
     if context.output.format != Format::Human {
-        let told = json!({ "outcome": "interrupted", "exit_code": signal.code() });
-        context.output.line(&told)?;
+        let (resume_command, exit_code) = (resume_command.as_str(), signal.code());
+        context.output.line(&Event::Interrupted { report, resume_command, exit_code })?;
     }
     Ok(Ending::Interrupted(signal))
 }

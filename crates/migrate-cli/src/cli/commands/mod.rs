@@ -1,5 +1,7 @@
 //! The commands, one file each.
 
+mod backup;
+mod backups;
 mod checkpoint;
 mod completions;
 mod config;
@@ -12,10 +14,12 @@ mod import;
 mod init;
 mod man;
 pub(crate) mod migrate;
+mod migrate_status;
 mod purge;
 mod put;
 mod query;
 mod resolve;
+mod restore;
 mod schema;
 mod strategies;
 mod verify;
@@ -33,6 +37,13 @@ pub(crate) enum Command {
     Migrate(migrate::Arguments),
     /// Compare two stores and name every difference
     Verify(verify::Arguments),
+    /// Write everything that the store holds into an archive
+    Backup(backup::Arguments),
+    /// Look at the archives in a folder, check them, remove old ones
+    #[command(subcommand)]
+    Backups(backups::Command),
+    /// Bring an archive back into a store that is empty
+    Restore(restore::Arguments),
     /// Make what the declared collections need in the store
     Init(init::Arguments),
     /// Check whether the store can be reached and is sound
@@ -77,6 +88,9 @@ impl Command {
         match self {
             Self::Migrate(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,
+            Self::Backup(arguments) => arguments.run(context).await,
+            Self::Backups(command) => command.run(context).await,
+            Self::Restore(arguments) => arguments.run(context).await,
             Self::Init(arguments) => arguments.run(context).await,
             Self::Health => health::run(context).await,
             Self::Strategies => strategies::run(context),

@@ -30,7 +30,7 @@ pub struct Manifest {
     pub created_at: Timestamp,
     /// The store that it holds records of. Holds no secret.
     pub location: String,
-    /// Which side of a migration that store was.
+    /// What it was made for.
     pub role: Role,
     /// The collections, by name.
     pub collections: Vec<ArchivedCollection>,
@@ -38,14 +38,18 @@ pub struct Manifest {
     pub checksum: String,
 }
 
-/// Which side of a migration an archived store was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+/// What an archive was made for: which side of a migration the store was.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Records came from it.
     Source,
     /// Records went to it; the archive holds what was there before.
     Target,
+    /// Neither: somebody asked for a backup of the store.
+    Store,
 }
 
 /// One collection of an archive.
@@ -95,6 +99,18 @@ impl ArchivedCollection {
 }
 
 impl Manifest {
+    /// Records of all collections, tombstones too.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.collections.iter().map(|entry| entry.records).sum()
+    }
+
+    /// Bytes of all files but the manifest.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.collections.iter().map(|entry| entry.file_bytes).sum()
+    }
+
     /// The text of the file, with its checksum.
     pub(super) fn to_text(&self) -> Result<String> {
         let blank = Self { checksum: NO_CHECKSUM.to_owned(), ..self.clone() };

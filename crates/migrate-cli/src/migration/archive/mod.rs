@@ -6,10 +6,14 @@
 //! the digest of every file.
 
 mod errors;
+mod hold;
 mod manifest;
 mod reader;
+mod shelf;
+mod store;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +21,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::{CollectionName, Error, ErrorKind, RecordStream, Result};
 
 pub use manifest::{ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};
+pub use shelf::{Damaged, Leftover, Pruned, Shelf};
+pub(super) use store::ArchivedStore;
 pub(super) use writer::{ArchiveWriter, CollectionWriter};
 
 use super::digest::{Fingerprint, Sums};
@@ -69,10 +75,20 @@ impl Archive {
         collection: &CollectionName,
         batch_size: NonZeroUsize,
     ) -> Result<RecordStream> {
+        self.records_after(collection, 0, batch_size)
+    }
+
+    /// The records but for the first `after` of them.
+    pub(super) fn records_after(
+        &self,
+        collection: &CollectionName,
+        after: u64,
+        batch_size: NonZeroUsize,
+    ) -> Result<RecordStream> {
         let entry = self.entry(collection)?.clone();
         let schema = std::sync::Arc::new(entry.collection_schema()?);
         let file = self.path.join(&entry.file);
-        let chunks = reader::chunks(file.clone(), entry, batch_size);
+        let chunks = reader::chunks(file.clone(), entry, after, batch_size);
         Ok(chunks
             .map(move |chunk| {
                 let (file, schema) = (file.clone(), std::sync::Arc::clone(&schema));
@@ -90,18 +106,27 @@ impl Archive {
     /// # Errors
     /// `Corrupt`, naming the file and what does not fit.
     pub async fn verify(&self, progress: &dyn Progress) -> Result<()> {
+        self.read_back(progress).await.map(drop)
+    }
+
+    /// The same, and the sums of what was read.
+    pub(super) async fn read_back(
+        &self,
+        progress: &dyn Progress,
+    ) -> Result<BTreeMap<CollectionName, Sums>> {
+        let mut sums = BTreeMap::new();
         for entry in &self.manifest.collections {
-            self.verify_collection(entry, progress).await?;
+            sums.insert(entry.name.clone(), self.verify_collection(entry, progress).await?);
         }
-        Ok(())
+        Ok(sums)
     }
 
     async fn verify_collection(
         &self,
         entry: &ArchivedCollection,
         progress: &dyn Progress,
-    ) -> Result<()> {
-        let mut sums = Sums::for_records(0);
+    ) -> Result<Sums> {
+        let mut sums = Sums::for_records(entry.records);
         let batch_size = NonZeroUsize::new(CHECK_BATCH).unwrap_or(NonZeroUsize::MIN);
         let mut batches = self
             .records(&entry.name, batch_size)?
@@ -124,10 +149,12 @@ impl Archive {
         };
         fits("number of records", sums.records.to_string(), entry.records.to_string())?;
         fits("number of tombstones", sums.tombstones.to_string(), entry.tombstones.to_string())?;
-        fits("digest of the records", sums.total().to_string(), entry.digest.clone())
+        fits("digest of the records", sums.total().to_string(), entry.digest.clone())?;
+        Ok(sums)
     }
 
-    fn entry(&self, collection: &CollectionName) -> Result<&ArchivedCollection> {
+    /// What the manifest says of a collection.
+    pub(super) fn entry(&self, collection: &CollectionName) -> Result<&ArchivedCollection> {
         self.manifest.collections.iter().find(|entry| entry.name == *collection).ok_or_else(|| {
             let held: Vec<&str> =
                 self.manifest.collections.iter().map(|entry| entry.name.as_str()).collect();

@@ -17,6 +17,9 @@ use crate::migration::lines::{self, Line};
 
 /// No record is longer as text; a longer line is damage, and not read whole.
 const MAX_LINE_BYTES: u64 = 256 * 1_024 * 1_024;
+/// A chunk ends early above this, so that memory does not depend on how large
+/// the documents are.
+const MAX_CHUNK_BYTES: usize = 4 * 1_024 * 1_024;
 /// Chunks read ahead.
 const READ_AHEAD: usize = 2;
 
@@ -47,16 +50,17 @@ impl Chunk {
     }
 }
 
-/// The lines of a file, `lines_each` at a time.
+/// The lines of a file but for the first `after`, `lines_each` at a time.
 pub(super) fn chunks(
     path: PathBuf,
     entry: ArchivedCollection,
+    after: u64,
     lines_each: NonZeroUsize,
 ) -> BoxStream<'static, Result<Chunk>> {
     let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
     tokio::task::spawn_blocking(move || {
         let mut send = |chunk| sender.blocking_send(Ok(Some(chunk))).is_ok();
-        let end = read(&path, &entry, lines_each, &mut send).map(|()| None);
+        let end = read(&path, &entry, (after, lines_each), &mut send).map(|()| None);
         // Nobody listens any more when this fails.
         let _ = sender.blocking_send(end);
     });
@@ -83,7 +87,7 @@ fn gone() -> Error {
 fn read(
     path: &Path,
     entry: &ArchivedCollection,
-    lines_each: NonZeroUsize,
+    (after, lines_each): (u64, NonZeroUsize),
     send: &mut dyn FnMut(Chunk) -> bool,
 ) -> Result<()> {
     let file = File::open(path).map_err(|error| read_error(path, error))?;
@@ -91,10 +95,18 @@ fn read(
     let decoder = zstd::Decoder::with_buffer(hashing).map_err(|error| read_error(path, error))?;
     let mut lines = BufReader::with_capacity(128 * 1_024, decoder);
     let mut count = 0;
+    let mut passed = Vec::new();
+    while count < after && append_line(&mut lines, &mut passed, path, count + 1)? {
+        count += 1;
+        passed.clear();
+    }
     loop {
         let mut chunk = Chunk { first: count + 1, text: Vec::new() };
         let wanted = count + lines_each.get() as u64;
-        while count < wanted && append_line(&mut lines, &mut chunk.text, path, count + 1)? {
+        while count < wanted
+            && chunk.text.len() < MAX_CHUNK_BYTES
+            && append_line(&mut lines, &mut chunk.text, path, count + 1)?
+        {
             count += 1;
         }
         if chunk.text.is_empty() {

@@ -8,21 +8,31 @@ use std::path::{Path, PathBuf};
 use repo_core::{CollectionSchema, Error, ErrorKind, Result, Timestamp};
 use tempfile::TempDir;
 
+use crate::migration::CompressionLevel;
+
 use super::errors::io_error;
+use super::hold::Hold;
 use super::manifest::{
     ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role, file_name,
 };
 
 const WRITING: &str = "write an archive";
-/// Zstandard's default: about 10 to 1 on documents, faster than they come.
-const COMPRESSION_LEVEL: i32 = 3;
+/// How the names of archives that a migration made begin.
+pub(super) const MIGRATION_PREFIX: &str = "migration_backup_";
+/// How the names of other archives begin.
+pub(super) const STORE_PREFIX: &str = "backup_";
+/// How the name of a folder begins that is not an archive yet.
+pub(super) const UNFINISHED: &str = ".unfinished_backup_";
 
 /// An archive that is being written. Dropped before [`finish`](Self::finish),
 /// it leaves nothing behind.
 #[derive(Debug)]
 pub(in crate::migration) struct ArchiveWriter {
     folder: Option<TempDir>,
+    /// Tells others that the unfinished folder is being written.
+    hold: Option<Hold>,
     location: PathBuf,
+    compression: CompressionLevel,
     /// The folders above that this writer made, outermost first.
     made: Vec<PathBuf>,
     manifest: Manifest,
@@ -35,10 +45,13 @@ impl ArchiveWriter {
         role: Role,
         store: &str,
         created_at: Timestamp,
+        compression: CompressionLevel,
     ) -> Result<Self> {
         let mut writer = Self {
             folder: None,
+            hold: None,
             location: location.to_owned(),
+            compression,
             made: Vec::new(),
             manifest: Manifest {
                 format_version: FORMAT_VERSION,
@@ -51,14 +64,26 @@ impl ArchiveWriter {
             },
         };
         writer.make_location()?;
+        writer.make_folder()?;
+        Ok(writer)
+    }
+
+    /// Makes the hidden folder. Whoever clears up after killed runs may take a
+    /// folder away before it is held; then another one is made.
+    fn make_folder(&mut self) -> Result<()> {
+        let io = |error| io_error(WRITING, &self.location, error);
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".unfinished_backup_");
+        builder.prefix(UNFINISHED);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let folder =
-            builder.tempdir_in(location).map_err(|error| io_error(WRITING, location, error))?;
-        writer.folder = Some(folder);
-        Ok(writer)
+        loop {
+            let folder = builder.tempdir_in(&self.location).map_err(io)?;
+            let hold = Hold::wait(folder.path()).map_err(io)?;
+            if folder.path().exists() {
+                (self.folder, self.hold) = (Some(folder), hold);
+                return Ok(());
+            }
+        }
     }
 
     fn make_location(&mut self) -> Result<()> {
@@ -90,8 +115,8 @@ impl ArchiveWriter {
         let path = folder.join(&file);
         let io = |error| io_error(WRITING, &path, error);
         let hashing = Hashing::new(private_file(&path).map_err(io)?);
-        let mut encoder =
-            zstd::Encoder::new(BufWriter::new(hashing), COMPRESSION_LEVEL).map_err(io)?;
+        let level = self.compression.get();
+        let mut encoder = zstd::Encoder::new(BufWriter::new(hashing), level).map_err(io)?;
         encoder.include_checksum(true).map_err(io)?;
         let entry = ArchivedCollection {
             name: schema.collection.clone(),
@@ -143,11 +168,13 @@ impl ArchiveWriter {
     fn take_name(&self, folder: &Path) -> Result<PathBuf> {
         let stamp = self.manifest.created_at.to_string();
         let second = stamp.split('.').next().unwrap_or(&stamp).replace(['-', ':'], "");
-        let role = match self.manifest.role {
-            Role::Source => "",
-            Role::Target => "_target",
+        let (prefix, role) = match self.manifest.role {
+            Role::Source => (MIGRATION_PREFIX, ""),
+            Role::Target => (MIGRATION_PREFIX, "_target"),
+            Role::Store => (STORE_PREFIX, ""),
         };
-        let mut name = format!("migration_backup_{second}Z{role}");
+        let first = format!("{prefix}{second}Z{role}");
+        let mut name = first.clone();
         for number in 2_u64.. {
             let place = self.location.join(&name);
             if !place.exists() {
@@ -158,7 +185,7 @@ impl ArchiveWriter {
                     Err(error) => return Err(io_error(WRITING, &place, error)),
                 }
             }
-            name = format!("migration_backup_{second}Z{role}_{number}");
+            name = format!("{first}_{number}");
         }
         Err(Error::new(ErrorKind::AlreadyExists, WRITING, "no name is free for the archive"))
     }
@@ -263,7 +290,7 @@ fn private_file(path: &Path) -> io::Result<File> {
 }
 
 /// Makes new names in a folder durable.
-fn sync_dir(path: &Path) -> Result<()> {
+pub(super) fn sync_dir(path: &Path) -> Result<()> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     File::open(path).and_then(|dir| dir.sync_all()).map_err(|error| io_error(WRITING, path, error))
 }

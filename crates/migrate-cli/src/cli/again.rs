@@ -1,0 +1,37 @@
+//! The command line of this process, to be given again.
+
+use std::ffi::OsString;
+
+/// The command that goes on with an interrupted run: the one that was given,
+/// quoted for a shell, but for `--restart`, which would begin anew.
+pub(crate) fn command() -> String {
+    from(std::env::args_os())
+}
+
+fn from(given: impl IntoIterator<Item = OsString>) -> String {
+    let words = given.into_iter().map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> =
+        words.filter(|word| word != "--restart").map(|word| quoted(&word)).collect();
+    words.join(" ")
+}
+
+/// A word as a POSIX shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_the_same_words() {
+        let given = ["repoctl", "migrate", "--restart", "--source", "json:a b", "it's", "", "$x"];
+        let command = from(given.map(OsString::from));
+        assert_eq!(command, r"repoctl migrate --source 'json:a b' 'it'\''s' '' '$x'");
+    }
+}

@@ -1,0 +1,87 @@
+//! `repoctl backups list`.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use comfy_table::CellAlignment;
+use serde_json::{Value as Json, json};
+
+use crate::cli::archives::{Summary, folder};
+use crate::cli::context::Context;
+use crate::cli::exit_code::{Ending, FAILED};
+use crate::cli::failure::{ErrorView, Outcome};
+use crate::cli::output::{cell, draw, table};
+use crate::migration::{Role, Shelf};
+
+/// What can be typed after `backups list`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The folder of the archives [default: `migration.backup_location`, or backups]
+    #[arg(long, value_name = "DIR")]
+    backup_location: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        let folder = folder(context, self.backup_location.as_deref())?;
+        let shelf = Shelf::read(&folder).await?;
+        let archives: Vec<Summary> = shelf.archives.iter().map(Summary::of).collect();
+        let damaged: Vec<Json> = shelf
+            .damaged
+            .iter()
+            .map(|found| json!({ "archive": found.path, "error": ErrorView::new(&found.error) }))
+            .collect();
+        let leftovers: Vec<Json> = shelf
+            .leftovers
+            .iter()
+            .map(|found| json!({ "folder": found.path, "in_use": found.in_use }))
+            .collect();
+        let told = json!({
+            "folder": folder,
+            "archives": archives,
+            "damaged": damaged,
+            "leftovers": leftovers,
+        });
+        context.output.result(&told, || human(&archives, &shelf))?;
+        Ok(if shelf.damaged.is_empty() { Ending::Done } else { Ending::Unsound(FAILED) })
+    }
+}
+
+fn human(archives: &[Summary], shelf: &Shelf) -> String {
+    let mut table = table(&["archive", "made of", "role", "records", "bytes"]);
+    for column in table.column_iter_mut().skip(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for archive in archives {
+        table.add_row([
+            cell(&archive.archive.display().to_string()),
+            cell(&archive.store),
+            role(archive.role).to_owned(),
+            archive.records.to_string(),
+            archive.file_bytes.to_string(),
+        ]);
+    }
+    let mut text = draw(&table) + "\n";
+    for found in &shelf.damaged {
+        let _ = writeln!(text, "DAMAGED {}: {}", found.path.display(), found.error);
+    }
+    for found in &shelf.leftovers {
+        let what = if found.in_use {
+            "is being written"
+        } else {
+            "was left by a killed run; `repoctl backups prune` removes it"
+        };
+        let _ = writeln!(text, "{} {what}", found.path.display());
+    }
+    text
+}
+
+/// The word for a role.
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Source => "source",
+        Role::Target => "target",
+        Role::Store => "store",
+    }
+}

@@ -1,0 +1,81 @@
+//! `repoctl backups prune`.
+
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use crate::cli::archives::folder;
+use crate::cli::context::Context;
+use crate::cli::exit_code::{Ending, PARTLY};
+use crate::cli::failure::{ErrorView, Outcome};
+use crate::cli::progress::Shown;
+use crate::migration::{Archive, Phase, Progress as _, Pruned, Shelf};
+
+/// What can be typed after `backups prune`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// How many archives of each store and role stay: the newest that are sound
+    #[arg(long, value_name = "N", value_parser = keep)]
+    keep: NonZeroUsize,
+    /// The folder of the archives [default: `migration.backup_location`, or backups]
+    #[arg(long, value_name = "DIR")]
+    backup_location: Option<PathBuf>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+fn keep(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "keep 1 or more".to_owned())
+}
+
+impl Arguments {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        let folder = folder(context, self.backup_location.as_deref())?;
+        let progress = Shown::new(context.output);
+        progress.phase(Phase::BackupCheck, None);
+        let shelf = Shelf::read(&folder).await?;
+        let pruned = shelf.prune(&folder, self.keep, self.dry_run, &progress).await;
+        progress.finish();
+        let pruned = pruned?;
+        context.output.result(&self.told(&folder, &pruned), || self.human(&pruned))?;
+        Ok(if pruned.damaged.is_empty() { Ending::Done } else { Ending::Unsound(PARTLY) })
+    }
+
+    fn told(&self, folder: &Path, pruned: &Pruned) -> Json {
+        let damaged: Vec<Json> = pruned
+            .damaged
+            .iter()
+            .map(|one| json!({ "archive": one.path, "error": ErrorView::new(&one.error) }))
+            .collect();
+        json!({
+            "folder": folder,
+            "dry_run": self.dry_run,
+            "kept": pruned.kept.iter().map(Archive::path).collect::<Vec<_>>(),
+            "removed": pruned.removed,
+            "leftovers_removed": pruned.leftovers,
+            "in_use": pruned.in_use,
+            "damaged": damaged,
+        })
+    }
+
+    fn human(&self, pruned: &Pruned) -> String {
+        let removed = if self.dry_run { "would be removed" } else { "removed" };
+        let mut text = String::new();
+        let mut line = |path: &Path, what: &str| {
+            let _ = writeln!(text, "{}  {what}", path.display());
+        };
+        pruned.kept.iter().for_each(|archive| line(archive.path(), "kept, sound"));
+        pruned.removed.iter().for_each(|path| line(path, removed));
+        let left = format!("left by a killed run, {removed}");
+        pruned.leftovers.iter().for_each(|path| line(path, &left));
+        pruned.in_use.iter().for_each(|path| line(path, "is being written, left alone"));
+        for one in &pruned.damaged {
+            line(&one.path, &format!("DAMAGED, left alone: {}", one.error));
+        }
+        if text.is_empty() { "there is nothing to remove\n".to_owned() } else { text }
+    }
+}

@@ -1,0 +1,143 @@
+//! How far a migration is, as it is kept with the target.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::OnConflict;
+use super::archive::Archive;
+use super::owner::Owner;
+use super::report::Counts;
+
+/// The version of this form; another one cannot be gone on with.
+const FORMAT: u32 = 1;
+
+/// An unfinished migration. Holds no secret: locations have none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Checkpoint {
+    format: u32,
+    pub(super) source: String,
+    pub(super) target: String,
+    /// The collections that were named; none when all were meant.
+    pub(super) collections: Option<BTreeSet<CollectionName>>,
+    pub(super) on_conflict: OnConflict,
+    pub(super) started_at: Timestamp,
+    pub(super) tool_version: String,
+    /// Who is at work on it; none when a run ended by itself before its end.
+    pub(super) owner: Option<Owner>,
+    pub(super) stage: Stage,
+    /// Whether the target held no record when the migration began: then all
+    /// that it holds now came from here.
+    pub(super) into_empty: bool,
+    /// The archive that is copied from; none when the source itself is.
+    pub(super) archive: Option<ArchiveRef>,
+    /// What the target held before.
+    pub(super) target_archive: Option<ArchiveRef>,
+    /// Each collection.
+    pub(super) copied: BTreeMap<CollectionName, Copied>,
+}
+
+/// What an unfinished migration was at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Stage {
+    /// Writing records.
+    Copy,
+    /// All records are written.
+    Verify,
+}
+
+/// An archive, and the proof that it is still the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ArchiveRef {
+    pub(super) path: PathBuf,
+    checksum: String,
+}
+
+/// How far one collection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Copied {
+    /// How many records there were to copy when the migration began.
+    pub(super) of: u64,
+    /// What became of those that are durable in the target. Of an archive
+    /// these are the first ones.
+    pub(super) counts: Counts,
+    pub(super) finished: bool,
+    /// Of all applied records: those that replace one of the target.
+    pub(super) replaced: u64,
+    /// Of all applied records: those that got a higher version.
+    pub(super) raised: u64,
+}
+
+/// What a checkpoint begins with.
+pub(super) struct Begun {
+    pub(super) source: String,
+    pub(super) target: String,
+    pub(super) collections: Option<BTreeSet<CollectionName>>,
+    pub(super) on_conflict: OnConflict,
+    pub(super) started_at: Timestamp,
+    pub(super) into_empty: bool,
+}
+
+impl Checkpoint {
+    pub(super) fn new(begun: Begun) -> Self {
+        Self {
+            format: FORMAT,
+            source: begun.source,
+            target: begun.target,
+            collections: begun.collections,
+            on_conflict: begun.on_conflict,
+            started_at: begun.started_at,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            owner: None,
+            stage: Stage::Copy,
+            into_empty: begun.into_empty,
+            archive: None,
+            target_archive: None,
+            copied: BTreeMap::new(),
+        }
+    }
+
+    /// Reads what a store keeps; `None` when this tool did not write it.
+    pub(super) fn read(stored: &MigrationState) -> Option<Self> {
+        let checkpoint: Self = serde_json::from_str(&stored.progress).ok()?;
+        (checkpoint.format == FORMAT).then_some(checkpoint)
+    }
+
+    pub(super) fn to_text(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|source| {
+            Error::new(ErrorKind::Invalid, "migrate", "the checkpoint cannot be written")
+                .caused_by(source)
+        })
+    }
+
+    /// Records that are durable in the target.
+    pub(super) fn records(&self) -> u64 {
+        self.copied.values().map(|copied| copied.counts.read).sum()
+    }
+}
+
+impl ArchiveRef {
+    pub(super) fn to(archive: &Archive) -> Self {
+        let path = std::path::absolute(archive.path());
+        Self {
+            path: path.unwrap_or_else(|_| archive.path().to_owned()),
+            checksum: archive.manifest().checksum.clone(),
+        }
+    }
+
+    /// Opens the archive.
+    ///
+    /// # Errors
+    /// `NotFound` when it is gone; `Corrupt` when another one is in its place.
+    pub(super) async fn open(&self) -> Result<Archive> {
+        let archive = Archive::open(&self.path).await?;
+        if archive.manifest().checksum == self.checksum {
+            return Ok(archive);
+        }
+        Err(Error::new(ErrorKind::Corrupt, "migrate", "another archive stands in its place")
+            .with("archive", self.path.display()))
+    }
+}

@@ -1,0 +1,148 @@
+//! Holding a migration: one run at a time for each target.
+//!
+//! What the store keeps as the plan is the fingerprint and the token of the
+//! run that holds it. Each write names what it expects there, so a run that
+//! was taken over can no longer write a checkpoint, and ends.
+
+use std::sync::Arc;
+
+use repo_core::{Clock as _, Error, ErrorKind, MigrationState, Result, StoreUpdate, SystemClock};
+use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
+
+use super::checkpoint::Checkpoint;
+use super::owner::{AtWork, LEASE, Owner};
+use super::side::Side;
+
+/// A migration that this run holds.
+#[derive(Debug)]
+pub(super) struct Claim {
+    shared: Arc<Shared>,
+    heart: AbortHandle,
+    _at_work: AtWork,
+}
+
+#[derive(Debug)]
+struct Shared {
+    target: Side,
+    /// As the store keeps it.
+    plan: String,
+    checkpoint: Mutex<Checkpoint>,
+}
+
+/// The fingerprint in what a store keeps as the plan.
+pub(super) fn fingerprint(plan: &str) -> &str {
+    plan.split(':').next().unwrap_or(plan)
+}
+
+impl Claim {
+    /// Takes a migration that is stored as `stored`, or a new one.
+    ///
+    /// # Errors
+    /// `Locked` when something else is stored by now.
+    pub(super) async fn take(
+        target: &Side,
+        fingerprint: &str,
+        stored: Option<String>,
+        mut checkpoint: Checkpoint,
+    ) -> Result<Self> {
+        let owner = Owner::new(SystemClock.now());
+        let at_work = AtWork::new(&owner.token);
+        let plan = format!("{fingerprint}:{}", owner.token);
+        checkpoint.owner = Some(owner);
+        let state = MigrationState { plan: plan.clone(), progress: checkpoint.to_text()? };
+        let update = StoreUpdate::Migration { expected: stored, state: Some(state) };
+        target.update(update).await.map_err(begun_meanwhile)?;
+        let checkpoint = Mutex::new(checkpoint);
+        let shared = Arc::new(Shared { target: target.clone(), plan, checkpoint });
+        let heart = tokio::spawn(Shared::beat(Arc::clone(&shared))).abort_handle();
+        Ok(Self { shared, heart, _at_work: at_work })
+    }
+
+    /// What was last stored.
+    pub(super) async fn checkpoint(&self) -> Checkpoint {
+        self.shared.checkpoint.lock().await.clone()
+    }
+
+    /// Changes the checkpoint and stores it, durably.
+    ///
+    /// # Errors
+    /// `Locked` when another run has taken the migration over.
+    pub(super) async fn save(&self, change: impl FnOnce(&mut Checkpoint)) -> Result<()> {
+        self.shared.save(change).await
+    }
+
+    /// Gives the migration back unfinished, for any run to go on with.
+    pub(super) async fn give_back(self) -> Result<()> {
+        self.heart.abort();
+        self.shared.save(|checkpoint| checkpoint.owner = None).await
+    }
+
+    /// Ends the migration: the target is free for others.
+    ///
+    /// # Errors
+    /// `Locked` when another run has taken it over.
+    pub(super) async fn finish(self) -> Result<()> {
+        self.heart.abort();
+        // A beat that is under way holds the lock; after it none follows.
+        let _last = self.shared.checkpoint.lock().await;
+        let expected = Some(self.shared.plan.clone());
+        let update = StoreUpdate::Migration { expected, state: None };
+        self.shared.target.update(update).await.map_err(taken_over)?;
+        Ok(())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.heart.abort();
+    }
+}
+
+impl Shared {
+    async fn save(&self, change: impl FnOnce(&mut Checkpoint)) -> Result<()> {
+        let mut kept = self.checkpoint.lock().await;
+        let mut checkpoint = kept.clone();
+        change(&mut checkpoint);
+        if let Some(owner) = &mut checkpoint.owner {
+            owner.renewed_at = SystemClock.now();
+        }
+        let state = MigrationState { plan: self.plan.clone(), progress: checkpoint.to_text()? };
+        let expected = Some(self.plan.clone());
+        let update = StoreUpdate::Migration { expected, state: Some(state) };
+        self.target.update(update).await.map_err(taken_over)?;
+        *kept = checkpoint;
+        Ok(())
+    }
+
+    /// Renews the lease while the run is busy with something else. A beat that
+    /// fails is made up for by the next; a lost claim shows at the next save.
+    async fn beat(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LEASE / 4).await;
+            if let Err(error) = self.save(|_| ()).await {
+                tracing::warn!(%error, "the lease of the migration could not be renewed");
+            }
+        }
+    }
+}
+
+const STATUS: &str = "`repoctl migrate status` says who is at work on it";
+
+fn begun_meanwhile(error: Error) -> Error {
+    if error.kind() != ErrorKind::Locked {
+        return error;
+    }
+    Error::new(ErrorKind::Locked, "migrate", "another run into the target began meanwhile")
+        .caused_by(error)
+        .hint(STATUS)
+}
+
+fn taken_over(error: Error) -> Error {
+    if error.kind() != ErrorKind::Locked {
+        return error;
+    }
+    Error::new(ErrorKind::Locked, "migrate", "another run has taken the migration over")
+        .caused_by(error)
+        .hint(STATUS)
+}

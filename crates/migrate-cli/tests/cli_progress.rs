@@ -1,0 +1,109 @@
+//! What a run shows while it is under way: on a terminal, in a pipe, and to a
+//! program.
+#![cfg(all(unix, feature = "json", feature = "sql", feature = "dynamodb"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cli_support;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use cli_support::{Place, Run, filled};
+use serde_json::Value as Json;
+
+/// Runs a shell's line in a pseudo-terminal of its own (`script` is part of
+/// every Debian) and returns what the terminal showed.
+fn on_a_terminal(place: &Place, line: &str) -> Run {
+    let program = env!("CARGO_BIN_EXE_migrateRepository");
+    let mut command = Command::new("script");
+    command.current_dir(place.path("."));
+    command.env("TERM", "xterm").env("COLUMNS", "120");
+    command.args(["--quiet", "--return", "--command"]);
+    command.args([&format!("stty cols 120; {program} {line}"), "/dev/null"]);
+    Run::of(&mut command)
+}
+
+#[test]
+fn bars_on_a_terminal_lines_in_a_pipe_and_json_alone_on_standard_output() {
+    let place = filled("json:data", 600);
+    let words = "--source json:data --target sqlite:one.db --batch-size 1 --format json";
+    let run = on_a_terminal(&place, &format!("{words} > out.json")).ok();
+    let shown = run.stdout;
+    for part in ["copying [", "of about ", "/s", "about ", " to go", "verifying ["] {
+        assert!(shown.contains(part), "{part:?} in {shown:?}");
+    }
+    assert!(shown.contains('\r') && shown.contains("\u{1b}["), "a bar is drawn over itself");
+    let report: Json = serde_json::from_str(&place.read("out.json")).unwrap();
+    assert_eq!(report["outcome"], "verified");
+
+    let words = words.replace("one.db", "two.db");
+    let run = place.migrate(&words).ok();
+    assert!(run.stderr.contains("copying about 602 records\n"), "{run:#?}");
+    assert!(!run.stderr.contains('\u{1b}') && !run.stderr.contains('\r'), "{run:#?}");
+    assert_eq!(run.json()["outcome"], "verified");
+
+    let quiet = words.replace("two.db", "three.db");
+    let run = on_a_terminal(&place, &format!("{quiet} --quiet > out.json")).ok();
+    assert_eq!(run.stdout, "");
+
+    // A person at a terminal reads the table after the bars.
+    let run = on_a_terminal(&place, "--source json:data --target sqlite:four.db").ok();
+    assert!(run.stdout.contains("verified: both sides hold the same"), "{}", run.stdout);
+}
+
+#[test]
+fn the_table_and_the_report_have_rates_and_times() {
+    let place = filled("json:data", 100);
+    let run = place.migrate("--source json:data --target sqlite:one.db").ok();
+    let time = run.stdout.lines().find(|line| line.starts_with("time ")).unwrap();
+    for phase in ["backing up ", "checking the backup ", "copying ", "verifying "] {
+        assert!(time.contains(phase), "{time}");
+    }
+    assert_eq!(time.matches("/s").count(), 4, "{time}");
+    let run = place.migrate("--source json:data --target sqlite:two.db --format json").ok().json();
+    let records: Vec<(&str, u64)> = run["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|phase| (phase["phase"].as_str().unwrap(), phase["records"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(records, [("backup", 102), ("backup_check", 102), ("copy", 102), ("verify", 204)]);
+}
+
+fn schema() -> jsonschema::Validator {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../schemas/events.schema.json");
+    let text = std::fs::read_to_string(path).unwrap();
+    jsonschema::draft202012::new(&serde_json::from_str(&text).unwrap()).unwrap()
+}
+
+#[test]
+fn a_program_reads_events_and_the_report_last() {
+    let place = filled("json:data", 300);
+    // Slow enough for events in between.
+    let words = "--source json:data --target sqlite:one.db --batch-size 20 --rate-limit 200 \
+                 --format ndjson";
+    let lines = place.migrate(words).ok().ndjson();
+    let schema = schema();
+    for line in &lines {
+        let errors: Vec<String> = schema.iter_errors(line).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?} in {line}");
+    }
+    let phases: Vec<&str> = lines
+        .iter()
+        .filter(|line| line["event"] == "phase")
+        .map(|line| line["phase"].as_str().unwrap())
+        .collect();
+    assert_eq!(phases, ["backup", "backup_check", "copy", "verify"]);
+    let copied: Vec<u64> = lines
+        .iter()
+        .filter(|line| line["event"] == "progress" && line["phase"] == "copy")
+        .map(|line| line["records"].as_u64().unwrap())
+        .collect();
+    assert!(!copied.is_empty() && copied.is_sorted(), "{copied:?}");
+    let last = lines.last().unwrap();
+    assert_eq!((&last["event"], &last["outcome"]), (&"report".into(), &"verified".into()));
+
+    // What goes wrong is the last line as well.
+    let run = place.migrate("--source json:nowhere --target sqlite:two.db --format ndjson").ends(1);
+    assert_eq!(run.ndjson().last().unwrap()["error"]["kind"], "NotFound");
+}

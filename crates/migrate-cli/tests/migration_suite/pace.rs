@@ -1,0 +1,112 @@
+//! Copying several batches at a time, and no faster than is borne.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use migrate_cli::migration::{MigrationOptions, Outcome, Silent, migrate, verify};
+use repo_core::ErrorKind;
+
+use crate::stores::{
+    Probe, Store, Told, batches_of, cut_off, empty, many, options, schemas, store, with_backup,
+};
+
+fn workers(number: usize, options: MigrationOptions) -> MigrationOptions {
+    MigrationOptions { workers: NonZeroUsize::new(number).unwrap(), ..options }
+}
+
+#[tokio::test]
+async fn as_many_batches_are_written_at_a_time_as_there_are_workers() {
+    let folder = tempfile::tempdir().unwrap();
+    // Twelve batches: three rounds of four.
+    let source = store(&many(1_200)).await;
+    let mut probe = Probe::new(empty());
+    probe.gather = Some(tokio::sync::Barrier::new(4));
+    let target: Store = Arc::new(probe);
+    let (schemas, options) = (schemas(&["machines"]), workers(4, with_backup(folder.path())));
+    let run = migrate(&source, &target, &schemas, &options, &Silent);
+    let report = tokio::time::timeout(Duration::from_secs(60), run).await;
+    assert_eq!(report.expect("four at a time").unwrap().outcome, Outcome::Verified);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_refused_for_now_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for options in [options(), with_backup(folder.path())] {
+        let (source, target) = (store(&many(1_000)).await, empty());
+        let mut probe = Probe::new(target.clone());
+        probe.on_apply =
+            Box::new(|number, records| if number % 3 == 0 { Err(cut_off()) } else { Ok(records) });
+        let into: Store = Arc::new(probe);
+        let options = workers(4, MigrationOptions { patience: Duration::from_secs(60), ..options });
+        let told = Told::default();
+        let report =
+            migrate(&source, &into, &schemas(&["machines"]), &options, &told).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Verified);
+        assert!(report.refusals >= 3, "{}", report.refusals);
+        assert_eq!((report.totals.read, report.totals.applied), (1_000, 1_000));
+        let warnings = told.warnings.lock().unwrap().clone();
+        assert_eq!(warnings.len(), 1, "said once: {warnings:?}");
+        assert!(warnings[0].contains("tried again"), "{warnings:?}");
+        assert!(verify(&source, &target, None, &Silent).await.unwrap().equal);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_run_ends_when_it_is_asked_to() {
+    let (source, target) = (store(&many(1_000)).await, empty());
+    let mut probe = Probe::new(target.clone());
+    probe.on_apply =
+        Box::new(|number, records| if number > 3 { Err(cut_off()) } else { Ok(records) });
+    let into: Store = Arc::new(probe);
+    let options = MigrationOptions { patience: Duration::from_secs(3_600), ..options() };
+    let told = Told { stop_after: Some(3), ..Told::default() };
+    let report = migrate(&source, &into, &schemas(&["machines"]), &options, &told).await.unwrap();
+    assert_eq!((report.outcome, report.totals.read), (Outcome::Interrupted, 300));
+}
+
+#[tokio::test]
+async fn a_limit_on_the_rate_is_kept() {
+    let (source, target) = (store(&many(300)).await, empty());
+    let limited = MigrationOptions { rate_limit: NonZeroUsize::new(1_000), ..batches_of(50) };
+    let began = Instant::now();
+    let report = migrate(&source, &target, &schemas(&["machines"]), &workers(4, limited), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(report.outcome, Outcome::Verified);
+    assert!(began.elapsed() >= Duration::from_millis(200), "{:?}", began.elapsed());
+}
+
+#[cfg(all(feature = "json", feature = "sql"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_pair_of_stores_copies_in_parallel() {
+    use crate::places::Place;
+    let folder = tempfile::tempdir().unwrap();
+    let schemas = schemas(&["machines"]);
+    let records = many(700);
+    for (number, (from, into)) in Place::pairs().into_iter().enumerate() {
+        for backup in [true, false] {
+            let what = format!("{} into {}, backup {backup}", from.name, into.name);
+            let here = folder.path().join(format!("{number}-{backup}"));
+            let source = from.open(&here.join("source"), &schemas, false).await.unwrap();
+            crate::stores::fill(&source, &records).await;
+            let target = into.open(&here.join("target"), &schemas, false).await.unwrap();
+            let options = if backup { with_backup(&here.join("backups")) } else { options() };
+            let options =
+                workers(5, MigrationOptions { batch_size: batches_of(30).batch_size, ..options });
+            // Cut off in the middle, and gone on with.
+            let mut probe = Probe::new(target.clone());
+            probe.on_apply =
+                Box::new(|number, records| if number == 11 { Err(cut_off()) } else { Ok(records) });
+            let cut: Store = Arc::new(probe);
+            let error = migrate(&source, &cut, &schemas, &options, &Silent).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{what}");
+            let report = migrate(&source, &target, &schemas, &options, &Silent).await.unwrap();
+            assert_eq!((report.outcome, report.totals.read), (Outcome::Verified, 700), "{what}");
+            assert!(report.resumed.is_some(), "{what}");
+            assert!(verify(&source, &target, None, &Silent).await.unwrap().equal, "{what}");
+            source.close().await.unwrap();
+            target.close().await.unwrap();
+        }
+    }
+}
