@@ -47,14 +47,14 @@ fn the_orchestrator_prints_the_same_on_every_strategy() {
     let key = servers::new_access_key();
     let config = configuration(dir.path());
     std::fs::write(dir.path().join("local.json"), config.to_string()).unwrap();
-    let config = with_postgres(config, &key.to_lowercase());
+    let config = with_postgres(config, &servers::unique_name());
     std::fs::write(dir.path().join("server.json"), config.to_string()).unwrap();
 
     let on = |strategy: &str| {
         let file = if strategy == "postgresql" { "server.json" } else { "local.json" };
         let environment = [
             ("REPO_STORAGE__STRATEGY", strategy),
-            ("AWS_ACCESS_KEY_ID", &key),
+            ("AWS_ACCESS_KEY_ID", &*key),
             ("AWS_SECRET_ACCESS_KEY", "not-a-secret"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];

@@ -6,9 +6,9 @@ mod cli_support;
 
 use std::process::Command;
 
-use cli_support::wire::{call, closed_port};
+use cli_support::wire::closed_port;
 use cli_support::{Place, filled, machine};
-use repo_testkit::servers;
+use repo_testkit::servers::{self, call_dynamodb as call};
 use serde_json::{Value as Json, json};
 
 const STORE: &str = "dynamodb:data";
@@ -62,7 +62,7 @@ fn the_endpoint_of_the_environment_is_used_and_told() {
         "[profile local]\nregion = eu-central-1\nendpoint_url = {}\n\
          aws_access_key_id = {}\naws_secret_access_key = x\n",
         servers::dynamodb(),
-        place.aws_access_key
+        &*place.aws_access_key
     );
     place.write("aws.config", config);
     configured(&place, &json!({"profile": "local", "table_prefix": "data"}));

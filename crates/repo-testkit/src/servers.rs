@@ -1,6 +1,9 @@
 //! The servers that tests talk to, started by `scripts/services`.
 
-use std::sync::LazyLock;
+mod dynamodb;
+
+pub use dynamodb::{AccessKey, access_key, call_dynamodb, dynamodb, new_access_key};
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The address of the test server that `variable` names.
@@ -43,30 +46,12 @@ pub fn postgres_parts() -> [String; 5] {
     parts.expect("REPO_TEST_POSTGRES_URL is postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
 }
 
-/// The URL of DynamoDB Local.
-///
-/// # Panics
-/// Without one.
+/// A name that no other test has: a letter, then letters and digits.
 #[must_use]
-pub fn dynamodb() -> String {
-    address("REPO_TEST_DYNAMODB_URL")
-}
-
-/// An AWS access key that means nothing and that nobody else has. DynamoDB
-/// Local keeps a database with a thread of its own for each access key: so
-/// tests do not wait for each other, nor pay for each other's tables.
-#[must_use]
-pub fn new_access_key() -> String {
+pub fn unique_name() -> String {
     static MADE: AtomicU64 = AtomicU64::new(0);
     let made = MADE.fetch_add(1, Ordering::Relaxed);
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let nanos = since.map_or(0, |since| since.as_nanos());
-    format!("TEST{:X}X{nanos:X}X{made:X}", std::process::id())
-}
-
-/// The access key of this process.
-#[must_use]
-pub fn access_key() -> &'static str {
-    static KEY: LazyLock<String> = LazyLock::new(new_access_key);
-    &KEY
+    format!("t{:x}x{nanos:x}x{made:x}", std::process::id())
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-use repo_testkit::servers;
+use repo_testkit::servers::{self, AccessKey};
 use serde_json::{Value as Json, json};
 
 /// The stores that every behaviour is tried on. In each [`Place`] they are
@@ -20,7 +20,7 @@ pub const STORES: [&str; 4] = ["json:data", "sqlite:data.db", "postgresql:///", 
 pub struct Place {
     folder: tempfile::TempDir,
     /// DynamoDB Local has a database of its own for each.
-    pub aws_access_key: String,
+    pub aws_access_key: AccessKey,
     /// Made when it is first needed.
     postgres_database: OnceLock<String>,
 }
@@ -83,7 +83,7 @@ impl Place {
     /// now on find it: `postgresql:///`.
     pub fn postgres(&self) -> &str {
         self.postgres_database.get_or_init(|| {
-            let name = self.aws_access_key.to_lowercase();
+            let name = servers::unique_name();
             psql(&format!("CREATE DATABASE \"{name}\""));
             name
         })

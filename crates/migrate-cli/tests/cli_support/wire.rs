@@ -1,34 +1,9 @@
-//! DynamoDB's wire, spoken by hand: what any client of AWS would see in the
-//! tables, and servers that answer only what a test wants.
+//! Servers on loopback that answer only what a test wants.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-
-use serde_json::Value as Json;
-
-/// Makes one request at the test server, as the owner of an access key.
-pub fn call(access_key: &str, operation: &str, input: &Json) -> Json {
-    let server = repo_testkit::servers::dynamodb();
-    let address = server.trim_start_matches("http://").trim_end_matches('/');
-    let body = input.to_string();
-    let request = format!(
-        "POST / HTTP/1.0\r\nhost: {address}\r\nx-amz-target: DynamoDB_20120810.{operation}\r\n\
-         content-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\
-         authorization: AWS4-HMAC-SHA256 \
-         Credential={access_key}/20260101/eu-central-1/dynamodb/aws4_request, \
-         SignedHeaders=host, Signature=none\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.contains(" 200 "), "{operation}: {answer}");
-    serde_json::from_str(body).unwrap()
-}
 
 /// A server on loopback that gives every request the same answer.
 pub struct Stub {
