@@ -56,9 +56,9 @@ async fn apply_part(
     // other.
     let mut sorted: Vec<&Record> = records.iter().collect();
     sorted.sort_by(|a, b| a.id().cmp(b.id()));
-    let connection = shared.pool.get().await?;
+    let mut connection = shared.pool.get().await?;
     let written = connection
-        .rows(upsert(table, &sorted))
+        .alone(upsert(table, &sorted))
         .await
         .map_err(|source| errors::postgres("apply", &shared.location, source))?;
     drop(connection);

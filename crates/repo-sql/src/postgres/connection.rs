@@ -45,7 +45,7 @@ pub(super) struct Connection {
     diesel: AsyncPgConnection,
     /// Moves what is sent and received.
     driver: AbortHandle,
-    open: Counted,
+    open: Arc<Counted>,
 }
 
 /// Counts a connection as open until it is closed or dropped.
@@ -128,16 +128,32 @@ impl Connector {
         }
     }
 
+    /// Moves what is sent and received until either side closes the
+    /// connection.
+    fn drive(
+        &self,
+        driver: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+    ) -> (AbortHandle, Arc<Counted>) {
+        let open = Arc::new(Counted::new(&self.open));
+        let of_driver = Arc::clone(&open);
+        let driven = async move {
+            // Why it ended was told to whoever waited for an answer.
+            let _ = driver.await;
+            of_driver.close();
+        };
+        (tokio::spawn(driven).abort_handle(), open)
+    }
+
     async fn connect_at_last(&self) -> Result<Connection> {
         let failed = |source| errors::cannot_connect(&self.place, source);
-        let (client, driver) = match &self.tls {
+        let (client, (driver, open)) = match &self.tls {
             None => {
                 let (client, driver) = self.config.connect(NoTls).await.map_err(failed)?;
-                (client, tokio::spawn(driver).abort_handle())
+                (client, self.drive(driver))
             }
             Some(tls) => {
                 let (client, driver) = self.config.connect(tls.clone()).await.map_err(failed)?;
-                (client, tokio::spawn(driver).abort_handle())
+                (client, self.drive(driver))
             }
         };
         let mut connection = AsyncPgConnection::try_from(client).await.map_err(|source| {
@@ -155,11 +171,18 @@ impl Connector {
             .batch_execute(&self.set_up)
             .await
             .map_err(|source| errors::postgres("connect", &self.place, source))?;
-        // Only some users may; others get the messages of their server.
-        let _ = connection.batch_execute("SET lc_messages = 'C'").await;
-        Ok(Connection { diesel: connection, driver, open: Counted::new(&self.open) })
+        // Only some users and servers can; the others go on without.
+        for wish in WISHES {
+            let _ = connection.batch_execute(wish).await;
+        }
+        Ok(Connection { diesel: connection, driver, open })
     }
 }
+
+/// What a connection would like to have: errors in English, by which they are
+/// told apart, and a server that looks, while it works, whether we are still
+/// there (PostgreSQL 14), so that a call that was dropped ends there too.
+const WISHES: [&str; 2] = ["SET lc_messages = 'C'", "SET client_connection_check_interval = '1s'"];
 
 /// What every connection begins with.
 fn set_up(settings: &SqlSettings, read_only: bool) -> String {

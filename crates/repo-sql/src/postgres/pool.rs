@@ -10,9 +10,11 @@ use deadpool::managed::{
     Manager, Metrics, Object, Pool as Connections, PoolError, RecycleError, RecycleResult,
     TimeoutType, Timeouts,
 };
+use diesel::QueryResult;
 use repo_core::{Error, ErrorKind, Result};
 
-use super::connection::{Connection, Connector};
+use super::connection::{Connection, Connector, PgRow};
+use super::statement::Statement;
 use crate::config::SqlSettings;
 use crate::errors;
 
@@ -131,9 +133,19 @@ pub(super) struct Lent {
 
 impl Lent {
     /// Whether the connection is closed instead of given back: while it is in
-    /// a transaction, so that nobody goes on in it.
+    /// a transaction or a statement, so that nobody goes on in it.
     pub(super) fn spoil(&mut self, spoiled: bool) {
         self.spoiled = spoiled;
+    }
+
+    /// The rows that one statement outside a transaction answers. Dropped
+    /// before the answer it closes the connection, so that the next one to
+    /// borrow it does not wait for what nobody waits for any more.
+    pub(super) async fn alone(&mut self, statement: Statement) -> QueryResult<Vec<PgRow>> {
+        self.spoil(true);
+        let rows = self.object.rows(statement).await;
+        self.spoil(false);
+        rows
     }
 }
 

@@ -55,9 +55,9 @@ pub(super) async fn run(
     operation: &'static str,
     statement: Statement,
 ) -> Result<Vec<PgRow>> {
-    let connection = shared.pool.get().await?;
+    let mut connection = shared.pool.get().await?;
     connection
-        .rows(statement)
+        .alone(statement)
         .await
         .map_err(|source| errors::postgres(operation, &shared.location, source))
 }

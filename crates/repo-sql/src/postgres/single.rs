@@ -73,8 +73,8 @@ async fn try_write(
     write: &Write,
     now: Timestamp,
 ) -> Result<Option<Written>> {
-    let connection = shared.pool.get().await?;
-    let rows = connection.rows(statement).await.map_err(|source| {
+    let mut connection = shared.pool.get().await?;
+    let rows = connection.alone(statement).await.map_err(|source| {
         if errors::is_lost(&source) {
             return errors::outcome_unknown("commit", &shared.location, source)
                 .with("key", &write.key);
@@ -94,9 +94,9 @@ async fn try_write(
 /// Why nothing was written; `None` when it should be tried again.
 async fn explain(shared: &Shared, table: &Table, write: &Write) -> Result<Option<Written>> {
     let id = SqlValue::Text(write.key.id.to_string());
-    let connection = shared.pool.get().await?;
+    let mut connection = shared.pool.get().await?;
     let rows = connection
-        .rows(Statement::new(&table.statements.get, [id]))
+        .alone(Statement::new(&table.statements.get, [id]))
         .await
         .map_err(|source| errors::postgres("commit", &shared.location, source))?;
     let stored = rows.first().map(|row| rows::record(&write.key.collection, row)).transpose()?;

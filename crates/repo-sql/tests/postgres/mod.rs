@@ -91,8 +91,10 @@ impl Drop for PostgresPlace {
     }
 }
 
-/// Runs a statement when a test is over.
+/// Runs statements when a test is over. A test that failed may still hold
+/// locks; then what is to be removed stays.
 fn remove(sql: String) {
+    let sql = format!("SET lock_timeout = '5s'; {sql}");
     // A runtime cannot be blocked from within, so on a thread of its own.
     let removal = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -28,6 +28,8 @@ type Decide = dyn Fn(&str) -> Fate + Send + Sync;
 /// What one connection of the proxy shares with the test.
 struct Shared {
     decide: Mutex<Box<Decide>>,
+    /// Connections that were closed.
+    closed: watch::Sender<usize>,
     /// The requests seen, as text.
     seen: watch::Sender<Vec<String>>,
     /// Answers are passed back only once so many requests were seen, turn by
@@ -48,13 +50,18 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             decide: Mutex::new(Box::new(|_| Fate::Forward)),
+            closed: watch::Sender::new(0),
             seen: watch::Sender::new(Vec::new()),
             turns: Mutex::default(),
         });
         let of_connections = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, Arc::clone(&of_connections)));
+                let shared = Arc::clone(&of_connections);
+                tokio::spawn(async move {
+                    serve(client, &shared).await;
+                    shared.closed.send_modify(|closed| *closed += 1);
+                });
             }
         });
         Self { port, shared }
@@ -77,6 +84,12 @@ impl Proxy {
     pub(crate) fn expect(&self, turns: &[usize]) {
         self.shared.seen.send_modify(Vec::clear);
         *self.shared.turns.lock().unwrap() = turns.to_vec();
+    }
+
+    /// Waits until so many connections were closed, by whichever side.
+    pub(crate) async fn closed(&self, how_many: usize) {
+        let mut closed = self.shared.closed.subscribe();
+        closed.wait_for(|closed| *closed >= how_many).await.unwrap();
     }
 
     /// The requests seen since [`expect`](Self::expect).
@@ -107,7 +120,7 @@ struct Sent {
     lose: bool,
 }
 
-async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
+async fn serve(mut client: TcpStream, shared: &Shared) {
     let Some(start) = startup(&mut client).await else { return };
     let (host, port) = address();
     let Ok(mut server) = TcpStream::connect((host, port)).await else { return };
@@ -119,8 +132,8 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
     let (sent, sent_here) = tokio::sync::mpsc::unbounded_channel();
     // Whichever ends first closes both sides.
     tokio::select! {
-        () = requests(from_client, to_server, &shared, sent) => {}
-        () = answers(from_server, to_client, &shared, sent_here) => {}
+        () = requests(from_client, to_server, shared, sent) => {}
+        () = answers(from_server, to_client, shared, sent_here) => {}
     }
 }
 
