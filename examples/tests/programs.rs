@@ -47,7 +47,8 @@ fn the_orchestrator_prints_the_same_on_every_strategy() {
     let key = servers::new_access_key();
     let config = configuration(dir.path());
     std::fs::write(dir.path().join("local.json"), config.to_string()).unwrap();
-    let config = with_postgres(config, &servers::unique_name());
+    let schema = servers::unique_name();
+    let config = with_postgres(config, &schema);
     std::fs::write(dir.path().join("server.json"), config.to_string()).unwrap();
 
     let on = |strategy: &str| {
@@ -70,7 +71,7 @@ fn the_orchestrator_prints_the_same_on_every_strategy() {
         // What is on disk is there the second time.
         assert!(on(strategy).contains("created example-req-0002"), "{strategy}");
     }
-    let drop = format!("DROP SCHEMA \"{}\" CASCADE", key.to_lowercase());
+    let drop = format!("DROP SCHEMA \"{schema}\" CASCADE");
     let psql = Command::new("psql").args(["-Xqd", &servers::postgres(), "-c", &drop]).output();
     assert!(psql.unwrap().status.success());
 }

@@ -46,7 +46,8 @@ fn settings_with(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result
         ([], []) => {}
         ([host], ports) => {
             settings.insert("host".to_owned(), host_text(host)?.into());
-            settings.extend(ports.first().map(|port| ("port".to_owned(), json!(port))));
+            let port = ports.first().filter(|_| names_port(place));
+            settings.extend(port.map(|port| ("port".to_owned(), json!(port))));
         }
         _ => return Err(malformed("it names more than one host")),
     }
@@ -82,6 +83,14 @@ fn from_environment(name: &str, value: String) -> Result<Json> {
         }),
         _ => Ok(value.into()),
     }
+}
+
+/// Whether there is a port in the URL; the reader puts in the usual one.
+fn names_port(place: &str) -> bool {
+    let authority = place.split("//").nth(1).and_then(|rest| rest.split('/').next());
+    let server = authority.and_then(|authority| authority.rsplit('@').next()).unwrap_or_default();
+    // Colons within brackets belong to an address.
+    server.rsplit(']').next().is_some_and(|rest| rest.contains(':'))
 }
 
 fn parameter(pair: &str) -> Result<(String, Json)> {
