@@ -18,7 +18,7 @@ use repo_core::{
 use serde_json::json;
 
 struct Behind {
-    _place: PostgresPlace,
+    place: PostgresPlace,
     proxy: Proxy,
     store: Store,
 }
@@ -32,7 +32,7 @@ impl Behind {
         settings["max_overflow"] = json!(0);
         let store = place.open_with(&settings, options(&[machines()])).await.unwrap();
         store.prepare(&[machines()]).await.unwrap();
-        Self { _place: place, proxy, store }
+        Self { place, proxy, store }
     }
 
     /// Makes a call twice, and counts what the second one asks: `turns` says
@@ -130,7 +130,7 @@ async fn three_for_a_commit_of_several_keys() {
     };
     behind.assert_turns(&[2, 2, 1], mixed).await;
     // A check of what is there locks otherwise than a write, one of what is
-    // absent inserts and removes.
+    // absent inserts, and removes at the end.
     let checked = async |s: &Store, n: usize| {
         s.commit(vec![
             Write::check(key("0-1"), Precondition::Exists),
@@ -139,7 +139,27 @@ async fn three_for_a_commit_of_several_keys() {
         ])
         .await
     };
-    behind.assert_turns(&[3, 2, 1], checked).await;
+    behind.assert_turns(&[3, 1, 2], checked).await;
+}
+
+/// On a new connection statements are prepared first, and nothing that needs
+/// no preparing may overtake them.
+#[tokio::test]
+async fn a_commit_ends_after_everything_else_on_a_new_connection_too() {
+    let behind = Behind::new().await;
+    for keep in [true, false] {
+        let mut settings = behind.proxy.settings();
+        settings["enable_query_cache"] = json!(keep);
+        let store = behind.place.open_with(&settings, options(&[machines()])).await.unwrap();
+        behind.proxy.expect(&[]);
+        let writes =
+            vec![Write::check(key("nowhere"), Precondition::Absent), put("a", Precondition::Any)];
+        store.commit(writes).await.unwrap();
+        let seen = behind.proxy.seen();
+        let end = seen.iter().position(|request| request.contains("COMMIT\0")).unwrap();
+        let removed = seen.iter().rposition(|request| request.contains("nowhere")).unwrap();
+        assert!(removed < end, "{seen:?}");
+    }
 }
 
 #[tokio::test]

@@ -83,17 +83,15 @@ async fn try_commit(
         take_heads(&mut planned, &runs, &found)?;
         check(&planned)?;
         if reads_only {
-            return Ok(Some(vec![Written::Unchanged; writes.len()]));
+            let written = vec![Written::Unchanged; writes.len()];
+            return Ok(Some(Done { written, unlock: Vec::new() }));
         }
         write_all(shared, &transaction, &planned, now).await
     };
     match outcome.await {
-        Ok(Some(mut written)) => {
-            transaction.commit().await?;
-            if !reads_only {
-                written = in_order_of(writes, &planned, written);
-            }
-            Ok(Some(written))
+        Ok(Some(Done { written, unlock })) => {
+            transaction.commit_after(unlock).await?;
+            Ok(Some(in_order_of(writes, &planned, written)))
         }
         Ok(None) => {
             transaction.rollback().await;
@@ -245,25 +243,24 @@ impl<'a> Changes<'a> {
         (count > 0).then(|| (Statement::new(&self.table.statements.insert, values), count))
     }
 
-    /// The statements that follow all inserts.
-    fn rest(self, now: Timestamp) -> Vec<Statement> {
-        let mut statements = Vec::new();
-        let texts = &self.table.statements;
-        if !self.updates.ids.is_empty() {
-            let Updates { ids, versions, created_at, documents } = self.updates;
-            let values = [
-                SqlValue::Texts(ids),
-                SqlValue::Numbers(versions),
-                SqlValue::Numbers(created_at),
-                SqlValue::Number(now.as_micros()),
-                SqlValue::Jsons(documents),
-            ];
-            statements.push(Statement::new(&texts.update, values));
-        }
-        if !self.locks.is_empty() {
-            statements.push(Statement::new(&texts.remove, [SqlValue::Texts(self.locks)]));
-        }
-        statements
+    /// The statement that changes what was there.
+    fn update(&mut self, now: Timestamp) -> Option<Statement> {
+        let Updates { ids, versions, created_at, documents } = std::mem::take(&mut self.updates);
+        let any = !ids.is_empty();
+        let values = [
+            SqlValue::Texts(ids),
+            SqlValue::Numbers(versions),
+            SqlValue::Numbers(created_at),
+            SqlValue::Number(now.as_micros()),
+            SqlValue::Jsons(documents),
+        ];
+        any.then(|| Statement::new(&self.table.statements.update, values))
+    }
+
+    /// The statement that removes what was inserted as a lock.
+    fn unlock(self) -> Option<Statement> {
+        let remove = &self.table.statements.remove;
+        (!self.locks.is_empty()).then(|| Statement::new(remove, [SqlValue::Texts(self.locks)]))
     }
 }
 
@@ -291,14 +288,23 @@ impl Updates {
     }
 }
 
-/// Writes, and says for each planned write what it did; `None` when an id that
-/// was without a record has one now.
+/// What a commit did, but for its end.
+struct Done {
+    /// What each planned write did.
+    written: Vec<Written>,
+    /// What has to be removed before the end. Not sooner: only when all ids
+    /// were inserted is it known that these rows are ours, and a row of
+    /// somebody else would be waited for out of order.
+    unlock: Vec<Statement>,
+}
+
+/// Writes; `None` when an id that was without a record has one now.
 async fn write_all(
     shared: &Shared,
     transaction: &Transaction,
     planned: &[Planned<'_>],
     now: Timestamp,
-) -> Result<Option<Vec<Written>>> {
+) -> Result<Option<Done>> {
     let mut all = changes(planned, now)?;
     // All inserts come first, in the order of the keys: they are locks too.
     let mut statements = Vec::new();
@@ -306,10 +312,11 @@ async fn write_all(
     for changes in &mut all {
         if let Some((statement, count)) = changes.insert(now) {
             statements.push(statement);
-            expected.push((&changes.table.schema.collection, count));
+            let table: &Table = changes.table;
+            expected.push((&table.schema.collection, count));
         }
     }
-    statements.extend(all.into_iter().flat_map(|changes| changes.rest(now)));
+    statements.extend(all.iter_mut().filter_map(|changes| changes.update(now)));
     let answers = transaction.all(statements).await?;
     let mut inserted: BTreeMap<Key, Version> = BTreeMap::new();
     for (rows, (collection, count)) in answers.iter().zip(expected) {
@@ -323,7 +330,9 @@ async fn write_all(
     }
     check_floors(shared, planned, &inserted).await?;
     let outcome = |this: &Planned<'_>| outcome(this, inserted.get(&this.write.key).copied(), now);
-    planned.iter().map(outcome).collect::<Result<_>>().map(Some)
+    let written = planned.iter().map(outcome).collect::<Result<_>>()?;
+    let unlock = all.into_iter().filter_map(Changes::unlock).collect();
+    Ok(Some(Done { written, unlock }))
 }
 
 fn outcome(planned: &Planned<'_>, inserted: Option<Version>, now: Timestamp) -> Result<Written> {

@@ -78,8 +78,29 @@ impl Transaction {
     /// # Errors
     /// `OutcomeUnknown` when the connection was lost; otherwise nothing was
     /// written.
-    pub(super) async fn commit(mut self) -> Result<()> {
-        match self.connection.run("COMMIT").await {
+    pub(super) async fn commit(self) -> Result<()> {
+        let committed = self.connection.run("COMMIT").await;
+        self.ended(committed)
+    }
+
+    /// Commits after some last statements, in the same round trip. If one of
+    /// them fails, the server rolls back instead.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub(super) async fn commit_after(self, mut last: Vec<Statement>) -> Result<()> {
+        if last.is_empty() {
+            return self.commit().await;
+        }
+        // A statement like the others: a message that needs no preparing would
+        // overtake those that wait for theirs on a new connection.
+        last.push(Statement::made("COMMIT".to_owned(), []));
+        let committed = self.send(last).await.map(drop);
+        self.ended(committed)
+    }
+
+    fn ended(mut self, committed: QueryResult<()>) -> Result<()> {
+        match committed {
             Ok(()) => {
                 self.connection.spoil(false);
                 Ok(())

@@ -6,10 +6,13 @@
 //! AND and OR keep that; a negation is written `IS NOT TRUE`, and only of what
 //! is exact.
 
-use repo_core::{Comparison, Decimal, FieldPath, Filter, Predicate, Value};
+mod number;
+mod text;
+
+use repo_core::{Comparison, FieldPath, Filter, Predicate, Value};
 
 use crate::Dialect;
-use crate::bind::{Binder, Param};
+use crate::bind::Binder;
 use crate::expression::JsonType;
 use crate::layout::{CollectionLayout, ColumnKind};
 use crate::names::quote;
@@ -242,172 +245,6 @@ impl Pusher<'_> {
         let sql = format!("({there}) IS NOT TRUE");
         Condition { only_live: false, ..Condition::exact(sql) }
     }
-
-    /// As a range, which an index serves: the strings that begin with `start`
-    /// are those from it up to the next string of its length.
-    fn begins_with(&mut self, place: &Place<'_>, start: &str) -> Condition {
-        let end = after_prefix(start);
-        self.text_condition(place, |pusher, column| {
-            let low = pusher.binder.text(start);
-            match &end {
-                None => format!("{column} >= {low}"),
-                Some(end) => {
-                    let high = pusher.binder.text(end);
-                    format!("({column} >= {low} AND {column} < {high})")
-                }
-            }
-        })
-    }
-
-    fn contains(&mut self, place: &Place<'_>, value: &Value) -> Condition {
-        let Some(part) = value.as_str() else {
-            return Condition::wider(self.has_type(place, JsonType::Array));
-        };
-        let at = self.at(place);
-        let part = self.binder.text(part);
-        let is_array = self.dialect.has_type(&at, &[JsonType::Array]);
-        let in_text =
-            self.dialect.holds_text(&self.dialect.typed_value(ColumnKind::Text, &at), &part);
-        let in_array = self.dialect.array_holds_text(&at, &part);
-        Condition::exact(format!("({in_text} OR ({is_array} AND {in_array}))"))
-    }
-
-    fn equals_text(&mut self, place: &Place<'_>, text: &str) -> Condition {
-        if let (Dialect::Postgres, Some((column, ColumnKind::Scalar))) =
-            (self.dialect, &place.column)
-        {
-            let text = self.binder.text(text);
-            let sql = format!("{column} = to_jsonb({text}::text)");
-            return Condition::exact(sql).searching(column);
-        }
-        self.text_condition(place, |pusher, column| {
-            let text = pusher.binder.text(text);
-            format!("{column} = {text}")
-        })
-    }
-
-    /// Whether the string is one of `texts`, which go into one list, so that
-    /// the statement does not grow with them.
-    fn one_of_texts(&mut self, place: &Place<'_>, texts: Vec<String>) -> Condition {
-        let list = |pusher: &mut Self| pusher.binder.bind(Param::Texts(texts));
-        match (self.dialect, &place.column) {
-            (Dialect::Sqlite, _) => self.text_condition(place, |pusher, column| {
-                let list = list(pusher);
-                format!("{column} IN (SELECT \"value\" FROM json_each({list}))")
-            }),
-            (Dialect::Postgres, Some((column, ColumnKind::Scalar))) => {
-                let list = list(self);
-                let values = format!("ARRAY(SELECT to_jsonb(t) FROM unnest({list}::text[]) AS t)");
-                Condition::exact(format!("{column} = ANY({values})")).searching(column)
-            }
-            (Dialect::Postgres, _) => self.text_condition(place, |pusher, column| {
-                let list = list(pusher);
-                format!("{column} = ANY({list}::text[])")
-            }),
-        }
-    }
-
-    /// A condition on the string at `place`: on its column where that holds
-    /// strings, else on the document.
-    fn text_condition(
-        &mut self,
-        place: &Place<'_>,
-        condition: impl FnOnce(&mut Self, &str) -> String,
-    ) -> Condition {
-        match (self.dialect, &place.column) {
-            (_, Some((column, ColumnKind::Text))) => {
-                // A tombstone keeps its id.
-                let only_live = !place.is_id;
-                let sql = condition(self, column);
-                Condition { only_live, ..Condition::exact(sql).searching(column) }
-            }
-            // A number in the column is less than any string.
-            (Dialect::Sqlite, Some((column, ColumnKind::Scalar))) => {
-                let sql = condition(self, column);
-                let is_text = self.has_type(place, JsonType::Text);
-                Condition::exact(format!("({sql} AND {is_text})")).searching(column)
-            }
-            _ => {
-                let at = self.at(place);
-                let value = self.dialect.typed_value(ColumnKind::Text, &at);
-                let sql = condition(self, &self.dialect.by_bytes(&value));
-                Condition::exact(format!("({sql})"))
-            }
-        }
-    }
-
-    /// A number that compares so with `number`; without a comparison, equals it.
-    fn number(
-        &mut self,
-        place: &Place<'_>,
-        comparison: Option<Comparison>,
-        number: Decimal,
-    ) -> Condition {
-        match self.dialect {
-            Dialect::Sqlite => self.near_number(place, comparison, number),
-            Dialect::Postgres => self.exact_number(place, comparison, number),
-        }
-    }
-
-    /// SQLite compares floats, so its bounds are a little wider than was asked.
-    fn near_number(
-        &mut self,
-        place: &Place<'_>,
-        comparison: Option<Comparison>,
-        number: Decimal,
-    ) -> Condition {
-        let (value, guard) = match &place.column {
-            Some((column, ColumnKind::Integer | ColumnKind::Number)) => (column.clone(), None),
-            Some((column, ColumnKind::Scalar)) => {
-                (column.clone(), Some(self.has_type(place, JsonType::Number)))
-            }
-            _ => {
-                let at = self.at(place);
-                let is_number = self.dialect.has_type(&at, &[JsonType::Number]);
-                (self.dialect.extract(&at), Some(is_number))
-            }
-        };
-        let (low, high) = bounds(number);
-        let mut parts = Vec::new();
-        if !matches!(comparison, Some(Comparison::Less | Comparison::LessOrEqual)) {
-            parts.push(format!("{value} >= {}", self.binder.bind(Param::Real(low))));
-        }
-        if !matches!(comparison, Some(Comparison::Greater | Comparison::GreaterOrEqual)) {
-            parts.push(format!("{value} <= {}", self.binder.bind(Param::Real(high))));
-        }
-        parts.extend(guard);
-        let condition = Condition::wider(format!("({})", parts.join(" AND ")));
-        if place.column.is_some() { condition.searching(&value) } else { condition }
-    }
-
-    /// PostgreSQL compares exact decimals. Among `jsonb` values numbers stand
-    /// above strings.
-    fn exact_number(
-        &mut self,
-        place: &Place<'_>,
-        comparison: Option<Comparison>,
-        number: Decimal,
-    ) -> Condition {
-        let operator = comparison.map_or("=", operator);
-        let bound = self.binder.text(&number.to_string());
-        match &place.column {
-            Some((column, ColumnKind::Integer | ColumnKind::Number)) => {
-                Condition::exact(format!("{column} {operator} {bound}::numeric")).searching(column)
-            }
-            Some((column, ColumnKind::Scalar)) => {
-                let sql = format!(
-                    "({column} {operator} to_jsonb({bound}::numeric) \
-                     AND jsonb_typeof({column}) = 'number')"
-                );
-                Condition::exact(sql).searching(column)
-            }
-            _ => {
-                let at = self.at(place);
-                let value = self.dialect.typed_value(ColumnKind::Number, &at);
-                Condition::exact(format!("({value} {operator} {bound}::numeric)"))
-            }
-        }
-    }
 }
 
 /// Where a field is found.
@@ -426,32 +263,7 @@ fn operator(comparison: Comparison) -> &'static str {
     }
 }
 
-/// Floats safely below and above a number. The database compares floats,
-/// which it reads with 15 digits or better; 12 are left to it.
-fn bounds(number: Decimal) -> (f64, f64) {
-    let near = number.to_f64();
-    let margin = near.abs() * 1e-12;
-    (near - margin, near + margin)
-}
-
-/// The least string that is greater than every string beginning with `start`;
-/// `None` when there is none. UTF-8 bytes order as characters do.
-fn after_prefix(start: &str) -> Option<String> {
-    let mut chars: Vec<char> = start.chars().collect();
-    while let Some(last) = chars.pop() {
-        let next = match last {
-            '\u{D7FF}' => Some('\u{E000}'),
-            char::MAX => None,
-            other => char::from_u32(u32::from(other) + 1),
-        };
-        if let Some(next) = next {
-            chars.push(next);
-            return Some(chars.into_iter().collect());
-        }
-    }
-    None
-}
-
 #[cfg(test)]
-#[path = "filter_tests.rs"]
+mod postgres_tests;
+#[cfg(test)]
 mod tests;
