@@ -169,13 +169,8 @@ fn what_is_not_yet_supported_is_refused_by_name() {
         assert!(!refused.stderr.contains("hunter2"));
         assert_eq!(place.contents().len(), 1);
     }
-    let place =
-        with(&json!({"storage": {"strategy": "json"}, "migration": {"cleanup_source": true}}));
-    place.line("health").ends(2).complains("cleanup_source");
-    place.line("strategies").ok();
     let place = with(&sqlite());
     place.line("init --strategy postgresql").ends(2).complains("postgresql");
-    place.migrate("--target-type sql --cleanup-source").ends(2).complains("--cleanup-source");
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub use schema::{
 pub use select::Selector;
 pub use sort_key::{SortKey, SortValue};
 pub use store_record::{
-    CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration,
+    CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration, check_purge,
 };
 pub use strategy::{
     Health, HealthCheck, PrepareChange, Prepared, Purged, StorageStrategy, not_prepared,

@@ -38,6 +38,18 @@ pub struct MigrationState {
     pub progress: String,
 }
 
+impl MigrationState {
+    /// What the plan of a clean-up begins with: it removes from a store what a
+    /// migration has brought elsewhere.
+    pub const CLEAN_UP: &str = "clean-up:";
+
+    /// Whether the store is being emptied, not filled.
+    #[must_use]
+    pub fn is_clean_up(&self) -> bool {
+        self.plan.starts_with(Self::CLEAN_UP)
+    }
+}
+
 /// A change to the store's own record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreUpdate {
@@ -75,4 +87,19 @@ pub fn check_migration(stored: Option<&MigrationState>, expected: Option<&str>) 
     )
     .with("stored", stored.unwrap_or("none"))
     .with("expected", expected.unwrap_or("none")))
+}
+
+/// Checks that tombstones may be purged: not while a migration into the store
+/// is unfinished, for they may be what keeps deleted entities away. A clean-up
+/// is no hindrance: it purges the tombstones that it makes.
+///
+/// # Errors
+/// `Locked` otherwise.
+pub fn check_purge(stored: Option<&MigrationState>, collection: &CollectionName) -> Result<()> {
+    if stored.is_none_or(MigrationState::is_clean_up) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Locked, "purge", "a migration into this store is unfinished")
+        .with("collection", collection)
+        .hint("finish the migration first: run it again"))
 }

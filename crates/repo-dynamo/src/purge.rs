@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use repo_core::{
-    CollectionName, EntityId, Error, ErrorKind, Purged, Record, Result, Segment, Timestamp, Version,
+    CollectionName, EntityId, Purged, Record, Result, Segment, Timestamp, Version, check_purge,
 };
 
 use crate::catalog::Table;
@@ -205,15 +205,7 @@ fn raise_floor(
     collection: &CollectionName,
     highest: u64,
 ) -> Result<()> {
-    if definition.migration.is_some() {
-        return Err(Error::new(
-            ErrorKind::Locked,
-            "purge",
-            "a migration into this store is unfinished",
-        )
-        .with("collection", collection)
-        .hint("finish the migration first: run it again"));
-    }
+    check_purge(definition.migration.as_ref(), collection)?;
     let found = definition.collections.get_mut(collection);
     let found = found.ok_or_else(|| shared.unknown("purge", collection))?;
     found.floor = found.floor.max(highest);

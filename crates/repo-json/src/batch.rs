@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use repo_core::{
-    Applied, Change, CollectionName, CollectionSchema, Document, Entity, EntityId, Error,
-    ErrorKind, Key, PrepareChange, Prepared, Purged, Record, Result, StoreRecord, StoreUpdate,
-    Timestamp, Tombstone, Version, Write, Written, check_migration,
+    Applied, Change, CollectionName, CollectionSchema, Document, Entity, EntityId, Error, Key,
+    PrepareChange, Prepared, Purged, Record, Result, StoreRecord, StoreUpdate, Timestamp,
+    Tombstone, Version, Write, Written, check_migration, check_purge,
 };
 
 use crate::env::{Env, shape_of};
@@ -245,15 +245,7 @@ impl<'s> Batch<'s> {
     /// be alone in its group.
     pub(crate) fn purge(&mut self, name: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         let stored = collection(self.env, self.state, "purge", name)?;
-        if self.state.migration.is_some() {
-            return Err(Error::new(
-                ErrorKind::Locked,
-                "purge",
-                "a migration into this store is unfinished",
-            )
-            .with("collection", name)
-            .hint("finish the migration first: run it again"));
-        }
+        check_purge(self.state.migration.as_ref(), name)?;
         let older_than = older_than.as_micros();
         let Some(highest) = stored.table.highest_purgeable(older_than) else {
             return Ok(Purged { removed: 0, floor: stored.floor });

@@ -8,7 +8,8 @@ use comfy_table::CellAlignment;
 use super::events::per_second;
 use super::output::{cell, draw, table};
 use crate::migration::{
-    Counts, Difference, DifferenceKind, Listed, MigrationReport, Outcome, VerifyReport,
+    CleanUpReport, Counts, Depth, Difference, DifferenceKind, Listed, MigrationReport, Outcome,
+    VerifyReport,
 };
 
 /// Most names that a report for people shows of one list; JSON has more.
@@ -49,8 +50,25 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
     if let Some(found) = report.verification.as_ref().filter(|found| !found.equal) {
         differences(&mut text, found);
     }
-    text.push_str(verdict(report.outcome));
+    if let Some(done) = &report.clean_up {
+        cleaned_up(&mut text, done);
+    }
+    text.push_str(verdict(report));
     text
+}
+
+/// What was removed from the source.
+fn cleaned_up(text: &mut String, done: &CleanUpReport) {
+    for one in &done.collections {
+        let _ = writeln!(text, "{} of {} are deleted from the source", one.deleted, one.name);
+        listed(text, &one.name, "were left in the source", &one.left);
+    }
+    if done.collections.iter().any(|one| one.deleted_by_others > 0) {
+        text.push_str(
+            "delete in the target what was deleted in the source, and give the same command \
+             again: until then the clean-up is unfinished\n",
+        );
+    }
 }
 
 fn counts_table(report: &MigrationReport) -> String {
@@ -95,8 +113,9 @@ fn milliseconds(milliseconds: u64) -> String {
     format!("{}.{:03} s", milliseconds / 1_000, milliseconds % 1_000)
 }
 
-fn verdict(outcome: Outcome) -> &'static str {
-    match outcome {
+fn verdict(report: &MigrationReport) -> &'static str {
+    match report.outcome {
+        Outcome::Verified if report.clean_up.is_some() => "verified, and removed from the source\n",
         Outcome::Verified => "verified: both sides hold the same\n",
         Outcome::DoneUnverified => "done, not verified, as asked\n",
         Outcome::DryRun => "dry run: nothing was written\n",
@@ -144,10 +163,12 @@ pub(crate) fn verification(report: &VerifyReport) -> String {
     let mut text =
         format!("{}\nsource  {}\ntarget  {}\n", draw(&table), report.source, report.target);
     differences(&mut text, report);
-    text.push_str(if report.equal {
-        "equal: both stores hold the same\n"
-    } else {
-        "DIFFERENT: the stores do not hold the same\n"
+    text.push_str(match (report.equal, report.depth) {
+        (true, Depth::Complete) => "equal: both stores hold the same\n",
+        (true, Depth::Quick) => {
+            "equal in ids, versions and deletions; documents were not compared (--quick)\n"
+        }
+        (false, _) => "DIFFERENT: the stores do not hold the same\n",
     });
     text
 }

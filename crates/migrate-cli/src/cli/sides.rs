@@ -234,6 +234,22 @@ impl Sides {
         }
     }
 
+    /// Opens the source for writing, and the target for reading: what was
+    /// verified is to be removed from the source.
+    pub(crate) async fn open_to_clean_up(&self) -> Result<OpenSides> {
+        let named = |role| move |error: repo_core::Error| error.with("side", role);
+        let target =
+            self.target.open(Access::Read, &self.schemas).await.map_err(named("target"))?;
+        match self.source.open(Access::Write, &self.schemas).await.map_err(named("source")) {
+            Ok(source) => Ok(OpenSides { source, target }),
+            Err(error) => {
+                // The error of opening the source is the one to tell.
+                let _ = target.close().await;
+                Err(error)
+            }
+        }
+    }
+
     /// Refuses a target that is the source under another name, before it is
     /// opened for writing: that alone may change files.
     async fn check_other_store(&self, source: &str, operation: &'static str) -> Result<()> {

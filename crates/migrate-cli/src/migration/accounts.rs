@@ -74,6 +74,7 @@ impl Run<'_> {
             target_backup: done.target_backup.as_ref().map(path),
             verification: done.verification,
             quarantine: done.quarantine,
+            clean_up: None,
             refusals: done.refusals,
             resumed: self.resumed,
             warnings,

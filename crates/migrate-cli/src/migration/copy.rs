@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use futures::stream::BoxStream;
-use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::{
     Applied, CollectionName, EntityId, Error, ErrorKind, Prepared, Record, Result, StoreUpdate,
 };
@@ -78,7 +78,9 @@ impl Copier<'_> {
         let ended = self.write(planned, &mut copied).await;
         // A refused batch is not waited for when the run is to end.
         let ended = match ended {
-            Err(error) if error.kind() == ErrorKind::Unavailable && self.is_stopped() => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Unavailable && self.progress.is_stopped() => {
+                Ok(false)
+            }
             ended => ended,
         };
         copied.finished = matches!(ended, Ok(true));
@@ -107,11 +109,7 @@ impl Copier<'_> {
             }
         }
         drop(written);
-        Ok(!self.is_stopped())
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.progress.stopped().now_or_never().is_some()
+        Ok(!self.progress.is_stopped())
     }
 
     /// How far a collection is. A copy from the source itself begins anew each

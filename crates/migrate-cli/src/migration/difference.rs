@@ -2,19 +2,24 @@
 
 use repo_core::{Document, Record, Value};
 
-use super::verify_report::{Aspect, Difference, DifferenceKind};
+use super::verify_report::{Aspect, Depth, Difference, DifferenceKind};
 
-/// How the records of one id differ; `None` when they do not.
-pub(super) fn difference(source: Option<&Record>, target: Option<&Record>) -> Option<Difference> {
+/// How the records of one id differ in what is compared; `None` when they do
+/// not.
+pub(super) fn difference(
+    depth: Depth,
+    source: Option<&Record>,
+    target: Option<&Record>,
+) -> Option<Difference> {
     let (kind, record) = match (source, target) {
         (None, None) => return None,
         (Some(source), None) => (DifferenceKind::Missing, source),
         (None, Some(target)) => (DifferenceKind::Unexpected, target),
-        (Some(source), Some(target)) if source.same_content(target) => return None,
+        (Some(source), Some(target)) if same(depth, source, target) => return None,
         (Some(source), Some(_)) => (DifferenceKind::Differs, source),
     };
     let (aspects, pointer) = match (source, target) {
-        (Some(source), Some(target)) => aspects(source, target),
+        (Some(source), Some(target)) => aspects(depth, source, target),
         _ => (Vec::new(), None),
     };
     Some(Difference {
@@ -28,7 +33,14 @@ pub(super) fn difference(source: Option<&Record>, target: Option<&Record>) -> Op
     })
 }
 
-fn aspects(source: &Record, target: &Record) -> (Vec<Aspect>, Option<String>) {
+fn same(depth: Depth, a: &Record, b: &Record) -> bool {
+    match depth {
+        Depth::Complete => a.same_content(b),
+        Depth::Quick => a.version() == b.version() && a.is_live() == b.is_live(),
+    }
+}
+
+fn aspects(depth: Depth, source: &Record, target: &Record) -> (Vec<Aspect>, Option<String>) {
     let mut aspects = Vec::new();
     let mut pointer = None;
     if source.version() != target.version() {
@@ -37,7 +49,8 @@ fn aspects(source: &Record, target: &Record) -> (Vec<Aspect>, Option<String>) {
     if source.is_live() != target.is_live() {
         aspects.push(Aspect::Liveness);
     }
-    if let (Some(source), Some(target)) = (source.document(), target.document())
+    if depth == Depth::Complete
+        && let (Some(source), Some(target)) = (source.document(), target.document())
         && let Some(place) = first_difference(source, target)
     {
         aspects.push(Aspect::Document);

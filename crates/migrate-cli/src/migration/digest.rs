@@ -9,6 +9,8 @@ use std::fmt;
 
 use repo_core::{EntityId, Record};
 
+use super::verify_report::Depth;
+
 /// Fewest buckets of a collection.
 const MIN_BUCKETS: usize = 4_096;
 /// Most buckets: 2 MiB of sums.
@@ -76,7 +78,13 @@ pub(super) struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// Of a whole record.
     pub(super) fn of(record: &Record) -> Self {
+        Self::to(Depth::Complete, record)
+    }
+
+    /// Of a record, or of all but its document.
+    pub(super) fn to(depth: Depth, record: &Record) -> Self {
         let id = record.id().as_str();
         let mut hasher = blake3::Hasher::new();
         let collection = record.collection().as_str();
@@ -89,7 +97,9 @@ impl Fingerprint {
         match record {
             Record::Live(entity) => {
                 hasher.update(&[1]);
-                hasher.update(entity.document.digest().as_bytes());
+                if depth == Depth::Complete {
+                    hasher.update(entity.document.digest().as_bytes());
+                }
                 times.update(&entity.created_at.as_micros().to_le_bytes());
             }
             Record::Tombstone(_) => {

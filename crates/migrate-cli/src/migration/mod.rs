@@ -2,7 +2,7 @@
 //! with the only copy: check → backup → copy → verify → report.
 //!
 //! `migrate(source, target, schemas, options, progress) -> Result<MigrationReport>`
-//! and `verify(source, target, collections, progress) -> Result<VerifyReport>`
+//! and `verify(source, target, options, progress) -> Result<VerifyReport>`
 //! are the main job; [`back_up`], [`restore`] and [`Shelf`] are for archives
 //! by themselves. [`lines`] is the text form of a record that
 //! archives, `export` and `import` share.
@@ -13,6 +13,9 @@ mod backup;
 mod batch;
 mod checkpoint;
 mod claim;
+mod clean_up;
+mod clean_up_mark;
+mod clean_up_report;
 mod copy;
 mod counted;
 mod decide;
@@ -46,6 +49,9 @@ pub use archive::{
     Pruned, Role, Shelf,
 };
 pub use backup::{BackupOptions, back_up};
+pub use clean_up::{CleanUpOptions, clean_up};
+pub use clean_up_mark::{Verified, unfinished_clean_up};
+pub use clean_up_report::{CleanUpReport, CleanedCollection};
 pub use options::{CompressionLevel, MigrationOptions, OnConflict};
 pub use progress::{Phase, Progress, Silent};
 pub use report::{
@@ -56,7 +62,7 @@ pub use restore::{RestoreOptions, archived_schemas, restore};
 pub use run::migrate;
 pub use schema::{manifest_schema, report_schema};
 pub use status::{CollectionStatus, OwnerStatus, Unfinished, status};
-pub use verify::verify;
+pub use verify::{VerifyOptions, verify};
 pub use verify_report::{
-    Aspect, CollectionVerification, Difference, DifferenceKind, SideSummary, VerifyReport,
+    Aspect, CollectionVerification, Depth, Difference, DifferenceKind, SideSummary, VerifyReport,
 };

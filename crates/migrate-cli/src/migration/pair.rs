@@ -11,7 +11,9 @@ use super::digest::{Deltas, Fingerprint, Sums};
 use super::progress::Progress;
 use super::report::MAX_NAMED;
 use super::side::{Side, blocking, lanes};
-use super::verify_report::{CollectionVerification, Difference, DifferenceKind, SideSummary};
+use super::verify_report::{
+    CollectionVerification, Depth, Difference, DifferenceKind, SideSummary,
+};
 
 /// Records read, and looked up, at a time.
 const BATCH: usize = 256;
@@ -30,6 +32,7 @@ pub(super) struct Pair {
     pub(super) name: CollectionName,
     pub(super) source: Half,
     pub(super) target: Half,
+    pub(super) depth: Depth,
 }
 
 /// What the target is meant to hold after a migration.
@@ -74,13 +77,16 @@ impl Half {
     }
 
     /// Reads all of it into sums with the buckets of `like`.
-    async fn sum(&self, like: &Sums, progress: &dyn Progress) -> Result<Sums> {
+    async fn sum(&self, like: &Sums, depth: Depth, progress: &dyn Progress) -> Result<Sums> {
         let mut sums = Sums::empty_like(like);
         let mut batches = self
             .batches()
             .await?
-            .map_ok(|records| {
-                blocking(move || Ok(records.iter().map(Fingerprint::of).collect::<Vec<_>>()))
+            .map_ok(move |records| {
+                blocking(move || {
+                    let prints = records.iter().map(|record| Fingerprint::to(depth, record));
+                    Ok(prints.collect::<Vec<_>>())
+                })
             })
             .try_buffered(lanes());
         while let Some(prints) = batches.try_next().await? {
@@ -118,11 +124,11 @@ impl Pair {
             None => Sums::for_records(self.source.live.max(self.target.live)),
         };
         let (source, target) = futures::future::try_join(
-            self.source.sum(&like, progress),
-            self.target.sum(&like, progress),
+            self.source.sum(&like, self.depth, progress),
+            self.target.sum(&like, self.depth, progress),
         )
         .await?;
-        let suspects = Suspects::find(&source, &target, expected);
+        let suspects = Suspects::find(&source, &target, expected, self.depth);
         let found = if suspects.any() {
             self.name_differences(&suspects, &like).await?
         } else {
@@ -153,7 +159,8 @@ impl Pair {
         while let Some(records) = batches.try_next().await? {
             let (ours, theirs) = suspects.look_up(records, &self.target, &mut source_again).await?;
             for (ours, theirs) in ours.iter().zip(&theirs) {
-                found.push(difference(Some(ours), theirs.as_ref()), suspects.bucket(ours));
+                let differs = difference(self.depth, Some(ours), theirs.as_ref());
+                found.push(differs, suspects.bucket(ours));
             }
         }
         let mut target_again = Sums::empty_like(like);
@@ -162,7 +169,8 @@ impl Pair {
             let (theirs, ours) = suspects.look_up(records, &self.source, &mut target_again).await?;
             for (theirs, ours) in theirs.iter().zip(&ours) {
                 if ours.is_none() {
-                    found.push(difference(None, Some(theirs)), suspects.bucket(theirs));
+                    let differs = difference(self.depth, None, Some(theirs));
+                    found.push(differs, suspects.bucket(theirs));
                 }
             }
         }
@@ -188,6 +196,7 @@ struct Suspects {
     /// For each bucket: whether it is suspect.
     buckets: Vec<Option<Suspect>>,
     like: Sums,
+    depth: Depth,
 }
 
 /// Why a bucket is suspect.
@@ -198,7 +207,7 @@ struct Suspect {
 }
 
 impl Suspects {
-    fn find(source: &Sums, target: &Sums, expected: Option<Expected<'_>>) -> Self {
+    fn find(source: &Sums, target: &Sums, expected: Option<Expected<'_>>, depth: Depth) -> Self {
         let suspect = |bucket| {
             let holds = target.sum_of(bucket);
             let (now, as_written) = match expected {
@@ -212,6 +221,7 @@ impl Suspects {
         Self {
             buckets: (0..source.bucket_count()).map(suspect).collect(),
             like: Sums::empty_like(source),
+            depth,
         }
     }
 
@@ -235,7 +245,7 @@ impl Suspects {
         if records.is_empty() {
             return Ok((records, Vec::new()));
         }
-        records.iter().for_each(|record| sums.add(&Fingerprint::of(record)));
+        records.iter().for_each(|record| sums.add(&Fingerprint::to(self.depth, record)));
         let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
         let held = other.get_many(&ids).await?;
         Ok((records, held))

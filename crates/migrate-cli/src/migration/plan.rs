@@ -10,6 +10,7 @@ use repo_core::{
 };
 
 use super::MigrationOptions;
+use super::clean_up_mark;
 use super::side::Side;
 use super::space;
 use super::unfinished::{self, Found};
@@ -91,6 +92,9 @@ impl Plan {
         let named: Option<BTreeSet<_>> =
             options.collections.as_ref().map(|names| names.iter().cloned().collect());
         let fingerprint = unfinished::plan_of(&source, &target, named.as_ref())?;
+        if let Some(stored) = source.record().await?.migration.filter(|it| it.is_clean_up()) {
+            return Err(clean_up_mark::unfinished(&source, &stored));
+        }
         let stored = target.record().await?.migration;
         let found = unfinished::find(&fingerprint, stored, options.restart, &target, now)?;
         let source_collections = source.collections().await?;

@@ -1,5 +1,6 @@
 //! Telling whoever watches how far a run is.
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use repo_core::CollectionName;
 use schemars::JsonSchema;
@@ -24,6 +25,8 @@ pub enum Phase {
     Copy,
     /// Reading both sides again and comparing them.
     Verify,
+    /// Removing from the source what was verified.
+    CleanUp,
 }
 
 impl Phase {
@@ -36,6 +39,7 @@ impl Phase {
             Self::BackupCheck => "checking the backup",
             Self::Copy => "copying",
             Self::Verify => "verifying",
+            Self::CleanUp => "cleaning up the source",
         }
     }
 }
@@ -58,6 +62,11 @@ pub trait Progress: Send + Sync {
     /// Once ready, it is ready whenever it is asked again.
     fn stopped(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())
+    }
+
+    /// Whether the run is to end before it is done.
+    fn is_stopped(&self) -> bool {
+        self.stopped().now_or_never().is_some()
     }
 }
 

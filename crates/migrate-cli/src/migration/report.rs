@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::progress::Phase;
-use super::{OnConflict, VerifyReport};
+use super::{CleanUpReport, OnConflict, VerifyReport};
 
 /// Most records that a report names in one list. Counts are always exact.
 pub const MAX_NAMED: usize = 1_000;
@@ -46,6 +46,9 @@ pub struct MigrationReport {
     /// The file with the entities that the target cannot hold, if there are
     /// any.
     pub quarantine: Option<PathBuf>,
+    /// What was removed from the source after it was verified; none unless
+    /// that was asked for.
+    pub clean_up: Option<CleanUpReport>,
     /// How often the target refused a batch that was then tried again.
     pub refusals: u64,
     /// For a run that went on with an unfinished one: what that had done. The

@@ -24,6 +24,7 @@ use super::report::{MigrationReport, PhaseTime, Resumed};
 use super::side::Side;
 use super::survey::{Pass, Survey, survey};
 use super::verify::compare;
+use super::verify_report::Depth;
 use super::{MigrationOptions, OnConflict};
 
 /// Moves collections from `source` to `target`: every check, the archives, the
@@ -334,7 +335,8 @@ impl Run<'_> {
             })
             .collect();
         let (source, target) = (&self.plan.source, &self.plan.target);
-        done.verification = Some(compare(source, target, chosen, self.progress).await?);
+        done.verification =
+            Some(compare(source, target, chosen, Depth::Complete, self.progress).await?);
         self.took(Phase::Verify, since);
         Ok(())
     }

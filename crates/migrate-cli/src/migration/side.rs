@@ -8,7 +8,8 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use repo_core::{
     Applied, CollectionName, CollectionState, Consistency, EntityId, Error, ErrorKind, Filter,
-    Prepared, Record, Result, ScanOptions, Segment, StorageStrategy, StoreRecord, StoreUpdate,
+    Prepared, Purged, Record, Result, ScanOptions, Segment, StorageStrategy, StoreRecord,
+    StoreUpdate, Timestamp, Write, Written,
 };
 
 /// The store that records come from, or the one that they go to.
@@ -154,6 +155,18 @@ impl Side {
                 .with("asked", asked)
                 .with("answered", answers),
         ))
+    }
+
+    pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        self.store.commit(writes).await.map_err(|error| self.err(error))
+    }
+
+    pub(super) async fn purge(
+        &self,
+        collection: &CollectionName,
+        older_than: Timestamp,
+    ) -> Result<Purged> {
+        self.store.purge(collection, older_than).await.map_err(|error| self.err(error))
     }
 
     pub(super) async fn prepare(

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use repo_core::{
-    Clock as _, CollectionName, Error, ErrorKind, Result, StorageStrategy, SystemClock, Timestamp,
+    Clock as _, CollectionName, Error, ErrorKind, MigrationState, Result, StorageStrategy,
+    SystemClock, Timestamp,
 };
 use serde::Serialize;
 
 use super::OnConflict;
 use super::checkpoint::{Checkpoint, Stage};
 use super::claim::fingerprint;
+use super::clean_up_mark::Mark;
 use super::owner::{Liveness, Owner};
 use super::report::Counts;
 use super::side::Side;
@@ -33,7 +35,8 @@ pub struct Unfinished {
     pub begun_at: Timestamp,
     /// The version of the tool that began it.
     pub tool_version: String,
-    /// What it is at: `copy` or `verify`.
+    /// What it is at: `copy`, `verify`, or, in the store that a verified
+    /// migration came from, `clean_up`.
     pub stage: &'static str,
     /// The run that holds it; none when the last one ended by itself.
     pub owner: Option<OwnerStatus>,
@@ -81,6 +84,9 @@ pub struct CollectionStatus {
 pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinished>> {
     let side = Side::only(store);
     let Some(stored) = side.record().await?.migration else { return Ok(None) };
+    if let Some(mark) = Mark::read(&stored) {
+        return Ok(Some(Unfinished::of_clean_up(&stored, mark)));
+    }
     let Some(checkpoint) = Checkpoint::read(&stored) else {
         let why = "the unfinished migration was begun by another version of the tool";
         return Err(side.err(
@@ -116,6 +122,25 @@ pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinishe
             })
             .collect(),
     }))
+}
+
+impl Unfinished {
+    fn of_clean_up(stored: &MigrationState, mark: Mark) -> Self {
+        Self {
+            plan: stored.plan.clone(),
+            source: mark.source,
+            target: mark.target,
+            collections: Some(mark.collections.into_iter().collect()),
+            on_conflict: OnConflict::default(),
+            begun_at: mark.begun_at,
+            tool_version: mark.tool_version,
+            stage: "clean_up",
+            owner: None,
+            backup: None,
+            target_backup: None,
+            copied: Vec::new(),
+        }
+    }
 }
 
 fn owner_status(owner: Owner, now: Timestamp) -> OwnerStatus {

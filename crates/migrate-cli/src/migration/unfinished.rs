@@ -7,6 +7,7 @@ use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, Timest
 
 use super::checkpoint::Checkpoint;
 use super::claim::fingerprint;
+use super::clean_up_mark;
 use super::owner::Liveness;
 use super::side::Side;
 
@@ -51,6 +52,9 @@ pub(super) fn find(
     now: Timestamp,
 ) -> Result<Option<Found>> {
     let Some(stored) = stored else { return Ok(None) };
+    if stored.is_clean_up() {
+        return Err(clean_up_mark::unfinished(target, &stored));
+    }
     let Some(checkpoint) = Checkpoint::read(&stored) else {
         return Err(another(target)
             .with("plan", &stored.plan)

@@ -16,11 +16,19 @@ use super::pair::{Expected, Half, Pair};
 use super::plan::unknown_collection;
 use super::progress::{Phase, Progress};
 use super::side::Side;
-use super::verify_report::VerifyReport;
+use super::verify_report::{Depth, VerifyReport};
 
-/// Compares two stores: every record of the named collections, or of all that
-/// either side holds. Changes nothing. A floor of the target below the
-/// source's counts as a difference, a higher one does not.
+/// What is to be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VerifyOptions {
+    /// Which collections; `None` means all that either side holds.
+    pub collections: Option<Vec<CollectionName>>,
+    /// How much of each record.
+    pub depth: Depth,
+}
+
+/// Compares two stores, in both directions. Changes nothing. A floor of the
+/// target below the source's counts as a difference, a higher one does not.
 ///
 /// # Errors
 /// `ConfigInvalid` for a collection that neither side holds, and when both are
@@ -28,7 +36,7 @@ use super::verify_report::VerifyReport;
 pub async fn verify(
     source: &Arc<dyn StorageStrategy>,
     target: &Arc<dyn StorageStrategy>,
-    collections: Option<&[CollectionName]>,
+    options: &VerifyOptions,
     progress: &dyn Progress,
 ) -> Result<VerifyReport> {
     let (source, target) = (Side::source(source), Side::target(target));
@@ -37,9 +45,9 @@ pub async fn verify(
             .with("store", source.location()));
     }
     let held = Held::read(&source, &target).await?;
-    let names = held.choose(collections)?;
+    let names = held.choose(options.collections.as_deref())?;
     let chosen = names.into_iter().map(|name| (name, None)).collect();
-    compare(&source, &target, chosen, progress).await
+    compare(&source, &target, chosen, options.depth, progress).await
 }
 
 /// Compares the chosen collections.
@@ -47,6 +55,7 @@ pub(super) async fn compare(
     source: &Side,
     target: &Side,
     chosen: Vec<(CollectionName, Option<Expected<'_>>)>,
+    depth: Depth,
     progress: &dyn Progress,
 ) -> Result<VerifyReport> {
     let started_at = SystemClock.now();
@@ -57,6 +66,7 @@ pub(super) async fn compare(
             source: Half::new(source, &name, held.source.get(&name)).await?,
             target: Half::new(target, &name, held.target.get(&name)).await?,
             name,
+            depth,
         };
         pairs.push((pair, expected));
     }
@@ -67,6 +77,7 @@ pub(super) async fn compare(
         collections.push(pair.compare(*expected, progress).await?);
     }
     Ok(VerifyReport {
+        depth,
         equal: collections.iter().all(|collection| collection.equal),
         source: source.location().to_owned(),
         target: target.location().to_owned(),

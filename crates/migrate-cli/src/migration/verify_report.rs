@@ -2,11 +2,25 @@
 
 use repo_core::{CollectionName, Timestamp};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// What a complete comparison of two stores found.
+/// How much of each record is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Depth {
+    /// Id, version, liveness and document.
+    #[default]
+    Complete,
+    /// Id, version and liveness. Documents that differ under one version are
+    /// not found.
+    Quick,
+}
+
+/// What a comparison of two stores found.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct VerifyReport {
+    /// How much of each record was compared.
+    pub depth: Depth,
     /// Whether nothing differs. After a migration: nothing but what was left
     /// differing on purpose.
     pub equal: bool,
@@ -66,8 +80,9 @@ pub struct SideSummary {
     pub tombstones: u64,
     /// The floor.
     pub floor: u64,
-    /// The sum of the digests of all records, in hexadecimal: the same for
-    /// equal collections, whatever the order and the store.
+    /// The sum of the digests of what was compared of all records, in
+    /// hexadecimal: the same for equal collections, whatever the order and the
+    /// store.
     pub digest: String,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use migrate_cli::migration::{
-    Archive, ArchivedCollection, Outcome, Phase, Role, Silent, migrate, verify,
+    Archive, ArchivedCollection, Outcome, Phase, Role, Silent, VerifyOptions, migrate, verify,
 };
 use repo_core::{Error, ErrorKind, Record, Result};
 
@@ -60,7 +60,7 @@ async fn an_archive_holds_everything_and_gives_it_back() {
     let back = store(&records(&archive, "machines").await.unwrap()).await;
     let original = store(&all).await;
     assert_eq!(contents(&back, "machines").await, contents(&original, "machines").await);
-    let report = verify(&original, &back, None, &Silent).await.unwrap();
+    let report = verify(&original, &back, &VerifyOptions::default(), &Silent).await.unwrap();
     assert!(report.equal && report.collections[0].times_equal);
     assert_eq!(report.collections[0].source.digest, entry.digest);
 

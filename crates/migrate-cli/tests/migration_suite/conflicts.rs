@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use migrate_cli::migration::{
-    Archive, MigrationOptions, MigrationReport, OnConflict, Outcome, Phase, Silent, migrate, verify,
+    Archive, MigrationOptions, MigrationReport, OnConflict, Outcome, Phase, Silent, VerifyOptions,
+    migrate, verify,
 };
 use repo_core::{ErrorKind, Record, Result};
 
@@ -160,7 +161,8 @@ async fn what_will_be_replaced_is_archived_first() {
     );
     let archive = Archive::open(&report.target_backup.unwrap()).await.unwrap();
     let back = store(&crate::archives::records(&archive, "machines").await.unwrap()).await;
-    let report = verify(&back, &store(&target()).await, None, &Silent).await.unwrap();
+    let report =
+        verify(&back, &store(&target()).await, &VerifyOptions::default(), &Silent).await.unwrap();
     assert!(report.equal);
     let archive = Archive::open(&crate::archives::only_source(folder.path())).await.unwrap();
     assert_eq!(archive.manifest().collections[0].records, 8);

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use migrate_cli::migration::{Archive, MigrationOptions, Outcome, Silent, migrate, verify};
+use migrate_cli::migration::{
+    Archive, MigrationOptions, Outcome, Silent, VerifyOptions, migrate, verify,
+};
 use repo_core::{ErrorKind, OpenOptions, Registry, Result};
 
 use crate::stores::{
@@ -131,5 +133,5 @@ async fn a_run_dropped_at_any_moment_is_repeated_by_the_same_call() {
     assert_eq!(report.totals.applied + report.totals.equal, 2_000);
     // What was acknowledged before the last drop is there.
     assert!(report.totals.equal >= 1_200, "{:?}", report.totals);
-    assert!(verify(&source, &target, None, &Silent).await.unwrap().equal);
+    assert!(verify(&source, &target, &VerifyOptions::default(), &Silent).await.unwrap().equal);
 }

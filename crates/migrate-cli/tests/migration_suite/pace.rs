@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use migrate_cli::migration::{MigrationOptions, Outcome, Silent, migrate, verify};
+use migrate_cli::migration::{MigrationOptions, Outcome, Silent, VerifyOptions, migrate, verify};
 use repo_core::ErrorKind;
 
 use crate::stores::{
@@ -48,7 +48,7 @@ async fn a_batch_that_is_refused_for_now_is_tried_again() {
         let warnings = told.warnings.lock().unwrap().clone();
         assert_eq!(warnings.len(), 1, "said once: {warnings:?}");
         assert!(warnings[0].contains("tried again"), "{warnings:?}");
-        assert!(verify(&source, &target, None, &Silent).await.unwrap().equal);
+        assert!(verify(&source, &target, &VerifyOptions::default(), &Silent).await.unwrap().equal);
     }
 }
 
@@ -104,7 +104,10 @@ async fn every_pair_of_stores_copies_in_parallel() {
             let report = migrate(&source, &target, &schemas, &options, &Silent).await.unwrap();
             assert_eq!((report.outcome, report.totals.read), (Outcome::Verified, 700), "{what}");
             assert!(report.resumed.is_some(), "{what}");
-            assert!(verify(&source, &target, None, &Silent).await.unwrap().equal, "{what}");
+            assert!(
+                verify(&source, &target, &VerifyOptions::default(), &Silent).await.unwrap().equal,
+                "{what}"
+            );
             source.close().await.unwrap();
             target.close().await.unwrap();
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use migrate_cli::migration::{
     Archive, BackupOptions, CompressionLevel, Outcome, RestoreOptions, Role, Shelf, Silent,
-    archived_schemas, back_up, restore, verify,
+    VerifyOptions, archived_schemas, back_up, restore, verify,
 };
 use repo_core::{CollectionSchema, ErrorKind, Schemas, StoreUpdate};
 
@@ -53,7 +53,10 @@ async fn an_archive_of_each_store_restores_equal_into_each_other() {
         let report = restore(&archive, &target, &schemas, &wanted, &Silent).await.unwrap();
         assert_eq!((report.outcome, report.totals.applied), (Outcome::Verified, 316), "{what}");
         assert!(report.source.starts_with("archive:/"), "{}", report.source);
-        assert!(verify(&source, &target, None, &Silent).await.unwrap().equal, "{what}");
+        assert!(
+            verify(&source, &target, &VerifyOptions::default(), &Silent).await.unwrap().equal,
+            "{what}"
+        );
         assert_eq!(contents(&target, "machines").await, contents(&source, "machines").await);
         let record = target.store_record().await.unwrap();
         assert_eq!((record.collections[&name("requests")].floor, record.migration), (7, None));
@@ -156,7 +159,7 @@ async fn a_restore_that_was_cut_off_is_repeated_by_the_same_call() {
     assert!(state.progress.contains("archive:/"), "{}", state.progress);
     let report = restore(&archive, &target, &schemas, &options, &Silent).await.unwrap();
     assert_eq!(report.outcome, Outcome::Verified);
-    assert!(verify(&source, &target, None, &Silent).await.unwrap().equal);
+    assert!(verify(&source, &target, &VerifyOptions::default(), &Silent).await.unwrap().equal);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 
 use migrate_cli::migration::{
-    MigrationOptions, OnConflict, Outcome, Phase, Silent, migrate, status, verify,
+    MigrationOptions, OnConflict, Outcome, Phase, Silent, VerifyOptions, migrate, status, verify,
 };
 use repo_core::{Error, ErrorKind, MigrationState, Record, StoreUpdate};
 use serde_json::{Value as Json, json};
@@ -68,7 +68,7 @@ async fn from_an_archive_no_batch_is_copied_twice_and_no_second_one_is_made() {
         );
     }
     assert!(status(&target).await.unwrap().is_none());
-    assert!(verify(&source, &target, None, &Silent).await.unwrap().equal);
+    assert!(verify(&source, &target, &VerifyOptions::default(), &Silent).await.unwrap().equal);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use migrate_cli::migration::{MigrationOptions, OnConflict, Phase, Progress};
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, Document, Entity,
@@ -180,7 +181,7 @@ impl Progress for Told {
             self.stopped.notify_waiters();
         }
     }
-    fn stopped(&self) -> futures::future::BoxFuture<'_, ()> {
+    fn stopped(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let notified = self.stopped.notified();
             if !self.asked.load(Ordering::SeqCst) {
@@ -206,6 +207,11 @@ pub struct Probe {
     /// Changes, or refuses, the batches of a scan; the first scan is 1.
     pub on_scan: Arc<Hook<Vec<Record>>>,
     pub scans: AtomicU64,
+    /// Runs before a commit; the first one is 1.
+    pub on_commit: Option<Box<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>>,
+    /// After so many commits none is possible any more.
+    pub refuse_commits_after: Option<u64>,
+    pub commits: AtomicU64,
     /// Lets no `apply` end before as many are under way.
     pub gather: Option<tokio::sync::Barrier>,
 }
@@ -226,6 +232,9 @@ impl Probe {
             on_apply: Box::new(|_, records| Ok(records)),
             on_scan: Arc::new(Box::new(|_, records| Ok(records))),
             scans: AtomicU64::new(0),
+            on_commit: None,
+            refuse_commits_after: None,
+            commits: AtomicU64::new(0),
             gather: None,
         }
     }
@@ -289,6 +298,13 @@ impl StorageStrategy for Probe {
     }
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
         self.wrote();
+        let number = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.refuse_commits_after.is_some_and(|most| number > most) {
+            return Err(cut_off());
+        }
+        if let Some(before) = &self.on_commit {
+            before(number).await;
+        }
         self.inner.commit(writes).await
     }
     async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use migrate_cli::migration::{MigrationOptions, OnConflict, Outcome, Silent, migrate, verify};
+use migrate_cli::migration::{
+    MigrationOptions, OnConflict, Outcome, Silent, VerifyOptions, migrate, verify,
+};
 use repo_core::{ErrorKind, MigrationState, StoreUpdate};
 
 use crate::stores::{
@@ -43,7 +45,7 @@ async fn a_run_that_was_cut_off_is_repeated_by_the_same_call() {
         assert_eq!((report.totals.applied, report.totals.equal), counts);
         assert!(report.warnings[0].contains("unfinished run of the same migration"));
         assert_eq!(target.store_record().await.unwrap().migration, None);
-        assert!(verify(&source, &target, None, &Silent).await.unwrap().equal);
+        assert!(verify(&source, &target, &VerifyOptions::default(), &Silent).await.unwrap().equal);
     }
 }
 

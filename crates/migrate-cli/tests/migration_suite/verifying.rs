@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use migrate_cli::migration::{
-    Aspect, Difference, DifferenceKind, Outcome, Silent, VerifyReport, migrate, verify,
+    Aspect, Depth, Difference, DifferenceKind, Outcome, Silent, VerifyOptions, VerifyReport,
+    migrate, verify,
 };
 use repo_core::{ErrorKind, Record, StoreUpdate};
 
@@ -19,9 +20,20 @@ fn id(n: usize) -> String {
     format!("m-{n:05}")
 }
 
+fn all() -> VerifyOptions {
+    VerifyOptions::default()
+}
+
 async fn compare(source: &[Record], target: &[Record]) -> VerifyReport {
+    compare_to(Depth::Complete, source, target).await
+}
+
+async fn compare_to(depth: Depth, source: &[Record], target: &[Record]) -> VerifyReport {
     let (source, target) = (store(source).await, store(target).await);
-    verify(&source, &target, None, &Silent).await.unwrap()
+    let options = VerifyOptions { depth, ..all() };
+    let report = verify(&source, &target, &options, &Silent).await.unwrap();
+    assert_eq!(report.depth, depth, "the report says what was compared");
+    report
 }
 
 /// Damages a copy of many records, and gives the differences found.
@@ -181,6 +193,32 @@ async fn times_are_told_apart_and_are_no_difference() {
 }
 
 #[tokio::test]
+async fn a_quick_look_finds_all_but_a_document() {
+    let records = many(COUNT);
+    let mut damaged = records.clone();
+    damaged[5_000] = with_text(&damaged[5_000], |text| text.replace("null", "true"));
+    let report = compare_to(Depth::Quick, &records, &damaged).await;
+    assert!(report.equal && !compare(&records, &damaged).await.equal);
+    let Record::Live(entity) = &mut damaged[9] else { panic!() };
+    entity.version = entity.version.next().unwrap();
+    damaged[13] = live(&id(13), damaged[13].version().get(), "");
+    damaged.remove(77);
+    damaged.push(live("m-new", 1, ""));
+    let report = compare_to(Depth::Quick, &records, &damaged).await;
+    let mut found = named(&report.collections[0].differences);
+    found.sort_unstable_by_key(|one| one.0);
+    assert_eq!(
+        found,
+        [
+            (&*id(9), DifferenceKind::Differs, &[Aspect::Version][..]),
+            (&*id(13), DifferenceKind::Differs, &[Aspect::Liveness][..]),
+            (&*id(77), DifferenceKind::Missing, &[][..]),
+            ("m-new", DifferenceKind::Unexpected, &[][..]),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn counts_are_exact_where_the_list_is_cut() {
     let report = compare(&many(5_000), &[]).await;
     let collection = &report.collections[0];
@@ -191,15 +229,16 @@ async fn counts_are_exact_where_the_list_is_cut() {
 async fn collections_of_one_side_alone_are_compared_as_empty() {
     let (source, target) = (store(&many(10)).await, empty());
     target.prepare(&[schema("requests")]).await.unwrap();
-    let report = verify(&source, &target, None, &Silent).await.unwrap();
+    let report = verify(&source, &target, &all(), &Silent).await.unwrap();
     assert!(!report.equal);
     let [machines, requests] = &report.collections[..] else { panic!() };
     assert_eq!((machines.missing, machines.target.prepared), (10, false));
     assert!(requests.equal && !requests.source.prepared);
-    let error = verify(&source, &target, Some(&[name("machine")]), &Silent).await.unwrap_err();
+    let unknown = VerifyOptions { collections: Some(vec![name("machine")]), ..all() };
+    let error = verify(&source, &target, &unknown, &Silent).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
     assert_eq!(error.hint_text(), Some("did you mean `machines`?"));
-    let error = verify(&source, &source, None, &Silent).await.unwrap_err();
+    let error = verify(&source, &source, &all(), &Silent).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
 }
 
@@ -208,9 +247,9 @@ async fn a_floor_below_the_sources_is_a_difference() {
     let (source, target) = (store(&many(10)).await, store(&many(10)).await);
     let collection = name("machines");
     source.update_store_record(StoreUpdate::RaiseFloor { collection, floor: 3 }).await.unwrap();
-    let report = verify(&source, &target, None, &Silent).await.unwrap();
+    let report = verify(&source, &target, &all(), &Silent).await.unwrap();
     assert!(!report.equal && report.collections[0].floor_too_low);
-    let report = verify(&target, &source, None, &Silent).await.unwrap();
+    let report = verify(&target, &source, &all(), &Silent).await.unwrap();
     assert!(report.equal);
 }
 
@@ -267,7 +306,7 @@ async fn a_scan_that_repeats_a_record_is_not_believed() {
         Ok(records)
     }));
     let (source, target): (Store, Store) = (store(&many(100)).await, Arc::new(probe));
-    let error = verify(&source, &target, None, &Silent).await.unwrap_err();
+    let error = verify(&source, &target, &all(), &Silent).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
 
@@ -277,9 +316,9 @@ async fn errors_say_which_side() {
     probe.on_scan = Arc::new(Box::new(|_, _| Err(crate::stores::cut_off())));
     let broken: Store = Arc::new(probe);
     let sound = store(&many(10)).await;
-    let error = verify(&sound, &broken, None, &Silent).await.unwrap_err();
+    let error = verify(&sound, &broken, &all(), &Silent).await.unwrap_err();
     assert_eq!(error.context_value("side"), Some("target"));
-    let error = verify(&broken, &sound, None, &Silent).await.unwrap_err();
+    let error = verify(&broken, &sound, &all(), &Silent).await.unwrap_err();
     assert_eq!(error.context_value("side"), Some("source"));
     assert_eq!(error.context_value("store"), Some(broken.location()));
 }

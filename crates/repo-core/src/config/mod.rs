@@ -80,7 +80,6 @@ impl Config {
             entries,
             ignored: top.into_iter().map(|(key, _)| key).filter(|key| key != "$schema").collect(),
         };
-        config.migration.check()?;
         let factory = registry.get(&config.storage.strategy)?;
         factory.check(&config.settings(factory.settings_key())?)?;
         Ok(config)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, Result};
+use crate::DEFAULT_MAX_ENTITY_BYTES;
 
 /// The `storage` section, without the strategies' own settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -67,8 +67,8 @@ pub struct MigrationConfig {
     pub backup_location: PathBuf,
     /// Whether both sides are compared after the last write.
     pub validate_after_migration: bool,
-    /// Whether verified records are deleted from the source. Not yet
-    /// supported: `true` is refused.
+    /// Whether verified records are meant to be deleted from the source. The
+    /// setting alone does nothing: the command line has to ask for it too.
     pub cleanup_source: bool,
     /// Batches copied at the same time.
     #[schemars(range(min = 1))]
@@ -86,20 +86,5 @@ impl Default for MigrationConfig {
             cleanup_source: false,
             parallel_workers: count(4),
         }
-    }
-}
-
-impl MigrationConfig {
-    /// Refuses what is not yet supported, by name.
-    pub(super) fn check(&self) -> Result<()> {
-        if self.cleanup_source {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "read the configuration",
-                "migration.cleanup_source: true is not yet supported",
-            )
-            .hint("set it to false; the source is never changed by a migration"));
-        }
-        Ok(())
     }
 }

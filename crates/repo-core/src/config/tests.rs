@@ -71,10 +71,6 @@ fn wrong_values_are_refused() {
         let error = load(file, &[], &[]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{file}: {error}");
     }
-    let cleanup = r#"{"storage":{"strategy":"memory"},"migration":{"cleanup_source":true}}"#;
-    let error = load(cleanup, &[], &[]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert!(error.message().contains("cleanup_source"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
     ErrorKind, Filter, Health, HealthCheck, MigrationState, OpenOptions, Page, Plan, Position,
     PrepareChange, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Selector,
     StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys,
-    not_prepared,
+    check_purge, not_prepared,
 };
 
 /// Records in the memory of this process. Nothing survives it.
@@ -262,17 +262,9 @@ impl StorageStrategy for MemoryStrategy {
 
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         let mut state = self.write("purge")?;
-        let unfinished = state.migration.is_some();
+        let allowed = check_purge(state.migration.as_ref(), collection);
         let table = state.table_mut("purge", collection)?;
-        if unfinished {
-            return Err(Error::new(
-                ErrorKind::Locked,
-                "purge",
-                "a migration into this store is unfinished",
-            )
-            .with("collection", collection)
-            .hint("finish the migration first: run it again"));
-        }
+        allowed?;
         let removed = table.purge(older_than);
         Ok(Purged { removed, floor: table.state.floor })
     }

@@ -1,6 +1,8 @@
 //! Purge and health.
 
-use repo_core::{CollectionName, Error, ErrorKind, Health, HealthCheck, Purged, Result, Timestamp};
+use repo_core::{
+    CollectionName, Error, Health, HealthCheck, Purged, Result, Timestamp, check_purge,
+};
 
 use super::catalog;
 use super::read;
@@ -54,15 +56,7 @@ pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp)
 
 async fn raise(transaction: &mut Transaction, table: &Table, older_than: Timestamp) -> Result<u64> {
     let collection: &CollectionName = &table.schema.collection;
-    if lock_migration(transaction).await?.is_some() {
-        return Err(Error::new(
-            ErrorKind::Locked,
-            "purge",
-            "a migration into this store is unfinished",
-        )
-        .with("collection", collection)
-        .hint("finish the migration first: run it again"));
-    }
+    check_purge(lock_migration(transaction).await?.as_ref(), collection)?;
     let name = quote(&table.layout.table);
     transaction.run(&format!("LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")).await?;
     let sql = format!(

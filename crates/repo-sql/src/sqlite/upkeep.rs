@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use repo_core::{
-    CollectionName, Error, ErrorKind, Health, HealthCheck, Purged, Result, Timestamp,
+    CollectionName, Error, ErrorKind, Health, HealthCheck, Purged, Result, Timestamp, check_purge,
     check_writable,
 };
 use rusqlite::{Connection, params};
@@ -33,15 +33,7 @@ pub(super) fn purge(
     let failed = |source| errors::sqlite("purge", shared.file(), source);
     let table = table(shared, transaction, "purge", collection)?;
     let record = store_record::read(connection, shared.file())?;
-    if record.migration.is_some() {
-        return Err(Error::new(
-            ErrorKind::Locked,
-            "purge",
-            "a migration into this store is unfinished",
-        )
-        .with("collection", collection)
-        .hint("finish the migration first: run it again"));
-    }
+    check_purge(record.migration.as_ref(), collection)?;
     let gone = format!(
         "FROM {} WHERE \"document\" IS NULL AND \"_updated_at\" < ?1",
         quote(&table.layout.table)

@@ -124,6 +124,7 @@ macro_rules! conformance {
                     only_old_tombstones_go,
                     the_floor_only_rises,
                     a_purged_id_goes_on_above_its_last_version,
+                    an_unfinished_clean_up_lets_a_purge_be,
                     an_unfinished_migration_refuses_a_purge,
                     many_tombstones_are_purged,
                 ];

@@ -93,6 +93,19 @@ pub async fn an_unfinished_migration_refuses_a_purge(f: Fixture) {
     assert_eq!(purge(&store, "items", 1_000).await, Purged { removed: 1, floor: 4 });
 }
 
+/// A clean-up of the store is no migration into it: it purges what it deleted.
+pub async fn an_unfinished_clean_up_lets_a_purge_be(f: Fixture) {
+    let store = f.prepared().await;
+    store.apply(vec![tombstone(&key("items", "a"), 4, 1)]).await.unwrap();
+    let plan = format!("{}elsewhere", MigrationState::CLEAN_UP);
+    let state = MigrationState { plan: plan.clone(), progress: "{}".to_owned() };
+    let begin = StoreUpdate::Migration { expected: None, state: Some(state.clone()) };
+    store.update_store_record(begin).await.unwrap();
+    let store = f.reopen(store).await;
+    assert_eq!(purge(&store, "items", 1_000).await, Purged { removed: 1, floor: 4 });
+    assert_eq!(store.store_record().await.unwrap().migration, Some(state));
+}
+
 /// Many tombstones go at once.
 pub async fn many_tombstones_are_purged(f: Fixture) {
     let store = f.prepared().await;

@@ -4,10 +4,13 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use repo_core::Result;
 use repo_core::config::MigrationConfig;
-use repo_core::{Error, ErrorKind, Result};
 
-use super::{backup::compression_level, import::batch_size, migrate_status, verify::collections};
+use super::{
+    backup::compression_level, import::batch_size, migrate_clean_up, migrate_status,
+    verify::collections,
+};
 use crate::cli::again;
 use crate::cli::context::{Access, Context};
 use crate::cli::events::Event;
@@ -19,9 +22,9 @@ use crate::cli::redact::redact;
 use crate::cli::report;
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
 use crate::cli::signals::Interruption;
-use crate::migration::migrate;
 use crate::migration::{
-    self, CompressionLevel, MigrationOptions, MigrationReport, OnConflict, Phase,
+    self, CompressionLevel, MigrationOptions, MigrationReport, OnConflict, Phase, Progress as _, Verified,
+    migrate, unfinished_clean_up,
 };
 
 /// What can be typed after `migrate`.
@@ -75,8 +78,9 @@ pub(crate) struct Arguments {
     /// Drop an unfinished run that is found on the target, and begin again
     #[arg(long)]
     restart: bool,
-    /// Delete verified records from the source; not yet supported
-    #[arg(long, hide = true)]
+    /// Once both sides are verified, delete from the source what the target
+    /// holds, each entity at the version that was verified
+    #[arg(long, conflicts_with = "no_verify")]
     cleanup_source: bool,
 }
 
@@ -119,29 +123,53 @@ impl Arguments {
         if let Some(Inspect::Status(arguments)) = &self.inspect {
             return arguments.run(context).await;
         }
-        if self.cleanup_source {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "migrate",
-                "--cleanup-source is not yet supported",
-            )
-            .hint(
-                "leave it out; the source is never changed by a migration. Once nothing uses it, \
-                 remove the store itself",
-            )
-            .into());
-        }
         let sides = self.sides.choose(context, "migrate")?;
         let options = self.options(sides.config.migration())?;
+        if self.cleanup_source {
+            migrate_clean_up::check(&options)?;
+        } else {
+            migrate_clean_up::explain_setting(context, sides.config.migration());
+        }
         let interruption = Interruption::listen()?;
-        let open = self.open(&sides).await?;
         let progress = Shown::new(context.output).ended_by(&interruption).with_events();
-        let ended = migrate(&open.source, &open.target, &sides.schemas, &options, &progress).await;
+        let (mut report, verified) = self.migrate(&sides, &options, &progress).await?;
+        if self.cleanup_source
+            && let Some(verified) = verified
+        {
+            migrate_clean_up::run(&sides, &verified, &options, &progress, &mut report).await?;
+        }
+        finish(context, &report, &interruption)
+    }
+
+    /// Does the main job, unless only the clean-up after it is left to do.
+    /// Gives what may then be removed from the source.
+    async fn migrate(
+        &self,
+        sides: &Sides,
+        options: &MigrationOptions,
+        progress: &Shown,
+    ) -> Outcome<(MigrationReport, Option<Verified>)> {
+        let open = self.open(sides).await?;
+        let ended: Outcome<_> = async {
+            if self.cleanup_source
+                && !self.dry_run
+                && let Some(verified) = unfinished_clean_up(&open.source, &open.target).await?
+            {
+                let report = MigrationReport::before_clean_up(&verified);
+                report.warnings.iter().for_each(|text| progress.warning(text));
+                return Ok((report, Some(verified)));
+            }
+            let (source, target) = (&open.source, &open.target);
+            let report = migrate(source, target, &sides.schemas, options, progress).await?;
+            let verified = report.verified();
+            Ok((report, verified))
+        }
+        .await;
         progress.finish();
         let closed = open.close().await;
-        let report = ended?;
+        let done = ended?;
         closed?;
-        finish(context, &report, &interruption)
+        Ok(done)
     }
 
     fn options(&self, config: &MigrationConfig) -> Result<MigrationOptions> {
@@ -203,7 +231,10 @@ pub(super) fn finish(
 fn interrupted(context: &Context, report: &MigrationReport, signal: Signal) -> Outcome<Ending> {
     let resume_command = redact(&again::command());
     let copied: u64 = report.collections.iter().map(|one| one.counts.read).sum();
-    let what = if report.phases.iter().any(|time| time.phase == Phase::Copy) {
+    let what = if let Some(clean_up) = &report.clean_up {
+        let deleted: u64 = clean_up.collections.iter().map(|one| one.deleted).sum();
+        format!("the target holds everything; {deleted} entities are deleted from the source")
+    } else if report.phases.iter().any(|time| time.phase == Phase::Copy) {
         format!("{copied} records are copied and stay")
     } else {
         "nothing was written".to_owned()

@@ -65,7 +65,10 @@ fn human(found: &Unfinished) -> String {
         let end = if one.finished { ", finished" } else { "" };
         line(one.name.as_str(), &format!("{} of {} records{end}", one.counts.read, one.of));
     }
-    text.push_str("give the same command again to go on with it\n");
+    text.push_str(match found.stage {
+        "clean_up" => "give the same command again, with --cleanup-source, to go on with it\n",
+        _ => "give the same command again to go on with it\n",
+    });
     text
 }
 

@@ -14,6 +14,7 @@ mod import;
 mod init;
 mod man;
 pub(crate) mod migrate;
+mod migrate_clean_up;
 mod migrate_status;
 mod purge;
 mod put;

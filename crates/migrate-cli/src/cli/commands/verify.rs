@@ -9,8 +9,7 @@ use crate::cli::failure::Outcome;
 use crate::cli::progress::Shown;
 use crate::cli::report;
 use crate::cli::sides::SideArgs;
-use crate::migration::VerifyReport;
-use crate::migration::verify;
+use crate::migration::{Depth, VerifyOptions, VerifyReport, verify};
 
 /// What can be typed after `verify`.
 #[derive(Debug, Args)]
@@ -20,17 +19,22 @@ pub(crate) struct Arguments {
     /// Only these collections, separated by commas [default: all]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     collections: Option<Vec<String>>,
+    /// Compare ids, versions and deletions only, not the documents
+    #[arg(long)]
+    quick: bool,
 }
 
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let sides = self.sides.choose(context, "verify")?;
+        let depth = if self.quick { Depth::Quick } else { Depth::Complete };
         let collections = collections(self.collections.as_deref())?;
+        let options = VerifyOptions { collections, depth };
         let open = sides
             .open("verify", async |target, schemas| target.open(Access::Read, schemas).await)
             .await?;
         let progress = Shown::new(context.output);
-        let compared = verify(&open.source, &open.target, collections.as_deref(), &progress).await;
+        let compared = verify(&open.source, &open.target, &options, &progress).await;
         progress.finish();
         let closed = open.close().await;
         let found: VerifyReport = compared?;

@@ -1,0 +1,68 @@
+//! `migrate --cleanup-source`: the source is opened for writing only after
+//! both sides were compared, and only for this.
+
+use repo_core::config::MigrationConfig;
+use repo_core::{Error, ErrorKind, Result};
+
+use crate::cli::context::Context;
+use crate::cli::failure::{Outcome, wrong_usage};
+use crate::cli::progress::Shown;
+use crate::cli::sides::Sides;
+use crate::migration::{CleanUpOptions, MigrationOptions, MigrationReport, Verified, clean_up};
+
+/// Refuses a clean-up that could never begin.
+///
+/// # Errors
+/// `ConfigInvalid` when nothing would be verified.
+pub(super) fn check(options: &MigrationOptions) -> Result<()> {
+    if options.verify {
+        return Ok(());
+    }
+    Err(wrong_usage("migrate", "only what was verified is removed from the source")
+        .hint("set migration.validate_after_migration to true, or leave --cleanup-source out"))
+}
+
+/// Says that the configuration alone removes nothing.
+pub(super) fn explain_setting(context: &Context, config: &MigrationConfig) {
+    if config.cleanup_source {
+        context.output.warning(
+            "migration.cleanup_source is set; the source is cleaned up only with \
+             --cleanup-source on the command line",
+        );
+    }
+}
+
+/// Cleans the source up after a run that has verified it, and adds that to the
+/// report.
+pub(super) async fn run(
+    sides: &Sides,
+    verified: &Verified,
+    options: &MigrationOptions,
+    progress: &Shown,
+    report: &mut MigrationReport,
+) -> Outcome<()> {
+    let options = CleanUpOptions {
+        batch_size: options.batch_size,
+        workers: options.workers,
+        rate_limit: options.rate_limit,
+        patience: options.patience,
+    };
+    let open = sides.open_to_clean_up().await.map_err(after_verification)?;
+    let cleaned = clean_up(&open.source, &open.target, verified, &options, progress).await;
+    progress.finish();
+    let closed = open.close().await;
+    let cleaned = cleaned.map_err(after_verification)?;
+    closed?;
+    report.add_clean_up(cleaned);
+    Ok(())
+}
+
+/// The main job is done: an error of the clean-up says so.
+fn after_verification(error: Error) -> Error {
+    let done = "the target holds everything, verified";
+    let error = error.with("migration", done);
+    if error.hint_text().is_some() || error.kind() == ErrorKind::ConfigInvalid {
+        return error;
+    }
+    error.hint("the same command goes on with the clean-up of the source")
+}
