@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::{Key, Precondition, Version};
+use crate::{Key, Precondition, Unreadable, Version};
 
 /// The result of every operation of the engine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -124,6 +124,7 @@ struct Inner {
     context: Vec<(&'static str, String)>,
     hint: Option<String>,
     failed: Vec<FailedPrecondition>,
+    unreadable: Option<Box<Unreadable>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -137,6 +138,7 @@ impl Error {
             context: Vec::new(),
             hint: None,
             failed: Vec::new(),
+            unreadable: None,
             source: None,
         }))
     }
@@ -230,6 +232,28 @@ impl Error {
     #[must_use]
     pub fn failed_preconditions(&self) -> &[FailedPrecondition] {
         &self.0.failed
+    }
+
+    /// Says that this is about one stored record, which cannot be read.
+    #[must_use]
+    pub fn about_unreadable(mut self, record: Unreadable) -> Self {
+        self.0.unreadable = Some(Box::new(record));
+        self
+    }
+
+    /// Takes back [`about_unreadable`](Self::about_unreadable): the operation
+    /// as a whole has failed.
+    #[must_use]
+    pub(crate) fn about_all(mut self) -> Self {
+        self.0.unreadable = None;
+        self
+    }
+
+    /// The one stored record that cannot be read, if this is about one: then
+    /// the scan goes on after it.
+    #[must_use]
+    pub fn unreadable(&self) -> Option<&Unreadable> {
+        self.0.unreadable.as_deref()
     }
 }
 

@@ -46,7 +46,7 @@ pub use query::{
 };
 pub use registry::{OpenOptions, Registry, StrategyFactory};
 pub use repository::{Model, Repository, StoreRepository, Stored};
-pub use scan::{RecordStream, ScanOptions, Segment};
+pub use scan::{OnUnreadable, RecordStream, ScanOptions, Scanned, Segment, Unreadable};
 pub use schema::{
     CollectionSchema, DEFAULT_MAX_ENTITY_BYTES, DocumentValidator, Field, FieldKind,
     MAX_INDEXED_TEXT_BYTES, Schemas,

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use crate::{
-    Clock, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, Result, Schemas, StorageStrategy,
-    SystemClock,
+    Clock, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, OnUnreadable, Result, Schemas,
+    StorageStrategy, SystemClock,
 };
 
 /// What a factory needs besides its own settings.
@@ -24,6 +24,17 @@ pub struct OpenOptions {
     pub clock: Arc<dyn Clock>,
     /// Most bytes of one document by [`Document::size`](crate::Document::size).
     pub max_entity_bytes: usize,
+    /// What scans do with a record that cannot be read. Has no effect on a
+    /// store that is open for writing.
+    pub unreadable: OnUnreadable,
+}
+
+impl OpenOptions {
+    /// What scans do with a record that cannot be read.
+    #[must_use]
+    pub fn on_unreadable(&self) -> OnUnreadable {
+        if self.read_only { self.unreadable } else { OnUnreadable::Fail }
+    }
 }
 
 impl Default for OpenOptions {
@@ -33,6 +44,7 @@ impl Default for OpenOptions {
             schemas: Arc::default(),
             clock: Arc::new(SystemClock),
             max_entity_bytes: DEFAULT_MAX_ENTITY_BYTES,
+            unreadable: OnUnreadable::default(),
         }
     }
 }

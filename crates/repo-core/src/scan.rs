@@ -4,10 +4,77 @@ use std::num::NonZeroUsize;
 
 use futures::stream::BoxStream;
 
-use crate::{Consistency, Record, Result};
+use crate::{CollectionName, Consistency, Error, Record, Result};
 
-/// Batches of records. Each batch holds at least one record.
+/// Batches of records. Each batch holds at least one record. An error ends it,
+/// but for one [about a single record](crate::Error::unreadable) in a store
+/// that was opened with [`OnUnreadable::SetAside`].
 pub type RecordStream = BoxStream<'static, Result<Vec<Record>>>;
+
+/// What a scan does with a stored record that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnreadable {
+    /// It ends with the error.
+    #[default]
+    Fail,
+    /// It yields the error, which [says which record it is](Unreadable), and
+    /// goes on. Only for a store that is open for reading; other methods leave
+    /// such records out or fail, as they do without it.
+    SetAside,
+}
+
+/// A stored record that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its collection.
+    pub collection: CollectionName,
+    /// Its id, as far as that can be read, or else its place in the store.
+    pub id: String,
+    /// What is stored, where that is text.
+    pub text: Option<String>,
+}
+
+/// What a strategy read of a batch, on its way into a [`RecordStream`].
+#[derive(Debug, Default)]
+pub struct Scanned {
+    /// The records.
+    pub records: Vec<Record>,
+    /// The errors about single records.
+    pub unreadable: Vec<Error>,
+}
+
+impl Scanned {
+    /// Takes the next record, or sets it aside where that is wanted.
+    ///
+    /// # Errors
+    /// The record's, unless it is set aside.
+    pub fn push(&mut self, record: Result<Record>, on_unreadable: OnUnreadable) -> Result<()> {
+        match record {
+            Ok(record) => self.records.push(record),
+            Err(error)
+                if on_unreadable == OnUnreadable::SetAside && error.unreadable().is_some() =>
+            {
+                self.unreadable.push(error);
+            }
+            // Only where the scan goes on after it is an error about one record.
+            Err(error) => return Err(error.about_all()),
+        }
+        Ok(())
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// The items of the stream: the records, then the errors.
+    #[must_use]
+    pub fn into_items(self) -> Vec<Result<Vec<Record>>> {
+        let records = (!self.records.is_empty()).then_some(Ok(self.records));
+        records.into_iter().chain(self.unreadable.into_iter().map(Err)).collect()
+    }
+}
 
 /// How to scan a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodb::types::Select;
 use futures::stream::{self, StreamExt as _};
-use repo_core::{Consistency, RecordStream, Result, ScanOptions, Segment};
+use repo_core::{
+    Consistency, Error, RecordStream, Result, ScanOptions, Scanned, Segment, Unreadable,
+};
 
 use crate::catalog::Table;
 use crate::item::{Item, record_of};
@@ -105,12 +107,12 @@ pub(crate) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOption
         async move {
             match next_batch(&shared, &table, page, at).await {
                 Ok((batch, _)) if batch.is_empty() => None,
-                Ok((batch, next)) => Some((Ok(batch), next)),
-                Err(error) => Some((Err(error), At::End)),
+                Ok((batch, next)) => Some((batch.into_items(), next)),
+                Err(error) => Some((vec![Err(error)], At::End)),
             }
         }
     });
-    batches.boxed()
+    batches.flat_map(stream::iter).boxed()
 }
 
 /// The next records; none at the end only.
@@ -119,22 +121,33 @@ async fn next_batch(
     table: &Table,
     page: ScanPage,
     mut at: At,
-) -> Result<(Vec<repo_core::Record>, At)> {
+) -> Result<(Scanned, At)> {
     loop {
         let start = match &at {
             At::Start => None,
             At::After(key) => Some(key),
-            At::End => return Ok((Vec::new(), At::End)),
+            At::End => return Ok((Scanned::default(), At::End)),
         };
         shared.check_open("scan")?;
         let answer = shared.scan_page("scan", table, page, start).await?;
         at = answer.last_evaluated_key.map_or(At::End, At::After);
-        let mut records = Vec::new();
+        let mut scanned = Scanned::default();
         for item in answer.items.unwrap_or_default() {
-            records.extend(record_of(&table.layout, &item)?);
+            let record = record_of(&table.layout, &item).transpose();
+            if let Some(record) = record.map(|record| record.map_err(|e| named(table, &item, e))) {
+                scanned.push(record, shared.options.on_unreadable())?;
+            }
         }
-        if !records.is_empty() {
-            return Ok((records, at));
+        if !scanned.is_empty() {
+            return Ok((scanned, at));
         }
     }
+}
+
+/// Says which item cannot be read.
+fn named(table: &Table, item: &Item, error: Error) -> Error {
+    let key = item.get(table.layout.id_name()).and_then(|id| id.as_s().ok());
+    let Some(id) = key else { return error };
+    let collection = table.layout.schema.collection.clone();
+    error.about_unreadable(Unreadable { collection, id: id.clone(), text: None })
 }

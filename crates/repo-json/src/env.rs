@@ -51,10 +51,15 @@ impl Env {
     }
 
     /// Runs `work` with the rules for reading data files.
-    pub(crate) fn with_rules<T>(&self, digests: bool, work: impl FnOnce(&ScanRules<'_>) -> T) -> T {
+    pub(crate) fn with_rules<T>(
+        &self,
+        digests: bool,
+        set_aside: bool,
+        work: impl FnOnce(&ScanRules<'_>) -> T,
+    ) -> T {
         let schema = |name: &CollectionName| self.schema(name);
         let max_entity_bytes = self.options.max_entity_bytes;
-        work(&ScanRules { schema: &schema, max_entity_bytes, digests })
+        work(&ScanRules { schema: &schema, max_entity_bytes, digests, set_aside })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::path::Path;
 
-use repo_core::{CollectionName, Error, Result};
+use repo_core::{CollectionName, Error, OnUnreadable, Result};
 
 use crate::checkpoint::{self, Failure, Publish};
 use crate::env::Env;
@@ -13,7 +13,7 @@ use crate::errors;
 use crate::folder::Signature;
 use crate::layout::Layout;
 use crate::meta::MetaFile;
-use crate::recovery::{open_compared, owner, scan};
+use crate::recovery::{open_compared, owner, scan, scan_with};
 use crate::state::{Collection, DataFile, Repair, State};
 use crate::table::{NO_DIGEST, Place, Records, ShortDigest, Slot, Table};
 
@@ -31,7 +31,11 @@ pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
     for (name, of) in layout.existing(env, true)? {
         // A read-only handle never needs the digests.
         let digests = !env.options.read_only;
-        let Some((data, tables)) = scan(env, &name, of.as_ref(), digests)? else { continue };
+        // In an edited store an entity that is left out would seem deleted;
+        // here nothing is known of it yet.
+        let set_aside = env.options.on_unreadable() == OnUnreadable::SetAside;
+        let found = scan_with(env, &name, of.as_ref(), digests, set_aside)?;
+        let Some((data, tables)) = found else { continue };
         let index = state.files.len();
         state.files.push(data);
         for (name, table) in tables {

@@ -39,6 +39,7 @@ mod reader;
 mod recovery;
 mod resolve;
 mod session;
+mod set_aside;
 mod snapshot;
 mod state;
 mod store;

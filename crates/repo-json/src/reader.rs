@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use repo_core::{
     CollectionName, CollectionSchema, Document, Entity, EntityId, Filter, Key, Page, Plan,
-    Position, Query, Record, Result, ScanOptions, Selector, Timestamp, Version,
+    Position, Query, Record, Result, ScanOptions, Scanned, Selector, Timestamp, Version,
 };
 
 use crate::batch::live_or_tombstone;
@@ -319,7 +319,7 @@ pub(crate) fn scan_batch(
     name: &CollectionName,
     options: ScanOptions,
     after: Option<&str>,
-) -> Result<(Vec<Record>, Option<Box<str>>)> {
+) -> Result<(Scanned, Option<Box<str>>)> {
     let state = store.state();
     let found = collection(&store.env, &state, "scan", name)?;
     let documents = state.documents(&store.env, found);
@@ -332,6 +332,10 @@ pub(crate) fn scan_batch(
             break;
         }
     }
+    let unreadable = match last {
+        None if options.segment.index() == 0 => found.table.set_aside.errors(name),
+        _ => Vec::new(),
+    };
     drop(state);
     let slots: Vec<Slot> =
         taken.slots.iter().map(|(_, slot)| *slot).filter(Slot::is_live).collect();
@@ -342,5 +346,5 @@ pub(crate) fn scan_batch(
         crate::batch::record_of(&key, slot, document)
     };
     let records = taken.slots.iter().map(record).collect::<Result<_>>()?;
-    Ok((records, last))
+    Ok((Scanned { records, unreadable }, last))
 }

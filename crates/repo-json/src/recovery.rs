@@ -352,10 +352,21 @@ pub(crate) fn scan(
     of: Option<&CollectionName>,
     digests: bool,
 ) -> Result<Option<(DataFile, external::Tables)>> {
+    scan_with(env, name, of, digests, false)
+}
+
+/// The same; it may set entities that break a rule aside.
+pub(crate) fn scan_with(
+    env: &Env,
+    name: &str,
+    of: Option<&CollectionName>,
+    digests: bool,
+    set_aside: bool,
+) -> Result<Option<(DataFile, external::Tables)>> {
     let path = env.folder.data(name);
     let Some(file) = folder::open_if_there(&path)? else { return Ok(None) };
     let before = Signature::of_file(&file, &path)?;
-    let scanned = env.with_rules(digests, |rules| scan_file(&file, &path, of, rules));
+    let scanned = env.with_rules(digests, set_aside, |rules| scan_file(&file, &path, of, rules));
     if Signature::of_path(&path)? != Some(before) {
         // Half of a file may well be malformed.
         return Err(errors::busy(&path));

@@ -205,7 +205,7 @@ impl StorageStrategy for JsonStrategy {
             options,
             after: None,
         };
-        Ok(stream::unfold(Some(scan), next_batch).boxed())
+        Ok(stream::unfold(Some(scan), next_batch).flat_map(stream::iter).boxed())
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
@@ -295,7 +295,7 @@ struct Scan {
 }
 
 /// The next batch that holds a record.
-async fn next_batch(scan: Option<Scan>) -> Option<(Result<Vec<Record>>, Option<Scan>)> {
+async fn next_batch(scan: Option<Scan>) -> Option<(Vec<Result<Vec<Record>>>, Option<Scan>)> {
     let mut scan = scan?;
     let location = scan.store.env.location.clone();
     let read = tokio::task::spawn_blocking(move || {
@@ -306,16 +306,16 @@ async fn next_batch(scan: Option<Scan>) -> Option<(Result<Vec<Record>>, Option<S
     });
     let (read, back) = match read.await {
         Ok(done) => done,
-        Err(_) => return Some((Err(errors::interrupted("scan", &location)), None)),
+        Err(_) => return Some((vec![Err(errors::interrupted("scan", &location))], None)),
     };
     scan = back;
     match read {
-        Err(error) => Some((Err(error), None)),
-        Ok((records, _)) if records.is_empty() => None,
-        Ok((records, None)) => Some((Ok(records), None)),
-        Ok((records, last)) => {
+        Err(error) => Some((vec![Err(error)], None)),
+        Ok((scanned, _)) if scanned.is_empty() => None,
+        Ok((scanned, None)) => Some((scanned.into_items(), None)),
+        Ok((scanned, last)) => {
             scan.after = last;
-            Some((Ok(records), Some(scan)))
+            Some((scanned.into_items(), Some(scan)))
         }
     }
 }

@@ -9,6 +9,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 
+use crate::set_aside::AllSetAside;
+
 /// The first half of a document's 256-bit digest; zeros: not computed.
 pub(crate) type ShortDigest = [u8; 16];
 
@@ -72,6 +74,8 @@ pub(crate) struct Table {
     added: BTreeMap<Box<str>, Slot>,
     live: u64,
     tombstones: u64,
+    /// Entities that cannot be read.
+    pub(crate) set_aside: AllSetAside,
 }
 
 impl Table {
@@ -221,6 +225,7 @@ impl Table {
             }
             sorted.push(id, self.slots[at], self.digests[at]);
         }
+        sorted.set_aside = self.set_aside;
         Ok(sorted)
     }
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use repo_core::config::{Config, ConfigSources};
 use repo_core::layers::ValidationLayer;
 use repo_core::{
-    CollectionName, CollectionSchema, ErrorKind, OpenOptions, Registry, Result, Schemas,
-    StorageStrategy, StrategyFactory,
+    CollectionName, CollectionSchema, ErrorKind, OnUnreadable, OpenOptions, Registry, Result,
+    Schemas, StorageStrategy, StrategyFactory,
 };
 use serde_json::Value as Json;
 
@@ -41,6 +41,8 @@ pub(crate) struct Context {
 pub(crate) enum Access {
     /// It reads: a store that is not there is an error, and nothing is made.
     Read,
+    /// It reads what can be read; scans say what cannot.
+    ReadWhatCan,
     /// It writes.
     Write,
 }
@@ -181,7 +183,7 @@ impl Context {
         let (chosen, config) = self.choose()?;
         let schemas = self.schemas(Some(&config))?;
         let store = chosen.open(access, &config, &schemas).await?;
-        if access == Access::Read || !config.storage().validate_documents {
+        if access != Access::Write || !config.storage().validate_documents {
             return Ok(Opened { store, schemas });
         }
         let store = Arc::new(ValidationLayer::new(store, &schemas)?);
@@ -218,7 +220,11 @@ impl Chosen {
     /// What a store is opened with.
     pub(crate) fn options(access: Access, config: &Config, schemas: &Arc<Schemas>) -> OpenOptions {
         OpenOptions {
-            read_only: access == Access::Read,
+            read_only: access != Access::Write,
+            unreadable: match access {
+                Access::ReadWhatCan => OnUnreadable::SetAside,
+                Access::Read | Access::Write => OnUnreadable::Fail,
+            },
             schemas: Arc::clone(schemas),
             max_entity_bytes: config.storage().limits.max_entity_bytes.get(),
             ..OpenOptions::default()

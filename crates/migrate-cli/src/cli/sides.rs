@@ -217,9 +217,18 @@ impl Sides {
         operation: &'static str,
         target: impl AsyncFnOnce(&Side, &Arc<Schemas>) -> Result<Arc<dyn StorageStrategy>>,
     ) -> Result<OpenSides> {
+        self.open_from(operation, Access::Read, target).await
+    }
+
+    /// The same; the source may be read past what cannot be read.
+    pub(crate) async fn open_from(
+        &self,
+        operation: &'static str,
+        source: Access,
+        target: impl AsyncFnOnce(&Side, &Arc<Schemas>) -> Result<Arc<dyn StorageStrategy>>,
+    ) -> Result<OpenSides> {
         let named = |role| move |error: repo_core::Error| error.with("side", role);
-        let source =
-            self.source.open(Access::Read, &self.schemas).await.map_err(named("source"))?;
+        let source = self.source.open(source, &self.schemas).await.map_err(named("source"))?;
         let opened = async {
             self.check_other_store(source.location(), operation).await?;
             target(&self.target, &self.schemas).await.map_err(named("target"))

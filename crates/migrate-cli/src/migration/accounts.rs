@@ -115,10 +115,12 @@ impl Run<'_> {
         };
         let answered = done.copied.as_ref().and_then(|copied| copied.get(at).copied());
         let mut copied = answered.unwrap_or(expected);
-        // What no archive can hold was not read from it either.
-        if answered.is_some() && done.origin.is_some() {
-            copied.counts.read += survey.untellable;
-            copied.counts.quarantined += survey.untellable;
+        // What the source cannot read, and what no archive can hold, did not
+        // come to the copy.
+        if answered.is_some() {
+            let untellable = if done.origin.is_some() { survey.untellable } else { 0 };
+            copied.counts.read += survey.unreadable + untellable;
+            copied.counts.quarantined += survey.unreadable + untellable;
         }
         Some(CollectionReport {
             name: name.clone(),

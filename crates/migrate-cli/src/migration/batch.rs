@@ -5,10 +5,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::{CollectionSchema, Entity, Error, Record, Result};
+use repo_core::{CollectionSchema, Entity, Error, Record, Result, Unreadable};
 
 use super::digest::Fingerprint;
 use super::lines;
+use super::quarantine::{LeftOut, What};
 use super::references::{self, Reference};
 use super::side::{Side, blocking, lanes};
 
@@ -21,22 +22,30 @@ pub(super) struct Look {
 }
 
 /// A batch with what was computed of it.
+#[derive(Default)]
 pub(super) struct Batch {
     pub(super) records: Vec<Record>,
     pub(super) prints: Vec<Fingerprint>,
     pub(super) lines: Vec<u8>,
     pub(super) references: Vec<Reference>,
     pub(super) offenders: Vec<Offender>,
+    /// A record that the source cannot read, with the reason; its batch holds
+    /// nothing else.
+    pub(super) unreadable: Option<(Unreadable, String)>,
 }
 
 impl Batch {
-    /// The records that the target cannot hold, with the rules that they break.
-    pub(super) fn offending(&self) -> Vec<(Record, String)> {
+    /// What does not get into the target, with the reasons.
+    pub(super) fn left_out(&self) -> Vec<LeftOut> {
         let entry = |offender: &Offender| {
             let record = self.records.get(offender.at)?;
-            Some((record.clone(), offender.rule.clone()))
+            Some(LeftOut { what: What::Record(record.clone()), reason: offender.rule.clone() })
         };
-        self.offenders.iter().filter_map(entry).collect()
+        let unreadable = self.unreadable.iter().map(|(record, reason)| LeftOut {
+            what: What::Unreadable(record.clone()),
+            reason: reason.clone(),
+        });
+        self.offenders.iter().filter_map(entry).chain(unreadable).collect()
     }
 }
 
@@ -58,25 +67,46 @@ pub(super) async fn looked_at(
     batch_size: NonZeroUsize,
 ) -> Result<impl futures::Stream<Item = Result<Batch>>> {
     let look = Arc::new(look);
-    let scan = side.scan_all(&look.schema.collection, batch_size, lanes()).await?;
+    let scan = side.scan_all_with_errors(&look.schema.collection, batch_size, lanes()).await?;
     Ok(scan
-        .map_ok(move |records| {
+        .map(|batch| match batch {
+            Ok(records) => Ok(Found::Records(records)),
+            Err(error) => Found::unreadable(error),
+        })
+        .map_ok(move |found| {
             let look = Arc::clone(&look);
-            blocking(move || Ok(look.at(records)))
+            blocking(move || {
+                Ok(match found {
+                    Found::Records(records) => look.at(records),
+                    Found::Unreadable(record, reason) => {
+                        Batch { unreadable: Some((record, reason)), ..Batch::default() }
+                    }
+                })
+            })
         })
         .try_buffered(lanes())
         .boxed())
 }
 
+/// What a scan came upon.
+enum Found {
+    Records(Vec<Record>),
+    Unreadable(Unreadable, String),
+}
+
+impl Found {
+    fn unreadable(error: Error) -> Result<Self> {
+        match error.unreadable().cloned() {
+            Some(record) => Ok(Self::Unreadable(record, reason_of(&error))),
+            None => Err(error),
+        }
+    }
+}
+
 impl Look {
     fn at(&self, records: Vec<Record>) -> Batch {
-        let mut batch = Batch {
-            prints: records.iter().map(Fingerprint::of).collect(),
-            records: Vec::new(),
-            lines: Vec::new(),
-            references: Vec::new(),
-            offenders: Vec::new(),
-        };
+        let mut batch =
+            Batch { prints: records.iter().map(Fingerprint::of).collect(), ..Batch::default() };
         for (at, record) in records.iter().enumerate() {
             self.at_record(at, record, &mut batch);
         }
@@ -118,6 +148,14 @@ pub(super) fn breaks(
 ) -> Option<String> {
     let checked = schema.check_document(&entity.id, &entity.document, max_entity_bytes);
     checked.err().map(|error| rule_of(&error))
+}
+
+/// Why a record cannot be read.
+fn reason_of(error: &Error) -> String {
+    match error.context_value("reason") {
+        Some(reason) => format!("{}: {reason}", error.message()),
+        None => rule_of(error),
+    }
 }
 
 /// The rule that a document breaks, its place and, where it is a limit, by how

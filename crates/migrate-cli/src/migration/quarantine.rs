@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result};
+use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result, Unreadable};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tempfile::NamedTempFile;
@@ -25,8 +25,27 @@ struct Entry<'a> {
     /// The rule that it breaks.
     rule: Cow<'a, str>,
     /// The entity as `export` writes it.
-    #[serde(borrow)]
-    record: &'a RawValue,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    record: Option<&'a RawValue>,
+    /// What is stored, where that cannot be read as an entity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stored: Option<Cow<'a, str>>,
+}
+
+/// Something that does not get into the target.
+#[derive(Debug)]
+pub(super) struct LeftOut {
+    pub(super) what: What,
+    /// Why.
+    pub(super) reason: String,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    /// The target cannot hold it.
+    Record(Record),
+    /// The source cannot read it.
+    Unreadable(Unreadable),
 }
 
 /// A quarantine file that is being written.
@@ -58,39 +77,27 @@ impl Quarantine {
         .await
     }
 
-    /// Adds entities with the rules that they break.
+    /// Adds what is left out.
     pub(super) async fn add(
         mut self,
         schema: &CollectionSchema,
-        entries: Vec<(Record, String)>,
+        entries: Vec<LeftOut>,
     ) -> Result<Self> {
         if entries.is_empty() {
             return Ok(self);
         }
         let schema = schema.clone();
         blocking(move || {
-            for (record, rule) in &entries {
-                self.append(record, rule, &schema)?;
+            for entry in &entries {
+                self.append(entry, &schema)?;
             }
             Ok(self)
         })
         .await
     }
 
-    fn append(&mut self, record: &Record, rule: &str, schema: &CollectionSchema) -> Result<()> {
-        let mut line = Vec::new();
-        lines::write(record, schema, &mut line);
-        let unwritable = |error: serde_json::Error| failed(&self.place, error.into());
-        let text = String::from_utf8_lossy(&line);
-        let record_text: &RawValue = serde_json::from_str(text.trim_end()).map_err(unwritable)?;
-        let entry = Entry {
-            collection: schema.collection.as_str().into(),
-            id: record.id().as_str().into(),
-            rule: rule.into(),
-            record: record_text,
-        };
-        let mut line = serde_json::to_vec(&entry).map_err(unwritable)?;
-        line.push(b'\n');
+    fn append(&mut self, left_out: &LeftOut, schema: &CollectionSchema) -> Result<()> {
+        let line = left_out.line(schema).map_err(|error| failed(&self.place, error.into()))?;
         let file = match self.file.take() {
             Some(file) => file,
             None => {
@@ -117,6 +124,30 @@ impl Quarantine {
             Ok(Some(place))
         })
         .await
+    }
+}
+
+impl LeftOut {
+    fn line(&self, schema: &CollectionSchema) -> serde_json::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        if let What::Record(record) = &self.what {
+            lines::write(record, schema, &mut text);
+        }
+        let text = String::from_utf8_lossy(&text);
+        let (id, record, stored) = match &self.what {
+            What::Record(record) => {
+                (record.id().as_str(), Some(serde_json::from_str(text.trim_end())?), None)
+            }
+            What::Unreadable(record) => {
+                (record.id.as_str(), None, record.text.as_deref().map(Cow::from))
+            }
+        };
+        let collection = schema.collection.as_str().into();
+        let rule = self.reason.as_str().into();
+        let entry = Entry { collection, id: id.into(), rule, record, stored };
+        let mut line = serde_json::to_vec(&entry)?;
+        line.push(b'\n');
+        Ok(line)
     }
 }
 

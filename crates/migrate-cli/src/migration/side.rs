@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
+use futures::future::ready;
 use futures::stream::BoxStream;
 use repo_core::{
     Applied, CollectionName, CollectionState, Consistency, EntityId, Error, ErrorKind, Filter,
@@ -90,8 +91,21 @@ impl Side {
             .map_err(|error| self.err(error))
     }
 
-    /// The records of a segment in batches, tombstones too.
+    /// The records of a segment in batches, tombstones too. What a store that
+    /// was opened to read past it cannot read is left out:
+    /// [`looked_at`](super::batch::looked_at) has told of it.
     pub(super) async fn scan(
+        &self,
+        collection: &CollectionName,
+        segment: Segment,
+        batch_size: NonZeroUsize,
+    ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
+        let all = self.scan_with_errors(collection, segment, batch_size).await?;
+        Ok(all.filter(|batch| ready(!is_set_aside(batch))).boxed())
+    }
+
+    /// The same with an error for each record that cannot be read.
+    async fn scan_with_errors(
         &self,
         collection: &CollectionName,
         segment: Segment,
@@ -111,11 +125,22 @@ impl Side {
         batch_size: NonZeroUsize,
         readers: usize,
     ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
+        let all = self.scan_all_with_errors(collection, batch_size, readers).await?;
+        Ok(all.filter(|batch| ready(!is_set_aside(batch))).boxed())
+    }
+
+    /// The same with an error for each record that cannot be read.
+    pub(super) async fn scan_all_with_errors(
+        &self,
+        collection: &CollectionName,
+        batch_size: NonZeroUsize,
+        readers: usize,
+    ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
         let most = readers.min(self.capabilities().max_scan_segments);
         let count = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
         let mut segments = Vec::with_capacity(count.get());
         for segment in Segment::split(count) {
-            segments.push(self.scan(collection, segment, batch_size).await?);
+            segments.push(self.scan_with_errors(collection, segment, batch_size).await?);
         }
         Ok(futures::stream::select_all(segments).boxed())
     }
@@ -179,6 +204,10 @@ impl Side {
     pub(super) async fn update(&self, update: StoreUpdate) -> Result<StoreRecord> {
         self.store.update_store_record(update).await.map_err(|error| self.err(error))
     }
+}
+
+fn is_set_aside(batch: &Result<Vec<Record>>) -> bool {
+    batch.as_ref().is_err_and(|error| error.unreadable().is_some())
 }
 
 /// Runs work that computes or blocks where it does not hold up the runtime.

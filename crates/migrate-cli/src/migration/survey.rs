@@ -37,6 +37,8 @@ pub(super) struct Survey {
     pub(super) dangling: Vec<DanglingReferences>,
     /// Entities that no archive can hold.
     pub(super) untellable: u64,
+    /// Records that the source cannot read.
+    pub(super) unreadable: u64,
     /// The source's records as they were read.
     pub(super) sums: Sums,
     /// By how much the target is meant to differ from them.
@@ -67,6 +69,7 @@ impl Survey {
             offenders: Listed::default(),
             dangling: Vec::new(),
             untellable: 0,
+            unreadable: 0,
             sums: Sums::for_records(records),
             deltas: Deltas::default(),
         }
@@ -132,7 +135,7 @@ pub(super) async fn survey(
         references.check(&plan.source, &batch.references).await?;
         progress.advance(planned.name(), batch.records.len() as u64);
         if let Some(open) = quarantine.take() {
-            *quarantine = Some(open.add(&planned.schema, batch.offending()).await?);
+            *quarantine = Some(open.add(&planned.schema, batch.left_out()).await?);
         }
         if let Some(open) = writer.take()
             && (survey.offenders.count == 0 || pass.quarantine)
@@ -165,6 +168,12 @@ impl Survey {
                 self.offenders.push(&format!("{} ({})", record.id(), offender.rule));
             }
             self.untellable += u64::from(!offender.tellable);
+        }
+        if let Some((record, reason)) = &batch.unreadable {
+            self.counts.read += 1;
+            self.counts.quarantined += 1;
+            self.unreadable += 1;
+            self.offenders.push(&format!("{} ({reason})", record.id));
         }
         let Some(archived) = archived else { return };
         for (at, print) in batch.prints.iter().enumerate() {

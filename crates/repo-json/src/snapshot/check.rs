@@ -11,6 +11,7 @@ use std::thread::Scope;
 use repo_core::{CollectionSchema, Document, EntityId, Error, Result, SyntaxError};
 
 use crate::errors;
+use crate::set_aside::SetAside;
 use crate::table::{NO_DIGEST, Place, ShortDigest, Slot, Table};
 
 /// Entities that go to a thread together, in bytes of text.
@@ -26,6 +27,8 @@ pub(super) struct Checker<'a> {
     pub(super) pointer: &'a str,
     pub(super) max_entity_bytes: usize,
     pub(super) digests: bool,
+    /// Whether an entity that breaks a rule is set aside.
+    pub(super) set_aside: bool,
     /// The times that an entity gets, in microseconds since 1970.
     pub(super) time: i64,
 }
@@ -41,12 +44,13 @@ struct Entry {
     len: usize,
 }
 
-/// An entity that keeps all rules.
+/// An entity that was checked.
 #[derive(Debug)]
-struct Checked {
-    key: String,
-    slot: Slot,
-    digest: ShortDigest,
+enum Checked {
+    /// It keeps all rules.
+    Entity { key: String, slot: Slot, digest: ShortDigest },
+    /// It does not, and is left out of the table.
+    SetAside(SetAside),
 }
 
 /// Entities that are checked together.
@@ -63,8 +67,13 @@ impl Checker<'_> {
             .into_iter()
             .map(|entry| {
                 let raw = text.get(entry.start..entry.start + entry.len).unwrap_or_default();
-                let (slot, digest) = self.entity(&entry, raw)?;
-                Ok(Checked { key: entry.key, slot, digest })
+                match self.entity(&entry, raw) {
+                    Ok((slot, digest)) => Ok(Checked::Entity { key: entry.key, slot, digest }),
+                    Err(error) if self.set_aside => {
+                        Ok(Checked::SetAside(SetAside::new(entry.key, raw, error)))
+                    }
+                    Err(error) => Err(error),
+                }
             })
             .collect()
     }
@@ -198,16 +207,23 @@ impl<'scope, 'env> Pool<'scope, 'env> {
         {
             self.placed += 1;
             match checked {
-                Ok(checked) => checked.into_iter().for_each(|entity| self.add(entity)),
+                Ok(checked) => {
+                    self.failed = checked.into_iter().find_map(|entity| self.add(entity).err());
+                }
                 Err(error) => self.failed = Some(error),
             }
         }
     }
 
-    fn add(&mut self, entity: Checked) {
-        let Checked { key, slot, digest } = entity;
-        self.in_order = self.in_order && self.table.is_behind_all(&key);
-        self.table.push(&key, slot, digest);
+    fn add(&mut self, entity: Checked) -> Result<()> {
+        match entity {
+            Checked::Entity { key, slot, digest } => {
+                self.in_order = self.in_order && self.table.is_behind_all(&key);
+                self.table.push(&key, slot, digest);
+                Ok(())
+            }
+            Checked::SetAside(entity) => self.table.set_aside.push(entity),
+        }
     }
 
     /// Waits for all, and gives the table and whether its ids ascend.

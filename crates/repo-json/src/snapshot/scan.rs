@@ -24,6 +24,8 @@ pub(crate) struct ScanRules<'a> {
     pub(crate) max_entity_bytes: usize,
     /// Whether the digest of every document is computed.
     pub(crate) digests: bool,
+    /// Whether an entity that breaks a rule is set aside.
+    pub(crate) set_aside: bool,
 }
 
 impl ScanRules<'_> {
@@ -147,6 +149,7 @@ impl<R: Read> Scan<'_, R> {
             pointer,
             max_entity_bytes: self.rules.max_entity_bytes,
             digests: self.rules.digests,
+            set_aside: self.rules.set_aside,
             time: self.time,
         };
         let (table, in_order) = std::thread::scope(|scope| {

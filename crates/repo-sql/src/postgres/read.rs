@@ -185,7 +185,12 @@ impl Chunk {
 
     /// Whether these were the last; sets how many are asked for next.
     pub(super) fn is_last(&mut self, records: &[Record]) -> bool {
-        let last = records.len() < self.rows;
+        self.is_last_of(records.len(), records)
+    }
+
+    /// The same for rows of which only these could be read.
+    pub(super) fn is_last_of(&mut self, rows: usize, records: &[Record]) -> bool {
+        let last = rows < self.rows;
         let bytes: usize =
             records.iter().map(|r| r.document().map_or(0, |d| d.as_str().len()) + 100).sum();
         let average = bytes / records.len().max(1);

@@ -6,7 +6,7 @@ use diesel::row::{Field as _, Row as _};
 use diesel::sql_types::BigInt;
 use repo_core::{
     CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Record, Result, Timestamp,
-    Tombstone, Version,
+    Tombstone, Unreadable, Version,
 };
 
 use super::connection::PgRow;
@@ -14,12 +14,23 @@ use super::connection::PgRow;
 /// The record of a row of [`record_columns`](crate::layout::record_columns).
 ///
 /// # Errors
-/// `Corrupt`, naming the key, when the row holds no record.
+/// `Corrupt`, naming the key, when the row holds no record: it is about one
+/// [unreadable](Error::unreadable) record.
 pub(super) fn record(collection: &CollectionName, row: &PgRow) -> Result<Record> {
-    let id = id_at(row, 0)
-        .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("collection", collection))?;
-    read(collection, &id, row)
-        .map_err(|error| damaged_record(&Key::new(collection.clone(), id.clone()), error))
+    let corrupt = |error: Error| error.into_kind(ErrorKind::Corrupt).with("collection", collection);
+    let text = text_at(row, 0).map_err(corrupt)?;
+    let id = EntityId::new(&text).map_err(corrupt);
+    let record = id.and_then(|id| {
+        read(collection, &id, row)
+            .map_err(|error| damaged_record(&Key::new(collection.clone(), id), error))
+    });
+    record.map_err(|error| {
+        error.about_unreadable(Unreadable {
+            collection: collection.clone(),
+            id: text,
+            text: document_text_at(row, 4),
+        })
+    })
 }
 
 pub(super) fn records(collection: &CollectionName, rows: &[PgRow]) -> Result<Vec<Record>> {
@@ -60,6 +71,12 @@ fn document_at(row: &PgRow, at: usize) -> Result<Option<Document>> {
         _ => Err(damaged("a document in an unknown form")),
     })
     .transpose()
+}
+
+/// The text of a document, whatever it says.
+fn document_text_at(row: &PgRow, at: usize) -> Option<String> {
+    let text = value_at(row, at, |value| value.as_bytes().get(1..).map(<[u8]>::to_vec)).flatten();
+    text.and_then(|text| String::from_utf8(text).ok())
 }
 
 /// # Errors

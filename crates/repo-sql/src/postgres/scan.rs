@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use futures::stream;
-use repo_core::{EntityId, Record, RecordStream, Result, ScanOptions};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use repo_core::{RecordStream, Result, ScanOptions, Scanned};
 
 use super::read::{self, Chunk};
 use super::rows;
@@ -18,7 +18,7 @@ use crate::names::quote;
 
 /// Where a scan stands.
 struct Position {
-    after: Option<EntityId>,
+    after: Option<String>,
     chunk: Chunk,
     ended: bool,
 }
@@ -29,13 +29,15 @@ pub(super) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOption
     let mut chunk = Chunk::default();
     chunk.at_most(options.batch_size.get());
     let start = (shared, table, Position { after: None, chunk, ended: false });
-    Box::pin(stream::try_unfold(start, move |(shared, table, mut position)| async move {
+    let batches = stream::try_unfold(start, move |(shared, table, mut position)| async move {
         if position.ended {
             return Ok(None);
         }
         let batch = next_batch(&shared, &table, options, &mut position).await?;
         Ok((!batch.is_empty()).then_some((batch, (shared, table, position))))
-    }))
+    });
+    let items = batches.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten();
+    items.boxed()
 }
 
 async fn next_batch(
@@ -43,13 +45,17 @@ async fn next_batch(
     table: &Table,
     options: ScanOptions,
     position: &mut Position,
-) -> Result<Vec<Record>> {
+) -> Result<Scanned> {
     shared.check_open("scan")?;
     let rows = read::run(shared, "scan", statement(table, options, position)).await?;
-    let records = rows::records(&table.schema.collection, &rows)?;
-    position.ended = position.chunk.is_last(&records);
-    position.after = records.last().map(|record| record.id().clone());
-    Ok(records)
+    let mut scanned = Scanned::default();
+    for row in &rows {
+        let record = rows::record(&table.schema.collection, row);
+        scanned.push(record, shared.options.on_unreadable())?;
+    }
+    position.ended = position.chunk.is_last_of(rows.len(), &scanned.records);
+    position.after = rows.last().map(|row| rows::text_at(row, 0)).transpose()?;
+    Ok(scanned)
 }
 
 fn statement(table: &Table, options: ScanOptions, position: &Position) -> Statement {
@@ -57,7 +63,7 @@ fn statement(table: &Table, options: ScanOptions, position: &Position) -> Statem
     let id = quote(&table.layout.id_column);
     let mut conditions = Vec::new();
     if let Some(after) = &position.after {
-        conditions.push(format!("{id} > {}", binder.text(after.as_str())));
+        conditions.push(format!("{id} > {}", binder.text(after)));
     }
     let number = |n: usize| Param::Integer(i64::try_from(n).unwrap_or(i64::MAX));
     if options.segment.total() > 1 {

@@ -2,7 +2,7 @@
 
 use repo_core::{
     CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Record, Result, Timestamp,
-    Tombstone, Version,
+    Tombstone, Unreadable, Version,
 };
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
@@ -10,12 +10,19 @@ use rusqlite::types::ValueRef;
 /// The record of a row of [`record_columns`](crate::layout::record_columns).
 ///
 /// # Errors
-/// `Corrupt`, naming the key, when the row holds no record.
+/// `Corrupt`, naming the key, when the row holds no record. It is about one
+/// [unreadable](Error::unreadable) record, unless not even the id is text.
 pub(super) fn record(collection: &CollectionName, row: &Row<'_>) -> Result<Record> {
-    let id = text_at(row, 0)
-        .and_then(EntityId::new)
-        .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("collection", collection))?;
-    record_of(collection, &id, row)
+    let corrupt = |error: Error| error.into_kind(ErrorKind::Corrupt).with("collection", collection);
+    let id = text_at(row, 0).map_err(corrupt)?;
+    let read = EntityId::new(id).map_err(corrupt);
+    read.and_then(|id| record_of(collection, &id, row)).map_err(|error| {
+        error.about_unreadable(Unreadable {
+            collection: collection.clone(),
+            id: id.to_owned(),
+            text: text_at(row, 4).ok().map(str::to_owned),
+        })
+    })
 }
 
 /// The record of a row that was asked for by this id.
@@ -51,7 +58,7 @@ fn read(collection: &CollectionName, id: &EntityId, row: &Row<'_>) -> Result<Rec
     }))
 }
 
-fn text_at<'row>(row: &'row Row<'_>, at: usize) -> Result<&'row str> {
+pub(super) fn text_at<'row>(row: &'row Row<'_>, at: usize) -> Result<&'row str> {
     match row.get_ref(at) {
         Ok(ValueRef::Text(bytes)) => {
             std::str::from_utf8(bytes).map_err(|_| damaged("text that is not UTF-8"))

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use futures::stream;
-use repo_core::{CollectionName, EntityId, Record, RecordStream, Result, ScanOptions};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use repo_core::{CollectionName, RecordStream, Result, ScanOptions, Scanned};
 use rusqlite::{Connection, params_from_iter};
 
 use super::connection::IN_SEGMENT;
@@ -29,19 +29,28 @@ pub(super) fn stream(
     table: Arc<Table>,
     options: ScanOptions,
 ) -> RecordStream {
-    let start = (shared, readers, table, Some(None::<EntityId>));
-    Box::pin(stream::try_unfold(start, move |(shared, readers, table, position)| async move {
+    let start = (shared, readers, table, Some(None::<String>));
+    let batches = stream::try_unfold(start, move |(shared, readers, table, position)| async move {
         let Some(after) = position else { return Ok(None) };
         let (reading, of) = (Arc::clone(&shared), Arc::clone(&table));
         let batch = readers
             .run("scan", move |connection| {
-                next_batch(&reading, connection, &of, options, after.as_ref())
+                next_batch(&reading, connection, &of, options, after.as_deref())
             })
             .await?;
-        let Some(last) = batch.last() else { return Ok(None) };
-        let position = Some(Some(last.id().clone()));
-        Ok(Some((batch, (shared, readers, table, position))))
-    }))
+        let position = batch.next.map(Some);
+        let goes_on = position.is_some() || !batch.scanned.is_empty();
+        Ok(goes_on.then_some((batch.scanned, (shared, readers, table, position))))
+    });
+    let items = batches.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten();
+    items.boxed()
+}
+
+/// A batch, and the id after which the next one begins; none at the end.
+#[derive(Default)]
+struct Batch {
+    scanned: Scanned,
+    next: Option<String>,
 }
 
 fn next_batch(
@@ -49,36 +58,33 @@ fn next_batch(
     connection: &Connection,
     table: &Table,
     options: ScanOptions,
-    after: Option<&EntityId>,
-) -> Result<Vec<Record>> {
+    after: Option<&str>,
+) -> Result<Batch> {
     let failed = |source| errors::sqlite("scan", shared.file(), source);
     let (sql, params) = statement(table, options, after);
     let collection: &CollectionName = &table.schema.collection;
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query(params_from_iter(&params)).map_err(failed)?;
-    let mut batch = Vec::new();
-    let mut bytes = 0;
+    let mut batch = Batch::default();
+    let (mut count, mut bytes) = (0, 0);
     while let Some(row) = rows.next().map_err(failed)? {
-        let record = rows::record(collection, row)?;
-        bytes += record.document().map_or(0, |document| document.as_str().len());
-        batch.push(record);
-        if batch.len() == options.batch_size.get() || bytes >= MAX_BATCH_BYTES {
+        batch.scanned.push(rows::record(collection, row), shared.options.on_unreadable())?;
+        count += 1;
+        bytes += rows::text_at(row, 4).map_or(0, str::len);
+        if count == options.batch_size.get() || bytes >= MAX_BATCH_BYTES {
+            batch.next = Some(rows::text_at(row, 0)?.to_owned());
             break;
         }
     }
     Ok(batch)
 }
 
-fn statement(
-    table: &Table,
-    options: ScanOptions,
-    after: Option<&EntityId>,
-) -> (String, Vec<Param>) {
+fn statement(table: &Table, options: ScanOptions, after: Option<&str>) -> (String, Vec<Param>) {
     let mut binder = Binder::new(Dialect::Sqlite);
     let id = quote(&table.layout.id_column);
     let mut conditions = Vec::new();
     if let Some(after) = after {
-        conditions.push(format!("{id} > {}", binder.text(after.as_str())));
+        conditions.push(format!("{id} > {}", binder.text(after)));
     }
     if options.segment.total() > 1 {
         let number = |n: usize| Param::Integer(i64::try_from(n).unwrap_or(i64::MAX));

@@ -23,8 +23,8 @@ use crate::cli::report;
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
 use crate::cli::signals::Interruption;
 use crate::migration::{
-    self, CompressionLevel, MigrationOptions, MigrationReport, OnConflict, Phase, Progress as _, Verified,
-    migrate, unfinished_clean_up,
+    self, CompressionLevel, MigrationOptions, MigrationReport, OnConflict, Phase, Progress as _,
+    Verified, migrate, unfinished_clean_up,
 };
 
 /// What can be typed after `migrate`.
@@ -67,8 +67,8 @@ pub(crate) struct Arguments {
     /// Copy no more than this many entities a second
     #[arg(long, value_name = "N", value_parser = positive)]
     rate_limit: Option<NonZeroUsize>,
-    /// Write entities that the target cannot hold to this file, each with the
-    /// rule that it breaks, and copy the others
+    /// Write entities that the target cannot hold or the source cannot read to
+    /// this file, each with the reason, and copy the others
     #[arg(long, value_name = "FILE")]
     quarantine: Option<PathBuf>,
     /// Go on with an unfinished run of the same migration where it stopped; so
@@ -192,8 +192,12 @@ impl Arguments {
     }
 
     async fn open(&self, sides: &Sides) -> Result<OpenSides> {
+        let source = match self.quarantine {
+            Some(_) => Access::ReadWhatCan,
+            None => Access::Read,
+        };
         sides
-            .open("migrate", async |target, schemas| {
+            .open_from("migrate", source, async |target, schemas| {
                 if self.dry_run {
                     target.open_to_look(schemas).await
                 } else {
