@@ -153,14 +153,10 @@ fn a_dry_run_makes_nothing() {
 #[test]
 fn a_dry_run_between_any_two_stores_changes_neither() {
     for from in STORES {
-        for into in ["json:other", "sqlite:other.db", "postgresql:///", "dynamodb:other"] {
-            if from == into {
-                continue;
-            }
+        let postgres = "postgresql:///?schema=other";
+        for into in ["json:other", "sqlite:other.db", postgres, "dynamodb:other"] {
             let place = filled(from, 12);
-            if into == "postgresql:///" {
-                place.postgres();
-            }
+            place.postgres();
             let export = || place.line(&format!("export machines --store {from}")).ok().stdout;
             let (before, records) = (place.contents(), export());
             let words = format!("--source {from} --target {into} --dry-run");
@@ -177,6 +173,36 @@ fn a_dry_run_between_any_two_stores_changes_neither() {
             let run = place.migrate(&words).ok();
             assert_eq!(rows(&run)["machines"], [12, 0, 12, 0, 0], "{from} {into}");
             assert!(place.contents() == before, "{from} {into}");
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_from_or_into_split_files_changes_neither() {
+    let split = json!({"storage": {"strategy": "json", "json_strategy":
+        {"base_path": "split", "storage_type": "split_files"}}});
+    for other in STORES {
+        let place = filled(other, 12);
+        place.write("split.json", split.to_string());
+        let export = || place.line(&format!("export machines --store {other}")).ok().stdout;
+        let (before, records) = (place.contents(), export());
+        let words = format!("--source {other} --target-config split.json --target-type json");
+        let run = place.migrate(&format!("{words} --dry-run")).ok();
+        assert_eq!(rows(&run)["machines"], [12, 12, 0, 0, 0], "{other}");
+        assert!(place.contents() == before && export() == records, "{other} into split files");
+
+        place.migrate(&words).ok();
+        assert!(place.path("split/machines.json").exists());
+        for target in
+            ["json:again", "sqlite:again.db", "postgresql:///?schema=again", "dynamodb:again"]
+        {
+            place.postgres();
+            let before = place.contents();
+            let words = format!("--source-config split.json --source-type json --target {target}");
+            let run = place.migrate(&format!("{words} --dry-run")).ok();
+            assert_eq!(rows(&run)["machines"], [12, 12, 0, 0, 0], "{target}");
+            assert!(place.contents() == before, "split files into {target}");
+            place.line(&format!("count machines --store {target}")).ends(1);
         }
     }
 }

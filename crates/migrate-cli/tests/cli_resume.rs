@@ -12,9 +12,15 @@ use std::time::{Duration, Instant, SystemTime};
 use cli_support::{Place, STORES, filled, machine_lines};
 use serde_json::{Value as Json, json};
 
-/// `REPO_TEST_ENTITIES` and `REPO_TEST_KILLS` make a longer run of it.
+/// `REPO_TEST_ENTITIES` and `REPO_TEST_KILLS` make a longer run of it, and
+/// `REPO_TEST_SOURCE` one from a single kind of store.
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+fn sources() -> impl Iterator<Item = &'static &'static str> {
+    let only = std::env::var("REPO_TEST_SOURCE").unwrap_or_default();
+    STORES.iter().filter(move |from| from.starts_with(&only))
 }
 
 fn source(store: &str, count: u64) -> Place {
@@ -49,29 +55,29 @@ fn copied(unfinished: &Json) -> u64 {
 
 #[test]
 fn killed_at_any_moment_the_same_command_goes_on_into_json() {
-    STORES.iter().for_each(|from| kill_and_go_on(from, "json:target", "json:whole"));
+    sources().for_each(|from| kill_and_go_on(from, "json:target", "json:whole"));
 }
 
 #[test]
 fn killed_at_any_moment_the_same_command_goes_on_into_sqlite() {
-    STORES.iter().for_each(|from| kill_and_go_on(from, "sqlite:target.db", "sqlite:whole.db"));
+    sources().for_each(|from| kill_and_go_on(from, "sqlite:target.db", "sqlite:whole.db"));
 }
 
 #[test]
 fn killed_at_any_moment_the_same_command_goes_on_into_postgresql() {
-    let others = STORES.iter().filter(|from| **from != "postgresql:///");
-    others.for_each(|from| kill_and_go_on(from, "postgresql:///", "postgresql:///?schema=whole"));
+    let target = "postgresql:///?schema=target";
+    sources().for_each(|from| kill_and_go_on(from, target, "postgresql:///?schema=whole"));
 }
 
 #[test]
 fn killed_at_any_moment_the_same_command_goes_on_into_dynamodb() {
-    STORES.iter().for_each(|from| kill_and_go_on(from, "dynamodb:target", "dynamodb:whole"));
+    sources().for_each(|from| kill_and_go_on(from, "dynamodb:target", "dynamodb:whole"));
 }
 
 /// A place with a source, ready to be migrated.
 fn ready(from: &str, into: &str, entities: u64) -> Place {
     let place = source(from, entities);
-    if into == "postgresql:///" {
+    if into.starts_with("postgresql:") {
         place.postgres();
     }
     place
