@@ -37,6 +37,8 @@ mod space;
 mod status;
 mod survey;
 mod unfinished;
+mod upgrade;
+mod upgrading;
 mod verify;
 mod verify_report;
 mod writing;
@@ -56,7 +58,10 @@ pub use restore::{RestoreOptions, archived_schemas, restore};
 pub use run::migrate;
 pub use schema::{manifest_schema, report_schema};
 pub use status::{CollectionStatus, OwnerStatus, Unfinished, status};
-pub use verify::verify;
+pub use upgrade::{
+    UpgradeOptions, UpgradeOutcome, UpgradeReport, refuse_unfinished_upgrade, upgrade,
+};
+pub use verify::{verify, verify_upgraded};
 pub use verify_report::{
     Aspect, CollectionVerification, Difference, DifferenceKind, SideSummary, VerifyReport,
 };

@@ -9,6 +9,7 @@ use futures::stream::BoxStream;
 use repo_core::{
     Applied, CollectionName, CollectionState, Consistency, EntityId, Error, ErrorKind, Filter,
     Prepared, Record, Result, ScanOptions, Segment, StorageStrategy, StoreRecord, StoreUpdate,
+    Write, Written,
 };
 
 /// The store that records come from, or the one that they go to.
@@ -139,6 +140,13 @@ impl Side {
     pub(super) async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
         let asked = records.len();
         let answers = self.store.apply(records).await.map_err(|error| self.err(error))?;
+        self.expect_answers(answers.len(), asked)?;
+        Ok(answers)
+    }
+
+    pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        let asked = writes.len();
+        let answers = self.store.commit(writes).await.map_err(|error| self.err(error))?;
         self.expect_answers(answers.len(), asked)?;
         Ok(answers)
     }

@@ -33,7 +33,8 @@ pub struct Unfinished {
     pub begun_at: Timestamp,
     /// The version of the tool that began it.
     pub tool_version: String,
-    /// What it is at: `copy` or `verify`.
+    /// What it is at: `copy` or `verify`; `upgrade` where documents are upgraded
+    /// in place.
     pub stage: &'static str,
     /// The run that holds it; none when the last one ended by itself.
     pub owner: Option<OwnerStatus>,
@@ -99,6 +100,7 @@ pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinishe
         begun_at: checkpoint.started_at,
         tool_version: checkpoint.tool_version,
         stage: match checkpoint.stage {
+            _ if checkpoint.in_place.is_some() => "upgrade",
             Stage::Copy => "copy",
             Stage::Verify => "verify",
         },
@@ -114,6 +116,12 @@ pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinishe
                 finished: copied.finished,
                 counts: copied.counts,
             })
+            .chain(checkpoint.in_place.map(|it| CollectionStatus {
+                name: it.collection,
+                of: it.of,
+                finished: false,
+                counts: Counts { read: it.done, applied: it.counts.upgraded, ..Counts::default() },
+            }))
             .collect(),
     }))
 }

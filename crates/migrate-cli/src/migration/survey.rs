@@ -37,7 +37,7 @@ pub(super) struct Survey {
     pub(super) dangling: Vec<DanglingReferences>,
     /// Entities that no archive can hold.
     pub(super) untellable: u64,
-    /// The source's records as they were read.
+    /// The source's records as the target is to hold them.
     pub(super) sums: Sums,
     /// By how much the target is meant to differ from them.
     pub(super) deltas: Deltas,
@@ -123,6 +123,8 @@ pub(super) async fn survey(
         max_entity_bytes: plan.target.capabilities().max_entity_bytes,
         lines: writer.is_some(),
         references: pass.references,
+        upgrade: planned.upgrade.clone(),
+        validator: None,
     };
     let mut batches = looked_at(&plan.source, look, pass.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
@@ -167,7 +169,7 @@ impl Survey {
             self.untellable += u64::from(!offender.tellable);
         }
         let Some(archived) = archived else { return };
-        for (at, print) in batch.prints.iter().enumerate() {
+        for (at, print) in batch.archived_prints().iter().enumerate() {
             if !batch.offenders.iter().any(|offender| offender.at == at && !offender.tellable) {
                 archived.add(print);
             }

@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use repo_core::{
-    Clock as _, CollectionName, CollectionState, Error, ErrorKind, Result, StorageStrategy,
-    SystemClock,
+    Clock as _, CollectionName, CollectionState, Error, ErrorKind, Result, Schemas,
+    StorageStrategy, SystemClock,
 };
 
 use super::pair::{Expected, Half, Pair};
 use super::plan::unknown_collection;
 use super::progress::{Phase, Progress};
 use super::side::Side;
+use super::upgrading::Upgrading;
 use super::verify_report::VerifyReport;
 
 /// Compares two stores: every record of the named collections, or of all that
@@ -32,14 +33,53 @@ pub async fn verify(
     progress: &dyn Progress,
 ) -> Result<VerifyReport> {
     let (source, target) = (Side::source(source), Side::target(target));
+    let (chosen, _) = choose(&source, &target, collections).await?;
+    compare(&source, &target, chosen, &Upgrading::new(), progress).await
+}
+
+/// The same, where the source may be of an older schema version than the
+/// target: its documents are then compared as the upgrades of `schemas` leave
+/// them. Without an upgrade between the two versions they are compared as they
+/// are.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn verify_upgraded(
+    source: &Arc<dyn StorageStrategy>,
+    target: &Arc<dyn StorageStrategy>,
+    schemas: &Schemas,
+    collections: Option<&[CollectionName]>,
+    progress: &dyn Progress,
+) -> Result<VerifyReport> {
+    let (source, target) = (Side::source(source), Side::target(target));
+    let (chosen, held) = choose(&source, &target, collections).await?;
+    let mut upgrading = Upgrading::new();
+    for (name, _) in &chosen {
+        let version = |side: &BTreeMap<CollectionName, CollectionState>| {
+            side.get(name).map(|state| state.schema_version)
+        };
+        let (Some(from), Some(to)) = (version(&held.source), version(&held.target)) else {
+            continue;
+        };
+        let path = schemas.get(name).upgrade_path(from, to).filter(|path| !path.is_empty());
+        upgrading.extend(path.map(|path| (name.clone(), Arc::new(path))));
+    }
+    compare(&source, &target, chosen, &upgrading, progress).await
+}
+
+/// What is compared, and what both sides hold.
+async fn choose<'a>(
+    source: &Side,
+    target: &Side,
+    collections: Option<&[CollectionName]>,
+) -> Result<(Vec<(CollectionName, Option<Expected<'a>>)>, Held)> {
     if source.location() == target.location() {
         return Err(Error::new(ErrorKind::ConfigInvalid, "verify", "both sides are one store")
             .with("store", source.location()));
     }
-    let held = Held::read(&source, &target).await?;
+    let held = Held::read(source, target).await?;
     let names = held.choose(collections)?;
-    let chosen = names.into_iter().map(|name| (name, None)).collect();
-    compare(&source, &target, chosen, progress).await
+    Ok((names.into_iter().map(|name| (name, None)).collect(), held))
 }
 
 /// Compares the chosen collections.
@@ -47,6 +87,7 @@ pub(super) async fn compare(
     source: &Side,
     target: &Side,
     chosen: Vec<(CollectionName, Option<Expected<'_>>)>,
+    upgrading: &Upgrading,
     progress: &dyn Progress,
 ) -> Result<VerifyReport> {
     let started_at = SystemClock.now();
@@ -54,7 +95,9 @@ pub(super) async fn compare(
     let mut pairs = Vec::new();
     for (name, expected) in chosen {
         let pair = Pair {
-            source: Half::new(source, &name, held.source.get(&name)).await?,
+            source: Half::new(source, &name, held.source.get(&name))
+                .await?
+                .upgraded(upgrading.get(&name)),
             target: Half::new(target, &name, held.target.get(&name)).await?,
             name,
         };

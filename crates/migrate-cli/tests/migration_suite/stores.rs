@@ -203,6 +203,11 @@ pub struct Probe {
     pub read_only: Option<Capabilities>,
     /// Changes, or refuses, what `apply` is given; the first call is 1.
     pub on_apply: Hook<Vec<Record>>,
+    /// Changes, or refuses, what `commit` is given; the first call is 1.
+    pub on_commit: Hook<Vec<Write>>,
+    /// Changes, or loses, what it answers.
+    pub on_committed: Hook<Vec<Written>>,
+    pub commits: AtomicU64,
     /// Changes, or refuses, the batches of a scan; the first scan is 1.
     pub on_scan: Arc<Hook<Vec<Record>>>,
     pub scans: AtomicU64,
@@ -224,6 +229,9 @@ impl Probe {
             applies: AtomicU64::new(0),
             read_only: None,
             on_apply: Box::new(|_, records| Ok(records)),
+            on_commit: Box::new(|_, writes| Ok(writes)),
+            on_committed: Box::new(|_, answers| Ok(answers)),
+            commits: AtomicU64::new(0),
             on_scan: Arc::new(Box::new(|_, records| Ok(records))),
             scans: AtomicU64::new(0),
             gather: None,
@@ -289,7 +297,9 @@ impl StorageStrategy for Probe {
     }
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
         self.wrote();
-        self.inner.commit(writes).await
+        let number = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        let answers = self.inner.commit((self.on_commit)(number, writes)?).await?;
+        (self.on_committed)(number, answers)
     }
     async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
         self.wrote();

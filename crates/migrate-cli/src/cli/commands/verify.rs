@@ -10,7 +10,7 @@ use crate::cli::progress::Shown;
 use crate::cli::report;
 use crate::cli::sides::SideArgs;
 use crate::migration::VerifyReport;
-use crate::migration::verify;
+use crate::migration::verify_upgraded;
 
 /// What can be typed after `verify`.
 #[derive(Debug, Args)]
@@ -30,7 +30,9 @@ impl Arguments {
             .open("verify", async |target, schemas| target.open(Access::Read, schemas).await)
             .await?;
         let progress = Shown::new(context.output);
-        let compared = verify(&open.source, &open.target, collections.as_deref(), &progress).await;
+        let (source, target, schemas) = (&open.source, &open.target, &sides.schemas);
+        let compared =
+            verify_upgraded(source, target, schemas, collections.as_deref(), &progress).await;
         progress.finish();
         let closed = open.close().await;
         let found: VerifyReport = compared?;
