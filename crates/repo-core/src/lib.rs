@@ -48,8 +48,8 @@ pub use registry::{OpenOptions, Registry, StrategyFactory};
 pub use repository::{Model, Repository, StoreRepository, Stored};
 pub use scan::{OnUnreadable, RecordStream, ScanOptions, Scanned, Segment, Unreadable};
 pub use schema::{
-    CollectionSchema, DEFAULT_MAX_ENTITY_BYTES, DocumentValidator, Field, FieldKind,
-    MAX_INDEXED_TEXT_BYTES, Schemas,
+    CollectionSchema, ConvertTo, DEFAULT_MAX_ENTITY_BYTES, DocumentValidator, Field, FieldKind,
+    MAX_INDEXED_TEXT_BYTES, Schemas, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades,
 };
 pub use select::Selector;
 pub use sort_key::{SortKey, SortValue};

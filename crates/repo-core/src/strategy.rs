@@ -35,7 +35,10 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// Makes what the collections need: files, tables, indexes. What is there
     /// already stays; an index that a schema gained is added and filled.
     /// Safe to repeat. The only method that makes anything outside a
-    /// collection.
+    /// collection. The schema version is recorded as given, whatever the
+    /// records are:
+    /// [`prepare_keeping_versions`](crate::StorageStrategyExt::prepare_keeping_versions)
+    /// leaves that of records that have to be upgraded.
     ///
     /// # Errors
     /// `Unsupported` on a store opened read-only; `Conflict` when something

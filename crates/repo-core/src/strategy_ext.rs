@@ -1,11 +1,14 @@
 //! Conveniences over the contract, the same for every strategy.
 
+use std::num::NonZeroUsize;
+
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
 
 use crate::{
-    CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Precondition, Query, Result,
-    StorageStrategy, Version, Write, Written,
+    CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, Error, ErrorKind,
+    Key, Precondition, Prepared, Query, Result, ScanOptions, StorageStrategy, UpgradePath, Version,
+    Write, Written,
 };
 
 /// Conveniences that every [`StorageStrategy`] has. They are not methods of
@@ -61,6 +64,46 @@ pub trait StorageStrategyExt: StorageStrategy {
         }
     }
 
+    /// The collections among `schemas` that hold records of another schema
+    /// version and can be upgraded to the declared one, each with the way.
+    async fn outdated(
+        &self,
+        schemas: &[CollectionSchema],
+    ) -> Result<Vec<(CollectionName, UpgradePath)>> {
+        let recorded = match self.store_record().await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            record => record?.collections,
+        };
+        let mut outdated = Vec::new();
+        for schema in schemas {
+            let name = &schema.collection;
+            let Some(state) = recorded.get(name) else { continue };
+            let path = schema.upgrade_path(state.schema_version, schema.schema_version);
+            if let Some(path) = path.filter(|path| !path.is_empty())
+                && holds_records(self, name).await?
+            {
+                outdated.push((name.clone(), path));
+            }
+        }
+        Ok(outdated)
+    }
+
+    /// Like [`prepare`](StorageStrategy::prepare), but a collection that has
+    /// to be upgraded keeps the schema version of its records: only an upgrade
+    /// raises it. Everything else about it is made as declared.
+    async fn prepare_keeping_versions(
+        &self,
+        schemas: &[CollectionSchema],
+    ) -> Result<Vec<Prepared>> {
+        let outdated = self.outdated(schemas).await?;
+        let kept = |schema: &CollectionSchema| {
+            let found = outdated.iter().find(|(name, _)| *name == schema.collection);
+            let schema_version = found.map_or(schema.schema_version, |(_, path)| path.from());
+            CollectionSchema { schema_version, ..schema.clone() }
+        };
+        self.prepare(&schemas.iter().map(kept).collect::<Vec<_>>()).await
+    }
+
     /// Deletes the entity of the expected version and returns the tombstone's.
     ///
     /// # Errors
@@ -102,6 +145,18 @@ pub trait StorageStrategyExt: StorageStrategy {
 }
 
 impl<S: StorageStrategy + ?Sized> StorageStrategyExt for S {}
+
+/// Whether a collection holds any record, a tombstone too.
+async fn holds_records<S: StorageStrategy + ?Sized>(
+    store: &S,
+    collection: &CollectionName,
+) -> Result<bool> {
+    let consistency = Consistency::Strong;
+    let options =
+        ScanOptions { batch_size: NonZeroUsize::MIN, consistency, ..ScanOptions::default() };
+    let mut scan = store.scan(collection, options).await?;
+    Ok(scan.next().await.transpose()?.is_some())
+}
 
 fn only(written: Vec<Written>) -> Result<Written> {
     written.into_iter().next().ok_or_else(|| {

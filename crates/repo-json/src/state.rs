@@ -131,7 +131,7 @@ impl Collection {
             file: Some(file),
             table,
             dirty: false,
-            ..Self::new(schema.schema_version, shape_of(&schema))
+            ..Self::new(schema.unrecorded_version(), shape_of(&schema))
         }
     }
 

@@ -41,6 +41,9 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
         line("went on", &text);
     }
     line("time", &times(report));
+    for collection in report.collections.iter().filter(|one| !one.upgrade.is_empty()) {
+        let _ = writeln!(text, "{}: {}", collection.name, way(&collection.upgrade));
+    }
     for collection in &report.collections {
         listed(&mut text, &collection.name, "differ and were left", &collection.left_differing);
         listed(&mut text, &collection.name, "are only in the target", &collection.only_in_target);
@@ -69,6 +72,13 @@ fn cleaned_up(text: &mut String, done: &CleanUpReport) {
              again: until then the clean-up is unfinished\n",
         );
     }
+}
+
+/// `schema 1 → 3 by 1→2→3`
+pub(crate) fn way(versions: &[u32]) -> String {
+    let words: Vec<String> = versions.iter().map(ToString::to_string).collect();
+    let end = |word: Option<&String>| word.cloned().unwrap_or_default();
+    format!("schema {} → {} by {}", end(words.first()), end(words.last()), words.join("→"))
 }
 
 fn counts_table(report: &MigrationReport) -> String {

@@ -127,6 +127,7 @@ impl Run<'_> {
             counts: copied.counts,
             replaced: copied.replaced,
             raised: copied.raised,
+            upgrade: planned.upgrade.as_ref().map(|path| path.versions()).unwrap_or_default(),
             prepared,
             floors: Floors { source, target_before, target_after: target_before.max(source) },
             only_in_target: survey.only_in_target,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::TryStreamExt as _;
 use repo_core::{
     Clock as _, CollectionName, CollectionSchema, EntityId, Error, ErrorKind, Result, Schemas,
-    StorageStrategy, SystemClock, Timestamp,
+    StorageStrategy, SystemClock, Timestamp, UpgradePath,
 };
 
 use super::archive::{Archive, ArchiveWriter, ArchivedCollection, CollectionWriter, Role};
@@ -21,6 +21,7 @@ use super::quarantine::Quarantine;
 use super::side::{Side, blocking};
 use super::space;
 use super::survey::{Pass, Survey, survey};
+use super::upgrade::refuse_mixed;
 
 /// Where and how an archive is made.
 #[derive(Debug, Clone, Copy)]
@@ -71,27 +72,40 @@ pub async fn back_up(
     progress: &dyn Progress,
 ) -> Result<Archive> {
     let side = Side::only(store);
+    let asked = options.collections.as_deref();
+    refuse_mixed(&side, |name| asked.is_none_or(|names| names.contains(name))).await?;
+    make(&side, schemas, options, progress).await
+}
+
+/// Writes everything that a store holds into an archive and reads that back.
+pub(super) async fn make(
+    side: &Side,
+    schemas: &Schemas,
+    options: &BackupOptions,
+    progress: &dyn Progress,
+) -> Result<Archive> {
     let held = side.collections().await?;
-    let names = plan::choose(&side, &held, options.collections.as_deref(), "back up")?;
+    let names = plan::choose(side, &held, options.collections.as_deref(), "back up")?;
     let (mut total, mut needed) = (0, 0_u64);
     for name in &names {
         let live = side.count(name).await?;
         total += live;
-        needed = needed.saturating_add(space::estimate(&side, &schemas.get(name), live).await?);
+        needed = needed.saturating_add(space::estimate(side, &schemas.get(name), live).await?);
     }
     space::check(&options.folder, needed).await?;
     progress.phase(Phase::Backup, Some(total));
     let BackupOptions { folder, compression, batch_size, .. } = options;
     let (now, compression, batch_size) = (SystemClock.now(), *compression, *batch_size);
     let making = Making { folder, now, compression, batch_size, leaves_out: false };
-    let mut writer = making.create(Role::Store, &side).await?;
+    let mut writer = making.create(Role::Store, side).await?;
     for name in &names {
         let state = held.get(name).copied().unwrap_or_default();
         let schema = CollectionSchema { schema_version: state.schema_version, ..schemas.get(name) };
         let (open, file) = begin(writer, &schema, state.floor).await?;
         writer = open;
         let mut sums = Sums::for_records(0);
-        writer.add(archive(&side, &schema, making, &mut sums, file, progress).await?);
+        let archived = archive(side, &schema, None, making, &mut sums, file, progress);
+        writer.add(archived.await?);
     }
     let archive = close(writer).await?;
     progress.phase(Phase::BackupCheck, Some(archive.manifest().records()));
@@ -131,7 +145,7 @@ pub(super) async fn survey_into_archive(
     let mut writer = making.create(Role::Source, &plan.source).await?;
     let mut surveys = Vec::new();
     for planned in &plan.collections {
-        let (open, file) = begin(writer, &planned.schema, planned.source.floor).await?;
+        let (open, file) = begin(writer, &planned.source_schema(), planned.source.floor).await?;
         writer = open;
         let (found, entry) = survey(plan, planned, pass, Some(file), quarantine, progress).await?;
         entry.into_iter().for_each(|entry| writer.add(entry));
@@ -153,11 +167,13 @@ pub(super) async fn archive_source(
 ) -> Result<Archive> {
     let mut writer = making.create(Role::Source, &plan.source).await?;
     for (planned, survey) in plan.collections.iter().zip(surveys) {
-        let (open, file) = begin(writer, &planned.schema, planned.source.floor).await?;
+        let schema = planned.source_schema();
+        let (open, file) = begin(writer, &schema, planned.source.floor).await?;
         writer = open;
         let mut sums = Sums::empty_like(&survey.sums);
+        let upgrade = planned.upgrade.clone();
         let entry =
-            archive(&plan.source, &planned.schema, making, &mut sums, file, progress).await?;
+            archive(&plan.source, &schema, upgrade, making, &mut sums, file, progress).await?;
         if !making.leaves_out {
             survey.sums = sums;
         }
@@ -179,7 +195,7 @@ pub(super) async fn archive_target(
         writer = open;
         let mut sums = Sums::for_records(0);
         let entry =
-            archive(&plan.target, &planned.schema, making, &mut sums, file, progress).await?;
+            archive(&plan.target, &planned.schema, None, making, &mut sums, file, progress).await?;
         writer.add(entry);
     }
     close(writer).await
@@ -205,10 +221,11 @@ pub(super) async fn finish(writer: CollectionWriter, sums: &Sums) -> Result<Arch
 }
 
 /// Writes a collection of either side into an archive, and no more. The sums
-/// are of what was written.
+/// are of what was written, upgraded where it is to be.
 async fn archive(
     side: &Side,
     schema: &CollectionSchema,
+    upgrade: Option<Arc<UpgradePath>>,
     making: Making<'_>,
     sums: &mut Sums,
     mut writer: CollectionWriter,
@@ -219,13 +236,20 @@ async fn archive(
         max_entity_bytes: usize::MAX,
         lines: true,
         references: false,
+        upgrade,
+        validator: None,
     };
+    let mut written = Sums::empty_like(sums);
     let mut batches = looked_at(side, look, making.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
-        for (at, (record, print)) in batch.records.iter().zip(&batch.prints).enumerate() {
+        let prints = batch.prints.iter().zip(batch.archived_prints());
+        for (at, (record, (print, as_read))) in batch.records.iter().zip(prints).enumerate() {
             let untellable = batch.offenders.iter().find(|one| one.at == at && !one.tellable);
             match untellable {
-                None => sums.add(print),
+                None => {
+                    sums.add(print);
+                    written.add(as_read);
+                }
                 Some(_) if making.leaves_out => {}
                 Some(one) => return Err(cannot_be_archived(side, schema, record.id(), &one.rule)),
             }
@@ -233,7 +257,7 @@ async fn archive(
         progress.advance(&schema.collection, batch.records.len() as u64);
         writer = append(writer, batch.lines).await?;
     }
-    finish(writer, sums).await
+    finish(writer, &written).await
 }
 
 /// A document that does not carry its id cannot be told by its line.

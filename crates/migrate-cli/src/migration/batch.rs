@@ -5,13 +5,16 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::{CollectionSchema, Entity, Error, Record, Result, Unreadable};
+use repo_core::{
+    CollectionSchema, DocumentValidator, Entity, Error, Record, Result, Unreadable, UpgradePath,
+};
 
 use super::digest::Fingerprint;
 use super::lines;
 use super::quarantine::{LeftOut, What};
 use super::references::{self, Reference};
 use super::side::{Side, blocking, lanes};
+use super::upgrading;
 
 /// What is computed of each batch, off the runtime's threads.
 pub(super) struct Look {
@@ -19,13 +22,21 @@ pub(super) struct Look {
     pub(super) max_entity_bytes: usize,
     pub(super) lines: bool,
     pub(super) references: bool,
+    /// How documents become those that the target is to hold.
+    pub(super) upgrade: Option<Arc<UpgradePath>>,
+    /// What these have to fit, where that is asked for.
+    pub(super) validator: Option<Arc<DocumentValidator>>,
 }
 
 /// A batch with what was computed of it.
 #[derive(Default)]
 pub(super) struct Batch {
+    /// As the target is to hold them.
     pub(super) records: Vec<Record>,
     pub(super) prints: Vec<Fingerprint>,
+    /// Of the records as they were read, where that is something else.
+    as_read: Option<Vec<Fingerprint>>,
+    /// The records as they were read.
     pub(super) lines: Vec<u8>,
     pub(super) references: Vec<Reference>,
     pub(super) offenders: Vec<Offender>,
@@ -37,15 +48,20 @@ pub(super) struct Batch {
 impl Batch {
     /// What does not get into the target, with the reasons.
     pub(super) fn left_out(&self) -> Vec<LeftOut> {
-        let entry = |offender: &Offender| {
-            let record = self.records.get(offender.at)?;
-            Some(LeftOut { what: What::Record(record.clone()), reason: offender.rule.clone() })
+        let entry = |offender: &Offender| LeftOut {
+            what: What::Record(offender.record.clone()),
+            reason: offender.rule.clone(),
         };
         let unreadable = self.unreadable.iter().map(|(record, reason)| LeftOut {
             what: What::Unreadable(record.clone()),
             reason: reason.clone(),
         });
-        self.offenders.iter().filter_map(entry).chain(unreadable).collect()
+        self.offenders.iter().map(entry).chain(unreadable).collect()
+    }
+
+    /// What an archive of the lines adds up to.
+    pub(super) fn archived_prints(&self) -> &[Fingerprint] {
+        self.as_read.as_deref().unwrap_or(&self.prints)
     }
 }
 
@@ -53,6 +69,8 @@ impl Batch {
 pub(super) struct Offender {
     /// Its place in the batch.
     pub(super) at: usize,
+    /// As it was read.
+    record: Record,
     /// The rule that it breaks.
     pub(super) rule: String,
     /// Whether its line says all of it. A document that does not carry its id
@@ -105,38 +123,69 @@ impl Found {
 
 impl Look {
     fn at(&self, records: Vec<Record>) -> Batch {
-        let mut batch =
-            Batch { prints: records.iter().map(Fingerprint::of).collect(), ..Batch::default() };
-        for (at, record) in records.iter().enumerate() {
+        let mut batch = Batch {
+            records: Vec::with_capacity(records.len()),
+            prints: Vec::with_capacity(records.len()),
+            as_read: (self.lines && self.upgrade.is_some()).then(Vec::new),
+            ..Batch::default()
+        };
+        for (at, record) in records.into_iter().enumerate() {
             self.at_record(at, record, &mut batch);
         }
-        batch.records = records;
         batch
     }
 
-    fn at_record(&self, at: usize, record: &Record, batch: &mut Batch) {
-        let mut broken = None;
-        if let Record::Live(entity) = record {
-            let document = &entity.document;
-            broken = breaks(&self.schema, entity, self.max_entity_bytes);
+    fn at_record(&self, at: usize, read: Record, batch: &mut Batch) {
+        let (upgraded, mut broken) = self.upgrade(&read);
+        let seen = upgraded.as_ref().unwrap_or(&read);
+        if let Record::Live(entity) = seen {
+            broken = broken.or_else(|| self.breaks(entity));
             if self.references {
-                let found = &mut batch.references;
+                let (document, found) = (&entity.document, &mut batch.references);
                 references::of_document(&self.schema, &entity.id, document, found);
             }
         }
-        let mut tellable = true;
-        if self.lines {
-            let before = batch.lines.len();
-            lines::write(record, &self.schema, &mut batch.lines);
-            if broken.is_some() {
-                let line = batch.lines[before..].trim_ascii_end();
-                tellable = lines::parse(line, 1, &self.schema).is_ok();
-                if !tellable {
-                    batch.lines.truncate(before);
-                }
-            }
+        let tellable = !self.lines || self.add_line(&read, broken.is_some(), &mut batch.lines);
+        if let Some(rule) = broken {
+            batch.offenders.push(Offender { at, record: read.clone(), rule, tellable });
         }
-        batch.offenders.extend(broken.map(|rule| Offender { at, rule, tellable }));
+        batch.prints.push(Fingerprint::of(seen));
+        if let Some(as_read) = &mut batch.as_read {
+            as_read.push(Fingerprint::of(&read));
+        }
+        batch.records.push(upgraded.unwrap_or(read));
+    }
+
+    /// The record with its document upgraded, or why that cannot be; neither
+    /// where it stays as it is.
+    fn upgrade(&self, record: &Record) -> (Option<Record>, Option<String>) {
+        let (Some(path), Record::Live(entity)) = (&self.upgrade, record) else {
+            return (None, None);
+        };
+        match upgrading::entity(path, entity) {
+            Ok(upgraded) => (Some(Record::Live(upgraded)), None),
+            Err(error) => (None, Some(rule_of(&error))),
+        }
+    }
+
+    fn breaks(&self, entity: &Entity) -> Option<String> {
+        breaks(&self.schema, entity, self.max_entity_bytes).or_else(|| {
+            let checked = self.validator.as_ref()?.check(&entity.document);
+            checked.err().map(|error| rule_of(&error))
+        })
+    }
+
+    /// Appends the line of a record; false, and no line, where that does not
+    /// say all of it.
+    fn add_line(&self, record: &Record, doubtful: bool, lines: &mut Vec<u8>) -> bool {
+        let before = lines.len();
+        lines::write(record, &self.schema, lines);
+        let tellable = || lines::parse(lines[before..].trim_ascii_end(), 1, &self.schema).is_ok();
+        if doubtful && !tellable() {
+            lines.truncate(before);
+            return false;
+        }
+        true
     }
 }
 
@@ -160,9 +209,9 @@ fn reason_of(error: &Error) -> String {
 
 /// The rule that a document breaks, its place and, where it is a limit, by how
 /// much.
-fn rule_of(error: &Error) -> String {
+pub(super) fn rule_of(error: &Error) -> String {
     let mut rule = error.message().to_owned();
-    for name in ["pointer", "bytes", "limit"] {
+    for name in ["rule", "pointer", "bytes", "limit", "upgrade", "reason"] {
         if let Some(value) = error.context_value(name) {
             rule.push_str(&format!(", {name} \"{value}\""));
         }

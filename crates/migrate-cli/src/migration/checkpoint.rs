@@ -10,9 +10,12 @@ use super::OnConflict;
 use super::archive::Archive;
 use super::owner::Owner;
 use super::report::Counts;
+use super::upgrade::InPlace;
 
 /// The version of this form; another one cannot be gone on with.
 const FORMAT: u32 = 1;
+/// The same of an upgrade in place.
+const FORMAT_IN_PLACE: u32 = 2;
 
 /// An unfinished migration. Holds no secret: locations have none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,12 @@ pub(super) struct Checkpoint {
     pub(super) target_archive: Option<ArchiveRef>,
     /// Each collection.
     pub(super) copied: BTreeMap<CollectionName, Copied>,
+    /// The upgrades that documents go through, by what tells them from others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) upgrades: BTreeMap<CollectionName, String>,
+    /// An upgrade in place instead of a migration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) in_place: Option<InPlace>,
 }
 
 /// What an unfinished migration was at.
@@ -79,6 +88,7 @@ pub(super) struct Begun {
     pub(super) on_conflict: OnConflict,
     pub(super) started_at: Timestamp,
     pub(super) into_empty: bool,
+    pub(super) upgrades: BTreeMap<CollectionName, String>,
 }
 
 impl Checkpoint {
@@ -97,13 +107,22 @@ impl Checkpoint {
             archive: None,
             target_archive: None,
             copied: BTreeMap::new(),
+            upgrades: begun.upgrades,
+            in_place: None,
         }
+    }
+
+    /// The mark of an upgrade in place. It has a format of its own: a tool that
+    /// does not know it must not take it for a migration.
+    pub(super) fn of_upgrade(begun: Begun, in_place: InPlace) -> Self {
+        Self { format: FORMAT_IN_PLACE, in_place: Some(in_place), ..Self::new(begun) }
     }
 
     /// Reads what a store keeps; `None` when this tool did not write it.
     pub(super) fn read(stored: &MigrationState) -> Option<Self> {
         let checkpoint: Self = serde_json::from_str(&stored.progress).ok()?;
-        (checkpoint.format == FORMAT).then_some(checkpoint)
+        let format = if checkpoint.in_place.is_some() { FORMAT_IN_PLACE } else { FORMAT };
+        (checkpoint.format == format).then_some(checkpoint)
     }
 
     pub(super) fn to_text(&self) -> Result<String> {

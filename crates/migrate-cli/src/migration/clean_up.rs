@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::{
-    Clock as _, CollectionName, EntityId, Key, Precondition, Record, Result, Segment,
+    Clock as _, CollectionName, EntityId, Key, Precondition, Record, Result, Schemas, Segment,
     StorageStrategy, SystemClock, Write,
 };
 
@@ -21,9 +21,11 @@ use super::clean_up_report::{CleanUpReport, CleanedCollection};
 use super::pace::Pace;
 use super::progress::{Phase, Progress};
 use super::side::Side;
+use super::upgrading::{self, Upgrading};
+use super::verify::Held;
 
 /// How the source is to be cleaned up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct CleanUpOptions {
     /// Records read, compared and deleted at a time.
     pub batch_size: NonZeroUsize,
@@ -33,6 +35,9 @@ pub struct CleanUpOptions {
     pub rate_limit: Option<NonZeroUsize>,
     /// How long a batch that the source refuses for now is tried again.
     pub patience: Duration,
+    /// The schemas whose upgrades the migration applied; see
+    /// [`VerifyOptions`](super::VerifyOptions).
+    pub upgrades: Option<Arc<Schemas>>,
 }
 
 /// Deletes from `source`, which is open for writing, every live entity of the
@@ -60,7 +65,11 @@ pub async fn clean_up(
     }
     progress.phase(Phase::CleanUp, Some(total));
     let pace = Pace::new(options.workers, options.rate_limit, options.patience, progress);
-    let cleaner = Cleaner { source, target, options, pace, progress };
+    let held = Held::read(&source, &target).await?;
+    let names = verified.collections().iter();
+    let upgrading = options.upgrades.as_ref().map(|schemas| held.upgrading(schemas, names));
+    let upgrading = upgrading.unwrap_or_default();
+    let cleaner = Cleaner { source, target, options, upgrading, pace, progress };
     let (since, mut collections) = (Instant::now(), Vec::new());
     for name in verified.collections() {
         let (cleaned, finished) = cleaner.collection(name).await?;
@@ -79,6 +88,7 @@ struct Cleaner<'a> {
     source: Side,
     target: Side,
     options: &'a CleanUpOptions,
+    upgrading: Upgrading,
     pace: Pace<'a>,
     progress: &'a dyn Progress,
 }
@@ -135,7 +145,7 @@ impl Cleaner<'_> {
         let mut done = Deleted { seen: live.len() as u64, ..Deleted::default() };
         let mut writes = Vec::with_capacity(live.len());
         for (ours, theirs) in live.iter().zip(self.target.get_many(name, &ids).await?) {
-            if theirs.is_some_and(|theirs| theirs.same_content(ours)) {
+            if theirs.is_some_and(|theirs| theirs.same_content(&self.as_copied(name, ours))) {
                 let key = Key { collection: name.clone(), id: ours.id().clone() };
                 writes.push(Write::delete(key, Precondition::Version(ours.version())));
             } else {
@@ -147,6 +157,14 @@ impl Cleaner<'_> {
         done.deleted = deleted.deleted;
         done.left.extend(deleted.left);
         Ok(done)
+    }
+
+    /// The record as the target is to hold it.
+    fn as_copied(&self, name: &CollectionName, record: &Record) -> Record {
+        match self.upgrading.get(name) {
+            Some(path) => upgrading::record(path, record.clone()),
+            None => record.clone(),
+        }
     }
 
     /// Deletes what still has its version. Nothing is written by a commit that

@@ -12,6 +12,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::{
     Applied, CollectionName, EntityId, Error, ErrorKind, Prepared, Record, Result, StoreUpdate,
+    UpgradePath,
 };
 
 use super::archive::Archive;
@@ -23,7 +24,8 @@ use super::pace::Pace;
 use super::plan::{Plan, PlannedCollection};
 use super::progress::Progress;
 use super::report::Counts;
-use super::side::Side;
+use super::side::{Side, blocking};
+use super::upgrading;
 use super::{MigrationOptions, OnConflict};
 
 /// Batches, and time, between two checkpoints.
@@ -152,6 +154,10 @@ impl Copier<'_> {
             tombstones: records.iter().filter(|record| !record.is_live()).count() as u64,
             ..Counts::default()
         };
+        if let Some(path) = planned.upgrade.clone() {
+            let leaves_out = self.options.quarantine.is_some();
+            records = blocking(move || upgraded(&path, records, leaves_out)).await?;
+        }
         if self.options.quarantine.is_some() {
             let limit = self.plan.target.capabilities().max_entity_bytes;
             records.retain(|record| match record {
@@ -223,6 +229,23 @@ impl Copier<'_> {
         }
         Ok(writes)
     }
+}
+
+/// The records with their documents upgraded. One that cannot be is left out
+/// where it is in quarantine.
+fn upgraded(path: &UpgradePath, records: Vec<Record>, leaves_out: bool) -> Result<Vec<Record>> {
+    let mut upgraded = Vec::with_capacity(records.len());
+    for record in records {
+        match record {
+            Record::Live(entity) => match upgrading::entity(path, &entity) {
+                Ok(entity) => upgraded.push(Record::Live(entity)),
+                Err(_) if leaves_out => {}
+                Err(error) => return Err(error.with("key", entity.key())),
+            },
+            tombstone @ Record::Tombstone(_) => upgraded.push(tombstone),
+        }
+    }
+    Ok(upgraded)
 }
 
 async fn apply(target: &Side, records: Vec<Record>, counts: &mut Counts) -> Result<()> {

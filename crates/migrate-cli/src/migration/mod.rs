@@ -40,6 +40,8 @@ mod space;
 mod status;
 mod survey;
 mod unfinished;
+mod upgrade;
+mod upgrading;
 mod verify;
 mod verify_report;
 mod writing;
@@ -62,6 +64,9 @@ pub use restore::{RestoreOptions, archived_schemas, restore};
 pub use run::migrate;
 pub use schema::{manifest_schema, report_schema};
 pub use status::{CollectionStatus, OwnerStatus, Unfinished, status};
+pub use upgrade::{
+    UpgradeOptions, UpgradeOutcome, UpgradeReport, refuse_unfinished_upgrade, upgrade,
+};
 pub use verify::{VerifyOptions, verify};
 pub use verify_report::{
     Aspect, CollectionVerification, Depth, Difference, DifferenceKind, SideSummary, VerifyReport,

@@ -1,16 +1,20 @@
 //! One collection on both sides, compared.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::{CollectionName, CollectionState, EntityId, Error, ErrorKind, Record, Result};
+use repo_core::{
+    CollectionName, CollectionState, EntityId, Error, ErrorKind, Record, Result, UpgradePath,
+};
 
 use super::difference::difference;
 use super::digest::{Deltas, Fingerprint, Sums};
 use super::progress::Progress;
 use super::report::MAX_NAMED;
 use super::side::{Side, blocking, lanes};
+use super::upgrading;
 use super::verify_report::{
     CollectionVerification, Depth, Difference, DifferenceKind, SideSummary,
 };
@@ -25,6 +29,8 @@ pub(super) struct Half {
     /// `None` when the collection was never prepared: it then counts as empty.
     state: Option<CollectionState>,
     live: u64,
+    /// How its documents are read: as those of another schema version.
+    upgrade: Option<Arc<UpgradePath>>,
 }
 
 /// One collection on both sides.
@@ -54,7 +60,14 @@ impl Half {
             Some(_) => side.count(name).await?,
             None => 0,
         };
-        Ok(Self { side: side.clone(), name: name.clone(), state: state.copied(), live })
+        let (side, name, state) = (side.clone(), name.clone(), state.copied());
+        Ok(Self { side, name, state, live, upgrade: None })
+    }
+
+    /// The same, its documents upgraded where they are read.
+    pub(super) fn upgraded(mut self, upgrade: Option<&Arc<UpgradePath>>) -> Self {
+        self.upgrade = upgrade.cloned();
+        self
     }
 
     fn floor(&self) -> u64 {
@@ -66,12 +79,28 @@ impl Half {
             return Ok(futures::stream::empty().boxed());
         }
         let batch_size = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
-        self.side.scan_all(&self.name, batch_size, lanes()).await
+        let batches = self.side.scan_all(&self.name, batch_size, lanes()).await?;
+        let Some(path) = self.upgrade.clone() else { return Ok(batches) };
+        Ok(batches
+            .map_ok(move |records| {
+                let path = Arc::clone(&path);
+                let upgraded = move |record| upgrading::record(&path, record);
+                blocking(move || Ok(records.into_iter().map(upgraded).collect()))
+            })
+            .try_buffered(lanes())
+            .boxed())
     }
 
     async fn get_many(&self, ids: &[EntityId]) -> Result<Vec<Option<Record>>> {
         match self.state {
-            Some(_) => self.side.get_many(&self.name, ids).await,
+            Some(_) => {
+                let mut records = self.side.get_many(&self.name, ids).await?;
+                if let Some(path) = &self.upgrade {
+                    let upgraded = |record: Record| upgrading::record(path, record);
+                    records.iter_mut().for_each(|record| *record = record.take().map(upgraded));
+                }
+                Ok(records)
+            }
             None => Ok(vec![None; ids.len()]),
         }
     }

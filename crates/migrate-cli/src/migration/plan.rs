@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use repo_core::config::nearest;
 use repo_core::{
-    CollectionName, CollectionSchema, CollectionState, Error, ErrorKind, Result, Schemas, Timestamp,
+    CollectionName, CollectionSchema, CollectionState, Error, ErrorKind, Result, Schemas,
+    Timestamp, UpgradePath,
 };
 
 use super::MigrationOptions;
@@ -14,6 +16,8 @@ use super::clean_up_mark;
 use super::side::Side;
 use super::space;
 use super::unfinished::{self, Found};
+use super::upgrade::refuse_mixed;
+use super::upgrading::{self, Upgrading};
 
 /// What a run is for. Both do the same; they differ in words, and an archive
 /// is not asked for what it cannot find quickly.
@@ -67,11 +71,19 @@ pub(super) struct PlannedCollection {
     pub(super) target_holds: bool,
     /// Live entities in the source, as it counts them.
     pub(super) live: u64,
+    /// How the source's documents become those of the declared schema version;
+    /// none when they are.
+    pub(super) upgrade: Option<Arc<UpgradePath>>,
 }
 
 impl PlannedCollection {
     pub(super) fn name(&self) -> &CollectionName {
         &self.schema.collection
+    }
+
+    /// The schema as the source's documents have it, for archives of them.
+    pub(super) fn source_schema(&self) -> CollectionSchema {
+        CollectionSchema { schema_version: self.source.schema_version, ..self.schema.clone() }
     }
 
     pub(super) fn target_floor(&self) -> u64 {
@@ -98,6 +110,8 @@ impl Plan {
         let stored = target.record().await?.migration;
         let found = unfinished::find(&fingerprint, stored, options.restart, &target, now)?;
         let source_collections = source.collections().await?;
+        let meant = |name: &CollectionName| named.as_ref().is_none_or(|all| all.contains(name));
+        refuse_mixed(&source, meant).await?;
         let target_collections = target.collections().await?;
         let mut plan = Self {
             purpose,
@@ -135,11 +149,11 @@ impl Plan {
             None => false,
         };
         let live = self.source.count(name).await?;
-        check_schema_version(&schema, &self.source, source.schema_version, true)?;
+        let upgrade = upgrading::way(&schema, &self.source, source.schema_version)?;
         if let Some(state) = target {
-            check_schema_version(&schema, &self.target, state.schema_version, target_holds)?;
+            check_target_version(&schema, &self.target, state.schema_version, target_holds)?;
         }
-        Ok(PlannedCollection { schema, source, target, target_holds, live })
+        Ok(PlannedCollection { schema, source, target, target_holds, live, upgrade })
     }
 
     /// Checks that the disk of `folder` has room for the archive of the
@@ -159,6 +173,13 @@ impl Plan {
             }
         }
         space::check(folder, needed).await
+    }
+
+    /// The collections whose documents are upgraded.
+    pub(super) fn upgrading(&self) -> Upgrading {
+        let way =
+            |planned: &PlannedCollection| Some((planned.name().clone(), planned.upgrade.clone()?));
+        self.collections.iter().filter_map(way).collect()
     }
 
     /// Live entities in the chosen collections of the source.
@@ -253,9 +274,9 @@ pub(super) fn unknown_collection<'a>(
     }
 }
 
-/// Documents of another shape would arrive unread. A store without records may
-/// be behind: it is brought up to date.
-fn check_schema_version(
+/// Documents of another shape would stand beside those that arrive. A store
+/// without records may be behind: it is brought up to date.
+fn check_target_version(
     schema: &CollectionSchema,
     side: &Side,
     found: u32,
@@ -265,15 +286,12 @@ fn check_schema_version(
     if found == declared || (found < declared && !holds_records) {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Unsupported,
-        "migrate",
-        "the documents have another schema version than the declared one",
-    )
-    .with("side", side.name())
-    .with("store", side.location())
-    .with("collection", &schema.collection)
-    .with("found", found)
-    .with("declared", declared)
-    .hint("migrate with the schema files that the store was made with"))
+    let error = upgrading::other_version(schema, side, found);
+    Err(match schema.upgrade_path(found, declared) {
+        Some(_) => error.hint(format!(
+            "upgrade it first: `repoctl upgrade {} --to {declared}`",
+            schema.collection
+        )),
+        None => error.hint("migrate with the schema files that the store was made with"),
+    })
 }

@@ -3,6 +3,7 @@
 //! target, and only if there is anything in it.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -124,6 +125,17 @@ impl Quarantine {
             Ok(Some(place))
         })
         .await
+    }
+}
+
+/// `m-1 (the reason)`
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = match &self.what {
+            What::Record(record) => record.id().as_str(),
+            What::Unreadable(record) => &record.id,
+        };
+        write!(f, "{id} ({})", self.reason)
     }
 }
 

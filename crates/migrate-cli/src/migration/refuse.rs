@@ -1,9 +1,10 @@
 //! Refusing a run before anything is written, with names.
 
-use repo_core::{Error, ErrorKind, Result};
+use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use super::plan::{Plan, PlannedCollection, Purpose};
 use super::report::Listed;
+use super::side::Side;
 use super::survey::Survey;
 
 /// Most records that an error names.
@@ -49,6 +50,30 @@ pub(super) fn conflicts(plan: &Plan, surveys: &[Survey]) -> Result<()> {
              folder, file or database), compare, and then name that one in the configuration"
         }
     }))
+}
+
+/// Refuses entities that cannot be upgraded.
+pub(super) fn not_upgradable(
+    side: &Side,
+    name: &CollectionName,
+    mut offenders: Listed,
+) -> Result<()> {
+    let count = offenders.count;
+    if count == 0 {
+        return Ok(());
+    }
+    offenders.sort();
+    let mut names: Vec<String> =
+        offenders.first.iter().take(MAX_NAMED).map(|text| format!("{name}/{text}")).collect();
+    let more = count - names.len() as u64;
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    let why = format!("{count} entities cannot be upgraded; nothing was written");
+    Err(side
+        .err(Error::new(ErrorKind::Invalid, "upgrade", why))
+        .with("entities", names.join("; "))
+        .hint("correct them, or the steps in the schema file"))
 }
 
 /// How many records a list holds over all collections, and the first of them.

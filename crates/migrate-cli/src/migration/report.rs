@@ -153,6 +153,9 @@ pub struct CollectionReport {
     /// Of the applied records, those written under a version above the
     /// source's, so that the target's version does not fall (`overwrite`).
     pub raised: u64,
+    /// The schema versions that its documents went through on the way, from the
+    /// source's to the declared one; empty when they stayed as they were.
+    pub upgrade: Vec<u32>,
     /// What `prepare` did in the target; none when it was not called.
     #[schemars(with = "Option<String>")]
     pub prepared: Option<PrepareChange>,
@@ -170,7 +173,7 @@ pub struct CollectionReport {
 }
 
 /// Records by id: how many, and the first of them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Listed {
     /// How many there are.
     pub count: u64,

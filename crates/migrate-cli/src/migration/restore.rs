@@ -52,9 +52,9 @@ impl Default for RestoreOptions {
     }
 }
 
-/// The schemas to restore an archive with: the declared one where it is of the
-/// version and has the id field that the records were written with, else the
-/// one that the archive kept. Other declared collections are there as well.
+/// The schemas to restore an archive with: the declared one where it has the id
+/// field that the records were written with, and their version or an upgrade
+/// from it, else the one that the archive kept. Other declared collections are there as well.
 ///
 /// # Errors
 /// `ConfigInvalid` when a kept schema is not one.
@@ -63,7 +63,9 @@ pub fn archived_schemas(archive: &Archive, declared: &Schemas) -> Result<Schemas
     for entry in &archive.manifest().collections {
         let kept = entry.collection_schema()?;
         let fits = |schema: &CollectionSchema| {
-            schema.schema_version == kept.schema_version && schema.id_field == kept.id_field
+            let leads_there =
+                schema.upgrade_path(kept.schema_version, schema.schema_version).is_some();
+            leads_there && schema.id_field == kept.id_field
         };
         if !declared.declared(&entry.name).is_some_and(fits) {
             schemas.push(kept);

@@ -23,7 +23,8 @@ use super::refuse;
 use super::report::{MigrationReport, PhaseTime, Resumed};
 use super::side::Side;
 use super::survey::{Pass, Survey, survey};
-use super::verify::compare;
+use super::upgrading::Upgrading;
+use super::verify::{How, compare};
 use super::verify_report::Depth;
 use super::{MigrationOptions, OnConflict};
 
@@ -196,7 +197,7 @@ impl Run<'_> {
     /// an empty target, that is all.
     async fn look(&mut self, done: &mut Done) -> Result<Vec<Survey>> {
         if let Some(archive) = &done.origin {
-            let mut sums = self.read_back(&[archive]).await?;
+            let mut sums = self.read_back(&[archive], &self.plan.upgrading()).await?;
             if self.from_empty {
                 let names = self.plan.collections.iter().map(|planned| planned.name());
                 return Ok(names
@@ -215,7 +216,7 @@ impl Run<'_> {
             done.quarantine = quarantine.finish().await?;
         }
         if let Some(archive) = archive {
-            self.read_back(&[&archive]).await?;
+            self.read_back(&[&archive], &Upgrading::new()).await?;
             done.origin = Some(archive);
         }
         Ok(surveys)
@@ -303,17 +304,21 @@ impl Run<'_> {
             done.target_backup = Some(archive);
         }
         self.took(Phase::Backup, since);
-        self.read_back(&made.iter().collect::<Vec<_>>()).await?;
+        self.read_back(&made.iter().collect::<Vec<_>>(), &Upgrading::new()).await?;
         Ok(())
     }
 
     /// Reads archives in full; the sums are those of the last one.
-    async fn read_back(&mut self, archives: &[&Archive]) -> Result<BTreeMap<CollectionName, Sums>> {
+    async fn read_back(
+        &mut self,
+        archives: &[&Archive],
+        upgrading: &Upgrading,
+    ) -> Result<BTreeMap<CollectionName, Sums>> {
         let total = archives.iter().map(|archive| archive.manifest().records()).sum();
         let since = self.phase(Phase::BackupCheck, Some(total));
         let mut sums = BTreeMap::new();
         for archive in archives {
-            sums = archive.read_back(self.progress).await?;
+            sums = archive.read_back(upgrading, self.progress).await?;
         }
         self.took(Phase::BackupCheck, since);
         Ok(sums)
@@ -335,8 +340,9 @@ impl Run<'_> {
             })
             .collect();
         let (source, target) = (&self.plan.source, &self.plan.target);
-        done.verification =
-            Some(compare(source, target, chosen, Depth::Complete, self.progress).await?);
+        let upgrading = self.plan.upgrading();
+        let how = How { depth: Depth::Complete, upgrading: &upgrading };
+        done.verification = Some(compare(source, target, chosen, how, self.progress).await?);
         self.took(Phase::Verify, since);
         Ok(())
     }

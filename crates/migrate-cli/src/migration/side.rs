@@ -169,6 +169,13 @@ impl Side {
         Ok(answers)
     }
 
+    pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        let asked = writes.len();
+        let answers = self.store.commit(writes).await.map_err(|error| self.err(error))?;
+        self.expect_answers(answers.len(), asked)?;
+        Ok(answers)
+    }
+
     /// A store that answers for fewer records than asked would otherwise make
     /// the counts lie.
     fn expect_answers(&self, answers: usize, asked: usize) -> Result<()> {
@@ -180,10 +187,6 @@ impl Side {
                 .with("asked", asked)
                 .with("answered", answers),
         ))
-    }
-
-    pub(super) async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
-        self.store.commit(writes).await.map_err(|error| self.err(error))
     }
 
     pub(super) async fn purge(

@@ -35,8 +35,8 @@ pub struct Unfinished {
     pub begun_at: Timestamp,
     /// The version of the tool that began it.
     pub tool_version: String,
-    /// What it is at: `copy`, `verify`, or, in the store that a verified
-    /// migration came from, `clean_up`.
+    /// What it is at: `copy` or `verify`; `upgrade` where documents are upgraded
+    /// in place; `clean_up` in the store that a verified migration came from.
     pub stage: &'static str,
     /// The run that holds it; none when the last one ended by itself.
     pub owner: Option<OwnerStatus>,
@@ -105,6 +105,7 @@ pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinishe
         begun_at: checkpoint.started_at,
         tool_version: checkpoint.tool_version,
         stage: match checkpoint.stage {
+            _ if checkpoint.in_place.is_some() => "upgrade",
             Stage::Copy => "copy",
             Stage::Verify => "verify",
         },
@@ -120,6 +121,12 @@ pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinishe
                 finished: copied.finished,
                 counts: copied.counts,
             })
+            .chain(checkpoint.in_place.map(|it| CollectionStatus {
+                name: it.collection,
+                of: it.of,
+                finished: false,
+                counts: Counts { read: it.done, applied: it.counts.upgraded, ..Counts::default() },
+            }))
             .collect(),
     }))
 }

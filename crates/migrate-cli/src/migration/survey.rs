@@ -39,7 +39,7 @@ pub(super) struct Survey {
     pub(super) untellable: u64,
     /// Records that the source cannot read.
     pub(super) unreadable: u64,
-    /// The source's records as they were read.
+    /// The source's records as the target is to hold them.
     pub(super) sums: Sums,
     /// By how much the target is meant to differ from them.
     pub(super) deltas: Deltas,
@@ -126,6 +126,8 @@ pub(super) async fn survey(
         max_entity_bytes: plan.target.capabilities().max_entity_bytes,
         lines: writer.is_some(),
         references: pass.references,
+        upgrade: planned.upgrade.clone(),
+        validator: None,
     };
     let mut batches = looked_at(&plan.source, look, pass.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
@@ -176,7 +178,7 @@ impl Survey {
             self.offenders.push(&format!("{} ({reason})", record.id));
         }
         let Some(archived) = archived else { return };
-        for (at, print) in batch.prints.iter().enumerate() {
+        for (at, print) in batch.archived_prints().iter().enumerate() {
             if !batch.offenders.iter().any(|offender| offender.at == at && !offender.tellable) {
                 archived.add(print);
             }

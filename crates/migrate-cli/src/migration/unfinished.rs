@@ -10,6 +10,7 @@ use super::claim::fingerprint;
 use super::clean_up_mark;
 use super::owner::Liveness;
 use super::side::Side;
+use super::upgrade::refuse_in_place;
 
 /// Tells one plan from another: two runs have the same plan when they move the
 /// same collections between the same stores. What is to be done with conflicts
@@ -60,6 +61,7 @@ pub(super) fn find(
             .with("plan", &stored.plan)
             .hint("finish that migration first, with the version of the tool that began it"));
     };
+    refuse_in_place(&checkpoint, target)?;
     let taken = taken_from(&checkpoint, target, now)?;
     let same_plan = fingerprint(&stored.plan) == plan;
     if !same_plan && !restart {
@@ -91,7 +93,7 @@ pub(super) fn find(
 }
 
 /// Words on whose lock is taken over.
-fn taken_from(checkpoint: &Checkpoint, target: &Side, now: Timestamp) -> Result<String> {
+pub(super) fn taken_from(checkpoint: &Checkpoint, target: &Side, now: Timestamp) -> Result<String> {
     let Some(owner) = &checkpoint.owner else { return Ok(String::new()) };
     let who = format!("process {} on {}", owner.process, owner.host);
     match owner.liveness(now) {

@@ -8,23 +8,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use repo_core::{
-    Clock as _, CollectionName, CollectionState, Error, ErrorKind, Result, StorageStrategy,
-    SystemClock,
+    Clock as _, CollectionName, CollectionState, Error, ErrorKind, Result, Schemas,
+    StorageStrategy, SystemClock,
 };
 
 use super::pair::{Expected, Half, Pair};
 use super::plan::unknown_collection;
 use super::progress::{Phase, Progress};
 use super::side::Side;
+use super::upgrading::Upgrading;
 use super::verify_report::{Depth, VerifyReport};
 
 /// What is to be compared.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct VerifyOptions {
     /// Which collections; `None` means all that either side holds.
     pub collections: Option<Vec<CollectionName>>,
     /// How much of each record.
     pub depth: Depth,
+    /// Where the source is of an older schema version than the target, its
+    /// documents are compared as the upgrades of these schemas leave them.
+    /// Without one between the two versions they are compared as they are.
+    pub upgrades: Option<Arc<Schemas>>,
 }
 
 /// Compares two stores, in both directions. Changes nothing. A floor of the
@@ -40,14 +45,34 @@ pub async fn verify(
     progress: &dyn Progress,
 ) -> Result<VerifyReport> {
     let (source, target) = (Side::source(source), Side::target(target));
+    let (chosen, held) = choose(&source, &target, options.collections.as_deref()).await?;
+    let names = chosen.iter().map(|(name, _)| name);
+    let upgrading = options.upgrades.as_ref().map(|schemas| held.upgrading(schemas, names));
+    let how = How { depth: options.depth, upgrading: &upgrading.unwrap_or_default() };
+    compare(&source, &target, chosen, how, progress).await
+}
+
+/// How two stores are compared.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct How<'a> {
+    pub(super) depth: Depth,
+    /// What becomes of the source's documents before that.
+    pub(super) upgrading: &'a Upgrading,
+}
+
+/// What is compared, and what both sides hold.
+async fn choose<'a>(
+    source: &Side,
+    target: &Side,
+    collections: Option<&[CollectionName]>,
+) -> Result<(Vec<(CollectionName, Option<Expected<'a>>)>, Held)> {
     if source.location() == target.location() {
         return Err(Error::new(ErrorKind::ConfigInvalid, "verify", "both sides are one store")
             .with("store", source.location()));
     }
-    let held = Held::read(&source, &target).await?;
-    let names = held.choose(options.collections.as_deref())?;
-    let chosen = names.into_iter().map(|name| (name, None)).collect();
-    compare(&source, &target, chosen, options.depth, progress).await
+    let held = Held::read(source, target).await?;
+    let names = held.choose(collections)?;
+    Ok((names.into_iter().map(|name| (name, None)).collect(), held))
 }
 
 /// Compares the chosen collections.
@@ -55,7 +80,7 @@ pub(super) async fn compare(
     source: &Side,
     target: &Side,
     chosen: Vec<(CollectionName, Option<Expected<'_>>)>,
-    depth: Depth,
+    how: How<'_>,
     progress: &dyn Progress,
 ) -> Result<VerifyReport> {
     let started_at = SystemClock.now();
@@ -63,10 +88,12 @@ pub(super) async fn compare(
     let mut pairs = Vec::new();
     for (name, expected) in chosen {
         let pair = Pair {
-            source: Half::new(source, &name, held.source.get(&name)).await?,
+            source: Half::new(source, &name, held.source.get(&name))
+                .await?
+                .upgraded(how.upgrading.get(&name)),
             target: Half::new(target, &name, held.target.get(&name)).await?,
             name,
-            depth,
+            depth: how.depth,
         };
         pairs.push((pair, expected));
     }
@@ -77,7 +104,7 @@ pub(super) async fn compare(
         collections.push(pair.compare(*expected, progress).await?);
     }
     Ok(VerifyReport {
-        depth,
+        depth: how.depth,
         equal: collections.iter().all(|collection| collection.equal),
         source: source.location().to_owned(),
         target: target.location().to_owned(),
@@ -88,14 +115,29 @@ pub(super) async fn compare(
 }
 
 /// The prepared collections of both sides.
-struct Held {
+pub(super) struct Held {
     source: BTreeMap<CollectionName, CollectionState>,
     target: BTreeMap<CollectionName, CollectionState>,
 }
 
 impl Held {
-    async fn read(source: &Side, target: &Side) -> Result<Self> {
+    pub(super) async fn read(source: &Side, target: &Side) -> Result<Self> {
         Ok(Self { source: source.collections().await?, target: target.collections().await? })
+    }
+
+    /// The ways from the source's schema versions to the target's.
+    pub(super) fn upgrading<'a>(
+        &self,
+        schemas: &Schemas,
+        names: impl Iterator<Item = &'a CollectionName>,
+    ) -> Upgrading {
+        let way = |name: &CollectionName| {
+            let from = self.source.get(name)?.schema_version;
+            let to = self.target.get(name)?.schema_version;
+            let path = schemas.get(name).upgrade_path(from, to).filter(|path| !path.is_empty());
+            Some((name.clone(), Arc::new(path?)))
+        };
+        names.filter_map(way).collect()
     }
 
     fn choose(&self, asked: Option<&[CollectionName]>) -> Result<Vec<CollectionName>> {

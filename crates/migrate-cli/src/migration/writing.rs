@@ -1,7 +1,9 @@
 //! The part of a run that writes to the target, under a claim: taking up an
 //! unfinished run, and copying.
 
-use repo_core::{Error, ErrorKind, Result};
+use std::collections::BTreeMap;
+
+use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use super::accounts::Done;
 use super::archive::Archive;
@@ -13,6 +15,7 @@ use super::progress::Phase;
 use super::report::Resumed;
 use super::run::Run;
 use super::survey::Survey;
+use super::upgrading::Upgrading;
 
 impl Run<'_> {
     /// Takes up the migration that was found on the target.
@@ -23,6 +26,7 @@ impl Run<'_> {
         // One that is to be dropped stays until this run is sure to write.
         let Some(kept) = &found.checkpoint else { return Ok(()) };
         let mut checkpoint = kept.clone();
+        self.check_upgrades(&checkpoint)?;
         self.take_up_archives(&mut checkpoint, done).await;
         if checkpoint.archive.is_none() || checkpoint.on_conflict != self.options.on_conflict {
             checkpoint.copied.clear();
@@ -74,13 +78,26 @@ impl Run<'_> {
         }
         for planned in &self.plan.collections {
             let entry = archive.entry(planned.name())?;
-            if entry.schema_version != planned.schema.schema_version {
-                let why = "it has another schema version than is declared now";
+            if entry.schema_version != planned.source.schema_version {
+                let why = "it has another schema version than the source now";
                 return Err(Error::new(ErrorKind::Conflict, "migrate", why)
                     .with("collection", planned.name()));
             }
         }
         Ok(archive)
+    }
+
+    /// What has arrived was upgraded as it was declared then.
+    fn check_upgrades(&self, checkpoint: &Checkpoint) -> Result<()> {
+        if checkpoint.upgrades == fingerprints(&self.plan.upgrading()) {
+            return Ok(());
+        }
+        let why = "other upgrades are declared now than when the unfinished run began";
+        Err(self
+            .plan
+            .target
+            .err(Error::new(ErrorKind::Conflict, "migrate", why))
+            .hint("go on with the schema files that it began with, or choose an empty target"))
     }
 
     fn new_checkpoint(&self) -> Checkpoint {
@@ -91,6 +108,7 @@ impl Run<'_> {
             on_conflict: self.options.on_conflict,
             started_at: self.started_at,
             into_empty: self.plan.target_is_empty(),
+            upgrades: fingerprints(&self.plan.upgrading()),
         })
     }
 
@@ -138,6 +156,11 @@ impl Run<'_> {
         self.took(Phase::Copy, since);
         Ok(())
     }
+}
+
+/// What tells the upgrades of a plan from others.
+fn fingerprints(upgrading: &Upgrading) -> BTreeMap<CollectionName, String> {
+    upgrading.iter().map(|(name, path)| (name.clone(), path.fingerprint())).collect()
 }
 
 /// Notes the archives, and what there is to copy where that is not known yet.

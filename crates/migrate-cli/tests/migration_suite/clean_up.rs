@@ -13,8 +13,8 @@ use repo_core::{
 };
 
 use crate::stores::{
-    Probe, Store, Told, contents, empty, gone, hostile, live, many, name, on_conflict, options,
-    schemas, store,
+    Probe, Store, Told, contents, cut_off, empty, gone, hostile, live, many, name, on_conflict,
+    options, schemas, store,
 };
 
 fn clean_up_options() -> CleanUpOptions {
@@ -23,6 +23,7 @@ fn clean_up_options() -> CleanUpOptions {
         workers: NonZeroUsize::new(3).unwrap(),
         rate_limit: None,
         patience: Duration::ZERO,
+        upgrades: None,
     }
 }
 
@@ -118,7 +119,7 @@ async fn a_record_that_changes_while_its_batch_is_deleted_stays() {
     let inner = Arc::clone(&source);
     let mut probe = Probe::new(Arc::clone(&source));
     // Between the look at the target and the delete.
-    probe.on_commit = Some(Box::new(move |number| {
+    probe.before_commit = Some(Box::new(move |number| {
         let inner = Arc::clone(&inner);
         Box::pin(async move {
             if number == 1 {
@@ -166,7 +167,8 @@ async fn one_that_broke_off_is_gone_on_with() {
     let proof = verified(&source, &target).await;
     let before = contents(&target, "machines").await;
     let mut probe = Probe::new(Arc::clone(&source));
-    probe.refuse_commits_after = Some(3);
+    probe.on_commit =
+        Box::new(|number, writes| if number > 3 { Err(cut_off()) } else { Ok(writes) });
     let broken: Store = Arc::new(probe);
     let error = clean_up(&broken, &target, &proof, &clean_up_options(), &Silent).await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Unavailable);

@@ -16,4 +16,6 @@ mod resuming;
 mod schemas;
 mod stores;
 mod unfinished;
+mod upgraded_copies;
+mod upgrades_in_place;
 mod verifying;

@@ -204,14 +204,16 @@ pub struct Probe {
     pub read_only: Option<Capabilities>,
     /// Changes, or refuses, what `apply` is given; the first call is 1.
     pub on_apply: Hook<Vec<Record>>,
+    /// Changes, or refuses, what `commit` is given; the first call is 1.
+    pub on_commit: Hook<Vec<Write>>,
+    /// Changes, or loses, what it answers.
+    pub on_committed: Hook<Vec<Written>>,
+    pub commits: AtomicU64,
     /// Changes, or refuses, the batches of a scan; the first scan is 1.
     pub on_scan: Arc<Hook<Vec<Record>>>,
     pub scans: AtomicU64,
     /// Runs before a commit; the first one is 1.
-    pub on_commit: Option<Box<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>>,
-    /// After so many commits none is possible any more.
-    pub refuse_commits_after: Option<u64>,
-    pub commits: AtomicU64,
+    pub before_commit: Option<Box<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>>,
     /// Lets no `apply` end before as many are under way.
     pub gather: Option<tokio::sync::Barrier>,
 }
@@ -230,11 +232,12 @@ impl Probe {
             applies: AtomicU64::new(0),
             read_only: None,
             on_apply: Box::new(|_, records| Ok(records)),
+            on_commit: Box::new(|_, writes| Ok(writes)),
+            on_committed: Box::new(|_, answers| Ok(answers)),
+            commits: AtomicU64::new(0),
             on_scan: Arc::new(Box::new(|_, records| Ok(records))),
             scans: AtomicU64::new(0),
-            on_commit: None,
-            refuse_commits_after: None,
-            commits: AtomicU64::new(0),
+            before_commit: None,
             gather: None,
         }
     }
@@ -299,13 +302,11 @@ impl StorageStrategy for Probe {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
         self.wrote();
         let number = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
-        if self.refuse_commits_after.is_some_and(|most| number > most) {
-            return Err(cut_off());
-        }
-        if let Some(before) = &self.on_commit {
+        if let Some(before) = &self.before_commit {
             before(number).await;
         }
-        self.inner.commit(writes).await
+        let answers = self.inner.commit((self.on_commit)(number, writes)?).await?;
+        (self.on_committed)(number, answers)
     }
     async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
         self.wrote();

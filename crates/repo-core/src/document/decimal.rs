@@ -117,6 +117,13 @@ impl Decimal {
         self.digits == 0
     }
 
+    /// Whether it has no fraction: `1e2` and `1.0` have none.
+    #[must_use]
+    pub fn is_integer(self) -> bool {
+        // The last digit is not 0, unless the number is.
+        self.exponent >= 0
+    }
+
     /// The power of ten of the leading digit: 2 for `123`.
     fn leading_exponent(self) -> i32 {
         i32::from(self.exponent) + i32::try_from(self.digit_count()).unwrap_or(0) - 1

@@ -2,12 +2,14 @@
 
 mod parse;
 mod set;
+mod upgrade;
 mod validate;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use set::Schemas;
+pub use upgrade::{ConvertTo, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades};
 pub use validate::DocumentValidator;
 
 use crate::{CollectionName, Document, EntityId, Error, ErrorKind, FieldPath, Result, Value};
@@ -35,6 +37,8 @@ pub struct CollectionSchema {
     pub fields: Vec<Field>,
     /// The whole JSON Schema, for validation; `None` without a schema file.
     pub json_schema: Option<Arc<serde_json::Value>>,
+    /// How documents of other schema versions become those of another one.
+    pub upgrades: Upgrades,
 }
 
 /// A declared field at the top of a document.
@@ -79,6 +83,41 @@ impl CollectionSchema {
             schema_version: 1,
             fields: Vec::new(),
             json_schema: None,
+            upgrades: Upgrades::default(),
+        }
+    }
+
+    /// Registers a function as the upgrade between two schema versions. The
+    /// same document has to give the same answer each time, and the id has to
+    /// stay.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` when a version is 0, both are the same, or there is an
+    /// upgrade between them already.
+    pub fn with_upgrade(
+        mut self,
+        from: u32,
+        to: u32,
+        function: impl Fn(&Document) -> Result<Document> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        self.upgrades.insert(Upgrade::by_function(from, to, Arc::new(function))?)?;
+        Ok(self)
+    }
+
+    /// The shortest way between two schema versions; `None` when there is none.
+    #[must_use]
+    pub fn upgrade_path(&self, from: u32, to: u32) -> Option<UpgradePath> {
+        self.upgrades.path(from, to, &self.id_field)
+    }
+
+    /// The schema version of documents of which nobody has recorded one, such
+    /// as files of another tool: 1 where upgrades lead from there to the
+    /// declared version, else the declared one.
+    #[must_use]
+    pub fn unrecorded_version(&self) -> u32 {
+        match self.upgrade_path(1, self.schema_version) {
+            Some(_) => 1,
+            None => self.schema_version,
         }
     }
 

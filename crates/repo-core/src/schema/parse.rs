@@ -23,6 +23,9 @@ struct Block {
     schema_version: u32,
     #[serde(default)]
     enforce_references: bool,
+    /// Read apart, with exact numbers.
+    #[serde(default, rename = "upgrades")]
+    _upgrades: serde::de::IgnoredAny,
 }
 
 fn one() -> u32 {
@@ -45,11 +48,11 @@ impl CollectionSchema {
         let block: Block = serde_json::from_value(block).map_err(|source| {
             refuse("the x-repository block is malformed").with("reason", &source).caused_by(source)
         })?;
-        build(block, schema)
+        build(block, schema, text)
     }
 }
 
-fn build(block: Block, schema: Json) -> Result<CollectionSchema> {
+fn build(block: Block, schema: Json, text: &str) -> Result<CollectionSchema> {
     if block.enforce_references {
         return Err(Error::new(
             ErrorKind::Unsupported,
@@ -83,6 +86,8 @@ fn build(block: Block, schema: Json) -> Result<CollectionSchema> {
         .map(|(field, target)| Ok((path(field)?, target.clone())))
         .collect::<Result<_>>()?;
     super::validate::compile(&schema).map_err(named)?;
+    let upgrades =
+        super::upgrade::declared(text, &id_field, block.schema_version).map_err(named)?;
     Ok(CollectionSchema {
         fields: fields(&schema),
         id_field,
@@ -91,6 +96,7 @@ fn build(block: Block, schema: Json) -> Result<CollectionSchema> {
         schema_version: block.schema_version,
         collection: block.collection,
         json_schema: Some(Arc::new(schema)),
+        upgrades,
     })
 }
 

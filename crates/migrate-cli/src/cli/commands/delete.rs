@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Outcome, usage};
+use crate::migration::refuse_unfinished_upgrade;
 
 /// What can be typed after `delete`.
 #[derive(Debug, Args)]
@@ -32,6 +33,7 @@ impl Arguments {
         };
         let opened = context.open(Access::Write).await?;
         let work = async {
+            refuse_unfinished_upgrade(&opened.store, &key.collection).await?;
             let written =
                 opened.store.commit(vec![Write::delete(key.clone(), precondition)]).await?;
             let version = written.first().and_then(|written| written.version());

@@ -10,7 +10,7 @@ use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
 use crate::cli::output::{Format, JsonStream, Output, write_stdout};
 use crate::cli::signals::Interruption;
-use crate::migration::lines;
+use crate::migration::{lines, refuse_unfinished_upgrade};
 
 /// What can be typed after `export`.
 #[derive(Debug, Args)]
@@ -28,6 +28,7 @@ impl Arguments {
         let interruption = Interruption::listen()?;
         let opened = context.open(Access::Read).await?;
         let work = async {
+            refuse_unfinished_upgrade(&opened.store, &name).await?;
             let options =
                 ScanOptions { consistency: Consistency::Strong, ..ScanOptions::default() };
             let records = opened.store.scan(&name, options).await?;

@@ -17,6 +17,7 @@ use crate::cli::intake::{Answer, Batch, Totals};
 use crate::cli::output::{Format, Output};
 use crate::cli::signals::Interruption;
 use crate::migration::lines::{self, Line};
+use crate::migration::refuse_unfinished_upgrade;
 
 /// Most left-out records that the final report names.
 const MAX_NAMED: usize = 1_000;
@@ -54,6 +55,7 @@ impl Arguments {
                 let store = opened.store.location();
                 return Err(repo_core::not_prepared("import", &name, store).into());
             }
+            refuse_unfinished_upgrade(&opened.store, &name).await?;
             let longest = opened.store.capabilities().max_entity_bytes.saturating_mul(6);
             let feed = Feed::open(&self.file, longest.saturating_add(LINE_OVERHEAD))?;
             let mut run = Run {

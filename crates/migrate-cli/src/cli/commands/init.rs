@@ -2,7 +2,7 @@
 //! repeat.
 
 use clap::Args;
-use repo_core::{CollectionSchema, PrepareChange, Result};
+use repo_core::{CollectionSchema, PrepareChange, Result, StorageStrategyExt as _};
 use serde::Serialize;
 use serde_json::json;
 
@@ -30,13 +30,21 @@ impl Arguments {
         let opened = context.open(Access::Write).await?;
         let work = async {
             let schemas = self.schemas(&opened)?;
+            let outdated = opened.store.outdated(&schemas).await?;
             let rows: Vec<Row> = opened
                 .store
-                .prepare(&schemas)
+                .prepare_keeping_versions(&schemas)
                 .await?
                 .into_iter()
                 .map(|done| Row { collection: done.collection.to_string(), change: done.change })
                 .collect();
+            for (name, path) in &outdated {
+                let (from, to) = (path.from(), path.to());
+                context.output.warning(&format!(
+                    "{name} holds documents of schema version {from}; to bring them to {to}: \
+                     `repoctl upgrade {name} --to {to}`"
+                ));
+            }
             let told = json!({ "store": opened.store.location(), "collections": rows });
             context.output.list(&told, &rows, || human(&rows))?;
             Ok(Ending::Done)

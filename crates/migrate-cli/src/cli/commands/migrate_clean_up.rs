@@ -1,6 +1,8 @@
 //! `migrate --cleanup-source`: the source is opened for writing only after
 //! both sides were compared, and only for this.
 
+use std::sync::Arc;
+
 use repo_core::config::MigrationConfig;
 use repo_core::{Error, ErrorKind, Result};
 
@@ -46,6 +48,7 @@ pub(super) async fn run(
         workers: options.workers,
         rate_limit: options.rate_limit,
         patience: options.patience,
+        upgrades: Some(Arc::clone(&sides.schemas)),
     };
     let open = sides.open_to_clean_up().await.map_err(after_verification)?;
     let cleaned = clean_up(&open.source, &open.target, verified, &options, progress).await;

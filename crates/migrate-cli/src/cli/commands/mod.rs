@@ -23,6 +23,7 @@ mod resolve;
 mod restore;
 mod schema;
 mod strategies;
+mod upgrade;
 mod verify;
 
 use clap::Subcommand;
@@ -73,6 +74,8 @@ pub(crate) enum Command {
     Import(import::Arguments),
     /// Remove old tombstones
     Purge(purge::Arguments),
+    /// Bring the documents of a collection to another schema version
+    Upgrade(upgrade::Arguments),
     /// Bring the store's files into their resting form
     Checkpoint,
     /// Decide between a JSON store's files and its journal
@@ -105,6 +108,7 @@ impl Command {
             Self::Export(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
             Self::Purge(arguments) => arguments.run(context).await,
+            Self::Upgrade(arguments) => arguments.run(context).await,
             Self::Checkpoint => checkpoint::run(context).await,
             Self::Resolve(arguments) => arguments.run(context).await,
             Self::Completions(arguments) => arguments.run(context),

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Outcome, unreadable, usage};
+use crate::migration::refuse_unfinished_upgrade;
 
 /// What can be typed after `put`.
 #[derive(Debug, Args)]
@@ -39,6 +40,7 @@ impl Arguments {
             .map_err(|error| error.with("file", self.file.display()))?;
         let opened = context.open(Access::Write).await?;
         let work = async {
+            refuse_unfinished_upgrade(&opened.store, &name).await?;
             let key = Key::new(name.clone(), opened.schema(&name).id_of(&document)?);
             let entity = opened.store.put(key, document.clone(), precondition).await?;
             let told = json!({

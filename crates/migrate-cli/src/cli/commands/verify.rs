@@ -1,5 +1,7 @@
 //! `repoctl verify`: two stores compared, every difference named.
 
+use std::sync::Arc;
+
 use clap::Args;
 use repo_core::Result;
 
@@ -29,7 +31,8 @@ impl Arguments {
         let sides = self.sides.choose(context, "verify")?;
         let depth = if self.quick { Depth::Quick } else { Depth::Complete };
         let collections = collections(self.collections.as_deref())?;
-        let options = VerifyOptions { collections, depth };
+        let options =
+            VerifyOptions { collections, depth, upgrades: Some(Arc::clone(&sides.schemas)) };
         let open = sides
             .open("verify", async |target, schemas| target.open(Access::Read, schemas).await)
             .await?;

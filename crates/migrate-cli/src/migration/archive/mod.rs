@@ -16,9 +16,10 @@ mod writer;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::{CollectionName, Error, ErrorKind, RecordStream, Result};
+use repo_core::{CollectionName, Error, ErrorKind, Record, RecordStream, Result, UpgradePath};
 
 pub use manifest::{ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};
 pub use shelf::{Damaged, Leftover, Pruned, Shelf};
@@ -28,6 +29,7 @@ pub(super) use writer::{ArchiveWriter, CollectionWriter};
 use super::digest::{Fingerprint, Sums};
 use super::progress::Progress;
 use super::side::{blocking, lanes};
+use super::upgrading::{self, Upgrading};
 use errors::corrupt;
 
 /// Records parsed at a time while an archive is checked.
@@ -106,17 +108,20 @@ impl Archive {
     /// # Errors
     /// `Corrupt`, naming the file and what does not fit.
     pub async fn verify(&self, progress: &dyn Progress) -> Result<()> {
-        self.read_back(progress).await.map(drop)
+        self.read_back(&Upgrading::new(), progress).await.map(drop)
     }
 
-    /// The same, and the sums of what was read.
+    /// The same, and the sums of what was read, upgraded where it is to be.
     pub(super) async fn read_back(
         &self,
+        upgrading: &Upgrading,
         progress: &dyn Progress,
     ) -> Result<BTreeMap<CollectionName, Sums>> {
         let mut sums = BTreeMap::new();
         for entry in &self.manifest.collections {
-            sums.insert(entry.name.clone(), self.verify_collection(entry, progress).await?);
+            let upgrade = upgrading.get(&entry.name);
+            let read = self.verify_collection(entry, upgrade, progress).await?;
+            sums.insert(entry.name.clone(), read);
         }
         Ok(sums)
     }
@@ -124,18 +129,24 @@ impl Archive {
     async fn verify_collection(
         &self,
         entry: &ArchivedCollection,
+        upgrade: Option<&Arc<UpgradePath>>,
         progress: &dyn Progress,
     ) -> Result<Sums> {
         let mut sums = Sums::for_records(entry.records);
+        let mut upgraded = upgrade.map(|_| Sums::empty_like(&sums));
         let batch_size = NonZeroUsize::new(CHECK_BATCH).unwrap_or(NonZeroUsize::MIN);
         let mut batches = self
             .records(&entry.name, batch_size)?
             .map_ok(|records| {
-                blocking(move || Ok(records.iter().map(Fingerprint::of).collect::<Vec<_>>()))
+                let upgrade = upgrade.cloned();
+                blocking(move || Ok(prints(records, upgrade.as_deref())))
             })
             .try_buffered(lanes());
-        while let Some(prints) = batches.try_next().await? {
+        while let Some((prints, of_upgraded)) = batches.try_next().await? {
             prints.iter().for_each(|print| sums.add(print));
+            if let Some(upgraded) = &mut upgraded {
+                of_upgraded.iter().for_each(|print| upgraded.add(print));
+            }
             progress.advance(&entry.name, prints.len() as u64);
         }
         let file = self.path.join(&entry.file);
@@ -150,7 +161,7 @@ impl Archive {
         fits("number of records", sums.records.to_string(), entry.records.to_string())?;
         fits("number of tombstones", sums.tombstones.to_string(), entry.tombstones.to_string())?;
         fits("digest of the records", sums.total().to_string(), entry.digest.clone())?;
-        Ok(sums)
+        Ok(upgraded.unwrap_or(sums))
     }
 
     /// What the manifest says of a collection.
@@ -168,4 +179,15 @@ impl Archive {
             .hint(format!("it holds: {}", held.join(", ")))
         })
     }
+}
+
+/// The fingerprints of records as they are and, where they are to be, upgraded.
+fn prints(
+    records: Vec<Record>,
+    upgrade: Option<&UpgradePath>,
+) -> (Vec<Fingerprint>, Vec<Fingerprint>) {
+    let as_read = records.iter().map(Fingerprint::of).collect();
+    let Some(path) = upgrade else { return (as_read, Vec::new()) };
+    let upgraded = records.into_iter().map(|record| upgrading::record(path, record));
+    (as_read, upgraded.map(|record| Fingerprint::of(&record)).collect())
 }
