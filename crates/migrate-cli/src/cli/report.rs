@@ -172,6 +172,9 @@ pub(crate) fn verification(report: &VerifyReport) -> String {
     }
     let mut text =
         format!("{}\nsource  {}\ntarget  {}\n", draw(&table), report.source, report.target);
+    if let Some(began) = report.resumed_from {
+        let _ = writeln!(text, "went on with a comparison that began {began}");
+    }
     differences(&mut text, report);
     text.push_str(match (report.equal, report.depth) {
         (true, Depth::Complete) => "equal: both stores hold the same\n",

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use repo_core::{EntityId, Record};
+use serde::{Deserialize, Serialize};
 
 use super::verify_report::Depth;
 
@@ -19,7 +20,7 @@ const MAX_BUCKETS: usize = 65_536;
 const RECORDS_PER_BUCKET: u64 = 16;
 
 /// A sum of 256-bit digests, modulo 2²⁵⁶.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Sum([u64; 4]);
 
 impl Sum {
@@ -125,7 +126,7 @@ fn id_hash(id: &EntityId) -> u64 {
 }
 
 /// The sums of one side of a collection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sums {
     buckets: Vec<Sum>,
     times: u64,
@@ -160,6 +161,16 @@ impl Sums {
     fn bucket(&self, id_hash: u64) -> usize {
         // The count is a power of two, at most 65,536.
         usize::try_from(id_hash & (self.buckets.len() as u64 - 1)).unwrap_or(0)
+    }
+
+    /// Adds what another part of the same side adds up to.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
+            *mine = mine.plus(*theirs);
+        }
+        self.times = self.times.wrapping_add(other.times);
+        self.records += other.records;
+        self.tombstones += other.tombstones;
     }
 
     /// The bucket of an id.

@@ -44,6 +44,7 @@ mod upgrade;
 mod upgrading;
 mod verify;
 mod verify_report;
+mod verify_state;
 mod writing;
 
 pub use archive::{

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::{
-    CollectionName, CollectionState, EntityId, Error, ErrorKind, Record, Result, UpgradePath,
+    CollectionName, CollectionState, EntityId, Error, ErrorKind, Record, Result, Segment,
+    UpgradePath,
 };
 
 use super::difference::difference;
@@ -18,6 +19,7 @@ use super::upgrading;
 use super::verify_report::{
     CollectionVerification, Depth, Difference, DifferenceKind, SideSummary,
 };
+use super::verify_state::Kept;
 
 /// Records read, and looked up, at a time.
 const BATCH: usize = 256;
@@ -74,12 +76,19 @@ impl Half {
         self.state.map_or(0, |state| state.floor)
     }
 
-    async fn batches(&self) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
+    /// Its records, those of one segment or all.
+    async fn batches(
+        &self,
+        segment: Option<Segment>,
+    ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
         if self.state.is_none() {
             return Ok(futures::stream::empty().boxed());
         }
         let batch_size = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
-        let batches = self.side.scan_all(&self.name, batch_size, lanes()).await?;
+        let batches = match segment {
+            Some(segment) => self.side.scan(&self.name, segment, batch_size).await?,
+            None => self.side.scan_all(&self.name, batch_size, lanes()).await?,
+        };
         let Some(path) = self.upgrade.clone() else { return Ok(batches) };
         Ok(batches
             .map_ok(move |records| {
@@ -105,11 +114,38 @@ impl Half {
         }
     }
 
-    /// Reads all of it into sums with the buckets of `like`.
-    async fn sum(&self, like: &Sums, depth: Depth, progress: &dyn Progress) -> Result<Sums> {
+    /// Reads what is not read yet, segment after segment, and keeps the sums.
+    async fn sum_kept(
+        &self,
+        like: &Sums,
+        depth: Depth,
+        kept: &Kept,
+        progress: &dyn Progress,
+    ) -> Result<Sums> {
+        let (side, most) = (self.side.name(), self.side.capabilities().max_scan_segments);
+        let mut half = kept.half(side, &self.name, most, like).await;
+        progress.advance(&self.name, half.sums.records);
+        for segment in Segment::split(half.segments) {
+            if !half.done.contains(&segment.index()) {
+                half.sums.merge(&self.sum(like, depth, Some(segment), progress).await?);
+                half.done.push(segment.index());
+                kept.keep(side, &self.name, &half).await?;
+            }
+        }
+        Ok(half.sums)
+    }
+
+    /// Reads a segment or all of it into sums with the buckets of `like`.
+    async fn sum(
+        &self,
+        like: &Sums,
+        depth: Depth,
+        segment: Option<Segment>,
+        progress: &dyn Progress,
+    ) -> Result<Sums> {
         let mut sums = Sums::empty_like(like);
         let mut batches = self
-            .batches()
+            .batches(segment)
             .await?
             .map_ok(move |records| {
                 blocking(move || {
@@ -146,17 +182,23 @@ impl Pair {
     pub(super) async fn compare(
         &self,
         expected: Option<Expected<'_>>,
+        kept: Option<&Kept>,
         progress: &dyn Progress,
     ) -> Result<CollectionVerification> {
-        let like = match expected {
+        let begun = match kept {
+            Some(kept) => kept.like(&self.name).await,
+            None => None,
+        };
+        let like = begun.unwrap_or_else(|| match expected {
             Some(expected) => Sums::empty_like(expected.read),
             None => Sums::for_records(self.source.live.max(self.target.live)),
+        });
+        let sum = async |half: &Half| match kept {
+            Some(kept) => half.sum_kept(&like, self.depth, kept, progress).await,
+            None => half.sum(&like, self.depth, None, progress).await,
         };
-        let (source, target) = futures::future::try_join(
-            self.source.sum(&like, self.depth, progress),
-            self.target.sum(&like, self.depth, progress),
-        )
-        .await?;
+        let both = futures::future::try_join(sum(&self.source), sum(&self.target));
+        let (source, target) = both.await?;
         let suspects = Suspects::find(&source, &target, expected, self.depth);
         let found = if suspects.any() {
             self.name_differences(&suspects, &like).await?
@@ -184,7 +226,7 @@ impl Pair {
     async fn name_differences(&self, suspects: &Suspects, like: &Sums) -> Result<Found> {
         let mut found = Found::default();
         let mut source_again = Sums::empty_like(like);
-        let mut batches = self.source.batches().await?;
+        let mut batches = self.source.batches(None).await?;
         while let Some(records) = batches.try_next().await? {
             let (ours, theirs) = suspects.look_up(records, &self.target, &mut source_again).await?;
             for (ours, theirs) in ours.iter().zip(&theirs) {
@@ -193,7 +235,7 @@ impl Pair {
             }
         }
         let mut target_again = Sums::empty_like(like);
-        let mut batches = self.target.batches().await?;
+        let mut batches = self.target.batches(None).await?;
         while let Some(records) = batches.try_next().await? {
             let (theirs, ours) = suspects.look_up(records, &self.source, &mut target_again).await?;
             for (theirs, ours) in theirs.iter().zip(&ours) {

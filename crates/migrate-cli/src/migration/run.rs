@@ -341,7 +341,7 @@ impl Run<'_> {
             .collect();
         let (source, target) = (&self.plan.source, &self.plan.target);
         let upgrading = self.plan.upgrading();
-        let how = How { depth: Depth::Complete, upgrading: &upgrading };
+        let how = How { depth: Depth::Complete, upgrading: &upgrading, kept: None };
         done.verification = Some(compare(source, target, chosen, how, self.progress).await?);
         self.took(Phase::Verify, since);
         Ok(())

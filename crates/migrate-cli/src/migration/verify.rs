@@ -5,6 +5,7 @@
 //! sums differ are records read again, and each difference is named.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use repo_core::{
@@ -18,6 +19,7 @@ use super::progress::{Phase, Progress};
 use super::side::Side;
 use super::upgrading::Upgrading;
 use super::verify_report::{Depth, VerifyReport};
+use super::verify_state::{Compared, Kept};
 
 /// What is to be compared.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +32,9 @@ pub struct VerifyOptions {
     /// documents are compared as the upgrades of these schemas leave them.
     /// Without one between the two versions they are compared as they are.
     pub upgrades: Option<Arc<Schemas>>,
+    /// A file that keeps how far the comparison is. One that was ended goes on
+    /// from there; the file goes when it is done.
+    pub state: Option<PathBuf>,
 }
 
 /// Compares two stores, in both directions. Changes nothing. A floor of the
@@ -48,8 +53,31 @@ pub async fn verify(
     let (chosen, held) = choose(&source, &target, options.collections.as_deref()).await?;
     let names = chosen.iter().map(|(name, _)| name);
     let upgrading = options.upgrades.as_ref().map(|schemas| held.upgrading(schemas, names));
-    let how = How { depth: options.depth, upgrading: &upgrading.unwrap_or_default() };
-    compare(&source, &target, chosen, how, progress).await
+    let names = chosen.iter().map(|(name, _)| name.clone()).collect();
+    let kept = match &options.state {
+        Some(file) => {
+            let compared = Compared {
+                source: source.location().to_owned(),
+                target: target.location().to_owned(),
+                collections: names,
+                depth: options.depth,
+            };
+            Some(Kept::open(file, compared, SystemClock.now()).await?)
+        }
+        None => None,
+    };
+    let upgrading = &upgrading.unwrap_or_default();
+    let how = How { depth: options.depth, upgrading, kept: kept.as_ref() };
+    let compared = compare(&source, &target, chosen, how, progress).await;
+    match (kept, &compared) {
+        (Some(kept), Ok(_)) => kept.remove().await?,
+        // What the comparison failed of is what counts.
+        (Some(kept), Err(_)) => kept.flush().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the state of the comparison could not be kept");
+        }),
+        (None, _) => {}
+    }
+    compared
 }
 
 /// How two stores are compared.
@@ -58,6 +86,8 @@ pub(super) struct How<'a> {
     pub(super) depth: Depth,
     /// What becomes of the source's documents before that.
     pub(super) upgrading: &'a Upgrading,
+    /// How far it is.
+    pub(super) kept: Option<&'a Kept>,
 }
 
 /// What is compared, and what both sides hold.
@@ -101,13 +131,14 @@ pub(super) async fn compare(
     progress.phase(Phase::Verify, Some(total));
     let mut collections = Vec::new();
     for (pair, expected) in &pairs {
-        collections.push(pair.compare(*expected, progress).await?);
+        collections.push(pair.compare(*expected, how.kept, progress).await?);
     }
     Ok(VerifyReport {
         depth: how.depth,
         equal: collections.iter().all(|collection| collection.equal),
         source: source.location().to_owned(),
         target: target.location().to_owned(),
+        resumed_from: how.kept.and_then(Kept::resumed_from),
         started_at,
         finished_at: SystemClock.now(),
         collections,

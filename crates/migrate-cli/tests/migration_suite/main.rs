@@ -18,4 +18,5 @@ mod stores;
 mod unfinished;
 mod upgraded_copies;
 mod upgrades_in_place;
+mod verify_state;
 mod verifying;

@@ -1,5 +1,6 @@
 //! `repoctl verify`: two stores compared, every difference named.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
     /// Compare ids, versions and deletions only, not the documents
     #[arg(long)]
     quick: bool,
+    /// Keep how far the comparison is in this file, and go on from there
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -31,8 +35,12 @@ impl Arguments {
         let sides = self.sides.choose(context, "verify")?;
         let depth = if self.quick { Depth::Quick } else { Depth::Complete };
         let collections = collections(self.collections.as_deref())?;
-        let options =
-            VerifyOptions { collections, depth, upgrades: Some(Arc::clone(&sides.schemas)) };
+        let options = VerifyOptions {
+            collections,
+            depth,
+            upgrades: Some(Arc::clone(&sides.schemas)),
+            state: self.state.clone(),
+        };
         let open = sides
             .open("verify", async |target, schemas| target.open(Access::Read, schemas).await)
             .await?;
