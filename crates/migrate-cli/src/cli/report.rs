@@ -153,6 +153,9 @@ pub(crate) fn verification(report: &VerifyReport) -> String {
     }
     let mut text =
         format!("{}\nsource  {}\ntarget  {}\n", draw(&table), report.source, report.target);
+    for found in report.collections.iter().filter(|found| !found.upgrade.is_empty()) {
+        let _ = writeln!(text, "{}: compared as {}", found.name, way(&found.upgrade));
+    }
     differences(&mut text, report);
     text.push_str(if report.equal {
         "equal: both stores hold the same\n"

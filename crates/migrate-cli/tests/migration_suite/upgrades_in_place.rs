@@ -352,6 +352,27 @@ async fn what_a_batch_leaves_out_tells_nothing_of_it_after_a_kill() {
 }
 
 #[tokio::test]
+async fn what_changes_between_check_and_archive_is_left_and_the_run_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, mut new) = records(30);
+    let store = store_of(&old).await;
+    let mut probe = in_order(&store);
+    let inner = store.clone();
+    // The scan after the check, before the one for the archive.
+    probe.on_scan = Arc::new(Box::new(move |number, batch| {
+        if number == 2 {
+            block_on(write(&inner, "m-007", "\"price\":\"not a number\""));
+        }
+        Ok(batch)
+    }));
+    let report = run(&(Arc::new(probe) as Store), folder.path()).await.unwrap();
+    assert_eq!((report.outcome, report.counts.upgraded), (UpgradeOutcome::Partly, 26));
+    assert!(report.left.first[0].starts_with("m-007"), "{:?}", report.left);
+    new[7] = live("m-007", 4, "\"price\":\"not a number\"");
+    assert_holds(&contents(&store, "machines").await, &new);
+}
+
+#[tokio::test]
 async fn a_batch_that_is_too_large_for_one_commit_is_divided() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = records(50);
