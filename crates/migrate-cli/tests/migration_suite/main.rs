@@ -16,5 +16,6 @@ mod schemas;
 mod stores;
 mod unfinished;
 mod upgraded_copies;
+mod upgrades_disturbed;
 mod upgrades_in_place;
 mod verifying;

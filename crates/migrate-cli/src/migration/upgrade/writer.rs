@@ -240,8 +240,11 @@ impl<'a> Writer<'a> {
                 Some(Record::Live(entity)) if entity.version == member.archived.version => {
                     settled.writes.push(put(&entity, member.upgraded.clone()));
                 }
-                Some(Record::Live(entity)) => changed.push(entity),
-                Some(Record::Tombstone(_)) | None => {
+                Some(Record::Live(entity)) if entity.created_at == member.archived.created_at => {
+                    changed.push(entity);
+                }
+                // One that was created anew is named at the end.
+                Some(_) | None => {
                     settled.aside.push(Aside { id: member.archived.id.clone(), left: None });
                 }
             }
