@@ -18,10 +18,12 @@ const UPGRADES: &str = r#"[{"from":1,"to":2,"steps":[
     {"default":{"field":"n","value":"new"}},
     {"convert":{"field":"price","to":"number"}}]}]"#;
 
+/// Version 2 has another index than version 1.
 fn schema(version: u32, upgrades: &str) -> String {
+    let indexes = if version == 1 { r#"[["n"]]"# } else { r#"[["n"],["size","n"]]"# };
     format!(
         r#"{{"type":"object","properties":{{"id":{{"type":"string"}}}},"x-repository":
-        {{"collection":"things","idField":"id","schemaVersion":{version},"upgrades":{upgrades}}}}}"#
+        {{"collection":"things","idField":"id","indexes":{indexes},"schemaVersion":{version},"upgrades":{upgrades}}}}}"#
     )
 }
 
@@ -86,6 +88,12 @@ fn a_collection_is_upgraded_in_every_store() {
         assert_eq!((&told["outcome"], &told["upgraded"]), (&json!("upgraded"), &json!(150)));
         assert_eq!(told["versions"], json!([1, 2]));
         assert_upgraded(&place, store, 150);
+        for filter in [r#"{"size":7}"#, r#"{"size":7,"n":"new"}"#] {
+            let words = ["query", "things", "--filter", filter, "--format", "json"];
+            let more = ["--store", store, "--schemas", "new"];
+            let found = place.run(words.into_iter().chain(more)).ok();
+            assert_eq!(found.stdout.matches("t-00007").count(), 1, "{store}: {found:?}");
+        }
         let again = place.line(&command(store)).ok().json();
         assert_eq!(again["outcome"], "current", "{store}");
         let human = command(store).replace(" --format json", "");

@@ -22,6 +22,8 @@ pub enum Phase {
     BackupCheck,
     /// Writing to the target.
     Copy,
+    /// Writing upgraded documents where they are.
+    Upgrade,
     /// Reading both sides again and comparing them.
     Verify,
 }
@@ -35,6 +37,7 @@ impl Phase {
             Self::Backup => "backing up",
             Self::BackupCheck => "checking the backup",
             Self::Copy => "copying",
+            Self::Upgrade => "upgrading",
             Self::Verify => "verifying",
         }
     }
