@@ -1,11 +1,12 @@
 //! `repoctl upgrade`, `init` and `migrate` where the schema files are of a
 //! newer version than the documents.
 #![cfg(all(unix, feature = "json", feature = "sql", feature = "dynamodb"))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod cli_support;
 
 use std::process::{Child, Stdio};
+use std::time::Instant;
 
 use cli_support::{Place, STORES};
 use serde_json::{Value as Json, json};
@@ -17,10 +18,12 @@ const UPGRADES: &str = r#"[{"from":1,"to":2,"steps":[
     {"default":{"field":"n","value":"new"}},
     {"convert":{"field":"price","to":"number"}}]}]"#;
 
+/// Version 2 has another index than version 1.
 fn schema(version: u32, upgrades: &str) -> String {
+    let indexes = if version == 1 { r#"[["n"]]"# } else { r#"[["n"],["size","n"]]"# };
     format!(
         r#"{{"type":"object","properties":{{"id":{{"type":"string"}}}},"x-repository":
-        {{"collection":"things","idField":"id","schemaVersion":{version},"upgrades":{upgrades}}}}}"#
+        {{"collection":"things","idField":"id","indexes":{indexes},"schemaVersion":{version},"upgrades":{upgrades}}}}}"#
     )
 }
 
@@ -85,6 +88,12 @@ fn a_collection_is_upgraded_in_every_store() {
         assert_eq!((&told["outcome"], &told["upgraded"]), (&json!("upgraded"), &json!(150)));
         assert_eq!(told["versions"], json!([1, 2]));
         assert_upgraded(&place, store, 150);
+        for filter in [r#"{"size":7}"#, r#"{"size":7,"n":"new"}"#] {
+            let words = ["query", "things", "--filter", filter, "--format", "json"];
+            let more = ["--store", store, "--schemas", "new"];
+            let found = place.run(words.into_iter().chain(more)).ok();
+            assert_eq!(found.stdout.matches("t-00007").count(), 1, "{store}: {found:?}");
+        }
         let again = place.line(&command(store)).ok().json();
         assert_eq!(again["outcome"], "current", "{store}");
         let human = command(store).replace(" --format json", "");
@@ -138,6 +147,31 @@ fn killed_in_the_middle(store: &str, count: usize) {
             r#"{"id":"one more","n":"new"}"#,
         )
         .ok();
+}
+
+#[test]
+fn killed_at_any_moment_the_same_command_goes_on() {
+    for store in ["json:data", "sqlite:data.db"] {
+        let line = format!("{} --batch-size 7", command(store));
+        let count = 1_500;
+        let begun = Instant::now();
+        filled(store, count).line(&line).ok();
+        let takes = begun.elapsed();
+        let place = filled(store, count);
+        let mut fell = 0;
+        // Later and later, from before the check to after the end.
+        for moment in 1..=8 {
+            let mut child = start(&place, &line);
+            std::thread::sleep(takes.mul_f64(f64::from(moment) / 10.0));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            fell += u32::from(done(&place, store).is_some());
+        }
+        println!("{store}: after {fell} of 8 kills it was unfinished");
+        place.line(&line).ok();
+        assert_upgraded(&place, store, count);
+        assert_eq!(done(&place, store), None);
+    }
 }
 
 /// What a store with an unfinished upgrade refuses, and what it says.
@@ -241,7 +275,10 @@ fn a_migration_upgrades_on_the_way_and_says_so() {
         assert_eq!(told["outcome"], "verified");
         let again = place.line(&format!("{line} --format json")).ok().json();
         assert_eq!(again["totals"]["equal"], 60, "{from} {into}");
-        place.line(&format!("verify --source {from} --target {into} --schemas new")).ok();
+        place
+            .line(&format!("verify --source {from} --target {into} --schemas new"))
+            .ok()
+            .prints("things: compared as schema 1 → 2 by 1→2");
         let get = format!("get things t-00007 --store {into} --schemas new --format json");
         let one = place.line(&get).ok().json();
         let one = if one["size"].is_null() { one["entity"].clone() } else { one };

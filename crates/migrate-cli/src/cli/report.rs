@@ -175,6 +175,9 @@ pub(crate) fn verification(report: &VerifyReport) -> String {
     if let Some(began) = report.resumed_from {
         let _ = writeln!(text, "went on with a comparison that began {began}");
     }
+    for found in report.collections.iter().filter(|found| !found.upgrade.is_empty()) {
+        let _ = writeln!(text, "{}: compared as {}", found.name, way(&found.upgrade));
+    }
     differences(&mut text, report);
     text.push_str(match (report.equal, report.depth) {
         (true, Depth::Complete) => "equal: both stores hold the same\n",

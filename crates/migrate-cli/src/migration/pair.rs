@@ -208,6 +208,7 @@ impl Pair {
         let floor_too_low = self.target.floor() < self.source.floor();
         Ok(CollectionVerification {
             name: self.name.clone(),
+            upgrade: self.source.upgrade.as_ref().map(|path| path.versions()).unwrap_or_default(),
             equal: found.count() == 0 && !floor_too_low,
             missing: found.missing,
             unexpected: found.unexpected,

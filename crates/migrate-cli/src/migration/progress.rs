@@ -23,6 +23,8 @@ pub enum Phase {
     BackupCheck,
     /// Writing to the target.
     Copy,
+    /// Writing upgraded documents where they are.
+    Upgrade,
     /// Reading both sides again and comparing them.
     Verify,
     /// Removing from the source what was verified.
@@ -38,6 +40,7 @@ impl Phase {
             Self::Backup => "backing up",
             Self::BackupCheck => "checking the backup",
             Self::Copy => "copying",
+            Self::Upgrade => "upgrading",
             Self::Verify => "verifying",
             Self::CleanUp => "cleaning up the source",
         }

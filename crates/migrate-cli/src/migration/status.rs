@@ -96,6 +96,7 @@ pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinishe
         ));
     };
     let now = SystemClock.now();
+    let copied = copied(&checkpoint);
     Ok(Some(Unfinished {
         plan: fingerprint(&stored.plan).to_owned(),
         source: checkpoint.source,
@@ -112,22 +113,7 @@ pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinishe
         owner: checkpoint.owner.map(|owner| owner_status(owner, now)),
         backup: checkpoint.archive.map(|archive| archive.path),
         target_backup: checkpoint.target_archive.map(|archive| archive.path),
-        copied: checkpoint
-            .copied
-            .into_iter()
-            .map(|(name, copied)| CollectionStatus {
-                name,
-                of: copied.of,
-                finished: copied.finished,
-                counts: copied.counts,
-            })
-            .chain(checkpoint.in_place.map(|it| CollectionStatus {
-                name: it.collection,
-                of: it.of,
-                finished: false,
-                counts: Counts { read: it.done, applied: it.counts.upgraded, ..Counts::default() },
-            }))
-            .collect(),
+        copied,
     }))
 }
 
@@ -148,6 +134,22 @@ impl Unfinished {
             copied: Vec::new(),
         }
     }
+}
+
+/// How far each collection is that was begun.
+fn copied(checkpoint: &Checkpoint) -> Vec<CollectionStatus> {
+    let copied = checkpoint.copied.iter().map(|(name, copied)| CollectionStatus {
+        name: name.clone(),
+        of: copied.of,
+        finished: copied.finished,
+        counts: copied.counts,
+    });
+    let in_place = checkpoint.in_place.as_ref().map(|it| {
+        let (read, applied) = (it.done, it.counts.upgraded);
+        let counts = Counts { read, applied, ..Counts::default() };
+        CollectionStatus { name: it.collection.clone(), of: it.of, finished: false, counts }
+    });
+    copied.chain(in_place).collect()
 }
 
 fn owner_status(owner: Owner, now: Timestamp) -> OwnerStatus {

@@ -50,6 +50,9 @@ pub struct CollectionVerification {
     pub name: CollectionName,
     /// Whether nothing differs; see [`VerifyReport::equal`].
     pub equal: bool,
+    /// The schema versions that the source's documents were upgraded through
+    /// before they were compared; empty when they were compared as they are.
+    pub upgrade: Vec<u32>,
     /// The source's side.
     pub source: SideSummary,
     /// The target's side.

@@ -17,6 +17,7 @@ mod schemas;
 mod stores;
 mod unfinished;
 mod upgraded_copies;
+mod upgrades_disturbed;
 mod upgrades_in_place;
 mod verify_state;
 mod verifying;

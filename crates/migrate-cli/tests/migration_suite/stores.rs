@@ -175,8 +175,9 @@ impl Progress for Told {
         let mut advanced = self.advanced.lock().unwrap();
         let (phase, done) = advanced.last_mut().unwrap();
         *done += records;
-        let calls = self.copies.fetch_add(u64::from(*phase == Phase::Copy), Ordering::SeqCst) + 1;
-        if *phase == Phase::Copy && self.stop_after.is_some_and(|most| calls >= most as u64) {
+        let writes = matches!(phase, Phase::Copy | Phase::Upgrade);
+        let calls = self.copies.fetch_add(u64::from(writes), Ordering::SeqCst) + 1;
+        if writes && self.stop_after.is_some_and(|most| calls >= most as u64) {
             self.asked.store(true, Ordering::SeqCst);
             self.stopped.notify_waiters();
         }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::executor::block_on;
 use migrate_cli::migration::{
     Archive, BackupOptions, CompressionLevel, MigrationOptions, Silent, UpgradeOptions,
     UpgradeOutcome, UpgradeReport, back_up, migrate, refuse_unfinished_upgrade, status, upgrade,
@@ -30,12 +29,12 @@ const UPGRADES: &str = r#"[
     {"from":2,"to":3,"steps":[{"convert":{"field":"price","to":"number"}}]}
 ]"#;
 
-fn schemas() -> Schemas {
+pub fn schemas() -> Schemas {
     declared(UPGRADES)
 }
 
 /// A record of version 1, and what it is to become: one version higher.
-fn both(at: u64) -> (Record, Record) {
+pub fn both(at: u64) -> (Record, Record) {
     let (id, number) = (format!("m-{at:03}"), 1 + at % 5);
     if at % 10 == 3 {
         return (gone(&id, number), gone(&id, number));
@@ -45,11 +44,11 @@ fn both(at: u64) -> (Record, Record) {
     (old, live(&id, number + 1, &new))
 }
 
-fn records(count: u64) -> (Vec<Record>, Vec<Record>) {
+pub fn records(count: u64) -> (Vec<Record>, Vec<Record>) {
     (0..count).map(both).unzip()
 }
 
-fn options(folder: &Path) -> UpgradeOptions {
+pub fn options(folder: &Path) -> UpgradeOptions {
     UpgradeOptions {
         collection: name("machines"),
         to: 3,
@@ -61,24 +60,24 @@ fn options(folder: &Path) -> UpgradeOptions {
     }
 }
 
-async fn store_of(records: &[Record]) -> Store {
+pub async fn store_of(records: &[Record]) -> Store {
     let store = empty();
     store.prepare(&[schema("machines")]).await.unwrap();
     store.apply(records.to_vec()).await.unwrap();
     store
 }
 
-async fn run(store: &Store, folder: &Path) -> Result<UpgradeReport> {
+pub async fn run(store: &Store, folder: &Path) -> Result<UpgradeReport> {
     upgrade(store, &schemas(), &options(folder), &Silent).await
 }
 
-async fn version_of(store: &Store) -> u32 {
+pub async fn version_of(store: &Store) -> u32 {
     store.store_record().await.unwrap().collections[&name("machines")].schema_version
 }
 
 /// Same content; the times of the writes are those of the test.
 #[track_caller]
-fn assert_holds(found: &[Record], expected: &[Record]) {
+pub fn assert_holds(found: &[Record], expected: &[Record]) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found.id(), expected.id());
@@ -86,20 +85,20 @@ fn assert_holds(found: &[Record], expected: &[Record]) {
     }
 }
 
-fn killed() -> Error {
+pub fn killed() -> Error {
     Error::new(ErrorKind::PermissionDenied, "commit", "killed")
 }
 
 /// A handle whose archive is in the order of the ids, so that a test knows
 /// which batch an entity is in.
-fn in_order(store: &Store) -> Probe {
+pub fn in_order(store: &Store) -> Probe {
     let mut probe = Probe::new(store.clone());
     probe.read_only = Some(Capabilities { max_scan_segments: 1, ..*store.capabilities() });
     probe
 }
 
 /// A handle that is killed before its `at`th commit, or after it.
-fn dying(store: &Store, at: u64, after: bool) -> Store {
+pub fn dying(store: &Store, at: u64, after: bool) -> Store {
     let mut probe = in_order(store);
     if after {
         probe.on_committed =
@@ -111,17 +110,17 @@ fn dying(store: &Store, at: u64, after: bool) -> Store {
     Arc::new(probe)
 }
 
-fn key(id: &str) -> Key {
+pub fn key(id: &str) -> Key {
     Key::new(name("machines"), id.parse().unwrap())
 }
 
 /// Somebody else's write.
-async fn write(store: &Store, id: &str, fields: &str) {
+pub async fn write(store: &Store, id: &str, fields: &str) {
     let document = Document::parse(&format!("{{\"id\":\"{id}\",{fields}}}")).unwrap();
     store.commit(vec![Write::put(key(id), document, Precondition::Any)]).await.unwrap();
 }
 
-async fn find(store: &Store, id: &str) -> (u64, String) {
+pub async fn find(store: &Store, id: &str) -> (u64, String) {
     let records = store.get_many(&name("machines"), &[id.parse().unwrap()]).await.unwrap();
     let record = records[0].as_ref().unwrap();
     (record.version().get(), record.document().unwrap().as_str().to_owned())
@@ -211,147 +210,6 @@ async fn what_cannot_begin_writes_nothing() {
 }
 
 #[tokio::test]
-async fn killed_around_each_commit_no_document_goes_through_the_steps_twice() {
-    let folder = tempfile::tempdir().unwrap();
-    let (old, new) = records(60);
-    for after in [false, true] {
-        let store = store_of(&old).await;
-        for kill in 1..=3 {
-            // Each run ends in its second commit; the first may be the one in
-            // doubt.
-            let error = run(&dying(&store, 2, after), folder.path()).await.unwrap_err();
-            assert_eq!(error.message(), "killed");
-            assert!(error.hint_text().unwrap().contains("same command"), "{error:?}");
-            assert!(error.context_value("backup").is_some());
-            assert_eq!(version_of(&store).await, 1, "{kill}: raised last");
-        }
-        let report = run(&store, folder.path()).await.unwrap();
-        assert_eq!(report.outcome, UpgradeOutcome::Upgraded);
-        assert_eq!((report.counts.records, report.counts.upgraded), (60, 54));
-        assert!(report.resumed_after.is_some_and(|done| done >= 10));
-        assert_holds(&contents(&store, "machines").await, &new);
-        assert_eq!(version_of(&store).await, 3);
-    }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "one archive each");
-}
-
-#[tokio::test]
-async fn killed_before_the_version_is_raised_the_same_call_raises_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let (old, new) = records(30);
-    let store = store_of(&old).await;
-    let mut probe = in_order(&store);
-    // Of its scans the last looks for what was created meanwhile.
-    probe.on_scan = Arc::new(Box::new(|number, batch| match number {
-        0..=3 => Ok(batch),
-        _ => Err(killed()),
-    }));
-    let error = run(&(Arc::new(probe) as Store), folder.path()).await.unwrap_err();
-    assert_eq!(error.message(), "killed");
-    assert_eq!(version_of(&store).await, 1);
-    let report = run(&store, folder.path()).await.unwrap();
-    assert_eq!((report.outcome, report.resumed_after), (UpgradeOutcome::Upgraded, Some(30)));
-    assert_holds(&contents(&store, "machines").await, &new);
-}
-
-#[tokio::test]
-async fn a_document_that_changes_meanwhile_is_read_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let (old, mut new) = records(40);
-    let store = store_of(&old).await;
-    let mut probe = in_order(&store);
-    let inner = store.clone();
-    probe.on_commit = Box::new(move |number, writes| {
-        // Two of the second batch, each while it is about to be written.
-        if number == 2 {
-            block_on(write(&inner, "m-012", "\"n\":99,\"price\":\"7\""));
-            let delete = Write::delete(key("m-014"), Precondition::Any);
-            block_on(inner.commit(vec![delete]))?;
-        }
-        Ok(writes)
-    });
-    let report = run(&(Arc::new(probe) as Store), folder.path()).await.unwrap();
-    assert_eq!(report.outcome, UpgradeOutcome::Upgraded);
-    assert_eq!((report.counts.upgraded, report.counts.gone), (35, 1));
-    new[12] = live("m-012", 5, "\"size\":99,\"n\":\"new\",\"price\":7");
-    new[14] = gone("m-014", 6);
-    assert_holds(&contents(&store, "machines").await, &new);
-}
-
-#[tokio::test]
-async fn one_untouched_entity_tells_whether_its_batch_was_written() {
-    let folder = tempfile::tempdir().unwrap();
-    for after in [false, true] {
-        let (old, mut new) = records(40);
-        let store = store_of(&old).await;
-        run(&dying(&store, 2, after), folder.path()).await.unwrap_err();
-        // Of the batch in doubt, m-010 to m-019, somebody changes two twice.
-        for id in ["m-010", "m-011"] {
-            let fields = if after {
-                "\"size\":5,\"n\":\"mine\",\"price\":5"
-            } else {
-                "\"n\":5,\"price\":\"5\""
-            };
-            write(&store, id, fields).await;
-            write(&store, id, fields).await;
-        }
-        let report = run(&store, folder.path()).await.unwrap();
-        assert_eq!((report.outcome, report.counts.upgraded), (UpgradeOutcome::Upgraded, 36));
-        let (n, more) = if after { ("mine", 3) } else { ("new", 3) };
-        new[10] = live("m-010", 1 + more, &format!("\"size\":5,\"n\":\"{n}\",\"price\":5"));
-        new[11] = live("m-011", 2 + more, &format!("\"size\":5,\"n\":\"{n}\",\"price\":5"));
-        assert_holds(&contents(&store, "machines").await, &new);
-    }
-}
-
-#[tokio::test]
-async fn what_cannot_be_told_is_left_and_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let (old, _) = records(3);
-    let store = store_of(&old).await;
-    let one = UpgradeOptions { batch_size: NonZeroUsize::MIN, ..options(folder.path()) };
-    let dying = dying(&store, 2, true);
-    upgrade(&dying, &schemas(), &one, &Silent).await.unwrap_err();
-    write(&store, "m-001", "\"n\":1").await;
-    write(&store, "m-001", "\"n\":2").await;
-    write(&store, "fresh", "\"n\":1").await;
-    let report = upgrade(&store, &schemas(), &one, &Silent).await.unwrap();
-    assert_eq!((report.outcome, report.counts.upgraded), (UpgradeOutcome::Partly, 2));
-    assert_eq!(report.left.count, 1);
-    assert!(report.left.first[0].starts_with("m-001 (changed meanwhile"), "{:?}", report.left);
-    assert_eq!(report.created.first, ["fresh"]);
-    assert_eq!(find(&store, "m-001").await, (5, r#"{"id":"m-001","n":2}"#.to_owned()));
-    assert_eq!(version_of(&store).await, 3);
-    assert_eq!(store.store_record().await.unwrap().migration, None);
-}
-
-#[tokio::test]
-async fn what_a_batch_leaves_out_tells_nothing_of_it_after_a_kill() {
-    let folder = tempfile::tempdir().unwrap();
-    let (old, mut new) = records(20);
-    let store = store_of(&old).await;
-    let mut probe = in_order(&store);
-    let inner = store.clone();
-    probe.on_commit = Box::new(move |number, writes| {
-        if number == 1 {
-            block_on(write(&inner, "m-002", "\"price\":\"not a number\""));
-            let delete = Write::delete(key("m-004"), Precondition::Any);
-            block_on(inner.commit(vec![delete]))?;
-        }
-        Ok(writes)
-    });
-    probe.on_committed = Box::new(|_, _| Err(killed()));
-    run(&(Arc::new(probe) as Store), folder.path()).await.unwrap_err();
-    let report = run(&store, folder.path()).await.unwrap();
-    assert_eq!((report.outcome, report.counts.upgraded), (UpgradeOutcome::Partly, 16));
-    assert_eq!((report.counts.gone, report.left.count), (1, 1));
-    assert!(report.left.first[0].contains("convert price"), "{:?}", report.left);
-    new[2] = live("m-002", 4, "\"price\":\"not a number\"");
-    new[4] = gone("m-004", 6);
-    assert_holds(&contents(&store, "machines").await, &new);
-}
-
-#[tokio::test]
 async fn a_batch_that_is_too_large_for_one_commit_is_divided() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = records(50);
@@ -376,20 +234,6 @@ async fn a_batch_that_is_too_large_for_one_commit_is_divided() {
         assert_eq!(report.counts.upgraded, 45);
         assert_holds(&contents(&store, "machines").await, &new);
     }
-}
-
-#[tokio::test]
-async fn an_unknown_outcome_is_looked_up() {
-    let folder = tempfile::tempdir().unwrap();
-    let (old, new) = records(50);
-    let store = store_of(&old).await;
-    let mut probe = Probe::new(store.clone());
-    let unknown = || Error::new(ErrorKind::OutcomeUnknown, "commit", "the connection is gone");
-    probe.on_committed =
-        Box::new(move |number, answers| if number == 3 { Err(unknown()) } else { Ok(answers) });
-    let report = run(&(Arc::new(probe) as Store), folder.path()).await.unwrap();
-    assert_eq!((report.outcome, report.counts.upgraded), (UpgradeOutcome::Upgraded, 45));
-    assert_holds(&contents(&store, "machines").await, &new);
 }
 
 #[tokio::test]

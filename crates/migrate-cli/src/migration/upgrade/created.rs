@@ -1,13 +1,16 @@
 //! Finding what others created while a collection was upgraded.
+//!
+//! `created_at` survives every write but a delete, so an entity with another one
+//! than it was archived with was created anew.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use futures::TryStreamExt as _;
-use repo_core::{CollectionName, EntityId, Record, Result, Segment};
+use repo_core::{CollectionName, Entity, EntityId, Record, Result, Segment, Timestamp};
 
 use crate::migration::archive::Archive;
-use crate::migration::digest::{IdCounts, Sums};
+use crate::migration::digest::Sums;
 use crate::migration::progress::Progress;
 use crate::migration::report::Listed;
 use crate::migration::side::{Side, lanes};
@@ -17,8 +20,9 @@ const BATCH: usize = 256;
 /// Ids that are looked for in the archive in one pass over it.
 const IDS_EACH: usize = 100_000;
 
-/// The live entities that the archive does not hold. Ids are counted by bucket;
-/// only where a collection holds more of them is the archive searched.
+/// The live entities that the archive does not hold, or that were created after
+/// it. Births are summed by bucket of the id; only where the sums differ is the
+/// archive searched.
 pub(super) async fn find(
     side: &Side,
     name: &CollectionName,
@@ -26,29 +30,26 @@ pub(super) async fn find(
     progress: &dyn Progress,
 ) -> Result<Listed> {
     let batch_size = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
-    let sums = Sums::for_records(archive.manifest().records());
-    let mut archived = IdCounts::like(&sums);
+    let mut archived = Births::for_records(archive.manifest().records());
     let mut records = archive.records(name, batch_size)?;
     while let Some(batch) = records.try_next().await? {
-        batch.iter().for_each(|record| archived.add(sums.bucket_of(record.id())));
+        live(&batch).for_each(|entity| archived.add(entity));
     }
-    let mut held = IdCounts::like(&sums);
+    let mut held = Births::for_records(archive.manifest().records());
     let mut scan = side.scan_all(name, batch_size, lanes()).await?;
     while let Some(batch) = scan.try_next().await? {
-        batch.iter().for_each(|record| held.add(sums.bucket_of(record.id())));
+        live(&batch).for_each(|entity| held.add(entity));
         progress.advance(name, batch.len() as u64);
     }
     let mut created = Listed::default();
-    if held == archived {
+    if held.sums == archived.sums {
         return Ok(created);
     }
-    let mut suspects = HashSet::new();
+    let mut suspects = HashMap::new();
     let mut scan = side.scan(name, Segment::ALL, batch_size).await?;
     while let Some(batch) = scan.try_next().await? {
-        let suspect = |record: &Record| {
-            record.is_live() && held.differs_at(&archived, sums.bucket_of(record.id()))
-        };
-        suspects.extend(batch.into_iter().filter(suspect).map(|record| record.id().clone()));
+        let differ = live(&batch).filter(|entity| held.differs_at(&archived, &entity.id));
+        suspects.extend(differ.map(|entity| (entity.id.clone(), entity.created_at)));
         if suspects.len() >= IDS_EACH {
             search(archive, name, std::mem::take(&mut suspects), &mut created).await?;
         }
@@ -58,23 +59,62 @@ pub(super) async fn find(
     Ok(created)
 }
 
-/// Lists the ids that the archive does not hold.
+fn live(batch: &[Record]) -> impl Iterator<Item = &Entity> {
+    batch.iter().filter_map(|record| match record {
+        Record::Live(entity) => Some(entity),
+        Record::Tombstone(_) => None,
+    })
+}
+
+/// Lists those that the archive does not hold with the same birth.
 async fn search(
     archive: &Archive,
     name: &CollectionName,
-    mut ids: HashSet<EntityId>,
+    mut suspects: HashMap<EntityId, Timestamp>,
     created: &mut Listed,
 ) -> Result<()> {
-    if ids.is_empty() {
+    if suspects.is_empty() {
         return Ok(());
     }
     let batch_size = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
     let mut records = archive.records(name, batch_size)?;
     while let Some(batch) = records.try_next().await? {
-        for record in batch {
-            ids.remove(record.id());
+        for entity in live(&batch) {
+            if suspects.get(&entity.id) == Some(&entity.created_at) {
+                suspects.remove(&entity.id);
+            }
         }
     }
-    ids.iter().for_each(|id| created.push(id.as_str()));
+    suspects.keys().for_each(|id| created.push(id.as_str()));
     Ok(())
+}
+
+/// Hashes of id and time of creation, summed by bucket of the id.
+struct Births {
+    /// Knows the buckets.
+    like: Sums,
+    sums: Vec<u64>,
+}
+
+impl Births {
+    fn for_records(records: u64) -> Self {
+        let like = Sums::for_records(records);
+        Self { sums: vec![0; like.bucket_count()], like }
+    }
+
+    fn add(&mut self, entity: &Entity) {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&entity.created_at.as_micros().to_le_bytes());
+        hasher.update(entity.id.as_str().as_bytes());
+        let mut word = [0; 8];
+        hasher.finalize_xof().fill(&mut word);
+        if let Some(sum) = self.sums.get_mut(self.like.bucket_of(&entity.id)) {
+            *sum = sum.wrapping_add(u64::from_le_bytes(word));
+        }
+    }
+
+    fn differs_at(&self, other: &Self, id: &EntityId) -> bool {
+        let bucket = self.like.bucket_of(id);
+        self.sums.get(bucket) != other.sums.get(bucket)
+    }
 }

@@ -30,8 +30,9 @@ pub struct UpgradeReport {
     /// Entities that somebody else changed while the upgrade ran, so that they
     /// were left as they are; with the reason.
     pub left: Listed,
-    /// Entities that somebody else created while the upgrade ran. They are
-    /// left as they are: nobody knows of which schema version they are.
+    /// Entities that somebody else created, also anew after a delete, while the
+    /// upgrade ran. They are left as they are: nobody knows of which schema
+    /// version they are.
     pub created: Listed,
     /// The folder of the archive.
     pub backup: Option<PathBuf>,
@@ -48,7 +49,7 @@ pub struct Counts {
     pub tombstones: u64,
     /// Entities that are upgraded.
     pub upgraded: u64,
-    /// Entities that somebody deleted meanwhile.
+    /// Entities that somebody deleted meanwhile, also those created anew since.
     pub gone: u64,
 }
 

@@ -194,7 +194,7 @@ impl<'a> Run<'a> {
     async fn write(&mut self, plan: &Plan, claim: &Claim) -> Result<Option<Listed>> {
         let Some(archive) = self.or_stop(self.archived(claim)).await? else { return Ok(None) };
         self.archive = Some(archive.clone());
-        self.progress.phase(Phase::Copy, Some(archive.manifest().records()));
+        self.progress.phase(Phase::Upgrade, Some(archive.manifest().records()));
         let with = With {
             side: &self.side,
             schema: &self.schema,

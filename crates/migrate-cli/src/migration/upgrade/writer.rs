@@ -153,14 +153,14 @@ impl<'a> Writer<'a> {
     }
 
     async fn write_whole(&self, batch: &[Record]) -> Result<()> {
-        let members = self.upgraded(batch).await?;
+        let (members, left) = self.upgraded(batch).await?;
         let writes: Vec<Write> =
             members.iter().map(|one| put(&one.archived, one.upgraded.clone())).collect();
         match self.commit(writes).await {
-            Err(error) if is_changed(&error) => self.settle(batch, &members).await,
+            Err(error) if is_changed(&error) => self.settle(batch, &members, left).await,
             Err(error) => Err(error),
             Ok(()) => {
-                self.done(batch, members.len(), Vec::new());
+                self.done(batch, members.len(), left);
                 Ok(())
             }
         }
@@ -169,7 +169,7 @@ impl<'a> Writer<'a> {
     /// Settles a batch of which it is not known whether it was written; gives
     /// it back when it was not. What was set aside tells nothing.
     async fn redo(&self, batch: Vec<Record>, aside: &[Aside]) -> Result<Option<Vec<Record>>> {
-        let mut members = self.upgraded(&batch).await?;
+        let (mut members, mut left) = self.upgraded(&batch).await?;
         members.retain(|member| !aside.iter().any(|one| one.id == member.archived.id));
         let stored = self.stored(&members).await?;
         let witnesses = members.iter().zip(&stored).map(|(member, stored)| Witness {
@@ -177,7 +177,8 @@ impl<'a> Writer<'a> {
             upgraded: &member.upgraded,
             stored: stored.as_ref(),
         });
-        let mut aside = aside.to_vec();
+        left.retain(|own| !aside.iter().any(|one| one.id == own.id));
+        let mut aside = [aside, &left].concat();
         let upgraded = match judge(witnesses) {
             Verdict::NotWritten => return Ok(Some(batch)),
             Verdict::Written => members.len(),
@@ -195,10 +196,11 @@ impl<'a> Writer<'a> {
 
     /// Writes a batch of which nothing is written, given what the store holds
     /// now.
-    async fn settle(&self, batch: &[Record], members: &[Member]) -> Result<()> {
+    async fn settle(&self, batch: &[Record], members: &[Member], left: Vec<Aside>) -> Result<()> {
         for _ in 0..ATTEMPTS {
             let stored = self.stored(members).await?;
-            let Settled { writes, aside } = self.settled(members, stored).await?;
+            let Settled { writes, mut aside } = self.settled(members, stored).await?;
+            aside.extend(left.iter().cloned());
             // What is not in the commit has to be known also after a kill.
             self.announce(batch.len() as u64, &aside).await?;
             let upgraded = writes.len();
@@ -238,8 +240,11 @@ impl<'a> Writer<'a> {
                 Some(Record::Live(entity)) if entity.version == member.archived.version => {
                     settled.writes.push(put(&entity, member.upgraded.clone()));
                 }
-                Some(Record::Live(entity)) => changed.push(entity),
-                Some(Record::Tombstone(_)) | None => {
+                Some(Record::Live(entity)) if entity.created_at == member.archived.created_at => {
+                    changed.push(entity);
+                }
+                // One that was created anew is named at the end.
+                Some(_) | None => {
                     settled.aside.push(Aside { id: member.archived.id.clone(), left: None });
                 }
             }
@@ -287,17 +292,21 @@ impl<'a> Writer<'a> {
         self.with.side.get_many(&self.with.options.collection, &ids).await
     }
 
-    /// The live entities of a batch, upgraded as they were archived.
-    async fn upgraded(&self, batch: &[Record]) -> Result<Vec<Member>> {
+    /// The live entities of a batch, upgraded as they were archived. All could
+    /// be when they were checked; what was changed between that and the archive
+    /// may not: it is left.
+    async fn upgraded(&self, batch: &[Record]) -> Result<(Vec<Member>, Vec<Aside>)> {
         let live: Vec<Entity> = batch.iter().cloned().filter_map(Record::into_live).collect();
-        let path = Arc::clone(self.with.path);
+        let checks = self.checks();
         blocking(move || {
-            live.into_iter()
-                .map(|archived| match path.apply(&archived.document) {
-                    Ok(upgraded) => Ok(Member { archived, upgraded }),
-                    Err(error) => Err(error.with("key", archived.key())),
-                })
-                .collect()
+            let (mut members, mut left) = (Vec::with_capacity(live.len()), Vec::new());
+            for archived in live {
+                match checks.upgrade(&archived) {
+                    Ok(upgraded) => members.push(Member { archived, upgraded }),
+                    Err(rule) => left.push(Aside { id: archived.id, left: Some(rule) }),
+                }
+            }
+            Ok((members, left))
         })
         .await
     }
@@ -318,7 +327,7 @@ impl Settled {
     }
 }
 
-/// What a document that was changed meanwhile is upgraded and checked with.
+/// What documents are upgraded and checked with.
 struct Checks {
     schema: CollectionSchema,
     path: Arc<UpgradePath>,

@@ -42,7 +42,7 @@ pub(in crate::schema) fn declared(
     let Some(raw) = file.block.upgrades else { return Ok(upgrades) };
     let value = Value::parse(raw.get()).map_err(|error| {
         refuse("the list breaks a rule for documents")
-            .with("rule", &error.rule)
+            .with("rule", error.rule)
             .with("pointer", format!("{PLACE}{}", error.pointer))
     })?;
     let reading = Reading { id_field, schema_version };
