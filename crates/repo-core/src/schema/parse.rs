@@ -21,6 +21,7 @@ struct Block {
     references: BTreeMap<String, CollectionName>,
     #[serde(default = "one")]
     schema_version: u32,
+    table: Option<String>,
     #[serde(default)]
     enforce_references: bool,
 }
@@ -72,6 +73,9 @@ fn build(block: Block, schema: Json) -> Result<CollectionSchema> {
     if block.indexes.iter().any(Vec::is_empty) {
         return Err(named(refuse("an index names at least one field")));
     }
+    if block.table.as_ref().is_some_and(|table| table.is_empty() || table.contains('\0')) {
+        return Err(named(refuse("table names a table of a database")));
+    }
     let indexes = block
         .indexes
         .iter()
@@ -89,6 +93,7 @@ fn build(block: Block, schema: Json) -> Result<CollectionSchema> {
         indexes,
         references,
         schema_version: block.schema_version,
+        table: block.table,
         collection: block.collection,
         json_schema: Some(Arc::new(schema)),
     })

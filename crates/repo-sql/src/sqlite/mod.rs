@@ -4,6 +4,7 @@ mod apply;
 mod catalog;
 mod commit;
 mod connection;
+mod existing;
 mod prepare;
 mod read;
 mod readers;

@@ -18,7 +18,7 @@ use super::readers::Readers;
 use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
-use super::{apply, commit, connection, prepare, read, scan, store_record, upkeep};
+use super::{apply, commit, connection, existing, prepare, read, scan, store_record, upkeep};
 use crate::config::SqlSettings;
 use crate::errors;
 use crate::layout::LAYOUT_VERSION;
@@ -51,36 +51,52 @@ impl SqliteStrategy {
     /// when tables that are not ours stand in the place of a collection;
     /// `PermissionDenied` when the file may not be opened.
     pub async fn open(settings: SqlSettings, options: OpenOptions) -> Result<Self> {
-        tokio::task::spawn_blocking(move || Self::open_file(&settings, options)).await.map_err(
-            |source| {
-                Error::new(ErrorKind::Unavailable, "open", "the opening task ended early")
-                    .caused_by(source)
-            },
-        )?
+        off_thread(move || {
+            let shared = shared(&settings, options)?;
+            check_file(&shared)?;
+            Ok(Self::on(shared, &settings))
+        })
+        .await
     }
 
-    fn open_file(settings: &SqlSettings, options: OpenOptions) -> Result<Self> {
-        let file = absolute(&settings.file())?;
+    /// Opens the database; for reading only also one that holds no store but
+    /// tables of another program under the names of the collections.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), with why such tables cannot be read.
+    pub(crate) async fn open_any(
+        settings: SqlSettings,
+        options: OpenOptions,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        off_thread(move || {
+            let shared = shared(&settings, options)?;
+            match check_file(&shared) {
+                Ok(()) => Ok(Arc::new(Self::on(shared, &settings)) as Arc<dyn StorageStrategy>),
+                Err(refusal) => existing::open(shared, &settings, refusal),
+            }
+        })
+        .await
+    }
+
+    fn on(shared: Arc<Shared>, settings: &SqlSettings) -> Self {
         let capabilities = Capabilities {
             max_commit_keys: None,
             max_commit_bytes: None,
-            max_entity_bytes: options.max_entity_bytes,
+            max_entity_bytes: shared.options.max_entity_bytes,
             durable: true,
             multi_process: true,
             max_scan_segments: 64,
             indexes: true,
-            read_only: options.read_only,
+            read_only: shared.options.read_only,
             changes: false,
             fence: false,
         };
-        let shared = Arc::new(Shared::new(file, settings.busy_timeout(), options));
-        check_file(&shared)?;
-        Ok(Self {
+        Self {
             readers: Readers::new(Arc::clone(&shared), settings.pool_size, settings.max_overflow),
             writer: Writer::new(Arc::clone(&shared)),
             capabilities,
             shared,
-        })
+        }
     }
 
     /// Runs `work` on a reader with the prepared collection, both in one state
@@ -143,6 +159,19 @@ impl SqliteStrategy {
         }
         self.read_table(operation, collection, |_, _, table| Ok(Arc::clone(table))).await
     }
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "open", "the opening task ended early").caused_by(source)
+    })?
+}
+
+fn shared(settings: &SqlSettings, options: OpenOptions) -> Result<Arc<Shared>> {
+    let file = absolute(&settings.file())?;
+    Ok(Arc::new(Shared::new(file, settings.busy_timeout(), options)))
 }
 
 /// The file's path, the same for every way to name it.
