@@ -184,14 +184,10 @@ fn check_stores(
         .hint("name another target"));
     }
     if let Some(words) = target.foreign() {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            operation,
-            format!("the target is {words}"),
-        )
-        .with("side", "target")
-        .with("store", target.location())
-        .hint("they can only be a source; name another target"));
+        return Err(Error::new(ErrorKind::Conflict, operation, format!("the target is {words}"))
+            .with("side", "target")
+            .with("store", target.location())
+            .hint("they can only be a source; name another target"));
     }
     if target.capabilities().read_only && !dry_run {
         return Err(Error::new(

@@ -165,8 +165,11 @@ fn statements(schema: &str, found: &Found, id: usize, id_type: &str) -> Statemen
     let columns: Vec<String> =
         found.columns.iter().enumerate().map(|(at, column)| shown(column, at == id)).collect();
     let columns = columns.join(", ");
-    let table = format!("{}.{}", quote(schema), quote(&found.name));
-    let id = quote(found.columns.get(id).map_or("", |column| column.name.as_str()));
+    let table = format!("{}.{} AS t", quote(schema), quote(&found.name));
+    // With its table: an order by the bare name would be by the text that is
+    // selected under that name, and not by the column.
+    let id = found.columns.get(id).map_or("", |column| column.name.as_str());
+    let id = format!("t.{}", quote(id));
     let select = format!("SELECT ctid::text, {columns} FROM {table}");
     let one = format!("\u{0}1\u{0}::text::{id_type}");
     let list = format!("\u{0}1\u{0}::text[]::{id_type}[]");
@@ -187,6 +190,8 @@ fn shown(column: &FoundColumn, is_id: bool) -> String {
         // Bytes have no form in JSON; that there are some is enough to know.
         SqlKind::Bytes => format!("CASE WHEN {name} IS NOT NULL THEN '' END"),
         SqlKind::Structure => format!("to_json({name})::text"),
+        // As text an address has the length of its network, also a single one.
+        SqlKind::Plain if column.sql_type == "inet" => format!("to_json({name}) #>> '{{}}'"),
         _ => format!("{name}::text"),
     }
 }
