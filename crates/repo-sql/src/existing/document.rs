@@ -15,6 +15,8 @@ use super::table::{Column, Reading, SqlKind, Table};
 
 /// How much of an id that is none is shown.
 const SHOWN_CHARS: usize = 60;
+/// Most rows that an error names beside the first.
+const MOST_FURTHER: usize = 10;
 
 /// One value as the database holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +58,56 @@ impl fmt::Display for Place {
 pub(crate) struct Row<'a> {
     pub(crate) place: Place,
     pub(crate) cells: Vec<Cell<'a>>,
+}
+
+/// The records of some rows. After one that cannot be read no record counts, but
+/// what follows is looked at as well: whoever repairs the rows wants to know of
+/// more than one at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    read: Vec<Record>,
+    unreadable: Option<Error>,
+    /// Where the ones after the first are, and how many there are.
+    further: Vec<String>,
+    more: usize,
+}
+
+impl Records {
+    pub(crate) fn add(&mut self, record: Result<Record>) {
+        match record {
+            Ok(record) if self.unreadable.is_none() => self.read.push(record),
+            Ok(_) => {}
+            Err(error) if self.unreadable.is_none() => {
+                self.read.clear();
+                self.unreadable = Some(error);
+            }
+            Err(error) if self.further.len() < MOST_FURTHER => {
+                let place = error.context_value("key").or(error.context_value("row"));
+                self.further.push(place.unwrap_or_default().to_owned());
+            }
+            Err(_) => self.more += 1,
+        }
+    }
+
+    /// # Errors
+    /// That of the first row that cannot be read, with the keys of others.
+    pub(crate) fn finish(self) -> Result<Vec<Record>> {
+        let Some(error) = self.unreadable else { return Ok(self.read) };
+        if self.further.is_empty() {
+            return Err(error);
+        }
+        let mut further = self.further.join(", ");
+        if self.more > 0 {
+            further.push_str(&format!(" and {} more", self.more));
+        }
+        Err(error.with("also_unreadable", further))
+    }
+}
+
+impl Extend<Result<Record>> for Records {
+    fn extend<T: IntoIterator<Item = Result<Record>>>(&mut self, records: T) {
+        records.into_iter().for_each(|record| self.add(record));
+    }
 }
 
 /// The record of a row, version 1, with `time` as its times.

@@ -12,7 +12,7 @@ mod reader;
 mod strategy;
 mod table;
 
-pub(crate) use document::{Cell, Place, Row, iso_time, record};
+pub(crate) use document::{Cell, Place, Records, Row, iso_time, record};
 pub(crate) use reader::TableReader;
 pub(crate) use strategy::ExistingStrategy;
 pub(crate) use table::{Found, FoundColumn, SqlKind, Statements, Table};

@@ -16,8 +16,8 @@ use super::rows::{number_at, optional_text_at, text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use crate::existing::{
-    Cell, ExistingStrategy, Found, FoundColumn, Place, Row, Search, SqlKind, Statements, Table,
-    TableReader, iso_time, may_be_tables, record, unfit,
+    Cell, ExistingStrategy, Found, FoundColumn, Place, Records, Row, Search, SqlKind, Statements,
+    Table, TableReader, iso_time, may_be_tables, record, unfit,
 };
 use crate::names::quote;
 
@@ -217,7 +217,9 @@ impl SchemaReader {
         statement: Statement,
     ) -> Result<Vec<Record>> {
         let rows = read::run(&self.shared, operation, statement).await?;
-        rows.iter().map(|row| record(table, self.time, &row_of(table, row))).collect()
+        let mut records = Records::default();
+        records.extend(rows.iter().map(|row| record(table, self.time, &row_of(table, row))));
+        records.finish()
     }
 }
 

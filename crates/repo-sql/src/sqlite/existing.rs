@@ -19,8 +19,8 @@ use super::shared::Shared;
 use crate::config::SqlSettings;
 use crate::errors;
 use crate::existing::{
-    Cell, ExistingStrategy, Found, FoundColumn, Place, Row, Search, SqlKind, Statements, Table,
-    TableReader, iso_time, may_be_tables, record, unfit,
+    Cell, ExistingStrategy, Found, FoundColumn, Place, Records, Row, Search, SqlKind, Statements,
+    Table, TableReader, iso_time, may_be_tables, record, unfit,
 };
 use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE, quote};
 
@@ -234,11 +234,11 @@ impl FileReader {
             let failed = |source| errors::sqlite(operation, shared.file(), source);
             let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
             let mut rows = statement.query(params_from_iter(params)).map_err(failed)?;
-            let mut records = Vec::new();
+            let mut records = Records::default();
             while let Some(row) = rows.next().map_err(failed)? {
-                records.push(record(&table, time, &row_of(&table, row).map_err(failed)?)?);
+                records.add(record(&table, time, &row_of(&table, row).map_err(failed)?));
             }
-            Ok(records)
+            records.finish()
         };
         self.readers.run(operation, read).await
     }

@@ -54,6 +54,7 @@ macro_rules! all_cases {
             values::null_is_left_out_unless_the_schema_allows_it,
             values::no_digit_is_lost,
             values::text_that_is_no_json_is_named,
+            values::several_rows_that_cannot_be_read_are_named,
             values::bytes_are_named,
             values::a_number_that_is_none_is_named,
             values::a_document_rule_is_named_by_its_column,

@@ -224,6 +224,24 @@ pub(crate) async fn text_that_is_no_json_is_named(database: &impl Database) {
     assert_named(database, "tags", "text after the end").await;
 }
 
+/// Whoever repairs rows wants to know of more than one at a time.
+pub(crate) async fn several_rows_that_cannot_be_read_are_named(database: &impl Database) {
+    let rows: Vec<String> = (0..30)
+        .map(|n| format!("('k-{n:02}', '{}')", if n % 2 == 0 { "{}" } else { "{" }))
+        .collect();
+    database
+        .run(&format!(
+            "CREATE TABLE things (key TEXT PRIMARY KEY, tags TEXT); INSERT INTO things VALUES {}",
+            rows.join(", ")
+        ))
+        .await;
+    let error = unreadable(database).await;
+    assert_eq!(error.context_value("key"), Some("things/k-01"), "{error}");
+    let others: Vec<String> = (3..22).step_by(2).map(|n| format!("things/k-{n:02}")).collect();
+    let expected = format!("{} and 4 more", others.join(", "));
+    assert_eq!(error.context_value("also_unreadable"), Some(expected.as_str()), "{error}");
+}
+
 pub(crate) async fn bytes_are_named(database: &impl Database) {
     let (sql_type, value) =
         if database.is_sqlite() { ("BLOB", "x'00ff'") } else { ("bytea", "'\\x00ff'") };
