@@ -129,3 +129,29 @@ fn fields(schema: &Json) -> Vec<Field> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CollectionName;
+
+    fn parse(members: &str) -> Result<CollectionSchema> {
+        CollectionSchema::parse(&format!(
+            r#"{{"type": "object",
+                "x-repository": {{"collection": "machines", "idField": "id"{members}}}}}"#
+        ))
+    }
+
+    #[test]
+    fn a_schema_may_name_the_table_of_another_program() {
+        assert_eq!(parse("").unwrap().existing_table(), "machines");
+        let schema = parse(r#", "table": "Host \"Table\"""#).unwrap();
+        assert_eq!(schema.existing_table(), "Host \"Table\"");
+        let machines = CollectionName::new("machines").unwrap();
+        assert_eq!(CollectionSchema::undeclared(machines).existing_table(), "machines");
+        for table in [r#", "table": """#, r#", "table": "a\u0000b""#, r#", "table": 7"#] {
+            let error = parse(table).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error}");
+        }
+    }
+}
