@@ -244,7 +244,7 @@ impl Error {
     /// Takes back [`about_unreadable`](Self::about_unreadable): the operation
     /// as a whole has failed.
     #[must_use]
-    pub(crate) fn about_all(mut self) -> Self {
+    pub fn about_all(mut self) -> Self {
         self.0.unreadable = None;
         self
     }

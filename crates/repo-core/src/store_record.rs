@@ -9,7 +9,8 @@ use crate::{CollectionName, Error, ErrorKind, Result};
 /// The store's own record.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StoreRecord {
-    /// Version of the physical layout; each strategy counts its own.
+    /// Version of the physical layout; each strategy counts its own, from 1.
+    /// 0 for what another program laid out.
     pub layout_version: u32,
     /// Raised when writers have to be fenced off; 0 at first.
     pub epoch: u64,

@@ -29,6 +29,14 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// on one store give the same text.
     fn location(&self) -> &str;
 
+    /// What another program made and this store only reads, in words that end
+    /// a sentence: `tables of another program, read as version 1: machines`.
+    /// `None` for a store of ours. Such a store is open for reading only, and
+    /// never the target of a migration.
+    fn foreign(&self) -> Option<&str> {
+        None
+    }
+
     /// The limits and features of this store.
     fn capabilities(&self) -> &Capabilities;
 

@@ -172,14 +172,14 @@ async fn open_sqlite(
     settings: SqlSettings,
     options: OpenOptions,
 ) -> Result<Arc<dyn StorageStrategy>> {
-    Ok(Arc::new(SqliteStrategy::open(settings, options).await?))
+    SqliteStrategy::open_any(settings, options).await
 }
 
 async fn open_postgres(
     settings: SqlSettings,
     options: OpenOptions,
 ) -> Result<Arc<dyn StorageStrategy>> {
-    Ok(Arc::new(PostgresStrategy::open(settings, options).await?))
+    PostgresStrategy::open_any(settings, options).await
 }
 
 fn settings_schema() -> Json {

@@ -4,13 +4,16 @@
 //! the dialects stands in [`Dialect`]: definitions in `dialect`, looks into
 //! documents in `expression`. `sqlite` and `postgres` hold what belongs to one
 //! alone: connections, reading, writing and preparing, under the same names.
+//! `existing` reads the tables of another program, so that they can be migrated.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod bind;
+mod chunk;
 mod config;
 mod ddl;
 mod dialect;
 mod errors;
+mod existing;
 mod expression;
 mod factory;
 mod filter;

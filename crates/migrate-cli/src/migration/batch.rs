@@ -201,9 +201,10 @@ pub(super) fn breaks(
 
 /// Why a record cannot be read.
 fn reason_of(error: &Error) -> String {
-    match error.context_value("reason") {
-        Some(reason) => format!("{}: {reason}", error.message()),
-        None => rule_of(error),
+    match (error.context_value("reason"), error.context_value("column")) {
+        (Some(reason), Some(column)) => format!("{}: {column}: {reason}", error.message()),
+        (Some(reason), None) => format!("{}: {reason}", error.message()),
+        (None, _) => rule_of(error),
     }
 }
 

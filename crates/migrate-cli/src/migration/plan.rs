@@ -208,6 +208,12 @@ fn check_stores(
         .with("store", source.location())
         .hint("name another target"));
     }
+    if let Some(words) = target.foreign() {
+        return Err(Error::new(ErrorKind::Conflict, operation, format!("the target is {words}"))
+            .with("side", "target")
+            .with("store", target.location())
+            .hint("they can only be a source; name another target"));
+    }
     if target.capabilities().read_only && !dry_run {
         return Err(Error::new(
             ErrorKind::Unsupported,
@@ -222,6 +228,7 @@ fn check_stores(
 
 async fn warnings(source: &Side, found: Option<&Found>) -> Result<Vec<String>> {
     let mut warnings: Vec<String> = found.map(|found| found.warning.clone()).into_iter().collect();
+    warnings.extend(source.foreign().map(|words| format!("the source is {words}")));
     if source.record().await?.migration.is_some() {
         warnings.push(
             "the source is itself the target of an unfinished migration: it may lack records"

@@ -42,6 +42,11 @@ impl Side {
         self.store.location()
     }
 
+    /// What another program made and this side only reads, in words.
+    pub(super) fn foreign(&self) -> Option<&str> {
+        self.store.foreign()
+    }
+
     pub(super) fn capabilities(&self) -> &repo_core::Capabilities {
         self.store.capabilities()
     }

@@ -60,6 +60,10 @@ impl StorageStrategy for ValidationLayer {
         self.inner.location()
     }
 
+    fn foreign(&self) -> Option<&str> {
+        self.inner.foreign()
+    }
+
     fn capabilities(&self) -> &Capabilities {
         self.inner.capabilities()
     }

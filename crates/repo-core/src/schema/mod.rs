@@ -33,6 +33,10 @@ pub struct CollectionSchema {
     pub references: BTreeMap<FieldPath, CollectionName>,
     /// Version of the shape of the documents, 1 or more.
     pub schema_version: u32,
+    /// The table that holds the collection in the database of another program,
+    /// where that is not the collection's name. Our own tables have no use for
+    /// it.
+    pub table: Option<String>,
     /// The declared fields at the top, by name.
     pub fields: Vec<Field>,
     /// The whole JSON Schema, for validation; `None` without a schema file.
@@ -81,6 +85,7 @@ impl CollectionSchema {
             indexes: Vec::new(),
             references: BTreeMap::new(),
             schema_version: 1,
+            table: None,
             fields: Vec::new(),
             json_schema: None,
             upgrades: Upgrades::default(),
@@ -119,6 +124,13 @@ impl CollectionSchema {
             Some(_) => 1,
             None => self.schema_version,
         }
+    }
+
+    /// The name of the table that holds the collection in the database of
+    /// another program.
+    #[must_use]
+    pub fn existing_table(&self) -> &str {
+        self.table.as_deref().unwrap_or(self.collection.as_str())
     }
 
     /// Every field that stands in some index, once.

@@ -21,6 +21,7 @@ struct Block {
     references: BTreeMap<String, CollectionName>,
     #[serde(default = "one")]
     schema_version: u32,
+    table: Option<String>,
     #[serde(default)]
     enforce_references: bool,
     /// Read apart, with exact numbers.
@@ -75,6 +76,9 @@ fn build(block: Block, schema: Json, text: &str) -> Result<CollectionSchema> {
     if block.indexes.iter().any(Vec::is_empty) {
         return Err(named(refuse("an index names at least one field")));
     }
+    if block.table.as_ref().is_some_and(|table| table.is_empty() || table.contains('\0')) {
+        return Err(named(refuse("table names a table of a database")));
+    }
     let indexes = block
         .indexes
         .iter()
@@ -94,6 +98,7 @@ fn build(block: Block, schema: Json, text: &str) -> Result<CollectionSchema> {
         indexes,
         references,
         schema_version: block.schema_version,
+        table: block.table,
         collection: block.collection,
         json_schema: Some(Arc::new(schema)),
         upgrades,
@@ -129,4 +134,30 @@ fn fields(schema: &Json) -> Vec<Field> {
             Field { name: name.clone(), kind, nullable }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CollectionName;
+
+    fn parse(members: &str) -> Result<CollectionSchema> {
+        CollectionSchema::parse(&format!(
+            r#"{{"type": "object",
+                "x-repository": {{"collection": "machines", "idField": "id"{members}}}}}"#
+        ))
+    }
+
+    #[test]
+    fn a_schema_may_name_the_table_of_another_program() {
+        assert_eq!(parse("").unwrap().existing_table(), "machines");
+        let schema = parse(r#", "table": "Host \"Table\"""#).unwrap();
+        assert_eq!(schema.existing_table(), "Host \"Table\"");
+        let machines = CollectionName::new("machines").unwrap();
+        assert_eq!(CollectionSchema::undeclared(machines).existing_table(), "machines");
+        for table in [r#", "table": """#, r#", "table": "a\u0000b""#, r#", "table": 7"#] {
+            let error = parse(table).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error}");
+        }
+    }
 }

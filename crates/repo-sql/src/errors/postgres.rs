@@ -72,7 +72,7 @@ fn by_message(message: &str) -> Said {
         LOST
     } else if says("statement timeout") || says("user request") {
         (ErrorKind::Unavailable, "the server broke the statement off", "try again")
-    } else if says("permission denied") || says("must be owner") {
+    } else if says("permission denied") || says("must be owner") || says("row-level security") {
         DENIED
     } else if says("No space left") || says("could not extend") || says("out of memory") {
         (ErrorKind::Unavailable, "the server has run out of room", "free some and try again")

@@ -353,7 +353,8 @@ pub(super) async fn refuse_foreign_in(
             let why = "a name that the collection needs is taken by something that is not ours";
             Err(errors::foreign_relation(operation, &shared.location, &name, why)
                 .with("kind", kind)
-                .with("collection", collection))
+                .with("collection", collection)
+                .hint(errors::foreign_hint("another schema")))
         }
     }
 }

@@ -30,6 +30,7 @@ pub(super) struct Connector {
     timeout: Option<Duration>,
     keep_statements: bool,
     set_up: String,
+    read_only: bool,
     open: Arc<AtomicUsize>,
     pub(super) place: String,
 }
@@ -104,6 +105,7 @@ impl Connector {
             timeout,
             keep_statements: settings.enable_query_cache,
             set_up: set_up(settings, read_only),
+            read_only,
             open: Arc::default(),
             place: settings.location(),
         })
@@ -172,7 +174,7 @@ impl Connector {
             .await
             .map_err(|source| errors::postgres("connect", &self.place, source))?;
         // Only some users and servers can; the others go on without.
-        for wish in WISHES {
+        for wish in WISHES.iter().chain(self.read_only.then_some(&NO_HIDDEN_ROWS)) {
             let _ = connection.batch_execute(wish).await;
         }
         Ok(Connection { diesel: connection, driver, open })
@@ -184,10 +186,20 @@ impl Connector {
 /// there (PostgreSQL 14), so that a call that was dropped ends there too.
 const WISHES: [&str; 2] = ["SET lc_messages = 'C'", "SET client_connection_check_interval = '1s'"];
 
+/// Rows that a policy hides from this user are an error, never left out in
+/// silence.
+const NO_HIDDEN_ROWS: &str = "SET row_security = off";
+
 /// What every connection begins with.
 fn set_up(settings: &SqlSettings, read_only: bool) -> String {
-    // Never off: the server may be set to take no writes from this user.
-    let read_only = if read_only { "; SET default_transaction_read_only = on" } else { "" };
+    // Never off: the server may be set to take no writes from this user. Values
+    // of other programs' tables are read as text, which has to be one and exact.
+    let read_only = if read_only {
+        "; SET default_transaction_read_only = on; SET extra_float_digits = 1; \
+         SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'"
+    } else {
+        ""
+    };
     format!(
         "SET search_path = {}; SET standard_conforming_strings = on; \
          SET default_transaction_isolation = 'read committed'{read_only}",

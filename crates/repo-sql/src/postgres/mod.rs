@@ -5,6 +5,7 @@ mod apply;
 mod catalog;
 mod commit;
 mod connection;
+mod existing;
 mod pool;
 mod prepare;
 mod read;

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::{RecordStream, Result, ScanOptions, Scanned};
 
-use super::read::{self, Chunk};
+use super::read;
 use super::rows;
 use super::shared::Shared;
 use super::statement::Statement;
 use super::table::Table;
 use crate::Dialect;
 use crate::bind::{Binder, Param};
+use crate::chunk::Chunk;
 use crate::layout::record_columns;
 use crate::names::quote;
 

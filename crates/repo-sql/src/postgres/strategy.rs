@@ -12,9 +12,10 @@ use repo_core::{
     check_distinct_keys,
 };
 
+use super::catalog::Catalog;
 use super::shared::Shared;
 use super::table::Table;
-use super::{apply, catalog, commit, prepare, read, scan, single, store_record, upkeep};
+use super::{apply, catalog, commit, existing, prepare, read, scan, single, store_record, upkeep};
 use crate::config::SqlSettings;
 use crate::layout::LAYOUT_VERSION;
 
@@ -40,38 +41,44 @@ impl PostgresStrategy {
     /// `Conflict` when tables that are not ours stand in the place of a
     /// collection.
     pub async fn open(settings: SqlSettings, options: OpenOptions) -> Result<Self> {
+        let shared = Arc::new(Shared::new(&settings, options)?);
+        let known = shared.read_catalog("open").await?;
+        check(&shared, &known).await?;
+        Ok(Self::on(shared))
+    }
+
+    /// Opens the database; for reading only also one that holds no store but
+    /// tables of another program under the names of the collections.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), with why such tables cannot be read.
+    pub(crate) async fn open_any(
+        settings: SqlSettings,
+        options: OpenOptions,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        let shared = Arc::new(Shared::new(&settings, options)?);
+        let known = shared.read_catalog("open").await?;
+        match check(&shared, &known).await {
+            Ok(()) => Ok(Arc::new(Self::on(shared))),
+            Err(refusal) if known.prepared => Err(refusal),
+            Err(refusal) => existing::open(shared, refusal).await,
+        }
+    }
+
+    fn on(shared: Arc<Shared>) -> Self {
         let capabilities = Capabilities {
             max_commit_keys: None,
             max_commit_bytes: None,
-            max_entity_bytes: options.max_entity_bytes,
+            max_entity_bytes: shared.options.max_entity_bytes,
             durable: true,
             multi_process: true,
             max_scan_segments: 64,
             indexes: true,
-            read_only: options.read_only,
+            read_only: shared.options.read_only,
             changes: false,
             fence: false,
         };
-        let shared = Arc::new(Shared::new(&settings, options)?);
-        let known = shared.read_catalog("open").await?;
-        let new: Vec<CollectionSchema> = shared
-            .options
-            .schemas
-            .iter()
-            .filter(|schema| !known.tables.contains_key(&schema.collection))
-            .cloned()
-            .collect();
-        match catalog::refuse_foreign(&shared, "open", &new).await {
-            // It cannot be prepared here; `prepare` says so.
-            Err(error) if error.kind() == ErrorKind::Unsupported => {}
-            other => other?,
-        }
-        if !known.prepared && shared.options.read_only {
-            return Err(Error::new(ErrorKind::NotFound, "open", "the database holds no store")
-                .with("store", &shared.location)
-                .hint("check `name` and `schema`; a store is made with `repoctl init`"));
-        }
-        Ok(Self { shared, capabilities })
+        Self { shared, capabilities }
     }
 
     /// Each collection of `of`, which are prepared.
@@ -103,6 +110,29 @@ impl PostgresStrategy {
             None => Ok(()),
         }
     }
+}
+
+/// Refuses what is not ours in the place of a declared collection, and, for
+/// reading only, a database without a store.
+async fn check(shared: &Shared, known: &Catalog) -> Result<()> {
+    let new: Vec<CollectionSchema> = shared
+        .options
+        .schemas
+        .iter()
+        .filter(|schema| !known.tables.contains_key(&schema.collection))
+        .cloned()
+        .collect();
+    match catalog::refuse_foreign(shared, "open", &new).await {
+        // It cannot be prepared here; `prepare` says so.
+        Err(error) if error.kind() == ErrorKind::Unsupported => {}
+        other => other?,
+    }
+    if !known.prepared && shared.options.read_only {
+        return Err(Error::new(ErrorKind::NotFound, "open", "the database holds no store")
+            .with("store", &shared.location)
+            .hint("check `name` and `schema`; a store is made with `repoctl init`"));
+    }
+    Ok(())
 }
 
 #[async_trait]

@@ -277,7 +277,8 @@ pub(super) fn refuse_foreign(
             let why = "a name that the collection needs is taken by something that is not ours";
             return Err(errors::foreign(operation, file, &found, why)
                 .with("kind", kind)
-                .with("collection", &schema.collection));
+                .with("collection", &schema.collection)
+                .hint(errors::foreign_hint("another database file")));
         }
     }
     Ok(())

@@ -4,6 +4,8 @@ mod apply;
 mod catalog;
 mod commit;
 mod connection;
+mod existing;
+mod opening;
 mod prepare;
 mod read;
 mod readers;

@@ -1,7 +1,6 @@
 //! [`StorageStrategy`] over one SQLite file.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,18 +8,18 @@ use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
     ErrorKind, Filter, Health, OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream,
     Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
-    check_distinct_keys, check_writable,
+    check_distinct_keys,
 };
 use rusqlite::Connection;
 
 use super::catalog::Catalog;
+use super::opening::{check_file, off_thread, shared};
 use super::readers::Readers;
 use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
-use super::{apply, commit, connection, prepare, read, scan, store_record, upkeep};
+use super::{apply, commit, connection, existing, prepare, read, scan, store_record, upkeep};
 use crate::config::SqlSettings;
-use crate::errors;
 use crate::layout::LAYOUT_VERSION;
 
 /// Most ids that a read takes at once on the calling thread; more go to a
@@ -51,36 +50,52 @@ impl SqliteStrategy {
     /// when tables that are not ours stand in the place of a collection;
     /// `PermissionDenied` when the file may not be opened.
     pub async fn open(settings: SqlSettings, options: OpenOptions) -> Result<Self> {
-        tokio::task::spawn_blocking(move || Self::open_file(&settings, options)).await.map_err(
-            |source| {
-                Error::new(ErrorKind::Unavailable, "open", "the opening task ended early")
-                    .caused_by(source)
-            },
-        )?
+        off_thread(move || {
+            let shared = shared(&settings, options)?;
+            check_file(&shared)?;
+            Ok(Self::on(shared, &settings))
+        })
+        .await
     }
 
-    fn open_file(settings: &SqlSettings, options: OpenOptions) -> Result<Self> {
-        let file = absolute(&settings.file())?;
+    /// Opens the database; for reading only also one that holds no store but
+    /// tables of another program under the names of the collections.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), with why such tables cannot be read.
+    pub(crate) async fn open_any(
+        settings: SqlSettings,
+        options: OpenOptions,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        off_thread(move || {
+            let shared = shared(&settings, options)?;
+            match check_file(&shared) {
+                Ok(()) => Ok(Arc::new(Self::on(shared, &settings)) as Arc<dyn StorageStrategy>),
+                Err(refusal) => existing::open(shared, &settings, refusal),
+            }
+        })
+        .await
+    }
+
+    fn on(shared: Arc<Shared>, settings: &SqlSettings) -> Self {
         let capabilities = Capabilities {
             max_commit_keys: None,
             max_commit_bytes: None,
-            max_entity_bytes: options.max_entity_bytes,
+            max_entity_bytes: shared.options.max_entity_bytes,
             durable: true,
             multi_process: true,
             max_scan_segments: 64,
             indexes: true,
-            read_only: options.read_only,
+            read_only: shared.options.read_only,
             changes: false,
             fence: false,
         };
-        let shared = Arc::new(Shared::new(file, settings.busy_timeout(), options));
-        check_file(&shared)?;
-        Ok(Self {
+        Self {
             readers: Readers::new(Arc::clone(&shared), settings.pool_size, settings.max_overflow),
             writer: Writer::new(Arc::clone(&shared)),
             capabilities,
             shared,
-        })
+        }
     }
 
     /// Runs `work` on a reader with the prepared collection, both in one state
@@ -143,67 +158,6 @@ impl SqliteStrategy {
         }
         self.read_table(operation, collection, |_, _, table| Ok(Arc::clone(table))).await
     }
-}
-
-/// The file's path, the same for every way to name it.
-fn absolute(file: &Path) -> Result<PathBuf> {
-    let failed = |source| errors::io("open", file, source);
-    if let Ok(path) = file.canonicalize() {
-        return Ok(path);
-    }
-    let path = std::path::absolute(file).map_err(failed)?;
-    // The file is not there yet, but its folder may be, under another name.
-    Ok(match (path.parent().map(Path::canonicalize), path.file_name()) {
-        (Some(Ok(folder)), Some(name)) => folder.join(name),
-        _ => path,
-    })
-}
-
-/// Looks at the file, if there is one, without changing it.
-fn check_file(shared: &Shared) -> Result<()> {
-    let missing = |what: &str| {
-        Err(Error::new(ErrorKind::NotFound, "open", what)
-            .with("file", shared.file().display())
-            .hint("check the path; a store is made with `repoctl init`"))
-    };
-    if !shared.options.read_only {
-        check_writable("open", shared.file())?;
-        // The write-ahead log is made beside the file.
-        shared.file().parent().map_or(Ok(()), |folder| check_writable("open", folder))?;
-    }
-    match std::fs::metadata(shared.file()) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return if shared.options.read_only {
-                missing("there is no such file")
-            } else {
-                Ok(())
-            };
-        }
-        Err(error) => return Err(errors::io("open", shared.file(), error)),
-        Ok(found) if found.is_dir() => {
-            return Err(Error::new(
-                ErrorKind::ConfigInvalid,
-                "open",
-                "the path of the database is a folder",
-            )
-            .with("file", shared.file().display())
-            .hint("name a file in it"));
-        }
-        Ok(_) => {}
-    }
-    let reader = connection::open_reader(shared.file(), shared.busy)?;
-    let catalog = reader.read("open", shared.file(), |connection| {
-        connection::in_one_state(connection, shared.file(), |connection| {
-            let catalog = shared.read_catalog(connection)?;
-            shared.refuse_foreign(connection, &catalog)?;
-            Ok(catalog)
-        })
-    })?;
-    if !catalog.prepared && shared.options.read_only {
-        return missing("the database holds no store");
-    }
-    shared.set_catalog(catalog);
-    Ok(())
 }
 
 #[async_trait]

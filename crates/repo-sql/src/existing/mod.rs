@@ -1,0 +1,49 @@
+//! Tables of another program as a store that is only read: what the dialects
+//! share. `table` says how each column is read, `document` makes records of
+//! rows, `reader` is what a dialect has to do, `pages` goes through a table,
+//! and `strategy` is the contract over all of it.
+//!
+//! The dialects' own parts stand in `sqlite/existing.rs` and
+//! `postgres/existing.rs`.
+
+mod document;
+mod pages;
+mod reader;
+mod strategy;
+mod table;
+
+pub(crate) use document::{Cell, Place, Records, Row, iso_time, record};
+pub(crate) use reader::TableReader;
+pub(crate) use strategy::ExistingStrategy;
+pub(crate) use table::{Found, FoundColumn, SqlKind, Statements, Table};
+
+use repo_core::{Error, ErrorKind};
+
+/// What a search for tables of another program came to.
+#[derive(Debug)]
+pub(crate) enum Search {
+    /// No table has the name of a declared collection.
+    Nothing,
+    /// One has, and cannot be read as it; why.
+    Unfit(String),
+    /// All that have can be read.
+    Tables {
+        tables: Vec<Table>,
+        /// Further tables that are there, which no collection names.
+        others: Vec<String>,
+    },
+}
+
+/// Most ids in one statement.
+pub(crate) const IDS_AT_ONCE: usize = 500;
+
+/// Adds to the refusal of a store why its tables cannot be read either.
+pub(crate) fn unfit(refusal: Error, why: &str) -> Error {
+    refusal.with("as_a_source", why)
+}
+
+/// Whether a refusal to open a store for reading leaves room for tables of
+/// another program: names are taken, or there is no store.
+pub(crate) fn may_be_tables(refusal: &Error) -> bool {
+    matches!(refusal.kind(), ErrorKind::Conflict | ErrorKind::NotFound)
+}

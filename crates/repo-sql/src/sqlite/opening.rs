@@ -1,0 +1,87 @@
+//! What opening a file looks at before anything is done with it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use repo_core::{Error, ErrorKind, OpenOptions, Result, check_writable};
+
+use super::connection;
+use super::shared::Shared;
+use crate::config::SqlSettings;
+use crate::errors;
+
+/// Runs `work` on a thread for blocking work.
+pub(super) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "open", "the opening task ended early").caused_by(source)
+    })?
+}
+
+/// The state of a new handle.
+pub(super) fn shared(settings: &SqlSettings, options: OpenOptions) -> Result<Arc<Shared>> {
+    let file = absolute(&settings.file())?;
+    Ok(Arc::new(Shared::new(file, settings.busy_timeout(), options)))
+}
+
+/// The file's path, the same for every way to name it.
+fn absolute(file: &Path) -> Result<PathBuf> {
+    let failed = |source| errors::io("open", file, source);
+    if let Ok(path) = file.canonicalize() {
+        return Ok(path);
+    }
+    let path = std::path::absolute(file).map_err(failed)?;
+    // The file is not there yet, but its folder may be, under another name.
+    Ok(match (path.parent().map(Path::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => path,
+    })
+}
+
+/// Looks at the file, if there is one, without changing it.
+pub(super) fn check_file(shared: &Shared) -> Result<()> {
+    let missing = |what: &str| {
+        Err(Error::new(ErrorKind::NotFound, "open", what)
+            .with("file", shared.file().display())
+            .hint("check the path; a store is made with `repoctl init`"))
+    };
+    if !shared.options.read_only {
+        check_writable("open", shared.file())?;
+        // The write-ahead log is made beside the file.
+        shared.file().parent().map_or(Ok(()), |folder| check_writable("open", folder))?;
+    }
+    match std::fs::metadata(shared.file()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return if shared.options.read_only {
+                missing("there is no such file")
+            } else {
+                Ok(())
+            };
+        }
+        Err(error) => return Err(errors::io("open", shared.file(), error)),
+        Ok(found) if found.is_dir() => {
+            return Err(Error::new(
+                ErrorKind::ConfigInvalid,
+                "open",
+                "the path of the database is a folder",
+            )
+            .with("file", shared.file().display())
+            .hint("name a file in it"));
+        }
+        Ok(_) => {}
+    }
+    let reader = connection::open_reader(shared.file(), shared.busy)?;
+    let catalog = reader.read("open", shared.file(), |connection| {
+        connection::in_one_state(connection, shared.file(), |connection| {
+            let catalog = shared.read_catalog(connection)?;
+            shared.refuse_foreign(connection, &catalog)?;
+            Ok(catalog)
+        })
+    })?;
+    if !catalog.prepared && shared.options.read_only {
+        return missing("the database holds no store");
+    }
+    shared.set_catalog(catalog);
+    Ok(())
+}
