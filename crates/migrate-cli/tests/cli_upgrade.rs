@@ -234,6 +234,8 @@ fn what_cannot_be_done_is_refused_before_anything_is_written() {
     let bad = r#"{"id":"bad","price":"abc"}"#;
     place.run_with_input("put things --store json:data --schemas old", bad).ok();
     let before = place.contents();
+    let shown = place.line("schema show things --schemas new --format json").ok().json();
+    assert_eq!(shown["upgrades"], json!([[1, 2]]));
     let line = |rest: &str| format!("upgrade things --store json:data {rest}");
     place.line(&line("--schemas new --no-backup")).ends(2).complains("which entities are upgraded");
     place.line(&line("--schemas none")).ends(2).complains("no upgrade leads to that version");

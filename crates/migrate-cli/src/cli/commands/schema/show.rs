@@ -22,6 +22,8 @@ struct View<'a> {
     collection: &'a str,
     id_field: &'a str,
     schema_version: u32,
+    /// Each as its two schema versions.
+    upgrades: Vec<[u32; 2]>,
     indexes: Vec<Vec<String>>,
     references: Vec<Reference>,
     fields: Vec<FieldView<'a>>,
@@ -53,6 +55,7 @@ impl<'a> View<'a> {
             collection: schema.collection.as_str(),
             id_field: schema.id_name(),
             schema_version: schema.schema_version,
+            upgrades: schema.upgrades.iter().map(|one| [one.from(), one.to()]).collect(),
             indexes: schema.indexes.iter().map(text).collect(),
             references: schema.references.iter().map(reference).collect(),
             fields: schema
