@@ -321,6 +321,18 @@ fn tables_of_another_program_are_never_a_target() {
     assert_eq!(place.contents(), before);
 }
 
+#[test]
+fn tables_of_another_program_are_never_cleaned_up() {
+    let place = Place::new();
+    broker(&place, "broker.sqlite");
+    let before = place.contents();
+    let words = "migrate --source sqlite:broker.sqlite --target json:data --cleanup-source";
+    for flags in ["", "--dry-run"] {
+        place.line(&format!("{words} {flags}")).ends(2).complains("never cleaned up");
+    }
+    assert_eq!(place.contents(), before);
+}
+
 /// A table of another name is named by the schema, and one that does not fit
 /// says why.
 #[test]

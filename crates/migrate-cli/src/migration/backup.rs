@@ -103,7 +103,7 @@ pub(super) async fn make(
         let schema = CollectionSchema { schema_version: state.schema_version, ..schemas.get(name) };
         let (open, file) = begin(writer, &schema, state.floor).await?;
         writer = open;
-        let mut sums = Sums::for_records(0);
+        let mut sums = Sums::new();
         let archived = archive(side, &schema, None, making, &mut sums, file, progress);
         writer.add(archived.await?);
     }
@@ -170,7 +170,7 @@ pub(super) async fn archive_source(
         let schema = planned.source_schema();
         let (open, file) = begin(writer, &schema, planned.source.floor).await?;
         writer = open;
-        let mut sums = Sums::empty_like(&survey.sums);
+        let mut sums = Sums::new();
         let upgrade = planned.upgrade.clone();
         let entry =
             archive(&plan.source, &schema, upgrade, making, &mut sums, file, progress).await?;
@@ -193,7 +193,7 @@ pub(super) async fn archive_target(
     for planned in plan.collections.iter().filter(held) {
         let (open, file) = begin(writer, &planned.schema, planned.target_floor()).await?;
         writer = open;
-        let mut sums = Sums::for_records(0);
+        let mut sums = Sums::new();
         let entry =
             archive(&plan.target, &planned.schema, None, making, &mut sums, file, progress).await?;
         writer.add(entry);
@@ -239,7 +239,7 @@ async fn archive(
         upgrade,
         validator: None,
     };
-    let mut written = Sums::empty_like(sums);
+    let mut written = Sums::new();
     let mut batches = looked_at(side, look, making.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
         let prints = batch.prints.iter().zip(batch.archived_prints());

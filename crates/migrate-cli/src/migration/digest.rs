@@ -12,12 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::verify_report::Depth;
 
-/// Fewest buckets of a collection.
-const MIN_BUCKETS: usize = 4_096;
-/// Most buckets: 2 MiB of sums.
-const MAX_BUCKETS: usize = 65_536;
-/// Records that a bucket holds on average, between those bounds.
-const RECORDS_PER_BUCKET: u64 = 16;
+/// Buckets of a collection, however many records it holds: 512 KiB of sums. A
+/// power of two.
+pub(super) const BUCKETS: usize = 16_384;
 
 /// A sum of 256-bit digests, modulo 2²⁵⁶.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -121,6 +118,15 @@ fn first_word(hash: &blake3::Hash) -> u64 {
     Sum::of(hash.as_bytes()).0[0]
 }
 
+fn bucket(id_hash: u64) -> usize {
+    usize::try_from(id_hash & (BUCKETS as u64 - 1)).unwrap_or(0)
+}
+
+/// The bucket of an id, below [`BUCKETS`].
+pub(super) fn bucket_of(id: &EntityId) -> usize {
+    bucket(id_hash(id))
+}
+
 fn id_hash(id: &EntityId) -> u64 {
     first_word(&blake3::hash(id.as_str().as_bytes()))
 }
@@ -135,32 +141,19 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// No record, in as many buckets as suit `records` of them.
-    pub(super) fn for_records(records: u64) -> Self {
-        let wanted = usize::try_from(records / RECORDS_PER_BUCKET).unwrap_or(MAX_BUCKETS);
-        let count = wanted.min(MAX_BUCKETS).next_power_of_two().clamp(MIN_BUCKETS, MAX_BUCKETS);
-        Self { buckets: vec![Sum::default(); count], times: 0, records: 0, tombstones: 0 }
-    }
-
-    /// No record, in the same buckets.
-    pub(super) fn empty_like(other: &Self) -> Self {
-        let buckets = vec![Sum::default(); other.buckets.len()];
-        Self { buckets, times: 0, records: 0, tombstones: 0 }
+    /// No record.
+    pub(super) fn new() -> Self {
+        Self { buckets: vec![Sum::default(); BUCKETS], times: 0, records: 0, tombstones: 0 }
     }
 
     pub(super) fn add(&mut self, print: &Fingerprint) {
-        let bucket = self.bucket(print.id_hash);
+        let bucket = bucket(print.id_hash);
         if let Some(sum) = self.buckets.get_mut(bucket) {
             *sum = sum.plus(print.content);
         }
         self.times = self.times.wrapping_add(print.times);
         self.records += 1;
         self.tombstones += u64::from(!print.live);
-    }
-
-    fn bucket(&self, id_hash: u64) -> usize {
-        // The count is a power of two, at most 65,536.
-        usize::try_from(id_hash & (self.buckets.len() as u64 - 1)).unwrap_or(0)
     }
 
     /// Adds what another part of the same side adds up to.
@@ -173,19 +166,9 @@ impl Sums {
         self.tombstones += other.tombstones;
     }
 
-    /// The bucket of an id.
-    pub(super) fn bucket_of(&self, id: &EntityId) -> usize {
-        self.bucket(id_hash(id))
-    }
-
     /// The sum of a bucket.
     pub(super) fn sum_of(&self, bucket: usize) -> Sum {
         self.buckets.get(bucket).copied().unwrap_or_default()
-    }
-
-    /// How many buckets there are.
-    pub(super) fn bucket_count(&self) -> usize {
-        self.buckets.len()
     }
 
     /// The sum over all buckets.
@@ -204,9 +187,8 @@ impl Sums {
 pub(super) struct IdCounts(Vec<u32>);
 
 impl IdCounts {
-    /// None, in the buckets of `sums`.
-    pub(super) fn like(sums: &Sums) -> Self {
-        Self(vec![0; sums.bucket_count()])
+    pub(super) fn new() -> Self {
+        Self(vec![0; BUCKETS])
     }
 
     pub(super) fn add(&mut self, bucket: usize) {
@@ -265,14 +247,5 @@ mod tests {
     #[test]
     fn a_sum_reads_as_one_number() {
         assert_eq!(Sum([0x1f, 0, 0, 2]).to_string(), format!("{:016x}{:048x}", 2, 0x1f));
-    }
-
-    #[test]
-    fn buckets_follow_the_count_within_bounds() {
-        for (records, buckets) in
-            [(0, 4_096), (65_536, 4_096), (100_000, 8_192), (1_000_000, 65_536), (u64::MAX, 65_536)]
-        {
-            assert_eq!(Sums::for_records(records).bucket_count(), buckets, "{records}");
-        }
     }
 }

@@ -11,7 +11,7 @@ use repo_core::{
 };
 
 use super::difference::difference;
-use super::digest::{Deltas, Fingerprint, Sums};
+use super::digest::{BUCKETS, Deltas, Fingerprint, Sums, bucket_of};
 use super::progress::Progress;
 use super::report::MAX_NAMED;
 use super::side::{Side, blocking, lanes};
@@ -115,19 +115,13 @@ impl Half {
     }
 
     /// Reads what is not read yet, segment after segment, and keeps the sums.
-    async fn sum_kept(
-        &self,
-        like: &Sums,
-        depth: Depth,
-        kept: &Kept,
-        progress: &dyn Progress,
-    ) -> Result<Sums> {
+    async fn sum_kept(&self, depth: Depth, kept: &Kept, progress: &dyn Progress) -> Result<Sums> {
         let (side, most) = (self.side.name(), self.side.capabilities().max_scan_segments);
-        let mut half = kept.half(side, &self.name, most, like).await;
+        let mut half = kept.half(side, &self.name, most).await;
         progress.advance(&self.name, half.sums.records);
         for segment in Segment::split(half.segments) {
             if !half.done.contains(&segment.index()) {
-                half.sums.merge(&self.sum(like, depth, Some(segment), progress).await?);
+                half.sums.merge(&self.sum(depth, Some(segment), progress).await?);
                 half.done.push(segment.index());
                 kept.keep(side, &self.name, &half).await?;
             }
@@ -135,15 +129,14 @@ impl Half {
         Ok(half.sums)
     }
 
-    /// Reads a segment or all of it into sums with the buckets of `like`.
+    /// Reads a segment or all of it.
     async fn sum(
         &self,
-        like: &Sums,
         depth: Depth,
         segment: Option<Segment>,
         progress: &dyn Progress,
     ) -> Result<Sums> {
-        let mut sums = Sums::empty_like(like);
+        let mut sums = Sums::new();
         let mut batches = self
             .batches(segment)
             .await?
@@ -185,26 +178,15 @@ impl Pair {
         kept: Option<&Kept>,
         progress: &dyn Progress,
     ) -> Result<CollectionVerification> {
-        let begun = match kept {
-            Some(kept) => kept.like(&self.name).await,
-            None => None,
-        };
-        let like = begun.unwrap_or_else(|| match expected {
-            Some(expected) => Sums::empty_like(expected.read),
-            None => Sums::for_records(self.source.live.max(self.target.live)),
-        });
         let sum = async |half: &Half| match kept {
-            Some(kept) => half.sum_kept(&like, self.depth, kept, progress).await,
-            None => half.sum(&like, self.depth, None, progress).await,
+            Some(kept) => half.sum_kept(self.depth, kept, progress).await,
+            None => half.sum(self.depth, None, progress).await,
         };
         let both = futures::future::try_join(sum(&self.source), sum(&self.target));
         let (source, target) = both.await?;
         let suspects = Suspects::find(&source, &target, expected, self.depth);
-        let found = if suspects.any() {
-            self.name_differences(&suspects, &like).await?
-        } else {
-            Found::default()
-        };
+        let found =
+            if suspects.any() { self.name_differences(&suspects).await? } else { Found::default() };
         let floor_too_low = self.target.floor() < self.source.floor();
         Ok(CollectionVerification {
             name: self.name.clone(),
@@ -224,9 +206,9 @@ impl Pair {
 
     /// Reads the suspect buckets of both sides again, and asks each side for
     /// what the other holds.
-    async fn name_differences(&self, suspects: &Suspects, like: &Sums) -> Result<Found> {
+    async fn name_differences(&self, suspects: &Suspects) -> Result<Found> {
         let mut found = Found::default();
-        let mut source_again = Sums::empty_like(like);
+        let mut source_again = Sums::new();
         let mut batches = self.source.batches(None).await?;
         while let Some(records) = batches.try_next().await? {
             let (ours, theirs) = suspects.look_up(records, &self.target, &mut source_again).await?;
@@ -235,7 +217,7 @@ impl Pair {
                 found.push(differs, suspects.bucket(ours));
             }
         }
-        let mut target_again = Sums::empty_like(like);
+        let mut target_again = Sums::new();
         let mut batches = self.target.batches(None).await?;
         while let Some(records) = batches.try_next().await? {
             let (theirs, ours) = suspects.look_up(records, &self.source, &mut target_again).await?;
@@ -267,7 +249,6 @@ impl Pair {
 struct Suspects {
     /// For each bucket: whether it is suspect.
     buckets: Vec<Option<Suspect>>,
-    like: Sums,
     depth: Depth,
 }
 
@@ -290,11 +271,7 @@ impl Suspects {
             };
             (now != holds).then_some(Suspect { source_changed: as_written == Some(holds) })
         };
-        Self {
-            buckets: (0..source.bucket_count()).map(suspect).collect(),
-            like: Sums::empty_like(source),
-            depth,
-        }
+        Self { buckets: (0..BUCKETS).map(suspect).collect(), depth }
     }
 
     fn any(&self) -> bool {
@@ -302,7 +279,7 @@ impl Suspects {
     }
 
     fn bucket(&self, record: &Record) -> Option<Suspect> {
-        self.buckets.get(self.like.bucket_of(record.id())).copied().flatten()
+        self.buckets.get(bucket_of(record.id())).copied().flatten()
     }
 
     /// The records that are in suspect buckets, added to `sums`, and what the

@@ -201,9 +201,7 @@ impl Run<'_> {
             if self.from_empty {
                 let names = self.plan.collections.iter().map(|planned| planned.name());
                 return Ok(names
-                    .map(|name| {
-                        Survey::of_archive(sums.remove(name).unwrap_or(Sums::for_records(0)))
-                    })
+                    .map(|name| Survey::of_archive(sums.remove(name).unwrap_or(Sums::new())))
                     .collect());
             }
         }

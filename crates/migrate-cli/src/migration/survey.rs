@@ -12,7 +12,7 @@ use super::archive::{ArchivedCollection, CollectionWriter};
 use super::backup;
 use super::batch::{Batch, Look, looked_at};
 use super::decide::{Decision, decide};
-use super::digest::{Deltas, Fingerprint, IdCounts, Sums};
+use super::digest::{Deltas, Fingerprint, IdCounts, Sums, bucket_of};
 use super::plan::{Plan, PlannedCollection};
 use super::progress::Progress;
 use super::quarantine::Quarantine;
@@ -57,7 +57,7 @@ pub(super) struct Pass {
 }
 
 impl Survey {
-    fn new(records: u64) -> Self {
+    fn new() -> Self {
         Self {
             counts: Counts::default(),
             replaced: 0,
@@ -70,7 +70,7 @@ impl Survey {
             dangling: Vec::new(),
             untellable: 0,
             unreadable: 0,
-            sums: Sums::for_records(records),
+            sums: Sums::new(),
             deltas: Deltas::default(),
         }
     }
@@ -78,7 +78,7 @@ impl Survey {
     /// What is known of an archive that was surveyed before, into a target
     /// that held nothing.
     pub(super) fn of_archive(sums: Sums) -> Self {
-        let mut survey = Self::new(0);
+        let mut survey = Self::new();
         survey.counts.read = sums.records;
         survey.counts.tombstones = sums.tombstones;
         survey.counts.applied = sums.records;
@@ -116,9 +116,9 @@ pub(super) async fn survey(
     quarantine: &mut Option<Quarantine>,
     progress: &dyn Progress,
 ) -> Result<(Survey, Option<ArchivedCollection>)> {
-    let mut archived = Sums::for_records(planned.live);
-    let mut survey = Survey::new(planned.live);
-    let mut met = IdCounts::like(&survey.sums);
+    let mut archived = Sums::new();
+    let mut survey = Survey::new();
+    let mut met = IdCounts::new();
     let mut references =
         ReferenceCheck::new(&planned.schema, |name| plan.source_collections.contains_key(name));
     let look = Look {
@@ -199,7 +199,7 @@ impl Survey {
         let ids: Vec<EntityId> = batch.records.iter().map(|record| record.id().clone()).collect();
         let stored = plan.target.get_many(planned.name(), &ids).await?;
         for record in stored.iter().flatten() {
-            met.add(self.sums.bucket_of(record.id()));
+            met.add(bucket_of(record.id()));
         }
         Ok(stored)
     }
@@ -215,7 +215,7 @@ impl Survey {
         for (at, ((record, print), stored)) in all {
             if pass.quarantine && batch.offenders.iter().any(|offender| offender.at == at) {
                 self.counts.quarantined += 1;
-                let bucket = self.sums.bucket_of(record.id());
+                let bucket = bucket_of(record.id());
                 let stays = stored.as_ref().map(Fingerprint::of);
                 self.deltas.expect(bucket, Some(print), stays.as_ref());
             } else {
@@ -234,7 +234,7 @@ impl Survey {
         stored: Option<&Record>,
     ) -> Result<()> {
         let id = record.id();
-        let bucket = self.sums.bucket_of(id);
+        let bucket = bucket_of(id);
         match decide(record, stored, pass.on_conflict)? {
             Decision::Equal => self.counts.equal += 1,
             Decision::Add(_) => self.counts.applied += 1,
@@ -288,17 +288,17 @@ impl Survey {
         pass: Pass,
         met: &IdCounts,
     ) -> Result<()> {
-        let mut held = IdCounts::like(&self.sums);
+        let mut held = IdCounts::new();
         let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
         while let Some(records) = scan.try_next().await? {
-            records.iter().for_each(|record| held.add(self.sums.bucket_of(record.id())));
+            records.iter().for_each(|record| held.add(bucket_of(record.id())));
         }
         if held == *met {
             return Ok(());
         }
         let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
         while let Some(mut records) = scan.try_next().await? {
-            records.retain(|record| held.differs_at(met, self.sums.bucket_of(record.id())));
+            records.retain(|record| held.differs_at(met, bucket_of(record.id())));
             self.ask_source(plan, planned, &records).await?;
             if pass.on_conflict == OnConflict::Fail && self.conflicts.count >= MAX_NAMED as u64 {
                 self.cut_short = true;
@@ -323,7 +323,7 @@ impl Survey {
             if held.is_none() {
                 self.only_in_target.push(record.id().as_str());
                 self.conflicts.push(&format!("{} (only in the target)", record.id()));
-                let bucket = self.sums.bucket_of(record.id());
+                let bucket = bucket_of(record.id());
                 self.deltas.expect(bucket, None, Some(&Fingerprint::of(record)));
             }
         }

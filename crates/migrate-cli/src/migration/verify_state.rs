@@ -90,20 +90,12 @@ impl Kept {
         side: &'static str,
         name: &CollectionName,
         most_segments: usize,
-        like: &Sums,
     ) -> KeptHalf {
         let segments = NonZeroUsize::new(SEGMENTS.min(most_segments)).unwrap_or(NonZeroUsize::MIN);
-        let fresh = KeptHalf { segments, done: Vec::new(), sums: Sums::empty_like(like) };
+        let fresh = KeptHalf { segments, done: Vec::new(), sums: Sums::new() };
         let now = self.now.lock().await;
         let kept = now.0.halves.get(&key(side, name)).cloned();
         kept.unwrap_or(fresh)
-    }
-
-    /// The sums of either side, whose buckets the other's must have.
-    pub(super) async fn like(&self, name: &CollectionName) -> Option<Sums> {
-        let now = self.now.lock().await;
-        let kept = ["source", "target"].iter().find_map(|side| now.0.halves.get(&key(side, name)));
-        kept.map(|half| Sums::empty_like(&half.sums))
     }
 
     /// Keeps how far a half is; durable after a while.

@@ -64,6 +64,9 @@ impl Place {
             "migrateRepository" => env!("CARGO_BIN_EXE_migrateRepository"),
             other => panic!("no program {other}"),
         };
+        // Another build of them, for runs with many entities.
+        let built = std::env::var_os("REPO_TEST_PROGRAMS");
+        let path = built.map_or(PathBuf::from(path), |folder| Path::new(&folder).join(program));
         let mut command = Command::new(path);
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {

@@ -151,6 +151,9 @@ impl Arguments {
     ) -> Outcome<(MigrationReport, Option<Verified>)> {
         let open = self.open(sides).await?;
         let ended: Outcome<_> = async {
+            if self.cleanup_source {
+                migrate_clean_up::check_source(&open.source)?;
+            }
             if self.cleanup_source
                 && !self.dry_run
                 && let Some(verified) = unfinished_clean_up(&open.source, &open.target).await?

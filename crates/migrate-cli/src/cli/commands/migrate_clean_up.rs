@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use repo_core::config::MigrationConfig;
-use repo_core::{Error, ErrorKind, Result};
+use repo_core::{Error, ErrorKind, Result, StorageStrategy};
 
 use crate::cli::context::Context;
 use crate::cli::failure::{Outcome, wrong_usage};
@@ -22,6 +22,19 @@ pub(super) fn check(options: &MigrationOptions) -> Result<()> {
     }
     Err(wrong_usage("migrate", "only what was verified is removed from the source")
         .hint("set migration.validate_after_migration to true, or leave --cleanup-source out"))
+}
+
+/// Refuses a source that is never written to, before anything is copied.
+///
+/// # Errors
+/// `Unsupported` for tables of another program.
+pub(super) fn check_source(source: &Arc<dyn StorageStrategy>) -> Result<()> {
+    let Some(words) = source.foreign() else { return Ok(()) };
+    Err(Error::new(ErrorKind::Unsupported, "migrate", "this source is never cleaned up")
+        .with("side", "source")
+        .with("store", source.location())
+        .with("it_is", words)
+        .hint("leave --cleanup-source out; remove the tables with the program that made them"))
 }
 
 /// Says that the configuration alone removes nothing.

@@ -132,8 +132,8 @@ impl Archive {
         upgrade: Option<&Arc<UpgradePath>>,
         progress: &dyn Progress,
     ) -> Result<Sums> {
-        let mut sums = Sums::for_records(entry.records);
-        let mut upgraded = upgrade.map(|_| Sums::empty_like(&sums));
+        let mut sums = Sums::new();
+        let mut upgraded = upgrade.map(|_| Sums::new());
         let batch_size = NonZeroUsize::new(CHECK_BATCH).unwrap_or(NonZeroUsize::MIN);
         let mut batches = self
             .records(&entry.name, batch_size)?

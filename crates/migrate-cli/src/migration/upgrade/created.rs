@@ -10,7 +10,7 @@ use futures::TryStreamExt as _;
 use repo_core::{CollectionName, Entity, EntityId, Record, Result, Segment, Timestamp};
 
 use crate::migration::archive::Archive;
-use crate::migration::digest::Sums;
+use crate::migration::digest::{BUCKETS, bucket_of};
 use crate::migration::progress::Progress;
 use crate::migration::report::Listed;
 use crate::migration::side::{Side, lanes};
@@ -30,19 +30,19 @@ pub(super) async fn find(
     progress: &dyn Progress,
 ) -> Result<Listed> {
     let batch_size = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
-    let mut archived = Births::for_records(archive.manifest().records());
+    let mut archived = Births::new();
     let mut records = archive.records(name, batch_size)?;
     while let Some(batch) = records.try_next().await? {
         live(&batch).for_each(|entity| archived.add(entity));
     }
-    let mut held = Births::for_records(archive.manifest().records());
+    let mut held = Births::new();
     let mut scan = side.scan_all(name, batch_size, lanes()).await?;
     while let Some(batch) = scan.try_next().await? {
         live(&batch).for_each(|entity| held.add(entity));
         progress.advance(name, batch.len() as u64);
     }
     let mut created = Listed::default();
-    if held.sums == archived.sums {
+    if held.0 == archived.0 {
         return Ok(created);
     }
     let mut suspects = HashMap::new();
@@ -90,16 +90,11 @@ async fn search(
 }
 
 /// Hashes of id and time of creation, summed by bucket of the id.
-struct Births {
-    /// Knows the buckets.
-    like: Sums,
-    sums: Vec<u64>,
-}
+struct Births(Vec<u64>);
 
 impl Births {
-    fn for_records(records: u64) -> Self {
-        let like = Sums::for_records(records);
-        Self { sums: vec![0; like.bucket_count()], like }
+    fn new() -> Self {
+        Self(vec![0; BUCKETS])
     }
 
     fn add(&mut self, entity: &Entity) {
@@ -108,13 +103,13 @@ impl Births {
         hasher.update(entity.id.as_str().as_bytes());
         let mut word = [0; 8];
         hasher.finalize_xof().fill(&mut word);
-        if let Some(sum) = self.sums.get_mut(self.like.bucket_of(&entity.id)) {
+        if let Some(sum) = self.0.get_mut(bucket_of(&entity.id)) {
             *sum = sum.wrapping_add(u64::from_le_bytes(word));
         }
     }
 
     fn differs_at(&self, other: &Self, id: &EntityId) -> bool {
-        let bucket = self.like.bucket_of(id);
-        self.sums.get(bucket) != other.sums.get(bucket)
+        let bucket = bucket_of(id);
+        self.0.get(bucket) != other.0.get(bucket)
     }
 }
