@@ -67,7 +67,11 @@ impl Shared {
             return Ok(());
         }
         if !self.is_empty(table).await? {
-            return Err(self.foreign("prepare", table));
+            // Somebody else may have written ours between the two looks.
+            return match self.read_definition("prepare").await? {
+                Some(_) => Ok(()),
+                None => Err(self.foreign("prepare", table)),
+            };
         }
         // If somebody else was faster, theirs is as good.
         self.write_definition("prepare", &Definition::default(), None).await.map(drop)

@@ -352,6 +352,12 @@ async fn an_id_field_that_cannot_be_a_key_is_refused() {
 
 #[tokio::test]
 async fn two_that_prepare_at_once_make_one_store() {
+    for _ in 0..20 {
+        make_one_store_at_once().await;
+    }
+}
+
+async fn make_one_store_at_once() {
     let place = DynamoPlace::new();
     let one = place.open_as(place.settings()).await.unwrap();
     let two = DynamoStrategy::open_with(&place.config, place.settings(), OpenOptions::default());
