@@ -133,7 +133,7 @@ async fn one_migration(source: &Store, target: &Store, backups: &Path, count: us
     let schemas: Schemas = std::iter::once(data::schema()?).collect();
     let options =
         MigrationOptions { backup: Some(backups.to_owned()), ..MigrationOptions::default() };
-    let report = migrate(source, target, &schemas, &options, &Silent).await?;
+    let report = Box::pin(migrate(source, target, &schemas, &options, &Silent)).await?;
     if report.outcome != Outcome::Verified {
         return Err(Error::new(ErrorKind::Corrupt, "migrate", "the migration was not verified"));
     }

@@ -26,15 +26,16 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     let postgres = if postgres { Some(servers::postgres().await?) } else { None };
     let dynamo = if bench.wants_any(&dynamo::ROWS) { Some(servers::dynamo().await?) } else { None };
 
-    json::run(bench).await?;
-    sqlite::run(bench).await?;
+    // Boxed: together their states would not fit on the stack of a thread.
+    Box::pin(json::run(bench)).await?;
+    Box::pin(sqlite::run(bench)).await?;
     if let Some(url) = &postgres {
-        postgres::run(bench, url).await?;
+        Box::pin(postgres::run(bench, url)).await?;
     }
     if let Some(url) = &dynamo {
-        dynamo::run(bench, url).await?;
+        Box::pin(dynamo::run(bench, url)).await?;
     }
-    migration::run(bench, postgres.as_deref()).await
+    Box::pin(migration::run(bench, postgres.as_deref())).await
 }
 
 /// A number as people read it: `1,000,000`.
