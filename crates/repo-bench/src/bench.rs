@@ -1,0 +1,150 @@
+//! One run: what was chosen, and the lines so far.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use repo_core::{Error, ErrorKind, Result};
+use tempfile::TempDir;
+
+use crate::machine::Machine;
+use crate::measure::{self, Spread, Timed};
+use crate::report::{Figures, Line, Report};
+use crate::row::Row;
+use crate::rows;
+use crate::scale::Scale;
+use crate::selection::Selection;
+
+/// Short pairs in the place of one.
+const SHORT_PAIRS: usize = 10;
+
+/// What a run is to do.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How much work the rows do.
+    pub scale: Scale,
+    /// Which rows.
+    pub selection: Selection,
+    /// Pairs of times of each row, 1 or more; ten times as many where single
+    /// operations are timed.
+    pub pairs: usize,
+    /// The folder in which everything is made, and removed again.
+    pub folder: PathBuf,
+    /// This program, to start as a child that opens a store.
+    pub program: PathBuf,
+    /// Whether each line is told on standard error as soon as it is there.
+    pub progress: bool,
+}
+
+/// A run under way.
+pub(crate) struct Bench {
+    options: Options,
+    place: TempDir,
+    lines: Vec<Line>,
+}
+
+/// Measures the chosen rows.
+///
+/// # Errors
+/// `ConfigInvalid` when a row needs a server that is not named; otherwise
+/// those of the stores and drivers.
+pub async fn run(options: Options) -> Result<Report> {
+    let place = TempDir::with_prefix_in("repo-bench-", &options.folder).map_err(|source| {
+        Error::new(ErrorKind::ConfigInvalid, "make a folder for the stores", source.to_string())
+            .with("folder", options.folder.display())
+            .hint("name a folder that exists and may be written with --folder")
+            .caused_by(source)
+    })?;
+    let before = Machine::now(place.path());
+    let mut bench = Bench { options, place, lines: Vec::new() };
+    rows::run(&mut bench).await?;
+    let load_after = Machine::now(bench.place.path()).load;
+    Ok(Report { machine: before, load_after, lines: bench.lines })
+}
+
+impl Bench {
+    pub(crate) fn scale(&self) -> Scale {
+        self.options.scale.clone()
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        &self.options.program
+    }
+
+    pub(crate) fn pairs(&self) -> usize {
+        self.options.pairs
+    }
+
+    /// A path in the folder of this run.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    pub(crate) fn wants(&self, row: &Row) -> bool {
+        self.options.selection.has(row)
+    }
+
+    pub(crate) fn wants_any(&self, rows: &[&Row]) -> bool {
+        rows.iter().any(|row| self.wants(row))
+    }
+
+    /// Tells what happens now, for whoever waits.
+    pub(crate) fn say(&self, text: &str) {
+        if self.options.progress {
+            // Nobody may be listening; the figures do not depend on it.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Measures a row, if it is asked for. `at` says at which size.
+    pub(crate) async fn compare(
+        &mut self,
+        row: &'static Row,
+        at: String,
+        ours: impl AsyncFnMut() -> Result<Timed>,
+        raw: impl AsyncFnMut() -> Result<Timed>,
+    ) -> Result<()> {
+        self.compare_pairs(self.options.pairs, row, at, ours, raw).await
+    }
+
+    /// The same in many short pairs: where an operation waits for the disk or
+    /// for a server, one moment is not like the next, and only times that lie
+    /// close together can be compared.
+    pub(crate) async fn compare_finely(
+        &mut self,
+        row: &'static Row,
+        at: String,
+        ours: impl AsyncFnMut() -> Result<Timed>,
+        raw: impl AsyncFnMut() -> Result<Timed>,
+    ) -> Result<()> {
+        self.compare_pairs(self.options.pairs * SHORT_PAIRS, row, at, ours, raw).await
+    }
+
+    async fn compare_pairs(
+        &mut self,
+        count: usize,
+        row: &'static Row,
+        at: String,
+        ours: impl AsyncFnMut() -> Result<Timed>,
+        raw: impl AsyncFnMut() -> Result<Timed>,
+    ) -> Result<()> {
+        if !self.wants(row) {
+            return Ok(());
+        }
+        self.say(&format!("{}: {at}", row.name));
+        let pairs =
+            measure::pairs(count, ours, raw).await.map_err(|error| error.with("row", row.name))?;
+        let figures = Figures::Compared {
+            ours_seconds_each: Spread::of(pairs.iter().map(|pair| pair.ours.seconds_each())),
+            raw_seconds_each: Spread::of(pairs.iter().map(|pair| pair.raw.seconds_each())),
+            ratio: Spread::of(pairs.iter().map(|pair| pair.ratio(row.measure))),
+        };
+        self.push(Line::new(row, at, count, figures));
+        Ok(())
+    }
+
+    /// Adds a line that was measured elsewhere.
+    pub(crate) fn push(&mut self, line: Line) {
+        self.say(&format!("{}: {}", line.row.name, line.in_short()));
+        self.lines.push(line);
+    }
+}

@@ -1,0 +1,34 @@
+//! The engine against the raw drivers: the same work, in one run, in turn.
+//!
+//! `rows` says what is measured and against what; `ours` does the work through
+//! the engine, `raw` through the driver alone; `measure` and `bench` take the
+//! times in pairs; `report` and `table` print them.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod bench;
+mod child;
+mod data;
+mod errors;
+mod machine;
+mod measure;
+mod ours;
+mod plan;
+mod raw;
+mod report;
+mod row;
+mod rows;
+mod scale;
+mod selection;
+mod table;
+
+pub use bench::{Options, run};
+pub use child::open_and_measure;
+pub use data::{COLLECTION, document_text, schema};
+pub use machine::Machine;
+pub use measure::{Spread, Timed};
+pub use report::{Figures, Line, Report};
+pub use row::{Bound, Measure, Row};
+pub use rows::all as all_rows;
+pub use scale::Scale;
+pub use selection::Selection;
+pub use table::{rows_table, to_table};

@@ -1,0 +1,103 @@
+//! `bench`: the engine against the raw drivers.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use repo_bench::{Options, Scale, Selection};
+use repo_core::{Error, ErrorKind, Result};
+
+/// Measures the engine against the raw drivers: the same work, in one run, in
+/// turn.
+#[derive(Debug, Parser)]
+#[command(name = "bench")]
+struct Arguments {
+    /// A few minutes on two cores, with fewer entities.
+    #[arg(long)]
+    quick: bool,
+    /// Only these rows or groups, as in `json,sqlite.get`.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    rows: Vec<String>,
+    /// Pairs of times of each row.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pairs: u16,
+    /// A table for people, or one JSON object.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The folder on whose disk the stores are made; the one for temporary
+    /// files unless set.
+    #[arg(long, value_name = "DIR")]
+    folder: Option<PathBuf>,
+    /// List the rows and measure nothing.
+    #[arg(long)]
+    list: bool,
+    #[command(subcommand)]
+    child: Option<Child>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    #[default]
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Child {
+    /// Opens a JSON store and prints the bytes by which the memory of this
+    /// process grew. For the benchmark itself.
+    #[command(hide = true)]
+    ChildOpen {
+        /// The folder of the store.
+        folder: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.child {
+        Some(Child::ChildOpen { folder }) => {
+            repo_bench::open_and_measure(folder).await.map(|bytes| bytes.to_string())
+        }
+        None if arguments.list => Ok(repo_bench::rows_table(repo_bench::all_rows())),
+        None => measure(arguments).await,
+    };
+    match done.and_then(|text| print(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let hint = error.hint_text().map_or(String::new(), |hint| format!("\nhint: {hint}"));
+            // When that fails there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "error: {error}{hint}");
+            ExitCode::from(if error.kind() == ErrorKind::ConfigInvalid { 2 } else { 1 })
+        }
+    }
+}
+
+async fn measure(arguments: Arguments) -> Result<String> {
+    let failed = |source: std::io::Error| {
+        Error::new(ErrorKind::Unavailable, "find this program", source.to_string())
+    };
+    let report = repo_bench::run(Options {
+        scale: if arguments.quick { Scale::quick() } else { Scale::full() },
+        selection: Selection::of(&arguments.rows)?,
+        pairs: usize::from(arguments.pairs),
+        folder: arguments.folder.unwrap_or_else(std::env::temp_dir),
+        program: std::env::current_exe().map_err(failed)?,
+        progress: true,
+    })
+    .await?;
+    match arguments.format {
+        Format::Human => Ok(repo_bench::to_table(&report)),
+        Format::Json => serde_json::to_string_pretty(&report).map_err(|source| {
+            Error::new(ErrorKind::Invalid, "write the report", source.to_string())
+        }),
+    }
+}
+
+fn print(text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}").map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "print", source.to_string()).caused_by(source)
+    })
+}

@@ -1,0 +1,71 @@
+//! The rows: what each compares, and how its two sides are set up.
+
+mod dynamo;
+mod json;
+mod migration;
+mod postgres;
+mod servers;
+mod sqlite;
+
+use repo_core::Result;
+
+use crate::bench::Bench;
+use crate::row::Row;
+
+/// All rows, by group.
+pub fn all() -> impl Iterator<Item = &'static Row> {
+    let groups: [&'static [&'static Row]; 5] =
+        [&json::ROWS, &sqlite::ROWS, &postgres::ROWS, &dynamo::ROWS, &migration::ROWS];
+    groups.into_iter().flatten().copied()
+}
+
+/// Measures the rows that are asked for.
+pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
+    // A server that is missing is told now, not in half an hour.
+    let postgres = bench.wants_any(&postgres::ROWS) || bench.wants(&migration::TO_POSTGRES);
+    let postgres = if postgres { Some(servers::postgres().await?) } else { None };
+    let dynamo = if bench.wants_any(&dynamo::ROWS) { Some(servers::dynamo().await?) } else { None };
+
+    // Boxed: together their states would not fit on the stack of a thread.
+    Box::pin(json::run(bench)).await?;
+    Box::pin(sqlite::run(bench)).await?;
+    if let Some(url) = &postgres {
+        Box::pin(postgres::run(bench, url)).await?;
+    }
+    if let Some(url) = &dynamo {
+        Box::pin(dynamo::run(bench, url)).await?;
+    }
+    Box::pin(migration::run(bench, postgres.as_deref())).await
+}
+
+/// A number as people read it: `1,000,000`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_a_name_of_its_own() {
+        let mut names: Vec<&str> = all().map(|row| row.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!([0, 999, 1_000, 12_345_678].map(grouped), ["0", "999", "1,000", "12,345,678"]);
+    }
+}
