@@ -52,6 +52,12 @@ enum Child {
         /// The folder of the store.
         folder: PathBuf,
     },
+    /// Does the work that `scripts/bench-peers` has other programs do, and
+    /// prints the times as one JSON object.
+    Peers {
+        /// A folder for the stores, which is there.
+        folder: PathBuf,
+    },
 }
 
 #[tokio::main]
@@ -61,6 +67,7 @@ async fn main() -> ExitCode {
         Some(Child::ChildOpen { folder }) => {
             repo_bench::open_and_measure(folder).await.map(|bytes| bytes.to_string())
         }
+        Some(Child::Peers { folder }) => repo_bench::peers(folder).await.and_then(as_json),
         None if arguments.list => Ok(repo_bench::rows_table(repo_bench::all_rows())),
         None => measure(arguments).await,
     };
@@ -90,10 +97,13 @@ async fn measure(arguments: Arguments) -> Result<String> {
     .await?;
     match arguments.format {
         Format::Human => Ok(repo_bench::to_table(&report)),
-        Format::Json => serde_json::to_string_pretty(&report).map_err(|source| {
-            Error::new(ErrorKind::Invalid, "write the report", source.to_string())
-        }),
+        Format::Json => as_json(report),
     }
+}
+
+fn as_json(report: impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(&report)
+        .map_err(|source| Error::new(ErrorKind::Invalid, "write the report", source.to_string()))
 }
 
 fn print(text: &str) -> Result<()> {

@@ -1,0 +1,190 @@
+//! The work that `scripts/bench-peers` has other programs do, done by the
+//! engine: the same entities, the same steps, the same figures.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use migrate_cli::migration::{MigrationOptions, Outcome, Silent, migrate};
+use repo_core::{
+    CollectionName, CollectionSchema, Document, EntityId, Error, ErrorKind, Filter, Key,
+    OpenOptions, Precondition, Query, Result, Schemas, StorageStrategy, StorageStrategyExt as _,
+    StrategyFactory, Write,
+};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+/// How often an operation is measured; the median counts.
+const TIMES: usize = 101;
+
+/// Seconds by what was done: `save`, `find`, …
+type Figures = BTreeMap<&'static str, f64>;
+
+/// The figures of one run.
+#[derive(Debug, Serialize)]
+pub struct PeerFigures {
+    /// By how many entities the store holds.
+    json: BTreeMap<String, Figures>,
+    sqlite: BTreeMap<String, Figures>,
+    /// JSON to SQLite with backup and full verification.
+    copy_10000: f64,
+}
+
+/// Does all of it in stores below `folder`.
+///
+/// # Errors
+/// What a store refuses.
+pub async fn peers(folder: &Path) -> Result<PeerFigures> {
+    let (mut json, mut sqlite) = (BTreeMap::new(), BTreeMap::new());
+    for count in [100, 1_000, 10_000, 100_000] {
+        let place = folder.join(format!("json-{count}"));
+        let store = open(&repo_json::JsonFactory, &json!({ "base_path": place }), false).await?;
+        json.insert(count.to_string(), measured(&store, count).await?);
+        if count <= 10_000 {
+            let file = folder.join(format!("{count}.db"));
+            let store = open(&repo_sql::SqliteFactory, &json!({ "name": file }), false).await?;
+            sqlite.insert(count.to_string(), measured(&store, count).await?);
+        }
+    }
+    Ok(PeerFigures { json, sqlite, copy_10000: copied(folder).await? })
+}
+
+type Store = Arc<dyn StorageStrategy>;
+
+fn schemas() -> Result<Schemas> {
+    let schema = r#"{"x-repository": {"collection": "machines", "idField": "id",
+        "indexes": [["template_id"]]}}"#;
+    Ok(std::iter::once(CollectionSchema::parse(schema)?).collect())
+}
+
+async fn open(factory: &dyn StrategyFactory, settings: &Json, read_only: bool) -> Result<Store> {
+    let schemas = Arc::new(schemas()?);
+    factory.open(settings, OpenOptions { read_only, schemas, ..OpenOptions::default() }).await
+}
+
+fn collection() -> Result<CollectionName> {
+    CollectionName::new("machines")
+}
+
+fn id(number: usize) -> String {
+    format!("m-{number:07}")
+}
+
+/// About 600 bytes, as the other side has them.
+fn document(number: usize) -> Result<Document> {
+    let note = format!("a note that is as long as notes are, {:08}; ", number * 7_919);
+    let status = if number % 3 == 0 { "stopped" } else { "running" };
+    Document::parse(
+        &json!({
+            "id": id(number), "status": status, "template_id": format!("t-{}", number % 20),
+            "payload": note.repeat(12),
+        })
+        .to_string(),
+    )
+}
+
+async fn save(store: &Store, number: usize) -> Result<()> {
+    let key = Key::new(collection()?, EntityId::new(&id(number))?);
+    store.commit(vec![Write::put(key, document(number)?, Precondition::Any)]).await?;
+    Ok(())
+}
+
+async fn find(store: &Store, number: usize) -> Result<()> {
+    let found = store.get(&collection()?, &EntityId::new(&id(number))?).await?;
+    found.map(drop).ok_or_else(|| Error::new(ErrorKind::NotFound, "find", "it is not there"))
+}
+
+async fn measured(store: &Store, count: usize) -> Result<Figures> {
+    store.prepare(&schemas()?.iter().cloned().collect::<Vec<_>>()).await?;
+    let mut figures = Figures::new();
+    let began = Instant::now();
+    for start in (0..count).step_by(1_000) {
+        let write = |number| -> Result<Write> {
+            let key = Key::new(collection()?, EntityId::new(&id(number))?);
+            Ok(Write::put(key, document(number)?, Precondition::Any))
+        };
+        let writes = (start..count.min(start + 1_000)).map(write).collect::<Result<_>>()?;
+        store.commit(writes).await?;
+    }
+    figures.insert("bulk", began.elapsed().as_secs_f64());
+    figures.insert("save", median(TIMES, async |at| save(store, at % count).await).await?);
+    figures.insert("find", median(TIMES, async |at| find(store, at % count).await).await?);
+    let both = async |at: usize| {
+        save(store, at % count).await?;
+        find(store, at % count).await
+    };
+    figures.insert("save_then_find", median(TIMES, both).await?);
+    let criteria = Filter::parse(r#"{"template_id": "t-7"}"#)?;
+    let all = async |_| {
+        let mut query = Query::new(criteria.clone());
+        let mut found = 0;
+        loop {
+            let page = store.query(&collection()?, &query).await?;
+            found += page.entities.len();
+            match page.next {
+                Some(cursor) => query = Query::new(criteria.clone()).after(cursor),
+                None => break,
+            }
+        }
+        let expected = count / 20;
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Corrupt, "query", "another number was found")
+            .with("found", found))
+    };
+    figures.insert("criteria", median(3, all).await?);
+    store.close().await?;
+    Ok(figures)
+}
+
+/// The median of so many times, in seconds.
+async fn median<F: Future<Output = Result<()>>>(
+    times: usize,
+    mut work: impl FnMut(usize) -> F,
+) -> Result<f64> {
+    let mut taken: Vec<Duration> = Vec::with_capacity(times);
+    for at in 0..times {
+        let began = Instant::now();
+        work(at).await?;
+        taken.push(began.elapsed());
+    }
+    taken.sort_unstable();
+    Ok(taken.get(times / 2).map_or(0.0, Duration::as_secs_f64))
+}
+
+/// What an operator does: a file of another program into SQLite, checked,
+/// backed up, copied and verified.
+async fn copied(folder: &Path) -> Result<f64> {
+    let place = folder.join("copied");
+    let entities: serde_json::Map<String, Json> = (0..10_000)
+        .map(|number| {
+            let value = serde_json::from_str(document(number)?.as_str());
+            Ok((id(number), value.map_err(unwritable)?))
+        })
+        .collect::<Result<_>>()?;
+    let text = json!({ "machines": entities }).to_string();
+    std::fs::create_dir_all(&place)
+        .and_then(|()| std::fs::write(place.join("request_database.json"), text))
+        .map_err(unwritable)?;
+    let began = Instant::now();
+    let source = open(&repo_json::JsonFactory, &json!({ "base_path": place }), true).await?;
+    let file = folder.join("copied.db");
+    let target = open(&repo_sql::SqliteFactory, &json!({ "name": file }), false).await?;
+    let backup = Some(folder.join("backups"));
+    let options = MigrationOptions { backup, ..MigrationOptions::default() };
+    let report = migrate(&source, &target, &schemas()?, &options, &Silent).await?;
+    target.close().await?;
+    source.close().await?;
+    let taken = began.elapsed().as_secs_f64();
+    if report.outcome == Outcome::Verified && report.totals.applied == 10_000 {
+        return Ok(taken);
+    }
+    Err(Error::new(ErrorKind::Corrupt, "migrate", "not everything has arrived"))
+}
+
+fn unwritable(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Unavailable, "prepare the work", source.to_string()).caused_by(source)
+}
