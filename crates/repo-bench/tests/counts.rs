@@ -26,7 +26,7 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 /// operation has become cheaper, write the new number here.
 const EXPECTED: [(&str, f64); 10] = [
     ("allocations: Document::parse", 6.0),
-    ("allocations: Document::digest", 51.0),
+    ("allocations: Document::digest", 26.0),
     ("allocations: Filter::matches", 1.0),
     ("allocations: json get", 13.0),
     ("allocations: json put", 24.0),
@@ -34,7 +34,7 @@ const EXPECTED: [(&str, f64); 10] = [
     ("allocations: sqlite get", 10.0),
     ("allocations: sqlite put", 16.0),
     ("writes: sqlite put", 12.7),
-    ("allocations: an entity migrated from json to sqlite", 282.0),
+    ("allocations: an entity migrated from json to sqlite", 150.0),
 ];
 
 const TIMES: u32 = 200;

@@ -117,7 +117,44 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
+/// The text with the keys of every object in another order, and every
+/// character of a key as an escape.
+fn disordered(value: &serde_json::Value, turn: usize) -> String {
+    match value {
+        serde_json::Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| disordered(item, turn)).collect();
+            format!("[{}]", items.join(" ,"))
+        }
+        serde_json::Value::Object(fields) => {
+            let escaped = |key: &str| -> String {
+                key.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+            };
+            let mut members: Vec<String> = fields
+                .iter()
+                .map(|(key, value)| format!("\"{}\": {}", escaped(key), disordered(value, turn)))
+                .collect();
+            members.reverse();
+            let turn = turn % members.len().max(1);
+            members.rotate_left(turn);
+            format!("{{{}}}", members.join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
 proptest! {
+    #[test]
+    fn canonical_text_is_that_of_the_value(value in json(), turn in 0_usize..4) {
+        let value = serde_json::json!({ "w": value, "v": {"b": [{"d": 1, "c": {}}], "a\"": 2, "a!": 3, "a": 4} });
+        let text = disordered(&value, turn);
+        let expected = Value::parse(&text).unwrap().to_string();
+        prop_assert_eq!(super::canonical::canonical(&text), expected);
+        let ordered = Document::parse(&value.to_string()).unwrap();
+        let document = Document::parse(&text).unwrap();
+        prop_assert_eq!(document.digest(), ordered.digest());
+        prop_assert!(document.equals(&ordered));
+    }
+
     #[test]
     fn canonical_text_agrees_with_serde_json(value in json()) {
         let text = serde_json::json!({ "v": value }).to_string();

@@ -107,7 +107,7 @@ impl Value {
 }
 
 /// Appends a JSON string: escapes only what JSON demands.
-fn push_string(out: &mut String, text: &str) {
+pub(super) fn push_string(out: &mut String, text: &str) {
     out.push('"');
     let mut plain_from = 0;
     for (at, byte) in text.bytes().enumerate() {
