@@ -71,10 +71,18 @@ pub fn migrate_repository() -> ExitCode {
     }
 }
 
+/// Threads for work that computes or blocks, at most. Each keeps memory of its
+/// own with the allocator, so more of them would only make a long run larger.
+/// One may wait for the others: the reader of an archive.
+const BLOCKING_THREADS: usize = 8;
+
 /// Runs a command on a runtime of its own.
 fn run(_context: &Context, command: impl Future<Output = Outcome<Ending>>) -> Outcome<Ending> {
     logging::start();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(|source| {
         Error::new(ErrorKind::Unavailable, "start", "the runtime cannot be started")
             .with("reason", &source)
