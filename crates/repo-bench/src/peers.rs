@@ -75,7 +75,7 @@ fn id(number: usize) -> String {
 /// About 600 bytes, as the other side has them.
 fn document(number: usize) -> Result<Document> {
     let note = format!("a note that is as long as notes are, {:08}; ", number * 7_919);
-    let status = if number % 3 == 0 { "stopped" } else { "running" };
+    let status = if number.is_multiple_of(3) { "stopped" } else { "running" };
     Document::parse(
         &json!({
             "id": id(number), "status": status, "template_id": format!("t-{}", number % 20),
