@@ -144,14 +144,18 @@ fn key(side: &str, name: &CollectionName) -> String {
 }
 
 fn read(file: &Path) -> Result<Option<Content>> {
-    let text = match std::fs::read(file) {
-        Ok(text) => text,
+    const NOT_OURS: &str = "the file is not the state of a comparison";
+    // A device or a pipe may have no end.
+    match std::fs::metadata(file) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(refused(file, NOT_OURS)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(file, "it cannot be read", error)),
-    };
+    }
+    let text = std::fs::read(file).map_err(|error| failed(file, "it cannot be read", error))?;
     match serde_json::from_slice::<Content>(&text) {
         Ok(content) if content.format == FORMAT => Ok(Some(content)),
-        _ => Err(refused(file, "the file is not the state of a comparison")),
+        _ => Err(refused(file, NOT_OURS)),
     }
 }
 

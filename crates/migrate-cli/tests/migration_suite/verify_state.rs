@@ -1,4 +1,5 @@
 //! Comparisons that are ended and gone on with.
+#![cfg(unix)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -89,6 +90,10 @@ async fn a_file_of_something_else_is_refused_and_left() {
         let error = verify(&source, &target, &keeping(&file), &Silent).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{text:?}");
         assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    }
+    for place in [folder.path(), Path::new("/dev/zero")] {
+        let error = verify(&source, &target, &keeping(place), &Silent).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{}", place.display());
     }
     let nowhere = keeping(&folder.path().join("no/such/folder"));
     assert_eq!(
