@@ -16,6 +16,10 @@ pub struct Capabilities {
     pub multi_process: bool,
     /// Most segments into which a scan can be divided.
     pub max_scan_segments: usize,
+    /// Whether a segment costs its share of the whole scan. Where it does not,
+    /// each segment passes over every id, and one scan of everything is quicker
+    /// than its segments side by side.
+    pub parallel_scan: bool,
     /// Whether indexed queries avoid reading the whole collection.
     pub indexes: bool,
     /// Whether the store was opened for reading only.

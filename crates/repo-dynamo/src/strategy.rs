@@ -94,6 +94,7 @@ impl DynamoStrategy {
             durable: true,
             multi_process: true,
             max_scan_segments: MAX_SCAN_SEGMENTS,
+            parallel_scan: true,
             indexes: true,
             read_only: shared.options.read_only,
             changes: false,

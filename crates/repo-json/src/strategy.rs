@@ -60,6 +60,7 @@ impl JsonStrategy {
             durable: store.env.settings.sync_writes,
             multi_process: true,
             max_scan_segments: 64,
+            parallel_scan: true,
             indexes: true,
             read_only,
             changes: false,

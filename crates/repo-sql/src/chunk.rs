@@ -9,6 +9,9 @@ const MOST_ROWS: usize = 2_000;
 /// What a chunk should hold in bytes.
 const CHUNK_BYTES: usize = 2 * 1_024 * 1_024;
 
+/// What a row holds beside its document, about.
+const ROW_BYTES: usize = 100;
+
 /// How many rows are asked for at once: as many as hold about the same number
 /// of bytes, so that memory is bounded whatever the documents are.
 #[derive(Debug, Clone, Copy)]
@@ -32,16 +35,19 @@ impl Chunk {
 
     /// Whether these were the last; sets how many are asked for next.
     pub(crate) fn is_last(&mut self, records: &[Record]) -> bool {
-        self.is_last_of(records.len(), records)
+        self.is_last_of(records.len(), document_bytes(records))
     }
 
-    /// The same for rows of which only these could be read.
-    pub(crate) fn is_last_of(&mut self, rows: usize, records: &[Record]) -> bool {
+    /// The same for rows whose documents hold so many bytes.
+    pub(crate) fn is_last_of(&mut self, rows: usize, bytes: usize) -> bool {
         let last = rows < self.rows;
-        let bytes: usize =
-            records.iter().map(|r| r.document().map_or(0, |d| d.as_str().len()) + 100).sum();
-        let average = bytes / records.len().max(1);
-        self.rows = (CHUNK_BYTES / average.max(1)).clamp(1, self.most);
+        let average = bytes / rows.max(1) + ROW_BYTES;
+        self.rows = (CHUNK_BYTES / average).clamp(1, self.most);
         last
     }
+}
+
+/// How many bytes the documents of these hold.
+pub(crate) fn document_bytes(records: &[Record]) -> usize {
+    records.iter().filter_map(Record::document).map(|document| document.as_str().len()).sum()
 }

@@ -6,6 +6,7 @@
 //! several at a time and counted in their order, so the checkpoint is never
 //! ahead of what is durable.
 
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use futures::stream::BoxStream;
@@ -137,7 +138,9 @@ impl Copier<'_> {
         collection: &CollectionName,
         after: u64,
     ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
-        let batch_size = self.options.batch_size;
+        // No more at once than a second is allowed.
+        let batch_size =
+            self.options.batch_size.min(self.options.rate_limit.unwrap_or(NonZeroUsize::MAX));
         match self.origin {
             Origin::Archive(archive) => archive.records_after(collection, after, batch_size),
             Origin::Source => {

@@ -122,8 +122,8 @@ impl Side {
         Ok(stream.map(move |batch| batch.map_err(|error| side.err(error))).boxed())
     }
 
-    /// All records in batches, read in up to `readers` segments at a time, in
-    /// no order.
+    /// All records in batches, in no order: read in up to `readers` segments
+    /// at a time where that is quicker.
     pub(super) async fn scan_all(
         &self,
         collection: &CollectionName,
@@ -141,7 +141,9 @@ impl Side {
         batch_size: NonZeroUsize,
         readers: usize,
     ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
-        let most = readers.min(self.capabilities().max_scan_segments);
+        let capabilities = self.capabilities();
+        let readers = if capabilities.parallel_scan { readers } else { 1 };
+        let most = readers.min(capabilities.max_scan_segments);
         let count = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
         let mut segments = Vec::with_capacity(count.get());
         for segment in Segment::split(count) {

@@ -3,19 +3,40 @@
 //! builds no tree.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ops::Range;
 
 use super::decimal::Decimal;
 use super::reader::{self, Sink};
 use super::value::push_string;
 
+/// A thread keeps the memory of its last document unless that was longer.
+const MOST_KEPT: usize = 64 * 1_024;
+
+thread_local! {
+    static WRITER: RefCell<Writer> = RefCell::default();
+}
+
 /// The canonical form of JSON text that was checked before: keys sorted by
 /// their UTF-8 bytes, no white space, numbers as [`Decimal`] writes them.
 pub(super) fn canonical(text: &str) -> String {
-    let mut writer = Writer { out: String::with_capacity(text.len()), ..Writer::default() };
-    // The text was checked when the document was made.
-    let _ = reader::read(text, &mut writer);
-    writer.out
+    with_canonical(text, str::to_owned)
+}
+
+/// Does something with the canonical form, which takes no new memory where
+/// documents are alike.
+pub(super) fn with_canonical<T>(text: &str, work: impl FnOnce(&str) -> T) -> T {
+    WRITER.with_borrow_mut(|writer| {
+        writer.clear();
+        writer.out.reserve(text.len());
+        // The text was checked when the document was made.
+        let _ = reader::read(text, writer);
+        let done = work(&writer.out);
+        if writer.out.capacity() > MOST_KEPT {
+            *writer = Writer::default();
+        }
+        done
+    })
 }
 
 #[derive(Default)]
@@ -44,6 +65,13 @@ struct Member {
 }
 
 impl Writer {
+    fn clear(&mut self) {
+        self.out.clear();
+        self.open.clear();
+        self.members.clear();
+        self.keys.clear();
+    }
+
     /// What stands before a value: in an object its key is there already.
     fn separate(&mut self) {
         if let Some(Open::Array { empty }) = self.open.last_mut() {

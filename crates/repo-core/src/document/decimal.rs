@@ -1,7 +1,7 @@
 //! Exact decimal numbers within the limits of every store.
 
 use std::cmp::Ordering;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Most significant digits of a number (DynamoDB: 38).
 pub const MAX_DIGITS: usize = 38;
@@ -45,6 +45,9 @@ impl Decimal {
             Some(rest) => (true, rest),
             None => (false, text),
         };
+        if let Some(number) = Self::short_integer(negative, rest) {
+            return Ok(number);
+        }
         let (mantissa, exponent) = match rest.find(['e', 'E']) {
             Some(at) => (&rest[..at], parse_exponent(&rest[at + 1..])?),
             None => (rest, 0),
@@ -58,6 +61,27 @@ impl Decimal {
             return Err(DecimalError::Malformed);
         }
         Self::assemble(negative, whole, fraction, exponent)
+    }
+
+    /// The quick way for most numbers: an integer of up to 18 digits.
+    fn short_integer(negative: bool, text: &str) -> Option<Self> {
+        if text.is_empty() || text.len() > 18 || (text.len() > 1 && text.starts_with('0')) {
+            return None;
+        }
+        let mut digits = 0_u64;
+        for byte in text.bytes() {
+            let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+            digits = digits * 10 + u64::from(digit);
+        }
+        if digits == 0 {
+            return Some(Self::ZERO);
+        }
+        let mut exponent = 0;
+        while digits.is_multiple_of(10) {
+            digits /= 10;
+            exponent += 1;
+        }
+        Some(Self { negative, digits: u128::from(digits), exponent })
     }
 
     fn assemble(
@@ -257,14 +281,17 @@ impl Decimal {
         if self.negative {
             out.push('-');
         }
-        let digits = self.digits.to_string();
         let exponent = i32::from(self.exponent);
         let leading = self.leading_exponent();
         let zeros = |out: &mut String, n: i32| out.extend((0..n).map(|_| '0'));
         if exponent >= 0 && leading < 38 {
-            out.push_str(&digits);
+            // Infallible: a String takes everything.
+            let _ = write!(out, "{}", self.digits);
             zeros(out, exponent);
-        } else if exponent < 0 && leading >= 0 {
+            return;
+        }
+        let digits = self.digits.to_string();
+        if exponent < 0 && leading >= 0 {
             let (whole, fraction) = digits.split_at(usize::try_from(leading + 1).unwrap_or(0));
             out.extend([whole, ".", fraction]);
         } else if (-7..0).contains(&leading) {

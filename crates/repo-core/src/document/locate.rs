@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::plain::plain_len;
 use super::{RESERVED_KEYS, unescape};
 use crate::{Error, ErrorKind, Result};
 
@@ -98,11 +99,12 @@ fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
 /// Length of the rest of a string, its closing quote included.
 pub(super) fn string_end(bytes: &[u8]) -> usize {
     let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        at += plain_len(rest);
+        match bytes.get(at) {
+            Some(b'"') => return at + 1,
+            Some(_) => at += 2,
+            None => {}
         }
     }
     bytes.len()

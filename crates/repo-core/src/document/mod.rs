@@ -3,6 +3,7 @@
 mod canonical;
 mod decimal;
 mod locate;
+mod plain;
 mod reader;
 mod size;
 mod value;
@@ -16,7 +17,7 @@ pub use locate::FieldPath;
 pub use reader::{MAX_DEPTH, MAX_KEY_BYTES, Rule, SyntaxError};
 pub use value::Value;
 
-use canonical::canonical;
+use canonical::{canonical, with_canonical};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -156,7 +157,7 @@ impl Document {
     /// whichever store they come from.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest(*blake3::hash(canonical(&self.text).as_bytes()).as_bytes())
+        with_canonical(&self.text, |text| Digest(*blake3::hash(text.as_bytes()).as_bytes()))
     }
 }
 

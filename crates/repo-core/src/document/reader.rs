@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use super::decimal::{Decimal, DecimalError};
+use super::plain::plain_len;
 
 /// Deepest nesting; the document itself is level 1 (DynamoDB: 32 with the
 /// attribute that holds it).
@@ -115,7 +116,7 @@ pub(crate) struct Summary {
 
 /// Reads exactly one JSON value.
 pub(crate) fn read(text: &str, sink: &mut impl Sink) -> Result<Summary, SyntaxError> {
-    let mut reader = Reader { text, at: 0, has_space: false };
+    let mut reader = Reader { text, at: 0, has_space: false, keys: Vec::with_capacity(KEYS) };
     reader.skip_space();
     reader.value(sink, 1)?;
     reader.skip_space();
@@ -125,10 +126,15 @@ pub(crate) fn read(text: &str, sink: &mut impl Sink) -> Result<Summary, SyntaxEr
     Ok(Summary { has_space: reader.has_space })
 }
 
+/// Keys of open objects for which there is room from the start.
+const KEYS: usize = 24;
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
     has_space: bool,
+    /// The keys of all open objects, the innermost last.
+    keys: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Reader<'a> {
@@ -246,9 +252,9 @@ impl<'a> Reader<'a> {
             sink.end_object();
             return Ok(());
         }
-        let mut keys = Keys::default();
+        let mut seen = Seen { first: self.keys.len(), ..Seen::default() };
         loop {
-            self.member(sink, depth, &mut keys)?;
+            self.member(sink, depth, &mut seen)?;
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -258,6 +264,7 @@ impl<'a> Reader<'a> {
             self.skip_space();
         }
         self.at += 1;
+        self.keys.truncate(seen.first);
         sink.end_object();
         Ok(())
     }
@@ -266,7 +273,7 @@ impl<'a> Reader<'a> {
         &mut self,
         sink: &mut impl Sink,
         depth: usize,
-        keys: &mut Keys<'a>,
+        seen: &mut Seen<'a>,
     ) -> Result<(), SyntaxError> {
         let start = self.at;
         if self.peek() != Some(b'"') {
@@ -283,11 +290,11 @@ impl<'a> Reader<'a> {
         self.skip_space();
         self.expect(b':').map_err(|error| within(error, &key))?;
         self.skip_space();
-        if keys.contains(&key) {
+        if seen.contains(&self.keys, &key) {
             return Err(within(self.error_at(Rule::DuplicateKey, start), &key));
         }
         self.value(sink, depth + 1).map_err(|error| within(error, &key))?;
-        keys.insert(key);
+        seen.insert(&mut self.keys, key);
         Ok(())
     }
 
@@ -323,9 +330,7 @@ impl<'a> Reader<'a> {
 
     /// Skips to the next quote, backslash, control character or the end.
     fn skip_plain(&mut self) {
-        let rest = &self.text.as_bytes()[self.at..];
-        let plain = rest.iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20);
-        self.at += plain.unwrap_or(rest.len());
+        self.at += plain_len(&self.text.as_bytes()[self.at..]);
     }
 
     fn escape(&mut self) -> Result<char, SyntaxError> {
@@ -389,17 +394,19 @@ fn within(mut error: SyntaxError, step: &str) -> SyntaxError {
     error
 }
 
-/// The keys of one object: a list while it is short, a set beyond.
+/// The keys of one object: a part of the reader's list while they are few, a
+/// set beyond.
 #[derive(Default)]
-struct Keys<'a> {
+struct Seen<'a> {
+    /// Where the object's keys begin in the list.
+    first: usize,
     /// A bit for each key seen, several keys to a bit: most keys are known to
     /// be new without a look at the others.
-    seen: u64,
-    few: Vec<Cow<'a, str>>,
+    bits: u64,
     many: HashSet<Cow<'a, str>>,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> Seen<'a> {
     const FEW: usize = 24;
 
     fn bit(key: &str) -> u64 {
@@ -410,15 +417,15 @@ impl<'a> Keys<'a> {
         1 << (mixed % 64)
     }
 
-    fn contains(&self, key: &str) -> bool {
-        self.seen & Self::bit(key) != 0
-            && (self.few.iter().any(|seen| seen == key) || self.many.contains(key))
+    fn contains(&self, keys: &[Cow<'a, str>], key: &str) -> bool {
+        self.bits & Self::bit(key) != 0
+            && (keys.iter().skip(self.first).any(|seen| seen == key) || self.many.contains(key))
     }
 
-    fn insert(&mut self, key: Cow<'a, str>) {
-        self.seen |= Self::bit(&key);
-        if self.few.len() < Self::FEW {
-            self.few.push(key);
+    fn insert(&mut self, keys: &mut Vec<Cow<'a, str>>, key: Cow<'a, str>) {
+        self.bits |= Self::bit(&key);
+        if keys.len() - self.first < Self::FEW {
+            keys.push(key);
         } else {
             self.many.insert(key);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use super::decimal::Decimal;
+use super::plain::plain_len;
 use super::reader::{self, Sink, SyntaxError};
 
 /// A JSON value. Two values are equal when they are equal as JSON, numbers by
@@ -109,27 +110,22 @@ impl Value {
 /// Appends a JSON string: escapes only what JSON demands.
 pub(super) fn push_string(out: &mut String, text: &str) {
     out.push('"');
-    let mut plain_from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..=0x1f => "",
-            _ => continue,
-        };
-        out.push_str(&text[plain_from..at]);
-        if escape.is_empty() {
+    let mut rest = text;
+    loop {
+        let (plain, special) = rest.split_at(plain_len(rest.as_bytes()));
+        out.push_str(plain);
+        let Some(&byte) = special.as_bytes().first() else { break };
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
             // Infallible: a String takes everything.
-            let _ = write!(out, "\\u{byte:04x}");
-        } else {
-            out.push_str(escape);
+            _ => drop(write!(out, "\\u{byte:04x}")),
         }
-        plain_from = at + 1;
+        rest = &special[1..];
     }
-    out.push_str(&text[plain_from..]);
     out.push('"');
 }
 

@@ -79,6 +79,7 @@ impl MemoryStrategy {
                 durable: false,
                 multi_process: false,
                 max_scan_segments: 64,
+                parallel_scan: true,
                 indexes: false,
                 read_only: options.read_only,
                 changes: false,

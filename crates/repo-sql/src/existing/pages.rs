@@ -8,7 +8,7 @@ use repo_core::{EntityId, OnUnreadable, Record, Result, Scanned};
 use super::document::{stands_twice, without_id};
 use super::reader::TableReader;
 use super::table::Table;
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, document_bytes};
 
 /// Where a read of a table stands.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Pages {
         if let Some(id) = ids.clone().zip(ids.skip(1)).find_map(|(a, b)| (a == b).then_some(b)) {
             return Err(stands_twice(table, id));
         }
-        self.ended = self.chunk.is_last_of(found.rows, records);
+        self.ended = self.chunk.is_last_of(found.rows, document_bytes(records));
         self.after = found.last;
         Ok((!found.scanned.is_empty()).then_some(found.scanned))
     }

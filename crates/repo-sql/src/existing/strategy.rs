@@ -51,6 +51,7 @@ impl ExistingStrategy {
             multi_process: true,
             // Each segment would read the whole table.
             max_scan_segments: 1,
+            parallel_scan: false,
             indexes: false,
             read_only: true,
             changes: false,

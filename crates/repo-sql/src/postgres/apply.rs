@@ -4,8 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use diesel::QueryResult;
+use diesel::result::DatabaseErrorKind::UniqueViolation;
+use diesel::result::Error::DatabaseError;
 use repo_core::{Applied, CollectionName, EntityId, Error, ErrorKind, Record, Result};
 
+use super::connection::PgRow;
 use super::read;
 use super::rows;
 use super::shared::Shared;
@@ -17,6 +21,9 @@ use crate::errors;
 const MOST_RECORDS: usize = 1_000;
 /// A statement takes no more records once it holds so many bytes.
 const MOST_BYTES: usize = 4 * 1_024 * 1_024;
+/// Below so many records the insert saves less than the second round trip
+/// costs, if one of them is there.
+const FEWEST_INSERTED: usize = 50;
 
 /// Applies records in order.
 pub(super) async fn apply(shared: &Shared, records: &[Record]) -> Result<Vec<Applied>> {
@@ -56,12 +63,9 @@ async fn apply_part(
     // other.
     let mut sorted: Vec<&Record> = records.iter().collect();
     sorted.sort_by(|a, b| a.id().cmp(b.id()));
-    let mut connection = shared.pool.get().await?;
-    let written = connection
-        .alone(upsert(table, &sorted))
-        .await
+    let written = write(shared, table, &sorted)
+        .await?
         .map_err(|source| errors::postgres("apply", &shared.location, source))?;
-    drop(connection);
     let written: HashSet<EntityId> =
         written.iter().map(|row| rows::id_at(row, 0)).collect::<Result<_>>()?;
     let left: Vec<EntityId> =
@@ -87,7 +91,31 @@ async fn apply_part(
         .collect()
 }
 
-fn upsert(table: &Table, records: &[&Record]) -> Statement {
+/// The ids written. Records that are likely to be new are inserted, all or
+/// none, which takes the server half the time of the upsert (decision 0069).
+async fn write(
+    shared: &Shared,
+    table: &Table,
+    records: &[&Record],
+) -> Result<QueryResult<Vec<PgRow>>> {
+    let mut connection = shared.pool.get().await?;
+    let values = values(records);
+    if records.len() >= FEWEST_INSERTED && table.all_new.is_likely() {
+        let insert = Statement::new(&table.statements.insert_records, values.clone());
+        match connection.alone(insert).await {
+            Err(DatabaseError(UniqueViolation, _)) => table.all_new.was_wrong(),
+            Err(other) => return Ok(Err(other)),
+            Ok(written) => {
+                table.all_new.was_right();
+                return Ok(Ok(written));
+            }
+        }
+    }
+    Ok(connection.alone(Statement::new(&table.statements.upsert, values)).await)
+}
+
+/// The values of a statement that writes records.
+fn values(records: &[&Record]) -> [SqlValue; 5] {
     let created_at = |record: &Record| match record {
         Record::Live(entity) => entity.created_at,
         Record::Tombstone(tombstone) => tombstone.deleted_at,
@@ -96,12 +124,11 @@ fn upsert(table: &Table, records: &[&Record]) -> Statement {
     let numbers = |number: &dyn Fn(&Record) -> i64| {
         SqlValue::Numbers(records.iter().map(|record| number(record)).collect())
     };
-    let values = [
+    [
         SqlValue::Texts(records.iter().map(|record| record.id().to_string()).collect()),
         numbers(&|record| record.version().as_i64()),
         numbers(&|record| created_at(record).as_micros()),
         numbers(&|record| record.updated_at().as_micros()),
         SqlValue::Jsons(records.iter().map(|record| document(record)).collect()),
-    ];
-    Statement::new(&table.statements.upsert, values)
+    ]
 }

@@ -6,6 +6,7 @@ mod catalog;
 mod commit;
 mod connection;
 mod existing;
+mod guess;
 mod pool;
 mod prepare;
 mod read;

@@ -100,6 +100,11 @@ pub(super) fn number_at(row: &PgRow, at: usize) -> Result<i64> {
         .ok_or_else(|| damaged("a column that holds no whole number"))
 }
 
+/// How many bytes a column holds.
+pub(super) fn bytes_at(row: &PgRow, at: usize) -> usize {
+    value_at(row, at, |value| value.as_bytes().len()).unwrap_or(0)
+}
+
 pub(super) fn truth_at(row: &PgRow, at: usize) -> bool {
     value_at(row, at, |value| value.as_bytes() == [1]).unwrap_or(false)
 }

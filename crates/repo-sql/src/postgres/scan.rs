@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use futures::future::ready;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use repo_core::{RecordStream, Result, ScanOptions, Scanned};
+use repo_core::{Error, ErrorKind, RecordStream, Result, ScanOptions, Scanned};
 
+use super::connection::PgRow;
 use super::read;
 use super::rows;
 use super::shared::Shared;
@@ -24,39 +26,60 @@ struct Position {
     ended: bool,
 }
 
+/// Batches whose rows are being made records while the next ones are asked for.
+const AT_A_TIME: usize = 2;
+
 /// A stream of batches in the order of ids. A record keeps its id, so going on
 /// after the last one neither repeats nor skips.
 pub(super) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOptions) -> RecordStream {
     let mut chunk = Chunk::default();
     chunk.at_most(options.batch_size.get());
-    let start = (shared, table, Position { after: None, chunk, ended: false });
+    let (asking, of) = (Arc::clone(&shared), Arc::clone(&table));
+    let start = (asking, of, Position { after: None, chunk, ended: false });
     let batches = stream::try_unfold(start, move |(shared, table, mut position)| async move {
         if position.ended {
             return Ok(None);
         }
-        let batch = next_batch(&shared, &table, options, &mut position).await?;
-        Ok((!batch.is_empty()).then_some((batch, (shared, table, position))))
+        let rows = next_rows(&shared, &table, options, &mut position).await?;
+        Ok((!rows.is_empty()).then_some((rows, (shared, table, position))))
     });
-    let items = batches.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten();
-    items.boxed()
+    let read = move |rows| scanned(Arc::clone(&shared), Arc::clone(&table), rows);
+    let scanned = batches.map_ok(read).try_buffered(AT_A_TIME);
+    // An error is the last item.
+    let to_the_error = scanned.scan(false, |failed, batch| {
+        let goes_on = !std::mem::replace(failed, batch.is_err());
+        ready(goes_on.then_some(batch))
+    });
+    to_the_error.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten().boxed()
 }
 
-async fn next_batch(
+async fn next_rows(
     shared: &Shared,
     table: &Table,
     options: ScanOptions,
     position: &mut Position,
-) -> Result<Scanned> {
+) -> Result<Vec<PgRow>> {
     shared.check_open("scan")?;
     let rows = read::run(shared, "scan", statement(table, options, position)).await?;
-    let mut scanned = Scanned::default();
-    for row in &rows {
-        let record = rows::record(&table.schema.collection, row);
-        scanned.push(record, shared.options.on_unreadable())?;
-    }
-    position.ended = position.chunk.is_last_of(rows.len(), &scanned.records);
+    let bytes = rows.iter().map(|row| rows::bytes_at(row, 4)).sum();
+    position.ended = position.chunk.is_last_of(rows.len(), bytes);
     position.after = rows.last().map(|row| rows::text_at(row, 0)).transpose()?;
-    Ok(scanned)
+    Ok(rows)
+}
+
+/// The records of rows, checked where that does not hold up the connection.
+async fn scanned(shared: Arc<Shared>, table: Arc<Table>, rows: Vec<PgRow>) -> Result<Scanned> {
+    let checked = tokio::task::spawn_blocking(move || {
+        let mut scanned = Scanned::default();
+        for row in &rows {
+            let record = rows::record(&table.schema.collection, row);
+            scanned.push(record, shared.options.on_unreadable())?;
+        }
+        Ok(scanned)
+    });
+    checked.await.map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "scan", "the reading task ended early").caused_by(source)
+    })?
 }
 
 fn statement(table: &Table, options: ScanOptions, position: &Position) -> Statement {

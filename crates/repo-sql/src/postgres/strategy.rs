@@ -73,6 +73,7 @@ impl PostgresStrategy {
             durable: true,
             multi_process: true,
             max_scan_segments: 64,
+            parallel_scan: false,
             indexes: true,
             read_only: shared.options.read_only,
             changes: false,

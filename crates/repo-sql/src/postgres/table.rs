@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use repo_core::{CollectionSchema, Result, Version};
 
+use super::guess::Guess;
 use crate::Dialect;
 use crate::ddl::Made;
 use crate::dialect::MARK;
@@ -16,6 +17,8 @@ pub(super) struct Table {
     pub(super) schema: CollectionSchema,
     pub(super) layout: CollectionLayout,
     pub(super) statements: Statements,
+    /// Whether the records of the next `apply` are all new to the table.
+    pub(super) all_new: Guess,
 }
 
 /// Texts made once. Their values, by number:
@@ -23,7 +26,7 @@ pub(super) struct Table {
 /// - writes of one key: 1 id, 2 time, 3 document, 4 expected version;
 /// - `insert`: 1 ids, 2 time, 3 documents;
 /// - `update`: 1 ids, 2 versions, 3 creation times, 4 time, 5 documents;
-/// - `upsert`: 1 ids, 2 versions, 3 creation times, 4 times, 5 documents.
+/// - `insert_records`, `upsert`: 1 ids, 2 versions, 3 creation times, 4 times, 5 documents.
 pub(super) struct Statements {
     /// One record by id.
     pub(super) get: Arc<str>,
@@ -43,6 +46,8 @@ pub(super) struct Statements {
     pub(super) update: Arc<str>,
     /// Removes ids as if they had never been there.
     pub(super) remove: Arc<str>,
+    /// Inserts, and fails when one is there; returns the ids written.
+    pub(super) insert_records: Arc<str>,
     /// Inserts, or overwrites a lower version; returns the ids written.
     pub(super) upsert: Arc<str>,
 }
@@ -57,7 +62,7 @@ impl Table {
         layout.columns.retain(|column| made.columns.get(&column.name) == Some(&column.definition));
         layout.indexes.retain(|index| made.indexes.get(&index.name) == Some(&index.definition));
         let statements = Statements::new(&layout);
-        Ok(Self { schema, layout, statements })
+        Ok(Self { schema, layout, statements, all_new: Guess::default() })
     }
 }
 
@@ -83,6 +88,10 @@ impl Statements {
             )
             .into()
         };
+        let records = format!(
+            "INSERT INTO {table} AS r ({columns}) \
+             SELECT * FROM unnest({one}, {two}, {three}, {four}, {five})"
+        );
         Self {
             get: format!("SELECT {columns} FROM {table} WHERE {id} = {one}").into(),
             get_many: format!("SELECT {columns} FROM {table} WHERE {id} = ANY({one})").into(),
@@ -102,10 +111,9 @@ impl Statements {
             )
             .into(),
             remove: format!("DELETE FROM {table} WHERE {id} = ANY({one})").into(),
+            insert_records: format!("{records} RETURNING {id}").into(),
             upsert: format!(
-                "INSERT INTO {table} AS r ({columns}) \
-                 SELECT * FROM unnest({one}, {two}, {three}, {four}, {five}) \
-                 ON CONFLICT ({id}) DO UPDATE SET \"_version\" = excluded.\"_version\", \
+                "{records} ON CONFLICT ({id}) DO UPDATE SET \"_version\" = excluded.\"_version\", \
                  \"_created_at\" = excluded.\"_created_at\", \
                  \"_updated_at\" = excluded.\"_updated_at\", \"document\" = excluded.\"document\" \
                  WHERE excluded.\"_version\" > r.\"_version\" RETURNING {id}"

@@ -85,6 +85,7 @@ impl SqliteStrategy {
             durable: true,
             multi_process: true,
             max_scan_segments: 64,
+            parallel_scan: false,
             indexes: true,
             read_only: shared.options.read_only,
             changes: false,

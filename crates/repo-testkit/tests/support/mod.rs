@@ -45,6 +45,7 @@ impl Place for FlawedPlace {
             max_commit_keys: Some(100),
             max_commit_bytes: Some(4 << 20),
             max_scan_segments: 3,
+            parallel_scan: true,
             multi_process: false,
             ..*inner.capabilities()
         };

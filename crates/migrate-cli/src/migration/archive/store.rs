@@ -34,6 +34,7 @@ impl ArchivedStore {
                 multi_process: true,
                 // Each segment would decompress the whole file.
                 max_scan_segments: 1,
+                parallel_scan: false,
                 indexes: false,
                 read_only: true,
                 changes: false,
