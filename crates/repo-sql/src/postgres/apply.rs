@@ -66,13 +66,13 @@ async fn apply_part(
     let written = write(shared, table, &sorted)
         .await?
         .map_err(|source| errors::postgres("apply", &shared.location, source))?;
+    if written.len() == records.len() {
+        return Ok(vec![Applied::Applied; records.len()]);
+    }
     let written: HashSet<EntityId> =
         written.iter().map(|row| rows::id_at(row, 0)).collect::<Result<_>>()?;
     let left: Vec<EntityId> =
         records.iter().map(Record::id).filter(|id| !written.contains(*id)).cloned().collect();
-    if left.is_empty() {
-        return Ok(vec![Applied::Applied; records.len()]);
-    }
     let stored = read::get_many(shared, table, "apply", &left).await?;
     let stored: HashMap<EntityId, Option<Record>> = left.into_iter().zip(stored).collect();
     records
