@@ -22,7 +22,7 @@ use super::verify_report::{
 use super::verify_state::Kept;
 
 /// Records read, and looked up, at a time.
-const BATCH: usize = 1_000;
+const BATCH: usize = 500;
 
 /// One collection on one side.
 pub(super) struct Half {

@@ -151,9 +151,9 @@ async fn a_restore_that_was_cut_off_is_repeated_by_the_same_call() {
     probe.on_apply =
         Box::new(|number, records| if number == 3 { Err(cut_off()) } else { Ok(records) });
     let into: Store = Arc::new(probe);
-    let patience = std::time::Duration::ZERO;
-    let (schemas, options) =
-        (schemas(&["machines"]), RestoreOptions { patience, ..RestoreOptions::default() });
+    let (patience, batch_size) = (std::time::Duration::ZERO, options(folder.path()).batch_size);
+    let schemas = schemas(&["machines"]);
+    let options = RestoreOptions { patience, batch_size, ..RestoreOptions::default() };
     restore(&archive, &into, &schemas, &options, &Silent).await.unwrap_err();
     let state = target.store_record().await.unwrap().migration.unwrap();
     assert!(state.progress.contains("archive:/"), "{}", state.progress);

@@ -137,8 +137,8 @@ pub async fn contents(store: &Store, collection: &str) -> Vec<Record> {
 
 pub fn options() -> MigrationOptions {
     let patience = std::time::Duration::ZERO;
-    let workers = NonZeroUsize::MIN;
-    MigrationOptions { backup: None, patience, workers, ..MigrationOptions::default() }
+    let (workers, batch_size) = (NonZeroUsize::MIN, NonZeroUsize::new(100).unwrap());
+    MigrationOptions { backup: None, batch_size, patience, workers, ..MigrationOptions::default() }
 }
 
 pub fn with_backup(folder: &Path) -> MigrationOptions {
