@@ -45,7 +45,7 @@ impl Default for MigrationOptions {
     fn default() -> Self {
         Self {
             collections: None,
-            batch_size: NonZeroUsize::new(500).unwrap_or(NonZeroUsize::MIN),
+            batch_size: NonZeroUsize::new(250).unwrap_or(NonZeroUsize::MIN),
             backup: Some(PathBuf::from("backups")),
             compression: CompressionLevel::default(),
             verify: true,

@@ -79,7 +79,7 @@ impl Default for MigrationConfig {
     fn default() -> Self {
         let count = |number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
         Self {
-            batch_size: count(500),
+            batch_size: count(250),
             create_backup: true,
             backup_location: PathBuf::from("backups"),
             validate_after_migration: true,

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// How hard it is compressed, from 1 (fast) to 19 (small) [default: 3]
     #[arg(long, value_name = "N", value_parser = compression_level)]
     compression_level: Option<CompressionLevel>,
-    /// Records read at a time [default: `migration.batch_size`, or 500]
+    /// Records read at a time [default: `migration.batch_size`, or 250]
     #[arg(long, value_name = "N", value_parser = batch_size)]
     batch_size: Option<NonZeroUsize>,
 }

@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     /// Only these collections, separated by commas [default: all of the source]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     collections: Option<Vec<String>>,
-    /// Records in one batch [default: `migration.batch_size`, or 500]
+    /// Records in one batch [default: `migration.batch_size`, or 250]
     #[arg(long, value_name = "N", value_parser = batch_size)]
     batch_size: Option<NonZeroUsize>,
     /// The folder for backups [default: `migration.backup_location`, or backups]

@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// Only these collections, separated by commas [default: all of the archive]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     collections: Option<Vec<String>>,
-    /// Records in one batch [default: `migration.batch_size`, or 500]
+    /// Records in one batch [default: `migration.batch_size`, or 250]
     #[arg(long, value_name = "N", value_parser = batch_size)]
     batch_size: Option<NonZeroUsize>,
     /// Do not compare archive and store after the last write
