@@ -1,11 +1,11 @@
 //! `bench`: the engine against the raw drivers.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use repo_bench::{Options, Scale, Selection};
+use repo_bench::{GrowthOptions, Options, Scale, Selection};
 use repo_core::{Error, ErrorKind, Result};
 
 /// Measures the engine against the raw drivers: the same work, in one run, in
@@ -52,6 +52,16 @@ enum Child {
         /// The folder of the store.
         folder: PathBuf,
     },
+    /// Measures how the cost of an update, a read and a query grows with what
+    /// a store holds. Needs the server of the rows of postgresql.
+    Growth {
+        /// Most entities in a store.
+        #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+        most: usize,
+        /// Draw the curves into this file.
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+    },
     /// Does the work that `scripts/bench-peers` has other programs do, and
     /// prints the times as one JSON object.
     Peers {
@@ -68,6 +78,10 @@ async fn main() -> ExitCode {
             repo_bench::open_and_measure(folder).await.map(|bytes| bytes.to_string())
         }
         Some(Child::Peers { folder }) => repo_bench::peers(folder).await.and_then(as_json),
+        Some(Child::Growth { most, svg }) => {
+            let folder = arguments.folder.clone().unwrap_or_else(std::env::temp_dir);
+            growth(GrowthOptions { most: *most, folder }, svg.as_deref(), arguments.format).await
+        }
         None if arguments.list => Ok(repo_bench::rows_table(repo_bench::all_rows())),
         None => measure(arguments).await,
     };
@@ -79,6 +93,20 @@ async fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "error: {error}{hint}");
             ExitCode::from(if error.kind() == ErrorKind::ConfigInvalid { 2 } else { 1 })
         }
+    }
+}
+
+async fn growth(options: GrowthOptions, svg: Option<&Path>, format: Format) -> Result<String> {
+    let growth = repo_bench::growth(&options).await?;
+    if let Some(file) = svg {
+        std::fs::write(file, repo_bench::to_svg(&growth)?).map_err(|source| {
+            Error::new(ErrorKind::Unavailable, "write the plot", source.to_string())
+                .with("file", file.display())
+        })?;
+    }
+    match format {
+        Format::Human => Ok(repo_bench::growth_table(&growth)),
+        Format::Json => as_json(growth),
     }
 }
 

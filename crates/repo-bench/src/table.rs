@@ -2,8 +2,10 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-use crate::report::Report;
+use crate::growth::Growth;
+use crate::report::{Report, duration};
 use crate::row::Row;
+use crate::rows::grouped;
 
 const HEADER: [&str; 8] = ["row", "at", "ours", "raw", "ratio", "spread", "bound", "holds"];
 
@@ -33,6 +35,22 @@ pub fn rows_table<'a>(rows: impl IntoIterator<Item = &'a Row>) -> String {
         table.add_row([row.name, row.what, row.against, &bound]);
     }
     table.trim_fmt()
+}
+
+/// The curves as text: a line for each, a column for each size.
+#[must_use]
+pub fn growth_table(growth: &Growth) -> String {
+    let sizes = growth.curves.iter().map(|curve| &curve.points).max_by_key(|points| points.len());
+    let sizes = sizes.into_iter().flatten().map(|point| grouped(point.entities));
+    let header: Vec<String> =
+        ["store".into(), "operation".into()].into_iter().chain(sizes).collect();
+    let mut table = empty(&header.iter().map(String::as_str).collect::<Vec<_>>());
+    for curve in &growth.curves {
+        let times = curve.points.iter().map(|point| duration(point.seconds_each.median));
+        let start = [curve.store.to_owned(), curve.operation.to_owned()];
+        table.add_row(start.into_iter().chain(times));
+    }
+    format!("{}\n{}", growth.machine.in_words(growth.load_after), table.trim_fmt())
 }
 
 fn empty(header: &[&str]) -> Table {

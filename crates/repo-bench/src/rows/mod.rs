@@ -9,6 +9,8 @@ mod sqlite;
 
 use repo_core::Result;
 
+pub(crate) use postgres::Server;
+
 use crate::bench::Bench;
 use crate::row::Row;
 
@@ -39,7 +41,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
 }
 
 /// A number as people read it: `1,000,000`.
-fn grouped(number: usize) -> String {
+pub(crate) fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

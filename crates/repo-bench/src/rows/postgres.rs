@@ -6,7 +6,7 @@ use repo_sql::PostgresFactory;
 use serde_json::json;
 
 use super::grouped;
-use super::servers::unique;
+use super::servers::{postgres, unique};
 use crate::bench::Bench;
 use crate::data;
 use crate::errors;
@@ -66,6 +66,33 @@ pub(super) struct Sides {
     ours: String,
     pub(super) raw: Raw,
     theirs: String,
+}
+
+/// A server for stores in schemas of their own.
+pub(crate) struct Server {
+    url: String,
+}
+
+impl Server {
+    /// The server that the environment names.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` without one, `Unavailable` when it does not answer.
+    pub(crate) async fn postgres() -> Result<Self> {
+        Ok(Self { url: postgres().await? })
+    }
+
+    /// An empty store in a new schema, with one connection.
+    pub(crate) async fn open(&self, word: &str) -> Result<(Store, String)> {
+        let schema = unique(word);
+        Ok((open(&self.url, &schema, 1).await?, schema))
+    }
+
+    /// Drops a schema.
+    pub(crate) async fn remove(&self, schema: &str) -> Result<()> {
+        let raw = Raw::connect(&self.url, schema).await?;
+        raw.run(&format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE")).await
+    }
 }
 
 /// Opens the store in a schema, with one connection.

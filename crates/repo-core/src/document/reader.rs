@@ -116,7 +116,7 @@ pub(crate) struct Summary {
 
 /// Reads exactly one JSON value.
 pub(crate) fn read(text: &str, sink: &mut impl Sink) -> Result<Summary, SyntaxError> {
-    let mut reader = Reader { text, at: 0, has_space: false, keys: Vec::with_capacity(KEYS) };
+    let mut reader = Reader { text, at: 0, has_space: false, keys: Vec::new() };
     reader.skip_space();
     reader.value(sink, 1)?;
     reader.skip_space();
@@ -125,9 +125,6 @@ pub(crate) fn read(text: &str, sink: &mut impl Sink) -> Result<Summary, SyntaxEr
     }
     Ok(Summary { has_space: reader.has_space })
 }
-
-/// Keys of open objects for which there is room from the start.
-const KEYS: usize = 24;
 
 struct Reader<'a> {
     text: &'a str,
@@ -425,6 +422,9 @@ impl<'a> Seen<'a> {
     fn insert(&mut self, keys: &mut Vec<Cow<'a, str>>, key: Cow<'a, str>) {
         self.bits |= Self::bit(&key);
         if keys.len() - self.first < Self::FEW {
+            if keys.capacity() == 0 {
+                keys.reserve(Self::FEW);
+            }
             keys.push(key);
         } else {
             self.many.insert(key);
