@@ -1,5 +1,6 @@
 //! How the cost of an operation grows with what a store holds.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use repo_core::{Error, ErrorKind, Result};
@@ -76,7 +77,8 @@ pub async fn growth(options: &GrowthOptions) -> Result<Growth> {
     let mut growth =
         Growth { machine: Machine::now(place.path()), load_after: None, curves: Vec::new() };
     for entities in SIZES.into_iter().filter(|size| *size <= options.most) {
-        eprintln!("{} entities", grouped(entities));
+        // Nobody may be listening; the figures do not depend on it.
+        let _ = writeln!(std::io::stderr(), "{} entities", grouped(entities));
         let json = ours::open_json(&place.path().join(format!("json-{entities}")), false).await?;
         growth.measure("json", &json, entities).await?;
         let file = place.path().join(format!("{entities}.db"));

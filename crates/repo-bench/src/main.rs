@@ -33,7 +33,7 @@ struct Arguments {
     #[arg(long)]
     list: bool,
     #[command(subcommand)]
-    child: Option<Child>,
+    work: Option<Work>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -44,7 +44,7 @@ enum Format {
 }
 
 #[derive(Debug, Subcommand)]
-enum Child {
+enum Work {
     /// Opens a JSON store and prints the bytes by which the memory of this
     /// process grew. For the benchmark itself.
     #[command(hide = true)]
@@ -73,12 +73,12 @@ enum Child {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match &arguments.child {
-        Some(Child::ChildOpen { folder }) => {
+    let done = match &arguments.work {
+        Some(Work::ChildOpen { folder }) => {
             repo_bench::open_and_measure(folder).await.map(|bytes| bytes.to_string())
         }
-        Some(Child::Peers { folder }) => repo_bench::peers(folder).await.and_then(as_json),
-        Some(Child::Growth { most, svg }) => {
+        Some(Work::Peers { folder }) => repo_bench::peers(folder).await.and_then(as_json),
+        Some(Work::Growth { most, svg }) => {
             let folder = arguments.folder.clone().unwrap_or_else(std::env::temp_dir);
             growth(GrowthOptions { most: *most, folder }, svg.as_deref(), arguments.format).await
         }

@@ -164,6 +164,33 @@ pub async fn apply_takes_any_number_of_records(f: Fixture) {
     assert_eq!(kept, brought);
 }
 
+/// In one call with many that are new, each record that is there already gets
+/// its own answer; again and again, whatever the calls before were like.
+pub async fn many_at_once_are_compared_one_by_one(f: Fixture) {
+    let store = f.prepared().await;
+    let at = |number: usize, version: u64| {
+        live(&key("items", &format!("{number:04}")), version, "\"n\":1", MICROS)
+    };
+    let mut stored = 0;
+    for turn in 0..6 {
+        // Every other turn brings nothing but new ones.
+        let again = if turn % 2 == 0 { 0 } else { 3 };
+        let mut brought: Vec<Record> = (stored..stored + 150).map(|number| at(number, 2)).collect();
+        let mut expected = vec![Applied::Applied; brought.len()];
+        let answers = [(2, Applied::Equal), (1, Applied::Older), (3, Applied::Applied)];
+        for (number, (version, answer)) in answers.into_iter().enumerate().take(again) {
+            brought.insert(40 * number, at(3 * turn + number, version));
+            expected.insert(40 * number, answer);
+        }
+        assert_eq!(store.apply(brought).await.unwrap(), expected, "turn {turn}");
+        stored += 150;
+    }
+    let kept = everything(&store).await;
+    assert_eq!(kept.len(), stored);
+    let of_version = |version| kept.iter().filter(|r| r.version().get() == version).count();
+    assert_eq!((of_version(2), of_version(3)), (stored - 3, 3));
+}
+
 /// Versions of every key, shuffled: whatever the order and the grouping, the
 /// highest of each key remains.
 pub async fn any_order_leads_to_the_same_state(f: Fixture) {

@@ -26,6 +26,7 @@ macro_rules! conformance {
                     a_key_may_stand_several_times,
                     apply_ignores_floors,
                     apply_takes_any_number_of_records,
+                    many_at_once_are_compared_one_by_one,
                     any_order_leads_to_the_same_state,
                     apply_and_commit_go_on_from_each_other,
                 ];
