@@ -1,24 +1,28 @@
 //! Reading whole tables, in pages and in segments.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodb::types::Select;
-use futures::stream::{self, StreamExt as _};
+use futures::future::ready;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use repo_core::{
-    Consistency, Error, RecordStream, Result, ScanOptions, Scanned, Segment, Unreadable,
+    Consistency, Error, ErrorKind, RecordStream, Result, ScanOptions, Scanned, Segment, Unreadable,
 };
 
 use crate::catalog::Table;
 use crate::item::{Item, record_of};
-use crate::layout::{CREATED, PURGED};
+use crate::layout::CREATED;
 use crate::retry::patiently;
 use crate::shared::Shared;
 
 /// Which items a scan yields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kept {
-    /// Live entities and tombstones.
+    /// Live entities and tombstones. What remains of purged ones comes too,
+    /// and is no record: they are few, and a filter takes the server time for
+    /// every item.
     Records,
     /// Live entities.
     Live,
@@ -28,11 +32,11 @@ pub(crate) enum Kept {
 }
 
 impl Kept {
-    fn filter(self) -> (&'static str, &'static str) {
+    fn filter(self) -> Option<&'static str> {
         match self {
-            Self::Records => ("attribute_not_exists(#kept)", PURGED),
-            Self::Live => ("attribute_exists(#kept)", CREATED),
-            Self::Dead => ("attribute_not_exists(#kept)", CREATED),
+            Self::Records => None,
+            Self::Live => Some("attribute_exists(#created)"),
+            Self::Dead => Some("attribute_not_exists(#created)"),
         }
     }
 }
@@ -59,7 +63,8 @@ impl Shared {
         start: Option<&Item>,
     ) -> Result<ScanOutput> {
         let scene = self.repeatable(operation, &table.layout.table);
-        let (filter, attribute) = page.kept.filter();
+        let filter = page.kept.filter();
+        let names = filter.map(|_| HashMap::from([("#created".to_owned(), CREATED.to_owned())]));
         let as_i32 = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
         patiently(self.patience, || async {
             let mut request = self
@@ -67,8 +72,8 @@ impl Shared {
                 .scan()
                 .table_name(&table.layout.table)
                 .consistent_read(page.strong)
-                .filter_expression(filter)
-                .expression_attribute_names("#kept", attribute)
+                .set_filter_expression(filter.map(str::to_owned))
+                .set_expression_attribute_names(names.clone())
                 .set_limit(page.most.map(as_i32))
                 .set_exclusive_start_key(start.cloned());
             if page.count_only {
@@ -92,6 +97,9 @@ enum At {
     End,
 }
 
+/// Pages whose items are being made records while the next ones are asked for.
+const AT_A_TIME: usize = 2;
+
 /// All records of a segment.
 pub(crate) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOptions) -> RecordStream {
     let strong = options.consistency == Consistency::Strong || shared.settings.consistent_reads;
@@ -102,46 +110,59 @@ pub(crate) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOption
         most: Some(options.batch_size.get()),
         count_only: false,
     };
-    let batches = stream::unfold(At::Start, move |at| {
-        let (shared, table) = (Arc::clone(&shared), Arc::clone(&table));
-        async move {
-            match next_batch(&shared, &table, page, at).await {
-                Ok((batch, _)) if batch.is_empty() => None,
-                Ok((batch, next)) => Some((batch.into_items(), next)),
-                Err(error) => Some((vec![Err(error)], At::End)),
-            }
-        }
+    let (asking, of) = (Arc::clone(&shared), Arc::clone(&table));
+    let pages = stream::try_unfold(At::Start, move |at| {
+        let (shared, table) = (Arc::clone(&asking), Arc::clone(&of));
+        async move { next_page(&shared, &table, page, at).await }
     });
-    batches.flat_map(stream::iter).boxed()
+    let read = move |items| scanned(Arc::clone(&shared), Arc::clone(&table), items);
+    let batches = pages.map_ok(read).try_buffered(AT_A_TIME);
+    // An error is the last item.
+    let to_the_error = batches.scan(false, |failed, batch| {
+        let goes_on = !std::mem::replace(failed, batch.is_err());
+        ready(goes_on.then_some(batch))
+    });
+    to_the_error.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten().boxed()
 }
 
-/// The next records; none at the end only.
-async fn next_batch(
+/// The next items and where the scan stands after them; none at the end only.
+async fn next_page(
     shared: &Shared,
     table: &Table,
     page: ScanPage,
     mut at: At,
-) -> Result<(Scanned, At)> {
+) -> Result<Option<(Vec<Item>, At)>> {
     loop {
         let start = match &at {
             At::Start => None,
             At::After(key) => Some(key),
-            At::End => return Ok((Scanned::default(), At::End)),
+            At::End => return Ok(None),
         };
         shared.check_open("scan")?;
         let answer = shared.scan_page("scan", table, page, start).await?;
         at = answer.last_evaluated_key.map_or(At::End, At::After);
+        match answer.items {
+            Some(items) if !items.is_empty() => return Ok(Some((items, at))),
+            _ => {}
+        }
+    }
+}
+
+/// The records of items, made where that does not hold up the next request.
+async fn scanned(shared: Arc<Shared>, table: Arc<Table>, items: Vec<Item>) -> Result<Scanned> {
+    let made = tokio::task::spawn_blocking(move || {
         let mut scanned = Scanned::default();
-        for item in answer.items.unwrap_or_default() {
+        for item in items {
             let record = record_of(&table.layout, &item).transpose();
-            if let Some(record) = record.map(|record| record.map_err(|e| named(table, &item, e))) {
+            if let Some(record) = record.map(|record| record.map_err(|e| named(&table, &item, e))) {
                 scanned.push(record, shared.options.on_unreadable())?;
             }
         }
-        if !scanned.is_empty() {
-            return Ok((scanned, at));
-        }
-    }
+        Ok(scanned)
+    });
+    made.await.map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "scan", "the reading task ended early").caused_by(source)
+    })?
 }
 
 /// Says which item cannot be read.

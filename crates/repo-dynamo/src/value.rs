@@ -72,6 +72,12 @@ fn push_object(
 }
 
 fn push_text(out: &mut String, text: &str) -> Result<(), &'static str> {
+    if !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+        return Ok(());
+    }
     out.push_str(&serde_json::to_string(text).map_err(|_| "a text that is no JSON")?);
     Ok(())
 }
