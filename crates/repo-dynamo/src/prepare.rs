@@ -28,7 +28,7 @@ use crate::layout::{
     table_name,
 };
 use crate::retry::patiently;
-use crate::scan::{Kept, ScanPage};
+use crate::scan::{Kept, PAGE_ITEMS, ScanPage};
 use crate::settle::MARGIN;
 use crate::shared::Shared;
 use crate::single::Terms;
@@ -189,7 +189,7 @@ impl Shared {
             kept: Kept::Live,
             segment: Segment::ALL,
             strong: true,
-            most: None,
+            most: PAGE_ITEMS,
             count_only: false,
         };
         let mut start = None;

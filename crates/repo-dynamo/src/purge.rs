@@ -23,7 +23,7 @@ use crate::definition::Definition;
 use crate::item::{self, Item, State, id_of, number, record_of};
 use crate::layout::{CREATED, PURGED, VERSION};
 use crate::retry::patiently;
-use crate::scan::{Kept, ScanPage};
+use crate::scan::{Kept, PAGE_ITEMS, ScanPage};
 use crate::shared::Shared;
 use crate::single::Terms;
 
@@ -112,7 +112,7 @@ impl Shared {
             kept: Kept::Dead,
             segment: Segment::ALL,
             strong: true,
-            most: None,
+            most: PAGE_ITEMS,
             count_only: false,
         };
         let answer = self.scan_page("purge", table, page, start).await?;

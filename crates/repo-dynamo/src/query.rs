@@ -16,7 +16,7 @@ use crate::layout::{Index, Layout};
 use crate::native::{Native, index_start, not_a_position, scan_start};
 use crate::plan::{Bounds, IndexPlan, choose};
 use crate::retry::patiently;
-use crate::scan::{Kept, ScanPage};
+use crate::scan::{Kept, PAGE_ITEMS, ScanPage};
 use crate::shared::Shared;
 use crate::single::Terms;
 
@@ -150,7 +150,7 @@ impl Shared {
             kept: Kept::Live,
             segment: Segment::ALL,
             strong,
-            most: read.most,
+            most: read.most.unwrap_or(PAGE_ITEMS),
             count_only: false,
         };
         let mut start = read.start;
@@ -298,7 +298,7 @@ impl Shared {
             kept: Kept::Live,
             segment: Segment::ALL,
             strong,
-            most: None,
+            most: PAGE_ITEMS,
             count_only: true,
         };
         let (mut found, mut start) = (0, None);

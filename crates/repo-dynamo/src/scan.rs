@@ -41,14 +41,19 @@ impl Kept {
     }
 }
 
+/// Most items of a page where nobody says how many. DynamoDB ends a page at 1 MB
+/// by itself; DynamoDB Local without a limit takes longer the larger the table is,
+/// and does not answer in 10 seconds with 200,000 items.
+pub(crate) const PAGE_ITEMS: usize = 2_000;
+
 /// One page of a scan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ScanPage {
     pub(crate) kept: Kept,
     pub(crate) segment: Segment,
     pub(crate) strong: bool,
-    /// Most items to look at; `None` for as many as DynamoDB takes (1 MB).
-    pub(crate) most: Option<usize>,
+    /// Most items to look at.
+    pub(crate) most: usize,
     /// Whether only the number of items is wanted.
     pub(crate) count_only: bool,
 }
@@ -74,7 +79,7 @@ impl Shared {
                 .consistent_read(page.strong)
                 .set_filter_expression(filter.map(str::to_owned))
                 .set_expression_attribute_names(names.clone())
-                .set_limit(page.most.map(as_i32))
+                .limit(as_i32(page.most))
                 .set_exclusive_start_key(start.cloned());
             if page.count_only {
                 request = request.select(Select::Count);
@@ -107,7 +112,7 @@ pub(crate) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOption
         kept: Kept::Records,
         segment: options.segment,
         strong,
-        most: Some(options.batch_size.get()),
+        most: options.batch_size.get(),
         count_only: false,
     };
     let (asking, of) = (Arc::clone(&shared), Arc::clone(&table));

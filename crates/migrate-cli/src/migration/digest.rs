@@ -146,6 +146,11 @@ impl Sums {
         Self { buckets: vec![Sum::default(); BUCKETS], times: 0, records: 0, tombstones: 0 }
     }
 
+    /// How many live entities they are of.
+    pub(super) fn live(&self) -> u64 {
+        self.records.saturating_sub(self.tombstones)
+    }
+
     pub(super) fn add(&mut self, print: &Fingerprint) {
         let bucket = bucket(print.id_hash);
         if let Some(sum) = self.buckets.get_mut(bucket) {

@@ -53,14 +53,18 @@ pub(super) struct Expected<'a> {
 }
 
 impl Half {
+    /// `known` is how many live entities there are to read, where somebody
+    /// knows: counting may cost as much as reading.
     pub(super) async fn new(
         side: &Side,
         name: &CollectionName,
         state: Option<&CollectionState>,
+        known: Option<u64>,
     ) -> Result<Self> {
-        let live = match state {
-            Some(_) => side.count(name).await?,
-            None => 0,
+        let live = match (state, known) {
+            (None, _) => 0,
+            (Some(_), Some(live)) => live,
+            (Some(_), None) => side.count(name).await?,
         };
         let (side, name, state) = (side.clone(), name.clone(), state.copied());
         Ok(Self { side, name, state, live, upgrade: None })

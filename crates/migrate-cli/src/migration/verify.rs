@@ -117,11 +117,12 @@ pub(super) async fn compare(
     let held = Held::read(source, target).await?;
     let mut pairs = Vec::new();
     for (name, expected) in chosen {
+        let known = expected.map(|expected| expected.read.live());
         let pair = Pair {
-            source: Half::new(source, &name, held.source.get(&name))
+            source: Half::new(source, &name, held.source.get(&name), known)
                 .await?
                 .upgraded(how.upgrading.get(&name)),
-            target: Half::new(target, &name, held.target.get(&name)).await?,
+            target: Half::new(target, &name, held.target.get(&name), known).await?,
             name,
             depth: how.depth,
         };
