@@ -208,3 +208,29 @@ async fn keys_that_stay_unprocessed_are_unavailable() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("unprocessed"), "{error}");
 }
+
+/// Without a limit DynamoDB ends a page at 1 MB, and DynamoDB Local takes ever
+/// longer for a larger table.
+#[tokio::test]
+async fn counting_asks_for_pages_of_a_bounded_number_of_items() {
+    let (proxy, store) = filled(|_, _, _| Fate::Forward).await;
+    let live = |number: usize| {
+        let key = key("items", &format!("{number:04}"));
+        let document = document(key.id.as_str());
+        let at = Timestamp::from_micros(1).unwrap();
+        Record::Live(Entity {
+            collection: key.collection,
+            id: key.id,
+            version: version(1),
+            created_at: at,
+            updated_at: at,
+            document,
+        })
+    };
+    let applied = store.apply((0..2_100).map(live).collect()).await.unwrap();
+    assert_eq!(applied.len(), 2_100);
+    proxy.take();
+    let (collection, all) = (key("items", "there").collection, Filter::default());
+    let counted = store.count(&collection, &all, Consistency::Eventual).await.unwrap();
+    assert_eq!((counted, proxy.operations()), (2_101, vec!["Scan".to_owned(); 2]));
+}
