@@ -80,11 +80,15 @@ pub async fn growth(options: &GrowthOptions) -> Result<Growth> {
         // Nobody may be listening; the figures do not depend on it.
         let _ = writeln!(std::io::stderr(), "{} entities", grouped(entities));
         let json = ours::open_json(&place.path().join(format!("json-{entities}")), false).await?;
+        ours::fill(&json, entities).await?;
         growth.measure("json", &json, entities).await?;
         let file = place.path().join(format!("{entities}.db"));
         let sqlite = ours::open_sqlite(&file, false).await?;
+        ours::fill(&sqlite, entities).await?;
         growth.measure("sqlite", &sqlite, entities).await?;
         let (postgres, schema) = server.open("growth").await?;
+        ours::fill(&postgres, entities).await?;
+        server.settle(&schema).await?;
         let measured = growth.measure("postgresql", &postgres, entities).await;
         server.remove(&schema).await?;
         measured?;
@@ -95,7 +99,6 @@ pub async fn growth(options: &GrowthOptions) -> Result<Growth> {
 
 impl Growth {
     async fn measure(&mut self, name: &'static str, store: &Store, entities: usize) -> Result<()> {
-        ours::fill(store, entities).await?;
         store.checkpoint().await?;
         let mut book = Book::new(entities);
         let (mut updates, mut gets, mut queries) = (Vec::new(), Vec::new(), Vec::new());

@@ -88,6 +88,13 @@ impl Server {
         Ok((open(&self.url, &schema, 1).await?, schema))
     }
 
+    /// Does what the server does by itself some time after a load: without
+    /// statistics it plans a query as if the table were small.
+    pub(crate) async fn settle(&self, schema: &str) -> Result<()> {
+        let raw = Raw::connect(&self.url, schema).await?;
+        raw.run("VACUUM ANALYZE \"machines_records\"").await
+    }
+
     /// Drops a schema.
     pub(crate) async fn remove(&self, schema: &str) -> Result<()> {
         let raw = Raw::connect(&self.url, schema).await?;
