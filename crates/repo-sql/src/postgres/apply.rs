@@ -92,7 +92,7 @@ async fn apply_part(
 }
 
 /// The ids written. Records that are likely to be new are inserted, all or
-/// none, which takes the server half the time of the upsert (decision 0100).
+/// none, which takes the server a fifth less than the upsert (decision 0100).
 async fn write(
     shared: &Shared,
     table: &Table,
