@@ -2,9 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use futures::stream::BoxStream;
+use futures::future::ready;
+use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 
-use crate::{CollectionName, Consistency, Error, Record, Result};
+use crate::{CollectionName, Consistency, Error, ErrorKind, Record, Result};
 
 /// Batches of records. Each batch holds at least one record. An error ends it,
 /// but for one [about a single record](crate::Error::unreadable) in a store
@@ -74,6 +75,36 @@ impl Scanned {
         let records = (!self.records.is_empty()).then_some(Ok(self.records));
         records.into_iter().chain(self.unreadable.into_iter().map(Err)).collect()
     }
+}
+
+/// Batches whose records are being made while the next batch is asked for.
+const AT_A_TIME: usize = 2;
+
+/// The stream of what a store answers batch by batch. `read` makes the records
+/// of an answer; it computes, so it runs where it does not hold up the next
+/// request. The first error is the last item, but for those set aside.
+pub fn read_ahead<T, S, F>(answers: S, read: F) -> RecordStream
+where
+    T: Send + 'static,
+    S: Stream<Item = Result<T>> + Send + 'static,
+    F: Fn(T) -> Result<Scanned> + Clone + Send + 'static,
+{
+    let batches = answers
+        .map_ok(move |answer| {
+            let read = read.clone();
+            async move {
+                tokio::task::spawn_blocking(move || read(answer)).await.map_err(|source| {
+                    let why = "the reading task ended early";
+                    Error::new(ErrorKind::Unavailable, "scan", why).caused_by(source)
+                })?
+            }
+        })
+        .try_buffered(AT_A_TIME);
+    let to_the_error = batches.scan(false, |failed, batch| {
+        let goes_on = !std::mem::replace(failed, batch.is_err());
+        ready(goes_on.then_some(batch))
+    });
+    to_the_error.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten().boxed()
 }
 
 /// How to scan a collection.

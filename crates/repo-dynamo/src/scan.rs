@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodb::types::Select;
-use futures::future::ready;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::stream;
 use repo_core::{
-    Consistency, Error, ErrorKind, RecordStream, Result, ScanOptions, Scanned, Segment, Unreadable,
+    Consistency, Error, RecordStream, Result, ScanOptions, Scanned, Segment, Unreadable, read_ahead,
 };
 
 use crate::catalog::Table;
@@ -102,9 +101,6 @@ enum At {
     End,
 }
 
-/// Pages whose items are being made records while the next ones are asked for.
-const AT_A_TIME: usize = 2;
-
 /// All records of a segment.
 pub(crate) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOptions) -> RecordStream {
     let strong = options.consistency == Consistency::Strong || shared.settings.consistent_reads;
@@ -120,14 +116,7 @@ pub(crate) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOption
         let (shared, table) = (Arc::clone(&asking), Arc::clone(&of));
         async move { next_page(&shared, &table, page, at).await }
     });
-    let read = move |items| scanned(Arc::clone(&shared), Arc::clone(&table), items);
-    let batches = pages.map_ok(read).try_buffered(AT_A_TIME);
-    // An error is the last item.
-    let to_the_error = batches.scan(false, |failed, batch| {
-        let goes_on = !std::mem::replace(failed, batch.is_err());
-        ready(goes_on.then_some(batch))
-    });
-    to_the_error.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten().boxed()
+    read_ahead(pages, move |items: Vec<Item>| scanned(&shared, &table, &items))
 }
 
 /// The next items and where the scan stands after them; none at the end only.
@@ -153,21 +142,15 @@ async fn next_page(
     }
 }
 
-/// The records of items, made where that does not hold up the next request.
-async fn scanned(shared: Arc<Shared>, table: Arc<Table>, items: Vec<Item>) -> Result<Scanned> {
-    let made = tokio::task::spawn_blocking(move || {
-        let mut scanned = Scanned::default();
-        for item in items {
-            let record = record_of(&table.layout, &item).transpose();
-            if let Some(record) = record.map(|record| record.map_err(|e| named(&table, &item, e))) {
-                scanned.push(record, shared.options.on_unreadable())?;
-            }
+fn scanned(shared: &Shared, table: &Table, items: &[Item]) -> Result<Scanned> {
+    let mut scanned = Scanned::default();
+    for item in items {
+        let record = record_of(&table.layout, item).transpose();
+        if let Some(record) = record.map(|record| record.map_err(|e| named(table, item, e))) {
+            scanned.push(record, shared.options.on_unreadable())?;
         }
-        Ok(scanned)
-    });
-    made.await.map_err(|source| {
-        Error::new(ErrorKind::Unavailable, "scan", "the reading task ended early").caused_by(source)
-    })?
+    }
+    Ok(scanned)
 }
 
 /// Says which item cannot be read.

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use futures::future::ready;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use repo_core::{Error, ErrorKind, RecordStream, Result, ScanOptions, Scanned};
+use futures::stream;
+use repo_core::{RecordStream, Result, ScanOptions, Scanned, read_ahead};
 
 use super::connection::PgRow;
 use super::read;
@@ -26,9 +25,6 @@ struct Position {
     ended: bool,
 }
 
-/// Batches whose rows are being made records while the next ones are asked for.
-const AT_A_TIME: usize = 2;
-
 /// A stream of batches in the order of ids. A record keeps its id, so going on
 /// after the last one neither repeats nor skips.
 pub(super) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOptions) -> RecordStream {
@@ -43,14 +39,7 @@ pub(super) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOption
         let rows = next_rows(&shared, &table, options, &mut position).await?;
         Ok((!rows.is_empty()).then_some((rows, (shared, table, position))))
     });
-    let read = move |rows| scanned(Arc::clone(&shared), Arc::clone(&table), rows);
-    let scanned = batches.map_ok(read).try_buffered(AT_A_TIME);
-    // An error is the last item.
-    let to_the_error = scanned.scan(false, |failed, batch| {
-        let goes_on = !std::mem::replace(failed, batch.is_err());
-        ready(goes_on.then_some(batch))
-    });
-    to_the_error.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten().boxed()
+    read_ahead(batches, move |rows: Vec<PgRow>| scanned(&shared, &table, &rows))
 }
 
 async fn next_rows(
@@ -67,19 +56,13 @@ async fn next_rows(
     Ok(rows)
 }
 
-/// The records of rows, checked where that does not hold up the connection.
-async fn scanned(shared: Arc<Shared>, table: Arc<Table>, rows: Vec<PgRow>) -> Result<Scanned> {
-    let checked = tokio::task::spawn_blocking(move || {
-        let mut scanned = Scanned::default();
-        for row in &rows {
-            let record = rows::record(&table.schema.collection, row);
-            scanned.push(record, shared.options.on_unreadable())?;
-        }
-        Ok(scanned)
-    });
-    checked.await.map_err(|source| {
-        Error::new(ErrorKind::Unavailable, "scan", "the reading task ended early").caused_by(source)
-    })?
+fn scanned(shared: &Shared, table: &Table, rows: &[PgRow]) -> Result<Scanned> {
+    let mut scanned = Scanned::default();
+    for row in rows {
+        let record = rows::record(&table.schema.collection, row);
+        scanned.push(record, shared.options.on_unreadable())?;
+    }
+    Ok(scanned)
 }
 
 fn statement(table: &Table, options: ScanOptions, position: &Position) -> Statement {
