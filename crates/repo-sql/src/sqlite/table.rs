@@ -25,6 +25,8 @@ pub(super) struct Statements {
     pub(super) head: String,
     pub(super) insert: String,
     pub(super) update: String,
+    /// Overwrites a live record of one version; returns its creation time.
+    pub(super) update_version: String,
     /// Inserts, or overwrites a lower version.
     pub(super) upsert: String,
 }
@@ -61,6 +63,11 @@ impl Statements {
             update: format!(
                 "UPDATE {table} SET \"_version\" = ?2, \"_created_at\" = ?3, \
                  \"_updated_at\" = ?4, \"document\" = ?5 WHERE {id} = ?1"
+            ),
+            update_version: format!(
+                "UPDATE {table} SET \"_version\" = ?3, \"_updated_at\" = ?4, \"document\" = ?5 \
+                 WHERE {id} = ?1 AND \"_version\" = ?2 AND \"document\" IS NOT NULL \
+                 RETURNING \"_created_at\""
             ),
             upsert: format!(
                 "{insert} ON CONFLICT ({id}) DO UPDATE SET \"_version\" = excluded.\"_version\", \

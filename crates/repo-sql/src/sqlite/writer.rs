@@ -1,9 +1,9 @@
 //! The handle on the one thread that writes, and the queue of its jobs.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use repo_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
@@ -18,6 +18,10 @@ const MAX_GROUP: usize = 256;
 /// Longest wait for the next commit of a group that is smaller than the last:
 /// a fraction of what a sync takes.
 const LINGER: Duration = Duration::from_micros(50);
+/// How long the thread looks for the next commit before it sleeps, with the
+/// processor free for whoever else wants it. Being woken takes as long, and a
+/// caller that commits again and again would wait for it each time (decision 0104).
+const AWAKE: Duration = Duration::from_micros(50);
 
 /// What a grouped job does: its writes, in a transaction that is open.
 pub(super) struct Transaction<'a> {
@@ -148,7 +152,17 @@ impl Queue {
 
     /// The next job; `None` when the handle is closed and all are done.
     pub(super) fn next(&mut self) -> Option<Job> {
-        self.put_back.take().or_else(|| self.jobs.recv().ok())
+        if self.put_back.is_some() {
+            return self.put_back.take();
+        }
+        let began = Instant::now();
+        while began.elapsed() < AWAKE {
+            match self.jobs.try_recv() {
+                Err(TryRecvError::Empty) => std::thread::yield_now(),
+                job => return job.ok(),
+            }
+        }
+        self.jobs.recv().ok()
     }
 
     /// A commit that goes into the transaction in which `done` are already;
