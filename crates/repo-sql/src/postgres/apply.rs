@@ -9,7 +9,7 @@ use diesel::result::DatabaseErrorKind::UniqueViolation;
 use diesel::result::Error::DatabaseError;
 use repo_core::{Applied, CollectionName, EntityId, Error, ErrorKind, Record, Result};
 
-use super::connection::PgRow;
+use super::pool::Lent;
 use super::read;
 use super::rows;
 use super::shared::Shared;
@@ -63,9 +63,15 @@ async fn apply_part(
     // other.
     let mut sorted: Vec<&Record> = records.iter().collect();
     sorted.sort_by(|a, b| a.id().cmp(b.id()));
-    let written = write(shared, table, &sorted)
-        .await?
-        .map_err(|source| errors::postgres("apply", &shared.location, source))?;
+    let values = values(&sorted);
+    let failed = |source| errors::postgres("apply", &shared.location, source);
+    let mut connection = shared.pool.get().await?;
+    if insert(&mut connection, table, &values, records.len()).await.map_err(failed)? {
+        return Ok(vec![Applied::Applied; records.len()]);
+    }
+    let upsert = Statement::new(&table.statements.upsert, values);
+    let written = connection.alone(upsert).await.map_err(failed)?;
+    drop(connection);
     if written.len() == records.len() {
         return Ok(vec![Applied::Applied; records.len()]);
     }
@@ -91,27 +97,31 @@ async fn apply_part(
         .collect()
 }
 
-/// The ids written. Records that are likely to be new are inserted, all or
-/// none, which takes the server a fifth less than the upsert (decision 0100).
-async fn write(
-    shared: &Shared,
+/// Inserts records that are likely to be new, all or none, which takes the
+/// server a fifth less than the upsert (decision 0100). Whether it did.
+async fn insert(
+    connection: &mut Lent,
     table: &Table,
-    records: &[&Record],
-) -> Result<QueryResult<Vec<PgRow>>> {
-    let mut connection = shared.pool.get().await?;
-    let values = values(records);
-    if records.len() >= FEWEST_INSERTED && table.all_new.is_likely() {
-        let insert = Statement::new(&table.statements.insert_records, values.clone());
-        match connection.alone(insert).await {
-            Err(DatabaseError(UniqueViolation, _)) => table.all_new.was_wrong(),
-            Err(other) => return Ok(Err(other)),
-            Ok(written) => {
-                table.all_new.was_right();
-                return Ok(Ok(written));
-            }
+    values: &[SqlValue; 5],
+    records: usize,
+) -> QueryResult<bool> {
+    if records < FEWEST_INSERTED || !table.all_new.is_likely() {
+        return Ok(false);
+    }
+    let statement = Statement::new(&table.statements.insert_records, values.clone());
+    match connection.count_alone(statement).await {
+        Err(DatabaseError(UniqueViolation, _)) => {
+            table.all_new.was_wrong();
+            Ok(false)
+        }
+        Err(other) => Err(other),
+        // Fewer than all: something of another tool refused some. Which ones,
+        // the upsert tells.
+        Ok(inserted) => {
+            table.all_new.was_right();
+            Ok(inserted == records)
         }
     }
-    Ok(connection.alone(Statement::new(&table.statements.upsert, values)).await)
 }
 
 /// The values of a statement that writes records.

@@ -236,6 +236,12 @@ impl Connection {
         connection.load(statement).await?.try_collect().await
     }
 
+    /// How many rows a statement wrote.
+    pub(super) async fn count(&self, statement: Statement) -> QueryResult<usize> {
+        let mut connection = &self.diesel;
+        connection.execute_returning_count(statement).await
+    }
+
     /// Runs statements without values, in one message.
     pub(super) async fn run(&self, script: &str) -> QueryResult<()> {
         let mut connection = &self.diesel;

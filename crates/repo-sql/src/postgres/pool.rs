@@ -147,6 +147,15 @@ impl Lent {
         self.spoil(false);
         rows
     }
+
+    /// How many rows one statement outside a transaction wrote; dropped, as
+    /// [`alone`](Self::alone).
+    pub(super) async fn count_alone(&mut self, statement: Statement) -> QueryResult<usize> {
+        self.spoil(true);
+        let count = self.object.count(statement).await;
+        self.spoil(false);
+        count
+    }
 }
 
 impl Deref for Lent {

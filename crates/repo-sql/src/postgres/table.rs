@@ -46,7 +46,7 @@ pub(super) struct Statements {
     pub(super) update: Arc<str>,
     /// Removes ids as if they had never been there.
     pub(super) remove: Arc<str>,
-    /// Inserts, and fails when one is there; returns the ids written.
+    /// Inserts, and fails when one is there.
     pub(super) insert_records: Arc<str>,
     /// Inserts, or overwrites a lower version; returns the ids written.
     pub(super) upsert: Arc<str>,
@@ -111,7 +111,7 @@ impl Statements {
             )
             .into(),
             remove: format!("DELETE FROM {table} WHERE {id} = ANY({one})").into(),
-            insert_records: format!("{records} RETURNING {id}").into(),
+            insert_records: records.as_str().into(),
             upsert: format!(
                 "{records} ON CONFLICT ({id}) DO UPDATE SET \"_version\" = excluded.\"_version\", \
                  \"_created_at\" = excluded.\"_created_at\", \
