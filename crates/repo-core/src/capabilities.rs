@@ -20,6 +20,9 @@ pub struct Capabilities {
     /// each segment passes over every id, and one scan of everything is quicker
     /// than its segments side by side.
     pub parallel_scan: bool,
+    /// Whether [`prepare_for_load`](crate::StorageStrategy::prepare_for_load)
+    /// leaves indexes to the next `prepare`.
+    pub indexes_after_load: bool,
     /// Whether indexed queries avoid reading the whole collection.
     pub indexes: bool,
     /// Whether the store was opened for reading only.

@@ -53,6 +53,17 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// that is not ours stands in the place, which stays unaltered.
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>>;
 
+    /// Like [`prepare`](Self::prepare), for who is about to fill the
+    /// collections: indexes that are not there yet may be left to the next
+    /// `prepare`, which fills each in one go. Until then everything answers as
+    /// ever, only slower.
+    ///
+    /// # Errors
+    /// As `prepare`.
+    async fn prepare_for_load(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.prepare(schemas).await
+    }
+
     /// The prepared collections, by name.
     async fn collections(&self) -> Result<Vec<CollectionName>>;
 

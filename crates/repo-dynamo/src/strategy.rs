@@ -95,6 +95,7 @@ impl DynamoStrategy {
             multi_process: true,
             max_scan_segments: MAX_SCAN_SEGMENTS,
             parallel_scan: true,
+            indexes_after_load: false,
             indexes: true,
             read_only: shared.options.read_only,
             changes: false,

@@ -61,6 +61,7 @@ impl JsonStrategy {
             multi_process: true,
             max_scan_segments: 64,
             parallel_scan: true,
+            indexes_after_load: false,
             indexes: true,
             read_only,
             changes: false,

@@ -6,6 +6,7 @@ use repo_core::{
 };
 
 use crate::Dialect;
+use crate::ddl::Made;
 use crate::expression::JsonType;
 use crate::names::{Taken, literal, quote, shorten, with_hash};
 
@@ -89,6 +90,12 @@ impl CollectionLayout {
             id_column,
             columns,
         })
+    }
+
+    /// Leaves out the indexes that are not made yet.
+    pub(crate) fn without_new_indexes(mut self, made: Option<&Made>) -> Self {
+        self.indexes.retain(|i| made.is_some_and(|made| made.indexes.contains_key(&i.name)));
+        self
     }
 
     /// Every name this layout takes in the database: table, view, indexes.

@@ -106,6 +106,29 @@ async fn the_table_keeps_columns_for_indexed_fields_only() {
     assert_eq!(found, expected);
 }
 
+/// Made from the records that are there, and used from then on: the server
+/// knows at once what the table holds.
+#[tokio::test]
+async fn indexes_are_left_until_the_collection_is_loaded() {
+    let place = PostgresPlace::new();
+    let store = place.open(options(&[machines()])).await.unwrap();
+    let tool = place.tool().await;
+    let state = async || -> (i64, f32) {
+        let sql = "SELECT count(i.indexrelid), max(c.reltuples) FROM pg_class AS c \
+                   LEFT JOIN pg_index AS i ON i.indrelid = c.oid AND NOT i.indisprimary \
+                   WHERE c.oid = to_regclass('machines_records')";
+        let row = tool.query_one(sql, &[]).await.unwrap();
+        (row.get(0), row.get(1))
+    };
+    let made = store.prepare_for_load(&[machines()]).await.unwrap();
+    assert_eq!((made[0].change, state().await.0), (PrepareChange::Created, 0));
+    fill(&store).await;
+    let made = store.prepare(&[machines()]).await.unwrap();
+    assert_eq!((made[0].change, state().await), (PrepareChange::Updated, (4, 6.0)));
+    let made = store.prepare_for_load(&[machines()]).await.unwrap();
+    assert_eq!((made[0].change, state().await.0), (PrepareChange::Unchanged, 4));
+}
+
 #[tokio::test]
 async fn the_view_shows_live_entities_in_typed_columns() {
     let place = PostgresPlace::new();

@@ -112,6 +112,24 @@ async fn filters_on_indexed_fields_use_the_index_also_through_the_view() {
 }
 
 #[tokio::test]
+async fn indexes_are_left_until_the_collection_is_loaded() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("m.db");
+    let store = open(&file).await;
+    let indexes = || -> i64 {
+        let sql = "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL";
+        tool(&file).query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let made = store.prepare_for_load(&[machines()]).await.unwrap();
+    assert_eq!((made[0].change, indexes()), (PrepareChange::Created, 0));
+    fill(&store).await;
+    let made = store.prepare(&[machines()]).await.unwrap();
+    assert_eq!((made[0].change, indexes()), (PrepareChange::Updated, 4));
+    let made = store.prepare_for_load(&[machines()]).await.unwrap();
+    assert_eq!((made[0].change, indexes()), (PrepareChange::Unchanged, 4));
+}
+
+#[tokio::test]
 async fn the_plan_names_the_index_that_is_used() {
     let dir = TempDir::new().unwrap();
     let store = prepared(&dir.path().join("m.db")).await;

@@ -110,9 +110,12 @@ fn times(report: &MigrationReport) -> String {
         .phases
         .iter()
         .map(|phase| {
-            let took = milliseconds(phase.duration_ms);
+            let took = format!("{} {}", phase.phase.label(), milliseconds(phase.duration_ms));
+            if phase.records == 0 {
+                return took;
+            }
             let rate = per_second(phase.records, Duration::from_millis(phase.duration_ms));
-            format!("{} {took}, {rate}/s", phase.phase.label())
+            format!("{took}, {rate}/s")
         })
         .collect();
     let total = milliseconds(u64::try_from(micros / 1_000).unwrap_or(0));

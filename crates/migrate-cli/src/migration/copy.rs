@@ -52,10 +52,14 @@ pub(super) struct Copier<'a> {
     pub(super) pace: Pace<'a>,
 }
 
-/// Makes what the target lacks.
+/// Makes what the target lacks, but for indexes that it makes faster later.
 pub(super) async fn prepare(plan: &Plan) -> Result<Vec<Prepared>> {
-    let schemas: Vec<_> = plan.collections.iter().map(|planned| planned.schema.clone()).collect();
-    plan.target.prepare(&schemas).await
+    plan.target.prepare_for_load(&plan.schemas()).await
+}
+
+/// Makes the indexes that were left for the end.
+pub(super) async fn complete(plan: &Plan) -> Result<()> {
+    plan.target.prepare(&plan.schemas()).await.map(drop)
 }
 
 /// Raises the target's floors to the source's.

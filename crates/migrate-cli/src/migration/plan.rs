@@ -182,6 +182,11 @@ impl Plan {
         self.collections.iter().filter_map(way).collect()
     }
 
+    /// The chosen collections as the target is to have them.
+    pub(super) fn schemas(&self) -> Vec<CollectionSchema> {
+        self.collections.iter().map(|planned| planned.schema.clone()).collect()
+    }
+
     /// Live entities in the chosen collections of the source.
     pub(super) fn live_total(&self) -> u64 {
         self.collections.iter().map(|planned| planned.live).sum()

@@ -23,6 +23,9 @@ pub enum Phase {
     BackupCheck,
     /// Writing to the target.
     Copy,
+    /// Making indexes of the target from what was written. Takes no time where
+    /// the store makes them while it is filled.
+    Index,
     /// Writing upgraded documents where they are.
     Upgrade,
     /// Reading both sides again and comparing them.
@@ -40,6 +43,7 @@ impl Phase {
             Self::Backup => "backing up",
             Self::BackupCheck => "checking the backup",
             Self::Copy => "copying",
+            Self::Index => "making indexes",
             Self::Upgrade => "upgrading",
             Self::Verify => "verifying",
             Self::CleanUp => "cleaning up the source",

@@ -211,6 +211,13 @@ impl Side {
         self.store.prepare(schemas).await.map_err(|error| self.err(error))
     }
 
+    pub(super) async fn prepare_for_load(
+        &self,
+        schemas: &[repo_core::CollectionSchema],
+    ) -> Result<Vec<Prepared>> {
+        self.store.prepare_for_load(schemas).await.map_err(|error| self.err(error))
+    }
+
     pub(super) async fn update(&self, update: StoreUpdate) -> Result<StoreRecord> {
         self.store.update_store_record(update).await.map_err(|error| self.err(error))
     }

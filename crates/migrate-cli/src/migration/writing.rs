@@ -156,6 +156,15 @@ impl Run<'_> {
         self.took(Phase::Copy, since);
         Ok(())
     }
+
+    /// Makes the indexes that were left until every record is there; also when
+    /// an earlier run copied them all and did not come to it.
+    pub(super) async fn index(&mut self) -> Result<()> {
+        let since = self.phase(Phase::Index, None);
+        copy::complete(self.plan).await?;
+        self.took(Phase::Index, since);
+        Ok(())
+    }
 }
 
 /// What tells the upgrades of a plan from others.

@@ -5,12 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use migrate_cli::migration::{
-    Archive, MigrationOptions, Outcome, Silent, VerifyOptions, migrate, verify,
+    Archive, MigrationOptions, Outcome, Silent, VerifyOptions, migrate, status, verify,
 };
-use repo_core::{ErrorKind, OpenOptions, Registry, Result};
+use repo_core::{
+    CollectionSchema, ErrorKind, FieldPath, Filter, OpenOptions, Plan, Query, Registry, Result,
+    Schemas,
+};
 
 use crate::stores::{
-    Probe, Store, batches_of, contents, empty, hostile, many, options, schemas, store, with_backup,
+    Probe, Store, batches_of, contents, empty, hostile, many, name, options, schema, schemas,
+    store, with_backup,
 };
 
 /// Opens the database in a file.
@@ -134,4 +138,37 @@ async fn a_run_dropped_at_any_moment_is_repeated_by_the_same_call() {
     // What was acknowledged before the last drop is there.
     assert!(report.totals.equal >= 1_200, "{:?}", report.totals);
     assert!(verify(&source, &target, &VerifyOptions::default(), &Silent).await.unwrap().equal);
+}
+
+/// A run that copied everything and ended before it made the indexes.
+#[tokio::test]
+async fn indexes_are_made_by_the_run_that_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = store(&many(500)).await;
+    let indexed = CollectionSchema {
+        indexes: vec![vec![FieldPath::parse("n").unwrap()]],
+        ..schema("machines")
+    };
+    let schemas: Schemas = std::iter::once(indexed).collect();
+    let plan = async |target: &Store| {
+        let query = Query::new(Filter::parse(r#"{"n": 7.5}"#).unwrap());
+        let page = target.query(&name("machines"), &query).await.unwrap();
+        assert_eq!(page.entities.len(), 1);
+        page.plan
+    };
+    let by_index = Plan::Index { name: "machines-n-index".to_owned() };
+    for (file, backup) in [("with.db", true), ("without.db", false)] {
+        let file = folder.path().join(file);
+        let options = if backup { with_backup(&folder.path().join("b")) } else { options() };
+        let target = open(&file, false).await.unwrap();
+        let probe = Probe { refuses_prepare: true, ..Probe::new(target.clone()) };
+        let into: Store = Arc::new(probe);
+        migrate(&source, &into, &schemas, &options, &Silent).await.unwrap_err();
+        assert_eq!(plan(&target).await, Plan::Scan);
+        let found = status(&target).await.unwrap().unwrap();
+        assert_eq!((found.copied[0].counts.read, found.copied[0].finished), (500, true));
+        let report = migrate(&source, &target, &schemas, &options, &Silent).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Verified);
+        assert_eq!(plan(&target).await, by_index);
+    }
 }

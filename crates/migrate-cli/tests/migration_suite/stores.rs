@@ -202,7 +202,10 @@ pub struct Probe {
     pub inner: Store,
     pub writes: AtomicU64,
     pub applies: AtomicU64,
-    pub read_only: Option<Capabilities>,
+    /// Instead of those of the store.
+    pub capabilities: Option<Capabilities>,
+    /// Refuses `prepare`, not `prepare_for_load`.
+    pub refuses_prepare: bool,
     /// Changes, or refuses, what `apply` is given; the first call is 1.
     pub on_apply: Hook<Vec<Record>>,
     /// Changes, or refuses, what `commit` is given; the first call is 1.
@@ -213,6 +216,8 @@ pub struct Probe {
     /// Changes, or refuses, the batches of a scan; the first scan is 1.
     pub on_scan: Arc<Hook<Vec<Record>>>,
     pub scans: AtomicU64,
+    /// How often live entities were counted.
+    pub counts: AtomicU64,
     /// Runs before a commit; the first one is 1.
     pub before_commit: Option<Box<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>>,
     /// Lets no `apply` end before as many are under way.
@@ -231,13 +236,15 @@ impl Probe {
             inner,
             writes: AtomicU64::new(0),
             applies: AtomicU64::new(0),
-            read_only: None,
+            capabilities: None,
+            refuses_prepare: false,
             on_apply: Box::new(|_, records| Ok(records)),
             on_commit: Box::new(|_, writes| Ok(writes)),
             on_committed: Box::new(|_, answers| Ok(answers)),
             commits: AtomicU64::new(0),
             on_scan: Arc::new(Box::new(|_, records| Ok(records))),
             scans: AtomicU64::new(0),
+            counts: AtomicU64::new(0),
             before_commit: None,
             gather: None,
         }
@@ -262,11 +269,18 @@ impl StorageStrategy for Probe {
         self.inner.location()
     }
     fn capabilities(&self) -> &Capabilities {
-        self.read_only.as_ref().unwrap_or_else(|| self.inner.capabilities())
+        self.capabilities.as_ref().unwrap_or_else(|| self.inner.capabilities())
     }
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         self.wrote();
+        if self.refuses_prepare {
+            return Err(cut_off());
+        }
         self.inner.prepare(schemas).await
+    }
+    async fn prepare_for_load(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.wrote();
+        self.inner.prepare_for_load(schemas).await
     }
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.inner.collections().await
@@ -287,6 +301,7 @@ impl StorageStrategy for Probe {
         filter: &Filter,
         consistency: Consistency,
     ) -> Result<u64> {
+        self.counts.fetch_add(1, Ordering::SeqCst);
         self.inner.count(collection, filter, consistency).await
     }
     async fn scan(

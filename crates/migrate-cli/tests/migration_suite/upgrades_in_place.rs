@@ -93,7 +93,7 @@ pub fn killed() -> Error {
 /// which batch an entity is in.
 pub fn in_order(store: &Store) -> Probe {
     let mut probe = Probe::new(store.clone());
-    probe.read_only = Some(Capabilities { max_scan_segments: 1, ..*store.capabilities() });
+    probe.capabilities = Some(Capabilities { max_scan_segments: 1, ..*store.capabilities() });
     probe
 }
 

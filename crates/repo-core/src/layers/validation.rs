@@ -72,6 +72,10 @@ impl StorageStrategy for ValidationLayer {
         self.inner.prepare(schemas).await
     }
 
+    async fn prepare_for_load(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.inner.prepare_for_load(schemas).await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.inner.collections().await
     }

@@ -80,6 +80,7 @@ impl MemoryStrategy {
                 multi_process: false,
                 max_scan_segments: 64,
                 parallel_scan: true,
+                indexes_after_load: false,
                 indexes: false,
                 read_only: options.read_only,
                 changes: false,

@@ -52,6 +52,7 @@ impl ExistingStrategy {
             // Each segment would read the whole table.
             max_scan_segments: 1,
             parallel_scan: false,
+            indexes_after_load: false,
             indexes: false,
             read_only: true,
             changes: false,

@@ -14,7 +14,7 @@ use super::rows::id_at;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use super::transaction::{Sees, Transaction};
-use crate::ddl::{Made, collection_statements};
+use crate::ddl::{Made, NewIndexes, collection_statements};
 use crate::layout::{CollectionLayout, Column, ColumnKind};
 use crate::names::{literal, quote};
 use crate::{Dialect, errors};
@@ -34,12 +34,13 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(1919250543, hashtext(\u{0}1\u{0
 pub(super) async fn prepare(
     shared: &Shared,
     schemas: &[CollectionSchema],
+    new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
     let layouts = layouts(schemas)?;
     let lock = Statement::made(LOCK.to_owned(), [SqlValue::Text(shared.schema.clone())]);
     let (mut transaction, _) =
         Transaction::begin(&shared.pool, "prepare", Sees::Committed, vec![lock]).await?;
-    match make(shared, &mut transaction, schemas, &layouts).await {
+    match make(shared, &mut transaction, schemas, layouts, new_indexes).await {
         Ok(prepared) => {
             transaction.commit().await?;
             shared.give(schemas);
@@ -72,7 +73,8 @@ async fn make(
     shared: &Shared,
     transaction: &mut Transaction,
     schemas: &[CollectionSchema],
-    layouts: &[CollectionLayout],
+    layouts: Vec<CollectionLayout>,
+    new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
     let known = shared.read_catalog_in(transaction).await?;
     for schema in schemas {
@@ -84,15 +86,21 @@ async fn make(
         make_store(shared, transaction).await?;
     }
     let mut prepared = Vec::with_capacity(layouts.len());
-    for (layout, schema) in layouts.iter().zip(schemas) {
+    for (mut layout, schema) in layouts.into_iter().zip(schemas) {
         // Again, collection by collection: the table of one may have the name
         // that the view of the next one needs.
         let made = known.made.get(&layout.collection);
         let alone = std::slice::from_ref(schema);
         refuse_foreign_in(shared, transaction, "prepare", alone, made).await?;
-        let statements = collection_statements(Dialect::Postgres, layout, made);
+        if new_indexes == NewIndexes::Left {
+            layout = layout.without_new_indexes(made);
+        }
+        let mut statements = collection_statements(Dialect::Postgres, &layout, made);
         if let Some(made) = made {
-            refuse_long_text(transaction, layout, made).await?;
+            refuse_long_text(transaction, &layout, made).await?;
+            if gains_index(&layout, made) {
+                statements.push(format!("ANALYZE {}", quote(&layout.table)));
+            }
         }
         if !statements.is_empty() {
             transaction.run(&statements.join(";\n")).await?;
@@ -102,9 +110,16 @@ async fn make(
             Some(_) if statements.is_empty() => PrepareChange::Unchanged,
             Some(_) => PrepareChange::Updated,
         };
-        prepared.push(Prepared { collection: layout.collection.clone(), change });
+        prepared.push(Prepared { collection: layout.collection, change });
     }
     Ok(prepared)
+}
+
+/// Whether the table, which may hold records, gets an index that it did not
+/// have. The server uses it well once it knows what the table holds, and looks
+/// by itself only some time after many records were written.
+fn gains_index(layout: &CollectionLayout, made: &Made) -> bool {
+    layout.indexes.iter().any(|index| !made.indexes.contains_key(&index.name))
 }
 
 /// Refuses an index over text that is longer than an indexed field holds.

@@ -17,6 +17,7 @@ use super::shared::Shared;
 use super::table::Table;
 use super::{apply, catalog, commit, existing, prepare, read, scan, single, store_record, upkeep};
 use crate::config::SqlSettings;
+use crate::ddl::NewIndexes;
 use crate::layout::LAYOUT_VERSION;
 
 /// Records in the tables of one schema of a PostgreSQL database.
@@ -74,6 +75,7 @@ impl PostgresStrategy {
             multi_process: true,
             max_scan_segments: 64,
             parallel_scan: false,
+            indexes_after_load: true,
             indexes: true,
             read_only: shared.options.read_only,
             changes: false,
@@ -148,7 +150,12 @@ impl StorageStrategy for PostgresStrategy {
 
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         self.shared.check_writable("prepare")?;
-        prepare::prepare(&self.shared, schemas).await
+        prepare::prepare(&self.shared, schemas, NewIndexes::Made).await
+    }
+
+    async fn prepare_for_load(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.shared.check_writable("prepare")?;
+        prepare::prepare(&self.shared, schemas, NewIndexes::Left).await
     }
 
     async fn collections(&self) -> Result<Vec<CollectionName>> {

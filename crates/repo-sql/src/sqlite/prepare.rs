@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::session::Session;
 use super::shared::Shared;
 use super::{catalog, connection};
-use crate::ddl::{collection_statements, store_statements};
+use crate::ddl::{NewIndexes, collection_statements, store_statements};
 use crate::layout::CollectionLayout;
 use crate::{Dialect, errors};
 
@@ -20,6 +20,7 @@ use crate::{Dialect, errors};
 pub(super) fn prepare(
     session: &mut Session,
     schemas: &[CollectionSchema],
+    new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
     let shared = std::sync::Arc::clone(session.shared());
     let layouts = layouts(schemas)?;
@@ -38,7 +39,7 @@ pub(super) fn prepare(
     let connection = session.connection()?;
     let failed = |source| errors::sqlite("prepare", shared.file(), source);
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    match make(&shared, connection, schemas, &layouts) {
+    match make(&shared, connection, schemas, layouts, new_indexes) {
         Ok(prepared) => {
             connection.execute_batch("COMMIT").map_err(failed)?;
             shared.give(schemas);
@@ -84,7 +85,8 @@ fn make(
     shared: &Shared,
     connection: &Connection,
     schemas: &[CollectionSchema],
-    layouts: &[CollectionLayout],
+    layouts: Vec<CollectionLayout>,
+    new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
     // Read again under the write lock: another process may have been faster.
     let known = shared.read_catalog(connection)?;
@@ -99,19 +101,22 @@ fn make(
         run(&store_statements(Dialect::Sqlite))?;
     }
     let mut prepared = Vec::with_capacity(layouts.len());
-    for (layout, schema) in layouts.iter().zip(schemas) {
+    for (mut layout, schema) in layouts.into_iter().zip(schemas) {
         // Collection by collection: the table of one may have the name that
         // the view of the next one needs.
         let made = known.made.get(&layout.collection);
         catalog::refuse_foreign("prepare", connection, shared.file(), schema, made)?;
-        let statements = collection_statements(Dialect::Sqlite, layout, made);
+        if new_indexes == NewIndexes::Left {
+            layout = layout.without_new_indexes(made);
+        }
+        let statements = collection_statements(Dialect::Sqlite, &layout, made);
         run(&statements)?;
         let change = match made {
             None => PrepareChange::Created,
             Some(_) if statements.is_empty() => PrepareChange::Unchanged,
             Some(_) => PrepareChange::Updated,
         };
-        prepared.push(Prepared { collection: layout.collection.clone(), change });
+        prepared.push(Prepared { collection: layout.collection, change });
     }
     Ok(prepared)
 }

@@ -179,6 +179,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ddl::NewIndexes;
     use crate::sqlite::prepare::prepare;
     use crate::sqlite::session::Session;
 
@@ -198,9 +199,9 @@ mod tests {
         let new = || Shared::new(dir.path().join("m.db"), Duration::ZERO, OpenOptions::default());
         let shared = Arc::new(new());
         let mut session = Session::new(Arc::clone(&shared));
-        prepare(&mut session, &[schema("a")]).unwrap();
+        prepare(&mut session, &[schema("a")], NewIndexes::Made).unwrap();
         // Another handle makes the new state, so that `give` can come late.
-        prepare(&mut Session::new(Arc::new(new())), &[schema("b")]).unwrap();
+        prepare(&mut Session::new(Arc::new(new())), &[schema("b")], NewIndexes::Made).unwrap();
         let connection = session.connection().unwrap();
         let slow = shared.read_catalog(connection).unwrap();
         shared.set_catalog(Arc::clone(&slow));

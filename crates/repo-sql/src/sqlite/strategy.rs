@@ -15,11 +15,13 @@ use rusqlite::Connection;
 use super::catalog::Catalog;
 use super::opening::{check_file, off_thread, shared};
 use super::readers::Readers;
+use super::session::Session;
 use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
 use super::{apply, commit, connection, existing, prepare, read, scan, store_record, upkeep};
 use crate::config::SqlSettings;
+use crate::ddl::NewIndexes;
 use crate::layout::LAYOUT_VERSION;
 
 /// Most ids that a read takes at once on the calling thread; more go to a
@@ -86,6 +88,7 @@ impl SqliteStrategy {
             multi_process: true,
             max_scan_segments: 64,
             parallel_scan: false,
+            indexes_after_load: true,
             indexes: true,
             read_only: shared.options.read_only,
             changes: false,
@@ -147,6 +150,17 @@ impl SqliteStrategy {
             .await
     }
 
+    async fn prepare_with(
+        &self,
+        schemas: &[CollectionSchema],
+        new_indexes: NewIndexes,
+    ) -> Result<Vec<Prepared>> {
+        self.shared.check_writable("prepare")?;
+        let schemas = schemas.to_vec();
+        let work = move |session: &mut Session| prepare::prepare(session, &schemas, new_indexes);
+        self.writer.alone("prepare", work).await
+    }
+
     /// The prepared collection, without touching the database when it is
     /// known already.
     async fn table(
@@ -172,9 +186,11 @@ impl StorageStrategy for SqliteStrategy {
     }
 
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
-        self.shared.check_writable("prepare")?;
-        let schemas = schemas.to_vec();
-        self.writer.alone("prepare", move |session| prepare::prepare(session, &schemas)).await
+        self.prepare_with(schemas, NewIndexes::Made).await
+    }
+
+    async fn prepare_for_load(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.prepare_with(schemas, NewIndexes::Left).await
     }
 
     async fn collections(&self) -> Result<Vec<CollectionName>> {

@@ -118,6 +118,7 @@ macro_rules! conformance {
                     a_store_without_collections_is_empty,
                     prepare_may_be_repeated,
                     an_index_is_added_to_a_filled_collection,
+                    what_is_loaded_before_its_indexes_is_found,
                     prepared_is_prepared_for_every_handle,
                     a_collection_has_the_id_field_of_its_schema,
                 ];

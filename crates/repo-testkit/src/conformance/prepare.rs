@@ -160,6 +160,44 @@ pub async fn an_index_is_added_to_a_filled_collection(f: Fixture) {
     }
 }
 
+/// Filled between `prepare_for_load` and `prepare`, a collection answers as
+/// ever: its indexes may be missing meanwhile, and are there afterwards.
+pub async fn what_is_loaded_before_its_indexes_is_found(f: Fixture) {
+    let schema = notes(&[&["v"], &["o.k", "v"]], 1);
+    let alone = std::slice::from_ref(&schema);
+    let store = open_with(&f, &schema).await;
+    let change = async |store: &Store| store.prepare_for_load(alone).await.unwrap()[0].change;
+    assert_eq!(change(&store).await, PrepareChange::Created);
+    assert_eq!(change(&store).await, PrepareChange::Unchanged);
+    let values = super::query_operators::values();
+    let record = |(n, value): (usize, &String)| {
+        let fields = format!("\"v\":{value},\"o\":{{\"k\":{value}}}");
+        live(&key("notes", &format!("{n:03}")), 1, &fields, 1)
+    };
+    let records: Vec<_> = values.iter().enumerate().map(record).collect();
+    store.apply(records.clone()).await.unwrap();
+    save(&store, &key("notes", "saved"), "\"v\":\"a\"").await;
+    let without = answers(&store).await;
+    assert!(without[0].contains(&"saved".to_owned()));
+    // Gone on with by another handle.
+    let store = f.reopen(store).await;
+    assert_eq!(change(&store).await, PrepareChange::Unchanged);
+    store.apply(records).await.unwrap();
+    let made = if store.capabilities().indexes_after_load {
+        PrepareChange::Updated
+    } else {
+        PrepareChange::Unchanged
+    };
+    for change in [made, PrepareChange::Unchanged] {
+        assert_eq!(changes(&store, alone).await, [("notes".to_owned(), change)]);
+        assert_eq!(answers(&store).await, without);
+    }
+    assert_eq!(change(&store).await, PrepareChange::Unchanged);
+    save(&store, &key("notes", "later"), "\"v\":\"later\"").await;
+    let found = find_ids(&store, "notes", Query::new(filter(r#"{"v":"later"}"#))).await;
+    assert_eq!(found, ["later"]);
+}
+
 /// What some queries answer.
 async fn answers(store: &Store) -> Vec<Vec<String>> {
     let mut answers = Vec::new();

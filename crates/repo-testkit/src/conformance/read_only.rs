@@ -54,6 +54,7 @@ pub async fn every_write_is_refused(f: Fixture) {
         store.apply(vec![live(&there, 9, "", 1)]).await.map(drop),
         store.purge(&name, f.clock.now()).await.map(drop),
         store.prepare(&schemas).await.map(drop),
+        store.prepare_for_load(&schemas).await.map(drop),
         store
             .update_store_record(StoreUpdate::RaiseFloor { collection: name.clone(), floor: 9 })
             .await

@@ -46,6 +46,7 @@ impl Place for FlawedPlace {
             max_commit_bytes: Some(4 << 20),
             max_scan_segments: 3,
             parallel_scan: true,
+            indexes_after_load: false,
             multi_process: false,
             ..*inner.capabilities()
         };

@@ -35,6 +35,7 @@ impl ArchivedStore {
                 // Each segment would decompress the whole file.
                 max_scan_segments: 1,
                 parallel_scan: false,
+                indexes_after_load: false,
                 indexes: false,
                 read_only: true,
                 changes: false,
