@@ -2,14 +2,20 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use migrate_cli::migration::{MigrationOptions, Outcome, Silent, VerifyOptions, migrate, verify};
-use repo_core::ErrorKind;
+use repo_core::{Capabilities, ErrorKind};
 
 use crate::stores::{
     Probe, Store, Told, batches_of, cut_off, empty, many, options, schemas, store, with_backup,
 };
+
+/// As the engine reads side by side.
+fn lanes() -> u64 {
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 8) as u64)
+}
 
 fn workers(number: usize, options: MigrationOptions) -> MigrationOptions {
     MigrationOptions { workers: NonZeroUsize::new(number).unwrap(), ..options }
@@ -75,6 +81,48 @@ async fn a_limit_on_the_rate_is_kept() {
         .unwrap();
     assert_eq!(report.outcome, Outcome::Verified);
     assert!(began.elapsed() >= Duration::from_millis(200), "{:?}", began.elapsed());
+}
+
+/// Not as a burst of several seconds' worth.
+#[tokio::test]
+async fn no_batch_is_larger_than_a_second_is_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    for options in [options(), with_backup(folder.path())] {
+        let source = store(&many(300)).await;
+        let largest = Arc::new(AtomicUsize::new(0));
+        let (seen, mut probe) = (Arc::clone(&largest), Probe::new(empty()));
+        probe.on_apply = Box::new(move |_, records| {
+            seen.fetch_max(records.len(), Ordering::SeqCst);
+            Ok(records)
+        });
+        let target: Store = Arc::new(probe);
+        let batch_size = batches_of(250).batch_size;
+        let limited =
+            MigrationOptions { rate_limit: NonZeroUsize::new(200), batch_size, ..options };
+        migrate(&source, &target, &schemas(&["machines"]), &limited, &Silent).await.unwrap();
+        assert_eq!(largest.load(Ordering::SeqCst), 200);
+    }
+}
+
+/// Segments are read side by side only where each is cheaper than the whole,
+/// and what was read is not counted once more.
+#[tokio::test]
+async fn a_source_is_read_and_counted_no_more_often_than_needed() {
+    for (parallel_scan, passes) in [(true, 4), (false, 1)] {
+        let mut source = Probe::new(store(&many(300)).await);
+        source.capabilities = Some(Capabilities { parallel_scan, ..*source.inner.capabilities() });
+        let (source, target) = (Arc::new(source), Arc::new(Probe::new(empty())));
+        let (from, into): (Store, Store) = (source.clone(), target.clone());
+        let options = workers(4, options());
+        let report = migrate(&from, &into, &schemas(&["machines"]), &options, &Silent).await;
+        assert_eq!(report.unwrap().outcome, Outcome::Verified);
+        let copied = source.scans.load(Ordering::SeqCst);
+        // Checking and verifying read in as many parts as there are cores.
+        let lanes = if parallel_scan { lanes() } else { 1 };
+        assert_eq!(copied, passes + 2 * lanes, "parallel: {parallel_scan}");
+        let counts = [&source.counts, &target.counts].map(|counts| counts.load(Ordering::SeqCst));
+        assert_eq!(counts, [1, 0], "once, for the progress bar");
+    }
 }
 
 #[cfg(all(feature = "json", feature = "sql"))]
