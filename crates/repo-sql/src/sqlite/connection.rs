@@ -22,6 +22,10 @@ const STATEMENT_CACHE: usize = 128;
 /// a million records; with 16 MiB bulk loading was no faster.
 const WRITER_CACHE_KIB: i64 = -4_096;
 
+/// The same while indexes are made from records that are there: SQLite sorts
+/// their entries in pieces of that size, beside the pages themselves.
+const SORTING_CACHE_KIB: i64 = -1_024;
+
 /// The name of the function that divides a scan. It is used in statements of
 /// our readers only, never in the schema: other tools could not read that.
 pub(super) const IN_SEGMENT: &str = "repo_in_segment";
@@ -172,6 +176,13 @@ fn try_open_writer(file: &Path, busy: Duration) -> Result<Connection> {
         .and_then(|()| connection.pragma_update(None, "cache_size", WRITER_CACHE_KIB))
         .map_err(failed)?;
     Ok(connection)
+}
+
+/// Makes the memory for pages small, which bounds what sorting takes as well, or
+/// as it was again.
+pub(super) fn save_memory(connection: &Connection, saves: bool) -> rusqlite::Result<()> {
+    let kib = if saves { SORTING_CACHE_KIB } else { WRITER_CACHE_KIB };
+    connection.pragma_update(None, "cache_size", kib)
 }
 
 /// Removes what readers leave beside the file. SQLite does so when the last

@@ -38,20 +38,34 @@ pub(super) fn prepare(
     }
     let connection = session.connection()?;
     let failed = |source| errors::sqlite("prepare", shared.file(), source);
+    connection::save_memory(connection, true).map_err(failed)?;
+    let prepared = in_transaction(&shared, connection, schemas, layouts, new_indexes);
+    connection::save_memory(connection, false).map_err(failed)?;
+    let prepared = prepared?;
+    shared.give(schemas);
+    shared.set_catalog(shared.read_catalog(connection)?);
+    Ok(prepared)
+}
+
+fn in_transaction(
+    shared: &Shared,
+    connection: &Connection,
+    schemas: &[CollectionSchema],
+    layouts: Vec<CollectionLayout>,
+    new_indexes: NewIndexes,
+) -> Result<Vec<Prepared>> {
+    let failed = |source| errors::sqlite("prepare", shared.file(), source);
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    match make(&shared, connection, schemas, layouts, new_indexes) {
-        Ok(prepared) => {
-            connection.execute_batch("COMMIT").map_err(failed)?;
-            shared.give(schemas);
-            shared.set_catalog(shared.read_catalog(connection)?);
-            Ok(prepared)
-        }
-        Err(error) => {
-            // Nothing was written that could stay.
-            let _ = connection.execute_batch("ROLLBACK");
-            Err(error)
-        }
+    let made = make(shared, connection, schemas, layouts, new_indexes);
+    let ended = made.and_then(|prepared| {
+        connection.execute_batch("COMMIT").map_err(failed)?;
+        Ok(prepared)
+    });
+    if ended.is_err() {
+        // Nothing was written that could stay.
+        let _ = connection.execute_batch("ROLLBACK");
     }
+    ended
 }
 
 fn layouts(schemas: &[CollectionSchema]) -> Result<Vec<CollectionLayout>> {
