@@ -20,11 +20,16 @@ use crate::scan::{Kept, PAGE_ITEMS, ScanPage};
 use crate::shared::Shared;
 use crate::single::Terms;
 
-/// Where to read on, and how much to look at in a request.
-#[derive(Debug, Default)]
+/// Where to read on, and how many items to look at in a request.
+#[derive(Debug)]
 struct Read {
     start: Option<Item>,
-    most: Option<usize>,
+    most: usize,
+}
+
+impl Read {
+    /// From the start to the end.
+    const ALL: Self = Self { start: None, most: PAGE_ITEMS };
 }
 
 impl Shared {
@@ -96,7 +101,7 @@ impl Shared {
         let mut selector = Selector::new(collection, query)?;
         // Without filter and order no more is read than the page holds.
         let exact = query.order().is_none() && query.filter().is_all();
-        let most = exact.then_some(query.page_size().min(MAX_PAGE_SIZE) + 1);
+        let most = if exact { query.page_size().min(MAX_PAGE_SIZE) + 1 } else { PAGE_ITEMS };
         self.scan_live(table, strong, Read { start, most }, |entity| Ok(selector.offer(entity)))
             .await?;
         Ok(selector.finish(Plan::Scan, |last| Native::Scan(last.id.clone()).to_text()))
@@ -113,7 +118,7 @@ impl Shared {
     ) -> Result<Page> {
         let most = query.page_size();
         let mut kept: BTreeMap<(IndexPlace, EntityId), Entity> = BTreeMap::new();
-        self.scan_live(table, true, Read::default(), |entity| {
+        self.scan_live(table, true, Read::ALL, |entity| {
             let place = (index.place(&entity.id, &entity.document), entity.id.clone());
             if place > after && query.filter().matches(&entity.document) {
                 kept.insert(place, entity);
@@ -150,7 +155,7 @@ impl Shared {
             kept: Kept::Live,
             segment: Segment::ALL,
             strong,
-            most: read.most.unwrap_or(PAGE_ITEMS),
+            most: read.most,
             count_only: false,
         };
         let mut start = read.start;
@@ -184,7 +189,7 @@ impl Shared {
         let mut enough = Enough::new(collection, plan, query)?;
         // Where the index gives the order, a page of it is most of the answer.
         let short = query.order().is_none() || plan.ordered.is_some();
-        let most = short.then_some(query.page_size() + 1);
+        let most = if short { query.page_size() + 1 } else { PAGE_ITEMS };
         self.read_index(table, plan, after, most, |entity| {
             let matches = query.filter().matches(&entity.document);
             if matches && enough.reached(&entity) {
@@ -206,7 +211,7 @@ impl Shared {
         table: &Table,
         plan: &IndexPlan<'_>,
         after: Option<(IndexPlace, EntityId)>,
-        most: Option<usize>,
+        most: usize,
         mut take: impl FnMut(Entity) -> Result<bool>,
     ) -> Result<()> {
         let hashes = plan.hashes.iter().filter(|_| !plan.bounds.is_empty());
@@ -223,7 +228,7 @@ impl Shared {
             loop {
                 self.check_open("query")?;
                 let read = Read { start, most: look_at };
-                look_at = look_at.and_then(|most| most.checked_mul(4));
+                look_at = look_at.saturating_mul(4).min(PAGE_ITEMS);
                 let answer = self.index_page(&table.layout, plan, hash, read).await?;
                 for item in answer.items.unwrap_or_default() {
                     let Some(Record::Live(entity)) = record_of(&table.layout, &item)? else {
@@ -262,7 +267,7 @@ impl Shared {
                 .set_expression_attribute_names(terms.names())
                 .set_expression_attribute_values(terms.values())
                 .scan_index_forward(plan.ordered != Some(Direction::Descending))
-                .set_limit(read.most.and_then(|most| i32::try_from(most).ok()))
+                .limit(i32::try_from(read.most).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(read.start.clone());
             request.send().await.map_err(|error| scene.failure(&error))
         })
@@ -286,8 +291,8 @@ impl Shared {
             Ok(true)
         };
         match choose(&table.layout, filter, None).filter(|_| !strong) {
-            Some(plan) => self.read_index(table, &plan, None, None, count).await?,
-            None => self.scan_live(table, strong, Read::default(), &mut count).await?,
+            Some(plan) => self.read_index(table, &plan, None, PAGE_ITEMS, count).await?,
+            None => self.scan_live(table, strong, Read::ALL, &mut count).await?,
         }
         Ok(found)
     }

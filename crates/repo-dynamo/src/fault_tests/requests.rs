@@ -209,6 +209,32 @@ async fn keys_that_stay_unprocessed_are_unavailable() {
     assert!(error.to_string().contains("unprocessed"), "{error}");
 }
 
+#[tokio::test]
+async fn an_index_is_read_in_pages_of_a_bounded_number_of_items() {
+    let limits = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&limits);
+    let (_proxy, store) = filled(move |operation, _, body| {
+        if operation == "Query" {
+            let asked: serde_json::Value = serde_json::from_str(body).unwrap();
+            seen.lock().unwrap().push(asked["Limit"].as_u64());
+        }
+        Fate::Forward
+    })
+    .await;
+    let indexed = CollectionSchema {
+        indexes: vec![vec![FieldPath::parse("status").unwrap()]],
+        ..CollectionSchema::undeclared(CollectionName::new("indexed").unwrap())
+    };
+    store.prepare(std::slice::from_ref(&indexed)).await.unwrap();
+    let filter = Filter::parse(r#"{"status": "on"}"#).unwrap();
+    store.count(&indexed.collection, &filter, Consistency::Eventual).await.unwrap();
+    let query = Query::new(filter).limit(7).unwrap();
+    for query in [query.clone(), query.order_by("name").unwrap()] {
+        store.query(&indexed.collection, &query).await.unwrap();
+    }
+    assert_eq!(*limits.lock().unwrap(), [Some(2_000), Some(8), Some(2_000)]);
+}
+
 /// Without a limit DynamoDB ends a page at 1 MB, and DynamoDB Local takes ever
 /// longer for a larger table.
 #[tokio::test]
