@@ -87,9 +87,12 @@ pub async fn growth(options: &GrowthOptions) -> Result<Growth> {
         ours::fill(&sqlite, entities).await?;
         growth.measure("sqlite", &sqlite, entities).await?;
         let (postgres, schema) = server.open("growth").await?;
-        ours::fill(&postgres, entities).await?;
-        server.settle(&schema).await?;
-        let measured = growth.measure("postgresql", &postgres, entities).await;
+        let measured = async {
+            ours::fill(&postgres, entities).await?;
+            server.settle(&schema).await?;
+            growth.measure("postgresql", &postgres, entities).await
+        }
+        .await;
         server.remove(&schema).await?;
         measured?;
     }

@@ -49,11 +49,13 @@ pub(crate) async fn open_sqlite(file: &Path, read_only: bool) -> Result<Store> {
 
 /// Prepares a store and fills it.
 pub(crate) async fn fill(store: &Store, machines: usize) -> Result<()> {
-    store.prepare(&[data::schema()?]).await?;
+    let schema = [data::schema()?];
+    store.prepare_for_load(&schema).await?;
     for start in (0..machines).step_by(BATCH) {
         let records = data::records(start..machines.min(start + BATCH))?;
         apply(store, records).await?;
     }
+    store.prepare(&schema).await?;
     Ok(())
 }
 
