@@ -1,4 +1,5 @@
-//! Reads: by key, by query, by scan. They run on threads that may block.
+//! Reads: by key, by query, by scan. They run on threads that may block, but
+//! for reads of little that have nothing to wait for.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,6 +16,10 @@ use crate::state::State;
 use crate::store::{Store, collection};
 use crate::table::Slot;
 
+/// Most ids that are read on the calling thread.
+const IDS_AT_ONCE: usize = 8;
+/// Most bytes of documents that are read on the calling thread.
+const BYTES_AT_ONCE: usize = 64 * 1_024;
 /// Most records whose documents are read at once.
 const MOST_AT_ONCE: usize = 1_000;
 /// Fewest, so that a small page costs no more than a few reads.
@@ -29,19 +34,66 @@ pub(crate) fn get_many(
     ids: &[EntityId],
 ) -> Result<Vec<Option<Record>>> {
     store.catch_up("get")?;
-    let state = store.state();
-    let found = collection(&store.env, &state, "get", name)?;
-    let documents = state.documents(&store.env, found);
-    let slots: Vec<Option<Slot>> = ids.iter().map(|id| found.table.get(id.as_str())).collect();
-    let epoch = store.cache().epoch();
+    let found = Found::of(store, &store.state(), name, ids)?;
+    found.records(store, name, ids)
+}
+
+/// The same at once, on any thread. `None` where it had to wait for somebody,
+/// to read much or to fail: [`get_many`] does that.
+pub(crate) fn get_at_once(
+    store: &Store,
+    name: &CollectionName,
+    ids: &[EntityId],
+) -> Option<Vec<Option<Record>>> {
+    if ids.len() > IDS_AT_ONCE {
+        return None;
+    }
+    let state = store.current_state()?;
+    let found = Found::of(store, &state, name, ids).ok()?;
     drop(state);
-    let mut texts = fetch(store, epoch, name, ids, &slots, &documents)?;
-    let record = |(id, slot): (&EntityId, &Option<Slot>)| {
-        let Some(slot) = slot else { return Ok(None) };
-        let document = if slot.is_live() { texts.pop_front() } else { None };
-        live_or_tombstone(name.clone(), id.clone(), slot, document).map(Some)
-    };
-    ids.iter().zip(&slots).map(record).collect()
+    if found.bytes() > BYTES_AT_ONCE {
+        return None;
+    }
+    found.records(store, name, ids).ok()
+}
+
+/// What the state says of some ids.
+struct Found {
+    slots: Vec<Option<Slot>>,
+    documents: Documents,
+    /// Of the cache when this was found.
+    epoch: u64,
+}
+
+impl Found {
+    fn of(store: &Store, state: &State, name: &CollectionName, ids: &[EntityId]) -> Result<Self> {
+        let found = collection(&store.env, state, "get", name)?;
+        Ok(Self {
+            slots: ids.iter().map(|id| found.table.get(id.as_str())).collect(),
+            documents: state.documents(&store.env, found),
+            epoch: store.cache().epoch(),
+        })
+    }
+
+    /// The size of the documents together.
+    fn bytes(&self) -> usize {
+        self.slots.iter().flatten().map(|slot| slot.len as usize).sum()
+    }
+
+    fn records(
+        &self,
+        store: &Store,
+        name: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>> {
+        let mut texts = fetch(store, self.epoch, name, ids, &self.slots, &self.documents)?;
+        let record = |(id, slot): (&EntityId, &Option<Slot>)| {
+            let Some(slot) = slot else { return Ok(None) };
+            let document = if slot.is_live() { texts.pop_front() } else { None };
+            live_or_tombstone(name.clone(), id.clone(), slot, document).map(Some)
+        };
+        ids.iter().zip(&self.slots).map(record).collect()
+    }
 }
 
 /// The documents of the live ones among `slots`: from the cache, else read.

@@ -179,6 +179,15 @@ impl Store {
         self.refresh(true).map(drop)
     }
 
+    /// The state, where it is what the files hold, without waiting for anybody;
+    /// `None` where that is not to be had so.
+    pub(crate) fn current_state(&self) -> Option<RwLockReadGuard<'_, State>> {
+        self.check_open("read").ok()?;
+        let state = self.state.try_read().ok()?;
+        let current = self.writing.load(Ordering::Acquire) || self.is_current(&state).ok()?;
+        current.then_some(state)
+    }
+
     /// Whether an edit was taken in whose versions nobody may see before they
     /// are recorded: they could be given a second time otherwise.
     fn has_to_record(&self, state: &State) -> bool {

@@ -171,6 +171,9 @@ impl StorageStrategy for JsonStrategy {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
+        if let Some(records) = reader::get_at_once(&self.store, collection, ids) {
+            return Ok(records);
+        }
         let (name, ids) = (collection.clone(), ids.to_vec());
         self.blocking("get", move |store| reader::get_many(store, &name, &ids)).await
     }
