@@ -102,9 +102,10 @@ impl Server {
     }
 }
 
-/// Opens the store in a schema, with one connection.
+/// Opens the store in a schema. Without TLS, which the raw side has not either, and
+/// which ours would use where the server offers it.
 pub(super) async fn open(url: &str, schema: &str, connections: u32) -> Result<Store> {
-    let url = format!("{url}?schema={schema}");
+    let url = format!("{url}?schema={schema}&sslmode=disable");
     let mut settings = PostgresFactory.settings_from_url(&url)?.unwrap_or_default();
     settings["pool_size"] = json!(connections);
     settings["max_overflow"] = json!(0);
