@@ -94,14 +94,16 @@ impl Progress for Shown {
             Some(_) => {
                 "{msg:>20} [{bar:30}] {human_pos} of about {human_len}, {per_sec}, about {eta} to go"
             }
+            None if phase == Phase::Index => "{msg:>20} {spinner} {elapsed}",
             None => "{msg:>20} {spinner} {human_pos}, {per_sec}",
         };
-        bar.reset();
-        bar.set_length(total.unwrap_or(0));
-        bar.set_message(phase.label());
+        // The look first: what follows draws, and a short phase is drawn only here.
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
+        bar.reset();
+        bar.set_length(total.unwrap_or(0));
+        bar.set_message(phase.label());
     }
 
     fn advance(&self, collection: &CollectionName, records: u64) {
