@@ -28,7 +28,7 @@ const EXPECTED: [(&str, f64); 10] = [
     ("allocations: Document::parse", 2.0),
     ("allocations: Document::digest", 2.0),
     ("allocations: Filter::matches", 1.0),
-    ("allocations: json get", 13.0),
+    ("allocations: json get", 10.0),
     ("allocations: json put", 24.0),
     ("writes: json put", 2.0),
     ("allocations: sqlite get", 6.0),

@@ -23,8 +23,8 @@ pub enum Phase {
     BackupCheck,
     /// Writing to the target.
     Copy,
-    /// Making indexes of the target from what was written. Takes no time where
-    /// the store makes them while it is filled.
+    /// Making indexes of the target from what was written; left out where the
+    /// store makes them while it is filled.
     Index,
     /// Writing upgraded documents where they are.
     Upgrade,
