@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 
 use common::{Store, collection, key, machine, machines, options};
 use futures::future::join_all;
-use postgres::proxy::Proxy;
+use postgres::proxy::{Fate, Proxy};
 use postgres::role::Role;
 use postgres::{PostgresPlace, eventually, tool};
-use repo_core::{ErrorKind, Filter, Precondition, Query, StorageStrategyExt as _, Write};
+use repo_core::{
+    Applied, Consistency, Entity, ErrorKind, Filter, Key, Precondition, Query, Record,
+    StorageStrategyExt as _, Timestamp, Version, Write,
+};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio_postgres::Client;
@@ -96,6 +99,88 @@ async fn who_waits_gets_the_next_free_connection() {
     let (saved, ()) = tokio::join!(saves, released);
     assert!(saved.into_iter().all(|saved| saved.is_ok()));
     assert_eq!(get_a(&store).await.unwrap().unwrap().version.get(), 21);
+}
+
+/// `how_many` new machines whose ids begin with `batch`.
+fn load(batch: &str, how_many: usize) -> Vec<Record> {
+    let time = Timestamp::from_micros(0).unwrap();
+    let record = |number| {
+        let key = key(&format!("{batch}-{number}"));
+        let document = machine(key.id.as_str(), "");
+        let Key { collection, id } = key;
+        let version = Version::FIRST;
+        Record::Live(Entity {
+            collection,
+            id,
+            version,
+            created_at: time,
+            updated_at: time,
+            document,
+        })
+    };
+    (0..how_many).map(record).collect()
+}
+
+/// A load by COPY has connections of its own kind, within the same bound, and
+/// gives them back to whoever waits.
+#[tokio::test]
+async fn a_load_leaves_connections_to_others() {
+    for connections in [1, 2] {
+        let further = json!({ "pool_size": connections, "max_overflow": 0, "pool_timeout": 20 });
+        let (place, role, store) = prepared(&further).await;
+        let tool = tool().await;
+        let loads = join_all((0..4).map(async |load_number| {
+            for batch in 0..12 {
+                let batch = load(&format!("{load_number}-{batch}"), 60);
+                let applied = store.apply(batch).await.unwrap();
+                assert!(applied.iter().all(|answer| *answer == Applied::Applied));
+            }
+        }));
+        let reads = join_all((0..3).map(async |_| {
+            for _ in 0..40 {
+                get_a(&store).await.unwrap().unwrap();
+            }
+        }));
+        tokio::join!(loads, reads);
+        let (machines, all) = (collection("machines"), Filter::default());
+        let count = store.count(&machines, &all, Consistency::Strong).await.unwrap();
+        assert_eq!(count, 1 + 4 * 12 * 60);
+        eventually(&tool, &sessions(&role, &format!("<= {connections}"))).await;
+        let health = store.health().await.unwrap();
+        let open = health.checks.iter().find(|check| check.name == "connections").unwrap();
+        assert!(open.detail.ends_with(&format!("of at most {connections}")), "{}", open.detail);
+        store.close().await.unwrap();
+        eventually(&tool, &sessions(&role, "= 0")).await;
+        drop(place);
+    }
+}
+
+/// Whatever becomes of COPY, the records go another way, and the answers are
+/// of what is stored then.
+#[tokio::test]
+async fn a_load_goes_on_when_copy_breaks_off() {
+    for (text, fate, answer) in [
+        ("COPY \"machines", Fate::Break, Applied::Applied),
+        ("PGCOPY", Fate::Break, Applied::Applied),
+        ("PGCOPY", Fate::Lose, Applied::Equal),
+    ] {
+        let place = PostgresPlace::new();
+        let proxy = Proxy::start().await;
+        let store = place.open_with(&proxy.settings(), options(&[machines()])).await.unwrap();
+        store.prepare(&[machines()]).await.unwrap();
+        store.apply(load("first", 60)).await.unwrap();
+        proxy.when(text, fate);
+        proxy.expect(&[]);
+        assert_eq!(store.apply(load("second", 60)).await.unwrap(), vec![answer; 60]);
+        assert!(proxy.seen().iter().any(|request| request.contains(text)));
+        proxy.when("nothing", Fate::Forward);
+        for batch in ["third", "fourth", "fifth"] {
+            let applied = store.apply(load(batch, 60)).await.unwrap();
+            assert_eq!(applied, vec![Applied::Applied; 60]);
+        }
+        let copied = |request: &String| request.contains("PGCOPY") && request.contains("fifth-0");
+        assert!(proxy.seen().iter().any(copied));
+    }
 }
 
 #[tokio::test]

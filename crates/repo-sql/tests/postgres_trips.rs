@@ -162,28 +162,44 @@ async fn a_commit_ends_after_everything_else_on_a_new_connection_too() {
     }
 }
 
-#[tokio::test]
-async fn one_for_a_thousand_applied_records() {
-    let behind = Behind::new().await;
-    let records = |n: usize| -> Vec<Record> {
-        (0..1_000)
-            .map(|id| {
-                let id = format!("{n}-{id}");
-                let time = Timestamp::from_micros(0).unwrap();
-                Record::Live(Entity {
-                    collection: collection("machines"),
-                    id: key(&id).id,
-                    version: Version::new(3).unwrap(),
-                    created_at: time,
-                    updated_at: time,
-                    document: machine(&id, r#""status":"on""#),
-                })
-            })
-            .collect()
+/// So many records of version 3.
+fn records(batch: usize, how_many: usize) -> Vec<Record> {
+    let record = |number| {
+        let id = format!("{batch}-{number}");
+        let time = Timestamp::from_micros(0).unwrap();
+        Record::Live(Entity {
+            collection: collection("machines"),
+            id: key(&id).id,
+            version: Version::new(3).unwrap(),
+            created_at: time,
+            updated_at: time,
+            document: machine(&id, r#""status":"on""#),
+        })
     };
-    let applied = behind.assert_turns(&[1], async |s, n| s.apply(records(n)).await).await;
-    assert_eq!(applied, vec![Applied::Applied; 1_000]);
+    (0..how_many).map(record).collect()
+}
+
+#[tokio::test]
+async fn one_for_some_applied_records() {
+    let behind = Behind::new().await;
+    let applied = behind.assert_turns(&[1], async |s, n| s.apply(records(n, 49)).await).await;
+    assert_eq!(applied, vec![Applied::Applied; 49]);
     // What is there already is looked at.
-    let again = behind.assert_turns(&[1, 1], async |s, _| s.apply(records(1)).await).await;
+    let again = behind.assert_turns(&[1, 1], async |s, _| s.apply(records(1, 49)).await).await;
+    assert_eq!(again, vec![Applied::Equal; 49]);
+}
+
+#[tokio::test]
+async fn two_for_a_thousand_applied_records_of_a_load() {
+    let behind = Behind::new().await;
+    behind.proxy.expect(&[]);
+    let first = behind.store.apply(records(7, 1_000)).await.unwrap();
+    assert_eq!(first, vec![Applied::Applied; 1_000]);
+    assert!(behind.proxy.seen().iter().all(|request| !request.contains("COPY")));
+    // COPY begins; the rows.
+    let applied = behind.assert_turns(&[1, 1], async |s, n| s.apply(records(n, 1_000)).await).await;
+    assert_eq!(applied, vec![Applied::Applied; 1_000]);
+    // Known by now not to be new: not copied, and looked at.
+    let again = behind.assert_turns(&[1, 1], async |s, _| s.apply(records(1, 1_000)).await).await;
     assert_eq!(again, vec![Applied::Equal; 1_000]);
 }

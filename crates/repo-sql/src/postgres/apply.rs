@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use diesel::QueryResult;
 use diesel::result::DatabaseErrorKind::UniqueViolation;
 use diesel::result::Error::DatabaseError;
 use repo_core::{Applied, CollectionName, EntityId, Error, ErrorKind, Record, Result};
 
-use super::pool::Lent;
+use super::loader;
+use super::pool::loaders::LentLoader;
 use super::read;
 use super::rows;
 use super::shared::Shared;
@@ -63,13 +63,15 @@ async fn apply_part(
     // other.
     let mut sorted: Vec<&Record> = records.iter().collect();
     sorted.sort_by(|a, b| a.id().cmp(b.id()));
-    let values = values(&sorted);
-    let failed = |source| errors::postgres("apply", &shared.location, source);
-    let mut connection = shared.pool.get().await?;
-    if insert(&mut connection, table, &values, records.len()).await.map_err(failed)? {
+    if records.len() >= FEWEST_INSERTED
+        && table.all_new.is_likely()
+        && insert(shared, table, &sorted).await?
+    {
         return Ok(vec![Applied::Applied; records.len()]);
     }
-    let upsert = Statement::new(&table.statements.upsert, values);
+    let failed = |source| errors::postgres("apply", &shared.location, source);
+    let mut connection = shared.pool.get().await?;
+    let upsert = Statement::new(&table.statements.upsert, values(&sorted));
     let written = connection.alone(upsert).await.map_err(failed)?;
     drop(connection);
     if written.len() == records.len() {
@@ -99,37 +101,48 @@ async fn apply_part(
 
 /// Inserts records that are likely to be new, all or none, which takes the
 /// server a fifth less than the upsert (decision 0100). Whether it did.
-async fn insert(
-    connection: &mut Lent,
-    table: &Table,
-    values: &[SqlValue; 5],
-    records: usize,
-) -> QueryResult<bool> {
-    if records < FEWEST_INSERTED || !table.all_new.is_likely() {
-        return Ok(false);
+async fn insert(shared: &Shared, table: &Table, records: &[&Record]) -> Result<bool> {
+    if table.all_new.is_confirmed()
+        && let Some(loader) = shared.pool.loader().await?
+    {
+        return Ok(copy(loader, table, records).await);
     }
-    let statement = Statement::new(&table.statements.insert_records, values.clone());
+    let statement = Statement::new(&table.statements.insert_records, values(records));
+    let mut connection = shared.pool.get().await?;
     match connection.count_alone(statement).await {
         Err(DatabaseError(UniqueViolation, _)) => {
             table.all_new.was_wrong();
             Ok(false)
         }
-        Err(other) => Err(other),
+        Err(other) => Err(errors::postgres("apply", &shared.location, other)),
         // Fewer than all: something of another tool refused some. Which ones,
         // the upsert tells.
         Ok(inserted) => {
             table.all_new.was_right();
-            Ok(inserted == records)
+            Ok(inserted == records.len())
+        }
+    }
+}
+
+/// The same by COPY, when the records before them were new: a load is under
+/// way (decision 0105). What the server refuses, the upsert finds again, and
+/// tells.
+async fn copy(loader: LentLoader, table: &Table, records: &[&Record]) -> bool {
+    match loader.copy(&table.statements.copy_records, loader::rows(records)).await {
+        Err(error) => {
+            tracing::debug!(%error, "records were not copied, and go as an upsert");
+            table.all_new.was_wrong();
+            false
+        }
+        Ok(copied) => {
+            table.all_new.was_right();
+            usize::try_from(copied) == Ok(records.len())
         }
     }
 }
 
 /// The values of a statement that writes records.
 fn values(records: &[&Record]) -> [SqlValue; 5] {
-    let created_at = |record: &Record| match record {
-        Record::Live(entity) => entity.created_at,
-        Record::Tombstone(tombstone) => tombstone.deleted_at,
-    };
     let document = |record: &Record| record.document().map(|document| JsonText(document.clone()));
     let numbers = |number: &dyn Fn(&Record) -> i64| {
         SqlValue::Numbers(records.iter().map(|record| number(record)).collect())
@@ -137,7 +150,7 @@ fn values(records: &[&Record]) -> [SqlValue; 5] {
     [
         SqlValue::Texts(records.iter().map(|record| record.id().to_string()).collect()),
         numbers(&|record| record.version().as_i64()),
-        numbers(&|record| created_at(record).as_micros()),
+        numbers(&|record| rows::written_first(record).as_micros()),
         numbers(&|record| record.updated_at().as_micros()),
         SqlValue::Jsons(records.iter().map(|record| document(record)).collect()),
     ]

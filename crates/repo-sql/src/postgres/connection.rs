@@ -11,9 +11,10 @@ use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection
 use futures::TryStreamExt as _;
 use repo_core::Result;
 use tokio::task::AbortHandle;
-use tokio_postgres::{Config, NoTls, config::SslMode as TlsMode};
+use tokio_postgres::{Client, Config, NoTls, config::SslMode as TlsMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::loader::Loader;
 use super::statement::Statement;
 use super::tls;
 use crate::config::{SqlSettings, SslMode};
@@ -44,9 +45,26 @@ impl fmt::Debug for Connector {
 /// A connection on which diesel keeps prepared statements.
 pub(super) struct Connection {
     diesel: AsyncPgConnection,
-    /// Moves what is sent and received.
-    driver: AbortHandle,
+    driver: Driver,
+}
+
+/// Moves what is sent and received on a connection.
+pub(super) struct Driver {
+    task: AbortHandle,
     open: Arc<Counted>,
+}
+
+impl Driver {
+    /// Whether either side closed the connection.
+    pub(super) fn is_closed(&self) -> bool {
+        self.open.is_closed()
+    }
+
+    /// Closes it at once, whatever is under way: the server rolls back.
+    pub(super) fn close(&self) {
+        self.open.close();
+        self.task.abort();
+    }
 }
 
 /// Counts a connection as open until it is closed or dropped.
@@ -59,6 +77,10 @@ impl Counted {
     fn new(all: &Arc<AtomicUsize>) -> Self {
         all.fetch_add(1, Ordering::AcqRel);
         Self { all: Arc::clone(all), closed: AtomicBool::new(false) }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     fn close(&self) {
@@ -122,9 +144,21 @@ impl Connector {
     /// `Unavailable` for a server that cannot be reached, `PermissionDenied`
     /// for a refused login or certificate, `NotFound` for a missing database.
     pub(super) async fn connect(&self) -> Result<Connection> {
+        self.in_time(self.connect_at_last()).await
+    }
+
+    /// The same, for what diesel has no words for.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub(super) async fn connect_loader(&self) -> Result<Loader> {
+        self.in_time(self.connect_loader_at_last()).await
+    }
+
+    async fn in_time<T>(&self, connecting: impl Future<Output = Result<T>>) -> Result<T> {
         match self.timeout {
-            None => self.connect_at_last().await,
-            Some(timeout) => tokio::time::timeout(timeout, self.connect_at_last())
+            None => connecting.await,
+            Some(timeout) => tokio::time::timeout(timeout, connecting)
                 .await
                 .unwrap_or_else(|_| Err(errors::timed_out(&self.place, timeout))),
         }
@@ -135,7 +169,7 @@ impl Connector {
     fn drive(
         &self,
         driver: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
-    ) -> (AbortHandle, Arc<Counted>) {
+    ) -> Driver {
         let open = Arc::new(Counted::new(&self.open));
         let of_driver = Arc::clone(&open);
         let driven = async move {
@@ -143,12 +177,13 @@ impl Connector {
             let _ = driver.await;
             of_driver.close();
         };
-        (tokio::spawn(driven).abort_handle(), open)
+        Driver { task: tokio::spawn(driven).abort_handle(), open }
     }
 
-    async fn connect_at_last(&self) -> Result<Connection> {
+    /// A connection on which nothing is set up yet.
+    async fn begin(&self) -> Result<(Client, Driver)> {
         let failed = |source| errors::cannot_connect(&self.place, source);
-        let (client, (driver, open)) = match &self.tls {
+        Ok(match &self.tls {
             None => {
                 let (client, driver) = self.config.connect(NoTls).await.map_err(failed)?;
                 (client, self.drive(driver))
@@ -157,7 +192,11 @@ impl Connector {
                 let (client, driver) = self.config.connect(tls.clone()).await.map_err(failed)?;
                 (client, self.drive(driver))
             }
-        };
+        })
+    }
+
+    async fn connect_at_last(&self) -> Result<Connection> {
+        let (client, driver) = self.begin().await?;
         let mut connection = AsyncPgConnection::try_from(client).await.map_err(|source| {
             let source = match source {
                 diesel::ConnectionError::CouldntSetupConfiguration(source) => source,
@@ -177,7 +216,17 @@ impl Connector {
         for wish in WISHES.iter().chain(self.read_only.then_some(&NO_HIDDEN_ROWS)) {
             let _ = connection.batch_execute(wish).await;
         }
-        Ok(Connection { diesel: connection, driver, open })
+        Ok(Connection { diesel: connection, driver })
+    }
+
+    async fn connect_loader_at_last(&self) -> Result<Loader> {
+        let (client, driver) = self.begin().await?;
+        let failed = |source| errors::cannot_connect(&self.place, source);
+        client.batch_execute(&self.set_up).await.map_err(failed)?;
+        for wish in WISHES {
+            let _ = client.batch_execute(wish).await;
+        }
+        Ok(Loader::new(client, driver, self.keep_statements))
     }
 }
 
@@ -220,13 +269,12 @@ impl Connection {
 
     /// Whether it is known to be of no use any more.
     pub(super) fn is_closed(&mut self) -> bool {
-        self.open.closed.load(Ordering::Acquire) || self.diesel.is_broken()
+        self.driver.is_closed() || self.diesel.is_broken()
     }
 
     /// Closes it at once, whatever is under way: the server rolls back.
     pub(super) fn close(&self) {
-        self.open.close();
-        self.driver.abort();
+        self.driver.close();
     }
 
     /// The rows that a statement answers. Futures of one connection that are

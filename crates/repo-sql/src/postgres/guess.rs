@@ -1,7 +1,7 @@
 //! A guess that is cheap when it is right, and made less often the more often
 //! it was wrong.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Most times in a row that the guess is not made after it was wrong.
 const LONGEST_PAUSE: u32 = 64;
@@ -13,6 +13,8 @@ pub(super) struct Guess {
     pause: AtomicU32,
     /// How long the last pause was.
     last: AtomicU32,
+    /// Whether it was right the last time.
+    right: AtomicBool,
 }
 
 impl Guess {
@@ -22,11 +24,18 @@ impl Guess {
         self.pause.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err()
     }
 
+    /// Whether it was right the last time that it was made.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.right.load(Ordering::Relaxed)
+    }
+
     pub(super) fn was_right(&self) {
+        self.right.store(true, Ordering::Relaxed);
         self.last.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn was_wrong(&self) {
+        self.right.store(false, Ordering::Relaxed);
         let pause = (self.last.load(Ordering::Relaxed) * 2).clamp(1, LONGEST_PAUSE);
         self.last.store(pause, Ordering::Relaxed);
         self.pause.store(pause, Ordering::Relaxed);
@@ -58,9 +67,11 @@ mod tests {
             guess.was_wrong();
             while !guess.is_likely() {}
         }
+        assert!(!guess.is_confirmed());
         guess.was_right();
-        assert!(guess.is_likely() && guess.is_likely());
+        assert!(guess.is_confirmed() && guess.is_likely() && guess.is_likely());
         guess.was_wrong();
+        assert!(!guess.is_confirmed());
         assert!(!guess.is_likely() && guess.is_likely());
     }
 }

@@ -7,6 +7,7 @@ mod commit;
 mod connection;
 mod existing;
 mod guess;
+mod loader;
 mod pool;
 mod prepare;
 mod read;

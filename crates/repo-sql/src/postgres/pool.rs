@@ -1,6 +1,8 @@
 //! The connections of one handle: `pool_size` are kept, `max_overflow` more
 //! are opened under load and closed when they come back.
 
+pub(super) mod loaders;
+
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use deadpool::managed::{
 use diesel::QueryResult;
 use repo_core::{Error, ErrorKind, Result};
 
+use self::loaders::Loaders;
 use super::connection::{Connection, Connector, PgRow};
 use super::statement::Statement;
 use crate::config::SqlSettings;
@@ -23,6 +26,7 @@ pub(super) struct Pool {
     connections: Connections<Lender>,
     connector: Arc<Connector>,
     keep: usize,
+    loaders: Arc<Loaders>,
 }
 
 /// Makes and renews connections for the pool.
@@ -61,10 +65,8 @@ impl Pool {
     pub(super) fn new(settings: &SqlSettings, read_only: bool) -> Result<Self> {
         let connector = Arc::new(Connector::new(settings, read_only)?);
         let seconds = |number: u32| Duration::from_secs(u64::from(number));
-        let lender = Lender {
-            connector: Arc::clone(&connector),
-            renew_after: (settings.pool_recycle > 0).then(|| seconds(settings.pool_recycle)),
-        };
+        let renew_after = (settings.pool_recycle > 0).then(|| seconds(settings.pool_recycle));
+        let lender = Lender { connector: Arc::clone(&connector), renew_after };
         let keep = settings.pool_size as usize;
         let timeouts =
             Timeouts { wait: Some(seconds(settings.pool_timeout)), ..Timeouts::default() };
@@ -77,7 +79,8 @@ impl Pool {
                 Error::new(ErrorKind::ConfigInvalid, "connect", "no pool can be made so")
                     .caused_by(source)
             })?;
-        Ok(Self { connections, connector, keep })
+        let loaders = Arc::new(Loaders::new(renew_after));
+        Ok(Self { connections, connector, keep, loaders })
     }
 
     pub(super) fn connector(&self) -> &Arc<Connector> {
@@ -94,6 +97,7 @@ impl Pool {
     /// `Unavailable` when all stay in use or the pool is closed; those of
     /// [`Connector::connect`].
     pub(super) async fn get(&self) -> Result<Lent> {
+        let _wish = self.loaders.make_room(&self.connections);
         match self.connections.get().await {
             Ok(object) => Ok(Lent {
                 object,
@@ -120,6 +124,7 @@ impl Pool {
 
     pub(super) fn close(&self) {
         self.connections.close();
+        self.loaders.clear();
     }
 }
 
@@ -172,10 +177,16 @@ impl DerefMut for Lent {
     }
 }
 
+impl Lent {
+    /// Whether more connections are open than are kept.
+    fn is_one_too_many(&self) -> bool {
+        self.connector.open() > self.keep
+    }
+}
+
 impl Drop for Lent {
     fn drop(&mut self) {
-        let too_many = self.connector.open() > self.keep;
-        if self.spoiled || too_many {
+        if self.spoiled || self.is_one_too_many() {
             // The pool throws it out when it comes upon it.
             self.object.close();
         }

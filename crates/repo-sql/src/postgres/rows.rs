@@ -53,6 +53,14 @@ fn read(collection: &CollectionName, id: &EntityId, row: &PgRow) -> Result<Recor
     Ok(Record::Live(Entity { collection, id, version, created_at, updated_at, document }))
 }
 
+/// The creation time that a row has; that of a tombstone says nothing.
+pub(super) fn written_first(record: &Record) -> Timestamp {
+    match record {
+        Record::Live(entity) => entity.created_at,
+        Record::Tombstone(tombstone) => tombstone.deleted_at,
+    }
+}
+
 pub(super) fn id_at(row: &PgRow, at: usize) -> Result<EntityId> {
     EntityId::new(&text_at(row, at)?)
 }

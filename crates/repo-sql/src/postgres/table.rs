@@ -48,6 +48,9 @@ pub(super) struct Statements {
     pub(super) remove: Arc<str>,
     /// Inserts, and fails when one is there.
     pub(super) insert_records: Arc<str>,
+    /// The same, of rows that follow in the binary form of COPY: id, version,
+    /// creation time, time, document.
+    pub(super) copy_records: Arc<str>,
     /// Inserts, or overwrites a lower version; returns the ids written.
     pub(super) upsert: Arc<str>,
 }
@@ -112,6 +115,8 @@ impl Statements {
             .into(),
             remove: format!("DELETE FROM {table} WHERE {id} = ANY({one})").into(),
             insert_records: records.as_str().into(),
+            copy_records: format!("COPY {table} ({columns}) FROM STDIN WITH (FORMAT binary)")
+                .into(),
             upsert: format!(
                 "{records} ON CONFLICT ({id}) DO UPDATE SET \"_version\" = excluded.\"_version\", \
                  \"_created_at\" = excluded.\"_created_at\", \

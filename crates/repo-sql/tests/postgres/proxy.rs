@@ -2,7 +2,8 @@
 //! both, breaks connections between them, and holds answers back.
 //!
 //! A *request* is what the server answers with `ReadyForQuery`: the messages up
-//! to a `Sync`, or a simple query.
+//! to a `Sync`, or a simple query. COPY is two: the first one is answered with
+//! `CopyInResponse`, the rows are the second.
 
 use std::sync::{Arc, Mutex};
 
@@ -181,7 +182,7 @@ async fn answers(
     let mut answer = Vec::new();
     let mut logged_in = false;
     while let Some(message) = read_message(&mut server).await {
-        let ready = message[0] == b'Z';
+        let ready = matches!(message[0], b'Z' | b'G');
         answer.extend(message);
         if logged_in && !ready {
             continue;

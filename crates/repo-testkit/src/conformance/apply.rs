@@ -3,8 +3,8 @@
 use repo_core::{Applied, Key, Record, StoreUpdate, Timestamp};
 
 use super::support::{
-    Sequence, collection, delete, entity, everything, fill, key, live, put, record, records, save,
-    tombstone,
+    Sequence, collection, delete, entity, everything, fill, json_string, key, live, put, record,
+    records, save, tombstone,
 };
 use crate::Fixture;
 
@@ -189,6 +189,50 @@ pub async fn many_at_once_are_compared_one_by_one(f: Fixture) {
     assert_eq!(kept.len(), stored);
     let of_version = |version| kept.iter().filter(|r| r.version().get() == version).count();
     assert_eq!((of_version(2), of_version(3)), (stored - 3, 3));
+}
+
+/// Batch after batch of new records, as a load brings them: each is kept as it
+/// is, whatever is in it, and what comes again afterwards is told apart.
+pub async fn a_load_keeps_every_record_as_it_is(f: Fixture) {
+    let store = f.prepared().await;
+    let odd = ["'\"", "\\\\N", "ä€🦀", "a\tb\nc", "\\.", "NULL", "{},", ""];
+    let brought: Vec<Record> = (0..300_u64)
+        .map(|number| {
+            let text = odd[number as usize % odd.len()];
+            let id = format!("{}{number}", text.replace(['\t', '\n'], " "));
+            let (key, version) = (key("items", &id), 1 + number * 7_919);
+            let micros = (number as i64 - 150) * 86_400_000_001;
+            if number % 5 == 0 {
+                return tombstone(&key, version, micros);
+            }
+            let text = json_string(text);
+            let fields =
+                format!("\"t\":{text},\"n\":-1.50e-{number},\"o\":{{{text}:[null,\"x\"]}}");
+            let fields =
+                if text == "\"\"" { "\"n\":12345678901234567890.5".into() } else { fields };
+            let fields = if number > 120 { "\"n\":1e120".into() } else { fields };
+            live(&key, version, &fields, micros)
+        })
+        .collect();
+    for batch in brought.chunks(60) {
+        let answers = store.apply(batch.to_vec()).await.unwrap();
+        assert_eq!(answers, vec![Applied::Applied; batch.len()]);
+    }
+    let by_id = |mut records: Vec<Record>| {
+        records.sort_by(|a, b| a.id().cmp(b.id()));
+        records
+    };
+    let expected = by_id(brought.clone());
+    assert_eq!(by_id(everything(&store).await), expected);
+    let mut again: Vec<Record> = brought[..100].to_vec();
+    again.push(live(&key("items", "new"), 1, "", MICROS));
+    let answers = store.apply(again).await.unwrap();
+    assert_eq!(answers[..100], vec![Applied::Equal; 100]);
+    assert_eq!(answers[100], Applied::Applied);
+    let further: Vec<Record> =
+        (0..60).map(|n| live(&key("items", &format!("further {n}")), 3, "", MICROS)).collect();
+    assert_eq!(store.apply(further).await.unwrap(), vec![Applied::Applied; 60]);
+    assert_eq!(everything(&store).await.len(), 361);
 }
 
 /// Versions of every key, shuffled: whatever the order and the grouping, the

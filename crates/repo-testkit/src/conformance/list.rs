@@ -27,6 +27,7 @@ macro_rules! conformance {
                     apply_ignores_floors,
                     apply_takes_any_number_of_records,
                     many_at_once_are_compared_one_by_one,
+                    a_load_keeps_every_record_as_it_is,
                     any_order_leads_to_the_same_state,
                     apply_and_commit_go_on_from_each_other,
                 ];

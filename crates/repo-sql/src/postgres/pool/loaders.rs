@@ -1,0 +1,167 @@
+//! Connections for COPY. Each stands in the place of one of the pool's, so that
+//! there are never more than the settings say, and gives the place back as soon
+//! as somebody waits for it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use repo_core::Result;
+
+use super::{Connections, Lender, Lent, Pool};
+use crate::postgres::guess::Guess;
+use crate::postgres::loader::Loader;
+
+/// The loaders of a pool that nobody uses at the moment.
+pub(super) struct Loaders {
+    idle: Mutex<Vec<Placed>>,
+    /// How many these are.
+    count: AtomicUsize,
+    /// How many wait for a connection, or are about to.
+    wishes: AtomicUsize,
+    /// Whether a loader will be used again before its place is wanted back.
+    lasting: Guess,
+    renew_after: Option<Duration>,
+}
+
+/// A loader with the place in the pool that it takes.
+struct Placed {
+    loader: Loader,
+    /// Its own connection is closed.
+    place: Lent,
+}
+
+/// Somebody waits for a connection.
+pub(super) struct Wish<'a>(&'a AtomicUsize);
+
+impl Drop for Wish<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Loaders {
+    pub(super) fn new(renew_after: Option<Duration>) -> Self {
+        Self {
+            idle: Mutex::default(),
+            count: AtomicUsize::new(0),
+            wishes: AtomicUsize::new(0),
+            lasting: Guess::default(),
+            renew_after,
+        }
+    }
+
+    /// Says that a connection is wanted, and gives idle places back where there
+    /// is no other. Who wants one says so and then looks for loaders; who is
+    /// done with a loader puts it down and then looks for wishes: so one of the
+    /// two sees the other.
+    pub(super) fn make_room(&self, connections: &Connections<Lender>) -> Wish<'_> {
+        self.wishes.fetch_add(1, Ordering::SeqCst);
+        self.give_up_if_full(connections);
+        Wish(&self.wishes)
+    }
+
+    fn give_up_if_full(&self, connections: &Connections<Lender>) {
+        if self.count.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        let status = connections.status();
+        if status.size >= status.max_size && status.available == 0 {
+            self.clear();
+            self.lasting.was_wrong();
+        }
+    }
+
+    /// Closes the idle ones.
+    pub(super) fn clear(&self) {
+        let closed = self.change(std::mem::take);
+        drop(closed);
+    }
+
+    fn take(&self) -> Option<Placed> {
+        let fresh = |placed: &Placed| {
+            let old = self.renew_after.is_some_and(|age| placed.loader.age() > age);
+            !old && !placed.loader.is_closed()
+        };
+        loop {
+            let placed = self.change(Vec::pop)?;
+            if fresh(&placed) {
+                return Some(placed);
+            }
+        }
+    }
+
+    fn put(&self, placed: Placed, connections: &Connections<Lender>) {
+        self.change(|idle| idle.push(placed));
+        if connections.is_closed() {
+            self.clear();
+        } else if self.wishes.load(Ordering::SeqCst) > 0 {
+            self.give_up_if_full(connections);
+        }
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Vec<Placed>) -> T) -> T {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = change(&mut idle);
+        self.count.store(idle.len(), Ordering::SeqCst);
+        done
+    }
+}
+
+impl Pool {
+    /// A connection for COPY; `None` where the place of the last one was soon
+    /// wanted back, and where none can be made now: the server may still count
+    /// the one that was closed for it.
+    ///
+    /// # Errors
+    /// As [`get`](Pool::get).
+    pub(in crate::postgres) async fn loader(&self) -> Result<Option<LentLoader>> {
+        let placed = match self.loaders.take() {
+            Some(placed) => {
+                self.loaders.lasting.was_right();
+                placed
+            }
+            None if !self.loaders.lasting.is_likely() => return Ok(None),
+            None => {
+                let place = self.get().await?;
+                place.close();
+                match self.connector.connect_loader().await {
+                    Ok(loader) => Placed { loader, place },
+                    Err(error) => {
+                        tracing::debug!(%error, "no connection for COPY");
+                        self.loaders.lasting.was_wrong();
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        let (loaders, connections) = (Arc::clone(&self.loaders), self.connections.clone());
+        Ok(Some(LentLoader { placed, loaders, connections }))
+    }
+}
+
+/// A loader that goes back after it was used; dropped, it is closed.
+pub(in crate::postgres) struct LentLoader {
+    placed: Placed,
+    loaders: Arc<Loaders>,
+    connections: Connections<Lender>,
+}
+
+impl LentLoader {
+    /// Sends rows to a COPY statement; how many it wrote.
+    ///
+    /// # Errors
+    /// What the server says; then nothing is written.
+    pub(in crate::postgres) async fn copy(
+        mut self,
+        sql: &Arc<str>,
+        rows: Vec<u8>,
+    ) -> Result<u64, tokio_postgres::Error> {
+        let written = self.placed.loader.copy(sql, rows).await?;
+        let Self { placed, loaders, connections } = self;
+        if !placed.place.is_one_too_many() {
+            loaders.put(placed, &connections);
+        }
+        Ok(written)
+    }
+}
