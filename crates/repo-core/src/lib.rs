@@ -35,6 +35,7 @@ pub use cursor::{Cursor, Position};
 pub use document::{
     Decimal, DecimalError, Digest, Document, FieldPath, MAX_DEPTH, MAX_DIGITS, MAX_EXPONENT,
     MAX_KEY_BYTES, MIN_EXPONENT, RESERVED_KEYS, Rule, SyntaxError, Value, invalid_document,
+    push_json_string,
 };
 pub use entity::{Entity, Record, Tombstone};
 pub use error::{Error, ErrorKind, FailedPrecondition, Result};
@@ -57,7 +58,7 @@ pub use store_record::{
     CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration, check_purge,
 };
 pub use strategy::{
-    Health, HealthCheck, PrepareChange, Prepared, Purged, StorageStrategy, not_prepared,
+    Health, HealthCheck, PrepareChange, Prepared, Purged, StateMark, StorageStrategy, not_prepared,
 };
 pub use strategy_ext::StorageStrategyExt;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -123,6 +123,17 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// `Locked` while a migration into this store is unfinished.
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged>;
 
+    /// A mark of the state that the store is in. Two equal ones of one handle
+    /// mean that nobody committed anything in between, through whatever handle
+    /// or program; two different ones mean nothing. `None` where the store
+    /// cannot tell at less cost than reading everything.
+    ///
+    /// # Errors
+    /// As for every read.
+    async fn state_mark(&self) -> Result<Option<StateMark>> {
+        Ok(None)
+    }
+
     /// The store's own record.
     async fn store_record(&self) -> Result<StoreRecord>;
 
@@ -170,6 +181,19 @@ pub fn not_prepared(operation: &'static str, collection: &CollectionName, locati
         .with("collection", collection)
         .with("store", location)
         .hint("make it with `repoctl init`")
+}
+
+/// What [`state_mark`](StorageStrategy::state_mark) answers; to be compared
+/// with others of the same handle, and with nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateMark(String);
+
+impl StateMark {
+    /// For strategies: a mark of whatever tells their states apart.
+    #[must_use]
+    pub fn new(mark: String) -> Self {
+        Self(mark)
+    }
 }
 
 /// What `prepare` did for one collection.

@@ -6,7 +6,9 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use repo_core::{CollectionName, CollectionState, Document, MigrationState, Result, StoreRecord};
+use repo_core::{
+    CollectionName, CollectionState, Document, MigrationState, Result, StateMark, StoreRecord,
+};
 
 use crate::documents::Documents;
 use crate::env::{Env, shape_of};
@@ -159,6 +161,13 @@ impl State {
             data.map(|data| (Arc::clone(&data.file), data.path.clone())),
             self.journal.as_ref().map(|j| (Arc::clone(&j.file), env.folder.journal())),
         )
+    }
+
+    /// What tells this state from any other one of the same files.
+    pub(crate) fn mark(&self) -> StateMark {
+        let journal = self.journal.as_ref().map(|journal| (journal.inode, journal.end));
+        let files: Vec<_> = self.files.iter().map(|file| file.signature).collect();
+        StateMark::new(format!("{journal:?} {files:?}"))
     }
 
     /// The store's own record.

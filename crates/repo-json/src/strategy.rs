@@ -8,7 +8,7 @@ use futures::{StreamExt as _, stream};
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
     ErrorKind, Filter, Health, Page, Prepared, Purged, Query, Record, RecordStream, Result,
-    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
     check_distinct_keys, check_writable,
 };
 use tokio::sync::oneshot;
@@ -235,6 +235,14 @@ impl StorageStrategy for JsonStrategy {
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         let name = collection.clone();
         self.ask("purge", |reply| Request::Purge(name, older_than, reply)).await
+    }
+
+    async fn state_mark(&self) -> Result<Option<StateMark>> {
+        self.blocking("read the state of the store", |store| {
+            store.catch_up("read the state of the store")?;
+            Ok(Some(store.state().mark()))
+        })
+        .await
     }
 
     async fn store_record(&self) -> Result<StoreRecord> {

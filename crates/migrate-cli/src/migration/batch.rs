@@ -9,6 +9,7 @@ use repo_core::{
     CollectionSchema, DocumentValidator, Entity, Error, Record, Result, Unreadable, UpgradePath,
 };
 
+use super::ahead::ahead;
 use super::digest::Fingerprint;
 use super::lines;
 use super::quarantine::{LeftOut, What};
@@ -86,7 +87,7 @@ pub(super) async fn looked_at(
 ) -> Result<impl futures::Stream<Item = Result<Batch>>> {
     let look = Arc::new(look);
     let scan = side.scan_all_with_errors(&look.schema.collection, batch_size, lanes()).await?;
-    Ok(scan
+    let batches = scan
         .map(|batch| match batch {
             Ok(records) => Ok(Found::Records(records)),
             Err(error) => Found::unreadable(error),
@@ -103,7 +104,8 @@ pub(super) async fn looked_at(
             })
         })
         .try_buffered(lanes())
-        .boxed())
+        .boxed();
+    Ok(ahead(batches))
 }
 
 /// What a scan came upon.

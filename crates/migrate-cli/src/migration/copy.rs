@@ -9,6 +9,7 @@
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+use futures::future::join;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::{
@@ -107,13 +108,20 @@ impl Copier<'_> {
             .take_until(self.progress.stopped())
             .map_ok(|records| self.batch(planned, records))
             .try_buffered(self.pace.workers());
-        while let Some(batch) = written.try_next().await? {
+        loop {
+            // Further batches go on while it is stored how far they are.
+            let next = if since.is_due() {
+                since = Since::now();
+                let (saved, next) = join(self.save(name, *copied), written.try_next()).await;
+                saved?;
+                next
+            } else {
+                written.try_next().await
+            };
+            let Some(batch) = next? else { break };
+            since.batches += 1;
             copied.counts.add(&batch);
             self.progress.advance(name, batch.read);
-            if since.is_due() {
-                self.save(name, *copied).await?;
-                since = Since::now();
-            }
         }
         drop(written);
         Ok(!self.progress.is_stopped())
@@ -278,9 +286,8 @@ impl Since {
         Self { batches: 0, time: Instant::now() }
     }
 
-    /// Counts a batch; whether a checkpoint is due.
-    fn is_due(&mut self) -> bool {
-        self.batches += 1;
-        self.batches >= BATCHES_EACH || self.time.elapsed() >= TIME_EACH
+    /// Whether a checkpoint is due.
+    fn is_due(&self) -> bool {
+        self.batches >= BATCHES_EACH || (self.batches > 0 && self.time.elapsed() >= TIME_EACH)
     }
 }

@@ -8,6 +8,7 @@
 //! archives, `export` and `import` share.
 
 mod accounts;
+mod ahead;
 mod archive;
 mod backup;
 mod batch;

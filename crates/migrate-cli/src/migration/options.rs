@@ -105,9 +105,10 @@ impl CompressionLevel {
     }
 }
 
-/// Zstandard's own default: about 10 to 1 on documents, faster than they come.
+/// The fastest: of documents that are alike it makes no larger archives than
+/// Zstandard's own default of 3, in half the time (decision 0107).
 impl Default for CompressionLevel {
     fn default() -> Self {
-        Self(3)
+        Self(1)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use repo_core::{
-    Clock as _, CollectionName, Result, Schemas, StorageStrategy, SystemClock, Timestamp,
+    Clock as _, CollectionName, Result, Schemas, StateMark, StorageStrategy, SystemClock, Timestamp,
 };
 
 use super::accounts::Done;
@@ -77,6 +77,7 @@ pub(super) async fn run(
         claim: None,
         resumed: None,
         from_empty: false,
+        source_mark: None,
     };
     let mut done = Done { origin: archive, ..Done::default() };
     let ended = match run.phases(&mut done).await {
@@ -109,6 +110,8 @@ pub(super) struct Run<'a> {
     /// Whether the run that is gone on with began with an empty target: all
     /// was checked then.
     pub(super) from_empty: bool,
+    /// The state of the source before this run read it.
+    source_mark: Option<StateMark>,
 }
 
 impl Run<'_> {
@@ -238,6 +241,7 @@ impl Run<'_> {
             }
             _ => None,
         };
+        self.source_mark = plan.source.state_mark().await;
         let phase = if archive.is_some() { Phase::Backup } else { Phase::Check };
         let since = self.phase(phase, Some(plan.live_total()));
         let result = match archive {
@@ -326,18 +330,28 @@ impl Run<'_> {
         Ok(sums)
     }
 
+    /// Whether the source says that nobody wrote to it since this run read all
+    /// of it: reading it once more would tell nothing (decision 0106). What is
+    /// in quarantine has sums that are no reading's.
+    async fn source_is_as_read(&self) -> bool {
+        let Some(mark) = &self.source_mark else { return false };
+        self.options.quarantine.is_none()
+            && self.plan.source.state_mark().await.as_ref() == Some(mark)
+    }
+
     async fn verify(&mut self, surveys: &[Survey], done: &mut Done) -> Result<()> {
         if !self.options.verify {
             return Ok(());
         }
         let since = Instant::now();
+        let unchanged = self.source_is_as_read().await;
         let chosen = self
             .plan
             .collections
             .iter()
             .zip(surveys)
             .map(|(planned, survey)| {
-                let expected = Expected { read: &survey.sums, deltas: &survey.deltas };
+                let expected = Expected { read: &survey.sums, deltas: &survey.deltas, unchanged };
                 (planned.name().clone(), Some(expected))
             })
             .collect();

@@ -9,9 +9,11 @@ use futures::future::ready;
 use futures::stream::BoxStream;
 use repo_core::{
     Applied, CollectionName, CollectionState, Consistency, EntityId, Error, ErrorKind, Filter,
-    Prepared, Purged, Record, Result, ScanOptions, Segment, StorageStrategy, StoreRecord,
-    StoreUpdate, Timestamp, Write, Written,
+    Prepared, Purged, Record, Result, ScanOptions, Segment, StateMark, StorageStrategy,
+    StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
+
+use super::ahead::ahead;
 
 /// The store that records come from, or the one that they go to.
 #[derive(Debug, Clone)]
@@ -68,6 +70,15 @@ impl Side {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(StoreRecord::default()),
             Err(error) => Err(self.err(error)),
         }
+    }
+
+    /// A mark of the present state; `None` where the store has none to give.
+    /// What keeps it from that will keep it from being read, and be told then.
+    pub(super) async fn state_mark(&self) -> Option<StateMark> {
+        self.store.state_mark().await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "no mark of the state");
+            None
+        })
     }
 
     /// The prepared collections with their states.
@@ -134,7 +145,7 @@ impl Side {
         Ok(all.filter(|batch| ready(!is_set_aside(batch))).boxed())
     }
 
-    /// The same with an error for each record that cannot be read.
+    /// The same, read ahead, with an error for each record that cannot be read.
     pub(super) async fn scan_all_with_errors(
         &self,
         collection: &CollectionName,
@@ -147,7 +158,8 @@ impl Side {
         let count = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
         let mut segments = Vec::with_capacity(count.get());
         for segment in Segment::split(count) {
-            segments.push(self.scan_with_errors(collection, segment, batch_size).await?);
+            let scan = self.scan_with_errors(collection, segment, batch_size).await?;
+            segments.push(ahead(scan));
         }
         Ok(futures::stream::select_all(segments).boxed())
     }

@@ -128,7 +128,7 @@ pub(super) async fn compare(
         };
         pairs.push((pair, expected));
     }
-    let total = pairs.iter().map(|(pair, _)| pair.live()).sum();
+    let total = pairs.iter().map(|(pair, expected)| pair.live(*expected)).sum();
     progress.phase(Phase::Verify, Some(total));
     let mut collections = Vec::new();
     for (pair, expected) in &pairs {

@@ -72,6 +72,10 @@ pub struct CollectionVerification {
     /// the migration read it: there the target holds what was read. Always 0
     /// in a comparison without a migration.
     pub source_changed: u64,
+    /// Whether the source was read for this comparison. False after a migration
+    /// during which nobody wrote to a source that can tell: then the target is
+    /// compared with what the migration read.
+    pub source_read_again: bool,
     /// The first 1,000 differences; the counts are exact.
     pub differences: Vec<Difference>,
 }

@@ -10,6 +10,7 @@ mod databases;
 mod pace;
 mod places;
 mod quarantine;
+mod read_once;
 mod refusals;
 mod restores;
 mod resuming;

@@ -11,7 +11,7 @@ use migrate_cli::migration::{MigrationOptions, OnConflict, Phase, Progress};
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, Document, Entity,
     EntityId, Error, ErrorKind, Filter, Health, MemoryStrategy, OpenOptions, Page, Prepared,
-    Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas, StorageStrategy,
+    Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas, StateMark, StorageStrategy,
     StoreRecord, StoreUpdate, Timestamp, Tombstone, Version, Write, Written,
 };
 
@@ -339,6 +339,9 @@ impl StorageStrategy for Probe {
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         self.wrote();
         self.inner.purge(collection, older_than).await
+    }
+    async fn state_mark(&self) -> Result<Option<StateMark>> {
+        self.inner.state_mark().await
     }
     async fn store_record(&self) -> Result<StoreRecord> {
         self.inner.store_record().await

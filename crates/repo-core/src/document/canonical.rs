@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::decimal::Decimal;
 use super::reader::{self, Sink};
-use super::value::push_string;
+use super::value::push_json_string;
 
 /// A thread keeps the memory of its last document unless that was longer.
 const MOST_KEPT: usize = 64 * 1_024;
@@ -125,7 +125,7 @@ impl Sink for Writer {
     }
     fn string(&mut self, text: Cow<'_, str>) {
         self.separate();
-        push_string(&mut self.out, &text);
+        push_json_string(&mut self.out, &text);
     }
     fn begin_array(&mut self) {
         self.separate();
@@ -152,7 +152,7 @@ impl Sink for Writer {
         let (from, start) = (self.keys.len(), self.out.len());
         self.keys.push_str(key);
         self.members.push(Member { key: from..self.keys.len(), text: start..start });
-        push_string(&mut self.out, key);
+        push_json_string(&mut self.out, key);
         self.out.push(':');
     }
     fn end_object(&mut self) {

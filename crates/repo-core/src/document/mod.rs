@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub use decimal::{Decimal, DecimalError, MAX_DIGITS, MAX_EXPONENT, MIN_EXPONENT};
 pub use locate::FieldPath;
 pub use reader::{MAX_DEPTH, MAX_KEY_BYTES, Rule, SyntaxError};
-pub use value::Value;
+pub use value::{Value, push_json_string};
 
 use canonical::{canonical, with_canonical};
 
@@ -232,15 +232,21 @@ pub fn invalid_document(error: &SyntaxError) -> Error {
 
 /// Drops the white space between the tokens of well-formed JSON.
 fn compact(text: &str) -> String {
+    let bytes = text.as_bytes();
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(quote) = rest.find('"') {
-        rest[..quote].split_ascii_whitespace().for_each(|part| out.push_str(part));
-        let end = quote + 1 + locate::string_end(&rest.as_bytes()[quote + 1..]);
-        out.push_str(&rest[quote..end]);
-        rest = &rest[end..];
+    let (mut from, mut at) = (0, 0);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'"' => at += locate::string_end(&bytes[at..]),
+            b' ' | b'\n' | b'\r' | b'\t' => {
+                out.push_str(&text[from..at - 1]);
+                from = at;
+            }
+            _ => {}
+        }
     }
-    rest.split_ascii_whitespace().for_each(|part| out.push_str(part));
+    out.push_str(&text[from..]);
     out
 }
 

@@ -80,7 +80,7 @@ impl Value {
             Self::Bool(true) => out.push_str("true"),
             Self::Bool(false) => out.push_str("false"),
             Self::Number(number) => number.push_text(out),
-            Self::String(text) => push_string(out, text),
+            Self::String(text) => push_json_string(out, text),
             Self::Array(items) => {
                 out.push('[');
                 for (at, item) in items.iter().enumerate() {
@@ -97,7 +97,7 @@ impl Value {
                     if at > 0 {
                         out.push(',');
                     }
-                    push_string(out, key);
+                    push_json_string(out, key);
                     out.push(':');
                     value.push_canonical(out);
                 }
@@ -108,7 +108,14 @@ impl Value {
 }
 
 /// Appends a JSON string: escapes only what JSON demands.
-pub(super) fn push_string(out: &mut String, text: &str) {
+/// Appends `text` as a JSON string, with its quotes.
+///
+/// ```
+/// let mut json = String::from("[");
+/// repo_core::push_json_string(&mut json, "a \"quote\"");
+/// assert_eq!(json, r#"["a \"quote\"""#);
+/// ```
+pub fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
     let mut rest = text;
     loop {

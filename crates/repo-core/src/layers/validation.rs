@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use crate::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, Document,
     DocumentValidator, EntityId, Filter, Health, Key, Page, Prepared, Purged, Query, Record,
-    RecordStream, Result, ScanOptions, Schemas, StorageStrategy, StoreRecord, StoreUpdate,
-    Timestamp, Write, Written,
+    RecordStream, Result, ScanOptions, Schemas, StateMark, StorageStrategy, StoreRecord,
+    StoreUpdate, Timestamp, Write, Written,
 };
 
 /// Refuses documents that do not fit their collection's JSON Schema, before
@@ -115,6 +115,10 @@ impl StorageStrategy for ValidationLayer {
 
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         self.inner.purge(collection, older_than).await
+    }
+
+    async fn state_mark(&self) -> Result<Option<StateMark>> {
+        self.inner.state_mark().await
     }
 
     async fn store_record(&self) -> Result<StoreRecord> {

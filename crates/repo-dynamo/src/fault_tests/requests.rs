@@ -258,5 +258,7 @@ async fn counting_asks_for_pages_of_a_bounded_number_of_items() {
     proxy.take();
     let (collection, all) = (key("items", "there").collection, Filter::default());
     let counted = store.count(&collection, &all, Consistency::Eventual).await.unwrap();
-    assert_eq!((counted, proxy.operations()), (2_101, vec!["Scan".to_owned(); 2]));
+    // By now the catalog may be old enough to be looked at again.
+    let scans = proxy.operations().iter().filter(|operation| *operation == "Scan").count();
+    assert_eq!((counted, scans), (2_101, 2));
 }

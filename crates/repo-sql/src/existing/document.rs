@@ -7,7 +7,7 @@ use std::fmt;
 
 use repo_core::{
     Decimal, DecimalError, Document, Entity, EntityId, Error, ErrorKind, Key, OnUnreadable, Record,
-    Result, Scanned, SyntaxError, Timestamp, Unreadable, Value, Version,
+    Result, Scanned, SyntaxError, Timestamp, Unreadable, Value, Version, push_json_string,
 };
 use serde_json::Value as Json;
 
@@ -17,6 +17,8 @@ use super::table::{Column, Reading, SqlKind, Table};
 const SHOWN_CHARS: usize = 60;
 /// Most rows that an error names beside the first.
 const MOST_FURTHER: usize = 10;
+/// Bytes around a value in a document: quotes, a comma.
+const AROUND_BYTES: usize = 4;
 
 /// One value as the database holds it.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +32,16 @@ pub(crate) enum Cell<'a> {
     Json(Cow<'a, str>),
     /// What has no form in JSON; what it is.
     Unsayable(&'static str),
+}
+
+impl Cell<'_> {
+    /// How many bytes its text has.
+    fn len(&self) -> usize {
+        match self {
+            Self::Null | Self::Boolean(_) | Self::Unsayable(_) => 0,
+            Self::Number(text) | Self::Text(text) | Self::Json(text) => text.len(),
+        }
+    }
 }
 
 /// Where a row is, for errors about rows whose id says nothing.
@@ -149,17 +161,20 @@ impl Extend<Result<Record>> for Records {
 /// `Corrupt`, naming the row, when it cannot be read.
 pub(crate) fn record(table: &Table, time: Timestamp, row: &Row<'_>) -> Result<Record> {
     let id = id_of(table, row)?;
-    let mut text = String::from("{");
-    for (at, (column, cell)) in table.columns.iter().zip(&row.cells).enumerate() {
-        let json = if at == table.id {
-            Ok(Some(string(id.as_str())))
+    let cells = table.columns.iter().zip(&row.cells);
+    let size = cells.clone().map(|(column, cell)| column.key.len() + cell.len() + AROUND_BYTES);
+    let mut text = String::with_capacity(size.sum());
+    text.push('{');
+    for (at, (column, cell)) in cells.enumerate() {
+        let said = if at == table.id {
+            Ok(Some(Said::Text(id.as_str())))
         } else {
             column.json(cell).map_err(|why| unreadable(table, &id, row, Some(column), &why))
         };
-        if let Some(json) = json? {
+        if let Some(said) = said? {
             text.push_str(if text.len() > 1 { "," } else { "" });
             text.push_str(&column.key);
-            text.push_str(&json);
+            said.push(&mut text);
         }
     }
     text.push('}');
@@ -276,22 +291,40 @@ fn shortened(text: &str) -> String {
     format!("{shown:?}{more}")
 }
 
-type Said<'a> = std::result::Result<Option<Cow<'a, str>>, String>;
+/// What a value is in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said<'a> {
+    /// This JSON text.
+    Json(&'a str),
+    /// A string of this text.
+    Text(&'a str),
+}
+
+impl Said<'_> {
+    fn push(self, out: &mut String) {
+        match self {
+            Self::Json(text) => out.push_str(text),
+            Self::Text(text) => push_json_string(out, text),
+        }
+    }
+}
+
+type Saying<'a> = std::result::Result<Option<Said<'a>>, String>;
 
 impl Column {
     /// The value as JSON text; `None` when the field is left out.
     ///
     /// # Errors
     /// Why it cannot be said so.
-    pub(super) fn json<'a>(&self, cell: &'a Cell<'_>) -> Said<'a> {
+    pub(super) fn json<'a>(&self, cell: &'a Cell<'_>) -> Saying<'a> {
         match (self.reading, cell) {
             (_, Cell::Unsayable(what)) => Err(format!("it holds {what}, which JSON cannot say")),
-            (_, Cell::Null) => Ok(self.nullable.then_some(Cow::Borrowed("null"))),
+            (_, Cell::Null) => Ok(self.nullable.then_some(Said::Json("null"))),
             (_, Cell::Json(text)) => structure(text),
-            (Reading::Text, Cell::Boolean(truth)) => Ok(Some(string(word(*truth)))),
-            (Reading::Text, Cell::Text(text) | Cell::Number(text)) => Ok(Some(string(text))),
+            (Reading::Text, Cell::Boolean(truth)) => Ok(Some(Said::Text(word(*truth)))),
+            (Reading::Text, Cell::Text(text) | Cell::Number(text)) => Ok(Some(Said::Text(text))),
             (Reading::Number, Cell::Boolean(truth)) => {
-                Ok(Some(Cow::Borrowed(if *truth { "1" } else { "0" })))
+                Ok(Some(Said::Json(if *truth { "1" } else { "0" })))
             }
             (Reading::Number, Cell::Text(text)) => number(text.trim()),
             (Reading::Boolean, Cell::Text(text) | Cell::Number(text)) => truth(text),
@@ -302,16 +335,16 @@ impl Column {
             }
             (Reading::Several { structures: true }, Cell::Text(text)) => {
                 Ok(Some(if looks_like_a_structure(text) && Value::parse(text).is_ok() {
-                    Cow::Borrowed(text.as_ref())
+                    Said::Json(text)
                 } else {
-                    string(text)
+                    Said::Text(text)
                 }))
             }
             (Reading::Several { .. } | Reading::AsStored, Cell::Text(text)) => {
-                Ok(Some(string(text)))
+                Ok(Some(Said::Text(text)))
             }
             (_, Cell::Number(text)) => number(text),
-            (_, Cell::Boolean(truth)) => Ok(Some(Cow::Borrowed(word(*truth)))),
+            (_, Cell::Boolean(truth)) => Ok(Some(Said::Json(word(*truth)))),
         }
     }
 }
@@ -320,13 +353,9 @@ fn word(truth: bool) -> &'static str {
     if truth { "true" } else { "false" }
 }
 
-fn string(text: &str) -> Cow<'static, str> {
-    Cow::Owned(Json::from(text).to_string())
-}
-
-fn number(text: &str) -> Said<'_> {
+fn number(text: &str) -> Saying<'_> {
     match Decimal::parse(text) {
-        Ok(_) => Ok(Some(Cow::Borrowed(text))),
+        Ok(_) => Ok(Some(Said::Json(text))),
         Err(DecimalError::TooManyDigits) => {
             Err("the number has more than 38 significant digits".to_owned())
         }
@@ -337,12 +366,12 @@ fn number(text: &str) -> Said<'_> {
     }
 }
 
-fn truth(text: &str) -> Said<'_> {
+fn truth(text: &str) -> Saying<'_> {
     let is = |word: &str| text.trim().eq_ignore_ascii_case(word);
     if is("1") || is("true") {
-        Ok(Some(Cow::Borrowed("true")))
+        Ok(Some(Said::Json("true")))
     } else if is("0") || is("false") {
-        Ok(Some(Cow::Borrowed("false")))
+        Ok(Some(Said::Json("false")))
     } else {
         Err("it holds neither 0, 1, true nor false".to_owned())
     }
@@ -350,9 +379,9 @@ fn truth(text: &str) -> Said<'_> {
 
 /// Text that is JSON. Checked by itself: put into the document unchecked it
 /// could end its own field and begin others.
-fn structure(text: &str) -> Said<'_> {
+fn structure(text: &str) -> Saying<'_> {
     match Value::parse(text) {
-        Ok(_) => Ok(Some(Cow::Borrowed(text))),
+        Ok(_) => Ok(Some(Said::Json(text))),
         Err(error) => Err(format!("it should be JSON, and is not: {error}")),
     }
 }

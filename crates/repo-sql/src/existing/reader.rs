@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::{EntityId, HealthCheck, Record, Result};
+use repo_core::{EntityId, HealthCheck, Record, Result, StateMark};
 
 use super::document::{Place, Records};
 use super::table::Table;
@@ -44,6 +44,11 @@ pub(crate) trait TableReader: fmt::Debug + Send + Sync {
         operation: &'static str,
         table: &Arc<Table>,
     ) -> Result<Option<Place>>;
+
+    /// See [`state_mark`](repo_core::StorageStrategy::state_mark).
+    async fn state_mark(&self) -> Result<Option<StateMark>> {
+        Ok(None)
+    }
 
     /// Whether the database answers.
     async fn health(&self) -> HealthCheck;

@@ -10,7 +10,7 @@ use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, CollectionState, Consistency,
     EntityId, Error, ErrorKind, Filter, Health, HealthCheck, OnUnreadable, OpenOptions, Page, Plan,
     Position, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Selector,
-    StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
 
 use super::IDS_AT_ONCE;
@@ -226,6 +226,10 @@ impl StorageStrategy for ExistingStrategy {
 
     async fn purge(&self, _collection: &CollectionName, _older_than: Timestamp) -> Result<Purged> {
         self.refuse("purge")
+    }
+
+    async fn state_mark(&self) -> Result<Option<StateMark>> {
+        self.reader.state_mark().await
     }
 
     async fn store_record(&self) -> Result<StoreRecord> {

@@ -212,6 +212,9 @@ fn open(file: &Path, access: OpenFlags, busy: Duration) -> Result<Connection> {
         .busy_timeout(busy)
         // A name in quotes that is no column is an error, never a string.
         .and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false))
+        // A plan does not depend on the values: else each new value of a LIMIT
+        // makes the statement anew.
+        .and_then(|_| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true))
         // The file may come from elsewhere: its schema runs no function that
         // could do harm.
         .and_then(|_| connection.pragma_update(None, "trusted_schema", false))

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::{
-    EntityId, Error, ErrorKind, HealthCheck, OpenOptions, Record, Result, StorageStrategy,
-    Timestamp,
+    EntityId, Error, ErrorKind, HealthCheck, OpenOptions, Record, Result, StateMark,
+    StorageStrategy, Timestamp,
 };
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 use super::connection::{self, in_one_state};
+use super::mark::Marker;
 use super::readers::Readers;
 use super::shared::Shared;
 use crate::config::SqlSettings;
@@ -57,6 +58,7 @@ pub(super) fn open(
     let options = shared.options.clone();
     let reader = FileReader {
         readers: Readers::new(Arc::clone(&shared), settings.pool_size, settings.max_overflow),
+        marker: Marker::default(),
         time: time.into(),
         shared,
     };
@@ -209,6 +211,7 @@ fn statements(found: &Found, id: usize, has_row_numbers: bool, collation: &str) 
 struct FileReader {
     shared: Arc<Shared>,
     readers: Readers,
+    marker: Marker,
     /// When the file was last changed: no row says when it was.
     time: Timestamp,
 }
@@ -310,6 +313,10 @@ impl TableReader for FileReader {
         Ok(row.map(|number| number.map_or(Place::Unknown, Place::Rowid)))
     }
 
+    async fn state_mark(&self) -> Result<Option<StateMark>> {
+        self.marker.mark(&self.shared).await
+    }
+
     async fn health(&self) -> HealthCheck {
         let file = self.shared.file().display();
         let sql: Arc<str> = "SELECT count(*) FROM sqlite_master".into();
@@ -323,6 +330,7 @@ impl TableReader for FileReader {
     async fn close(&self) {
         if self.shared.close() {
             self.readers.close().await;
+            self.marker.close();
         }
     }
 }
@@ -339,10 +347,11 @@ fn row_of<'row>(table: &Table, row: &'row rusqlite::Row<'_>) -> rusqlite::Result
         .enumerate()
         .map(|(at, column)| {
             let value = row.get_ref(at + 1)?;
-            // 1 and '1' could stand beside each other, and are one id.
-            let untold = at == table.id && keeps_any_value(&column.sql_type);
             Ok(match value {
-                ValueRef::Integer(_) | ValueRef::Real(_) if untold => {
+                // 1 and '1' could stand beside each other, and are one id.
+                ValueRef::Integer(_) | ValueRef::Real(_)
+                    if at == table.id && keeps_any_value(&column.sql_type) =>
+                {
                     Cell::Unsayable("it is a number in a column without a type")
                 }
                 value => cell(value, column.kind),

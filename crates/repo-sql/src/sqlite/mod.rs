@@ -5,6 +5,7 @@ mod catalog;
 mod commit;
 mod connection;
 mod existing;
+mod mark;
 mod opening;
 mod prepare;
 mod read;

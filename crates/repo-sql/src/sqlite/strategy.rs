@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
     ErrorKind, Filter, Health, OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream,
-    Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
-    check_distinct_keys,
+    Result, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write,
+    Written, check_distinct_keys,
 };
 use rusqlite::Connection;
 
 use super::catalog::Catalog;
+use super::mark::Marker;
 use super::opening::{check_file, off_thread, shared};
 use super::readers::Readers;
 use super::session::Session;
@@ -34,6 +35,7 @@ pub struct SqliteStrategy {
     capabilities: Capabilities,
     readers: Readers,
     writer: Writer,
+    marker: Marker,
 }
 
 impl fmt::Debug for SqliteStrategy {
@@ -97,6 +99,7 @@ impl SqliteStrategy {
         Self {
             readers: Readers::new(Arc::clone(&shared), settings.pool_size, settings.max_overflow),
             writer: Writer::new(Arc::clone(&shared)),
+            marker: Marker::default(),
             capabilities,
             shared,
         }
@@ -305,6 +308,10 @@ impl StorageStrategy for SqliteStrategy {
             .await
     }
 
+    async fn state_mark(&self) -> Result<Option<StateMark>> {
+        self.marker.mark(&self.shared).await
+    }
+
     async fn store_record(&self) -> Result<StoreRecord> {
         let record = self
             .read_store("read the store's record", |shared, connection, _| {
@@ -350,6 +357,7 @@ impl StorageStrategy for SqliteStrategy {
     async fn close(&self) -> Result<()> {
         if self.shared.close() {
             self.readers.close().await;
+            self.marker.close();
             self.writer.close().await;
             let shared = Arc::clone(&self.shared);
             if !shared.options.read_only && shared.catalog().prepared {

@@ -192,6 +192,7 @@ macro_rules! conformance {
                     acknowledged_writes_are_seen_at_once,
                     strong_reads_see_every_acknowledged_write,
                     eventual_reads_show_committed_entities,
+                    a_mark_of_the_state_tells_of_every_write,
                 ];
                 scan: [
                     a_scan_yields_every_record_once,

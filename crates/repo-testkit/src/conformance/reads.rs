@@ -1,9 +1,13 @@
 //! `get` and `get_many`: strong, in the order asked for.
 
-use repo_core::{Consistency, EntityId, Filter, Query, ScanOptions, StorageStrategyExt as _};
+use repo_core::{
+    Consistency, EntityId, ErrorKind, Filter, Query, ScanOptions, StorageStrategyExt as _,
+    StoreUpdate,
+};
 
 use super::support::{
-    collection, count, delete, document, fill, find_ids, id, key, put, records, save,
+    assert_kind, collection, count, delete, document, fill, find_ids, id, key, live, put, records,
+    save,
 };
 use crate::Fixture;
 
@@ -100,4 +104,41 @@ pub async fn eventual_reads_show_committed_entities(f: Fixture) {
     let counted = store.count(&name, &Filter::default(), Consistency::Eventual).await.unwrap();
     assert!(counted <= 1);
     assert!(store.scan(&name, ScanOptions::default()).await.is_ok());
+}
+
+/// Where a store marks its states, every write of any handle changes the mark,
+/// and reading does not.
+pub async fn a_mark_of_the_state_tells_of_every_write(f: Fixture) {
+    let store = f.prepared().await;
+    let other = f.second(&store).await;
+    let a = key("items", "a");
+    let Some(mut mark) = store.state_mark().await.unwrap() else {
+        save(&other, &a, "").await;
+        assert_eq!(store.state_mark().await.unwrap(), None);
+        return;
+    };
+    let record = |version| vec![live(&a, version, "", 1)];
+    for step in 0..7 {
+        match step {
+            0 => drop(save(&store, &a, "\"n\":1").await),
+            1 => drop(save(&other, &a, "\"n\":1").await),
+            2 => drop(save(&other, &a, "\"n\":1").await),
+            3 => drop(delete(&store, &a).await),
+            4 => drop(store.apply(record(10)).await.unwrap()),
+            5 => drop(other.apply(record(11)).await.unwrap()),
+            _ => {
+                let raise = StoreUpdate::RaiseFloor { collection: collection("items"), floor: 99 };
+                drop(other.update_store_record(raise).await.unwrap());
+            }
+        }
+        let now = store.state_mark().await.unwrap().unwrap();
+        assert_ne!(now, mark, "step {step}");
+        store.get_many(&collection("items"), &[id("a")]).await.unwrap();
+        records(&store, "items").await;
+        count(&store, "items", &Filter::default()).await;
+        assert_eq!(store.state_mark().await.unwrap().unwrap(), now, "step {step}");
+        mark = now;
+    }
+    store.close().await.unwrap();
+    assert_kind(store.state_mark().await, ErrorKind::Unavailable);
 }

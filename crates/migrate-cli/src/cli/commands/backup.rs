@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// The folder for backups [default: `migration.backup_location`, or backups]
     #[arg(long, value_name = "DIR")]
     backup_location: Option<PathBuf>,
-    /// How hard it is compressed, from 1 (fast) to 19 (small) [default: 3]
+    /// How hard it is compressed, from 1 (fast) to 19 (small) [default: 1]
     #[arg(long, value_name = "N", value_parser = compression_level)]
     compression_level: Option<CompressionLevel>,
     /// Records read at a time [default: `migration.batch_size`, or 250]

@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     /// Make no backup before the first write
     #[arg(long)]
     no_backup: bool,
-    /// How hard backups are compressed, from 1 (fast) to 19 (small) [default: 3]
+    /// How hard backups are compressed, from 1 (fast) to 19 (small) [default: 1]
     #[arg(long, value_name = "N", value_parser = compression_level)]
     #[arg(conflicts_with = "no_backup")]
     compression_level: Option<CompressionLevel>,

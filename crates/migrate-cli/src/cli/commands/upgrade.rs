@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     /// Not possible: the archive tells which entities are upgraded already
     #[arg(long, hide = true)]
     no_backup: bool,
-    /// How hard it is compressed, from 1 (fast) to 19 (small) [default: 3]
+    /// How hard it is compressed, from 1 (fast) to 19 (small) [default: 1]
     #[arg(long, value_name = "N", value_parser = compression_level)]
     compression_level: Option<CompressionLevel>,
     /// Entities in one commit, at most [default: `migration.batch_size`, or 250]
