@@ -18,6 +18,9 @@ use serde_json::{Value as Json, json};
 
 /// How often an operation is measured; the median counts.
 const TIMES: usize = 101;
+/// How often a copy is, of so many entities.
+const COPIES: usize = 5;
+const COPIED: usize = 10_000;
 
 /// Seconds by what was done: `save`, `find`, …
 type Figures = BTreeMap<&'static str, f64>;
@@ -30,6 +33,10 @@ pub struct PeerFigures {
     sqlite: BTreeMap<String, Figures>,
     /// JSON to SQLite with backup and full verification.
     copy_10000: f64,
+    /// The driver alone inserting the same 10,000 documents, into the table that
+    /// ours made and into one without checks and indexes.
+    driver_10000: f64,
+    driver_bare_10000: f64,
 }
 
 /// Does all of it in stores below `folder`.
@@ -50,7 +57,18 @@ pub async fn peers(folder: &Path) -> Result<PeerFigures> {
             sqlite.insert(count.to_string(), figures);
         }
     }
-    Ok(PeerFigures { json, sqlite, copy_10000: copied(folder).await? })
+    let documents = (0..COPIED).map(document).collect::<Result<Vec<_>>>()?;
+    let file = folder.join("prepared.db");
+    let prepared = open(&repo_sql::SqliteFactory, &json!({ "name": file }), false).await?;
+    prepared.prepare(&schemas()?.iter().cloned().collect::<Vec<_>>()).await?;
+    prepared.close().await?;
+    Ok(PeerFigures {
+        json,
+        sqlite,
+        copy_10000: copied(folder, &documents).await?,
+        driver_10000: inserted(folder, Some(&file), &documents)?,
+        driver_bare_10000: inserted(folder, None, &documents)?,
+    })
 }
 
 type Store = Arc<dyn StorageStrategy>;
@@ -163,11 +181,13 @@ async fn median<F: Future<Output = Result<()>>>(
 
 /// What an operator does: a file of another program into SQLite, checked,
 /// backed up, copied and verified.
-async fn copied(folder: &Path) -> Result<f64> {
+async fn copied(folder: &Path, documents: &[Document]) -> Result<f64> {
     let place = folder.join("copied");
-    let entities: serde_json::Map<String, Json> = (0..10_000)
-        .map(|number| {
-            let value = serde_json::from_str(document(number)?.as_str());
+    let entities: serde_json::Map<String, Json> = documents
+        .iter()
+        .enumerate()
+        .map(|(number, document)| {
+            let value = serde_json::from_str(document.as_str());
             Ok((id(number), value.map_err(unwritable)?))
         })
         .collect::<Result<_>>()?;
@@ -175,20 +195,59 @@ async fn copied(folder: &Path) -> Result<f64> {
     std::fs::create_dir_all(&place)
         .and_then(|()| std::fs::write(place.join("request_database.json"), text))
         .map_err(unwritable)?;
-    let began = Instant::now();
-    let source = open(&repo_json::JsonFactory, &json!({ "base_path": place }), true).await?;
-    let file = folder.join("copied.db");
-    let target = open(&repo_sql::SqliteFactory, &json!({ "name": file }), false).await?;
-    let backup = Some(folder.join("backups"));
-    let options = MigrationOptions { backup, ..MigrationOptions::default() };
-    let report = migrate(&source, &target, &schemas()?, &options, &Silent).await?;
-    target.close().await?;
-    source.close().await?;
-    let taken = began.elapsed().as_secs_f64();
-    if report.outcome == Outcome::Verified && report.totals.applied == 10_000 {
-        return Ok(taken);
+    let copy = async |at: usize| {
+        let source = open(&repo_json::JsonFactory, &json!({ "base_path": place }), true).await?;
+        let file = folder.join(format!("copied-{at}.db"));
+        let target = open(&repo_sql::SqliteFactory, &json!({ "name": file }), false).await?;
+        let backup = Some(folder.join("backups"));
+        let options = MigrationOptions { backup, ..MigrationOptions::default() };
+        let report = migrate(&source, &target, &schemas()?, &options, &Silent).await?;
+        target.close().await?;
+        source.close().await?;
+        if report.outcome == Outcome::Verified && report.totals.applied == documents.len() as u64 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Corrupt, "migrate", "not everything has arrived"))
+    };
+    median(COPIES, copy).await
+}
+
+/// The driver's part of a copy and no more: documents that are there already into
+/// a table, in one transaction, synced as ours is. Into that of a copy of `made`,
+/// or into one of its own.
+fn inserted(folder: &Path, made: Option<&Path>, documents: &[Document]) -> Result<f64> {
+    let mut taken = Vec::with_capacity(COPIES);
+    for at in 0..COPIES {
+        let file = folder.join(format!("driver-{}-{at}.db", made.is_some()));
+        if let Some(made) = made {
+            std::fs::copy(made, &file).map_err(unwritable)?;
+        }
+        taken.push(inserted_once(&file, made.is_none(), documents).map_err(unwritable)?);
     }
-    Err(Error::new(ErrorKind::Corrupt, "migrate", "not everything has arrived"))
+    taken.sort_unstable();
+    Ok(taken.get(COPIES / 2).map_or(0.0, Duration::as_secs_f64))
+}
+
+fn inserted_once(file: &Path, bare: bool, documents: &[Document]) -> rusqlite::Result<Duration> {
+    let mut connection = rusqlite::Connection::open(file)?;
+    connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")?;
+    if bare {
+        connection.execute_batch(
+            "CREATE TABLE machines_records (id TEXT PRIMARY KEY NOT NULL, _version INTEGER, \
+             _created_at INTEGER, _updated_at INTEGER, document TEXT)",
+        )?;
+    }
+    let began = Instant::now();
+    let transaction = connection.transaction()?;
+    let insert = "INSERT INTO machines_records (id, _version, _created_at, _updated_at, document) \
+                  VALUES (?1, 1, 0, 0, ?2)";
+    let mut statement = transaction.prepare(insert)?;
+    for (number, document) in documents.iter().enumerate() {
+        statement.execute((id(number), document.as_str()))?;
+    }
+    drop(statement);
+    transaction.commit()?;
+    Ok(began.elapsed())
 }
 
 fn unwritable(source: impl std::error::Error + Send + Sync + 'static) -> Error {
