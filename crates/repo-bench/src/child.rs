@@ -22,10 +22,11 @@ pub async fn open_and_measure(folder: &Path) -> Result<u64> {
     Ok(after.saturating_sub(before))
 }
 
-/// Bytes of memory that this process has now.
+/// Bytes of memory that this process has now and that no file stands for: the
+/// program's own code comes in while it opens its first store.
 fn resident() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kib = line.and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
     kib.map(|kib| kib * 1_024).ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "measure memory", "this system has no /proc/self/status")

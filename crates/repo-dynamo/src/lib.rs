@@ -18,6 +18,8 @@ mod get;
 mod indexing;
 mod item;
 mod layout;
+#[doc(hidden)]
+pub mod measured;
 mod native;
 mod plan;
 mod prepare;

@@ -34,6 +34,8 @@ mod index;
 mod journal;
 mod layout;
 mod lock;
+#[doc(hidden)]
+pub mod measured;
 mod meta;
 mod reader;
 mod recovery;

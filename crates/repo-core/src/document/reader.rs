@@ -17,6 +17,11 @@ pub const MAX_DEPTH: usize = 31;
 /// Longest key (DynamoDB: the name of an attribute is shorter than 64 KiB).
 pub const MAX_KEY_BYTES: usize = 65_535;
 
+/// A member of a document takes about so many bytes, or more.
+const BYTES_FOR_EACH_KEY: usize = 16;
+/// Room for keys that is made before any is read.
+const MOST_KEYS_AT_FIRST: usize = 48;
+
 /// Receives what the reader finds, in the order of the text.
 pub(crate) trait Sink {
     fn null(&mut self) {}
@@ -116,7 +121,9 @@ pub(crate) struct Summary {
 
 /// Reads exactly one JSON value.
 pub(crate) fn read(text: &str, sink: &mut impl Sink) -> Result<Summary, SyntaxError> {
-    let mut reader = Reader { text, at: 0, has_space: false, keys: Vec::new() };
+    // Room for the keys of most documents at once, and for few of a short one.
+    let keys = Vec::with_capacity((text.len() / BYTES_FOR_EACH_KEY).min(MOST_KEYS_AT_FIRST));
+    let mut reader = Reader { text, at: 0, has_space: false, keys };
     reader.skip_space();
     reader.value(sink, 1)?;
     reader.skip_space();

@@ -178,8 +178,11 @@ impl CollectionSchema {
         max_entity_bytes: usize,
     ) -> Result<()> {
         self.check_id(id, document)?;
-        for path in self.indexed_fields() {
-            self.check_indexed_text(id, document, path)?;
+        // No text is longer than the document that it stands in.
+        if document.as_str().len() > MAX_INDEXED_TEXT_BYTES {
+            for path in self.indexed_fields() {
+                self.check_indexed_text(id, document, path)?;
+            }
         }
         if document.size() > max_entity_bytes {
             return Err(Error::new(
