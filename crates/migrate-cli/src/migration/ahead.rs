@@ -7,8 +7,9 @@ use repo_core::{Error, ErrorKind, Result};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
 
-/// Items that wait to be taken, at most.
-const MOST: usize = 2;
+/// Items that wait to be taken, at most; one more is being made. Memory must not
+/// grow with what is stored, and each may be a batch of large documents.
+const MOST: usize = 1;
 
 /// The same stream, driven by a task of its own, which ends with it.
 pub(super) fn ahead<T: Send + 'static>(

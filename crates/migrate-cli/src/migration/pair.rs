@@ -22,7 +22,7 @@ use super::verify_report::{
 use super::verify_state::Kept;
 
 /// Records read, and looked up, at a time.
-const BATCH: usize = 500;
+const BATCH: usize = 250;
 
 /// One collection on one side.
 pub(super) struct Half {
