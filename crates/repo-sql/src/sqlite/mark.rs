@@ -15,7 +15,14 @@ use crate::errors;
 /// connection saw, so that is kept, and used for nothing else.
 #[derive(Clone, Default)]
 pub(super) struct Marker {
-    connection: Arc<Mutex<Option<Reader>>>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    connection: Option<Reader>,
+    /// How many were opened: each of them counts from the same number.
+    opened: u64,
 }
 
 impl Marker {
@@ -25,21 +32,24 @@ impl Marker {
     /// As for every read.
     pub(super) async fn mark(&self, shared: &Arc<Shared>) -> Result<Option<StateMark>> {
         shared.check_open(OPERATION)?;
-        let (shared, connection) = (Arc::clone(shared), Arc::clone(&self.connection));
+        let (shared, kept) = (Arc::clone(shared), Arc::clone(&self.kept));
         off_thread(move || {
-            let mut kept = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            let reader = match kept.take() {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let reader = match kept.connection.take() {
                 Some(reader) => reader,
-                None => connection::open_reader(shared.file(), shared.busy)?,
+                None => {
+                    kept.opened += 1;
+                    connection::open_reader(shared.file(), shared.busy)?
+                }
             };
             // Who reads a file as it stands keeps nothing of it open.
             if !reader.lasts() {
                 return Ok(None);
             }
-            let mark = read(&reader, shared.file());
-            // Failed, it is opened anew, and counts from another number.
+            let mark = read(&reader, kept.opened, shared.file());
+            // One that failed is not asked again.
             if mark.is_ok() {
-                *kept = Some(reader);
+                kept.connection = Some(reader);
             }
             mark.map(Some)
         })
@@ -47,13 +57,13 @@ impl Marker {
     }
 
     pub(super) fn close(&self) {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).connection = None;
     }
 }
 
 const OPERATION: &str = "read the state of the store";
 
-fn read(reader: &Reader, file: &Path) -> Result<StateMark> {
+fn read(reader: &Reader, number: u64, file: &Path) -> Result<StateMark> {
     let version: i64 = reader.read(OPERATION, file, |connection| {
         connection
             .pragma_query_value(None, "data_version", |row| row.get(0))
@@ -62,5 +72,32 @@ fn read(reader: &Reader, file: &Path) -> Result<StateMark> {
     // The file itself too: SQLite does not see who writes past it.
     let found = std::fs::metadata(file).map_err(|source| errors::io(OPERATION, file, source))?;
     let changed = found.modified().map_err(|source| errors::io(OPERATION, file, source))?;
-    Ok(StateMark::new(format!("{version} {} {changed:?}", found.len())))
+    Ok(StateMark::new(format!("{number} {version} {} {changed:?}", found.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use repo_core::OpenOptions;
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn marks_of_two_connections_are_never_equal() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("some.db");
+        let other = Connection::open(&file).unwrap();
+        other.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (n)").unwrap();
+        let options = OpenOptions { read_only: true, ..OpenOptions::default() };
+        let shared = Arc::new(Shared::new(file, Duration::from_secs(1), options));
+        let marker = Marker::default();
+        let first = marker.mark(&shared).await.unwrap().unwrap();
+        assert_eq!(marker.mark(&shared).await.unwrap().unwrap(), first);
+        // As after a failure.
+        marker.close();
+        other.execute_batch("INSERT INTO t VALUES (1)").unwrap();
+        assert_ne!(marker.mark(&shared).await.unwrap().unwrap(), first);
+    }
 }
