@@ -18,7 +18,8 @@ pub enum ErrorKind {
     NotFound,
     /// A create met an entity that is already there. Nothing was written.
     AlreadyExists,
-    /// A precondition on a version failed. Nothing was written.
+    /// A precondition failed, and each is named in
+    /// [`Error::failed_preconditions`]. Nothing was written.
     Conflict,
     /// The caller's input breaks a rule of the contract. Nothing was written.
     Invalid,
@@ -38,11 +39,19 @@ pub enum ErrorKind {
     PermissionDenied,
     /// Another process or run holds what this call needs alone.
     Locked,
+    /// Something in the place is not ours, or was changed by another program.
+    /// It stays as it is.
+    Foreign,
+    /// The driver or the server reported what this engine does not know. Its own
+    /// words are in the message.
+    Unexpected,
+    /// This handle was closed. The store itself may be well: open it anew.
+    Closed,
 }
 
 impl ErrorKind {
     /// Every kind, for tables and tests that must not forget one.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: &'static [Self] = &[
         Self::NotFound,
         Self::AlreadyExists,
         Self::Conflict,
@@ -55,6 +64,9 @@ impl ErrorKind {
         Self::ConfigInvalid,
         Self::PermissionDenied,
         Self::Locked,
+        Self::Foreign,
+        Self::Unexpected,
+        Self::Closed,
     ];
 
     /// The name as it is written in reports, for example `NotFound`.
@@ -73,6 +85,9 @@ impl ErrorKind {
             Self::ConfigInvalid => "ConfigInvalid",
             Self::PermissionDenied => "PermissionDenied",
             Self::Locked => "Locked",
+            Self::Foreign => "Foreign",
+            Self::Unexpected => "Unexpected",
+            Self::Closed => "Closed",
         }
     }
 }

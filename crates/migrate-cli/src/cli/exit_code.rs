@@ -19,7 +19,7 @@ pub const DIFFER: u8 = 4;
 pub const LOCKED: u8 = 5;
 
 /// The exit code of each kind of error.
-pub const TABLE: [(ErrorKind, u8); 12] = [
+pub const TABLE: &[(ErrorKind, u8)] = &[
     (ErrorKind::NotFound, FAILED),
     (ErrorKind::AlreadyExists, FAILED),
     (ErrorKind::Conflict, FAILED),
@@ -32,6 +32,9 @@ pub const TABLE: [(ErrorKind, u8); 12] = [
     (ErrorKind::ConfigInvalid, USAGE),
     (ErrorKind::PermissionDenied, FAILED),
     (ErrorKind::Locked, LOCKED),
+    (ErrorKind::Foreign, FAILED),
+    (ErrorKind::Unexpected, FAILED),
+    (ErrorKind::Closed, FAILED),
 ];
 
 /// The exit code of an error. A kind that is not in the table is a failure.
