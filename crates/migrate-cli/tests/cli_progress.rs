@@ -14,12 +14,16 @@ use serde_json::Value as Json;
 /// Runs a shell's line in a pseudo-terminal of its own (`script` is part of
 /// every Debian) and returns what the terminal showed.
 fn on_a_terminal(place: &Place, line: &str) -> Run {
+    on_a_terminal_of(120, place, line)
+}
+
+fn on_a_terminal_of(columns: usize, place: &Place, line: &str) -> Run {
     let program = env!("CARGO_BIN_EXE_migrateRepository");
     let mut command = Command::new("script");
     command.current_dir(place.path("."));
-    command.env("TERM", "xterm").env("COLUMNS", "120");
+    command.env("TERM", "xterm").env_remove("COLUMNS");
     command.args(["--quiet", "--return", "--command"]);
-    command.args([&format!("stty cols 120; {program} {line}"), "/dev/null"]);
+    command.args([&format!("stty rows 24 cols {columns}; {program} {line}"), "/dev/null"]);
     Run::of(&mut command)
 }
 
@@ -49,6 +53,43 @@ fn bars_on_a_terminal_lines_in_a_pipe_and_json_alone_on_standard_output() {
     // A person at a terminal reads the table after the bars.
     let run = on_a_terminal(&place, "--source json:data --target sqlite:four.db").ok();
     assert!(run.stdout.contains("verified: both sides hold the same"), "{}", run.stdout);
+}
+
+/// What stands between two movements of the cursor.
+fn frames(shown: &str) -> Vec<String> {
+    let mut frames = vec![String::new()];
+    let mut characters = shown.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\u{1b}' => {
+                // An escape sequence ends with a letter.
+                let _ = characters.by_ref().find(char::is_ascii_alphabetic);
+            }
+            '\r' | '\n' => frames.push(String::new()),
+            other => frames.last_mut().unwrap().push(other),
+        }
+    }
+    frames
+}
+
+#[test]
+fn a_bar_is_one_line_of_its_terminal_and_its_rate_is_whole() {
+    let place = filled("json:data", 600);
+    for columns in [40, 80, 100, 200] {
+        let words = format!(
+            "--source json:data --target sqlite:{columns}.db --batch-size 1 --format json >out.json"
+        );
+        let shown = on_a_terminal_of(columns, &place, &words).ok().stdout;
+        assert!(shown.contains("copying") && shown.contains("/s"), "{shown:?}");
+        for frame in frames(&shown) {
+            // At the edge the cursor waits for what comes; a further character wraps.
+            assert!(frame.trim_end().chars().count() <= columns, "{columns}: {frame:?}");
+            if let Some(rate) = frame.split("/s").next().filter(|_| frame.contains("/s")) {
+                let number = rate.rsplit(' ').next().unwrap();
+                assert!(!number.contains('.'), "{frame:?}");
+            }
+        }
+    }
 }
 
 #[test]

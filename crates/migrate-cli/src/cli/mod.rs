@@ -6,6 +6,7 @@
 mod again;
 mod archives;
 mod args;
+mod bars;
 mod commands;
 mod context;
 mod embedded;

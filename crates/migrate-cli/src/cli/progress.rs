@@ -5,10 +5,12 @@ use std::io::IsTerminal as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use console::Term;
 use futures::future::BoxFuture;
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar};
 use repo_core::CollectionName;
 
+use super::bars;
 use super::events::{Event, Meter};
 use super::output::{Format, Output};
 use super::signals::Interruption;
@@ -89,18 +91,9 @@ impl Progress for Shown {
                 None => phase.label().to_owned(),
             });
         };
-        // How many there are, and so how long it takes, is an estimate.
-        let template = match total {
-            Some(_) => {
-                "{msg:>20} [{bar:30}] {human_pos} of about {human_len}, {per_sec}, about {eta} to go"
-            }
-            None if phase == Phase::Index => "{msg:>20} {spinner} {elapsed}",
-            None => "{msg:>20} {spinner} {human_pos}, {per_sec}",
-        };
         // The look first: what follows draws, and a short phase is drawn only here.
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
+        let (_, columns) = Term::stderr().size();
+        bar.set_style(bars::style(phase, total, columns));
         bar.reset();
         bar.set_length(total.unwrap_or(0));
         bar.set_message(phase.label());

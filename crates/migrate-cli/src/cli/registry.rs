@@ -36,3 +36,17 @@ fn with_built_in(registry: Registry) -> Registry {
     let registry = registry.with(repo_dynamo::DynamoFactory);
     registry
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_names_every_strategy_of_this_build() {
+        let page = include_str!("../../../../docs/reference/command-line.md");
+        for factory in registry().iter() {
+            assert!(page.contains(&format!("`{}`", factory.name())), "{}", factory.name());
+        }
+        assert!(!page.contains("not yet supported"));
+    }
+}

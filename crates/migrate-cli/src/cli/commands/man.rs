@@ -1,7 +1,7 @@
 //! `repoctl man`: manual pages, from the definition of the command line
 //! itself.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command, CommandFactory as _};
 
 use crate::cli::args::Repoctl;
 use crate::cli::context::Context;
@@ -29,9 +29,47 @@ impl Arguments {
                     .hint("`repoctl help` lists the commands")
             })?;
         }
-        let mut text = Vec::new();
-        clap_mangen::Man::new(page.clone()).render(&mut text).map_err(Failure::writing)?;
-        write_stdout(&text)?;
+        write_stdout(rendered(page)?.as_bytes())?;
         Ok(Ending::Done)
+    }
+}
+
+fn rendered(page: &Command) -> Outcome<String> {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page.clone()).render(&mut text).map_err(Failure::writing)?;
+    Ok(in_ascii(&String::from_utf8_lossy(&text)))
+}
+
+/// The page with every character that is not ASCII as groff's own escape:
+/// `groff -man` alone takes no UTF-8.
+fn in_ascii(page: &str) -> String {
+    let mut out = String::with_capacity(page.len());
+    for character in page.chars() {
+        match character {
+            _ if character.is_ascii() => out.push(character),
+            // Terminals without Unicode have no such character.
+            '…' => out.push_str("..."),
+            _ => out.push_str(&format!("\\[u{:04X}]", u32::from(character))),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(page: &Command) {
+        let text = rendered(page).unwrap();
+        assert!(text.is_ascii(), "{}: {text}", page.get_name());
+        page.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn groff_takes_every_character_of_every_page() {
+        assert_eq!(in_ascii("C, … – é"), "C, ... \\[u2013] \\[u00E9]");
+        let mut root = Repoctl::command();
+        root.build();
+        check(&root);
     }
 }
