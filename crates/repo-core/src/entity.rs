@@ -121,12 +121,17 @@ impl Record {
     /// equal documents. Timestamps do not count.
     #[must_use]
     pub fn same_content(&self, other: &Self) -> bool {
-        self.version() == other.version()
-            && match (self.document(), other.document()) {
-                (Some(mine), Some(theirs)) => mine.equals(theirs),
-                (None, None) => true,
-                _ => false,
-            }
+        self.version() == other.version() && self.same_but_for_version(other)
+    }
+
+    /// Whether both are deleted, or live with equal documents.
+    #[must_use]
+    pub fn same_but_for_version(&self, other: &Self) -> bool {
+        match (self.document(), other.document()) {
+            (Some(mine), Some(theirs)) => mine.equals(theirs),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     /// What `apply` answers for this record against the `stored` one.

@@ -37,6 +37,18 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether the versions that this handle reads are made up: nothing that is
+    /// stored says how often a record was written, and each is said to be of
+    /// version 1. Such a version is never compared with a real one: who compares
+    /// this store with another one does it by document. It holds no tombstones
+    /// and no floors either.
+    ///
+    /// # Errors
+    /// As for every read.
+    async fn invents_versions(&self) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The limits and features of this store.
     fn capabilities(&self) -> &Capabilities;
 

@@ -45,6 +45,7 @@ pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
     }
     if state.exists() {
         state.repair = Repair::Rebase;
+        state.invents_versions = true;
     } else {
         layout.refuse_other_layout(env)?;
     }

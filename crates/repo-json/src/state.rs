@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) journal: Option<JournalState>,
     /// What a writer has to do before anything else.
     pub(crate) repair: Repair,
+    /// Whether nothing says which versions the entities have.
+    pub(crate) invents_versions: bool,
     /// What an operator should know, for `health`.
     pub(crate) notices: Vec<String>,
 }

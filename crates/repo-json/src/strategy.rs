@@ -150,6 +150,19 @@ impl StorageStrategy for JsonStrategy {
         &self.store.env.location
     }
 
+    async fn invents_versions(&self) -> Result<bool> {
+        if !self.capabilities.read_only {
+            // What has no version yet gets one for good with the first write.
+            self.store.check_open("look for versions")?;
+            return Ok(false);
+        }
+        self.blocking("look for versions", |store| {
+            store.catch_up("look for versions")?;
+            Ok(store.state().invents_versions)
+        })
+        .await
+    }
+
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }

@@ -44,9 +44,23 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
     for collection in report.collections.iter().filter(|one| !one.upgrade.is_empty()) {
         let _ = writeln!(text, "{}: {}", collection.name, way(&collection.upgrade));
     }
+    let without_versions = has_no_versions(report);
     for collection in &report.collections {
+        if collection.raised > 0 && !without_versions {
+            let (raised, name) = (collection.raised, &collection.name);
+            let what = "were written under a version above the source's";
+            let _ = writeln!(text, "{raised} of {name} {what}");
+        }
         listed(&mut text, &collection.name, "differ and were left", &collection.left_differing);
         listed(&mut text, &collection.name, "are only in the target", &collection.only_in_target);
+        if collection.only_in_target.count > 0 && without_versions {
+            let _ = writeln!(
+                text,
+                "what the source has deleted stays in the target: `repoctl delete {} ID` there \
+                 removes it",
+                collection.name
+            );
+        }
         let (what, them) = ("cannot be held by the target", &collection.quarantined_entities);
         listed(&mut text, &collection.name, what, them);
     }
@@ -57,7 +71,26 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
         cleaned_up(&mut text, done);
     }
     text.push_str(verdict(report));
+    if report.outcome == Outcome::Differs {
+        text.push_str(way_out(report));
+    }
     text
+}
+
+/// Whether the source has no versions of its own.
+fn has_no_versions(report: &MigrationReport) -> bool {
+    report.verification.as_ref().is_some_and(|found| found.depth == Depth::Document)
+}
+
+/// What to do after a run under which a store changed.
+fn way_out(report: &MigrationReport) -> &'static str {
+    if has_no_versions(report) {
+        "stop what writes to either side, and give the same command again with --on-conflict \
+         overwrite: it brings over what changed, and lists what the source has deleted since\n"
+    } else {
+        "stop what writes to either side, and give the same command again with --on-conflict \
+         newer: it brings over what changed and what was deleted in the source since\n"
+    }
 }
 
 /// What was removed from the source.
@@ -186,6 +219,13 @@ pub(crate) fn verification(report: &VerifyReport) -> String {
         (true, Depth::Complete) => "equal: both stores hold the same\n",
         (true, Depth::Quick) => {
             "equal in ids, versions and deletions; documents were not compared (--quick)\n"
+        }
+        (true, Depth::Document) => {
+            "equal in ids and documents: one side has no versions of its own to compare\n"
+        }
+        (false, Depth::Document) => {
+            "DIFFERENT: the stores do not hold the same; `repoctl migrate --on-conflict overwrite` \
+             brings over what the source holds\n"
         }
         (false, _) => "DIFFERENT: the stores do not hold the same\n",
     });

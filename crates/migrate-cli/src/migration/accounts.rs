@@ -156,7 +156,7 @@ impl Run<'_> {
         let equal = done.verification.as_ref().is_none_or(|report| report.equal);
         if !as_expected || !equal {
             Outcome::Differs
-        } else if surveys.iter().any(Survey::leaves_differences) {
+        } else if surveys.iter().any(|survey| survey.leaves_differences(self.plan)) {
             Outcome::Partly
         } else if done.verification.is_some() {
             Outcome::Verified

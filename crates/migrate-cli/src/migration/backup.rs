@@ -22,6 +22,7 @@ use super::side::{Side, blocking};
 use super::space;
 use super::survey::{Pass, Survey, survey};
 use super::upgrade::refuse_mixed;
+use super::verify_report::Depth;
 
 /// Where and how an archive is made.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +105,8 @@ pub(super) async fn make(
         let (open, file) = begin(writer, &schema, state.floor).await?;
         writer = open;
         let mut sums = Sums::new();
-        let archived = archive(side, &schema, None, making, &mut sums, file, progress);
+        let whole = (None, Depth::Complete);
+        let archived = archive(side, &schema, whole, making, &mut sums, file, progress);
         writer.add(archived.await?);
     }
     let archive = close(writer).await?;
@@ -171,9 +173,9 @@ pub(super) async fn archive_source(
         let (open, file) = begin(writer, &schema, planned.source.floor).await?;
         writer = open;
         let mut sums = Sums::new();
-        let upgrade = planned.upgrade.clone();
+        let compared = (planned.upgrade.clone(), plan.depth);
         let entry =
-            archive(&plan.source, &schema, upgrade, making, &mut sums, file, progress).await?;
+            archive(&plan.source, &schema, compared, making, &mut sums, file, progress).await?;
         if !making.leaves_out {
             survey.sums = sums;
         }
@@ -194,8 +196,10 @@ pub(super) async fn archive_target(
         let (open, file) = begin(writer, &planned.schema, planned.target_floor()).await?;
         writer = open;
         let mut sums = Sums::new();
-        let entry =
-            archive(&plan.target, &planned.schema, None, making, &mut sums, file, progress).await?;
+        let whole = (None, Depth::Complete);
+        let archived =
+            archive(&plan.target, &planned.schema, whole, making, &mut sums, file, progress);
+        let entry = archived.await?;
         writer.add(entry);
     }
     close(writer).await
@@ -221,11 +225,11 @@ pub(super) async fn finish(writer: CollectionWriter, sums: &Sums) -> Result<Arch
 }
 
 /// Writes a collection of either side into an archive, and no more. The sums
-/// are of what was written, upgraded where it is to be.
+/// are of what is compared of it, upgraded where it is to be.
 async fn archive(
     side: &Side,
     schema: &CollectionSchema,
-    upgrade: Option<Arc<UpgradePath>>,
+    (upgrade, depth): (Option<Arc<UpgradePath>>, Depth),
     making: Making<'_>,
     sums: &mut Sums,
     mut writer: CollectionWriter,
@@ -236,6 +240,7 @@ async fn archive(
         max_entity_bytes: usize::MAX,
         lines: true,
         references: false,
+        depth,
         upgrade,
         validator: None,
     };

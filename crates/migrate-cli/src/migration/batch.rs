@@ -16,6 +16,7 @@ use super::quarantine::{LeftOut, What};
 use super::references::{self, Reference};
 use super::side::{Side, blocking, lanes};
 use super::upgrading;
+use super::verify_report::Depth;
 
 /// What is computed of each batch, off the runtime's threads.
 pub(super) struct Look {
@@ -23,6 +24,8 @@ pub(super) struct Look {
     pub(super) max_entity_bytes: usize,
     pub(super) lines: bool,
     pub(super) references: bool,
+    /// What is compared of each record.
+    pub(super) depth: Depth,
     /// How documents become those that the target is to hold.
     pub(super) upgrade: Option<Arc<UpgradePath>>,
     /// What these have to fit, where that is asked for.
@@ -128,13 +131,19 @@ impl Look {
         let mut batch = Batch {
             records: Vec::with_capacity(records.len()),
             prints: Vec::with_capacity(records.len()),
-            as_read: (self.lines && self.upgrade.is_some()).then(Vec::new),
+            as_read: self.has_other_lines().then(Vec::new),
             ..Batch::default()
         };
         for (at, record) in records.into_iter().enumerate() {
             self.at_record(at, record, &mut batch);
         }
         batch
+    }
+
+    /// Whether what an archive holds adds up to something else than what is
+    /// compared.
+    fn has_other_lines(&self) -> bool {
+        self.lines && (self.upgrade.is_some() || self.depth != Depth::Complete)
     }
 
     fn at_record(&self, at: usize, read: Record, batch: &mut Batch) {
@@ -151,7 +160,7 @@ impl Look {
         if let Some(rule) = broken {
             batch.offenders.push(Offender { at, record: read.clone(), rule, tellable });
         }
-        batch.prints.push(Fingerprint::of(seen));
+        batch.prints.push(Fingerprint::to(self.depth, seen));
         if let Some(as_read) = &mut batch.as_read {
             as_read.push(Fingerprint::of(&read));
         }

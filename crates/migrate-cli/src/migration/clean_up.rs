@@ -69,7 +69,7 @@ pub async fn clean_up(
     let names = verified.collections().iter();
     let upgrading = options.upgrades.as_ref().map(|schemas| held.upgrading(schemas, names));
     let upgrading = upgrading.unwrap_or_default();
-    let cleaner = Cleaner { source, target, options, upgrading, pace, progress };
+    let cleaner = Cleaner { source, target, verified, options, upgrading, pace, progress };
     let (since, mut collections) = (Instant::now(), Vec::new());
     for name in verified.collections() {
         let (cleaned, finished) = cleaner.collection(name).await?;
@@ -87,6 +87,7 @@ pub async fn clean_up(
 struct Cleaner<'a> {
     source: Side,
     target: Side,
+    verified: &'a Verified,
     options: &'a CleanUpOptions,
     upgrading: Upgrading,
     pace: Pace<'a>,
@@ -145,7 +146,8 @@ impl Cleaner<'_> {
         let mut done = Deleted { seen: live.len() as u64, ..Deleted::default() };
         let mut writes = Vec::with_capacity(live.len());
         for (ours, theirs) in live.iter().zip(self.target.get_many(name, &ids).await?) {
-            if theirs.is_some_and(|theirs| theirs.same_content(&self.as_copied(name, ours))) {
+            let ours_there = self.as_copied(name, ours);
+            if theirs.is_some_and(|theirs| self.verified.same(&theirs, &ours_there)) {
                 let key = Key { collection: name.clone(), id: ours.id().clone() };
                 writes.push(Write::delete(key, Precondition::Version(ours.version())));
             } else {

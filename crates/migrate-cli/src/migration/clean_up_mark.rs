@@ -2,7 +2,7 @@
 //! that is done.
 
 use repo_core::{
-    CollectionName, Error, ErrorKind, MigrationState, Result, StorageStrategy, StoreUpdate,
+    CollectionName, Error, ErrorKind, MigrationState, Record, Result, StorageStrategy, StoreUpdate,
     Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::report::{MigrationReport, Outcome};
 use super::side::Side;
+use super::verify_report::Depth;
 
 /// The version of the mark's form; another one cannot be gone on with.
 const FORMAT: u32 = 1;
@@ -21,6 +22,9 @@ pub struct Verified {
     source: String,
     target: String,
     collections: Vec<CollectionName>,
+    /// Whether the source had no versions when it was verified: then documents
+    /// were compared.
+    by_document: bool,
 }
 
 /// What the source keeps while it is cleaned up. Holds no secret.
@@ -32,6 +36,14 @@ pub(super) struct Mark {
     pub(super) collections: Vec<CollectionName>,
     pub(super) begun_at: Timestamp,
     pub(super) tool_version: String,
+    /// See [`Verified`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    by_document: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 impl MigrationReport {
@@ -43,6 +55,10 @@ impl MigrationReport {
             source: self.source.clone(),
             target: self.target.clone(),
             collections: self.collections.iter().map(|one| one.name.clone()).collect(),
+            by_document: self
+                .verification
+                .as_ref()
+                .is_some_and(|found| found.depth == Depth::Document),
         })
     }
 }
@@ -57,7 +73,17 @@ impl Verified {
     }
 
     fn of(mark: Mark) -> Self {
-        Self { source: mark.source, target: mark.target, collections: mark.collections }
+        Self {
+            source: mark.source,
+            target: mark.target,
+            collections: mark.collections,
+            by_document: mark.by_document,
+        }
+    }
+
+    /// Whether the target holds what the source holds, as it was verified.
+    pub(super) fn same(&self, theirs: &Record, ours: &Record) -> bool {
+        if self.by_document { theirs.same_but_for_version(ours) } else { theirs.same_content(ours) }
     }
 
     /// The collections, by name.
@@ -143,6 +169,7 @@ pub(super) async fn mark(source: &Side, verified: &Verified, now: Timestamp) -> 
         collections: verified.collections.clone(),
         begun_at: now,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        by_document: verified.by_document,
     };
     let state = mark.to_state()?;
     let plan = state.plan.clone();

@@ -212,11 +212,14 @@ impl Copier<'_> {
     }
 
     /// Whether the target is asked what it holds before a batch is written:
-    /// where versions may have to be raised over the target's, and where an
+    /// where versions may have to be raised over the target's or say nothing,
+    /// and where an
     /// earlier run may have written the batch. `apply` itself keeps the higher
     /// version.
     fn looks_first(&self, planned: &PlannedCollection) -> bool {
-        let raises = self.options.on_conflict == OnConflict::Overwrite && planned.target_holds;
+        let decides =
+            self.options.on_conflict == OnConflict::Overwrite || !self.plan.depth.has_versions();
+        let raises = decides && planned.target_holds;
         let again = self.plan.unfinished && matches!(self.origin, Origin::Source);
         raises || again
     }
@@ -233,7 +236,7 @@ impl Copier<'_> {
         let stored = self.plan.target.get_many(collection, &ids).await?;
         let mut writes = Vec::with_capacity(records.len());
         for (record, stored) in records.iter().zip(&stored) {
-            match decide(record, stored.as_ref(), self.options.on_conflict)? {
+            match decide(record, stored.as_ref(), self.options.on_conflict, self.plan.depth)? {
                 Decision::Add(record) | Decision::Replace(record) | Decision::Raise(record) => {
                     writes.push(record);
                 }

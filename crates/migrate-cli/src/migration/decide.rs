@@ -4,6 +4,7 @@
 use repo_core::{Applied, Record, Result, Version};
 
 use super::OnConflict;
+use super::verify_report::Depth;
 
 /// What is to be done with a record of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +20,12 @@ pub(super) enum Decision {
     Equal,
     /// The target holds a higher version, which stays.
     Older,
-    /// The target holds the same version with other content, which stays.
+    /// The target holds other content, which stays: under the same version, or
+    /// where the source's version says nothing.
     Diverged,
 }
 
-/// Decides about a record.
+/// Decides about a record, by what is compared of it.
 ///
 /// # Errors
 /// `LimitExceeded` when the target's version cannot be raised.
@@ -31,29 +33,27 @@ pub(super) fn decide(
     source: &Record,
     target: Option<&Record>,
     on_conflict: OnConflict,
+    depth: Depth,
 ) -> Result<Decision> {
     let Some(target) = target else { return Ok(Decision::Add(source.clone())) };
-    Ok(match source.compare_to_stored(Some(target)) {
+    let compared = match (depth.has_versions(), source.same_but_for_version(target)) {
+        (true, _) => source.compare_to_stored(Some(target)),
+        (false, true) => Applied::Equal,
+        (false, false) => Applied::Diverged,
+    };
+    Ok(match compared {
         Applied::Applied => Decision::Replace(source.clone()),
         Applied::Equal => Decision::Equal,
         // Raising a version over equal content would repeat itself with every
         // run.
         Applied::Older | Applied::Diverged
-            if on_conflict == OnConflict::Overwrite && !same_but_for_version(source, target) =>
+            if on_conflict == OnConflict::Overwrite && !source.same_but_for_version(target) =>
         {
             Decision::Raise(with_version(source, target.version().next()?))
         }
         Applied::Older => Decision::Older,
         Applied::Diverged => Decision::Diverged,
     })
-}
-
-fn same_but_for_version(a: &Record, b: &Record) -> bool {
-    match (a.document(), b.document()) {
-        (Some(a), Some(b)) => a.equals(b),
-        (None, None) => true,
-        _ => false,
-    }
 }
 
 fn with_version(record: &Record, version: Version) -> Record {

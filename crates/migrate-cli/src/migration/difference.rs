@@ -36,6 +36,7 @@ pub(super) fn difference(
 fn same(depth: Depth, a: &Record, b: &Record) -> bool {
     match depth {
         Depth::Complete => a.same_content(b),
+        Depth::Document => a.same_but_for_version(b),
         Depth::Quick => a.version() == b.version() && a.is_live() == b.is_live(),
     }
 }
@@ -43,13 +44,13 @@ fn same(depth: Depth, a: &Record, b: &Record) -> bool {
 fn aspects(depth: Depth, source: &Record, target: &Record) -> (Vec<Aspect>, Option<String>) {
     let mut aspects = Vec::new();
     let mut pointer = None;
-    if source.version() != target.version() {
+    if depth.has_versions() && source.version() != target.version() {
         aspects.push(Aspect::Version);
     }
     if source.is_live() != target.is_live() {
         aspects.push(Aspect::Liveness);
     }
-    if depth == Depth::Complete
+    if depth.has_documents()
         && let (Some(source), Some(target)) = (source.document(), target.document())
         && let Some(place) = first_difference(source, target)
     {

@@ -85,7 +85,7 @@ impl Fingerprint {
         Self::to(Depth::Complete, record)
     }
 
-    /// Of a record, or of all but its document.
+    /// Of what is compared of a record.
     pub(super) fn to(depth: Depth, record: &Record) -> Self {
         let mut bytes = Vec::with_capacity(FINGERPRINTED_BYTES);
         for text in [record.collection().as_str(), record.id().as_str()] {
@@ -93,9 +93,11 @@ impl Fingerprint {
             bytes.extend_from_slice(text.as_bytes());
         }
         let key_bytes = bytes.len();
-        bytes.extend_from_slice(&record.version().get().to_le_bytes());
+        if depth.has_versions() {
+            bytes.extend_from_slice(&record.version().get().to_le_bytes());
+        }
         bytes.push(u8::from(record.is_live()));
-        if let (Record::Live(entity), Depth::Complete) = (record, depth) {
+        if let (Record::Live(entity), true) = (record, depth.has_documents()) {
             bytes.extend_from_slice(entity.document.digest().as_bytes());
         }
         // All at once: a hasher that takes parts is two kilobytes to make.

@@ -31,6 +31,8 @@ pub(super) struct Half {
     /// `None` when the collection was never prepared: it then counts as empty.
     state: Option<CollectionState>,
     live: u64,
+    /// What is compared; what does not count is as if it were not there.
+    depth: Depth,
     /// How its documents are read: as those of another schema version.
     upgrade: Option<Arc<UpgradePath>>,
 }
@@ -62,6 +64,7 @@ impl Half {
         name: &CollectionName,
         state: Option<&CollectionState>,
         known: Option<u64>,
+        depth: Depth,
     ) -> Result<Self> {
         let live = match (state, known) {
             (None, _) => 0,
@@ -69,7 +72,7 @@ impl Half {
             (Some(_), None) => side.count(name).await?,
         };
         let (side, name, state) = (side.clone(), name.clone(), state.copied());
-        Ok(Self { side, name, state, live, upgrade: None })
+        Ok(Self { side, name, state, live, depth, upgrade: None })
     }
 
     /// The same, its documents upgraded where they are read.
@@ -95,6 +98,16 @@ impl Half {
             Some(segment) => self.side.scan(&self.name, segment, batch_size).await?,
             None => self.side.scan_all(&self.name, batch_size, lanes()).await?,
         };
+        let depth = self.depth;
+        let batches = if depth.has_versions() {
+            batches
+        } else {
+            let counted = move |mut records: Vec<Record>| {
+                records.retain(|record| depth.counts(record));
+                records
+            };
+            batches.map_ok(counted).boxed()
+        };
         let Some(path) = self.upgrade.clone() else { return Ok(batches) };
         Ok(batches
             .map_ok(move |records| {
@@ -110,6 +123,9 @@ impl Half {
         match self.state {
             Some(_) => {
                 let mut records = self.side.get_many(&self.name, ids).await?;
+                for record in &mut records {
+                    *record = record.take().filter(|record| self.depth.counts(record));
+                }
                 if let Some(path) = &self.upgrade {
                     let upgraded = |record: Record| upgrading::record(path, record);
                     records.iter_mut().for_each(|record| *record = record.take().map(upgraded));
@@ -121,13 +137,13 @@ impl Half {
     }
 
     /// Reads what is not read yet, segment after segment, and keeps the sums.
-    async fn sum_kept(&self, depth: Depth, kept: &Kept, progress: &dyn Progress) -> Result<Sums> {
+    async fn sum_kept(&self, kept: &Kept, progress: &dyn Progress) -> Result<Sums> {
         let (side, most) = (self.side.name(), self.side.capabilities().max_scan_segments);
         let mut half = kept.half(side, &self.name, most).await;
         progress.advance(&self.name, half.sums.records);
         for segment in Segment::split(half.segments) {
             if !half.done.contains(&segment.index()) {
-                half.sums.merge(&self.sum(depth, Some(segment), progress).await?);
+                half.sums.merge(&self.sum(Some(segment), progress).await?);
                 half.done.push(segment.index());
                 kept.keep(side, &self.name, &half).await?;
             }
@@ -136,12 +152,8 @@ impl Half {
     }
 
     /// Reads a segment or all of it.
-    async fn sum(
-        &self,
-        depth: Depth,
-        segment: Option<Segment>,
-        progress: &dyn Progress,
-    ) -> Result<Sums> {
+    async fn sum(&self, segment: Option<Segment>, progress: &dyn Progress) -> Result<Sums> {
+        let depth = self.depth;
         let mut sums = Sums::new();
         let mut batches = self
             .batches(segment)
@@ -186,8 +198,8 @@ impl Pair {
         progress: &dyn Progress,
     ) -> Result<CollectionVerification> {
         let sum = async |half: &Half| match kept {
-            Some(kept) => half.sum_kept(self.depth, kept, progress).await,
-            None => half.sum(self.depth, None, progress).await,
+            Some(kept) => half.sum_kept(kept, progress).await,
+            None => half.sum(None, progress).await,
         };
         let of_source = async || match expected {
             Some(expected) if expected.unchanged => Ok(expected.read.clone()),
@@ -197,7 +209,7 @@ impl Pair {
         let suspects = Suspects::find(&source, &target, expected, self.depth);
         let found =
             if suspects.any() { self.name_differences(&suspects).await? } else { Found::default() };
-        let floor_too_low = self.target.floor() < self.source.floor();
+        let floor_too_low = self.depth.has_versions() && self.target.floor() < self.source.floor();
         Ok(CollectionVerification {
             name: self.name.clone(),
             upgrade: self.source.upgrade.as_ref().map(|path| path.versions()).unwrap_or_default(),

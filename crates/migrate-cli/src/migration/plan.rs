@@ -7,17 +7,19 @@ use std::sync::Arc;
 
 use repo_core::config::nearest;
 use repo_core::{
-    CollectionName, CollectionSchema, CollectionState, Error, ErrorKind, Result, Schemas,
+    CollectionName, CollectionSchema, CollectionState, Error, ErrorKind, Record, Result, Schemas,
     Timestamp, UpgradePath,
 };
 
 use super::MigrationOptions;
 use super::clean_up_mark;
+use super::digest::Fingerprint;
 use super::side::Side;
 use super::space;
 use super::unfinished::{self, Found};
 use super::upgrade::refuse_mixed;
 use super::upgrading::{self, Upgrading};
+use super::verify_report::Depth;
 
 /// What a run is for. Both do the same; they differ in words, and an archive
 /// is not asked for what it cannot find quickly.
@@ -49,6 +51,8 @@ pub(super) struct Plan {
     pub(super) collections: Vec<PlannedCollection>,
     /// Everything that is prepared in the source, chosen or not.
     pub(super) source_collections: BTreeMap<CollectionName, CollectionState>,
+    /// What is compared of each record.
+    pub(super) depth: Depth,
     /// Tells this plan from others.
     pub(super) fingerprint: String,
     /// The collections that were named; none when all were meant.
@@ -116,6 +120,7 @@ impl Plan {
         let mut plan = Self {
             purpose,
             warnings: warnings(&source, found.as_ref()).await?,
+            depth: Depth::Complete.without_versions(source.invents_versions().await?),
             source,
             target,
             collections: Vec::new(),
@@ -173,6 +178,12 @@ impl Plan {
             }
         }
         space::check(folder, needed).await
+    }
+
+    /// What a record adds to the sums that are compared; `None` where it does
+    /// not count.
+    pub(super) fn print(&self, record: &Record) -> Option<Fingerprint> {
+        self.depth.counts(record).then(|| Fingerprint::to(self.depth, record))
     }
 
     /// The collections whose documents are upgraded.

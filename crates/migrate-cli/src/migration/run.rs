@@ -357,7 +357,10 @@ impl Run<'_> {
             .collect();
         let (source, target) = (&self.plan.source, &self.plan.target);
         let upgrading = self.plan.upgrading();
-        let how = How { depth: Depth::Complete, upgrading: &upgrading, kept: None };
+        // An archive that was surveyed before gives sums of whole records, and
+        // the target then holds the versions that are in it.
+        let depth = if self.from_empty { Depth::Complete } else { self.plan.depth };
+        let how = How { depth, upgrading: &upgrading, kept: None };
         done.verification = Some(compare(source, target, chosen, how, self.progress).await?);
         self.took(Phase::Verify, since);
         Ok(())

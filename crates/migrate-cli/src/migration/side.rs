@@ -49,6 +49,11 @@ impl Side {
         self.store.foreign()
     }
 
+    /// Whether the versions that it reads are made up.
+    pub(super) async fn invents_versions(&self) -> Result<bool> {
+        self.store.invents_versions().await.map_err(|error| self.err(error))
+    }
+
     pub(super) fn capabilities(&self) -> &repo_core::Capabilities {
         self.store.capabilities()
     }

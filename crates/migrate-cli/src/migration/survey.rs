@@ -101,9 +101,12 @@ impl Survey {
         self.counts.applied == 0
     }
 
-    /// Whether a run leaves something differing on purpose.
-    pub(super) fn leaves_differences(&self) -> bool {
-        self.left_differing.count + self.only_in_target.count + self.counts.quarantined > 0
+    /// Whether a run leaves something differing on purpose. A version that was
+    /// raised above the source's differs from it, where that has one.
+    pub(super) fn leaves_differences(&self, plan: &Plan) -> bool {
+        let raised = if plan.depth.has_versions() { self.raised } else { 0 };
+        let left = self.counts.older + self.counts.diverged + self.only_in_target.count;
+        left + self.counts.quarantined + raised > 0
     }
 }
 
@@ -126,6 +129,7 @@ pub(super) async fn survey(
         max_entity_bytes: plan.target.capabilities().max_entity_bytes,
         lines: writer.is_some(),
         references: pass.references,
+        depth: plan.depth,
         upgrade: planned.upgrade.clone(),
         validator: None,
     };
@@ -198,7 +202,7 @@ impl Survey {
         }
         let ids: Vec<EntityId> = batch.records.iter().map(|record| record.id().clone()).collect();
         let stored = plan.target.get_many(planned.name(), &ids).await?;
-        for record in stored.iter().flatten() {
+        for record in stored.iter().flatten().filter(|record| plan.depth.counts(record)) {
             met.add(bucket_of(record.id()));
         }
         Ok(stored)
@@ -216,7 +220,7 @@ impl Survey {
             if pass.quarantine && batch.offenders.iter().any(|offender| offender.at == at) {
                 self.counts.quarantined += 1;
                 let bucket = bucket_of(record.id());
-                let stays = stored.as_ref().map(Fingerprint::of);
+                let stays = stored.as_ref().and_then(|record| plan.print(record));
                 self.deltas.expect(bucket, Some(print), stays.as_ref());
             } else {
                 self.decide(plan, pass, record, print, stored.as_ref())?;
@@ -235,7 +239,7 @@ impl Survey {
     ) -> Result<()> {
         let id = record.id();
         let bucket = bucket_of(id);
-        match decide(record, stored, pass.on_conflict)? {
+        match decide(record, stored, pass.on_conflict, plan.depth)? {
             Decision::Equal => self.counts.equal += 1,
             Decision::Add(_) => self.counts.applied += 1,
             Decision::Replace(_) => {
@@ -243,34 +247,38 @@ impl Survey {
                 self.replaced += 1;
                 // A run of this plan that was killed may have left it so.
                 if !plan.unfinished {
-                    self.conflict(record, stored);
+                    self.conflict(plan, record, stored);
                 }
             }
             Decision::Raise(raised) => {
                 self.counts.applied += 1;
                 self.replaced += 1;
                 self.raised += 1;
-                self.left_differing.push(id.as_str());
-                self.deltas.expect(bucket, Some(print), Some(&Fingerprint::of(&raised)));
+                self.deltas.expect(bucket, Some(print), plan.print(&raised).as_ref());
             }
             decision @ (Decision::Older | Decision::Diverged) => {
                 let older = decision == Decision::Older;
                 self.counts.older += u64::from(older);
                 self.counts.diverged += u64::from(!older);
-                self.conflict(record, stored);
-                self.left_differing.push(id.as_str());
-                if let Some(stored) = stored {
-                    self.deltas.expect(bucket, Some(print), Some(&Fingerprint::of(stored)));
+                self.conflict(plan, record, stored);
+                // A run of this plan that was killed may have raised it.
+                let same = stored.is_some_and(|stored| record.same_but_for_version(stored));
+                if !(plan.unfinished && same && pass.on_conflict == OnConflict::Overwrite) {
+                    self.left_differing.push(id.as_str());
                 }
+                let stays = stored.and_then(|stored| plan.print(stored));
+                self.deltas.expect(bucket, Some(print), stays.as_ref());
             }
         }
         Ok(())
     }
 
-    fn conflict(&mut self, record: &Record, stored: Option<&Record>) {
+    fn conflict(&mut self, plan: &Plan, record: &Record, stored: Option<&Record>) {
         let Some(stored) = stored else { return };
         let (ours, theirs) = (record.version(), stored.version());
-        let how = if ours == theirs {
+        let how = if !plan.depth.has_versions() {
+            format!("another document than version {theirs} in the target")
+        } else if ours == theirs {
             format!("version {ours} on both sides, with other content")
         } else {
             format!("version {ours} in the source, {theirs} in the target")
@@ -291,14 +299,17 @@ impl Survey {
         let mut held = IdCounts::new();
         let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
         while let Some(records) = scan.try_next().await? {
-            records.iter().for_each(|record| held.add(bucket_of(record.id())));
+            let counted = records.iter().filter(|record| plan.depth.counts(record));
+            counted.for_each(|record| held.add(bucket_of(record.id())));
         }
         if held == *met {
             return Ok(());
         }
         let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
         while let Some(mut records) = scan.try_next().await? {
-            records.retain(|record| held.differs_at(met, bucket_of(record.id())));
+            records.retain(|record| {
+                plan.depth.counts(record) && held.differs_at(met, bucket_of(record.id()))
+            });
             self.ask_source(plan, planned, &records).await?;
             if pass.on_conflict == OnConflict::Fail && self.conflicts.count >= MAX_NAMED as u64 {
                 self.cut_short = true;
@@ -324,7 +335,7 @@ impl Survey {
                 self.only_in_target.push(record.id().as_str());
                 self.conflicts.push(&format!("{} (only in the target)", record.id()));
                 let bucket = bucket_of(record.id());
-                self.deltas.expect(bucket, None, Some(&Fingerprint::of(record)));
+                self.deltas.expect(bucket, None, plan.print(record).as_ref());
             }
         }
         Ok(())

@@ -52,6 +52,8 @@ pub async fn verify(
     let (source, target) = (Side::source(source), Side::target(target));
     let (chosen, held) = choose(&source, &target, options.collections.as_deref()).await?;
     let names = chosen.iter().map(|(name, _)| name);
+    let invented = source.invents_versions().await? || target.invents_versions().await?;
+    let depth = options.depth.without_versions(invented);
     let upgrading = options.upgrades.as_ref().map(|schemas| held.upgrading(schemas, names));
     let names = chosen.iter().map(|(name, _)| name.clone()).collect();
     let kept = match &options.state {
@@ -60,14 +62,14 @@ pub async fn verify(
                 source: source.location().to_owned(),
                 target: target.location().to_owned(),
                 collections: names,
-                depth: options.depth,
+                depth,
             };
             Some(Kept::open(file, compared, SystemClock.now()).await?)
         }
         None => None,
     };
     let upgrading = &upgrading.unwrap_or_default();
-    let how = How { depth: options.depth, upgrading, kept: kept.as_ref() };
+    let how = How { depth, upgrading, kept: kept.as_ref() };
     let compared = compare(&source, &target, chosen, how, progress).await;
     match (kept, &compared) {
         (Some(kept), Ok(_)) => kept.remove().await?,
@@ -119,10 +121,10 @@ pub(super) async fn compare(
     for (name, expected) in chosen {
         let known = expected.map(|expected| expected.read.live());
         let pair = Pair {
-            source: Half::new(source, &name, held.source.get(&name), known)
+            source: Half::new(source, &name, held.source.get(&name), known, how.depth)
                 .await?
                 .upgraded(how.upgrading.get(&name)),
-            target: Half::new(target, &name, held.target.get(&name), known).await?,
+            target: Half::new(target, &name, held.target.get(&name), known, how.depth).await?,
             name,
             depth: how.depth,
         };

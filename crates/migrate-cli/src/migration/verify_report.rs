@@ -1,6 +1,6 @@
 //! What comparing two stores found.
 
-use repo_core::{CollectionName, Timestamp};
+use repo_core::{CollectionName, Record, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +14,39 @@ pub enum Depth {
     /// Id, version and liveness. Documents that differ under one version are
     /// not found.
     Quick,
+    /// Id and document, of live entities: one of the sides has no versions of
+    /// its own, and no deletions.
+    Document,
+}
+
+impl Depth {
+    /// How a side without versions of its own can be compared.
+    #[must_use]
+    pub(super) fn without_versions(self, invented: bool) -> Self {
+        if invented { Self::Document } else { self }
+    }
+
+    /// Whether versions are compared, and with them deletions and floors.
+    pub(super) fn has_versions(self) -> bool {
+        self != Self::Document
+    }
+
+    /// Whether documents are compared.
+    pub(super) fn has_documents(self) -> bool {
+        self != Self::Quick
+    }
+
+    /// Whether a record counts at all.
+    pub(super) fn counts(self, record: &Record) -> bool {
+        self.has_versions() || record.is_live()
+    }
 }
 
 /// What a comparison of two stores found.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct VerifyReport {
-    /// How much of each record was compared.
+    /// How much of each record was compared: `document`, whatever was asked,
+    /// where one of the sides has no versions of its own.
     pub depth: Depth,
     /// Whether nothing differs. After a migration: nothing but what was left
     /// differing on purpose.
@@ -64,7 +91,7 @@ pub struct CollectionVerification {
     /// Records that both hold, with another version, liveness or document.
     pub differs: u64,
     /// Whether the floor of the target is below the source's: a version could
-    /// then fall.
+    /// then fall. False where versions are not compared.
     pub floor_too_low: bool,
     /// Whether `created_at` and `updated_at` agree. Not part of equality.
     pub times_equal: bool,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use migrate_cli::migration::{
-    Aspect, Depth, Difference, DifferenceKind, Outcome, Silent, VerifyOptions, VerifyReport,
-    migrate, verify,
+    Aspect, Depth, Difference, DifferenceKind, MigrationOptions, OnConflict, Outcome, Silent,
+    VerifyOptions, VerifyReport, migrate, verify,
 };
 use repo_core::{ErrorKind, Record, StoreUpdate};
 
@@ -281,7 +281,11 @@ async fn what_changed_in_the_source_meanwhile_is_told_apart() {
     // While the copy runs, someone changes the source.
     into.on_apply = Box::new(move |number, records| {
         if number == 5 {
-            let changed = vec![live(&id(7), 90, "\"by\":\"someone\""), live("m-new", 1, "")];
+            let changed = vec![
+                live(&id(7), 90, "\"by\":\"someone\""),
+                live("m-new", 1, ""),
+                gone(&id(8), 91),
+            ];
             futures::executor::block_on(inner.apply(changed)).unwrap();
         }
         Ok(records)
@@ -293,8 +297,14 @@ async fn what_changed_in_the_source_meanwhile_is_told_apart() {
         migrate(&source, &target, &schemas(&["machines"]), &options, &Silent).await.unwrap();
     assert_eq!(report.outcome, Outcome::Differs);
     let collection = &report.verification.unwrap().collections[0];
-    assert_eq!((collection.differs, collection.missing, collection.source_changed), (1, 1, 2));
+    assert_eq!((collection.differs, collection.missing, collection.source_changed), (2, 1, 3));
     assert!(probe.scans.load(Ordering::SeqCst) > 0);
+    // The way out that is named then.
+    let options = MigrationOptions { on_conflict: OnConflict::Newer, ..options };
+    let report =
+        migrate(&source, &target, &schemas(&["machines"]), &options, &Silent).await.unwrap();
+    assert_eq!((report.outcome, report.totals.applied), (Outcome::Verified, 3));
+    assert!(verify(&source, &target, &all(), &Silent).await.unwrap().equal);
 }
 
 #[tokio::test]

@@ -64,6 +64,10 @@ impl StorageStrategy for ValidationLayer {
         self.inner.foreign()
     }
 
+    async fn invents_versions(&self) -> Result<bool> {
+        self.inner.invents_versions().await
+    }
+
     fn capabilities(&self) -> &Capabilities {
         self.inner.capabilities()
     }

@@ -129,6 +129,11 @@ impl StorageStrategy for ExistingStrategy {
         Some(&self.words)
     }
 
+    async fn invents_versions(&self) -> Result<bool> {
+        self.reader.check_open("look for versions")?;
+        Ok(true)
+    }
+
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }

@@ -22,6 +22,7 @@ use crate::migration::refuse;
 use crate::migration::report::Listed;
 use crate::migration::side::Side;
 use crate::migration::upgrading::Upgrading;
+use crate::migration::verify_report::Depth;
 
 /// A run, and what it has found so far.
 pub(super) struct Run<'a> {
@@ -145,6 +146,7 @@ impl<'a> Run<'a> {
             max_entity_bytes: self.side.capabilities().max_entity_bytes,
             lines: false,
             references: false,
+            depth: Depth::Complete,
             upgrade: Some(Arc::clone(&plan.path)),
             validator: Some(Arc::clone(&plan.validator)),
         }
