@@ -219,6 +219,33 @@ fn no_output_shows_a_secret() {
         {"name": "a.db", "password": "s3cret-Pa55"}}});
     let run = with(&shown).line("config show").ok();
     assert!(run.stdout.contains("***") && !run.stdout.contains("s3cret"));
+    // The settings of a strategy that is not chosen are not checked: a name may
+    // be misspelt.
+    let shown = json!({"storage": {"strategy": "sqlite", "sql_strategy": {"name": "a.db"},
+        "dynamodb_strategy": {"region": "eu-1", "api_kee": "s3cret", "more": {"pin": 733_155_001}}}});
+    let place = with(&shown);
+    for format in ["human", "json"] {
+        let run = place.line(&format!("config show --format {format}")).ok();
+        assert!(run.stdout.contains("api_kee") && run.stdout.contains("eu-1"), "{run:#?}");
+        assert!(!run.stdout.contains("s3cret") && !run.stdout.contains("733155001"), "{run:#?}");
+    }
+}
+
+#[test]
+fn a_log_shows_no_user_of_an_endpoint() {
+    let place = with(&json!({"storage": {"strategy": "dynamodb", "dynamodb_strategy": {
+        "endpoint_url": "http://us3r:s3cret@127.0.0.1:9", "region": "eu-central-1"}}}));
+    for level in ["debug", "trace"] {
+        let mut command = place.command("repoctl");
+        command.arg("health").env("REPO_LOG", level).env("AWS_ACCESS_KEY_ID", "key");
+        command.env("AWS_SECRET_ACCESS_KEY", "other").env("AWS_EC2_METADATA_DISABLED", "true");
+        let run = Run::of(&mut command).ends(1);
+        assert!(run.stderr.contains("endpoint"), "the log was asked for: {}", run.stderr);
+        for secret in ["us3r", "s3cret"] {
+            let line = run.stderr.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None);
+        }
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub struct ConfigEntry {
     pub origin: String,
 }
 
+/// In place of a value that is not shown.
+const HIDDEN: &str = "***";
 const SECRET_WORDS: [&str; 4] = ["password", "secret", "token", "credential"];
 
 /// The leaves of `storage` and `migration`, by path.
@@ -29,7 +31,8 @@ pub(super) fn collect(figment: &Figment, schema: &Json) -> Vec<ConfigEntry> {
             let origin = figment.find_metadata(path).map_or("default", |found| &*found.name);
             entries.push(ConfigEntry {
                 path: path.to_owned(),
-                value: hide(path, value),
+                // What stands under a name that nobody knows may be anything.
+                value: if is_known(schema, path) { hide(path, value) } else { HIDDEN.into() },
                 origin: origin.to_owned(),
             });
         });
@@ -63,6 +66,20 @@ fn block_defaults(schema: &Json, key: &str, block: &Json, entries: &mut Vec<Conf
     }
 }
 
+/// Whether the schema has the setting at a dotted path. Below a setting that
+/// takes names of the operator's own, everything is known.
+fn is_known(schema: &Json, path: &str) -> bool {
+    let mut node = schema;
+    for name in path.split('.') {
+        let Some(properties) = node.get("properties") else {
+            return node.get("additionalProperties") != Some(&Json::Bool(false));
+        };
+        let Some(next) = properties.get(name) else { return false };
+        node = next;
+    }
+    true
+}
+
 fn leaves(path: &str, value: &Json, visit: &mut impl FnMut(&str, &Json)) {
     match value {
         Json::Object(fields) if !fields.is_empty() => {
@@ -78,9 +95,9 @@ fn leaves(path: &str, value: &Json, visit: &mut impl FnMut(&str, &Json)) {
 pub(super) fn hide(path: &str, value: &Json) -> Json {
     let secret = is_secret(path.rsplit('.').next().unwrap_or(path));
     match value.as_str() {
-        Some(text) if secret && !text.is_empty() && !is_reference(text) => "***".into(),
+        Some(text) if secret && !text.is_empty() && !is_reference(text) => HIDDEN.into(),
         Some(text) => hide_user_info(text).into(),
-        None if secret && !value.is_null() => "***".into(),
+        None if secret && !value.is_null() => HIDDEN.into(),
         None => value.clone(),
     }
 }
