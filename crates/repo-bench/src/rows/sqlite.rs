@@ -61,14 +61,14 @@ static QUERY: Row = Row {
     what: "a query on an indexed field that finds 10",
     against: "the prepared SELECT by that column",
     measure: Measure::Time,
-    bound: None,
+    bound: Some(Bound::AtMost(1.5)),
 };
 static SCAN: Row = Row {
     name: "sqlite.scan",
     what: "scan of all records",
     against: "one SELECT of all rows by id",
     measure: Measure::Rate,
-    bound: None,
+    bound: Some(Bound::AtLeast(0.85)),
 };
 
 pub(super) static ROWS: [&Row; 8] =

@@ -9,6 +9,7 @@ use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, R
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::table::Table;
+use super::taken::TakenNames;
 use crate::Dialect;
 use crate::ddl::Made;
 use crate::errors;
@@ -251,32 +252,22 @@ fn check_noted(file: &Path, noted: &Noted) -> Result<()> {
 /// `Conflict`, naming it.
 pub(super) fn refuse_foreign(
     operation: &'static str,
-    connection: &Connection,
+    names: &TakenNames,
     file: &Path,
     schema: &CollectionSchema,
     made: Option<&Made>,
 ) -> Result<()> {
-    let failed = |source| errors::sqlite(operation, file, source);
     let layout = CollectionLayout::new(Dialect::Sqlite, schema)?;
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT \"type\", \"name\" FROM sqlite_master WHERE \"name\" = ?1 COLLATE NOCASE",
-        )
-        .map_err(failed)?;
     for name in layout.object_names() {
         let ours = made.is_some_and(|made| {
             name == layout.table
                 || (name == layout.view && made.view.is_some())
                 || made.indexes.contains_key(name)
         });
-        let found = statement
-            .query_row([name], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
-            .optional()
-            .map_err(failed)?;
-        if let (false, Some((kind, found))) = (ours, found) {
+        if let (false, Some(found)) = (ours, names.get(name)) {
             let why = "a name that the collection needs is taken by something that is not ours";
-            return Err(errors::foreign(operation, file, &found, why)
-                .with("kind", kind)
+            return Err(errors::foreign(operation, file, &found.name, why)
+                .with("kind", &found.kind)
                 .with("collection", &schema.collection)
                 .hint(errors::foreign_hint("another database file")));
         }

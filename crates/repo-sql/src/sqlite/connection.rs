@@ -1,6 +1,7 @@
 //! Opening the file: never made by SQLite itself, never read-write for a
 //! reader.
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -9,13 +10,15 @@ use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
+use super::allowance::Allowance;
+use super::plans::Plans;
 use crate::errors;
 
 /// Pause between two attempts to open a database that is busy.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(2);
 
 /// Statements kept prepared by each connection.
-const STATEMENT_CACHE: usize = 128;
+pub(super) const STATEMENT_CACHE: usize = 128;
 
 /// Memory for pages of the connection that writes, in KiB; negative as SQLite
 /// has it. Its default of 2 MiB is less than the inner pages of the indexes of
@@ -36,6 +39,17 @@ pub(super) struct Reader {
     /// The file as it was when it was opened, if SQLite was told that nothing
     /// changes it.
     as_it_stands: Option<Stamp>,
+    allowance: Allowance,
+    /// What it knows of the statements that it ran.
+    pub(super) plans: Plans,
+}
+
+impl Deref for Reader {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
 }
 
 /// Length and time of change of a file that nobody is writing.
@@ -92,8 +106,10 @@ fn try_open_reader(file: &Path, busy: Duration) -> Result<Reader> {
         as_it_stands = Some(stamp);
         tracing::debug!(file = %file.display(), "read as a file that does not change");
     }
-    register_segments(&connection).map_err(|source| errors::sqlite("open", file, source))?;
-    Ok(Reader { connection, as_it_stands })
+    let failed = |source| errors::sqlite("open", file, source);
+    register_segments(&connection).map_err(failed)?;
+    let allowance = Allowance::of(&connection).map_err(failed)?;
+    Ok(Reader { connection, as_it_stands, allowance, plans: Plans::default() })
 }
 
 impl Reader {
@@ -108,6 +124,37 @@ impl Reader {
         self.connection.busy_timeout(time).map_err(failed)
     }
 
+    /// Runs `work` if it takes only a moment; `None` when it would take longer,
+    /// or when somebody holds a lock.
+    pub(super) fn read_at_once<T>(
+        &self,
+        file: &Path,
+        work: impl FnOnce(&Self) -> Result<T>,
+    ) -> Option<Result<T>> {
+        self.allowance.limit();
+        let done = self.read("read", file, work);
+        let was_given_up = self.allowance.is_spent();
+        self.allowance.lift();
+        match done {
+            Err(_) if was_given_up => None,
+            Err(error) if error.kind() == ErrorKind::Unavailable => None,
+            done => Some(done),
+        }
+    }
+
+    /// Ends a read that may take only a moment and would take longer.
+    ///
+    /// # Errors
+    /// `Unavailable` if it is such a read. Nobody sees that error.
+    pub(super) fn takes_long(&self, operation: &'static str) -> Result<()> {
+        if self.allowance.is_limited() {
+            self.allowance.give_up();
+            let why = "the read takes longer than a moment";
+            return Err(Error::new(ErrorKind::Unavailable, operation, why));
+        }
+        Ok(())
+    }
+
     /// Runs `work`.
     ///
     /// # Errors
@@ -117,9 +164,9 @@ impl Reader {
         &self,
         operation: &'static str,
         file: &Path,
-        work: impl FnOnce(&Connection) -> Result<T>,
+        work: impl FnOnce(&Self) -> Result<T>,
     ) -> Result<T> {
-        let done = work(&self.connection);
+        let done = work(self);
         if self.as_it_stands.is_some() && self.as_it_stands != Stamp::of(file) {
             return Err(Error::new(
                 ErrorKind::Unavailable,

@@ -13,7 +13,7 @@ use repo_core::{
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
-use super::connection::{self, in_one_state};
+use super::connection::{self, Reader, in_one_state};
 use super::mark::Marker;
 use super::readers::Readers;
 use super::shared::Shared;
@@ -233,7 +233,7 @@ impl FileReader {
     ) -> Result<Records> {
         let (shared, table, sql) = (Arc::clone(&self.shared), Arc::clone(table), Arc::clone(sql));
         let time = self.time;
-        let read = move |connection: &Connection| {
+        let read = move |connection: &Reader| {
             let failed = |source| errors::sqlite(operation, shared.file(), source);
             let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
             let mut rows = statement.query(params_from_iter(params)).map_err(failed)?;
@@ -253,7 +253,7 @@ impl FileReader {
         sql: &Arc<str>,
     ) -> Result<Option<T>> {
         let (shared, sql) = (Arc::clone(&self.shared), Arc::clone(sql));
-        let read = move |connection: &Connection| {
+        let read = move |connection: &Reader| {
             connection
                 .prepare_cached(&sql)
                 .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())

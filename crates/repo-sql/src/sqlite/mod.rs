@@ -1,5 +1,6 @@
 //! What is SQLite's alone.
 
+mod allowance;
 mod apply;
 mod catalog;
 mod commit;
@@ -7,6 +8,7 @@ mod connection;
 mod existing;
 mod mark;
 mod opening;
+mod plans;
 mod prepare;
 mod read;
 mod readers;
@@ -18,6 +20,7 @@ mod shared;
 mod store_record;
 mod strategy;
 mod table;
+mod taken;
 mod upkeep;
 mod writer;
 

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::session::Session;
 use super::shared::Shared;
+use super::taken::TakenNames;
 use super::{catalog, connection};
 use crate::ddl::{NewIndexes, collection_statements, store_statements};
 use crate::layout::CollectionLayout;
@@ -89,9 +90,10 @@ fn refuse_foreign(
     known: &catalog::Catalog,
     schemas: &[CollectionSchema],
 ) -> Result<()> {
+    let names = TakenNames::read("prepare", connection, shared.file())?;
     schemas.iter().try_for_each(|schema| {
         let made = known.made.get(&schema.collection);
-        catalog::refuse_foreign("prepare", connection, shared.file(), schema, made)
+        catalog::refuse_foreign("prepare", &names, shared.file(), schema, made)
     })
 }
 
@@ -114,17 +116,19 @@ fn make(
     if !known.prepared {
         run(&store_statements(Dialect::Sqlite))?;
     }
+    let mut names = TakenNames::read("prepare", connection, shared.file())?;
     let mut prepared = Vec::with_capacity(layouts.len());
     for (mut layout, schema) in layouts.into_iter().zip(schemas) {
         // Collection by collection: the table of one may have the name that
         // the view of the next one needs.
         let made = known.made.get(&layout.collection);
-        catalog::refuse_foreign("prepare", connection, shared.file(), schema, made)?;
+        catalog::refuse_foreign("prepare", &names, shared.file(), schema, made)?;
         if new_indexes == NewIndexes::Left {
             layout = layout.without_new_indexes(made);
         }
         let statements = collection_statements(Dialect::Sqlite, &layout, made);
         run(&statements)?;
+        names.add(&layout);
         let change = match made {
             None => PrepareChange::Created,
             Some(_) if statements.is_empty() => PrepareChange::Unchanged,

@@ -7,9 +7,10 @@ use repo_core::{
     CollectionName, EntityId, Error, ErrorKind, Filter, Page, Position, Query, Record, Result,
     Selector,
 };
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, StatementStatus, params_from_iter};
 
-use super::connection::in_one_state;
+use super::allowance::STEPS_AT_ONCE;
+use super::connection::{Reader, in_one_state};
 use super::rows;
 use super::select::{Goal, Select};
 use super::shared::Shared;
@@ -27,12 +28,12 @@ pub(super) fn with_table<T>(
     connection: &Connection,
     operation: &'static str,
     collection: &CollectionName,
-    work: impl FnOnce(&Connection, &Arc<Table>) -> Result<T>,
+    work: impl FnOnce(&Arc<Table>) -> Result<T>,
 ) -> Result<T> {
     in_one_state(connection, shared.file(), |connection| {
         let catalog = shared.refresh_catalog(connection)?;
         match catalog.tables.get(collection) {
-            Some(table) => work(connection, table),
+            Some(table) => work(table),
             None => Err(shared.unknown(operation, Some(connection), collection)),
         }
     })
@@ -92,8 +93,8 @@ fn collect(
 /// One page of a query.
 pub(super) fn query(
     shared: &Shared,
-    connection: &Connection,
-    table: &Table,
+    reader: &Reader,
+    table: &Arc<Table>,
     query: &Query,
 ) -> Result<Page> {
     let collection = &table.schema.collection;
@@ -109,8 +110,13 @@ pub(super) fn query(
         Some(_) => Goal::All,
     };
     let select = Select::new(&table.layout, query.filter(), &goal);
-    let failed = |source| select_failed(shared, connection, table, source);
-    let mut statement = connection.prepare_cached(&select.sql).map_err(failed)?;
+    let known = reader.plans.get(&select.sql, table);
+    if known.as_ref().is_some_and(|(_, is_long)| *is_long) {
+        reader.takes_long("query")?;
+    }
+    let failed = |source| select_failed(shared, reader, table, source);
+    let mut statement = reader.prepare_cached(&select.sql).map_err(failed)?;
+    statement.reset_status(StatementStatus::VmStep);
     let mut rows = statement.query(params_from_iter(&select.params)).map_err(failed)?;
     while let Some(row) = rows.next().map_err(failed)? {
         let Record::Live(entity) = rows::record(collection, row)? else { continue };
@@ -119,7 +125,13 @@ pub(super) fn query(
             break;
         }
     }
-    let plan = select.plan(shared, connection, &table.layout)?;
+    drop(rows);
+    let is_long = statement.get_status(StatementStatus::VmStep) > STEPS_AT_ONCE;
+    let plan = match known {
+        Some((plan, _)) => plan,
+        None => select.plan(shared, reader, &table.layout)?,
+    };
+    reader.plans.note(&select.sql, table, &plan, is_long);
     Ok(selector.finish(plan, |last| last.id.to_string()))
 }
 

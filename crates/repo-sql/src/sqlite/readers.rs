@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use repo_core::{Error, ErrorKind, Result};
-use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::{self, Reader};
@@ -37,7 +36,7 @@ impl Readers {
     pub(super) async fn run<T: Send + 'static>(
         &self,
         operation: &'static str,
-        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Reader) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let permit = Arc::clone(&self.slots)
             .acquire_owned()
@@ -52,28 +51,26 @@ impl Readers {
             })?
     }
 
-    /// Runs a short `work` at once on this thread, without waiting for
-    /// anything: on an open connection that is free, or not at all (`None`).
-    /// A lock that another process holds counts as not at all.
+    /// Runs `work` at once on this thread, without waiting for anything: on an
+    /// open connection that is free, or not at all (`None`). A lock that
+    /// another process holds, and work that takes longer than a moment, count
+    /// as not at all; such work is given up.
     pub(super) fn run_at_once<T>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T>,
+        work: impl FnOnce(&Reader) -> Result<T>,
     ) -> Option<Result<T>> {
         let _permit = self.slots.try_acquire().ok()?;
         let reader = self.lock().pop()?;
-        let done = reader.read("read", self.shared.file(), work);
+        let done = reader.read_at_once(self.shared.file(), work);
         self.give_back(reader);
-        match done {
-            Err(error) if error.kind() == ErrorKind::Unavailable => None,
-            done => Some(done),
-        }
+        done
     }
 
     fn run_with<T>(
         &self,
         permit: OwnedSemaphorePermit,
         operation: &'static str,
-        work: impl FnOnce(&Connection) -> Result<T>,
+        work: impl FnOnce(&Reader) -> Result<T>,
     ) -> Result<T> {
         self.shared.check_open(operation)?;
         let file = self.shared.file();

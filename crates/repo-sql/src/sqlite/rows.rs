@@ -7,20 +7,74 @@ use repo_core::{
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
+/// The cells of a row beside its id, each of the type that it has to have.
+pub(super) struct Cells<'a> {
+    pub(super) version: i64,
+    /// 0 for a tombstone, which has no such time.
+    pub(super) created_at: i64,
+    pub(super) updated_at: i64,
+    /// None for a tombstone.
+    pub(super) document: Option<&'a str>,
+}
+
+impl<'row> Cells<'row> {
+    /// Those of a row of [`record_columns`](crate::layout::record_columns).
+    pub(super) fn of(row: &'row Row<'_>) -> Result<Self> {
+        let is_dead = matches!(row.get_ref(4), Ok(ValueRef::Null));
+        Ok(Self {
+            version: integer_at(row, 1)?,
+            updated_at: integer_at(row, 3)?,
+            document: if is_dead { None } else { Some(text_at(row, 4)?) },
+            created_at: if is_dead { 0 } else { integer_at(row, 2)? },
+        })
+    }
+
+    fn record(&self, collection: &CollectionName, id: EntityId) -> Result<Record> {
+        let collection = collection.clone();
+        let version = Version::try_from(self.version)?;
+        let updated_at = Timestamp::from_micros(self.updated_at)?;
+        let Some(text) = self.document else {
+            let deleted_at = updated_at;
+            return Ok(Record::Tombstone(Tombstone { collection, id, version, deleted_at }));
+        };
+        let document = Document::parse(text)?;
+        let created_at = Timestamp::from_micros(self.created_at)?;
+        Ok(Record::Live(Entity { document, created_at, collection, id, version, updated_at }))
+    }
+}
+
 /// The record of a row of [`record_columns`](crate::layout::record_columns).
 ///
 /// # Errors
 /// `Corrupt`, naming the key, when the row holds no record. It is about one
 /// [unreadable](Error::unreadable) record, unless not even the id is text.
 pub(super) fn record(collection: &CollectionName, row: &Row<'_>) -> Result<Record> {
-    let corrupt = |error: Error| error.into_kind(ErrorKind::Corrupt).with("collection", collection);
-    let id = text_at(row, 0).map_err(corrupt)?;
-    let read = EntityId::new(id).map_err(corrupt);
-    read.and_then(|id| record_of(collection, &id, row)).map_err(|error| {
+    let id = text_at(row, 0)
+        .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("collection", collection))?;
+    let text = || text_at(row, 4).ok().map(str::to_owned);
+    named_record(collection, id, Cells::of(row), text)
+}
+
+/// The record of an id and the cells beside it, of which `text` is what stands
+/// in the place of the document.
+///
+/// # Errors
+/// As [`record`].
+pub(super) fn named_record(
+    collection: &CollectionName,
+    id: &str,
+    cells: Result<Cells<'_>>,
+    text: impl FnOnce() -> Option<String>,
+) -> Result<Record> {
+    let read = match EntityId::new(id) {
+        Ok(id) => record_of_cells(collection, &id, cells),
+        Err(error) => Err(error.into_kind(ErrorKind::Corrupt).with("collection", collection)),
+    };
+    read.map_err(|error| {
         error.about_unreadable(Unreadable {
             collection: collection.clone(),
             id: id.to_owned(),
-            text: text_at(row, 4).ok().map(str::to_owned),
+            text: text(),
         })
     })
 }
@@ -31,31 +85,17 @@ pub(super) fn record_of(
     id: &EntityId,
     row: &Row<'_>,
 ) -> Result<Record> {
-    read(collection, id, row)
-        .map_err(|error| damaged_record(&Key::new(collection.clone(), id.clone()), error))
+    record_of_cells(collection, id, Cells::of(row))
 }
 
-fn read(collection: &CollectionName, id: &EntityId, row: &Row<'_>) -> Result<Record> {
-    let id = id.clone();
-    let version = Version::try_from(integer_at(row, 1)?)?;
-    let updated_at = Timestamp::from_micros(integer_at(row, 3)?)?;
-    if matches!(row.get_ref(4), Ok(ValueRef::Null)) {
-        let collection = collection.clone();
-        return Ok(Record::Tombstone(Tombstone {
-            collection,
-            id,
-            version,
-            deleted_at: updated_at,
-        }));
-    }
-    Ok(Record::Live(Entity {
-        document: Document::parse(text_at(row, 4)?)?,
-        created_at: Timestamp::from_micros(integer_at(row, 2)?)?,
-        collection: collection.clone(),
-        id,
-        version,
-        updated_at,
-    }))
+fn record_of_cells(
+    collection: &CollectionName,
+    id: &EntityId,
+    cells: Result<Cells<'_>>,
+) -> Result<Record> {
+    cells
+        .and_then(|cells| cells.record(collection, id.clone()))
+        .map_err(|error| damaged_record(&Key::new(collection.clone(), id.clone()), error))
 }
 
 pub(super) fn text_at<'row>(row: &'row Row<'_>, at: usize) -> Result<&'row str> {

@@ -1,15 +1,18 @@
 //! Reading a whole collection in batches, each its own short read: a scan of
 //! hours must not keep the log from being written back.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use repo_core::{CollectionName, RecordStream, Result, ScanOptions, Scanned};
-use rusqlite::{Connection, params_from_iter};
+use futures::stream;
+use repo_core::{
+    CollectionName, OnUnreadable, Record, RecordStream, Result, ScanOptions, Scanned, read_ahead,
+};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::connection::IN_SEGMENT;
 use super::readers::Readers;
-use super::rows;
+use super::rows::{self, Cells};
 use super::shared::Shared;
 use super::table::Table;
 use crate::Dialect;
@@ -21,14 +24,20 @@ use crate::names::quote;
 /// A batch ends early at this many bytes of documents.
 const MAX_BATCH_BYTES: usize = 4 * 1_024 * 1_024;
 
+/// Rows for which there is room before any is read.
+const MOST_ROOM: usize = 1_000;
+
 /// A stream of batches in the order of ids. A record keeps its id, so going on
-/// after the last one neither repeats nor skips.
+/// after the last one neither repeats nor skips. Documents are checked while
+/// the next batch is read.
 pub(super) fn stream(
     shared: Arc<Shared>,
     readers: Readers,
     table: Arc<Table>,
     options: ScanOptions,
 ) -> RecordStream {
+    let on_unreadable = shared.options.on_unreadable();
+    let collection = table.schema.collection.clone();
     let start = (shared, readers, table, Some(None::<String>));
     let batches = stream::try_unfold(start, move |(shared, readers, table, position)| async move {
         let Some(after) = position else { return Ok(None) };
@@ -38,19 +47,102 @@ pub(super) fn stream(
                 next_batch(&reading, connection, &of, options, after.as_deref())
             })
             .await?;
-        let position = batch.next.map(Some);
-        let goes_on = position.is_some() || !batch.scanned.is_empty();
-        Ok(goes_on.then_some((batch.scanned, (shared, readers, table, position))))
+        let position = batch.next().map(|id| Some(id.to_owned()));
+        let goes_on = !batch.rows.is_empty();
+        Ok(goes_on.then_some((batch, (shared, readers, table, position))))
     });
-    let items = batches.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten();
-    items.boxed()
+    read_ahead(batches, move |batch| batch.records(&collection, on_unreadable))
 }
 
-/// A batch, and the id after which the next one begins; none at the end.
+/// Rows as they were read, their text in one piece.
 #[derive(Default)]
 struct Batch {
-    scanned: Scanned,
-    next: Option<String>,
+    text: String,
+    rows: Vec<Taken>,
+    /// Whether more rows may follow.
+    is_full: bool,
+}
+
+/// A row on its way to the thread that checks it.
+enum Taken {
+    /// Id and document are the text from the end of the row before.
+    Cells { id_end: usize, end: usize, version: i64, created_at: i64, updated_at: i64, live: bool },
+    /// Cells are not of the right types: what is wrong, after the id.
+    Read { id_end: usize, record: Result<Record> },
+}
+
+impl Batch {
+    fn with_room_for(rows: usize) -> Self {
+        Self { rows: Vec::with_capacity(rows.min(MOST_ROOM)), ..Self::default() }
+    }
+
+    /// Takes a row over.
+    ///
+    /// # Errors
+    /// `Corrupt` when not even its id is text: no row can be asked for after it.
+    fn take(&mut self, collection: &CollectionName, row: &Row<'_>) -> Result<()> {
+        let id = match rows::text_at(row, 0) {
+            Ok(id) => id,
+            Err(_) => return rows::record(collection, row).map(drop),
+        };
+        self.text.push_str(id);
+        let id_end = self.text.len();
+        self.rows.push(match Cells::of(row) {
+            Ok(cells) => {
+                let Cells { version, created_at, updated_at, document } = cells;
+                self.text.push_str(document.unwrap_or_default());
+                let (end, live) = (self.text.len(), document.is_some());
+                Taken::Cells { id_end, end, version, created_at, updated_at, live }
+            }
+            Err(_) => Taken::Read { id_end, record: rows::record(collection, row) },
+        });
+        Ok(())
+    }
+
+    /// The id after which the next batch begins, if there is one.
+    fn next(&self) -> Option<&str> {
+        let (last, before) = self.rows.split_last().filter(|_| self.is_full)?;
+        let start = before.last().map_or(0, Taken::end);
+        self.text.get(start..last.id_end())
+    }
+
+    /// Checks every row.
+    fn records(self, collection: &CollectionName, on_unreadable: OnUnreadable) -> Result<Scanned> {
+        let mut scanned =
+            Scanned { records: Vec::with_capacity(self.rows.len()), ..Scanned::default() };
+        let text = |range: Range<usize>| self.text.get(range).unwrap_or_default();
+        let mut start = 0;
+        for row in self.rows {
+            let (id_end, end) = (row.id_end(), row.end());
+            let record = match row {
+                Taken::Read { record, .. } => record,
+                Taken::Cells { version, created_at, updated_at, live, .. } => {
+                    let document = live.then(|| text(id_end..end));
+                    let cells = Cells { version, created_at, updated_at, document };
+                    let stored = || document.map(str::to_owned);
+                    rows::named_record(collection, text(start..id_end), Ok(cells), stored)
+                }
+            };
+            scanned.push(record, on_unreadable)?;
+            start = end;
+        }
+        Ok(scanned)
+    }
+}
+
+impl Taken {
+    fn id_end(&self) -> usize {
+        match self {
+            Self::Cells { id_end, .. } | Self::Read { id_end, .. } => *id_end,
+        }
+    }
+
+    fn end(&self) -> usize {
+        match self {
+            Self::Cells { end, .. } => *end,
+            Self::Read { id_end, .. } => *id_end,
+        }
+    }
 }
 
 fn next_batch(
@@ -62,17 +154,15 @@ fn next_batch(
 ) -> Result<Batch> {
     let failed = |source| errors::sqlite("scan", shared.file(), source);
     let (sql, params) = statement(table, options, after);
-    let collection: &CollectionName = &table.schema.collection;
+    let collection = &table.schema.collection;
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut rows = statement.query(params_from_iter(&params)).map_err(failed)?;
-    let mut batch = Batch::default();
-    let (mut count, mut bytes) = (0, 0);
+    let most = options.batch_size.get();
+    let mut batch = Batch::with_room_for(most);
     while let Some(row) = rows.next().map_err(failed)? {
-        batch.scanned.push(rows::record(collection, row), shared.options.on_unreadable())?;
-        count += 1;
-        bytes += rows::text_at(row, 4).map_or(0, str::len);
-        if count == options.batch_size.get() || bytes >= MAX_BATCH_BYTES {
-            batch.next = Some(rows::text_at(row, 0)?.to_owned());
+        batch.take(collection, row)?;
+        if batch.rows.len() == most || batch.text.len() >= MAX_BATCH_BYTES {
+            batch.is_full = true;
             break;
         }
     }

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::catalog::{self, Catalog};
 use super::connection::in_one_state;
+use super::taken::TakenNames;
 
 /// The state of one handle.
 pub(super) struct Shared {
@@ -144,11 +145,12 @@ impl Shared {
     /// Refuses what is not ours under the names of the declared collections
     /// that are not prepared yet.
     pub(super) fn refuse_foreign(&self, connection: &Connection, catalog: &Catalog) -> Result<()> {
+        let names = TakenNames::read("open", connection, &self.file)?;
         for schema in self.options.schemas.iter() {
             if catalog.tables.contains_key(&schema.collection) {
                 continue;
             }
-            match catalog::refuse_foreign("open", connection, &self.file, schema, None) {
+            match catalog::refuse_foreign("open", &names, &self.file, schema, None) {
                 // It cannot be prepared here; `prepare` says so.
                 Err(error) if error.kind() == ErrorKind::Unsupported => {}
                 other => other?,
@@ -168,7 +170,8 @@ impl Shared {
             .declared(collection)
             .unwrap_or_else(|| CollectionSchema::undeclared(collection.clone()));
         let foreign = connection.and_then(|connection| {
-            catalog::refuse_foreign(operation, connection, &self.file, &schema, None).err()
+            let names = TakenNames::read(operation, connection, &self.file).ok()?;
+            catalog::refuse_foreign(operation, &names, &self.file, &schema, None).err()
         });
         foreign
             .filter(|error| error.kind() == ErrorKind::Conflict)

@@ -13,6 +13,7 @@ use repo_core::{
 use rusqlite::Connection;
 
 use super::catalog::Catalog;
+use super::connection::Reader;
 use super::mark::Marker;
 use super::opening::{check_file, off_thread, shared};
 use super::readers::Readers;
@@ -111,7 +112,7 @@ impl SqliteStrategy {
         &self,
         operation: &'static str,
         collection: &CollectionName,
-        work: impl FnOnce(&Shared, &Connection, &Arc<Table>) -> Result<T> + Send + 'static,
+        work: impl FnOnce(&Shared, &Reader, &Arc<Table>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.shared.check_open(operation)?;
         if !self.shared.catalog().prepared && !self.shared.file().exists() {
@@ -119,14 +120,10 @@ impl SqliteStrategy {
         }
         let (shared, collection) = (Arc::clone(&self.shared), collection.clone());
         self.readers
-            .run(operation, move |connection| {
-                read::with_table(
-                    &shared,
-                    connection,
-                    operation,
-                    &collection,
-                    |connection, table| work(&shared, connection, table),
-                )
+            .run(operation, move |reader| {
+                read::with_table(&shared, reader, operation, &collection, |table| {
+                    work(&shared, reader, table)
+                })
             })
             .await
     }
@@ -225,9 +222,19 @@ impl StorageStrategy for SqliteStrategy {
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        self.shared.check_open("query")?;
+        // Most pages are read sooner than another thread would begin with them.
+        let at_once = self.readers.run_at_once(|reader| {
+            read::with_table(&self.shared, reader, "query", collection, |table| {
+                read::query(&self.shared, reader, table, query)
+            })
+        });
+        if let Some(done) = at_once {
+            return done;
+        }
         let query = query.clone();
-        self.read_table("query", collection, move |shared, connection, table| {
-            read::query(shared, connection, table, &query)
+        self.read_table("query", collection, move |shared, reader, table| {
+            read::query(shared, reader, table, &query)
         })
         .await
     }

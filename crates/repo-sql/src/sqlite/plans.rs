@@ -1,0 +1,219 @@
+//! What one connection knows of the statements that it ran.
+//!
+//! SQLite chooses a plan by the text of a statement, the schema, and the
+//! statistics that a connection reads with the schema; not by values
+//! ([`open`](super::connection)). So a plan holds for one connection, for as long
+//! as the catalog is the same: a change of the schema makes other [`Table`]s.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use repo_core::Plan;
+
+use super::table::Table;
+
+/// Most statements that are known. As many as a connection keeps prepared.
+const MOST: usize = super::connection::STATEMENT_CACHE;
+
+/// The statements of one connection, by their text.
+#[derive(Default)]
+pub(super) struct Plans(RefCell<HashMap<String, Known>>);
+
+struct Known {
+    table: Weak<Table>,
+    plan: Plan,
+    is_long: bool,
+}
+
+impl Plans {
+    /// The plan of a statement over `table`, and whether it took long.
+    pub(super) fn get(&self, sql: &str, table: &Arc<Table>) -> Option<(Plan, bool)> {
+        let known = self.0.borrow();
+        let known = known.get(sql).filter(|known| is_of(&known.table, table))?;
+        Some((known.plan.clone(), known.is_long))
+    }
+
+    /// Keeps what the last run of a statement showed.
+    pub(super) fn note(&self, sql: &str, table: &Arc<Table>, plan: &Plan, is_long: bool) {
+        let mut all = self.0.borrow_mut();
+        if let Some(known) = all.get_mut(sql).filter(|known| is_of(&known.table, table)) {
+            known.is_long = is_long;
+            return;
+        }
+        if all.len() >= MOST {
+            all.clear();
+        }
+        let known = Known { table: Arc::downgrade(table), plan: plan.clone(), is_long };
+        all.insert(sql.to_owned(), known);
+    }
+}
+
+fn is_of(known: &Weak<Table>, table: &Arc<Table>) -> bool {
+    std::ptr::eq(known.as_ptr(), Arc::as_ptr(table))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use repo_core::{CollectionName, CollectionSchema, Filter, OpenOptions, Page, Query, Result};
+
+    use super::*;
+    use crate::ddl::NewIndexes;
+    use crate::sqlite::connection::{Reader, open_reader};
+    use crate::sqlite::prepare::prepare;
+    use crate::sqlite::read::{query, with_table};
+    use crate::sqlite::readers::Readers;
+    use crate::sqlite::session::Session;
+    use crate::sqlite::shared::Shared;
+
+    /// A store of machines, of which a hundredth is `rare`.
+    struct Store {
+        shared: Arc<Shared>,
+        session: Session,
+        _dir: tempfile::TempDir,
+    }
+
+    fn schema(indexes: &str) -> CollectionSchema {
+        CollectionSchema::parse(&format!(
+            r#"{{"type":"object","x-repository":{{"collection":"m","idField":"id",
+                "indexes":{indexes}}},"properties":{{"id":{{"type":"string"}},
+                "kind":{{"type":"string"}}}}}}"#
+        ))
+        .unwrap()
+    }
+
+    fn store(indexes: &str, machines: u32) -> Store {
+        let dir = tempfile::TempDir::new().unwrap();
+        let file = dir.path().join("m.db");
+        let shared = Arc::new(Shared::new(file, Duration::ZERO, OpenOptions::default()));
+        let mut session = Session::new(Arc::clone(&shared));
+        prepare(&mut session, &[schema(indexes)], NewIndexes::Made).unwrap();
+        let fill = "INSERT INTO m_records (id, _version, _created_at, _updated_at, document)
+            WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+            SELECT printf('m%06d', n), 1, 0, 0, json_object('id', printf('m%06d', n),
+                'kind', iif(n % 100, 'usual', 'rare')) FROM n";
+        session.connection().unwrap().execute(fill, [machines]).unwrap();
+        Store { shared, session, _dir: dir }
+    }
+
+    impl Store {
+        fn reader(&self) -> Reader {
+            open_reader(self.shared.file(), Duration::ZERO).unwrap()
+        }
+
+        fn ask(&self, reader: &Reader, kind: &str) -> Result<Page> {
+            let filter = Filter::parse(&format!(r#"{{"kind": "{kind}"}}"#)).unwrap();
+            let name = CollectionName::new("m").unwrap();
+            with_table(&self.shared, reader, "query", &name, |table| {
+                query(&self.shared, reader, table, &Query::new(filter))
+            })
+        }
+    }
+
+    fn known(reader: &Reader) -> Vec<(Plan, bool)> {
+        reader.plans.0.borrow().values().map(|k| (k.plan.clone(), k.is_long)).collect()
+    }
+
+    #[test]
+    fn a_plan_is_asked_for_once_and_again_after_the_schema_changed() {
+        let mut store = store("[]", 300);
+        let reader = store.reader();
+        assert_eq!(store.ask(&reader, "rare").unwrap().plan, Plan::Scan);
+        assert_eq!(known(&reader), [(Plan::Scan, false)]);
+        // What is known is what is answered: it is not asked for again.
+        for known in reader.plans.0.borrow_mut().values_mut() {
+            known.plan = Plan::Index { name: "as-noted".to_owned() };
+        }
+        let noted = Plan::Index { name: "as-noted".to_owned() };
+        assert_eq!(store.ask(&reader, "usual").unwrap().plan, noted);
+        // Another process gives the collection an index.
+        prepare(&mut store.session, &[schema(r#"[["kind"]]"#)], NewIndexes::Made).unwrap();
+        let by_index = Plan::Index { name: "m-kind-index".to_owned() };
+        let page = store.ask(&reader, "rare").unwrap();
+        assert_eq!((page.plan, page.entities.len()), (by_index.clone(), 3));
+        // And somebody drops it.
+        let drop = "DROP INDEX \"m-kind-index\"";
+        store.session.connection().unwrap().execute_batch(drop).unwrap();
+        assert_eq!(store.ask(&reader, "rare").unwrap().plan, Plan::Scan);
+    }
+
+    #[test]
+    fn no_more_statements_are_known_than_stay_prepared() {
+        let store = store("[]", 1);
+        let reader = store.reader();
+        for fields in 1..=MOST + 5 {
+            let one = r#"{"kind": "a"}"#;
+            let filter = format!(r#"{{"$or": [{}]}}"#, vec![one; fields].join(","));
+            let name = CollectionName::new("m").unwrap();
+            let asked = Query::new(Filter::parse(&filter).unwrap());
+            with_table(&store.shared, &reader, "query", &name, |table| {
+                query(&store.shared, &reader, table, &asked)
+            })
+            .unwrap();
+            assert!((1..=MOST).contains(&known(&reader).len()));
+        }
+    }
+
+    /// A read of all that a collection holds must not stand in the way of all
+    /// that waits for the thread.
+    #[tokio::test]
+    async fn a_long_query_does_not_run_on_the_callers_thread() {
+        let store = store("[]", 20_000);
+        let readers = Readers::new(Arc::clone(&store.shared), 1, 0);
+        readers.run("query", |_| Ok(())).await.unwrap();
+        let ask = |reader: &Reader| store.ask(reader, "rare");
+        // Nothing is known of it: it is begun, and given up.
+        assert!(readers.run_at_once(ask).is_none());
+        readers
+            .run_at_once(|reader| {
+                assert!(known(reader).is_empty());
+                Ok(())
+            })
+            .unwrap()
+            .unwrap();
+        let shared = Arc::clone(&store.shared);
+        let (plans, found) = readers
+            .run("query", move |reader| {
+                let filter = Filter::parse(r#"{"kind": "rare"}"#).unwrap();
+                let name = CollectionName::new("m").unwrap();
+                let page = with_table(&shared, reader, "query", &name, |table| {
+                    query(&shared, reader, table, &Query::new(filter))
+                })?;
+                Ok((known(reader), page.entities.len()))
+            })
+            .await
+            .unwrap();
+        assert_eq!((plans, found), (vec![(Plan::Scan, true)], 200));
+        // Now it is known, and not even begun.
+        let mut reached = false;
+        let again = readers.run_at_once(|reader| {
+            let done = store.ask(reader, "rare");
+            reached = reader.is_autocommit();
+            done
+        });
+        assert!(again.is_none() && reached);
+        // A short one on the same connection is.
+        assert!(readers.run_at_once(|reader| store.ask(reader, "none")).is_none());
+        let few = readers.run_at_once(|reader| {
+            reader
+                .query_row("SELECT count(*) FROM m_records WHERE id = 'm000001'", [], |row| {
+                    row.get::<_, u32>(0)
+                })
+                .map_err(|source| crate::errors::sqlite("test", store.shared.file(), source))
+        });
+        assert_eq!(few.unwrap().unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_page_by_an_index_is_read_at_once() {
+        let store = store(r#"[["kind"]]"#, 3_000);
+        let readers = Readers::new(Arc::clone(&store.shared), 1, 0);
+        readers.run("query", |_| Ok(())).await.unwrap();
+        for _ in 0..200 {
+            let page = readers.run_at_once(|reader| store.ask(reader, "rare")).unwrap().unwrap();
+            assert_eq!(page.entities.len(), 30);
+        }
+    }
+}
