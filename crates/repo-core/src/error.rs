@@ -19,7 +19,8 @@ pub enum ErrorKind {
     /// A create met an entity that is already there. Nothing was written.
     AlreadyExists,
     /// A precondition failed, and each is named in
-    /// [`Error::failed_preconditions`]. Nothing was written.
+    /// [`Error::failed_preconditions`], which is never empty. Nothing was
+    /// written. Only [`Error::preconditions`] makes it.
     Conflict,
     /// The caller's input breaks a rule of the contract. Nothing was written.
     Invalid,
@@ -144,10 +145,12 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of `kind` in `operation`, in words for a person.
+    /// An error of `kind` in `operation`, in words for a person. A
+    /// [`Conflict`](ErrorKind::Conflict) names its preconditions, so one made
+    /// here, where there are none, is [`Unexpected`](ErrorKind::Unexpected).
     pub fn new(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
-            kind,
+            kind: with_list(kind, &[]),
             operation,
             message: message.into(),
             context: Vec::new(),
@@ -158,12 +161,18 @@ impl Error {
         }))
     }
 
-    /// The error of a commit whose preconditions did not hold.
+    /// The error of a commit whose preconditions did not hold; with each
+    /// whether its write only checks.
     ///
     /// All creates that met an entity: `AlreadyExists`. All updates or deletes
-    /// of what is not there: `NotFound`. Anything else: `Conflict`.
+    /// of what is not there: `NotFound`. Anything else: `Conflict`. Without a
+    /// single one: `Unexpected`, since a store has to name what failed.
     #[must_use]
     pub fn preconditions(operation: &'static str, failed: Vec<(FailedPrecondition, bool)>) -> Self {
+        if failed.is_empty() {
+            let why = "the store refused a precondition and did not say which";
+            return Self::new(ErrorKind::Unexpected, operation, why);
+        }
         let kind = precondition_kind(&failed);
         let failed: Vec<_> = failed.into_iter().map(|(failure, _)| failure).collect();
         let listed: Vec<String> = failed.iter().take(8).map(ToString::to_string).collect();
@@ -171,9 +180,10 @@ impl Error {
             0 => String::new(),
             n => format!("; and {n} more"),
         };
-        let mut error = Self::new(kind, operation, format!("{}{more}", listed.join("; ")));
+        let message = format!("{}{more}", listed.join("; "));
+        let mut error = Self::new(ErrorKind::Unexpected, operation, message);
         error.0.failed = failed;
-        error
+        error.into_kind(kind)
     }
 
     /// Adds a named value to the context.
@@ -200,10 +210,12 @@ impl Error {
         self
     }
 
-    /// The same error under another kind.
+    /// The same error under another kind. Without failed preconditions it
+    /// cannot become a [`Conflict`](ErrorKind::Conflict), and is
+    /// [`Unexpected`](ErrorKind::Unexpected) then.
     #[must_use]
     pub fn into_kind(mut self, kind: ErrorKind) -> Self {
-        self.0.kind = kind;
+        self.0.kind = with_list(kind, &self.0.failed);
         self
     }
 
@@ -272,6 +284,16 @@ impl Error {
     }
 }
 
+/// The kind that an error with this list can have: who is told of a conflict
+/// tries again after reading what is named, so one without names would be tried
+/// again for nothing.
+fn with_list(kind: ErrorKind, failed: &[FailedPrecondition]) -> ErrorKind {
+    match kind {
+        ErrorKind::Conflict if failed.is_empty() => ErrorKind::Unexpected,
+        kind => kind,
+    }
+}
+
 fn precondition_kind(failed: &[(FailedPrecondition, bool)]) -> ErrorKind {
     let all = |test: fn(&FailedPrecondition) -> bool| {
         failed.iter().all(|(failure, is_check)| !is_check && test(failure))
@@ -313,5 +335,41 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure() -> FailedPrecondition {
+        FailedPrecondition {
+            key: Key::new("items".parse().unwrap(), "a".parse().unwrap()),
+            expected: Precondition::Version(Version::new(2).unwrap()),
+            actual: Some(Version::new(3).unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_conflict_without_failed_preconditions_cannot_be_made() {
+        let made = Error::new(ErrorKind::Conflict, "commit", "met");
+        assert_eq!(made.kind(), ErrorKind::Unexpected);
+        for kind in ErrorKind::ALL {
+            let turned = Error::new(*kind, "commit", "met").into_kind(ErrorKind::Conflict);
+            assert_eq!(turned.kind(), ErrorKind::Unexpected, "{kind}");
+        }
+        let unnamed = Error::preconditions("commit", Vec::new());
+        assert_eq!(unnamed.kind(), ErrorKind::Unexpected);
+    }
+
+    #[test]
+    fn a_conflict_keeps_its_list_under_every_kind() {
+        let conflict = || Error::preconditions("commit", vec![(failure(), false)]);
+        assert_eq!(conflict().kind(), ErrorKind::Conflict);
+        for kind in ErrorKind::ALL {
+            let back = conflict().into_kind(*kind).into_kind(ErrorKind::Conflict);
+            assert_eq!(back.kind(), ErrorKind::Conflict, "{kind}");
+            assert_eq!(back.failed_preconditions(), [failure()]);
+        }
     }
 }

@@ -19,6 +19,12 @@ use crate::{
 /// Rules for all methods:
 /// - A collection that [`prepare`](Self::prepare) has not made is `NotFound`,
 ///   and the hint names `repoctl init`.
+/// - After [`close`](Self::close) every method is `Closed`, never `Unavailable`:
+///   trying again on this handle cannot help.
+/// - `Conflict` is the answer to failed preconditions alone, and names each.
+///   What is not ours, or was altered by another program, is `Foreign`; what the
+///   driver reports and the strategy does not know is `Unexpected`, in the
+///   driver's own words and with its code.
 /// - Dropping a returned future may leave a write applied or not applied,
 ///   never half applied.
 /// - No method retries, limits or times anything by itself: layers do.
@@ -61,8 +67,9 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// leaves that of records that have to be upgraded.
     ///
     /// # Errors
-    /// `Unsupported` on a store opened read-only; `Conflict` when something
-    /// that is not ours stands in the place, which stays unaltered.
+    /// `Unsupported` on a store opened read-only; `Foreign` when something
+    /// that is not ours stands in the place, which stays unaltered;
+    /// `ConfigInvalid` when a collection was prepared with another id field.
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>>;
 
     /// Like [`prepare`](Self::prepare), for who is about to fill the

@@ -24,6 +24,7 @@ pub struct Transaction {
     strategy: Arc<dyn StorageStrategy>,
     read: BTreeMap<Key, Option<Entity>>,
     writes: BTreeMap<Key, Buffered>,
+    again: bool,
 }
 
 /// A buffered write; without a document it deletes.
@@ -36,7 +37,7 @@ impl Transaction {
     /// Begins a transaction.
     #[must_use]
     pub fn begin(strategy: Arc<dyn StorageStrategy>) -> Self {
-        Self { strategy, read: BTreeMap::new(), writes: BTreeMap::new() }
+        Self { strategy, read: BTreeMap::new(), writes: BTreeMap::new(), again: false }
     }
 
     /// The document under a key as this transaction sees it.
@@ -141,6 +142,13 @@ impl Transaction {
         Ok(keys.into_iter().zip(written).collect())
     }
 
+    /// Asks [`transaction`] to run the whole body once more, after a pause, if
+    /// this run of it returns an error: for a body that waits for what another
+    /// writer is about to change. The attempts of the policy count all runs.
+    pub fn try_again(&mut self) {
+        self.again = true;
+    }
+
     /// Drops all writes. The same as dropping the transaction.
     pub fn rollback(self) {}
 
@@ -207,7 +215,8 @@ impl Default for RetryPolicy {
 
 /// Runs `body` in a transaction and commits it. When the commit meets a
 /// conflict or `Unavailable`, all of it is tried again with capped, jittered
-/// back-off. An error of `body` itself rolls back and is returned.
+/// back-off. An error of `body` itself rolls back and is returned, unless it
+/// asked for another run with [`Transaction::try_again`].
 ///
 /// In a spawned task `body` is an `async move` closure: one that borrows makes
 /// a future that the compiler cannot see to be `Send`.
@@ -246,9 +255,14 @@ pub async fn transaction<T>(
         .build();
     loop {
         let mut tx = Transaction::begin(Arc::clone(strategy));
-        let value = body(&mut tx).await?;
-        let Err(error) = tx.commit().await else { return Ok(value) };
-        let again = matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Unavailable);
+        let (error, again) = match body(&mut tx).await {
+            Err(error) => (error, tx.again),
+            Ok(value) => {
+                let Err(error) = tx.commit().await else { return Ok(value) };
+                let kind = error.kind();
+                (error, matches!(kind, ErrorKind::Conflict | ErrorKind::Unavailable))
+            }
+        };
         match pauses.next() {
             Some(pause) if again => tokio::time::sleep(pause).await,
             _ => return Err(error),

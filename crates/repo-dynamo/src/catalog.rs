@@ -133,7 +133,7 @@ impl Shared {
     /// The store's own record as it is now; `None` when there is none.
     ///
     /// # Errors
-    /// `Unsupported` for a newer layout, `Conflict` for a table of that name
+    /// `Unsupported` for a newer layout, `Foreign` for a table of that name
     /// that is not ours, `Corrupt` for a damaged record.
     pub(crate) async fn read_definition(&self, operation: &'static str) -> Result<Option<Revised>> {
         let scene = self.repeatable(operation, &self.store_table);
@@ -207,7 +207,7 @@ impl Shared {
     /// The error for a table that is not ours.
     pub(crate) fn foreign(&self, operation: &'static str, table: &str) -> Error {
         Error::new(
-            ErrorKind::Conflict,
+            ErrorKind::Foreign,
             operation,
             "a table of this name is there already and is not ours",
         )

@@ -212,11 +212,22 @@ impl Scene<'_> {
                 "allow the DynamoDB actions that the documentation lists",
             )
             .with("reason", message),
-            _ => self
-                .error(ErrorKind::Unavailable, "DynamoDB refused the request")
-                .with("code", code),
+            _ => {
+                let error = self
+                    .error(ErrorKind::Unexpected, "DynamoDB refused the request")
+                    .with("code", code);
+                if may_tell(message) { error.with("reason", message) } else { error }
+            }
         }
     }
+}
+
+/// Whether words of the server can be shown: those about a signature hold what
+/// was signed, the session's token among it.
+fn may_tell(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let signed = ["canonical", "signature", "credential", "token", "authorization"];
+    !message.is_empty() && !signed.iter().any(|part| message.contains(part))
 }
 
 /// Why there are no credentials.

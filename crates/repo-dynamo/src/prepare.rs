@@ -91,6 +91,9 @@ impl Shared {
         let table = table_name(&self.settings.table_prefix, name);
         let found = self.describe("prepare", &table).await?;
         if let Some(found) = &found {
+            let known = self.read_definition("prepare").await?;
+            let known = known.as_ref().and_then(|known| known.definition.collections.get(name));
+            known.map_or(Ok(()), |known| refuse_other_id_field(known, schema))?;
             self.check_key(found, &table, schema.id_name())?;
         }
         let mut changed = false;
@@ -256,9 +259,14 @@ impl Shared {
 
 /// Takes over the schema; whether it changed anything.
 fn adopt(known: &mut CollectionDefinition, schema: &CollectionSchema) -> Result<bool> {
+    refuse_other_id_field(known, schema)?;
+    Ok(known.adopt(schema))
+}
+
+fn refuse_other_id_field(known: &CollectionDefinition, schema: &CollectionSchema) -> Result<()> {
     if known.id_field != schema.id_name() {
         return Err(Error::new(
-            ErrorKind::Conflict,
+            ErrorKind::ConfigInvalid,
             "prepare",
             "the collection was prepared with another id field",
         )
@@ -267,7 +275,7 @@ fn adopt(known: &mut CollectionDefinition, schema: &CollectionSchema) -> Result<
         .with("declared", schema.id_name())
         .hint("the id field is the key of the table; migrate into a store of another prefix"));
     }
-    Ok(known.adopt(schema))
+    Ok(())
 }
 
 /// Refuses what DynamoDB cannot hold, before anything is made.

@@ -53,8 +53,12 @@ impl Shared {
 
     pub(crate) fn check_open(&self, operation: &'static str) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Unavailable, operation, "the store is closed")
-                .with("store", &self.location));
+            return Err(Error::new(
+                ErrorKind::Closed,
+                operation,
+                "this handle of the store is closed",
+            )
+            .with("store", &self.location));
         }
         Ok(())
     }

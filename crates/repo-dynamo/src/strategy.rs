@@ -45,7 +45,7 @@ impl DynamoStrategy {
     /// # Errors
     /// `ConfigInvalid` without a region; `PermissionDenied` without accepted
     /// credentials; `Unavailable` when DynamoDB cannot be reached; `NotFound`
-    /// when opened read-only and there is no store; `Conflict` when the
+    /// when opened read-only and there is no store; `Foreign` when the
     /// store's own table is somebody else's; `Unsupported` for a newer layout.
     pub async fn open(settings: DynamoSettings, options: OpenOptions) -> Result<Self> {
         let config = client::load(&settings).await?;

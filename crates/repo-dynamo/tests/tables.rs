@@ -258,7 +258,7 @@ async fn a_table_of_somebody_else_is_refused_unaltered() {
         let store = place.open_as(place.settings()).await.unwrap();
         for _ in 0..2 {
             let error = store.prepare(&[machines(r#"[["status"]]"#)]).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+            assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
             assert!(error.to_string().contains(&place.table("machines")), "{error}");
         }
         assert_eq!(store.collections().await.unwrap(), []);
@@ -279,7 +279,7 @@ async fn a_store_table_of_somebody_else_is_refused_unaltered() {
             Err(error) => error,
             Ok(store) => store.prepare(&[machines("[]")]).await.unwrap_err(),
         };
-        assert_eq!(refused.kind(), ErrorKind::Conflict, "{refused}");
+        assert_eq!(refused.kind(), ErrorKind::Foreign, "{refused}");
         assert_eq!(items(&place, "_store").await, 1);
     }
 }
@@ -347,7 +347,7 @@ async fn an_id_field_that_cannot_be_a_key_is_refused() {
     let mut other = machines("[]");
     other.id_field = repo_core::FieldPath::parse("name").unwrap();
     let error = store.prepare(&[other]).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error}");
 }
 
 #[tokio::test]

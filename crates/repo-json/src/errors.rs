@@ -13,7 +13,7 @@ pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Err
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             ErrorKind::PermissionDenied
         }
-        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => ErrorKind::Conflict,
+        io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => ErrorKind::Foreign,
         _ => ErrorKind::Unavailable,
     };
     let error = Error::new(kind, operation, message(&source)).with("path", path.display());
@@ -52,7 +52,7 @@ fn hint(source: &io::Error) -> Option<&'static str> {
 
 /// Something that is no file of its own stands where a file of the store belongs.
 pub(crate) fn no_file(path: &Path, why: &str) -> Error {
-    Error::new(ErrorKind::Conflict, "look at a file", why)
+    Error::new(ErrorKind::Foreign, "look at a file", why)
         .with("path", path.display())
         .hint("put the file itself there, or name the folder that holds it as base_path")
 }
@@ -99,12 +99,13 @@ pub(crate) fn undecodable(path: &Path, byte: u64) -> Error {
 
 /// The handle was closed.
 pub(crate) fn closed(operation: &'static str, location: &str) -> Error {
-    Error::new(ErrorKind::Unavailable, operation, "the store is closed").with("store", location)
+    Error::new(ErrorKind::Closed, operation, "this handle of the store is closed")
+        .with("store", location)
 }
 
 /// A failed sync makes the handle unusable.
 pub(crate) fn poisoned(operation: &'static str, location: &str, reason: &str) -> Error {
-    Error::new(ErrorKind::Unavailable, operation, "the store stopped after a failed write")
+    Error::new(ErrorKind::Closed, operation, "the store stopped after a failed write")
         .with("store", location)
         .with("reason", reason)
         .hint("find out why the disk failed, then open the store again")

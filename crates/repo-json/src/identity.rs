@@ -18,7 +18,7 @@ const MOST_DOCUMENTS: usize = 32;
 /// Refuses a schema with another id field than the documents were stored with.
 ///
 /// # Errors
-/// `Conflict`, with both fields.
+/// `ConfigInvalid`, with both fields.
 pub(crate) fn check(
     env: &Env,
     operation: &'static str,
@@ -38,7 +38,7 @@ pub(crate) fn check(
         return Ok(());
     }
     Err(Error::new(
-        ErrorKind::Conflict,
+        ErrorKind::ConfigInvalid,
         operation,
         "the collection was prepared with another id field than its schema declares",
     )

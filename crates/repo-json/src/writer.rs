@@ -121,7 +121,8 @@ pub(crate) fn run(store: &Arc<Store>, requests: &Receiver<Request>) {
 /// A checkpoint that could not be written on close is made by the next opening;
 /// every commit is in the journal. Damage is another matter.
 fn only_postponed(error: Error) -> Result<()> {
-    if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::PermissionDenied) {
+    use ErrorKind::{Closed, PermissionDenied, Unavailable};
+    if matches!(error.kind(), Unavailable | PermissionDenied | Closed) {
         tracing::warn!(%error, "no checkpoint on close; all commits are in the journal");
         return Ok(());
     }

@@ -185,7 +185,7 @@ async fn relations_of_other_kinds_are_read_or_say_why() {
     ] {
         other.run(sql).await;
         let error = try_open(&other).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
         assert!(error.context_value("as_a_source").unwrap().contains(why), "{error}");
     }
 }

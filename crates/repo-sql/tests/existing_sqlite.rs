@@ -187,7 +187,7 @@ async fn a_virtual_table_is_refused() {
     let file = File::new().await;
     file.run("CREATE VIRTUAL TABLE things USING fts5(key)").await;
     let error = try_open(&file).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
     assert!(error.context_value("as_a_source").unwrap().contains("virtual"), "{error}");
 }
 
@@ -203,7 +203,7 @@ async fn a_store_of_ours_is_never_taken_for_anothers() {
     store.close().await.unwrap();
     file.run("DROP VIEW things; CREATE TABLE things (key TEXT PRIMARY KEY)").await;
     let error = file.open(options).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
     assert_eq!(error.context_value("as_a_source"), None, "{error}");
 }
 

@@ -15,8 +15,8 @@ fn made_by(file: &Path, sql: &str) {
     common::tool(file).execute_batch(sql).unwrap();
 }
 
-fn assert_conflict(error: &Error, name: &str) {
-    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+fn assert_foreign(error: &Error, name: &str) {
+    assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
     assert_eq!(error.context_value("name"), Some(name), "{error}");
     assert!(error.hint_text().is_some());
 }
@@ -43,16 +43,16 @@ async fn foreign_tables_are_refused_unaltered() {
 
         for read_only in [false, true] {
             let options = OpenOptions { read_only, ..options(&[machines()]) };
-            assert_conflict(&try_open(&file, options).await.unwrap_err(), name);
+            assert_foreign(&try_open(&file, options).await.unwrap_err(), name);
         }
         // Opened by one that declares nothing, and then prepared or used.
         let store = try_open(&file, options(&[])).await.unwrap();
-        assert_conflict(&store.prepare(&[machines()]).await.unwrap_err(), name);
+        assert_foreign(&store.prepare(&[machines()]).await.unwrap_err(), name);
         if !name.contains('-') {
             let used = store.get(&collection("machines"), &key("a").id).await.unwrap_err();
-            assert_conflict(&used, name);
+            assert_foreign(&used, name);
             let used = store.save(key("a"), machine("a", "")).await.unwrap_err();
-            assert_conflict(&used, name);
+            assert_foreign(&used, name);
         }
         store.close().await.unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), before, "{sql}");
@@ -67,7 +67,7 @@ async fn a_foreign_record_of_the_store_is_refused() {
     let file = dir.path().join("other.db");
     made_by(&file, "CREATE TABLE _repo_store (a, b)");
     let error = try_open(&file, options(&[machines()])).await.unwrap_err();
-    assert_conflict(&error, "_repo_store");
+    assert_foreign(&error, "_repo_store");
 }
 
 #[tokio::test]
@@ -103,10 +103,10 @@ async fn what_another_tool_alters_is_refused_by_open_handles_too() {
         made_by(&file, sql);
         let all = repo_core::Query::all();
         let machines_name = collection("machines");
-        assert_conflict(&store.save(key("b"), machine("b", "")).await.unwrap_err(), name);
-        assert_conflict(&store.query(&machines_name, &all).await.unwrap_err(), name);
-        assert_conflict(&store.prepare(&[machines()]).await.unwrap_err(), name);
-        assert_conflict(&try_open(&file, options(&[])).await.unwrap_err(), name);
+        assert_foreign(&store.save(key("b"), machine("b", "")).await.unwrap_err(), name);
+        assert_foreign(&store.query(&machines_name, &all).await.unwrap_err(), name);
+        assert_foreign(&store.prepare(&[machines()]).await.unwrap_err(), name);
+        assert_foreign(&try_open(&file, options(&[])).await.unwrap_err(), name);
         assert!(!store.health().await.unwrap().is_ok());
     }
 }
@@ -129,10 +129,10 @@ async fn two_of_our_own_collections_may_collide() {
     let store = try_open(&file, options(&[])).await.unwrap();
     let plain = |name: &str| CollectionSchema::undeclared(collection(name));
     let error = store.prepare(&[plain("a"), plain("a_records")]).await.unwrap_err();
-    assert_conflict(&error, "a_records");
+    assert_foreign(&error, "a_records");
     assert_eq!(store.collections().await.unwrap(), []);
     store.prepare(&[plain("a")]).await.unwrap();
-    assert_conflict(&store.prepare(&[plain("a_records")]).await.unwrap_err(), "a_records");
+    assert_foreign(&store.prepare(&[plain("a_records")]).await.unwrap_err(), "a_records");
 }
 
 #[tokio::test]
@@ -142,11 +142,11 @@ async fn another_id_field_than_prepared_is_refused() {
     prepared(&file).await.close().await.unwrap();
     let other = CollectionSchema::parse(&common::MACHINES.replace("machine_id", "name")).unwrap();
     let error = try_open(&file, options(&[other])).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
     assert_eq!(error.context_value("stored"), Some("machine_id"));
     // One that declares nothing learns the id field from the store.
     let store = try_open(&file, options(&[])).await.unwrap();
     store.save(key("a"), machine("a", "")).await.unwrap();
     let undeclared = Schemas::default().get(&collection("machines"));
-    assert_eq!(store.prepare(&[undeclared]).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(store.prepare(&[undeclared]).await.unwrap_err().kind(), ErrorKind::ConfigInvalid);
 }

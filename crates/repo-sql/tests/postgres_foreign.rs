@@ -14,8 +14,8 @@ use repo_core::{
 use repo_testkit::Place as _;
 use tokio_postgres::Client;
 
-fn assert_conflict(error: &Error, name: &str) {
-    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+fn assert_foreign(error: &Error, name: &str) {
+    assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
     assert_eq!(error.context_value("name"), Some(name), "{error}");
     assert!(error.hint_text().is_some());
 }
@@ -77,17 +77,17 @@ async fn refused_unaltered(name: &str, kind: &str, sql: &str) {
     for read_only in [false, true] {
         let options = OpenOptions { read_only, ..options(&[machines()]) };
         let error = place.open(options).await.unwrap_err();
-        assert_conflict(&error, name);
+        assert_foreign(&error, name);
         assert_eq!(error.context_value("kind"), Some(kind), "{error}");
     }
     // Opened by one that declares nothing, and then prepared or used.
     let store = place.open(options(&[])).await.unwrap();
-    assert_conflict(&store.prepare(&[machines()]).await.unwrap_err(), name);
+    assert_foreign(&store.prepare(&[machines()]).await.unwrap_err(), name);
     if !name.contains('-') {
         let used = store.get(&collection("machines"), &key("a").id).await.unwrap_err();
-        assert_conflict(&used, name);
+        assert_foreign(&used, name);
         let used = store.save(key("a"), machine("a", "")).await.unwrap_err();
-        assert_conflict(&used, name);
+        assert_foreign(&used, name);
     }
     assert_eq!(contents(&tool, &place).await, before, "{sql}");
 }
@@ -105,7 +105,7 @@ async fn a_foreign_record_of_the_store_is_refused() {
         let tool = place.tool().await;
         tool.batch_execute(&format!("CREATE SCHEMA {}; {sql}", place.schema)).await.unwrap();
         let before = contents(&tool, &place).await;
-        assert_conflict(&place.open(options(&[])).await.unwrap_err(), "_repo_store");
+        assert_foreign(&place.open(options(&[])).await.unwrap_err(), "_repo_store");
         assert_eq!(contents(&tool, &place).await, before, "{sql}");
     }
 }
@@ -118,7 +118,7 @@ async fn each_table_of_the_stores_record_may_be_foreign() {
         let sql = format!("CREATE SCHEMA {}; CREATE TABLE {name} (a int)", place.schema);
         tool.batch_execute(&sql).await.unwrap();
         let before = contents(&tool, &place).await;
-        assert_conflict(&place.open(options(&[])).await.unwrap_err(), name);
+        assert_foreign(&place.open(options(&[])).await.unwrap_err(), name);
         assert_eq!(contents(&tool, &place).await, before, "{sql}");
     }
 }
@@ -190,10 +190,10 @@ async fn replacement_refused(name: &str, sql: &str) {
     for read_only in [false, true] {
         for declared in [&[machines()][..], &[]] {
             let options = OpenOptions { read_only, ..options(declared) };
-            assert_conflict(&place.open(options).await.unwrap_err(), name);
+            assert_foreign(&place.open(options).await.unwrap_err(), name);
         }
     }
-    assert_conflict(&store.prepare(&[machines()]).await.unwrap_err(), name);
+    assert_foreign(&store.prepare(&[machines()]).await.unwrap_err(), name);
     let health = store.health().await.unwrap();
     assert!(!health.is_ok(), "{sql}: {health:?}");
     assert_eq!(contents(&tool, &place).await, before, "{sql}");
@@ -211,7 +211,7 @@ async fn a_dropped_column_is_a_conflict_for_open_handles_too() {
         store.save(key("a"), machine("a", "")).await.unwrap_err(),
         store.query(&name, &Query::all()).await.unwrap_err(),
     ] {
-        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
         assert!(error.hint_text().is_some(), "{error}");
     }
 }
@@ -251,7 +251,7 @@ async fn a_table_that_is_gone_is_corrupt() {
             assert_eq!(error.context_value("table"), Some("machines_records"));
         }
         let error = store.save(key("b"), machine("b", "")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
     }
 }
 
@@ -289,11 +289,11 @@ async fn another_id_field_than_prepared_is_refused() {
     prepared(&place).await.close().await.unwrap();
     let other = CollectionSchema::parse(&common::MACHINES.replace("machine_id", "name")).unwrap();
     let error = place.open(options(&[other])).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
     assert_eq!(error.context_value("stored"), Some("machine_id"));
     // One that declares nothing learns the id field from the store.
     let store = place.open(options(&[])).await.unwrap();
     store.save(key("a"), machine("a", "")).await.unwrap();
     let undeclared = CollectionSchema::undeclared(collection("machines"));
-    assert_eq!(store.prepare(&[undeclared]).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(store.prepare(&[undeclared]).await.unwrap_err().kind(), ErrorKind::ConfigInvalid);
 }

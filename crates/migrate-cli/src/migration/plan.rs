@@ -225,7 +225,7 @@ fn check_stores(
         .hint("name another target"));
     }
     if let Some(words) = target.foreign() {
-        return Err(Error::new(ErrorKind::Conflict, operation, format!("the target is {words}"))
+        return Err(Error::new(ErrorKind::Foreign, operation, format!("the target is {words}"))
             .with("side", "target")
             .with("store", target.location())
             .hint("they can only be a source; name another target"));

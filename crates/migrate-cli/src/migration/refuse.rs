@@ -33,7 +33,7 @@ pub(super) fn conflicts(plan: &Plan, surveys: &[Survey]) -> Result<()> {
     let least = if surveys.iter().any(|survey| survey.cut_short) { "at least " } else { "" };
     let why = format!("the target already holds other records: {least}{count} differ");
     Err(Error::new(
-        ErrorKind::Conflict,
+        ErrorKind::AlreadyExists,
         plan.purpose.operation(),
         format!("{why}; nothing was written"),
     )

@@ -83,7 +83,7 @@ pub fn archived_schemas(archive: &Archive, declared: &Schemas) -> Result<Schemas
 ///
 /// # Errors
 /// Before anything is written: `Corrupt` when the archive is damaged;
-/// `Conflict` when the store holds other records, by name; `Invalid` when it
+/// `AlreadyExists` when the store holds other records, by name; `Invalid` when it
 /// cannot hold an entity; `Locked` while another run into it is unfinished.
 pub async fn restore(
     archive: &Archive,

@@ -40,7 +40,7 @@ use super::{MigrationOptions, OnConflict};
 /// Before anything is written to the target: `ConfigInvalid` for one store as
 /// both sides or an unknown collection; `Locked` while another migration into
 /// the target is unfinished, or another run is at work on this one; `Invalid`
-/// when the target cannot hold an entity; `Conflict` when it holds other
+/// when the target cannot hold an entity; `AlreadyExists` when it holds other
 /// records and `on_conflict` is `Fail`; `LimitExceeded` when the disk has no
 /// room for the archives; `Corrupt` when an archive does not read back.
 /// Afterwards: what either side refuses, with `side` in the context.

@@ -74,13 +74,13 @@ impl Run<'_> {
     async fn usable(&self, kept: &ArchiveRef, restored: Option<&Archive>) -> Result<Archive> {
         let archive = kept.open().await?;
         if restored.is_some_and(|restored| ArchiveRef::to(restored) != *kept) {
-            return Err(Error::new(ErrorKind::Conflict, "migrate", "it is another archive"));
+            return Err(Error::new(ErrorKind::Invalid, "migrate", "it is another archive"));
         }
         for planned in &self.plan.collections {
             let entry = archive.entry(planned.name())?;
             if entry.schema_version != planned.source.schema_version {
                 let why = "it has another schema version than the source now";
-                return Err(Error::new(ErrorKind::Conflict, "migrate", why)
+                return Err(Error::new(ErrorKind::Invalid, "migrate", why)
                     .with("collection", planned.name()));
             }
         }
@@ -96,7 +96,7 @@ impl Run<'_> {
         Err(self
             .plan
             .target
-            .err(Error::new(ErrorKind::Conflict, "migrate", why))
+            .err(Error::new(ErrorKind::ConfigInvalid, "migrate", why))
             .hint("go on with the schema files that it began with, or choose an empty target"))
     }
 

@@ -55,7 +55,7 @@ async fn fail_refuses_names_them_and_writes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (report, _, after) = run(with_backup(&folder.path().join("b"))).await;
     let error = report.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert!(error.message().contains(": 8 differ"), "{error}");
     let named = error.context_value("records").unwrap();
     for id in [

@@ -82,7 +82,7 @@ async fn live_records_are_never_replaced_and_are_named() {
         let error = restore(&archive, &into, &schemas, &RestoreOptions::default(), &Silent)
             .await
             .unwrap_err();
-        assert_eq!((error.kind(), error.operation()), (ErrorKind::Conflict, "restore"));
+        assert_eq!((error.kind(), error.operation()), (ErrorKind::AlreadyExists, "restore"));
         let id = held[0].id().as_str();
         assert!(error.context_value("records").unwrap().contains(id), "{error}");
         assert!(error.hint_text().unwrap().contains("empty store"));
@@ -100,7 +100,7 @@ async fn a_target_full_of_other_records_is_refused_without_reading_the_archive_f
     let error = restore(&archive, &target, &schemas, &RestoreOptions::default(), &Silent)
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert!(error.message().contains("at least 1000 differ"), "{error}");
 }
 

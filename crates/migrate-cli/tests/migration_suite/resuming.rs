@@ -239,7 +239,7 @@ async fn restarting_drops_another_migration_and_compares_what_it_copied() {
     assert!(error.hint_text().unwrap().contains("--restart"), "{error:?}");
     let dropping = MigrationOptions { restart: true, ..options() };
     let error = migrate(&other, &target, &schemas, &dropping, &Silent).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     // It was refused before it wrote: the first can still be gone on with.
     let refused = as_store(&refusing(&target, 2));
     migrate(&source, &refused, &schemas, &options(), &Silent).await.unwrap_err();

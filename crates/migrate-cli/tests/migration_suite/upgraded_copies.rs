@@ -252,7 +252,7 @@ async fn what_the_target_holds_is_compared_with_the_upgraded_records() {
     held[5] = live("m-0005", 7, "\"by\":\"someone\"");
     target.apply(held).await.unwrap();
     let error = migrate(&source, &target, &schemas, &options(), &Silent).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     let named = error.context_value("records").unwrap();
     assert!(named.contains("m-0005") && !named.contains("m-0006"), "{named}");
     let options = MigrationOptions { on_conflict: OnConflict::Overwrite, ..options() };

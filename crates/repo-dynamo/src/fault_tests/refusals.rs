@@ -10,7 +10,7 @@ async fn refused_credentials_are_one_clear_message() {
         ("UnrecognizedClientException", ErrorKind::PermissionDenied, "does not know"),
         ("InvalidSignatureException", ErrorKind::PermissionDenied, "signature"),
         ("AccessDeniedException", ErrorKind::PermissionDenied, "do not allow"),
-        ("SomethingNewException", ErrorKind::Unavailable, "SomethingNewException"),
+        ("SomethingNewException", ErrorKind::Unexpected, "SomethingNewException"),
     ] {
         let message = if code == "AccessDeniedException" { "not yours" } else { &canonical };
         let message = message.to_owned();
@@ -29,7 +29,7 @@ async fn refused_credentials_are_one_clear_message() {
 #[tokio::test]
 async fn a_refused_write_was_not_made_and_a_failed_one_may_have_been() {
     let cases: [(fn() -> Fate, ErrorKind); 6] = [
-        (|| error(400, "SomethingNewException", "no words"), ErrorKind::Unavailable),
+        (|| error(400, "SomethingNewException", "no words"), ErrorKind::Unexpected),
         (|| error(500, "SomethingNewException", "no words"), ErrorKind::OutcomeUnknown),
         (|| error(500, "InternalServerError", "no words"), ErrorKind::OutcomeUnknown),
         (|| error(503, "ServiceUnavailable", "no words"), ErrorKind::OutcomeUnknown),
@@ -44,6 +44,10 @@ async fn a_refused_write_was_not_made_and_a_failed_one_may_have_been() {
         .await;
         let error = store.save(key("items", "there"), document("there")).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error:?}");
+        if kind == ErrorKind::Unexpected {
+            assert_eq!(error.context_value("code"), Some("SomethingNewException"));
+            assert_eq!(error.context_value("reason"), Some("no words"), "{error:?}");
+        }
         assert_eq!(proxy.operations(), ["UpdateItem"], "{error:?}");
     }
 }

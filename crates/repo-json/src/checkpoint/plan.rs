@@ -49,7 +49,7 @@ pub(super) fn refuse_shared(plan: &[Planned]) -> Result<()> {
 
 pub(super) fn stranger(path: &Path) -> Error {
     Error::new(
-        ErrorKind::Conflict,
+        ErrorKind::Foreign,
         "prepare",
         "a file that is not part of the store stands in the place of a data file",
     )

@@ -152,7 +152,7 @@ async fn an_error_at_any_step_loses_nothing() {
             assert!(files.keys().all(|name| !name.ends_with(".new")), "{failing:?}: tidied up");
         } else {
             let refused = store.collections().await.unwrap_err();
-            assert_eq!(refused.kind(), ErrorKind::Unavailable, "{failing:?}: the store stops");
+            assert_eq!(refused.kind(), ErrorKind::Closed, "{failing:?}: the store stops");
             assert!(!store.health().await.unwrap().is_ok());
         }
         drop(store);

@@ -166,10 +166,10 @@ async fn a_writer_that_panics_stops_the_handle_and_no_other() {
         std::thread::yield_now();
     }
     let error = store.save(key("machines", "a"), document("a", 1)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(error.kind(), ErrorKind::Closed);
     assert!(error.to_string().contains("stopped"), "{error}");
     let stale = store.collections().await.unwrap_err();
-    assert_eq!(stale.kind(), ErrorKind::Unavailable);
+    assert_eq!(stale.kind(), ErrorKind::Closed);
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn another_id_field_is_refused_while_documents_have_the_old_one() {
     open().expect("no document has the old one");
     save(&store, "machines", "a", 1).await;
     let told = |error: repo_core::Error| {
-        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
         let context: Vec<_> = error.context().iter().map(|(n, v)| format!("{n} {v}")).collect();
         assert!(context.contains(&"stored id".to_owned()), "{context:?}");
         assert!(context.contains(&"declared serial".to_owned()), "{context:?}");

@@ -162,11 +162,11 @@ async fn what_is_not_ours_stays() {
     let fixture = Fixture::single();
     std::fs::write(fixture.folder.path().join("store"), "a file").unwrap();
     let error = fixture.try_open(&fixture.path(), false, Hooks::default()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::Foreign);
     let fixture = Fixture::single();
     std::fs::create_dir_all(fixture.file("request_database.json")).unwrap();
     let error = fixture.try_open(&fixture.path(), false, Hooks::default()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::Foreign);
     assert!(fixture.file("request_database.json").is_dir());
 }
 

@@ -20,7 +20,7 @@ async fn a_link_that_leads_nowhere_is_no_empty_collection() {
     symlink("/nowhere/at/all.json", fixture.file("requests.json")).unwrap();
     for read_only in [true, false] {
         let error = fixture.try_open(&fixture.path(), read_only, Hooks::default()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!(error.kind(), ErrorKind::Foreign);
         assert!(error.context_value("path").unwrap().ends_with("requests.json"), "{error}");
     }
     assert!(fixture.file("requests.json").is_symlink());
@@ -34,7 +34,7 @@ async fn a_linked_file_is_read_and_never_replaced() {
     symlink(fixture.file("elsewhere"), fixture.file("machines.json")).unwrap();
     assert_eq!(all(&fixture.open_read_only()).await.len(), 1);
     let error = fixture.try_open(&fixture.path(), false, Hooks::default()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(error.kind(), ErrorKind::Foreign);
     assert!(error.message().contains("link"), "{error}");
     assert!(fixture.file("machines.json").is_symlink());
 }
@@ -46,7 +46,7 @@ fn a_pipe_is_refused_and_not_waited_for() {
         fixture.write("requests.json", "{}");
         let pipe = fixture.file(name);
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        assert_eq!(fixture.refused().kind(), ErrorKind::Conflict, "{name}");
+        assert_eq!(fixture.refused().kind(), ErrorKind::Foreign, "{name}");
     }
 }
 

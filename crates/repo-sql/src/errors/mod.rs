@@ -4,9 +4,11 @@
 mod postgres;
 mod sqlite;
 
+use repo_core::{CollectionSchema, Error, ErrorKind, FieldPath};
+
 pub(crate) use postgres::{
     cannot_connect, foreign as foreign_relation, is_lost, migration, no_free_connection, no_usage,
-    outcome_unknown, postgres, timed_out, tls,
+    not_stored, outcome_unknown, postgres, timed_out, tls,
 };
 pub(crate) use sqlite::{commit_is_uncertain, foreign, io, repeat, sqlite};
 
@@ -14,6 +16,33 @@ pub(crate) use sqlite::{commit_is_uncertain, foreign, io, repeat, sqlite};
 const FOREIGN: &str = "the database refused a statement: its tables are not as this program \
      made them";
 const FOREIGN_HINT: &str = "another tool changed the tables; run `repoctl health`";
+
+/// What is said of a statement that failed for a reason that is not known here.
+/// The words of the database stand beside it.
+const UNEXPECTED: &str = "the database refused a statement";
+const UNEXPECTED_HINT: &str = "the reason is in the database's own words; a trigger or a rule of \
+     another tool may be behind it";
+
+/// The error of a schema that puts the ids elsewhere than the store has them.
+/// `place` is its file or address, `other` where another store could be.
+pub(crate) fn other_id_field(
+    operation: &'static str,
+    place: (&'static str, String),
+    stored: &FieldPath,
+    schema: &CollectionSchema,
+    other: &str,
+) -> Error {
+    Error::new(
+        ErrorKind::ConfigInvalid,
+        operation,
+        "the collection was prepared with another id field than its schema declares",
+    )
+    .with("collection", &schema.collection)
+    .with("stored", stored)
+    .with("declared", &schema.id_field)
+    .with(place.0, place.1)
+    .hint(format!("use the schema it was prepared with, or {other}"))
+}
 
 /// What to do about a name that is taken by something that is not ours.
 pub(crate) fn foreign_hint(other_place: &str) -> String {

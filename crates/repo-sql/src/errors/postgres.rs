@@ -6,7 +6,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use repo_core::{Error, ErrorKind};
 use tokio_postgres::error::SqlState;
 
-use super::{FOREIGN, FOREIGN_HINT};
+use super::{FOREIGN, FOREIGN_HINT, UNEXPECTED, UNEXPECTED_HINT};
 
 /// Where the database is, as errors name it: without user and password.
 pub(crate) type Place = str;
@@ -21,7 +21,7 @@ pub(crate) fn postgres(operation: &'static str, place: &Place, source: DieselErr
         DieselError::DeserializationError(_) => {
             (ErrorKind::Corrupt, "a stored value has the wrong type", "")
         }
-        _ => (ErrorKind::Conflict, FOREIGN, FOREIGN_HINT),
+        _ => UNKNOWN,
     };
     say(Error::new(kind, operation, message).with("store", place), hint)
         .with("reason", &source)
@@ -42,9 +42,11 @@ fn classify(kind: &DatabaseErrorKind, message: &str) -> Said {
             "it may be a standby; name the primary server",
         ),
         DatabaseErrorKind::Unknown => by_message(message),
-        _ => (ErrorKind::Conflict, FOREIGN, FOREIGN_HINT),
+        _ => UNKNOWN,
     }
 }
+
+const UNKNOWN: Said = (ErrorKind::Unexpected, UNEXPECTED, UNEXPECTED_HINT);
 
 const COLLISION: Said = (
     ErrorKind::Unavailable,
@@ -82,8 +84,10 @@ fn by_message(message: &str) -> Said {
             "a value is too large for the database",
             "an indexed field holds at most 1000 bytes of text",
         )
+    } else if says("does not exist") || says("is not a table") {
+        (ErrorKind::Foreign, FOREIGN, FOREIGN_HINT)
     } else {
-        (ErrorKind::Conflict, FOREIGN, FOREIGN_HINT)
+        UNKNOWN
     }
 }
 
@@ -104,8 +108,8 @@ pub(crate) fn migration(
     source: Box<dyn std::error::Error + Send + Sync>,
 ) -> Error {
     let (kind, message, hint) = match by_message(&source.to_string()) {
-        (_, FOREIGN, _) => (
-            ErrorKind::Conflict,
+        (ErrorKind::Foreign | ErrorKind::Unexpected, ..) => (
+            ErrorKind::Unexpected,
             "the store's own tables could not be made",
             "name another schema in storage.sql_strategy",
         ),
@@ -141,6 +145,14 @@ pub(crate) fn outcome_unknown(
     .with("reason", &source)
     .hint("read what is stored before you write again")
     .caused_by(source)
+}
+
+/// The error of a write that the database leaves out again and again, although
+/// nothing stands against it.
+pub(crate) fn not_stored(place: &Place) -> Error {
+    Error::new(ErrorKind::Foreign, "commit", "the database stored less than it was given")
+        .with("store", place)
+        .hint("nothing was written; a trigger of another tool on the table may have refused it")
 }
 
 /// The error of a connection that could not be made.
@@ -246,7 +258,7 @@ pub(crate) fn tls(file: &str, why: impl std::fmt::Display) -> Error {
 /// Something that is not ours, or no longer as we made it, stands in a place
 /// that a collection needs.
 pub(crate) fn foreign(operation: &'static str, place: &Place, name: &str, why: &str) -> Error {
-    Error::new(ErrorKind::Conflict, operation, why.to_owned())
+    Error::new(ErrorKind::Foreign, operation, why.to_owned())
         .with("name", name)
         .with("store", place)
         .hint("it was left as it is; rename or remove it, or name another schema")
@@ -284,8 +296,9 @@ mod tests {
                 "index row size 2800 exceeds btree version 4 maximum 2704 for index \"i\"",
                 (ErrorKind::LimitExceeded, false),
             ),
-            (Kind::Unknown, "relation \"x\" does not exist", (ErrorKind::Conflict, false)),
-            (Kind::CheckViolation, "x", (ErrorKind::Conflict, false)),
+            (Kind::Unknown, "relation \"x\" does not exist", (ErrorKind::Foreign, false)),
+            (Kind::CheckViolation, "x", (ErrorKind::Unexpected, false)),
+            (Kind::Unknown, "no writes on Sundays", (ErrorKind::Unexpected, false)),
         ] {
             assert_eq!(kind(source, text), expected, "{text}");
         }

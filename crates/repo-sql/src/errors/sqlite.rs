@@ -5,7 +5,7 @@ use std::path::Path;
 use repo_core::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
-use super::{FOREIGN, FOREIGN_HINT};
+use super::{FOREIGN, FOREIGN_HINT, UNEXPECTED, UNEXPECTED_HINT};
 
 const CORRUPT_HINT: &str = "nothing was changed; restore the file from a backup, or save what can \
      be read with `sqlite3 FILE .recover`";
@@ -22,20 +22,29 @@ pub(crate) fn sqlite(operation: &'static str, file: &Path, source: rusqlite::Err
         | rusqlite::Error::Utf8Error(..) => {
             (ErrorKind::Corrupt, "a stored value has the wrong type", "")
         }
-        _ => (ErrorKind::Conflict, FOREIGN, FOREIGN_HINT),
+        _ => UNKNOWN,
     };
-    let error = Error::new(kind, operation, message)
-        .with("file", file.display())
-        .with("reason", &source)
-        .caused_by(source);
+    let error =
+        Error::new(kind, operation, message).with("file", file.display()).with("reason", &source);
+    let error = match (kind, &source) {
+        (ErrorKind::Unexpected | ErrorKind::Foreign, rusqlite::Error::SqliteFailure(why, _)) => {
+            error.with("sqlite_code", why.extended_code)
+        }
+        _ => error,
+    };
+    let error = error.caused_by(source);
     if hint.is_empty() { error } else { error.hint(hint) }
 }
 
-fn classify(
-    failure: &rusqlite::ffi::Error,
-    text: &str,
-    file: &Path,
-) -> (ErrorKind, &'static str, &'static str) {
+type Said = (ErrorKind, &'static str, &'static str);
+
+const UNKNOWN: Said = (ErrorKind::Unexpected, UNEXPECTED, UNEXPECTED_HINT);
+
+/// How SQLite begins its words about a table that is not as we made it. Its
+/// code for these is that of every error in a statement.
+const ALTERED: [&str; 4] = ["no such table", "no such column", "no such view", "table "];
+
+fn classify(failure: &rusqlite::ffi::Error, text: &str, file: &Path) -> Said {
     match failure.code {
         ErrorCode::DatabaseBusy
         | ErrorCode::DatabaseLocked
@@ -78,12 +87,15 @@ fn classify(
             "a stored document is not JSON",
             "repair the row, or restore the file from a backup",
         ),
-        _ => (ErrorKind::Conflict, FOREIGN, FOREIGN_HINT),
+        ErrorCode::Unknown if ALTERED.iter().any(|words| text.starts_with(words)) => {
+            (ErrorKind::Foreign, FOREIGN, FOREIGN_HINT)
+        }
+        _ => UNKNOWN,
     }
 }
 
 /// SQLite says no more than that it cannot; the file system knows why.
-fn cannot_open(file: &Path) -> (ErrorKind, &'static str, &'static str) {
+fn cannot_open(file: &Path) -> Said {
     match std::fs::File::open(file) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             (ErrorKind::NotFound, "there is no such file", "check the path")
@@ -140,7 +152,7 @@ pub(crate) fn repeat(source: &rusqlite::Error) -> rusqlite::Error {
 /// Something that is not ours, or no longer as we made it, stands in a place
 /// that a collection needs.
 pub(crate) fn foreign(operation: &'static str, file: &Path, name: &str, why: &str) -> Error {
-    Error::new(ErrorKind::Conflict, operation, why.to_owned())
+    Error::new(ErrorKind::Foreign, operation, why.to_owned())
         .with("name", name)
         .with("file", file.display())
         .hint("it was left as it is; rename or remove it, or name another database file")
@@ -173,12 +185,29 @@ mod tests {
             (ffi::SQLITE_PERM, ErrorKind::PermissionDenied),
             (ffi::SQLITE_CANTOPEN, ErrorKind::NotFound),
             (ffi::SQLITE_TOOBIG, ErrorKind::LimitExceeded),
-            (ffi::SQLITE_ERROR, ErrorKind::Conflict),
-            (ffi::SQLITE_CONSTRAINT_CHECK, ErrorKind::Conflict),
+            (ffi::SQLITE_ERROR, ErrorKind::Unexpected),
+            (ffi::SQLITE_CONSTRAINT_CHECK, ErrorKind::Unexpected),
         ] {
             assert_eq!(kind(code, "why"), expected, "{code}");
         }
         assert_eq!(kind(ffi::SQLITE_ERROR, "malformed JSON"), ErrorKind::Corrupt);
+        for altered in [
+            "no such table: main.audit",
+            "no such column: x",
+            "table machines has no column named x",
+        ] {
+            assert_eq!(kind(ffi::SQLITE_ERROR, altered), ErrorKind::Foreign, "{altered}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_in_the_words_of_sqlite_and_with_its_code() {
+        let failure = ffi::Error::new(ffi::SQLITE_CONSTRAINT_TRIGGER);
+        let source = rusqlite::Error::SqliteFailure(failure, Some("no writes on Sundays".into()));
+        let error = sqlite("commit", Path::new("/srv/m.db"), source);
+        assert_eq!(error.kind(), ErrorKind::Unexpected);
+        assert_eq!(error.context_value("reason"), Some("no writes on Sundays"));
+        assert_eq!(error.context_value("sqlite_code"), Some("1811"));
     }
 
     #[test]

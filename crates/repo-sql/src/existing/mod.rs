@@ -45,5 +45,5 @@ pub(crate) fn unfit(refusal: Error, why: &str) -> Error {
 /// Whether a refusal to open a store for reading leaves room for tables of
 /// another program: names are taken, or there is no store.
 pub(crate) fn may_be_tables(refusal: &Error) -> bool {
-    matches!(refusal.kind(), ErrorKind::Conflict | ErrorKind::NotFound)
+    matches!(refusal.kind(), ErrorKind::Foreign | ErrorKind::NotFound)
 }

@@ -17,7 +17,7 @@ pub(crate) trait TableReader: fmt::Debug + Send + Sync {
     fn location(&self) -> &str;
 
     /// # Errors
-    /// `Unavailable` once the reader is closed.
+    /// `Closed` once the reader is closed.
     fn check_open(&self, operation: &'static str) -> Result<()>;
 
     /// Up to `most` rows behind `after`, in the order that the database

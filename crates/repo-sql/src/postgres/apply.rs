@@ -89,7 +89,7 @@ async fn apply_part(
             None => Ok(Applied::Applied),
             Some(Some(stored)) => Ok(record.compare_to_stored(Some(stored))),
             Some(None) => Err(Error::new(
-                ErrorKind::Conflict,
+                ErrorKind::Foreign,
                 "apply",
                 "a record was neither written nor is it there",
             )

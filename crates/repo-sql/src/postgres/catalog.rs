@@ -44,7 +44,7 @@ impl Catalog {
     /// Reads the store's own tables and checks that what they name is there.
     ///
     /// # Errors
-    /// `Unsupported` for a newer layout; `Conflict` for something of ours that
+    /// `Unsupported` for a newer layout; `Foreign` for something of ours that
     /// another tool replaced; `Corrupt` for a table that is gone.
     pub(super) async fn read(shared: &Shared, transaction: &mut Transaction) -> Result<Self> {
         if !check_store(shared, transaction).await? {
@@ -78,6 +78,17 @@ impl Catalog {
     }
 }
 
+/// The error of a schema with another id field than that of the store.
+pub(super) fn other_id_field(
+    shared: &Shared,
+    operation: &'static str,
+    stored: &FieldPath,
+    schema: &CollectionSchema,
+) -> Error {
+    let place = ("store", shared.location.clone());
+    errors::other_id_field(operation, place, stored, schema, "another database schema")
+}
+
 /// The schema of a prepared collection: as declared, if that has the id field
 /// of the store.
 fn schema_of(
@@ -87,16 +98,7 @@ fn schema_of(
 ) -> Result<CollectionSchema> {
     match shared.declared(name) {
         Some(schema) if schema.id_field == *id_field => Ok(schema),
-        Some(schema) => Err(Error::new(
-            ErrorKind::Conflict,
-            "open",
-            "the collection was prepared with another id field than its schema declares",
-        )
-        .with("collection", name)
-        .with("stored", id_field)
-        .with("declared", &schema.id_field)
-        .with("store", &shared.location)
-        .hint("use the schema it was prepared with, or another database schema")),
+        Some(schema) => Err(other_id_field(shared, "open", id_field, &schema)),
         None => Ok(CollectionSchema {
             id_field: id_field.clone(),
             ..CollectionSchema::undeclared(name.clone())
@@ -307,7 +309,7 @@ async fn check_columns(
 /// such that are not prepared.
 ///
 /// # Errors
-/// `Conflict`, naming it.
+/// `Foreign`, naming it.
 pub(super) async fn refuse_foreign(
     shared: &Shared,
     operation: &'static str,

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use repo_core::{
-    Change, CollectionName, Document, EntityId, Error, ErrorKind, Key, Result, Timestamp, Version,
-    Write, Written,
+    Change, CollectionName, Document, EntityId, Error, Key, Result, Timestamp, Version, Write,
+    Written,
 };
 
 use super::connection::PgRow;
@@ -20,6 +20,7 @@ use super::statement::{JsonText, SqlValue, Statement};
 use super::store_record;
 use super::table::Table;
 use super::transaction::{Sees, Transaction};
+use crate::errors;
 
 /// How often a commit begins again because an id got a record meanwhile.
 const MOST_TRIES: usize = 32;
@@ -54,9 +55,9 @@ pub(super) async fn commit(
             return Ok(written);
         }
     }
-    Err(Error::new(ErrorKind::Unavailable, "commit", "others change the keys again and again")
-        .with("keys", writes.len())
-        .hint("nothing was written; try again"))
+    // Once an id has a record, the next try locks it: nobody can be faster so
+    // often.
+    Err(errors::not_stored(&shared.location).with("keys", writes.len()))
 }
 
 /// `None` when an id got a record between the look and the lock.
@@ -329,13 +330,19 @@ async fn write_all(
         }
     }
     check_floors(shared, planned, &inserted).await?;
-    let outcome = |this: &Planned<'_>| outcome(this, inserted.get(&this.write.key).copied(), now);
+    let outcome =
+        |this: &Planned<'_>| outcome(shared, this, inserted.get(&this.write.key).copied(), now);
     let written = planned.iter().map(outcome).collect::<Result<_>>()?;
     let unlock = all.into_iter().filter_map(Changes::unlock).collect();
     Ok(Some(Done { written, unlock }))
 }
 
-fn outcome(planned: &Planned<'_>, inserted: Option<Version>, now: Timestamp) -> Result<Written> {
+fn outcome(
+    shared: &Shared,
+    planned: &Planned<'_>,
+    inserted: Option<Version>,
+    now: Timestamp,
+) -> Result<Written> {
     let put = |version, created_at| Written::Put { version, created_at, updated_at: now };
     Ok(match (&planned.write.change, planned.head) {
         (Change::Put(_), Some(head)) if head.live => put(head.version.next()?, head.created_at),
@@ -343,13 +350,7 @@ fn outcome(planned: &Planned<'_>, inserted: Option<Version>, now: Timestamp) -> 
         (Change::Put(_), None) => match inserted {
             Some(version) => put(version, now),
             None => {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    "commit",
-                    "the database stored less than it was given",
-                )
-                .with("key", &planned.write.key)
-                .hint("a trigger of another tool on the table may have refused it"));
+                return Err(errors::not_stored(&shared.location).with("key", &planned.write.key));
             }
         },
         (Change::Delete, Some(head)) if head.live => {

@@ -94,7 +94,7 @@ impl Pool {
     /// A connection, waited for up to `pool_timeout`.
     ///
     /// # Errors
-    /// `Unavailable` when all stay in use or the pool is closed; those of
+    /// `Unavailable` when all stay in use, `Closed` when the pool is; those of
     /// [`Connector::connect`].
     pub(super) async fn get(&self) -> Result<Lent> {
         let _wish = self.loaders.make_room(&self.connections);
@@ -110,9 +110,11 @@ impl Pool {
                 let most = self.connections.status().max_size;
                 Err(errors::no_free_connection(self.place(), most))
             }
-            Err(other) => Err(Error::new(ErrorKind::Unavailable, "connect", "the store is closed")
-                .with("store", self.place())
-                .caused_by(other)),
+            Err(other) => {
+                Err(Error::new(ErrorKind::Closed, "connect", "this handle of the store is closed")
+                    .with("store", self.place())
+                    .caused_by(other))
+            }
         }
     }
 

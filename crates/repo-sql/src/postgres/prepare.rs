@@ -9,7 +9,7 @@ use repo_core::{
     Result,
 };
 
-use super::catalog::{refuse_foreign_in, schema_exists};
+use super::catalog::{other_id_field, refuse_foreign_in, schema_exists};
 use super::rows::id_at;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
@@ -29,7 +29,7 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(1919250543, hashtext(\u{0}1\u{0
 /// Makes what the collections need.
 ///
 /// # Errors
-/// `Conflict` for what is not ours, which stays unaltered; `Unsupported` for
+/// `Foreign` for what is not ours, which stays unaltered; `Unsupported` for
 /// a collection that has no layout here.
 pub(super) async fn prepare(
     shared: &Shared,
@@ -78,6 +78,11 @@ async fn make(
 ) -> Result<Vec<Prepared>> {
     let known = shared.read_catalog_in(transaction).await?;
     for schema in schemas {
+        if let Some(table) = known.tables.get(&schema.collection)
+            && table.schema.id_field != schema.id_field
+        {
+            return Err(other_id_field(shared, "prepare", &table.schema.id_field, schema));
+        }
         let made = known.made.get(&schema.collection);
         let alone = std::slice::from_ref(schema);
         refuse_foreign_in(shared, transaction, "prepare", alone, made).await?;

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use repo_core::{
-    Change, Error, ErrorKind, Precondition, Record, Result, Timestamp, Version, Write, Written,
-};
+use repo_core::{Change, Error, Precondition, Record, Result, Timestamp, Version, Write, Written};
 
 use super::rows;
 use super::shared::Shared;
@@ -36,9 +34,8 @@ pub(super) async fn write(
             return Ok(outcome);
         }
     }
-    Err(Error::new(ErrorKind::Unavailable, "commit", "others change the record again and again")
-        .with("key", &write.key)
-        .hint("nothing was written; try again"))
+    // What stands against the write would have been told.
+    Err(errors::not_stored(&shared.location).with("key", &write.key))
 }
 
 /// The statement; `None` when nothing is to be written.

@@ -39,7 +39,7 @@ impl PostgresStrategy {
     /// `Unavailable` when the server cannot be reached, `PermissionDenied` for
     /// a refused login, `NotFound` for a missing database, or when opened
     /// read-only and there is no store; `Unsupported` for a newer layout;
-    /// `Conflict` when tables that are not ours stand in the place of a
+    /// `Foreign` when tables that are not ours stand in the place of a
     /// collection.
     pub async fn open(settings: SqlSettings, options: OpenOptions) -> Result<Self> {
         let shared = Arc::new(Shared::new(&settings, options)?);
@@ -178,7 +178,7 @@ impl StorageStrategy for PostgresStrategy {
         match read::query(&self.shared, &table, query).await {
             // Another process may have changed the columns that the
             // statement names.
-            Err(error) if error.kind() == ErrorKind::Conflict => {
+            Err(error) if error.kind() == ErrorKind::Foreign => {
                 self.shared.read_catalog("query").await?;
                 let table = self.shared.table("query", collection).await?;
                 read::query(&self.shared, &table, query).await
@@ -195,7 +195,7 @@ impl StorageStrategy for PostgresStrategy {
     ) -> Result<u64> {
         let table = self.shared.table("count", collection).await?;
         match read::count(&self.shared, &table, filter).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => {
+            Err(error) if error.kind() == ErrorKind::Foreign => {
                 self.shared.read_catalog("count").await?;
                 let table = self.shared.table("count", collection).await?;
                 read::count(&self.shared, &table, filter).await

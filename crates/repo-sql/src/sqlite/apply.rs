@@ -79,7 +79,7 @@ fn compare(
             Ok(record.compare_to_stored(Some(&stored)))
         }
         None => Err(Error::new(
-            repo_core::ErrorKind::Conflict,
+            repo_core::ErrorKind::Foreign,
             "apply",
             "a record was neither written nor is it there",
         )

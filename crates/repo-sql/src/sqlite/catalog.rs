@@ -46,7 +46,7 @@ impl Catalog {
     /// was made.
     ///
     /// # Errors
-    /// `Unsupported` for a newer layout; `Conflict` for something of ours that
+    /// `Unsupported` for a newer layout; `Foreign` for something of ours that
     /// another tool replaced or altered; `Corrupt` for a file that is no
     /// database.
     pub(super) fn read(connection: &Connection, file: &Path, declared: Declared) -> Result<Self> {
@@ -59,7 +59,7 @@ impl Catalog {
         for (name, (made, id_field)) in &made {
             let schema = match declared(name) {
                 Some(schema) if schema.id_field == *id_field => schema,
-                Some(schema) => return Err(other_id_field(file, name, id_field, &schema)),
+                Some(schema) => return Err(other_id_field("open", file, id_field, &schema)),
                 None => CollectionSchema {
                     id_field: id_field.clone(),
                     ..CollectionSchema::undeclared(name.clone())
@@ -72,22 +72,15 @@ impl Catalog {
     }
 }
 
-fn other_id_field(
+/// The error of a schema with another id field than that of the store.
+pub(super) fn other_id_field(
+    operation: &'static str,
     file: &Path,
-    collection: &CollectionName,
     stored: &FieldPath,
     schema: &CollectionSchema,
 ) -> Error {
-    Error::new(
-        ErrorKind::Conflict,
-        "open",
-        "the collection was prepared with another id field than its schema declares",
-    )
-    .with("collection", collection)
-    .with("stored", stored)
-    .with("declared", &schema.id_field)
-    .with("file", file.display())
-    .hint("use the schema it was prepared with, or another database file")
+    let place = ("file", file.display().to_string());
+    errors::other_id_field(operation, place, stored, schema, "another database file")
 }
 
 /// SQLite's counter of schema changes.
@@ -249,7 +242,7 @@ fn check_noted(file: &Path, noted: &Noted) -> Result<()> {
 /// Refuses a collection of which some name is taken by what is not ours.
 ///
 /// # Errors
-/// `Conflict`, naming it.
+/// `Foreign`, naming it.
 pub(super) fn refuse_foreign(
     operation: &'static str,
     names: &TakenNames,

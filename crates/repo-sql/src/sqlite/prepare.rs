@@ -16,7 +16,7 @@ use crate::{Dialect, errors};
 /// Makes what the collections need.
 ///
 /// # Errors
-/// `Conflict` for what is not ours, which stays unaltered; `Unsupported` for
+/// `Foreign` for what is not ours, which stays unaltered; `Unsupported` for
 /// a collection that has no layout here. Nothing was made then.
 pub(super) fn prepare(
     session: &mut Session,
@@ -92,6 +92,12 @@ fn refuse_foreign(
 ) -> Result<()> {
     let names = TakenNames::read("prepare", connection, shared.file())?;
     schemas.iter().try_for_each(|schema| {
+        if let Some(table) = known.tables.get(&schema.collection)
+            && table.schema.id_field != schema.id_field
+        {
+            let (file, stored) = (shared.file(), &table.schema.id_field);
+            return Err(catalog::other_id_field("prepare", file, stored, schema));
+        }
         let made = known.made.get(&schema.collection);
         catalog::refuse_foreign("prepare", &names, shared.file(), schema, made)
     })

@@ -110,7 +110,7 @@ impl Readers {
 
 fn closed(operation: &'static str, shared: &Shared) -> Error {
     shared.check_open(operation).err().unwrap_or_else(|| {
-        Error::new(ErrorKind::Unavailable, operation, "the store is closed")
+        Error::new(ErrorKind::Closed, operation, "this handle of the store is closed")
             .with("store", &shared.location)
     })
 }

@@ -62,17 +62,21 @@ impl Shared {
     }
 
     /// # Errors
-    /// `Unavailable` once the handle is closed.
+    /// `Closed` once the handle is closed.
     pub(super) fn check_open(&self, operation: &'static str) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(ErrorKind::Unavailable, operation, "the store is closed")
-                .with("store", &self.location));
+            return Err(Error::new(
+                ErrorKind::Closed,
+                operation,
+                "this handle of the store is closed",
+            )
+            .with("store", &self.location));
         }
         Ok(())
     }
 
     /// # Errors
-    /// `Unavailable` once closed, `Unsupported` when opened read-only.
+    /// `Closed` once it is closed, `Unsupported` when opened read-only.
     pub(super) fn check_writable(&self, operation: &'static str) -> Result<()> {
         self.check_open(operation)?;
         if self.options.read_only {
@@ -174,7 +178,7 @@ impl Shared {
             catalog::refuse_foreign(operation, &names, &self.file, &schema, None).err()
         });
         foreign
-            .filter(|error| error.kind() == ErrorKind::Conflict)
+            .filter(|error| error.kind() == ErrorKind::Foreign)
             .unwrap_or_else(|| repo_core::not_prepared(operation, collection, &self.location))
     }
 }

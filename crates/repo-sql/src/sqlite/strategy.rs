@@ -51,7 +51,7 @@ impl SqliteStrategy {
     ///
     /// # Errors
     /// `NotFound` when opened read-only and there is no store; `Corrupt` when
-    /// the file is no database; `Unsupported` for a newer layout; `Conflict`
+    /// the file is no database; `Unsupported` for a newer layout; `Foreign`
     /// when tables that are not ours stand in the place of a collection;
     /// `PermissionDenied` when the file may not be opened.
     pub async fn open(settings: SqlSettings, options: OpenOptions) -> Result<Self> {

@@ -74,7 +74,7 @@ macro_rules! all_cases {
             refusals::opening_for_writing_is_refused,
             refusals::tables_that_do_not_fit_say_why,
             refusals::a_collection_without_a_table_is_not_found,
-            refusals::a_closed_store_is_unavailable,
+            refusals::a_closed_store_says_so,
         }
     };
 }

@@ -43,7 +43,7 @@ pub(crate) async fn opening_for_writing_is_refused(database: &impl Database) {
     database.run(THING).await;
     let options = reading(Schemas::from_iter([things()]));
     let error = database.open(OpenOptions { read_only: false, ..options }).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
     assert_eq!(error.context_value("name"), Some("things"));
     assert!(error.hint_text().unwrap().contains("source of a migration"), "{error:?}");
 }
@@ -74,7 +74,7 @@ pub(crate) async fn tables_that_do_not_fit_say_why(database: &impl Database) {
     ] {
         database.run(sql).await;
         let error = try_open(database).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Conflict, "{sql}: {error}");
+        assert_eq!(error.kind(), ErrorKind::Foreign, "{sql}: {error}");
         assert_eq!(error.context_value("name"), Some("things"), "{sql}: {error}");
         let said = error.context_value("as_a_source").unwrap_or_default();
         assert!(said.contains(why) && said.contains("\"things\""), "{sql}: {error}");
@@ -101,7 +101,7 @@ pub(crate) async fn a_collection_without_a_table_is_not_found(database: &impl Da
     }
 }
 
-pub(crate) async fn a_closed_store_is_unavailable(database: &impl Database) {
+pub(crate) async fn a_closed_store_says_so(database: &impl Database) {
     database.run(THING).await;
     let store = open(database).await;
     let things = collection("things");
@@ -117,6 +117,6 @@ pub(crate) async fn a_closed_store_is_unavailable(database: &impl Database) {
         store.store_record().await.map(drop).unwrap_err(),
         store.commit(Vec::new()).await.map(drop).unwrap_err(),
     ] {
-        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
     }
 }

@@ -13,8 +13,8 @@ use super::support::{
 };
 use crate::{Fixture, Store};
 
-/// After `close` every call is `Unavailable`; closing again is not an error.
-pub async fn a_closed_handle_is_unavailable(f: Fixture) {
+/// After `close` every call is `Closed`; closing again is not an error.
+pub async fn a_closed_handle_says_so(f: Fixture) {
     let store = f.prepared().await;
     let key = key("items", "a");
     save(&store, &key, "").await;
@@ -39,7 +39,7 @@ pub async fn a_closed_handle_is_unavailable(f: Fixture) {
     ];
     for (at, answer) in answers.into_iter().enumerate() {
         assert!(answer.is_err(), "call {at} went through");
-        assert_kind(answer, ErrorKind::Unavailable);
+        assert_kind(answer, ErrorKind::Closed);
     }
     store.close().await.unwrap();
     store.close().await.unwrap();

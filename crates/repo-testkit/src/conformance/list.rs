@@ -106,7 +106,7 @@ macro_rules! conformance {
                     ids_are_ordered_by_their_utf8_bytes,
                 ];
                 lifecycle: [
-                    a_closed_handle_is_unavailable,
+                    a_closed_handle_says_so,
                     closing_one_handle_leaves_the_others,
                     a_reopen_keeps_everything,
                     each_opening_goes_on_from_the_last,
@@ -229,6 +229,7 @@ macro_rules! conformance {
                     a_transaction_spans_collections,
                     reading_alone_is_checked_too,
                     an_error_of_the_closure_rolls_back,
+                    the_closure_may_ask_for_another_run,
                     conflicts_are_retried,
                     no_update_is_lost,
                 ];

@@ -197,6 +197,8 @@ pub(crate) fn refused<T>(result: Result<T>) -> Error {
 pub(crate) fn assert_kind<T>(result: Result<T>, kind: ErrorKind) -> Error {
     let error = refused(result);
     assert_eq!(error.kind(), kind, "{error:?}");
+    let names = !error.failed_preconditions().is_empty();
+    assert!(names || kind != ErrorKind::Conflict, "a conflict names what failed: {error:?}");
     error
 }
 

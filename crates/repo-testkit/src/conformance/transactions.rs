@@ -198,12 +198,40 @@ pub async fn an_error_of_the_closure_rolls_back(f: Fixture) {
     let answer: Result<(), Error> = transaction(&store, RetryPolicy::default(), async |tx| {
         attempts += 1;
         tx.save(key.clone(), document(&key, ""));
-        Err(Error::new(ErrorKind::Conflict, "a test", "mine"))
+        Err(Error::new(ErrorKind::Unavailable, "a test", "mine"))
     })
     .await;
-    let error = assert_kind(answer, ErrorKind::Conflict);
+    let error = assert_kind(answer, ErrorKind::Unavailable);
     assert_eq!((error.operation(), attempts), ("a test", 1));
     assert_eq!(everything(&store).await, []);
+}
+
+/// A closure that asks for it is run again after its error, with nothing of the
+/// run before, and at most as often as the policy says.
+pub async fn the_closure_may_ask_for_another_run(f: Fixture) {
+    let store = f.prepared().await;
+    let [kept, dropped] = ["kept", "dropped"].map(|id| key("items", id));
+    for (fails, goes_through) in [(2, true), (5, false)] {
+        let policy = RetryPolicy { max_attempts: 3, ..RetryPolicy::default() };
+        let mut attempts = 0;
+        let answer: Result<(), Error> = transaction(&store, policy, async |tx| {
+            attempts += 1;
+            if attempts <= fails {
+                tx.save(dropped.clone(), document(&dropped, ""));
+                tx.try_again();
+                return Err(Error::new(ErrorKind::NotFound, "a test", "not yet"));
+            }
+            tx.save(kept.clone(), document(&kept, ""));
+            Ok(())
+        })
+        .await;
+        assert_eq!((answer.is_ok(), attempts), (goes_through, 3));
+        if let Err(error) = answer {
+            assert_eq!((error.kind(), error.operation()), (ErrorKind::NotFound, "a test"));
+        }
+    }
+    assert_eq!(entity(&store, &kept).await.version.get(), 1);
+    assert_eq!(record(&store, &dropped).await, None);
 }
 
 /// Conflicts are retried, at most as often as the policy says.

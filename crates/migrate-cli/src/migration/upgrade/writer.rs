@@ -217,7 +217,7 @@ impl<'a> Writer<'a> {
         Err(self
             .with
             .side
-            .err(Error::new(ErrorKind::Conflict, "upgrade", why))
+            .err(Error::new(ErrorKind::Unavailable, "upgrade", why))
             .with("collection", &self.with.options.collection)
             .hint("stop what writes to the collection, and give the same command again"))
     }
@@ -350,7 +350,7 @@ impl Checks {
 
 /// Whether a commit met something else than it expected; nothing was written.
 fn is_changed(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::NotFound)
+    !error.failed_preconditions().is_empty()
 }
 
 /// Writes the upgraded document over the version that it was made of.
