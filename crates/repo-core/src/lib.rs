@@ -21,6 +21,7 @@ mod scan;
 mod schema;
 mod select;
 mod sort_key;
+mod store_id;
 mod store_record;
 mod strategy;
 mod strategy_ext;
@@ -54,11 +55,14 @@ pub use schema::{
 };
 pub use select::Selector;
 pub use sort_key::{SortKey, SortValue};
+pub use store_id::StoreId;
 pub use store_record::{
-    CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration, check_purge,
+    CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration, check_new_id,
+    check_purge,
 };
 pub use strategy::{
-    Health, HealthCheck, PrepareChange, Prepared, Purged, StateMark, StorageStrategy, not_prepared,
+    Health, HealthCheck, PrepareChange, Prepared, Purged, StateMark, StorageStrategy,
+    never_prepared, not_prepared,
 };
 pub use strategy_ext::StorageStrategyExt;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

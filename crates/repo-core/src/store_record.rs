@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionName, Error, ErrorKind, Result};
+use crate::{CollectionName, Error, ErrorKind, Result, StoreId};
 
 /// The store's own record.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -12,6 +12,10 @@ pub struct StoreRecord {
     /// Version of the physical layout; each strategy counts its own, from 1.
     /// 0 for what another program laid out.
     pub layout_version: u32,
+    /// By which the store is known, however it is named. Made by `prepare`;
+    /// `None` before that, for an older layout, and for what another program
+    /// laid out.
+    pub id: Option<StoreId>,
     /// Raised when writers have to be fenced off; 0 at first.
     pub epoch: u64,
     /// Each prepared collection.
@@ -69,6 +73,14 @@ pub enum StoreUpdate {
         /// What to store instead.
         state: Option<MigrationState>,
     },
+    /// Gives a copy of a store an id of its own, if the id stored now is
+    /// `expected` and nothing in the store is unfinished. Otherwise `Locked`.
+    Id {
+        /// The id that the caller believes is stored.
+        expected: StoreId,
+        /// What to store instead.
+        id: StoreId,
+    },
 }
 
 /// Checks the condition of [`StoreUpdate::Migration`]: that the stored plan is
@@ -88,6 +100,28 @@ pub fn check_migration(stored: Option<&MigrationState>, expected: Option<&str>) 
     )
     .with("stored", stored.unwrap_or("none"))
     .with("expected", expected.unwrap_or("none")))
+}
+
+/// Checks the condition of [`StoreUpdate::Id`]: that the stored id is the
+/// expected one, and that no migration or clean-up of the store is unfinished.
+///
+/// # Errors
+/// `Locked` otherwise.
+pub fn check_new_id(
+    stored: Option<StoreId>,
+    migration: Option<&MigrationState>,
+    expected: StoreId,
+) -> Result<()> {
+    let refuse = |why| Error::new(ErrorKind::Locked, "give the store a new id", why);
+    if migration.is_some() {
+        return Err(refuse("a migration or a clean-up of this store is unfinished")
+            .hint("finish it first: run it again"));
+    }
+    if stored == Some(expected) {
+        return Ok(());
+    }
+    let stored = stored.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    Err(refuse("the store has another id by now").with("stored", stored).with("expected", expected))
 }
 
 /// Checks that tombstones may be purged: not while a migration into the store

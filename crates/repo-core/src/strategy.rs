@@ -83,6 +83,18 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         self.prepare(schemas).await
     }
 
+    /// Brings a store of an older layout to the newest one of its strategy, and
+    /// returns the layout that it was in; `None` when there is nothing to do.
+    /// Only `repoctl init` does it: until then a store of an older layout is
+    /// used as it is, by this program and by older ones. Safe to repeat.
+    ///
+    /// # Errors
+    /// `NotFound` when the store was never prepared; `Unsupported` on a store
+    /// opened read-only. Nothing was changed then.
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        Ok(None)
+    }
+
     /// The prepared collections, by name.
     async fn collections(&self) -> Result<Vec<CollectionName>>;
 
@@ -198,6 +210,14 @@ fn unsupported(operation: &'static str, location: &str) -> Error {
 pub fn not_prepared(operation: &'static str, collection: &CollectionName, location: &str) -> Error {
     Error::new(ErrorKind::NotFound, operation, "the collection was never prepared")
         .with("collection", collection)
+        .with("store", location)
+        .hint("make it with `repoctl init`")
+}
+
+/// The error for a store that was never prepared.
+#[must_use]
+pub fn never_prepared(operation: &'static str, location: &str) -> Error {
+    Error::new(ErrorKind::NotFound, operation, "the store was never prepared")
         .with("store", location)
         .hint("make it with `repoctl init`")
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use repo_core::{CollectionName, Error, ErrorKind, Result, Value};
+use repo_core::{CollectionName, Error, ErrorKind, Result, Value, never_prepared};
 
 use crate::definition::Definition;
 use crate::item::{Item, number, text};
@@ -230,7 +230,7 @@ impl Shared {
         loop {
             let read_at = Instant::now();
             let Some(found) = self.read_definition(operation).await? else {
-                return Err(self.never_prepared(operation));
+                return Err(never_prepared(operation, &self.location));
             };
             let mut next = found.definition.clone();
             change(&mut next)?;
@@ -248,12 +248,6 @@ impl Shared {
                 }
             }
         }
-    }
-
-    fn never_prepared(&self, operation: &'static str) -> Error {
-        Error::new(ErrorKind::NotFound, operation, "the store was never prepared")
-            .with("store", &self.location)
-            .hint("make it with `repoctl init`")
     }
 
     fn as_value(&self, operation: &'static str, definition: &Definition) -> Result<Value> {

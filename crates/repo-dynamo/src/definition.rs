@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use repo_core::{
     CollectionName, CollectionSchema, CollectionState, Error, FieldPath, MigrationState, Result,
-    StoreRecord,
+    StoreId, StoreRecord,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,9 @@ use crate::layout::{Index, LAYOUT_VERSION, Layout, table_name};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Definition {
     pub(crate) layout_version: u32,
+    /// None in layout 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<StoreId>,
     pub(crate) epoch: u64,
     pub(crate) collections: BTreeMap<CollectionName, CollectionDefinition>,
     pub(crate) migration: Option<MigrationState>,
@@ -56,6 +59,7 @@ impl Default for Definition {
     fn default() -> Self {
         Self {
             layout_version: LAYOUT_VERSION,
+            id: None,
             epoch: 0,
             collections: BTreeMap::new(),
             migration: None,
@@ -64,12 +68,26 @@ impl Default for Definition {
 }
 
 impl Definition {
+    /// What a new store keeps.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self { id: Some(StoreId::random()?), ..Self::default() })
+    }
+
+    /// Brings an older layout to the present one, with this id; gives the
+    /// layout that it was in.
+    pub(crate) fn upgrade(&mut self, id: StoreId) -> Option<u32> {
+        let from = std::mem::replace(&mut self.layout_version, LAYOUT_VERSION);
+        self.id.get_or_insert(id);
+        (from < LAYOUT_VERSION).then_some(from)
+    }
+
     /// As the contract shows it: collections whose table is not there yet are
     /// not prepared.
     pub(crate) fn to_record(&self) -> StoreRecord {
         let ready = self.collections.iter().filter(|(_, collection)| collection.ready);
         StoreRecord {
             layout_version: self.layout_version,
+            id: self.id,
             epoch: self.epoch,
             collections: ready
                 .map(|(name, collection)| {

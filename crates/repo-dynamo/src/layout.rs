@@ -2,8 +2,9 @@
 
 use repo_core::{CollectionName, CollectionSchema, FieldPath};
 
-/// Version of the layout that this code reads and writes.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+/// The newest version of the layout that this code reads and writes. Layout 1
+/// is the same without the store's id.
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 
 /// The version of the record, a number.
 pub(crate) const VERSION: &str = "_version";

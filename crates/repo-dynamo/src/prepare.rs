@@ -18,6 +18,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use repo_core::{
     CollectionSchema, Entity, Error, ErrorKind, PrepareChange, Prepared, Record, Result, Segment,
+    StoreId,
 };
 
 use crate::catalog::{LEASE, Table};
@@ -53,6 +54,19 @@ impl Shared {
         Ok(prepared)
     }
 
+    /// Brings a store of an older layout to the present one.
+    pub(crate) async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        self.check_writable("upgrade the layout")?;
+        let id = StoreId::random()?;
+        let mut from = None;
+        let upgrade = |definition: &mut Definition| {
+            from = definition.upgrade(id);
+            Ok(())
+        };
+        self.change_definition("upgrade the layout", upgrade).await?;
+        Ok(from)
+    }
+
     /// The store's own table and the record in it.
     async fn prepare_store(&self) -> Result<()> {
         let table = &self.store_table;
@@ -74,7 +88,7 @@ impl Shared {
             };
         }
         // If somebody else was faster, theirs is as good.
-        self.write_definition("prepare", &Definition::default(), None).await.map(drop)
+        self.write_definition("prepare", &Definition::new()?, None).await.map(drop)
     }
 
     async fn is_empty(&self, table: &str) -> Result<bool> {

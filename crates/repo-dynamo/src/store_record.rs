@@ -1,6 +1,6 @@
 //! The store's own record: reading and changing it.
 
-use repo_core::{Result, StoreRecord, StoreUpdate, check_migration};
+use repo_core::{Result, StoreRecord, StoreUpdate, check_migration, check_new_id};
 
 use crate::shared::Shared;
 
@@ -29,6 +29,11 @@ impl Shared {
                 StoreUpdate::Migration { expected, state } => {
                     check_migration(definition.migration.as_ref(), expected.as_deref())?;
                     definition.migration.clone_from(state);
+                    Ok(())
+                }
+                StoreUpdate::Id { expected, id } => {
+                    check_new_id(definition.id, definition.migration.as_ref(), *expected)?;
+                    definition.id = Some(*id);
                     Ok(())
                 }
             })

@@ -119,6 +119,10 @@ impl StorageStrategy for DynamoStrategy {
         self.shared.prepare(schemas).await
     }
 
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        self.shared.upgrade_layout().await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.shared.check_open("collections")?;
         let found = self.shared.read_definition("collections").await?;

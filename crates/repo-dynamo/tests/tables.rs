@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use common::DynamoPlace;
 use repo_core::{
     CollectionName, CollectionSchema, Document, EntityId, ErrorKind, Key, OpenOptions,
-    PrepareChange, StorageStrategy as _, StorageStrategyExt as _,
+    PrepareChange, StorageStrategy as _, StorageStrategyExt as _, StoreId, StoreUpdate,
 };
 use repo_dynamo::{BillingMode, DynamoSettings, DynamoStrategy};
 
@@ -315,11 +315,46 @@ async fn a_newer_layout_is_refused_at_open() {
         .key("_key", AttributeValue::S("store".to_owned()))
         .update_expression("SET #record.layout_version = :newer")
         .expression_attribute_names("#record", "record")
-        .expression_attribute_values(":newer", AttributeValue::N("2".to_owned()));
+        .expression_attribute_values(":newer", AttributeValue::N("3".to_owned()));
     request.send().await.unwrap();
     let error = place.open_as(place.settings()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert!(error.to_string().contains("newer"), "{error}");
+}
+
+#[tokio::test]
+async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
+    let place = DynamoPlace::new();
+    let store = prepared(&place, "[]").await;
+    // As the version before layout 2 made it.
+    let request = place
+        .client()
+        .update_item()
+        .table_name(place.table("_store"))
+        .key("_key", AttributeValue::S("store".to_owned()))
+        .update_expression("SET #record.layout_version = :older REMOVE #record.id")
+        .expression_attribute_names("#record", "record")
+        .expression_attribute_values(":older", AttributeValue::N("1".to_owned()));
+    request.send().await.unwrap();
+    let layout = async |store: &DynamoStrategy| {
+        let record = store.store_record().await.unwrap();
+        (record.layout_version, record.id)
+    };
+    assert_eq!(layout(&store).await, (1, None));
+    store.prepare(&[machines("[]")]).await.unwrap();
+    store.save(key("a"), machine("a", "")).await.unwrap();
+    let (expected, id) = (StoreId::random().unwrap(), StoreId::random().unwrap());
+    let refused = store.update_store_record(StoreUpdate::Id { expected, id }).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Locked);
+    assert_eq!(layout(&store).await, (1, None));
+    let other = place.open_as(place.settings()).await.unwrap();
+    assert_eq!(layout(&other).await, (1, None));
+    assert_eq!(other.upgrade_layout().await.unwrap(), Some(1));
+    assert_eq!(other.upgrade_layout().await.unwrap(), None);
+    let (version, id) = layout(&other).await;
+    assert!(version == 2 && id.is_some());
+    assert_eq!(layout(&store).await, (version, id));
+    store.save(key("b"), machine("b", "")).await.unwrap();
 }
 
 #[tokio::test]

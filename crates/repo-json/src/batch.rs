@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use repo_core::{
     Applied, Change, CollectionName, CollectionSchema, Document, Entity, EntityId, Error, Key,
     PrepareChange, Prepared, Purged, Record, Result, StoreRecord, StoreUpdate, Timestamp,
-    Tombstone, Version, Write, Written, check_migration, check_purge,
+    Tombstone, Version, Write, Written, check_migration, check_new_id, check_purge,
 };
 
 use crate::env::{Env, shape_of};
@@ -214,6 +214,11 @@ impl<'s> Batch<'s> {
                 check_migration(record.migration.as_ref(), expected.as_deref())?;
                 push_op(&mut self.payload, &Op::Migration(state.clone()));
                 record.migration = state;
+            }
+            StoreUpdate::Id { expected, id } => {
+                check_new_id(record.id, record.migration.as_ref(), expected)?;
+                push_op(&mut self.payload, &Op::Id(id));
+                record.id = Some(id);
             }
         }
         Ok(())

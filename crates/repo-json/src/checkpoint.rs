@@ -9,7 +9,7 @@ mod plan;
 
 use std::path::Path;
 
-use repo_core::{CollectionName, EntityId, Error, Result};
+use repo_core::{CollectionName, EntityId, Error, Result, StoreId};
 
 use crate::backup;
 use crate::env::Env;
@@ -18,7 +18,7 @@ use crate::folder::{self, JOURNAL, META, Signature};
 use crate::hooks::Step;
 use crate::journal::{CheckpointFile, CheckpointOp, Op, append, create_with, frame_of, push_op};
 use crate::layout::Layout;
-use crate::meta::{MetaFile, MetaWriter};
+use crate::meta::{MetaFile, MetaWriter, StoreHead};
 use crate::recovery::{digest_of, digest_of_path};
 use crate::snapshot::{Form, SnapshotWriter, short_digest};
 use crate::state::{Collection, JournalState, State};
@@ -46,9 +46,22 @@ pub(crate) enum Publish {
 }
 
 /// Writes a checkpoint of `state`. Call it with the exclusive lock held. The
-/// state has to be loaded anew afterwards.
+/// state has to be loaded anew afterwards. The first checkpoint of a store
+/// gives it its id.
 pub(crate) fn run(env: &Env, state: &State, publish: Publish) -> std::result::Result<(), Failure> {
-    let writer = Writer { env, state, generation: state.generation + 1 };
+    let is_new = state.generation == 0;
+    let id = if is_new { Some(StoreId::random().map_err(Failure::Before)?) } else { state.id };
+    run_as(env, state, id, publish)
+}
+
+/// The same, with this id for the store: what upgrades layout 1.
+pub(crate) fn run_as(
+    env: &Env,
+    state: &State,
+    id: Option<StoreId>,
+    publish: Publish,
+) -> std::result::Result<(), Failure> {
+    let writer = Writer { env, state, id, generation: state.generation + 1 };
     let checkpoint = writer.write_files().map_err(|error| {
         writer.clean_up();
         Failure::Before(error)
@@ -157,6 +170,7 @@ fn append_frame(
 struct Writer<'a> {
     env: &'a Env,
     state: &'a State,
+    id: Option<StoreId>,
     generation: u64,
 }
 
@@ -167,15 +181,14 @@ impl Writer<'_> {
         refuse_shared(&plan)?;
         let path = env.folder.beside(META);
         let buffer = env.settings.write_buffer_size.get();
-        let mut meta = MetaWriter::new(
-            folder::create(&path)?,
-            &path,
-            buffer,
-            self.generation,
-            self.state.epoch,
-            self.state.migration.as_ref(),
-            self.state.collections.len(),
-        )?;
+        let store = StoreHead {
+            generation: self.generation,
+            id: self.id,
+            epoch: self.state.epoch,
+            migration: self.state.migration.as_ref(),
+        };
+        let collections = self.state.collections.len();
+        let mut meta = MetaWriter::new(folder::create(&path)?, &path, buffer, store, collections)?;
         let mut files = self.write_collections(&plan, &mut meta)?;
         files.sort_by_key(|(index, _)| *index);
         let files: Vec<MetaFile> = files.into_iter().map(|(_, file)| file).collect();

@@ -145,6 +145,7 @@ pub(crate) fn from_meta(
     });
     let state = State {
         generation: meta.generation,
+        id: meta.id,
         epoch: meta.epoch,
         migration: meta.migration,
         collections: collections.collect(),

@@ -3,11 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use repo_core::{CollectionSchema, Error, ErrorKind, Key, PrepareChange, Prepared, Result};
+use repo_core::{
+    CollectionSchema, Error, ErrorKind, Key, PrepareChange, Prepared, Result, StoreId,
+    never_prepared,
+};
 
 use crate::batch::{Batch, Pending};
 use crate::checkpoint::{self, Failure, Publish};
-use crate::env::shape_of;
+use crate::env::{Env, shape_of};
 use crate::errors;
 use crate::folder::{self, JOURNAL, META};
 use crate::hooks::Step;
@@ -264,13 +267,33 @@ impl Session {
         Ok(prepared)
     }
 
+    /// Brings a store of layout 1 to the present one; gives the layout that it
+    /// was in.
+    pub(crate) fn upgrade(&self) -> Result<Option<u32>> {
+        let state = self.store.state();
+        if !state.exists() {
+            return Err(never_prepared("upgrade the layout", &self.store.env.location));
+        }
+        if state.id.is_some() {
+            return Ok(None);
+        }
+        let from = state.store_record().layout_version;
+        let id = StoreId::random()?;
+        self.publish(&state, |env, state| {
+            checkpoint::run_as(env, state, Some(id), Publish::Append)
+        })?;
+        drop(state);
+        self.reload(true)?;
+        Ok(Some(from))
+    }
+
     fn create(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         let mut state = State { layout: self.store.state().layout.clone(), ..State::default() };
         for schema in schemas {
             let collection = Collection::new(schema.schema_version, shape_of(schema));
             state.collections.insert(schema.collection.clone(), collection);
         }
-        self.publish(&state, Publish::Replace)?;
+        self.publish(&state, |env, state| checkpoint::run(env, state, Publish::Replace))?;
         self.reload(false)?;
         let created = |schema: &CollectionSchema| Prepared {
             collection: schema.collection.clone(),
@@ -306,15 +329,19 @@ impl Session {
     fn write_checkpoint(&self) -> Result<()> {
         let state = self.store.state();
         let publish = if state.journal.is_some() { Publish::Append } else { Publish::Replace };
-        self.publish(&state, publish)?;
+        self.publish(&state, |env, state| checkpoint::run(env, state, publish))?;
         drop(state);
         self.reload(true)
     }
 
-    fn publish(&self, state: &State, publish: Publish) -> Result<()> {
+    fn publish(
+        &self,
+        state: &State,
+        write: impl FnOnce(&Env, &State) -> std::result::Result<(), Failure>,
+    ) -> Result<()> {
         // Another process may have prepared a collection under other names.
         state.layout.refuse_shared_file(&self.store.env, state.collections.keys())?;
-        checkpoint::run(&self.store.env, state, publish).map_err(|failure| match failure {
+        write(&self.store.env, state).map_err(|failure| match failure {
             Failure::Before(error) => error,
             Failure::Within(error) => {
                 self.store.poison(&format!("a checkpoint was broken off: {error}"));

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use repo_core::{
-    CollectionName, CollectionState, Document, MigrationState, Result, StateMark, StoreRecord,
+    CollectionName, CollectionState, Document, MigrationState, Result, StateMark, StoreId,
+    StoreRecord,
 };
 
 use crate::documents::Documents;
@@ -16,7 +17,7 @@ use crate::folder::Signature;
 use crate::index::Indexes;
 use crate::journal::{CheckpointOp, JOURNAL_HEAD, Op};
 use crate::layout::Layout;
-use crate::meta::{CollectionHead, LAYOUT_VERSION, MetaFile};
+use crate::meta::{CollectionHead, LAYOUT_VERSION, MetaFile, layout_of};
 use crate::snapshot::{FileDigest, Form};
 use crate::table::{Place, Slot, Table};
 
@@ -25,6 +26,8 @@ use crate::table::{Place, Slot, Table};
 pub(crate) struct State {
     /// Checkpoints so far.
     pub(crate) generation: u64,
+    /// `None` before the first checkpoint, and in layout 1.
+    pub(crate) id: Option<StoreId>,
     pub(crate) epoch: u64,
     pub(crate) migration: Option<MigrationState>,
     pub(crate) collections: BTreeMap<CollectionName, Collection>,
@@ -177,7 +180,12 @@ impl State {
         let state =
             |c: &Collection| CollectionState { schema_version: c.schema_version, floor: c.floor };
         StoreRecord {
-            layout_version: LAYOUT_VERSION,
+            layout_version: match self.generation {
+                // Its first checkpoint is still to be written.
+                0 => LAYOUT_VERSION,
+                _ => layout_of(self.id),
+            },
+            id: self.id,
             epoch: self.epoch,
             collections: self.collections.iter().map(|(n, c)| (n.clone(), state(c))).collect(),
             migration: self.migration.clone(),
@@ -224,6 +232,10 @@ impl State {
             }
             Op::Migration(state) => {
                 self.migration = state;
+                Some(())
+            }
+            Op::Id(id) => {
+                self.id = Some(id);
                 Some(())
             }
             Op::Checkpoint(_) => None,

@@ -171,6 +171,10 @@ impl StorageStrategy for JsonStrategy {
         self.ask("prepare", |reply| Request::Prepare(schemas.to_vec(), reply)).await
     }
 
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        self.ask("upgrade the layout", Request::Upgrade).await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.blocking("collections", |store| {
             store.catch_up("collections")?;

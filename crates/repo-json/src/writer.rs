@@ -23,6 +23,7 @@ pub(crate) enum Request {
     Apply(Vec<Record>, Reply<Vec<Applied>>),
     Update(StoreUpdate, Reply<StoreRecord>),
     Prepare(Vec<CollectionSchema>, Reply<Vec<Prepared>>),
+    Upgrade(Reply<Option<u32>>),
     Purge(CollectionName, Timestamp, Reply<Purged>),
     Checkpoint(Reply<()>),
     Close(Reply<()>),
@@ -66,6 +67,7 @@ impl Request {
             Self::Apply(_, reply) => drop(reply.send(Err(error))),
             Self::Update(_, reply) => drop(reply.send(Err(error))),
             Self::Prepare(_, reply) => drop(reply.send(Err(error))),
+            Self::Upgrade(reply) => drop(reply.send(Err(error))),
             Self::Purge(_, _, reply) => drop(reply.send(Err(error))),
             Self::Checkpoint(reply) | Self::Close(reply) => drop(reply.send(Err(error))),
         }
@@ -186,7 +188,9 @@ fn decide(batch: &mut Batch<'_>, request: Request, now: Timestamp) -> Option<Ans
         Request::Apply(records, reply) => answer(reply, batch.apply(records)),
         Request::Update(update, reply) => answer(reply, batch.update(update)),
         Request::Purge(name, older, reply) => answer(reply, batch.purge(&name, older)),
-        Request::Prepare(..) | Request::Checkpoint(_) | Request::Close(_) => return None,
+        Request::Prepare(..) | Request::Upgrade(_) | Request::Checkpoint(_) | Request::Close(_) => {
+            return None;
+        }
     })
 }
 
@@ -196,6 +200,10 @@ fn serve_alone(session: &mut Session, request: Request) -> Box<dyn FnOnce()> {
         Request::Prepare(schemas, reply) => {
             let prepared = session.prepare(&schemas);
             Box::new(move || drop(reply.send(prepared)))
+        }
+        Request::Upgrade(reply) => {
+            let upgraded = session.upgrade();
+            Box::new(move || drop(reply.send(upgraded)))
         }
         Request::Checkpoint(reply) => {
             let done = session.checkpoint();

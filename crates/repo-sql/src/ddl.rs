@@ -53,15 +53,33 @@ pub fn ddl<'a>(
 /// The tables of the store's own record. In PostgreSQL they are made by
 /// migrations, of which this is the text.
 pub(crate) fn store_statements(dialect: Dialect) -> Vec<String> {
-    let script = match dialect {
-        Dialect::Sqlite => include_str!("sqlite/store.sql"),
-        Dialect::Postgres => include_str!("../migrations/00000000000001_store/up.sql"),
+    let scripts: &[&str] = match dialect {
+        Dialect::Sqlite => &[include_str!("sqlite/store.sql")],
+        Dialect::Postgres => &[
+            include_str!("../migrations/00000000000001_store/up.sql"),
+            include_str!("../migrations/00000000000002_store_id/up.sql"),
+        ],
     };
+    scripts.iter().flat_map(|script| statements_of(script)).collect()
+}
+
+/// The statements of a script of ours, in which none holds `;` at the end of a
+/// line.
+pub(crate) fn statements_of(script: &str) -> impl Iterator<Item = String> {
     script
         .split(";\n")
         .map(|statement| statement.trim().to_owned())
         .filter(|statement| !statement.is_empty())
-        .collect()
+}
+
+/// What brings a prepared store of an older layout to the present one, in one
+/// transaction.
+pub(crate) fn upgrade_statements(dialect: Dialect, from: u32) -> Vec<String> {
+    let mut statements = Vec::new();
+    if from < 2 {
+        statements.extend(dialect.give_store_id());
+    }
+    statements
 }
 
 /// What turns `made` into `layout`; nothing when it is so already. What is

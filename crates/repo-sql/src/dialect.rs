@@ -1,8 +1,9 @@
 //! What differs between the SQL dialects in definitions and names, as plain
 //! facts. What differs in looking into a document stands in `expression`.
 
+use crate::ddl::statements_of;
 use crate::layout::ColumnKind;
-use crate::names::{COLLECTIONS_TABLE, literal, quote, shorten, with_hash};
+use crate::names::{COLLECTIONS_TABLE, STORE_TABLE, literal, quote, shorten, with_hash};
 
 /// A kind of SQL database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +145,30 @@ impl Dialect {
             literal(collection),
             literal(id)
         )
+    }
+
+    /// What turns the store's own record of layout 1 into that of layout 2. In
+    /// PostgreSQL a store may know of the migrations that made it: this is one.
+    pub(crate) fn give_store_id(self) -> Vec<String> {
+        match self {
+            Self::Sqlite => vec![
+                format!("ALTER TABLE {} ADD COLUMN \"store_id\" TEXT", quote(STORE_TABLE)),
+                format!(
+                    "UPDATE {} SET \"store_id\" = lower(hex(randomblob(16))), \
+                     \"layout_version\" = 2",
+                    quote(STORE_TABLE)
+                ),
+            ],
+            Self::Postgres => {
+                let script = include_str!("../migrations/00000000000002_store_id/up.sql");
+                let noted = "DO $$BEGIN \
+                     IF to_regclass('__diesel_schema_migrations') IS NOT NULL THEN \
+                     INSERT INTO __diesel_schema_migrations (version) \
+                     VALUES ('00000000000002') ON CONFLICT DO NOTHING; \
+                     END IF; END$$";
+                statements_of(script).chain([noted.to_owned()]).collect()
+            }
+        }
     }
 
     /// The statement that marks something as ours, where the database has

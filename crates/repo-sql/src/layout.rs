@@ -10,8 +10,14 @@ use crate::ddl::Made;
 use crate::expression::JsonType;
 use crate::names::{Taken, literal, quote, shorten, with_hash};
 
-/// The version of this layout, kept in every store.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+/// The newest version of this layout; each store keeps the one that it is in.
+/// Layout 1 is the same without the store's id. `prepare` upgrades it.
+pub(crate) const LAYOUT_VERSION: u32 = 2;
+
+/// Whether this program reads and writes stores of a layout.
+pub(crate) fn is_known_layout(version: i64) -> bool {
+    (1..=i64::from(LAYOUT_VERSION)).contains(&version)
+}
 
 /// What a typed column holds; anything else in the document is NULL in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,8 @@ pub(crate) const MAX_NAME_BYTES: usize = 63;
 /// The tables that hold the store's own record. A collection name starts with
 /// a letter, so none can collide with these.
 pub(crate) const STORE_TABLE: &str = "_repo_store";
+/// Its column with the store's id, from layout 2 on.
+pub(crate) const ID_COLUMN: &str = "store_id";
 pub(crate) const COLLECTIONS_TABLE: &str = "_repo_collections";
 pub(crate) const OBJECTS_TABLE: &str = "_repo_objects";
 

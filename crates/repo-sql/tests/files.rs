@@ -10,7 +10,7 @@ use common::{collection, key, machine, machines, open, options, prepared, read_o
 use futures::TryStreamExt as _;
 use repo_core::{
     Consistency, ErrorKind, Filter, OpenOptions, Query, Registry, ScanOptions,
-    StorageStrategyExt as _,
+    StorageStrategyExt as _, StoreUpdate,
 };
 use repo_sql::{SqlFactory, SqliteFactory};
 use serde_json::json;
@@ -255,18 +255,77 @@ async fn a_newer_layout_is_refused() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("m.db");
     prepared(&file).await.close().await.unwrap();
-    common::tool(&file).execute_batch("UPDATE _repo_store SET layout_version = 2").unwrap();
+    common::tool(&file).execute_batch("UPDATE _repo_store SET layout_version = 3").unwrap();
     for read_only in [true, false] {
         let options = OpenOptions { read_only, ..options(&[machines()]) };
         let error = try_open(&file, options).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert_eq!(error.context_value("layout"), Some("2"));
+        assert_eq!(error.context_value("layout"), Some("3"));
         assert!(error.hint_text().unwrap().contains("newer"));
     }
     common::tool(&file).execute_batch("UPDATE _repo_store SET layout_version = 0").unwrap();
     assert_eq!(open_error(&file).await, ErrorKind::Corrupt);
     common::tool(&file).execute_batch("DELETE FROM _repo_store").unwrap();
     assert_eq!(open_error(&file).await, ErrorKind::Corrupt);
+}
+
+/// The store's own record as the version before layout 2 made it.
+const LAYOUT_1: &str = r#"
+DROP TABLE "_repo_store";
+CREATE TABLE "_repo_store" (
+  "one" INTEGER PRIMARY KEY NOT NULL CHECK ("one" = 1),
+  "layout_version" INTEGER NOT NULL,
+  "epoch" INTEGER NOT NULL,
+  "migration_plan" TEXT,
+  "migration_progress" TEXT
+);
+INSERT INTO "_repo_store" ("one", "layout_version", "epoch") VALUES (1, 1, 0);"#;
+
+#[tokio::test]
+async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("m.db");
+    prepared(&file).await.close().await.unwrap();
+    common::tool(&file).execute_batch(LAYOUT_1).unwrap();
+    let layout = async |store: &common::Store| {
+        let record = store.store_record().await.unwrap();
+        (record.layout_version, record.id)
+    };
+    let store = open(&file).await;
+    assert_eq!(layout(&store).await, (1, None));
+    store.prepare(&[machines()]).await.unwrap();
+    store.save(key("older"), machine("older", "")).await.unwrap();
+    let plan = repo_core::MigrationState { plan: "p".to_owned(), progress: String::new() };
+    let (expected, id) =
+        (repo_core::StoreId::random().unwrap(), repo_core::StoreId::random().unwrap());
+    for (update, ok) in [
+        (StoreUpdate::Id { expected, id }, false),
+        (StoreUpdate::Migration { expected: None, state: Some(plan) }, true),
+        (StoreUpdate::Migration { expected: Some("p".to_owned()), state: None }, true),
+    ] {
+        assert_eq!(store.update_store_record(update).await.is_ok(), ok);
+    }
+    assert_eq!(layout(&store).await, (1, None));
+    let other = open(&file).await;
+    assert_eq!(other.upgrade_layout().await.unwrap(), Some(1));
+    assert_eq!(other.upgrade_layout().await.unwrap(), None);
+    let (version, id) = layout(&other).await;
+    assert!(version == 2 && id.is_some());
+    assert_eq!(layout(&store).await, (version, id));
+    store.save(key("newer"), machine("newer", "")).await.unwrap();
+    for store in [store, other] {
+        assert_eq!(
+            store
+                .count(&collection("machines"), &Filter::default(), Consistency::Strong)
+                .await
+                .unwrap(),
+            2
+        );
+        store.close().await.unwrap();
+    }
+    let reader = read_only(&file).await.unwrap();
+    assert_eq!(layout(&reader).await, (version, id));
+    assert_eq!(reader.upgrade_layout().await.unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 async fn open_error(file: &Path) -> ErrorKind {

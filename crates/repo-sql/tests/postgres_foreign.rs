@@ -9,7 +9,7 @@ use common::{Store, collection, key, machine, machines, options};
 use postgres::PostgresPlace;
 use repo_core::{
     CollectionSchema, Error, ErrorKind, Filter, OpenOptions, Plan, PrepareChange, Query,
-    StorageStrategyExt as _,
+    StorageStrategyExt as _, StoreUpdate,
 };
 use repo_testkit::Place as _;
 use tokio_postgres::Client;
@@ -258,7 +258,7 @@ async fn a_table_that_is_gone_is_corrupt() {
 #[tokio::test]
 async fn another_layout_is_refused() {
     let cases = [
-        ("UPDATE _repo_store SET layout_version = 2", ErrorKind::Unsupported),
+        ("UPDATE _repo_store SET layout_version = 3", ErrorKind::Unsupported),
         ("UPDATE _repo_store SET layout_version = 0", ErrorKind::Corrupt),
         ("DELETE FROM _repo_store", ErrorKind::Corrupt),
         ("UPDATE _repo_collections SET collection = 'No Name'", ErrorKind::Corrupt),
@@ -266,6 +266,41 @@ async fn another_layout_is_refused() {
     ];
     let each = cases.map(async |(sql, kind)| layout_refused(sql, kind).await);
     futures::future::join_all(each).await;
+}
+
+#[tokio::test]
+async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
+    let place = PostgresPlace::new();
+    let store = prepared(&place).await;
+    // As the version before layout 2 made it.
+    let older = "ALTER TABLE _repo_store DROP COLUMN store_id; \
+                 UPDATE _repo_store SET layout_version = 1; \
+                 DELETE FROM __diesel_schema_migrations WHERE version = '00000000000002'";
+    place.tool().await.batch_execute(older).await.unwrap();
+    let layout = async |store: &Store| {
+        let record = store.store_record().await.unwrap();
+        (record.layout_version, record.id)
+    };
+    for store in [&store, &place.open(options(&[machines()])).await.unwrap()] {
+        assert_eq!(layout(store).await, (1, None));
+        store.prepare(&[machines()]).await.unwrap();
+        store.save(key("b"), machine("b", "")).await.unwrap();
+        let (expected, id) =
+            (repo_core::StoreId::random().unwrap(), repo_core::StoreId::random().unwrap());
+        let refused = store.update_store_record(StoreUpdate::Id { expected, id }).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Locked);
+        assert_eq!(layout(store).await, (1, None));
+    }
+    let other = place.open(options(&[machines()])).await.unwrap();
+    assert_eq!(other.upgrade_layout().await.unwrap(), Some(1));
+    assert_eq!(other.upgrade_layout().await.unwrap(), None);
+    let (version, id) = layout(&other).await;
+    assert!(version == 2 && id.is_some());
+    assert_eq!(layout(&store).await, (version, id));
+    store.save(key("c"), machine("c", "")).await.unwrap();
+    // A tool that runs the migrations finds none to run.
+    let noted = "SELECT count(*) FROM __diesel_schema_migrations";
+    assert_eq!(place.tool().await.query_one(noted, &[]).await.unwrap().get::<_, i64>(0), 2);
 }
 
 async fn layout_refused(sql: &str, kind: ErrorKind) {

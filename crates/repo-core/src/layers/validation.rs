@@ -80,6 +80,10 @@ impl StorageStrategy for ValidationLayer {
         self.inner.prepare_for_load(schemas).await
     }
 
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        self.inner.upgrade_layout().await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.inner.collections().await
     }

@@ -13,8 +13,8 @@ use crate::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
     ErrorKind, Filter, Health, HealthCheck, MigrationState, OpenOptions, Page, Plan, Position,
     PrepareChange, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Selector,
-    StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys,
-    check_purge, not_prepared,
+    StorageStrategy, StoreId, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    check_distinct_keys, check_new_id, check_purge, never_prepared, not_prepared,
 };
 
 /// Records in the memory of this process. Nothing survives it.
@@ -29,6 +29,8 @@ pub struct MemoryStrategy {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Made by the first `prepare`.
+    id: Option<StoreId>,
     tables: BTreeMap<CollectionName, Table>,
     migration: Option<MigrationState>,
 }
@@ -44,7 +46,8 @@ impl State {
 
     fn record(&self) -> StoreRecord {
         StoreRecord {
-            layout_version: 1,
+            layout_version: 2,
+            id: self.id,
             epoch: 0,
             collections: self.tables.iter().map(|(name, t)| (name.clone(), t.state)).collect(),
             migration: self.migration.clone(),
@@ -146,6 +149,9 @@ impl StorageStrategy for MemoryStrategy {
 
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         let mut state = self.write("prepare")?;
+        if state.id.is_none() {
+            state.id = Some(StoreId::random()?);
+        }
         let mut prepared = Vec::new();
         for schema in schemas {
             let change = match state.tables.get_mut(&schema.collection) {
@@ -163,6 +169,13 @@ impl StorageStrategy for MemoryStrategy {
             prepared.push(Prepared { collection: schema.collection.clone(), change });
         }
         Ok(prepared)
+    }
+
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        match self.write("upgrade the layout")?.id {
+            Some(_) => Ok(None),
+            None => Err(never_prepared("upgrade the layout", &self.location)),
+        }
     }
 
     async fn collections(&self) -> Result<Vec<CollectionName>> {
@@ -292,6 +305,10 @@ impl StorageStrategy for MemoryStrategy {
                     expected.as_deref(),
                 )?;
                 state.migration = next;
+            }
+            StoreUpdate::Id { expected, id } => {
+                check_new_id(state.id, state.migration.as_ref(), expected)?;
+                state.id = Some(id);
             }
         }
         Ok(state.record())

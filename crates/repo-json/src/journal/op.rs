@@ -1,6 +1,6 @@
 //! What a frame says: changes of records, and of the store's own record.
 
-use repo_core::MigrationState;
+use repo_core::{MigrationState, StoreId};
 
 use crate::codec::{Put as _, Take};
 use crate::snapshot::FileDigest;
@@ -27,6 +27,8 @@ pub(crate) enum Op<'a> {
     Purge { collection: &'a str, older_than: i64 },
     /// The migration state was set or cleared.
     Migration(Option<MigrationState>),
+    /// The store, a copy, was given an id of its own. Never in layout 1.
+    Id(StoreId),
     /// The files of the next generation are complete beside the old ones.
     Checkpoint(CheckpointOp),
 }
@@ -57,6 +59,7 @@ const FLOOR: u8 = 4;
 const PURGE: u8 = 5;
 const MIGRATION: u8 = 6;
 const CHECKPOINT: u8 = 7;
+const ID: u8 = 8;
 
 /// Appends a change to a payload.
 pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
@@ -94,6 +97,10 @@ pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
             out.put_i64(*older_than);
         }
         Op::Migration(state) => push_migration(out, state.as_ref()),
+        Op::Id(id) => {
+            out.put_u8(ID);
+            out.extend_from_slice(&id.to_bytes());
+        }
         Op::Checkpoint(checkpoint) => push_checkpoint(out, checkpoint),
     }
 }
@@ -165,6 +172,7 @@ fn decode<'a>(take: &mut Take<'a>) -> Option<(Op<'a>, usize)> {
                 progress: take.text()?.to_owned(),
             }),
         }),
+        ID => Op::Id(StoreId::from_bytes(take.array()?)),
         CHECKPOINT => Op::Checkpoint(decode_checkpoint(take)?),
         _ => return None,
     };

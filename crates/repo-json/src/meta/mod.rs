@@ -5,17 +5,24 @@
 mod read;
 mod write;
 
-use repo_core::{CollectionName, MigrationState};
+use repo_core::{CollectionName, MigrationState, StoreId};
 
 pub(crate) use read::read_meta;
-pub(crate) use write::MetaWriter;
+pub(crate) use write::{MetaWriter, StoreHead};
 
 use crate::folder::Signature;
 use crate::snapshot::{FileDigest, Form};
 use crate::table::Table;
 
-/// The version of the layout that this software reads and writes.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
+/// The newest version of the layout that this software reads and writes.
+/// Layout 1 is the same without the store's id. A store stays in it until
+/// `prepare` upgrades it.
+pub(crate) const LAYOUT_VERSION: u32 = 2;
+
+/// The layout of a store with this id.
+pub(crate) fn layout_of(id: Option<StoreId>) -> u32 {
+    if id.is_some() { LAYOUT_VERSION } else { 1 }
+}
 
 const MAGIC: &[u8; 8] = b"REPOMETA";
 
@@ -28,6 +35,7 @@ pub(crate) struct Meta {
     /// Counts the checkpoints; the journal with the same number holds what
     /// came after.
     pub(crate) generation: u64,
+    pub(crate) id: Option<StoreId>,
     pub(crate) epoch: u64,
     pub(crate) migration: Option<MigrationState>,
     pub(crate) collections: Vec<MetaCollection>,

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, ErrorKind as IoKind, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result};
+use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, StoreId};
 
 use super::{CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE};
 use crate::codec::{SummedReader, Take};
@@ -32,8 +32,8 @@ pub(crate) fn read_meta(path: &Path) -> Result<Option<Meta>> {
     let len = Signature::of_file(&file, path)?.len.saturating_sub(CHECKSUM);
     let summed = SummedReader::new((&file).take(len));
     let mut reader = Reader { inner: BufReader::with_capacity(CHUNK, summed), len, id: Vec::new() };
-    check_layout(&mut reader, path)?;
-    let read = read_body(&mut reader);
+    let layout = check_layout(&mut reader, path)?;
+    let read = read_body(&mut reader, layout);
     let at = reader.at();
     match read.and_then(|meta| check_sum(&mut reader, &file, meta)) {
         Ok(Some(meta)) => Ok(Some(meta)),
@@ -93,10 +93,11 @@ fn damaged(path: &Path, byte: u64, what: &str) -> Error {
         )
 }
 
-fn check_layout(reader: &mut Reader<'_>, path: &Path) -> Result<()> {
+/// The layout, one that this software knows.
+fn check_layout(reader: &mut Reader<'_>, path: &Path) -> Result<u32> {
     let head = reader.array::<8>().and_then(|magic| Ok((magic, reader.u32()?)));
     match head {
-        Ok((magic, LAYOUT_VERSION)) if magic == *MAGIC => Ok(()),
+        Ok((magic, layout @ 1..=LAYOUT_VERSION)) if magic == *MAGIC => Ok(layout),
         Ok((magic, newer)) if magic == *MAGIC && newer > LAYOUT_VERSION => Err(Error::new(
             ErrorKind::Unsupported,
             "open the store",
@@ -112,8 +113,9 @@ fn check_layout(reader: &mut Reader<'_>, path: &Path) -> Result<()> {
     }
 }
 
-fn read_body(reader: &mut Reader<'_>) -> io::Result<Meta> {
+fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
     let generation = reader.u64()?;
+    let id = if layout == 1 { None } else { Some(StoreId::from_bytes(reader.array()?)) };
     let epoch = reader.u64()?;
     let migration = match reader.array::<1>()? {
         [0] => None,
@@ -129,7 +131,7 @@ fn read_body(reader: &mut Reader<'_>) -> io::Result<Meta> {
     if !collections.iter().all(|c| c.head.file.is_none_or(known)) {
         return Err(invalid());
     }
-    Ok(Meta { generation, epoch, migration, collections, files, crc: 0 })
+    Ok(Meta { generation, id, epoch, migration, collections, files, crc: 0 })
 }
 
 /// `None` when the checksum at the end does not hold, or is not the end.

@@ -4,12 +4,22 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use repo_core::{MigrationState, Result};
+use repo_core::{MigrationState, Result, StoreId};
 
-use super::{CollectionHead, LAYOUT_VERSION, MAGIC, MetaFile, NO_FILE};
+use super::{CollectionHead, MAGIC, MetaFile, NO_FILE, layout_of};
 use crate::codec::{Put as _, SummedWriter};
 use crate::errors;
 use crate::table::{Place, ShortDigest, Slot};
+
+/// What is kept of the store besides its collections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoreHead<'a> {
+    pub(crate) generation: u64,
+    /// Without one the store stays in layout 1.
+    pub(crate) id: Option<StoreId>,
+    pub(crate) epoch: u64,
+    pub(crate) migration: Option<&'a MigrationState>,
+}
 
 /// Writes `.meta` from front to back: the head, each collection with its
 /// records, the data files, the checksum.
@@ -24,20 +34,21 @@ impl MetaWriter {
         file: File,
         path: &Path,
         buffer_bytes: usize,
-        generation: u64,
-        epoch: u64,
-        migration: Option<&MigrationState>,
+        store: StoreHead<'_>,
         collections: usize,
     ) -> Result<Self> {
         let out = SummedWriter::new(BufWriter::with_capacity(buffer_bytes, file));
         let mut writer = Self { out, path: path.to_owned(), buffer: Vec::new() };
         let head = &mut writer.buffer;
         head.extend_from_slice(MAGIC);
-        head.put_u32(LAYOUT_VERSION);
-        head.put_u64(generation);
-        head.put_u64(epoch);
-        head.put_u8(u8::from(migration.is_some()));
-        if let Some(migration) = migration {
+        head.put_u32(layout_of(store.id));
+        head.put_u64(store.generation);
+        if let Some(id) = store.id {
+            head.extend_from_slice(&id.to_bytes());
+        }
+        head.put_u64(store.epoch);
+        head.put_u8(u8::from(store.migration.is_some()));
+        if let Some(migration) = store.migration {
             head.put_text(&migration.plan);
             head.put_text(&migration.progress);
         }

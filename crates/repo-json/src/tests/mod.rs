@@ -8,6 +8,7 @@ mod forms;
 mod group;
 mod guards;
 mod handles;
+mod layout_1;
 mod places;
 mod refused;
 mod resolved;

@@ -91,6 +91,10 @@ impl StorageStrategy for Wrapped {
         Ok(prepared)
     }
 
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        self.inner().upgrade_layout().await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.inner().collections().await
     }

@@ -247,6 +247,7 @@ impl StorageStrategy for ExistingStrategy {
         let tables = self.tables.iter();
         Ok(StoreRecord {
             layout_version: 0,
+            id: None,
             epoch: 0,
             collections: tables.map(|(name, table)| (name.clone(), state(table))).collect(),
             migration: None,

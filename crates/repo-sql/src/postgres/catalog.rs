@@ -16,7 +16,7 @@ use super::table::Table;
 use super::transaction::{Sees, Transaction};
 use crate::ddl::Made;
 use crate::dialect::{STORE_MARK, our_mark};
-use crate::layout::{CollectionLayout, LAYOUT_VERSION};
+use crate::layout::{CollectionLayout, LAYOUT_VERSION, is_known_layout};
 use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE};
 use crate::{Dialect, errors};
 
@@ -27,6 +27,8 @@ pub(super) struct Catalog {
     pub(super) given: u64,
     /// Whether the store's own tables are there.
     pub(super) prepared: bool,
+    /// The layout that the store is in; 0 when there is none.
+    pub(super) layout: u32,
     pub(super) tables: BTreeMap<CollectionName, Arc<Table>>,
     pub(super) made: BTreeMap<CollectionName, Made>,
 }
@@ -47,9 +49,9 @@ impl Catalog {
     /// `Unsupported` for a newer layout; `Foreign` for something of ours that
     /// another tool replaced; `Corrupt` for a table that is gone.
     pub(super) async fn read(shared: &Shared, transaction: &mut Transaction) -> Result<Self> {
-        if !check_store(shared, transaction).await? {
+        let Some(layout) = check_store(shared, transaction).await? else {
             return Ok(Self::default());
-        }
+        };
         let mut made = read_collections(shared, transaction).await?;
         let noted: Vec<Noted> = objects::table
             .order((objects::collection, objects::kind, objects::name))
@@ -74,7 +76,7 @@ impl Catalog {
             tables.insert(name.clone(), Arc::new(Table::new(schema, made)?));
         }
         let made = made.into_iter().map(|(name, (made, _))| (name, made)).collect();
-        Ok(Self { prepared: true, tables, made, given: 0 })
+        Ok(Self { prepared: true, layout, tables, made, given: 0 })
     }
 }
 
@@ -106,9 +108,9 @@ fn schema_of(
     }
 }
 
-/// Whether the store's own tables are there, of a layout that this program
-/// knows.
-async fn check_store(shared: &Shared, transaction: &mut Transaction) -> Result<bool> {
+/// The layout of the store's own tables, one that this program knows; `None`
+/// when they are not there.
+async fn check_store(shared: &Shared, transaction: &mut Transaction) -> Result<Option<u32>> {
     let own = [STORE_TABLE, COLLECTIONS_TABLE, OBJECTS_TABLE];
     let there = relations(shared, transaction, own.map(str::to_owned).to_vec()).await?;
     let is_ours = |relation: &Relation| {
@@ -116,7 +118,7 @@ async fn check_store(shared: &Shared, transaction: &mut Transaction) -> Result<b
     };
     if !there.get(STORE_TABLE).is_some_and(is_ours) {
         let Some(name) = own.into_iter().find(|name| there.contains_key(*name)) else {
-            return Ok(false);
+            return Ok(None);
         };
         let why = "something with the name of one of the store's own tables is not ours";
         return Err(errors::foreign_relation("open", &shared.location, name, why));
@@ -127,10 +129,9 @@ async fn check_store(shared: &Shared, transaction: &mut Transaction) -> Result<b
         .load(transaction.connection().diesel())
         .await
         .map_err(|source| transaction.failed(source))?;
-    let known = i64::from(LAYOUT_VERSION);
     match layout.as_slice().first().map(|version| i64::from(*version)) {
-        Some(version) if version == known => Ok(true),
-        Some(version) if version > known => Err(Error::new(
+        Some(version) if is_known_layout(version) => Ok(u32::try_from(version).ok()),
+        Some(version) if version > i64::from(LAYOUT_VERSION) => Err(Error::new(
             ErrorKind::Unsupported,
             "open",
             "the database has a newer layout than this program knows",

@@ -23,6 +23,7 @@ mod strategy;
 mod table;
 mod tls;
 mod transaction;
+mod upgrade;
 mod upkeep;
 
 pub use strategy::PostgresStrategy;

@@ -37,9 +37,8 @@ pub(super) async fn prepare(
     new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
     let layouts = layouts(schemas)?;
-    let lock = Statement::made(LOCK.to_owned(), [SqlValue::Text(shared.schema.clone())]);
     let (mut transaction, _) =
-        Transaction::begin(&shared.pool, "prepare", Sees::Committed, vec![lock]).await?;
+        Transaction::begin(&shared.pool, "prepare", Sees::Committed, vec![lock(shared)]).await?;
     match make(shared, &mut transaction, schemas, layouts, new_indexes).await {
         Ok(prepared) => {
             transaction.commit().await?;
@@ -52,6 +51,11 @@ pub(super) async fn prepare(
             Err(error)
         }
     }
+}
+
+/// Waits until nobody else prepares something in this schema.
+pub(super) fn lock(shared: &Shared) -> Statement {
+    Statement::made(LOCK.to_owned(), [SqlValue::Text(shared.schema.clone())])
 }
 
 fn layouts(schemas: &[CollectionSchema]) -> Result<Vec<CollectionLayout>> {

@@ -9,6 +9,7 @@ diesel::table! {
         epoch -> BigInt,
         migration_plan -> Nullable<Text>,
         migration_progress -> Nullable<Text>,
+        store_id -> Nullable<Text>,
     }
 }
 

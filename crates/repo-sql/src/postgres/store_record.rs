@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use diesel::dsl::sql;
+use diesel::sql_types::{Nullable, Text};
 use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
 use repo_core::{
-    CollectionName, CollectionState, Error, ErrorKind, MigrationState, Result, StoreRecord,
-    StoreUpdate, check_migration,
+    CollectionName, CollectionState, Error, ErrorKind, MigrationState, Result, StoreId,
+    StoreRecord, StoreUpdate, check_migration, check_new_id,
 };
 
 use super::schema::{collections, store};
@@ -16,7 +18,10 @@ use super::transaction::{Sees, Transaction};
 pub(super) const READ: &str = "read the store's record";
 pub(super) const UPDATE: &str = "update the store's record";
 
-type StoreRow = (i32, i64, Option<String>, Option<String>);
+type StoreRow = (i32, i64, Option<String>, Option<String>, Option<String>);
+
+/// The store's id. Layout 1 has no column for it.
+const ID: &str = "to_jsonb(\"_repo_store\") ->> 'store_id'";
 
 /// Reads the record of a prepared store, in one state of the database.
 pub(super) async fn read(shared: &Shared) -> Result<StoreRecord> {
@@ -35,11 +40,16 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
             store::epoch,
             store::migration_plan,
             store::migration_progress,
+            sql::<Nullable<Text>>(ID),
         ))
         .first(transaction.connection().diesel())
         .await;
-    let (layout_version, epoch, plan, progress) =
+    let (layout_version, epoch, plan, progress, id) =
         row.map_err(|source| transaction.failed(source))?;
+    let id: Option<StoreId> = id
+        .map(|id| id.parse())
+        .transpose()
+        .map_err(|error: Error| error.into_kind(ErrorKind::Corrupt))?;
     let rows: Vec<(String, i32, i64)> = collections::table
         .select((collections::collection, collections::schema_version, collections::floor))
         .load(transaction.connection().diesel())
@@ -55,6 +65,7 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
     }
     Ok(StoreRecord {
         layout_version: u32::try_from(layout_version).unwrap_or(0),
+        id,
         epoch: u64::try_from(epoch).unwrap_or(0),
         collections: states,
         migration: plan.map(|plan| MigrationState { plan, progress: progress.unwrap_or_default() }),
@@ -92,6 +103,16 @@ async fn change(transaction: &mut Transaction, update: StoreUpdate) -> Result<St
             let progress = state.as_ref().map(|state| &state.progress);
             diesel::update(store::table)
                 .set((store::migration_plan.eq(plan), store::migration_progress.eq(progress)))
+                .execute(transaction.connection().diesel())
+                .await
+                .map_err(|source| transaction.failed(source))?;
+        }
+        StoreUpdate::Id { expected, id } => {
+            let migration = lock_migration(transaction).await?;
+            let stored = read_in(transaction).await?.id;
+            check_new_id(stored, migration.as_ref(), expected)?;
+            diesel::update(store::table)
+                .set(store::store_id.eq(id.to_string()))
                 .execute(transaction.connection().diesel())
                 .await
                 .map_err(|source| transaction.failed(source))?;

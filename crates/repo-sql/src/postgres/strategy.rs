@@ -9,13 +9,15 @@ use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
     ErrorKind, Filter, Health, OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream,
     Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
-    check_distinct_keys,
+    check_distinct_keys, never_prepared,
 };
 
 use super::catalog::Catalog;
 use super::shared::Shared;
 use super::table::Table;
-use super::{apply, catalog, commit, existing, prepare, read, scan, single, store_record, upkeep};
+use super::{
+    apply, catalog, commit, existing, prepare, read, scan, single, store_record, upgrade, upkeep,
+};
 use crate::config::SqlSettings;
 use crate::ddl::NewIndexes;
 use crate::layout::LAYOUT_VERSION;
@@ -158,6 +160,11 @@ impl StorageStrategy for PostgresStrategy {
         prepare::prepare(&self.shared, schemas, NewIndexes::Left).await
     }
 
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        self.shared.check_writable(upgrade::OPERATION)?;
+        upgrade::upgrade(&self.shared).await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.shared.check_open("collections")?;
         let known = self.shared.read_catalog("collections").await?;
@@ -261,13 +268,7 @@ impl StorageStrategy for PostgresStrategy {
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
         self.shared.check_writable(store_record::UPDATE)?;
         if !self.is_prepared().await? {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                store_record::UPDATE,
-                "the store was never prepared",
-            )
-            .with("store", &self.shared.location)
-            .hint("make it with `repoctl init`"));
+            return Err(never_prepared(store_record::UPDATE, &self.shared.location));
         }
         store_record::update(&self.shared, update).await
     }

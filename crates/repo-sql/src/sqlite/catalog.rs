@@ -13,7 +13,7 @@ use super::taken::TakenNames;
 use crate::Dialect;
 use crate::ddl::Made;
 use crate::errors;
-use crate::layout::{CollectionLayout, LAYOUT_VERSION};
+use crate::layout::{CollectionLayout, LAYOUT_VERSION, is_known_layout};
 use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE, quote};
 
 /// Gives the declared schema of a collection, if there is one.
@@ -28,6 +28,8 @@ pub(super) struct Catalog {
     pub(super) given: u64,
     /// Whether the store's own tables are there.
     pub(super) prepared: bool,
+    /// The layout that the store is in; 0 when there is none.
+    pub(super) layout: u32,
     pub(super) tables: BTreeMap<CollectionName, Arc<Table>>,
     pub(super) made: BTreeMap<CollectionName, Made>,
 }
@@ -51,9 +53,9 @@ impl Catalog {
     /// database.
     pub(super) fn read(connection: &Connection, file: &Path, declared: Declared) -> Result<Self> {
         let schema_cookie = schema_cookie(connection, file)?;
-        if !check_store(connection, file)? {
+        let Some(layout) = check_store(connection, file)? else {
             return Ok(Self { schema_cookie, ..Self::default() });
-        }
+        };
         let made = read_made(connection, file)?;
         let mut tables = BTreeMap::new();
         for (name, (made, id_field)) in &made {
@@ -68,7 +70,7 @@ impl Catalog {
             tables.insert(name.clone(), Arc::new(Table::new(schema, made)?));
         }
         let made = made.into_iter().map(|(name, (made, _))| (name, made)).collect();
-        Ok(Self { schema_cookie, prepared: true, tables, made, given: 0 })
+        Ok(Self { schema_cookie, prepared: true, layout, tables, made, given: 0 })
     }
 }
 
@@ -91,9 +93,9 @@ pub(super) fn schema_cookie(connection: &Connection, file: &Path) -> Result<i64>
         .map_err(|source| errors::sqlite("open", file, source))
 }
 
-/// Whether the store's own tables are there, of a layout that this program
-/// knows.
-fn check_store(connection: &Connection, file: &Path) -> Result<bool> {
+/// The layout of the store's own tables, one that this program knows; `None`
+/// when they are not there.
+fn check_store(connection: &Connection, file: &Path) -> Result<Option<u32>> {
     let failed = |source| errors::sqlite("open", file, source);
     let found: Option<String> = connection
         .query_row("SELECT \"type\" FROM sqlite_master WHERE \"name\" = ?1", [STORE_TABLE], |row| {
@@ -102,7 +104,7 @@ fn check_store(connection: &Connection, file: &Path) -> Result<bool> {
         .optional()
         .map_err(failed)?;
     if found.is_none() {
-        return Ok(false);
+        return Ok(None);
     }
     let layout: Option<i64> = connection
         .query_row(&format!("SELECT \"layout_version\" FROM {}", quote(STORE_TABLE)), [], |row| {
@@ -114,7 +116,7 @@ fn check_store(connection: &Connection, file: &Path) -> Result<bool> {
                 .caused_by(source)
         })?;
     match layout {
-        Some(version) if version == i64::from(LAYOUT_VERSION) => Ok(true),
+        Some(version) if is_known_layout(version) => Ok(u32::try_from(version).ok()),
         Some(version) if version > i64::from(LAYOUT_VERSION) => Err(Error::new(
             ErrorKind::Unsupported,
             "open",

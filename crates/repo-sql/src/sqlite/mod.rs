@@ -21,6 +21,7 @@ mod store_record;
 mod strategy;
 mod table;
 mod taken;
+mod upgrade;
 mod upkeep;
 mod writer;
 

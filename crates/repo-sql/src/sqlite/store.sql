@@ -1,6 +1,7 @@
 CREATE TABLE "_repo_store" (
   "one" INTEGER PRIMARY KEY NOT NULL CHECK ("one" = 1),
   "layout_version" INTEGER NOT NULL,
+  "store_id" TEXT,
   "epoch" INTEGER NOT NULL,
   "migration_plan" TEXT,
   "migration_progress" TEXT
@@ -18,4 +19,5 @@ CREATE TABLE "_repo_objects" (
   "definition" TEXT NOT NULL,
   PRIMARY KEY ("collection", "kind", "name")
 );
-INSERT INTO "_repo_store" ("one", "layout_version", "epoch") VALUES (1, 1, 0);
+INSERT INTO "_repo_store" ("one", "layout_version", "store_id", "epoch")
+  VALUES (1, 2, lower(hex(randomblob(16))), 0);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use repo_core::{
     CollectionName, CollectionState, Error, ErrorKind, MigrationState, Result, StoreRecord,
-    StoreUpdate, check_migration,
+    StoreUpdate, check_migration, check_new_id, never_prepared,
 };
 use rusqlite::{Connection, params};
 
@@ -13,30 +13,39 @@ use super::commit::table;
 use super::shared::Shared;
 use super::writer::Transaction;
 use crate::errors;
-use crate::names::{COLLECTIONS_TABLE, STORE_TABLE, quote};
+use crate::names::{COLLECTIONS_TABLE, ID_COLUMN, STORE_TABLE, quote};
 
 const OPERATION: &str = "read the store's record";
+const UPDATE: &str = "update the store's record";
 
 /// Reads the record of a prepared store.
 pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> {
     let failed = |source| errors::sqlite(OPERATION, file, source);
-    let sql = format!(
-        "SELECT \"layout_version\", \"epoch\", \"migration_plan\", \"migration_progress\" FROM {}",
-        quote(STORE_TABLE)
-    );
-    let mut record = connection
+    // Layout 1 has no column for the id.
+    let sql = format!("SELECT * FROM {}", quote(STORE_TABLE));
+    let (mut record, id) = connection
         .query_row(&sql, [], |row| {
-            let plan: Option<String> = row.get(2)?;
-            let progress: Option<String> = row.get(3)?;
-            Ok(StoreRecord {
-                layout_version: row.get(0)?,
-                epoch: row.get(1)?,
+            let plan: Option<String> = row.get("migration_plan")?;
+            let progress: Option<String> = row.get("migration_progress")?;
+            let id: Option<String> = match row.as_ref().column_index(ID_COLUMN) {
+                Ok(column) => row.get(column)?,
+                Err(_) => None,
+            };
+            let record = StoreRecord {
+                layout_version: row.get("layout_version")?,
+                id: None,
+                epoch: row.get("epoch")?,
                 collections: BTreeMap::new(),
                 migration: plan
                     .map(|plan| MigrationState { plan, progress: progress.unwrap_or_default() }),
-            })
+            };
+            Ok((record, id))
         })
         .map_err(failed)?;
+    record.id = id
+        .map(|id| id.parse())
+        .transpose()
+        .map_err(|error: Error| error.into_kind(ErrorKind::Corrupt).with("file", file.display()))?;
     let sql = format!(
         "SELECT \"collection\", \"schema_version\", \"floor\" FROM {}",
         quote(COLLECTIONS_TABLE)
@@ -65,13 +74,7 @@ pub(super) fn update(
 ) -> Result<StoreRecord> {
     let connection = transaction.connection;
     if !transaction.catalog.prepared {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            "update the store's record",
-            "the store was never prepared",
-        )
-        .with("store", &shared.location)
-        .hint("make it with `repoctl init`"));
+        return Err(never_prepared(UPDATE, &shared.location));
     }
     match update {
         StoreUpdate::RaiseFloor { collection, floor } => {
@@ -87,9 +90,17 @@ pub(super) fn update(
             );
             let plan = state.as_ref().map(|state| &state.plan);
             let progress = state.as_ref().map(|state| &state.progress);
-            connection.execute(&sql, params![plan, progress]).map_err(|source| {
-                errors::sqlite("update the store's record", shared.file(), source)
-            })?;
+            connection
+                .execute(&sql, params![plan, progress])
+                .map_err(|source| errors::sqlite(UPDATE, shared.file(), source))?;
+        }
+        StoreUpdate::Id { expected, id } => {
+            let stored = read(connection, shared.file())?;
+            check_new_id(stored.id, stored.migration.as_ref(), expected)?;
+            let sql = format!("UPDATE {} SET {} = ?1", quote(STORE_TABLE), quote(ID_COLUMN));
+            connection
+                .execute(&sql, params![id.to_string()])
+                .map_err(|source| errors::sqlite(UPDATE, shared.file(), source))?;
         }
     }
     read(connection, shared.file())

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::{
-    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream,
-    Result, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write,
-    Written, check_distinct_keys,
+    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Filter,
+    Health, OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions,
+    StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    check_distinct_keys, never_prepared,
 };
 use rusqlite::Connection;
 
@@ -21,7 +21,9 @@ use super::session::Session;
 use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
-use super::{apply, commit, connection, existing, prepare, read, scan, store_record, upkeep};
+use super::{
+    apply, commit, connection, existing, prepare, read, scan, store_record, upgrade, upkeep,
+};
 use crate::config::SqlSettings;
 use crate::ddl::NewIndexes;
 use crate::layout::LAYOUT_VERSION;
@@ -193,6 +195,11 @@ impl StorageStrategy for SqliteStrategy {
         self.prepare_with(schemas, NewIndexes::Left).await
     }
 
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        self.shared.check_writable(upgrade::OPERATION)?;
+        self.writer.alone(upgrade::OPERATION, upgrade::upgrade).await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         let names = self
             .read_store("collections", |_, _, catalog| Ok(catalog.tables.keys().cloned().collect()))
@@ -332,9 +339,7 @@ impl StorageStrategy for SqliteStrategy {
         let operation = "update the store's record";
         self.shared.check_writable(operation)?;
         if self.read_store(operation, |_, _, _| Ok(())).await?.is_none() {
-            return Err(Error::new(ErrorKind::NotFound, operation, "the store was never prepared")
-                .with("store", &self.shared.location)
-                .hint("make it with `repoctl init`"));
+            return Err(never_prepared(operation, &self.shared.location));
         }
         let shared = Arc::clone(&self.shared);
         self.writer

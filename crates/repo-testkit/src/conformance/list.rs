@@ -205,6 +205,9 @@ macro_rules! conformance {
                 ];
                 store_record: [
                     a_fresh_store_has_its_record,
+                    a_prepared_store_has_an_id,
+                    the_id_is_compared_and_set,
+                    one_of_many_gives_the_id,
                     floors_rise_and_never_fall,
                     a_floor_may_be_as_high_as_versions_go,
                     the_migration_state_is_compared_and_set,

@@ -1,6 +1,8 @@
 //! What every store keeps about itself.
 
-use repo_core::{ErrorKind, MigrationState, StoreUpdate, Version};
+use repo_core::{
+    CollectionSchema, ErrorKind, MigrationState, Result, StoreId, StoreUpdate, Version,
+};
 
 use super::support::{assert_kind, collection, delete, key, save};
 use crate::{Fixture, Store};
@@ -40,6 +42,73 @@ pub async fn a_fresh_store_has_its_record(f: Fixture) {
     let expected = [("items", 1, 0), ("notes", 1, 0), ("things", 3, 0)];
     assert_eq!(kept, expected.map(|(name, version, floor)| (name.to_owned(), version, floor)));
     assert_eq!(f.reopen(store).await.store_record().await.unwrap(), record);
+}
+
+/// `prepare` gives the store an id. It stays, whatever is prepared or upgraded
+/// later, and every handle sees it.
+pub async fn a_prepared_store_has_an_id(f: Fixture) {
+    let store = f.open().await;
+    assert_eq!(store.store_record().await.unwrap().id, None);
+    assert_kind(store.upgrade_layout().await, ErrorKind::NotFound);
+    let some = CollectionSchema::undeclared(collection("items"));
+    store.prepare(&[some]).await.unwrap();
+    let record = store.store_record().await.unwrap();
+    assert!(record.layout_version >= 2);
+    let id = record.id.unwrap();
+    assert_eq!(f.second(&store).await.store_record().await.unwrap().id, Some(id));
+    assert_eq!(store.upgrade_layout().await.unwrap(), None);
+    let all: Vec<CollectionSchema> = f.schemas.iter().cloned().collect();
+    store.prepare(&all).await.unwrap();
+    save(&store, &key("items", "a"), "").await;
+    let store = f.reopen(store).await;
+    assert_eq!(store.store_record().await.unwrap().id, Some(id));
+    assert_eq!(store.upgrade_layout().await.unwrap(), None);
+    assert_eq!(store.store_record().await.unwrap().id, Some(id));
+}
+
+async fn give_id(store: &Store, expected: StoreId, id: StoreId) -> Result<Option<StoreId>> {
+    Ok(store.update_store_record(StoreUpdate::Id { expected, id }).await?.id)
+}
+
+/// A store gets another id from who names the one that it has, while nothing
+/// in it is unfinished; anybody else is `Locked`.
+pub async fn the_id_is_compared_and_set(f: Fixture) {
+    let store = f.prepared().await;
+    let other = f.second(&store).await;
+    let first = store.store_record().await.unwrap().id.unwrap();
+    let [second, third] = [(); 2].map(|()| StoreId::random().unwrap());
+    assert_kind(give_id(&store, second, third).await, ErrorKind::Locked);
+    assert_eq!(give_id(&store, first, second).await.unwrap(), Some(second));
+    assert_kind(give_id(&other, first, third).await, ErrorKind::Locked);
+    assert_eq!(other.store_record().await.unwrap().id, Some(second));
+    migrate(&other, None, Some(state("plan", ""))).await.unwrap();
+    assert_kind(give_id(&store, second, third).await, ErrorKind::Locked);
+    migrate(&other, Some("plan"), None).await.unwrap();
+    assert_eq!(give_id(&other, second, third).await.unwrap(), Some(third));
+    drop(other);
+    let store = f.reopen(store).await;
+    assert_eq!(store.store_record().await.unwrap().id, Some(third));
+    store.checkpoint().await.unwrap();
+    let store = f.reopen(store).await;
+    assert_eq!(store.store_record().await.unwrap().id, Some(third));
+}
+
+/// Of many that give the store another id at the same time, one does.
+pub async fn one_of_many_gives_the_id(f: Fixture) {
+    let store = f.prepared().await;
+    let other = f.second(&store).await;
+    let first = store.store_record().await.unwrap().id.unwrap();
+    let give = (0..8).map(|at| {
+        let handle = if at % 2 == 0 { &store } else { &other };
+        async move { give_id(handle, first, StoreId::random().unwrap()).await }
+    });
+    let answers = futures::future::join_all(give).await;
+    let given: Vec<_> = answers.iter().flatten().collect();
+    assert_eq!(given.len(), 1, "{answers:?}");
+    assert_eq!(&store.store_record().await.unwrap().id, given[0]);
+    for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+        assert_eq!(error.kind(), ErrorKind::Locked);
+    }
 }
 
 /// Floors rise and never fall, each collection's for itself; ids with a

@@ -38,6 +38,8 @@ impl Arguments {
                 .into_iter()
                 .map(|done| Row { collection: done.collection.to_string(), change: done.change })
                 .collect();
+            // Last: what was to be refused has been.
+            let upgraded = opened.store.upgrade_layout().await?;
             for (name, path) in &outdated {
                 let (from, to) = (path.from(), path.to());
                 context.output.warning(&format!(
@@ -45,7 +47,18 @@ impl Arguments {
                      `repoctl upgrade {name} --to {to}`"
                 ));
             }
-            let told = json!({ "store": opened.store.location(), "collections": rows });
+            let layout = opened.store.store_record().await?.layout_version;
+            if let Some(from) = upgraded {
+                context.output.note(&format!(
+                    "the store was brought from layout {from} to {layout}; a version of the \
+                     program from before cannot open it any more"
+                ));
+            }
+            let told = json!({
+                "store": opened.store.location(),
+                "layout": { "version": layout, "upgraded_from": upgraded },
+                "collections": rows,
+            });
             context.output.list(&told, &rows, || human(&rows))?;
             Ok(Ending::Done)
         };
