@@ -115,3 +115,138 @@ fn an_edit_over_a_journal_is_refused_until_somebody_decides() {
         again.prints("nothing to decide");
     }
 }
+
+/// One file of another program: a collection, and what is none of ours.
+fn file_with_more_in_it(place: &Place) {
+    let file = json!({
+        "version": 3,
+        "machines": { "m-1": machine("m-1", "running"), "m-2": machine("m-2", "idle") },
+        "events": [{ "at": 1 }],
+        "Not a name": { "a": {} },
+        "requests": { "r-1": { "request_id": "another" } },
+    });
+    place.write(FILE, file.to_string());
+}
+
+#[test]
+fn what_is_not_selected_of_a_file_is_skipped_and_not_checked() {
+    let place = Place::new();
+    file_with_more_in_it(&place);
+    place
+        .line("migrate --source json:data --target sqlite:all.db")
+        .ends(1)
+        .complains("request_database.json");
+    let sides = "--source json:data --target sqlite:t.db --collections machines";
+    place.line(&format!("migrate {sides} --dry-run")).ok();
+    place.line(&format!("migrate {sides}")).ok();
+    place.line(&format!("verify {sides}")).ok();
+    place.line("backup --store json:data --collections machines").ok();
+    let found = place.line("export machines --store json:data").ok().ndjson();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(place.line("count machines --store json:data").ok().stdout, "2\n");
+    place.line("get machines m-1 --store json:data").ok();
+    let by_status = ["query", "machines", "--store", "json:data", "--filter"];
+    let found = place.run(by_status.into_iter().chain([r#"{"status": "idle"}"#])).ok();
+    found.prints("m-2");
+    place.line("get requests r-1 --store json:data").ends(1).complains("/requests/r-1");
+    let misspelt = "migrate --source json:data --target sqlite:u.db --collections machine";
+    place.line(misspelt).ends(2).complains("did you mean `machines`?");
+}
+
+#[test]
+fn split_files_that_are_not_selected_are_not_opened() {
+    let place = Place::new();
+    place.write("data/machines.json", json!({ "m-1": machine("m-1", "x") }).to_string());
+    place.write("data/requests.json", "{{{ not JSON");
+    std::os::unix::fs::symlink("/nowhere/at/all", place.path("data/templates.json")).unwrap();
+    place.line("export requests --store json:data").ends(1);
+    let sides = "--source json:data --target sqlite:t.db --collections machines";
+    place.line(&format!("migrate {sides}")).ok();
+    place.line(&format!("verify {sides}")).ok();
+    assert_eq!(place.line("export machines --store json:data").ok().ndjson().len(), 1);
+}
+
+#[test]
+fn files_of_a_store_of_ours_stay_closed_too() {
+    let place = Place::new();
+    place.write("data/machines.json", json!({ "m-1": machine("m-1", "x") }).to_string());
+    place.write("data/requests.json", json!({ "r-1": { "request_id": "r-1" } }).to_string());
+    place.line("init --store json:data").ok();
+    place.write("data/requests.json", "damaged");
+    place.line("count requests --store json:data").ends(1);
+    assert_eq!(place.line("count machines --store json:data").ok().stdout, "1\n");
+    place.line("migrate --source json:data --target sqlite:t.db --collections machines").ok();
+}
+
+/// Moves a file away and puts a link to it in its place.
+fn link_away(place: &Place, name: &str) {
+    std::fs::rename(place.path(name), place.path("real")).unwrap();
+    std::os::unix::fs::symlink(place.path("real"), place.path(name)).unwrap();
+}
+
+#[test]
+fn a_linked_data_file_of_a_store_is_read_and_never_replaced() {
+    let place = filled("json:data", 2);
+    link_away(&place, FILE);
+    place.line("get machines m-0001 --store json:data").ok();
+    let before = place.contents();
+    let put =
+        place.run_with_input("put machines --store json:data", &machine("m", "x").to_string());
+    put.ends(1).complains("it is a link");
+    assert!(place.path(FILE).is_symlink());
+    assert!(place.contents() == before);
+    // A folder that is reached by a link is another matter.
+    std::fs::remove_file(place.path(FILE)).unwrap();
+    std::fs::rename(place.path("real"), place.path(FILE)).unwrap();
+    std::os::unix::fs::symlink(place.path("data"), place.path("linked")).unwrap();
+    let put =
+        place.run_with_input("put machines --store json:linked", &machine("m", "x").to_string());
+    put.ok();
+    place.line("get machines m --store json:data").ok();
+}
+
+#[test]
+fn a_file_with_two_names_is_not_healthy_and_is_not_written() {
+    for (store, file) in [("sqlite:data.db", "data.db"), ("json:data", "data/.journal")] {
+        let place = filled(store, 2);
+        std::fs::hard_link(place.path(file), place.path("other")).unwrap();
+        let before = place.contents();
+        let input = machine("m", "x").to_string();
+        for line in ["health", "get machines m-0001", "put machines", "init"] {
+            let run = place.run_with_input(&format!("{line} --store {store}"), &input);
+            run.ends(2).complains("second name");
+        }
+        assert!(place.contents() == before, "{store}");
+        std::fs::remove_file(place.path("other")).unwrap();
+        place.line(&format!("health --store {store}")).ok();
+    }
+}
+
+#[test]
+fn a_report_is_not_written_over_a_link() {
+    let place = filled("json:data", 1);
+    place.line("migrate --source json:data --target sqlite:t.db").ok();
+    place.write("precious", "{}");
+    std::os::unix::fs::symlink(place.path("precious"), place.path("state")).unwrap();
+    let verify = place.line("verify --source json:data --target sqlite:t.db --state state");
+    verify.ends(2).complains("link");
+    assert!(place.path("state").is_symlink());
+    let sides = "--source json:data --target sqlite:u.db";
+    place.line(&format!("migrate {sides} --quarantine state")).ends(1);
+    assert_eq!(place.read("precious"), "{}");
+}
+
+#[test]
+fn more_files_than_the_system_opens_are_told_with_the_limit() {
+    let place = Place::new();
+    for n in 0..60 {
+        place.write(&format!("data/c{n:02}.json"), "{}");
+    }
+    let program = place.command("repoctl").get_program().to_owned();
+    let mut shell = std::process::Command::new("sh");
+    shell.current_dir(place.path(""));
+    shell.args(["-c", "ulimit -n 48; exec \"$0\" health --store json:data"]).arg(program);
+    let run = cli_support::Run::of(&mut shell);
+    run.ends(1).complains("too many files are open").complains("ulimit -n");
+    place.line("health --store json:data").ok();
+}

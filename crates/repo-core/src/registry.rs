@@ -1,7 +1,7 @@
 //! The registry of strategy factories: how a name in the configuration
 //! becomes an open store. A user's own strategy is registered the same way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use crate::{
-    Clock, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, OnUnreadable, Result, Schemas,
-    StorageStrategy, SystemClock,
+    Clock, CollectionName, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, OnUnreadable, Result,
+    Schemas, StorageStrategy, SystemClock,
 };
 
 /// What a factory needs besides its own settings.
@@ -27,6 +27,12 @@ pub struct OpenOptions {
     /// What scans do with a record that cannot be read. Has no effect on a
     /// store that is open for writing.
     pub unreadable: OnUnreadable,
+    /// The collections that are going to be read; `None` for all. What is
+    /// not among them need not be readable: a strategy neither opens nor checks
+    /// it where that saves anything, and only lists the names that it learns
+    /// of anyway. Reading such a collection is `Unsupported` then. Has no
+    /// effect on a store that is open for writing, which keeps all it holds.
+    pub only: Option<Arc<BTreeSet<CollectionName>>>,
 }
 
 impl OpenOptions {
@@ -34,6 +40,18 @@ impl OpenOptions {
     #[must_use]
     pub fn on_unreadable(&self) -> OnUnreadable {
         if self.read_only { self.unreadable } else { OnUnreadable::Fail }
+    }
+
+    /// The selection in force: `None` where everything is opened.
+    #[must_use]
+    pub fn selection(&self) -> Option<&BTreeSet<CollectionName>> {
+        self.only.as_deref().filter(|_| self.read_only)
+    }
+
+    /// Whether what goes by this name is opened and checked.
+    #[must_use]
+    pub fn selects(&self, name: &str) -> bool {
+        self.selection().is_none_or(|only| only.contains(name))
     }
 }
 
@@ -45,6 +63,7 @@ impl Default for OpenOptions {
             clock: Arc::new(SystemClock),
             max_entity_bytes: DEFAULT_MAX_ENTITY_BYTES,
             unreadable: OnUnreadable::default(),
+            only: None,
         }
     }
 }

@@ -99,6 +99,7 @@ pub(crate) fn place_files<'n>(env: &Env, names: impl Iterator<Item = &'n str>) -
     for name in names {
         let beside = env.folder.beside(name);
         if Signature::of_path(&beside)?.is_some() {
+            folder::refuse_link(&env.folder.data(name))?;
             folder::rename(&beside, &env.folder.data(name))?;
             step(env, Step::Renamed)?;
         }
@@ -179,6 +180,7 @@ impl Writer<'_> {
         let env = self.env;
         let plan = self.plan();
         refuse_shared(&plan)?;
+        env.folder.refuse_links()?;
         let path = env.folder.beside(META);
         let buffer = env.settings.write_buffer_size.get();
         let store = StoreHead {
@@ -339,6 +341,7 @@ impl Writer<'_> {
                 continue;
             }
             let place = self.env.folder.data(&planned.name);
+            folder::refuse_link(&place)?;
             let there = folder::open_if_there(&place)?;
             let found = there.map(|file| digest_of(&file, &place)).transpose()?;
             let old = planned.old.as_ref().map(|old| old.digest);

@@ -39,6 +39,8 @@ pub struct JsonSettings {
     pub sync_writes: bool,
     /// Bytes buffered while a checkpoint is written.
     pub write_buffer_size: NonZeroUsize,
+    /// When closing a store writes the journal back into the data files.
+    pub checkpoint_on_close: CheckpointOnClose,
     /// Not yet supported: `true` is refused.
     pub enable_compression: bool,
 }
@@ -55,6 +57,21 @@ pub enum StorageType {
     /// As the folder has it; a new store is a single file. What `json:DIR`
     /// stands for.
     Detect,
+}
+
+/// When closing a store writes the journal back into the data files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckpointOnClose {
+    /// Where the data files are of 8 MiB or less together, or the journal is
+    /// longer than an eighth of them. Else the commits stay in the journal.
+    #[default]
+    Auto,
+    /// Whenever the journal holds anything.
+    Always,
+    /// Never; the journal is written back by `repoctl checkpoint`, and when it
+    /// has outgrown the data files.
+    Never,
 }
 
 /// The names of the data files within the folder.
@@ -89,6 +106,7 @@ impl Default for JsonSettings {
             cache_size: 1_000,
             sync_writes: true,
             write_buffer_size: count(64 * 1_024),
+            checkpoint_on_close: CheckpointOnClose::default(),
             enable_compression: false,
         }
     }

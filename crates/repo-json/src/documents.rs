@@ -5,9 +5,10 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use repo_core::{Document, Error, Result};
+use repo_core::{Document, Error, ErrorKind, Result};
 
 use crate::errors;
+use crate::folder::Signature;
 use crate::table::{Place, Slot};
 
 /// Documents at most this far apart are read together, in bytes.
@@ -19,13 +20,13 @@ const RUN: u64 = 512 * 1_024;
 /// when a checkpoint puts others in their place.
 #[derive(Debug, Clone)]
 pub(crate) struct Documents {
-    data: Option<(Arc<File>, PathBuf)>,
+    data: Option<(Arc<File>, PathBuf, Signature)>,
     journal: Option<(Arc<File>, PathBuf)>,
 }
 
 impl Documents {
     pub(crate) fn new(
-        data: Option<(Arc<File>, PathBuf)>,
+        data: Option<(Arc<File>, PathBuf, Signature)>,
         journal: Option<(Arc<File>, PathBuf)>,
     ) -> Self {
         Self { data, journal }
@@ -34,8 +35,13 @@ impl Documents {
     /// The document of a live record.
     ///
     /// # Errors
-    /// `Corrupt` when something else stands there.
+    /// `Corrupt` when something else stands there; `Unavailable` when that is
+    /// since the file is just being rewritten.
     pub(crate) fn read(&self, slot: &Slot) -> Result<Document> {
+        self.read_one(slot).map_err(|error| self.named(error))
+    }
+
+    fn read_one(&self, slot: &Slot) -> Result<Document> {
         let (file, path) = self.file_of(slot.place)?;
         let mut bytes = vec![0; slot.len as usize];
         read_at(file, path, &mut bytes, slot.offset)?;
@@ -44,7 +50,14 @@ impl Documents {
 
     /// The documents of live records, in their order. Those that stand next to
     /// each other in a file are read together.
+    ///
+    /// # Errors
+    /// As for one.
     pub(crate) fn read_all(&self, slots: &[Slot]) -> Result<Vec<Document>> {
+        self.read_runs(slots).map_err(|error| self.named(error))
+    }
+
+    fn read_runs(&self, slots: &[Slot]) -> Result<Vec<Document>> {
         let mut order: Vec<usize> = (0..slots.len()).collect();
         order.sort_by_key(|&at| (slots[at].place == Place::Journal, slots[at].offset));
         let mut documents: Vec<Option<Document>> = vec![None; slots.len()];
@@ -69,20 +82,29 @@ impl Documents {
     /// The error for a document that is another entity's.
     pub(crate) fn misplaced(&self, slot: &Slot) -> Error {
         match self.file_of(slot.place) {
-            Ok((_, path)) => changed(path, slot.offset),
+            Ok((_, path)) => self.named(changed(path, slot.offset)),
             Err(error) => error,
         }
     }
 
+    /// What is not where it was written is no damage while another program
+    /// rewrites the data file in place.
+    fn named(&self, error: Error) -> Error {
+        let Some((file, path, known)) = &self.data else { return error };
+        let is_rewritten = error.kind() == ErrorKind::Corrupt
+            && Signature::of_file(file, path).is_ok_and(|now| {
+                (now.len, now.mtime_secs, now.mtime_nanos)
+                    != (known.len, known.mtime_secs, known.mtime_nanos)
+            });
+        if is_rewritten { errors::busy(path) } else { error }
+    }
+
     fn file_of(&self, place: Place) -> Result<(&File, &Path)> {
-        let file = match place {
-            Place::Data => &self.data,
-            _ => &self.journal,
+        let file: Option<(&File, &Path)> = match place {
+            Place::Data => self.data.as_ref().map(|(file, path, _)| (&**file, path.as_path())),
+            _ => self.journal.as_ref().map(|(file, path)| (&**file, path.as_path())),
         };
-        match file {
-            Some((file, path)) => Ok((file, path)),
-            None => Err(changed(Path::new("the store's files"), 0)),
-        }
+        file.ok_or_else(|| changed(Path::new("the store's files"), 0))
     }
 }
 

@@ -59,7 +59,14 @@ impl Env {
     ) -> T {
         let schema = |name: &CollectionName| self.schema(name);
         let max_entity_bytes = self.options.max_entity_bytes;
-        work(&ScanRules { schema: &schema, max_entity_bytes, digests, set_aside })
+        let selects = |name: &str| self.options.selects(name);
+        work(&ScanRules {
+            schema: &schema,
+            selects: &selects,
+            max_entity_bytes,
+            digests,
+            set_aside,
+        })
     }
 }
 

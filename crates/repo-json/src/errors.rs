@@ -4,7 +4,9 @@
 use std::io;
 use std::path::Path;
 
-use repo_core::{Error, ErrorKind, Rule, SyntaxError};
+use repo_core::{CollectionName, Error, ErrorKind, Rule, SyntaxError};
+
+use crate::spot;
 
 /// An input/output error on a file of the store. Nothing was applied.
 pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Error {
@@ -24,6 +26,15 @@ pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Err
     error.with("reason", &source).caused_by(source)
 }
 
+/// `ENOLCK`.
+const NO_LOCKS: i32 = if cfg!(target_os = "linux") { 37 } else { 77 };
+/// `EMFILE` and `ENFILE`.
+const TOO_MANY_FILES: [i32; 2] = [24, 23];
+
+fn is(source: &io::Error, codes: &[i32]) -> bool {
+    source.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
 fn message(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::NotFound => "the file or folder is not there",
@@ -34,6 +45,8 @@ fn message(source: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull => "the disk is full",
         io::ErrorKind::QuotaExceeded => "the disk quota is used up",
         io::ErrorKind::FileTooLarge => "the file would become too large",
+        _ if is(source, &[NO_LOCKS]) => "the file system gives no locks",
+        _ if is(source, &TOO_MANY_FILES) => "too many files are open",
         _ => "a file of the store cannot be read or written",
     }
 }
@@ -46,6 +59,14 @@ fn hint(source: &io::Error) -> Option<&'static str> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Some("free space on the disk and try again")
         }
+        _ if is(source, &[NO_LOCKS]) => Some(
+            "a JSON store needs a local file system that locks files: move the folder to one; on \
+             NFS the server's lock service may be down",
+        ),
+        _ if is(source, &TOO_MANY_FILES) => Some(
+            "raise the limit, `ulimit -n 4096`, or keep the collections in a single file; a store \
+             of split files keeps each of them open",
+        ),
         _ => None,
     }
 }
@@ -55,6 +76,21 @@ pub(crate) fn no_file(path: &Path, why: &str) -> Error {
     Error::new(ErrorKind::Foreign, "look at a file", why)
         .with("path", path.display())
         .hint("put the file itself there, or name the folder that holds it as base_path")
+}
+
+/// A file that is written in place, and that another folder holds as well.
+pub(crate) fn second_name(path: &Path, names: u64) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "open the store",
+        "the file has a second name (a hard link): it would belong to two stores",
+    )
+    .with("path", path.display())
+    .with("names", names)
+    .hint(
+        "while no program has the store open, give this one a file of its own: copy the file, and \
+         rename the copy to the name of the file (cp -p FILE FILE.own && mv FILE.own FILE)",
+    )
 }
 
 /// Damaged bytes in a file of the store.
@@ -71,14 +107,40 @@ pub(crate) fn refused(path: &Path, byte: u64, pointer: &str, what: &str) -> Erro
         .hint("correct the file at that place; it was left as it is")
 }
 
+/// Adds to a refusal what the rule says in figures, and its hint: how large the
+/// document is, how large it may be, and which option says so.
+pub(crate) fn with_figures(refused: Error, rule: &Error) -> Error {
+    let figures = rule.context().iter().filter(|(name, _)| matches!(*name, "bytes" | "limit"));
+    let refused = figures.fold(refused, |refused, (name, value)| refused.with(name, value));
+    match rule.hint_text() {
+        Some(hint) => refused.hint(hint),
+        None => refused,
+    }
+}
+
 /// A document in a data file that cannot be read: malformed text is `Corrupt`,
 /// a broken rule of the contract is `Invalid`.
-pub(crate) fn document(path: &Path, byte: u64, pointer: &str, error: &SyntaxError) -> Error {
+///
+/// `of_many`: one of any number that are set aside; its line is then not looked
+/// for, which reads the file from its front.
+pub(crate) fn document(
+    path: &Path,
+    byte: u64,
+    pointer: &str,
+    error: &SyntaxError,
+    of_many: bool,
+) -> Error {
     let at = byte.saturating_add(error.offset as u64);
     let pointer = format!("{pointer}{}", error.pointer);
     match error.rule {
         Rule::Syntax | Rule::Truncated | Rule::TrailingText | Rule::NotUtf8 => {
-            damaged_data(path, at, &error.rule.to_string()).with("pointer", pointer)
+            let what = error.rule.to_string();
+            let damaged = if of_many {
+                corrupt("read a data file", path, at, &what).hint(spot::USUAL_CAUSES)
+            } else {
+                damaged_data(path, at, &what)
+            };
+            damaged.with("pointer", pointer)
         }
         _ => refused(path, at, &pointer, &error.rule.to_string()),
     }
@@ -86,8 +148,18 @@ pub(crate) fn document(path: &Path, byte: u64, pointer: &str, error: &SyntaxErro
 
 /// A data file that is not well-formed JSON.
 pub(crate) fn damaged_data(path: &Path, byte: u64, what: &str) -> Error {
-    corrupt("read a data file", path, byte, what)
-        .hint("the file was left as it is: repair it at that place, or put a backup in its place")
+    let error = corrupt("read a data file", path, byte, what);
+    let spot = spot::look(path, byte);
+    let cause = spot.as_ref().and_then(|spot| spot.cause).unwrap_or(spot::USUAL_CAUSES);
+    let error = match &spot {
+        Some(spot) => {
+            error.with("line", spot.line).with("column", spot.column).with("text", &spot.text)
+        }
+        None => error,
+    };
+    error.hint(format!(
+        "{cause}; the file was left as it is: repair it at that place, or put a backup in its place"
+    ))
 }
 
 /// A record of the store's own files that cannot be decoded although its
@@ -117,6 +189,19 @@ pub(crate) fn read_only(operation: &'static str, location: &str) -> Error {
         .with("store", location)
 }
 
+/// A collection that this handle was opened without.
+pub(crate) fn not_selected(
+    operation: &'static str,
+    collection: &CollectionName,
+    location: &str,
+) -> Error {
+    let why = "the store was opened without this collection";
+    Error::new(ErrorKind::Unsupported, operation, why)
+        .with("collection", collection)
+        .with("store", location)
+        .hint("open it with this collection among the selected ones")
+}
+
 /// A background task or thread of this process ended without an answer.
 pub(crate) fn interrupted(operation: &'static str, location: &str) -> Error {
     Error::new(ErrorKind::Unavailable, operation, "the work was interrupted")
@@ -125,7 +210,8 @@ pub(crate) fn interrupted(operation: &'static str, location: &str) -> Error {
 
 /// A data file changes while it is being read.
 pub(crate) fn busy(path: &Path) -> Error {
-    Error::new(ErrorKind::Unavailable, "read a data file", "the file changes while it is read")
+    let why = "another program rewrites the file while it is read";
+    Error::new(ErrorKind::Unavailable, "read a data file", why)
         .with("file", path.display())
         .hint("let the tool that writes it finish, then try again")
 }
@@ -168,4 +254,21 @@ pub(crate) fn no_store(operation: &'static str, location: &str) -> Error {
     Error::new(ErrorKind::NotFound, operation, "there is no store in this folder")
         .with("store", location)
         .hint("check the path; a new store is made with `repoctl init`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_lacks_is_called_that() {
+        for (code, what, hint) in
+            [(NO_LOCKS, "no locks", "local file system"), (24, "too many files", "ulimit -n")]
+        {
+            let error = io("lock the store", Path::new("f"), io::Error::from_raw_os_error(code));
+            assert!(error.message().contains(what), "{error}");
+            assert!(error.hint_text().unwrap().contains(hint), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+        }
+    }
 }

@@ -35,14 +35,16 @@ pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
         // here nothing is known of it yet.
         let set_aside = env.options.on_unreadable() == OnUnreadable::SetAside;
         let found = scan_with(env, &name, of.as_ref(), digests, set_aside)?;
-        let Some((data, tables)) = found else { continue };
+        let Some(found) = found else { continue };
         let index = state.files.len();
-        state.files.push(data);
-        for (name, table) in tables {
+        state.files.push(found.data);
+        state.left_out.extend(found.left_out);
+        for (name, table) in found.tables {
             let collection = Collection::found(env, &name, index, table);
             state.collections.insert(name, collection);
         }
     }
+    state.left_out.extend(layout.left_out(env)?);
     if state.exists() {
         state.repair = Repair::Rebase;
         state.invents_versions = true;
@@ -109,7 +111,9 @@ fn take_in_new_files(env: &Env, layout: &Layout, state: &mut State) -> Result<()
             take_in(env, state, data, tables, &mut KnownDigests)?;
         }
     }
-    let known = |name: &CollectionName| state.collections.contains_key(name);
+    let known = |name: &CollectionName| {
+        state.collections.contains_key(name) || !env.options.selects(name.as_str())
+    };
     let strangers: Vec<_> = layout.strangers(env)?.into_iter().filter(|n| !known(n)).collect();
     for stranger in strangers {
         state.notices.push(format!(

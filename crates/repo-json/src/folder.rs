@@ -53,6 +53,13 @@ impl Folder {
         self.path.join(LOCK)
     }
 
+    /// Refuses links in the places of the files that are ours alone. The lock
+    /// is never replaced, but one that stands elsewhere excludes whoever is
+    /// there, not whoever is here.
+    pub(crate) fn refuse_links(&self) -> Result<()> {
+        [self.meta(), self.journal(), self.lock()].iter().try_for_each(|path| refuse_link(path))
+    }
+
     /// Makes the folder, and those it stands in, where they are missing.
     pub(crate) fn make(&self) -> Result<()> {
         let missing = self.path.ancestors().take_while(|path| !path.exists()).count();
@@ -111,14 +118,15 @@ fn sync_folder(path: &Path) -> Result<()> {
         .map_err(|e| errors::io("sync a folder", path, e))
 }
 
-/// Makes a new, empty file for reading and writing, or empties the one that a
-/// broken-off checkpoint left.
+/// Makes a new, empty file for reading and writing in the place of the one
+/// that a broken-off checkpoint left. A link there goes, and not what it leads
+/// to.
 pub(crate) fn create(path: &Path) -> Result<File> {
+    remove_if_there(path)?;
     OpenOptions::new()
         .read(true)
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(FILE_MODE)
         .open(path)
         .map_err(|e| errors::io("create a file", path, e))
@@ -182,10 +190,19 @@ pub(crate) fn is_there(path: &Path) -> Result<bool> {
 pub(crate) fn refuse_link(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => {
-            Err(errors::no_file(path, "it is a link, which a checkpoint would replace"))
+            let why = "it is a link: a store that is written to needs the file itself in its place";
+            Err(errors::no_file(path, why))
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a file that is written in place and has a second name: what is
+/// committed through one folder would be in the other as well, up to the next
+/// checkpoint of either.
+pub(crate) fn refuse_second_name(file: &File, path: &Path) -> Result<()> {
+    let found = file.metadata().map_err(|e| errors::io("look at a file", path, e))?;
+    if found.nlink() > 1 { Err(errors::second_name(path, found.nlink())) } else { Ok(()) }
 }
 
 /// Removes a file; one that is not there is fine.

@@ -2,7 +2,7 @@
 
 use repo_core::{Health, HealthCheck};
 
-use crate::folder::Signature;
+use crate::folder::{self, Signature};
 use crate::state::{Repair, State};
 use crate::store::Store;
 
@@ -25,6 +25,7 @@ pub(crate) fn check(store: &Store) -> Health {
         };
         HealthCheck { name: "data file", ok, detail }
     }));
+    checks.extend(second_names(store, &state));
     checks.extend(state.notices.iter().map(|notice| HealthCheck {
         name: "notice",
         ok: true,
@@ -41,6 +42,13 @@ fn read_check(state: &State, caught_up: Result<(), String>) -> HealthCheck {
         Err(reason) => (false, reason),
     };
     HealthCheck { name: "store", ok, detail }
+}
+
+/// A second name that the journal got while this handle was open.
+fn second_names(store: &Store, state: &State) -> Option<HealthCheck> {
+    let journal = state.journal.as_ref()?;
+    let refused = folder::refuse_second_name(&journal.file, &store.env.folder.journal()).err()?;
+    Some(HealthCheck { name: "names", ok: false, detail: refused.to_string() })
 }
 
 fn journal_check(store: &Store, state: &State) -> HealthCheck {

@@ -106,7 +106,8 @@ impl Layout {
                 Some((found, _)) => Err(two_layouts(env, &names.single_file, &found)),
             };
         }
-        Ok(if split.existing(env, true)?.is_empty() { single } else { split })
+        let is_split = !split.existing(env, true)?.is_empty() || !split.left_out(env)?.is_empty();
+        Ok(if is_split { split } else { single })
     }
 
     /// The name of the file that a collection is kept in.
@@ -155,26 +156,45 @@ impl Layout {
         env: &Env,
         strangers: bool,
     ) -> Result<Vec<(String, Option<CollectionName>)>> {
-        let names = match self {
-            Self::Split(names) => names,
-            Self::Single(name) => {
-                let there = usable(env, name)?;
-                return Ok(there.then(|| (name.clone(), None)).into_iter().collect());
-            }
-        };
-        let mut collections: BTreeSet<CollectionName> = names.keys().cloned().collect();
-        collections.extend(env.options.schemas.iter().map(|schema| schema.collection.clone()));
-        if strangers && names.is_empty() {
-            collections.extend(self.strangers(env)?);
+        if let Self::Single(name) = self {
+            let there = usable(env, name)?;
+            return Ok(there.then(|| (name.clone(), None)).into_iter().collect());
         }
         let mut found = Vec::new();
-        for name in collections {
+        for name in self.possible(env, strangers)? {
+            if !env.options.selects(name.as_str()) {
+                continue;
+            }
             let file = self.file_of(&name);
             if usable(env, &file)? {
                 found.push((file, Some(name)));
             }
         }
         Ok(found)
+    }
+
+    /// The collections that a split file may be there for.
+    fn possible(&self, env: &Env, strangers: bool) -> Result<BTreeSet<CollectionName>> {
+        let Self::Split(names) = self else { return Ok(BTreeSet::new()) };
+        let mut collections: BTreeSet<CollectionName> = names.keys().cloned().collect();
+        collections.extend(env.options.schemas.iter().map(|schema| schema.collection.clone()));
+        if strangers && names.is_empty() {
+            collections.extend(self.strangers(env)?);
+        }
+        Ok(collections)
+    }
+
+    /// The collections of split files that the selection leaves closed. They
+    /// are not looked at beyond that.
+    pub(crate) fn left_out(&self, env: &Env) -> Result<BTreeSet<CollectionName>> {
+        if env.options.selection().is_none() {
+            return Ok(BTreeSet::new());
+        }
+        let left_out = |name: &CollectionName| {
+            !env.options.selects(name.as_str())
+                && fs::symlink_metadata(env.folder.data(&self.file_of(name))).is_ok()
+        };
+        Ok(self.possible(env, true)?.into_iter().filter(left_out).collect())
     }
 
     /// Refuses to see no store where one of the other layout is: a folder
@@ -211,10 +231,9 @@ impl Layout {
             let name = entry.file_name();
             let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
             let collection = stem.and_then(|stem| CollectionName::new(stem).ok());
-            if let Some(collection) = collection
-                && !entry.path().is_dir()
-                && folder::is_there(&entry.path())?
-            {
+            let Some(collection) = collection else { continue };
+            let selected = env.options.selects(collection.as_str());
+            if !entry.path().is_dir() && (!selected || folder::is_there(&entry.path())?) {
                 found.push(collection);
             }
         }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use repo_core::{
     CollectionName, CollectionSchema, Document, Entity, EntityId, Filter, Key, Page, Plan,
@@ -273,6 +274,9 @@ fn visit(
     let mut after = after;
     loop {
         let chunk = next_chunk(store, operation, name, after.as_deref(), most)?;
+        if !usable.is_empty() {
+            note_search(&store.state(), name, chunk.entities.len());
+        }
         let wanted = chunk.entities.into_iter().all(&mut each);
         match chunk.last {
             Some(last) if wanted => after = Some(last),
@@ -311,7 +315,9 @@ fn candidates(
     if usable.is_empty() {
         return Ok(None);
     }
-    if !has_indexes(&store.state(), name) && !build(store, operation, name, schema)? {
+    let ready = has_indexes(&store.state(), name);
+    let pays = ready || pays(&store.state(), name);
+    if !pays || (!ready && !build(store, operation, name, schema)?) {
         return Ok(None);
     }
     let state = store.state();
@@ -326,7 +332,23 @@ fn has_indexes(state: &State, name: &CollectionName) -> bool {
     indexes.is_some_and(|indexes| indexes.complete)
 }
 
-/// Fills the indexes of a collection: once, when a query first needs them.
+/// Whether filling the indexes of a collection pays: it reads every document,
+/// which one query does as well without them. So it is done once queries have
+/// read as much in vain, and at once where all is read in one go.
+fn pays(state: &State, name: &CollectionName) -> bool {
+    let Some(found) = state.collections.get(name) else { return false };
+    let live = found.table.live();
+    live <= MOST_AT_ONCE as u64 || found.searched.load(Ordering::Relaxed) >= live
+}
+
+/// Notes documents that were read because no index was there.
+fn note_search(state: &State, name: &CollectionName, documents: usize) {
+    if let Some(found) = state.collections.get(name) {
+        found.searched.fetch_add(documents as u64, Ordering::Relaxed);
+    }
+}
+
+/// Fills the indexes of a collection: once, when queries pay for them.
 /// Commits that come meanwhile keep them right. `false` when the state was
 /// replaced meanwhile; the query then reads the whole collection.
 fn build(

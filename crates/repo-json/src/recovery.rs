@@ -1,6 +1,7 @@
 //! Opening: from the files as they are to what they mean. Nothing is changed
 //! here, so that a read-only handle sees what a writer would make of them.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::journal::{
 };
 use crate::layout::Layout;
 use crate::meta::{Meta, MetaFile, read_meta};
+use crate::selection;
 use crate::snapshot::{FileDigest, scan_file};
 use crate::state::{Collection, DataFile, JournalState, Repair, State};
 
@@ -29,10 +31,17 @@ const RESTORE: &str = "put the folder back from a backup; or run `repoctl resolv
 /// `Corrupt` and `Invalid` for damaged or edited files, `Unsupported` for a
 /// newer layout, `ConfigInvalid` for a store of other files.
 pub(crate) fn load(env: &Env) -> Result<State> {
+    if !env.options.read_only {
+        env.folder.refuse_links()?;
+    }
     let meta = read_meta(&env.folder.meta())?;
     let layout = Layout::resolve(env, meta.as_ref())?;
     layout.refuse_shared_file(env, std::iter::empty())?;
     let state = load_in(env, &layout, meta)?;
+    if !env.options.read_only {
+        let mut places = state.files.iter().map(|file| env.folder.data(&file.name));
+        places.try_for_each(|path| folder::refuse_link(&path))?;
+    }
     layout.refuse_shared_file(env, state.collections.keys())?;
     for declared in env.options.schemas.iter() {
         identity::check(env, "open the store", &state, &env.schema(&declared.collection))?;
@@ -64,6 +73,7 @@ pub(crate) fn open_journal(env: &Env) -> Result<Option<JournalState>> {
         folder::open_for_writing(&path)?
     };
     let Some(file) = opened else { return Ok(None) };
+    folder::refuse_second_name(&file, &path)?;
     let generation = read_head(&file, &path)?;
     Ok(Some(JournalState {
         inode: Signature::of_file(&file, &path)?.inode,
@@ -94,7 +104,8 @@ fn load_without_meta(env: &Env, layout: &Layout, journal: JournalState) -> Resul
 
 fn load_whole(env: &Env, layout: &Layout, meta: Meta, journal: JournalState) -> Result<State> {
     let journal_generation = journal.generation;
-    let (mut state, files, head) = from_meta(meta, Some(journal));
+    let (mut state, mut files, head) = from_meta(meta, Some(journal));
+    selection::apply(&env.options, &mut state, &mut files);
     let pending = if state.generation == journal_generation {
         read_on(env, &mut state, true)?
     } else {
@@ -139,6 +150,7 @@ pub(crate) fn from_meta(
             file: found.head.file,
             table: found.table,
             indexes: None,
+            searched: Arc::default(),
             dirty: false,
         };
         (found.head.name, collection)
@@ -261,7 +273,9 @@ fn load_pending(
                     .hint(RESTORE)
             };
             let journal = old.journal;
-            let (state, files, head) = from_meta(read_meta(&path)?.ok_or_else(missing)?, journal);
+            let found = read_meta(&path)?.ok_or_else(missing)?;
+            let (mut state, mut files, head) = from_meta(found, journal);
+            selection::apply(&env.options, &mut state, &mut files);
             if !wanted(head) {
                 return Err(missing());
             }
@@ -353,7 +367,16 @@ pub(crate) fn scan(
     of: Option<&CollectionName>,
     digests: bool,
 ) -> Result<Option<(DataFile, external::Tables)>> {
-    scan_with(env, name, of, digests, false)
+    let found = scan_with(env, name, of, digests, false)?;
+    Ok(found.map(|found| (found.data, found.tables)))
+}
+
+/// What a data file turned out to hold.
+pub(crate) struct FoundFile {
+    pub(crate) data: DataFile,
+    pub(crate) tables: external::Tables,
+    /// Collections in it that were not selected.
+    pub(crate) left_out: BTreeSet<CollectionName>,
 }
 
 /// The same; it may set entities that break a rule aside.
@@ -363,7 +386,7 @@ pub(crate) fn scan_with(
     of: Option<&CollectionName>,
     digests: bool,
     set_aside: bool,
-) -> Result<Option<(DataFile, external::Tables)>> {
+) -> Result<Option<FoundFile>> {
     let path = env.folder.data(name);
     let Some(file) = folder::open_if_there(&path)? else { return Ok(None) };
     let before = Signature::of_file(&file, &path)?;
@@ -381,5 +404,6 @@ pub(crate) fn scan_with(
         signature: scanned.signature,
         digest: scanned.digest,
     };
-    Ok(Some((data, scanned.collections)))
+    let (tables, left_out) = (scanned.collections, scanned.left_out);
+    Ok(Some(FoundFile { data, tables, left_out }))
 }

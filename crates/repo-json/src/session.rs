@@ -10,6 +10,7 @@ use repo_core::{
 
 use crate::batch::{Batch, Pending};
 use crate::checkpoint::{self, Failure, Publish};
+use crate::config::CheckpointOnClose;
 use crate::env::{Env, shape_of};
 use crate::errors;
 use crate::folder::{self, JOURNAL, META};
@@ -24,6 +25,14 @@ use crate::store::Store;
 /// A checkpoint is due when the journal is longer than the data files, and
 /// longer than this, in bytes.
 const SHORTEST_JOURNAL: u64 = 4 * 1_024 * 1_024;
+
+/// Data files of this many bytes together are brought up to date whenever the
+/// store is closed: that costs less than anybody notices, and other tools read
+/// them.
+const SMALL_FILES: u64 = 8 * 1_024 * 1_024;
+/// Larger ones when the journal is longer than this part of them: whoever opens
+/// the store reads the journal, and writing them costs all of their length.
+const JOURNAL_PART: u64 = 8;
 
 /// The writer's side of a handle.
 pub(crate) struct Session {
@@ -312,7 +321,7 @@ impl Session {
     pub(crate) fn checkpoint_if_due(&mut self) {
         let state = self.store.state();
         let due = SHORTEST_JOURNAL.max(state.snapshot_bytes()).max(self.not_before);
-        let len = state.journal.as_ref().map_or(0, |journal| journal.end - JOURNAL_HEAD);
+        let len = journal_bytes(&state);
         drop(state);
         if len <= due || self.held.is_none() || self.store.poisoned().is_some() {
             return;
@@ -359,8 +368,9 @@ impl Session {
         let mut state = self.store.state_mut();
         if same {
             for (name, collection) in &mut loaded.collections {
-                let old = state.collections.get_mut(name);
-                collection.indexes = old.and_then(|old| old.indexes.take());
+                let Some(old) = state.collections.get_mut(name) else { continue };
+                collection.indexes = old.indexes.take();
+                collection.searched = Arc::clone(&old.searched);
             }
         }
         loaded.notices.splice(0..0, std::mem::take(&mut state.notices));
@@ -370,13 +380,32 @@ impl Session {
         Ok(())
     }
 
-    /// Writes the last checkpoint of this handle.
+    /// Whether closing writes a checkpoint.
+    fn is_due_on_close(&self) -> bool {
+        let state = self.store.state();
+        let (data, journal) = (state.snapshot_bytes(), journal_bytes(&state));
+        match self.store.env.settings.checkpoint_on_close {
+            CheckpointOnClose::Always => true,
+            CheckpointOnClose::Never => false,
+            CheckpointOnClose::Auto => data <= SMALL_FILES || journal > data / JOURNAL_PART,
+        }
+    }
+
+    /// Writes the last checkpoint of this handle, where one is due.
     pub(crate) fn close(&mut self) -> Result<()> {
         if self.store.poisoned().is_some() {
             return Ok(());
         }
-        let closed = self.begin().and_then(|()| self.checkpoint());
+        let closed = self.begin().and_then(|()| match self.is_due_on_close() {
+            true => self.checkpoint(),
+            false => Ok(()),
+        });
         self.end();
         closed
     }
+}
+
+/// Bytes in the journal since the last checkpoint.
+fn journal_bytes(state: &State) -> u64 {
+    state.journal.as_ref().map_or(0, |journal| journal.end.saturating_sub(JOURNAL_HEAD))
 }

@@ -1,10 +1,11 @@
 //! What a handle knows of its store: every record's place, the files they are
 //! in, and how far the journal was read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use repo_core::{
     CollectionName, CollectionState, Document, MigrationState, Result, StateMark, StoreId,
@@ -32,6 +33,9 @@ pub(crate) struct State {
     pub(crate) migration: Option<MigrationState>,
     pub(crate) collections: BTreeMap<CollectionName, Collection>,
     pub(crate) files: Vec<DataFile>,
+    /// Collections that are there and were not selected: nothing of them is
+    /// known but the name.
+    pub(crate) left_out: BTreeSet<CollectionName>,
     pub(crate) layout: Layout,
     /// `None` when the store is not there, or was never opened for writing.
     pub(crate) journal: Option<JournalState>,
@@ -64,8 +68,10 @@ pub(crate) struct Collection {
     /// Its place among the data files; `None` before its first checkpoint.
     pub(crate) file: Option<usize>,
     pub(crate) table: Table,
-    /// Built when a query first needs them.
+    /// Built when queries pay for them.
     pub(crate) indexes: Option<Indexes>,
+    /// Documents that queries read which an index would have served.
+    pub(crate) searched: Arc<AtomicU64>,
     /// Whether live entities differ from the data file.
     pub(crate) dirty: bool,
 }
@@ -127,6 +133,7 @@ impl Collection {
             file: None,
             table: Table::default(),
             indexes: None,
+            searched: Arc::default(),
             dirty: true,
         }
     }
@@ -156,14 +163,20 @@ impl Collection {
 impl State {
     /// Whether there is a store at all.
     pub(crate) fn exists(&self) -> bool {
-        self.journal.is_some() || !self.files.is_empty()
+        self.journal.is_some() || !self.files.is_empty() || !self.left_out.is_empty()
+    }
+
+    /// The collections that are there, those that were not selected too.
+    pub(crate) fn names(&self) -> Vec<CollectionName> {
+        let names: BTreeSet<_> = self.collections.keys().chain(&self.left_out).collect();
+        names.into_iter().cloned().collect()
     }
 
     /// The files that hold a collection's documents.
     pub(crate) fn documents(&self, env: &Env, collection: &Collection) -> Documents {
         let data = collection.file.and_then(|file| self.files.get(file));
         Documents::new(
-            data.map(|data| (Arc::clone(&data.file), data.path.clone())),
+            data.map(|data| (Arc::clone(&data.file), data.path.clone(), data.signature)),
             self.journal.as_ref().map(|j| (Arc::clone(&j.file), env.folder.journal())),
         )
     }
@@ -200,6 +213,9 @@ impl State {
     /// Makes one journalled change. `at` is where a put's document stands in
     /// the journal. `None` when the change makes no sense here.
     pub(crate) fn apply(&mut self, env: &Env, op: Op<'_>, at: u64) -> Option<()> {
+        if op.collection().is_some_and(|name| !env.options.selects(name)) {
+            return Some(());
+        }
         match op {
             Op::Put { collection, id, version, created_at, updated_at, document } => {
                 let len = u32::try_from(document.len()).ok()?;

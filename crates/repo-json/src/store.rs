@@ -287,5 +287,8 @@ pub(crate) fn collection<'s>(
     operation: &'static str,
     name: &CollectionName,
 ) -> Result<&'s Collection> {
-    state.collections.get(name).ok_or_else(|| not_prepared(operation, name, &env.location))
+    state.collections.get(name).ok_or_else(|| match state.left_out.contains(name) {
+        true => errors::not_selected(operation, name, &env.location),
+        false => not_prepared(operation, name, &env.location),
+    })
 }

@@ -178,7 +178,7 @@ impl StorageStrategy for JsonStrategy {
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.blocking("collections", |store| {
             store.catch_up("collections")?;
-            Ok(store.state().collections.keys().cloned().collect())
+            Ok(store.state().names())
         })
         .await
     }

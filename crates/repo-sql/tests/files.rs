@@ -375,3 +375,70 @@ fn factories_share_their_settings() {
     // `sql` misses a name and a user; `sqlite` is another strategy.
     assert_eq!(kinds, [ErrorKind::ConfigInvalid, ErrorKind::ConfigInvalid]);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_with_two_names_is_refused_by_either_of_them() {
+    let dir = TempDir::new().unwrap();
+    let (file, other) = (dir.path().join("m.db"), dir.path().join("other.db"));
+    let store = prepared(&file).await;
+    store.save(key("a"), machine("a", "")).await.unwrap();
+    std::fs::hard_link(&file, &other).unwrap();
+    let health = store.health().await.unwrap();
+    assert!(!health.is_ok(), "a handle that was open says so: {health:?}");
+    store.close().await.unwrap();
+    for name in [&file, &other] {
+        let options = options(&[machines()]);
+        let opened =
+            [try_open(name, options).await.unwrap_err(), read_only(name).await.unwrap_err()];
+        for error in opened {
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert_eq!(error.context_value("names"), Some("2"), "{error}");
+            assert!(error.hint_text().unwrap().contains("-samefile"), "{error}");
+        }
+    }
+    std::fs::remove_file(&other).unwrap();
+    assert!(open(&file).await.health().await.unwrap().is_ok());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_name_that_comes_before_the_first_write_is_seen() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("m.db");
+    prepared(&file).await.close().await.unwrap();
+    let store = open(&file).await;
+    std::fs::hard_link(&file, dir.path().join("other.db")).unwrap();
+    let error = store.save(key("a"), machine("a", "")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_leads_to_the_file_and_to_its_log() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path().join("real");
+    std::fs::create_dir(&folder).unwrap();
+    let (file, link) = (folder.join("m.db"), dir.path().join("link.db"));
+    prepared(&file).await.close().await.unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let (by_link, by_name) = (open(&link).await, open(&file).await);
+    assert_eq!(by_link.location(), by_name.location());
+    by_link.save(key("a"), machine("a", "")).await.unwrap();
+    by_name.save(key("b"), machine("b", "")).await.unwrap();
+    assert_eq!(names(dir.path()), ["link.db", "real"]);
+    assert!(names(&folder).contains(&"m.db-wal".to_owned()));
+    for store in [&by_link, &by_name] {
+        let name = collection("machines");
+        let count = store.count(&name, &Filter::default(), Consistency::Strong).await.unwrap();
+        assert_eq!(count, 2);
+        store.close().await.unwrap();
+    }
+    assert!(link.is_symlink());
+
+    let dangling = dir.path().join("dangling.db");
+    std::os::unix::fs::symlink(dir.path().join("nowhere/m.db"), &dangling).unwrap();
+    let error = try_open(&dangling, options(&[machines()])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Foreign);
+    assert!(error.message().contains("leads nowhere"), "{error}");
+}

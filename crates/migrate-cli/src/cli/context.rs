@@ -52,6 +52,8 @@ pub(crate) enum Access {
 pub(crate) struct Chosen {
     pub(crate) factory: Arc<dyn StrategyFactory>,
     pub(crate) settings: Json,
+    /// The only collections that are read of it; `None` for all.
+    only: Option<Arc<BTreeSet<CollectionName>>>,
 }
 
 /// An open store with its collections.
@@ -59,6 +61,7 @@ pub(crate) struct Chosen {
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn StorageStrategy>,
     pub(crate) schemas: Arc<Schemas>,
+    output: Output,
 }
 
 impl Context {
@@ -155,7 +158,7 @@ impl Context {
     pub(crate) fn by_url(&self, url: &str) -> Result<Chosen> {
         let (factory, settings) = self.registry.by_url(url)?;
         registry::check_usable(factory.as_ref())?;
-        Ok(Chosen { factory: Arc::clone(factory), settings })
+        Ok(Chosen { factory: Arc::clone(factory), settings, only: None })
     }
 
     /// The store of a strategy with the settings in a configuration.
@@ -164,7 +167,7 @@ impl Context {
         let settings = config.settings(factory.settings_key())?;
         factory.check(&settings)?;
         registry::check_usable(factory.as_ref())?;
-        Ok(Chosen { factory, settings })
+        Ok(Chosen { factory, settings, only: None })
     }
 
     /// The store that the flags or the configuration name, with the
@@ -180,18 +183,34 @@ impl Context {
 
     /// Opens the store of this command.
     pub(crate) async fn open(&self, access: Access) -> Result<Opened> {
+        self.open_only(access, None).await
+    }
+
+    /// The same for a command that reads these collections and no other.
+    pub(crate) async fn open_only(
+        &self,
+        access: Access,
+        only: Option<&[CollectionName]>,
+    ) -> Result<Opened> {
         let (chosen, config) = self.choose()?;
+        let chosen = chosen.only(only);
         let schemas = self.schemas(Some(&config))?;
         let store = chosen.open(access, &config, &schemas).await?;
         if access != Access::Write || !config.storage().validate_documents {
-            return Ok(Opened { store, schemas });
+            return Ok(Opened { store, schemas, output: self.output });
         }
         let store = Arc::new(ValidationLayer::new(store, &schemas)?);
-        Ok(Opened { store, schemas })
+        Ok(Opened { store, schemas, output: self.output })
     }
 }
 
 impl Chosen {
+    /// Reads these collections only; `None` for all.
+    pub(crate) fn only(mut self, names: Option<&[CollectionName]>) -> Self {
+        self.only = names.map(|names| Arc::new(names.iter().cloned().collect()));
+        self
+    }
+
     /// Opens the store.
     pub(crate) async fn open(
         &self,
@@ -199,7 +218,7 @@ impl Chosen {
         config: &Config,
         schemas: &Arc<Schemas>,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        self.factory.open(&self.settings, Self::options(access, config, schemas)).await
+        self.factory.open(&self.settings, self.options(access, config, schemas)).await
     }
 
     /// Opens it for reading; a store that is not there yet is opened as it
@@ -218,7 +237,12 @@ impl Chosen {
     }
 
     /// What a store is opened with.
-    pub(crate) fn options(access: Access, config: &Config, schemas: &Arc<Schemas>) -> OpenOptions {
+    pub(crate) fn options(
+        &self,
+        access: Access,
+        config: &Config,
+        schemas: &Arc<Schemas>,
+    ) -> OpenOptions {
         OpenOptions {
             read_only: access != Access::Write,
             unreadable: match access {
@@ -226,6 +250,7 @@ impl Chosen {
                 Access::Read | Access::Write => OnUnreadable::Fail,
             },
             schemas: Arc::clone(schemas),
+            only: self.only.clone(),
             max_entity_bytes: config.storage().limits.max_entity_bytes.get(),
             ..OpenOptions::default()
         }
@@ -234,7 +259,7 @@ impl Chosen {
 
 impl Opened {
     /// Runs `work` and closes the store, whatever came out of it. An error of
-    /// the work is told before an error of closing.
+    /// the work is told, else one of closing as a warning beside the result.
     pub(crate) async fn close_after<T, E: From<repo_core::Error>>(
         &self,
         work: impl Future<Output = std::result::Result<T, E>>,
@@ -242,7 +267,7 @@ impl Opened {
         let done = work.await;
         let closed = self.store.close().await;
         let value = done?;
-        closed?;
+        self.output.closed(closed);
         Ok(value)
     }
 

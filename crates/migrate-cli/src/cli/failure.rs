@@ -87,6 +87,14 @@ pub(crate) fn for_people(error: &Error) -> String {
     redact(&text)
 }
 
+/// What is told when a store could not be closed in order. What the command
+/// did was acknowledged before and stays, so this is a warning beside its
+/// result and never takes its place.
+pub(crate) fn closing_failed(error: &Error) -> String {
+    let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+    redact(&format!("what was done stays; closing the store failed afterwards: {error}{hint}"))
+}
+
 /// The error for a program.
 #[derive(Debug, Serialize)]
 pub(crate) struct ErrorView {

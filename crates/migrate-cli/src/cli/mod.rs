@@ -106,10 +106,7 @@ fn end(context: &Context, ending: Outcome<Ending>) -> ExitCode {
         }
         Err(Failure::Error(error)) => {
             complain(&for_people(&error));
-            if context.output.format != Format::Human {
-                // Should this fail too, the exit code still tells.
-                let _ = context.output.line(&ErrorObject::new(&error));
-            }
+            context.output.error(&error);
             exit_code::of(error.kind()).into()
         }
     }

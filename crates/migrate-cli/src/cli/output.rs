@@ -2,6 +2,7 @@
 //! about the way there on standard error.
 
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
@@ -9,8 +10,12 @@ use repo_core::Error;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::failure::{ErrorView, Failure, Outcome};
+use super::failure::{ErrorObject, ErrorView, Failure, Outcome, closing_failed};
 use super::redact::redact;
+
+/// Whether the one object of `--format json` is on standard output, or begun:
+/// there is one standard output, and it gets no second object.
+static ANSWERED: AtomicBool = AtomicBool::new(false);
 
 /// The form of the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -69,6 +74,7 @@ impl Output {
     /// One JSON object, indented.
     pub(crate) fn json(self, value: &impl Serialize) -> Outcome<()> {
         let text = serde_json::to_string_pretty(value).map_err(|e| Failure::writing(e.into()))?;
+        ANSWERED.store(true, Ordering::Relaxed);
         self.text(&text)
     }
 
@@ -78,10 +84,27 @@ impl Output {
         self.text(&text)
     }
 
+    /// The error that ended a command, for a program. With `--format json` one
+    /// that comes after the result is told on standard error alone.
+    pub(crate) fn error(self, error: &Error) {
+        let is_second = self.format == Format::Json && ANSWERED.load(Ordering::Relaxed);
+        if self.format != Format::Human && !is_second {
+            // Should this fail too, the exit code still tells.
+            let _ = self.line(&ErrorObject::new(error));
+        }
+    }
+
     /// Something about the way there, for people; not with `--quiet`.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {
             complain(&format!("{text}\n"));
+        }
+    }
+
+    /// Warns when a store could not be closed in order after the work was done.
+    pub(crate) fn closed(self, closed: repo_core::Result<()>) {
+        if let Err(error) = closed {
+            self.warning(&closing_failed(&error));
         }
     }
 
@@ -134,6 +157,7 @@ pub(crate) struct JsonStream {
 impl JsonStream {
     /// Prints `{"name":value,…,"list":[`.
     pub(crate) fn begin(output: Output, head: &[(&str, Json)], list: &str) -> Outcome<Self> {
+        ANSWERED.store(true, Ordering::Relaxed);
         let mut text = String::from("{");
         for (name, value) in head {
             text.push_str(&format!("{}:{value},", Json::from(*name)));

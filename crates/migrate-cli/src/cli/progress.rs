@@ -8,10 +8,11 @@ use std::time::Duration;
 use console::Term;
 use futures::future::BoxFuture;
 use indicatif::{HumanDuration, ProgressBar};
-use repo_core::CollectionName;
+use repo_core::{CollectionName, Result};
 
 use super::bars;
 use super::events::{Event, Meter};
+use super::failure::closing_failed;
 use super::output::{Format, Output};
 use super::signals::Interruption;
 use crate::migration::{Phase, Progress};
@@ -57,6 +58,14 @@ impl Shown {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
+    }
+
+    /// Warns when a store could not be closed in order after the work was done,
+    /// and gives the words for the report.
+    pub(crate) fn closed(&self, closed: Result<()>) -> Option<String> {
+        let text = closing_failed(&closed.err()?);
+        self.warning(&text);
+        Some(text)
     }
 
     /// A reader that has gone does not stop the run: what is copied is kept

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use repo_core::config::Config;
-use repo_core::{Result, Schemas, StorageStrategy};
+use repo_core::{CollectionName, Result, Schemas, StorageStrategy};
 
 use super::context::{Access, Chosen, Context};
 use super::failure::wrong_usage;
@@ -211,6 +211,18 @@ pub(crate) struct OpenSides {
 }
 
 impl Sides {
+    /// Reads these collections of the source only; `None` for all.
+    pub(crate) fn source_only(mut self, names: Option<&[CollectionName]>) -> Self {
+        self.source.chosen = self.source.chosen.only(names);
+        self
+    }
+
+    /// Reads these collections of both stores only; `None` for all.
+    pub(crate) fn both_only(mut self, names: Option<&[CollectionName]>) -> Self {
+        self.target.chosen = self.target.chosen.only(names);
+        self.source_only(names)
+    }
+
     /// Opens the source for reading, then the target.
     pub(crate) async fn open(
         &self,

@@ -60,11 +60,12 @@ impl Quarantine {
     /// For a file at `place`. Nothing is made before the first entry.
     ///
     /// # Errors
-    /// `AlreadyExists` when something else than a quarantine file is there.
+    /// `AlreadyExists` when something else than a quarantine file is there, a
+    /// link too: it would be replaced, and not what it leads to.
     pub(super) async fn at(place: &Path) -> Result<Self> {
         let place = place.to_owned();
         blocking(move || {
-            if is_foreign(&place).map_err(|error| failed(&place, error))? {
+            if place.is_symlink() || is_foreign(&place).map_err(|error| failed(&place, error))? {
                 return Err(Error::new(
                     ErrorKind::AlreadyExists,
                     WRITING,

@@ -47,21 +47,26 @@ struct Field {
     path: FieldPath,
     target: CollectionName,
     target_is_there: bool,
+    /// Whether it is looked up at all: what was not chosen is not opened.
+    is_checked: bool,
     found: HashSet<String>,
     count: u64,
     first: Vec<DanglingReference>,
 }
 
 impl ReferenceCheck {
-    /// For the references of `schema` within a store that has `prepared`.
+    /// For the references of `schema` within a store that has `prepared`, as
+    /// far as they lead into `chosen` collections.
     pub(super) fn new(
         schema: &CollectionSchema,
         prepared: impl Fn(&CollectionName) -> bool,
+        chosen: impl Fn(&CollectionName) -> bool,
     ) -> Self {
         let fields = schema.references.iter().map(|(path, target)| Field {
             path: path.clone(),
             target: target.clone(),
             target_is_there: prepared(target),
+            is_checked: chosen(target),
             found: HashSet::new(),
             count: 0,
             first: Vec::new(),
@@ -71,7 +76,7 @@ impl ReferenceCheck {
 
     /// Looks up the references of one batch: one read for each field.
     pub(super) async fn check(&mut self, source: &Side, batch: &[Reference]) -> Result<()> {
-        for (number, field) in self.fields.iter_mut().enumerate() {
+        for (number, field) in self.fields.iter_mut().enumerate().filter(|(_, f)| f.is_checked) {
             let references: Vec<&Reference> =
                 batch.iter().filter(|reference| reference.field == number).collect();
             field.look_up(source, &references).await?;

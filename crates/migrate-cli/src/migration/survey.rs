@@ -122,8 +122,11 @@ pub(super) async fn survey(
     let mut archived = Sums::new();
     let mut survey = Survey::new();
     let mut met = IdCounts::new();
-    let mut references =
-        ReferenceCheck::new(&planned.schema, |name| plan.source_collections.contains_key(name));
+    let mut references = ReferenceCheck::new(
+        &planned.schema,
+        |name| plan.source_collections.contains_key(name),
+        |name| plan.named.as_ref().is_none_or(|named| named.contains(name)),
+    );
     let look = Look {
         schema: planned.schema.clone(),
         max_entity_bytes: plan.target.capabilities().max_entity_bytes,

@@ -145,6 +145,9 @@ fn key(side: &str, name: &CollectionName) -> String {
 
 fn read(file: &Path) -> Result<Option<Content>> {
     const NOT_OURS: &str = "the file is not the state of a comparison";
+    if file.is_symlink() {
+        return Err(refused(file, "the file is a link, which would be replaced"));
+    }
     // A device or a pipe may have no end.
     match std::fs::metadata(file) {
         Ok(found) if found.is_file() => {}

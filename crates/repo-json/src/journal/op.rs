@@ -33,6 +33,20 @@ pub(crate) enum Op<'a> {
     Checkpoint(CheckpointOp),
 }
 
+impl Op<'_> {
+    /// The collection that it changes.
+    pub(crate) fn collection(&self) -> Option<&str> {
+        match self {
+            Self::Put { collection, .. }
+            | Self::Delete { collection, .. }
+            | Self::Prepare { collection, .. }
+            | Self::Floor { collection, .. }
+            | Self::Purge { collection, .. } => Some(collection),
+            Self::Migration(_) | Self::Id(_) | Self::Checkpoint(_) => None,
+        }
+    }
+}
+
 /// What the checkpoint frame names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CheckpointOp {

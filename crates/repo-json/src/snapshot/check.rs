@@ -85,14 +85,16 @@ impl Checker<'_> {
             error.with("collection", &self.schema.collection).with("key", &entry.key)
         };
         let document = read_document(raw)
-            .map_err(|error| named(errors::document(path, offset, &pointer(), &error)))?;
+            .map_err(|error| errors::document(path, offset, &pointer(), &error, self.set_aside))
+            .map_err(named)?;
         let id = EntityId::new(&entry.key).map_err(|error| {
             named(errors::refused(path, entry.key_offset, &pointer(), error.message()))
         })?;
         self.schema.check_document(&id, &document, self.max_entity_bytes).map_err(|error| {
             let within = error.context_value("pointer").unwrap_or_default();
             let pointer = format!("{}{within}", pointer());
-            named(errors::refused(path, offset, &pointer, error.message()))
+            let refused = errors::refused(path, offset, &pointer, error.message());
+            named(errors::with_figures(refused, &error))
         })?;
         let slot = Slot {
             version: 1,

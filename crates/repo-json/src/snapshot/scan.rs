@@ -1,7 +1,7 @@
 //! Reading a whole data file whose content is not known yet: every entity is
 //! checked against the rules of the contract, and its place is noted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Read, Seek as _, SeekFrom};
 use std::path::Path;
@@ -20,6 +20,9 @@ use crate::table::Table;
 pub(crate) struct ScanRules<'a> {
     /// The schema of a collection.
     pub(crate) schema: &'a dyn Fn(&CollectionName) -> Arc<CollectionSchema>,
+    /// Whether what stands under a key at the top is read; it is skipped
+    /// otherwise, whatever it is.
+    pub(crate) selects: &'a dyn Fn(&str) -> bool,
     /// Most bytes of a document by `Document::size`.
     pub(crate) max_entity_bytes: usize,
     /// Whether the digest of every document is computed.
@@ -41,6 +44,8 @@ impl ScanRules<'_> {
 #[derive(Debug)]
 pub(crate) struct Scanned {
     pub(crate) collections: BTreeMap<CollectionName, Table>,
+    /// What was skipped and has the shape of a collection.
+    pub(crate) left_out: BTreeSet<CollectionName>,
     pub(crate) form: Form,
     pub(crate) signature: Signature,
     pub(crate) digest: FileDigest,
@@ -66,7 +71,8 @@ pub(crate) fn scan_file(
     rewind(file)?;
     let source = Source::new(&mut file, path, rules.longest());
     let time = signature.mtime_micros();
-    let mut scan = Scan { source, path, rules, time, collections: BTreeMap::new() };
+    let (collections, left_out) = (BTreeMap::new(), BTreeSet::new());
+    let mut scan = Scan { source, path, rules, time, collections, left_out };
     scan.check_top()?;
     match (form, of) {
         (Form::Plain, Some(name)) => scan.collection(name, "")?,
@@ -74,7 +80,8 @@ pub(crate) fn scan_file(
         _ => scan.all_collections()?,
     }
     let digest = scan.source.finish()?;
-    Ok(Scanned { collections: scan.collections, form, signature, digest })
+    let Scan { collections, left_out, .. } = scan;
+    Ok(Scanned { collections, left_out, form, signature, digest })
 }
 
 struct Scan<'a, R> {
@@ -83,6 +90,7 @@ struct Scan<'a, R> {
     rules: &'a ScanRules<'a>,
     time: i64,
     collections: BTreeMap<CollectionName, Table>,
+    left_out: BTreeSet<CollectionName>,
 }
 
 impl<R: Read> Scan<'_, R> {
@@ -106,6 +114,11 @@ impl<R: Read> Scan<'_, R> {
         let mut more = self.source.enter_object()?;
         while more {
             let (key, offset) = self.source.key()?;
+            if !(self.rules.selects)(&key) {
+                self.skip(&key)?;
+                more = self.source.next_member()?;
+                continue;
+            }
             let pointer = format!("/{}", escape(&key));
             let name = CollectionName::new(&key).map_err(|error| {
                 errors::refused(self.path, offset, &pointer, error.message()).with("key", &key)
@@ -118,6 +131,16 @@ impl<R: Read> Scan<'_, R> {
             more = self.source.next_member()?;
         }
         Ok(())
+    }
+
+    /// Goes over what is not selected, whatever it is.
+    fn skip(&mut self, key: &str) -> Result<()> {
+        if self.source.peek()? == Some(b'{')
+            && let Ok(name) = CollectionName::new(key)
+        {
+            self.left_out.insert(name);
+        }
+        self.source.skip_value()
     }
 
     fn wrapped(&mut self, name: &CollectionName) -> Result<()> {

@@ -74,7 +74,12 @@ impl<'p, R: Read> Source<'p, R> {
                 "",
                 "a value is far longer than an entity may be",
             )
-            .with("limit", self.longest));
+            .with("longer than", self.buffer.len())
+            .with("limit", self.longest)
+            .hint(
+                "correct the file at that place; limits.max_entity_bytes raises the limit, which \
+                 is 16 times that and 1 MiB",
+            ));
         }
         let old = self.buffer.len();
         self.buffer.resize(old + CHUNK, 0);

@@ -261,3 +261,34 @@ async fn a_busy_handle_does_not_keep_others_out() {
         task.await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_index_is_filled_once_queries_have_read_as_much_without_it() {
+    let fixture = Fixture::single();
+    let store = fixture.prepared().await;
+    let put = |n: u64| {
+        let id = format!("m-{n:04}");
+        repo_core::Write::put(key("machines", &id), document(&id, n), repo_core::Precondition::Any)
+    };
+    store.commit((0..1_500).map(put).collect()).await.unwrap();
+    let even = Query::new(Filter::parse(r#"{"status": "EVEN"}"#).unwrap()).limit(100).unwrap();
+    let pass = async || {
+        let (mut query, mut found, mut plans) = (even.clone(), 0, Vec::new());
+        loop {
+            let page = store.query(&name("machines"), &query).await.unwrap();
+            found += page.entities.len();
+            plans.push(page.plan);
+            match page.next {
+                Some(cursor) => query = query.after(cursor),
+                None => return (found, plans),
+            }
+        }
+    };
+    let (found, plans) = pass().await;
+    assert_eq!(found, 750);
+    assert!(plans.iter().all(|plan| *plan == Plan::Scan), "{plans:?}");
+    let (found, plans) = pass().await;
+    assert_eq!(found, 750);
+    let index = Plan::Index { name: "status-index".to_owned() };
+    assert!(plans.iter().all(|plan| *plan == index), "{plans:?}");
+}

@@ -173,3 +173,42 @@ async fn large_files_are_checked_like_small_ones() {
     let second = text.rfind(r#"{"id": "m-12999""#).unwrap();
     assert_eq!(error.context_value("byte"), Some(second.to_string().as_str()));
 }
+
+#[test]
+fn wrong_text_is_told_by_line_column_and_cause() {
+    for (value, line, column, text, cause) in [
+        ("NaN", "3", "32", "NaN", "NaN"),
+        ("1,", "3", "35", "1, }", "comma"),
+        ("/* x */ 1", "3", "32", "/* x", "comments"),
+    ] {
+        let fixture = Fixture::single();
+        let file = format!(
+            "{{\n  \"machines\": {{\n    \"é\": {{\"id\": \"é\", \"number\": {value} }}\n  }}\n}}"
+        );
+        fixture.write("request_database.json", &file);
+        let error = fixture.refused();
+        let told = format!("{value}: {error:?}");
+        assert_eq!(error.context_value("line"), Some(line), "{told}");
+        assert_eq!(error.context_value("column"), Some(column), "{told}");
+        assert!(error.context_value("text").unwrap().contains(text), "{told}");
+        assert!(error.hint_text().unwrap().contains(cause), "{told}");
+    }
+    let fixture = Fixture::single();
+    fixture.write("request_database.json", "\u{FEFF}{}");
+    assert!(fixture.refused().hint_text().unwrap().contains("byte order mark"));
+    fixture.write("request_database.json", "{\"machines\": {\"a\" 1}}");
+    assert!(fixture.refused().hint_text().unwrap().contains("usual causes"));
+}
+
+#[test]
+fn a_document_above_the_limit_is_told_with_both_figures_and_the_option() {
+    let fixture = Fixture::single();
+    let text = "x".repeat(400 * 1_024);
+    let file = serde_json::json!({ "machines": { "a": { "id": "a", "text": text } } });
+    fixture.write("request_database.json", &file.to_string());
+    let error = fixture.refused();
+    assert_eq!(error.context_value("limit"), Some("389120"), "{error:?}");
+    let bytes: usize = error.context_value("bytes").unwrap().parse().unwrap();
+    assert!(bytes > 400 * 1_024);
+    assert!(error.hint_text().unwrap().contains("limits.max_entity_bytes"), "{error:?}");
+}

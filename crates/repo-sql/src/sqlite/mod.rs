@@ -6,6 +6,7 @@ mod catalog;
 mod commit;
 mod connection;
 mod existing;
+mod links;
 mod mark;
 mod opening;
 mod plans;

@@ -1,12 +1,11 @@
 //! What opening a file looks at before anything is done with it.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use repo_core::{Error, ErrorKind, OpenOptions, Result, check_writable};
 
-use super::connection;
 use super::shared::Shared;
+use super::{connection, links};
 use crate::config::SqlSettings;
 use crate::errors;
 
@@ -21,22 +20,9 @@ pub(super) async fn off_thread<T: Send + 'static>(
 
 /// The state of a new handle.
 pub(super) fn shared(settings: &SqlSettings, options: OpenOptions) -> Result<Arc<Shared>> {
-    let file = absolute(&settings.file())?;
+    let file = links::real(&settings.file())?;
+    links::refuse_second("open", &file)?;
     Ok(Arc::new(Shared::new(file, settings.busy_timeout(), options)))
-}
-
-/// The file's path, the same for every way to name it.
-fn absolute(file: &Path) -> Result<PathBuf> {
-    let failed = |source| errors::io("open", file, source);
-    if let Ok(path) = file.canonicalize() {
-        return Ok(path);
-    }
-    let path = std::path::absolute(file).map_err(failed)?;
-    // The file is not there yet, but its folder may be, under another name.
-    Ok(match (path.parent().map(Path::canonicalize), path.file_name()) {
-        (Some(Ok(folder)), Some(name)) => folder.join(name),
-        _ => path,
-    })
 }
 
 /// Looks at the file, if there is one, without changing it.

@@ -8,9 +8,9 @@ use repo_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 
 use super::catalog::Catalog;
-use super::connection;
 use super::shared::Shared;
 use super::writer::{Answer, Grouped, Job, Queue, Transaction};
+use super::{connection, links};
 use crate::errors;
 
 /// What the thread owns.
@@ -49,6 +49,8 @@ impl Session {
         match &mut self.connection {
             Some(connection) => Ok(connection),
             closed => {
+                // It may have got a second name since it was looked at.
+                links::refuse_second("open", self.shared.file())?;
                 Ok(closed.insert(connection::open_writer(self.shared.file(), self.shared.busy)?))
             }
         }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, params};
 use super::catalog::Catalog;
 use super::commit::table;
 use super::connection::{beside, in_one_state};
+use super::links;
 use super::session::Session;
 use super::shared::Shared;
 use super::store_record;
@@ -84,6 +85,7 @@ pub(super) fn health(shared: &Shared, connection: &Connection) -> Health {
         }
         Err(error) => checks.push(check("layout", false, error.to_string())),
     }
+    checks.push(one_name(shared.file()));
     checks.push(log_size(shared.file()));
     checks.push(writable(shared));
     Health { checks }
@@ -133,6 +135,14 @@ fn documents(connection: &Connection, catalog: &Catalog) -> HealthCheck {
     match broken.as_slice() {
         [] => check("documents", true, "every document is JSON with its id".to_owned()),
         broken => check("documents", false, format!("damaged: {}", broken.join(", "))),
+    }
+}
+
+/// Whether the file got a second name while this handle was open.
+fn one_name(file: &Path) -> HealthCheck {
+    match links::refuse_second("health", file) {
+        Ok(()) => check("names", true, "the file has one name".to_owned()),
+        Err(error) => check("names", false, error.to_string()),
     }
 }
 

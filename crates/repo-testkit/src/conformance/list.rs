@@ -184,6 +184,7 @@ macro_rules! conformance {
                     every_write_is_refused,
                     every_read_answers,
                     reading_prepares_nothing,
+                    a_selection_reads_what_it_names,
                 ];
                 reads: [
                     get_many_answers_in_the_order_of_the_ids,

@@ -109,3 +109,28 @@ pub async fn reading_prepares_nothing(f: Fixture) {
     assert_kind(counted, ErrorKind::NotFound);
     assert_eq!(store.collections().await.unwrap(), [collection("items")]);
 }
+
+/// A selection changes nothing for what is selected, and nothing at all for
+/// who writes.
+pub async fn a_selection_reads_what_it_names(f: Fixture) {
+    let writer = f.prepared().await;
+    let (item, note) = (key("items", "i"), key("notes", "n"));
+    save(&writer, &item, "").await;
+    save(&writer, &note, "").await;
+    let only = Some(std::sync::Arc::new([collection("items")].into()));
+    let writing = OpenOptions { only: only.clone(), ..f.options() };
+    let all = if writer.capabilities().multi_process {
+        f.open_with(writing).await.unwrap()
+    } else {
+        std::sync::Arc::clone(&writer)
+    };
+    assert_eq!(count(&all, "notes", &Filter::default()).await, 1);
+    let expected = writer.get_many(&item.collection, &[id("i")]).await.unwrap();
+    if !writer.capabilities().multi_process {
+        writer.close().await.unwrap();
+    }
+    let store = f.open_with(OpenOptions { only, ..read_only(&f) }).await.unwrap();
+    assert!(store.collections().await.unwrap().contains(&item.collection));
+    assert_eq!(store.get_many(&item.collection, &[id("i")]).await.unwrap(), expected);
+    assert_eq!(count(&store, "items", &Filter::default()).await, 1);
+}

@@ -49,7 +49,7 @@ impl Arguments {
             batch_size: self.batch_size.unwrap_or(migration.batch_size),
         };
         let interruption = Interruption::listen()?;
-        let opened = context.open(Access::Read).await?;
+        let opened = context.open_only(Access::Read, options.collections.as_deref()).await?;
         let progress = Shown::new(context.output);
         let work = async {
             // Dropping an unfinished archive takes it away.

@@ -22,7 +22,7 @@ impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let name = collection(&self.collection)?;
         let filter = Filter::parse(&self.filter).map_err(usage)?;
-        let opened = context.open(Access::Read).await?;
+        let opened = context.open_only(Access::Read, Some(std::slice::from_ref(&name))).await?;
         let work = async {
             let count = opened.store.count(&name, &filter, Consistency::Strong).await?;
             let told = json!({ "collection": name, "count": count });

@@ -26,7 +26,7 @@ impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let name = collection(&self.collection)?;
         let interruption = Interruption::listen()?;
-        let opened = context.open(Access::Read).await?;
+        let opened = context.open_only(Access::Read, Some(std::slice::from_ref(&name))).await?;
         let work = async {
             refuse_unfinished_upgrade(&opened.store, &name).await?;
             let options =

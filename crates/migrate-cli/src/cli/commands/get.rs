@@ -21,7 +21,7 @@ impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let name = collection(&self.collection)?;
         let id = EntityId::new(&self.id).map_err(usage)?;
-        let opened = context.open(Access::Read).await?;
+        let opened = context.open_only(Access::Read, Some(std::slice::from_ref(&name))).await?;
         let work = async {
             let records = opened.store.get_many(&name, std::slice::from_ref(&id)).await?;
             match records.into_iter().next().flatten() {

@@ -125,6 +125,10 @@ impl Arguments {
         }
         let sides = self.sides.choose(context, "migrate")?;
         let options = self.options(sides.config.migration())?;
+        // A clean-up opens the whole source for writing: what would stop it
+        // then is to be found now.
+        let only = options.collections.as_deref().filter(|_| !self.cleanup_source);
+        let sides = sides.source_only(only);
         if self.cleanup_source {
             migrate_clean_up::check(&options)?;
         } else {
@@ -170,9 +174,9 @@ impl Arguments {
         .await;
         progress.finish();
         let closed = open.close().await;
-        let done = ended?;
-        closed?;
-        Ok(done)
+        let (mut report, verified) = ended?;
+        report.warnings.extend(progress.closed(closed));
+        Ok((report, verified))
     }
 
     fn options(&self, config: &MigrationConfig) -> Result<MigrationOptions> {

@@ -68,7 +68,7 @@ pub(super) async fn run(
     progress.finish();
     let closed = open.close().await;
     let cleaned = cleaned.map_err(after_verification)?;
-    closed?;
+    report.warnings.extend(progress.closed(closed));
     report.add_clean_up(cleaned);
     Ok(())
 }

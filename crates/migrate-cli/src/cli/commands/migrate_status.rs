@@ -36,7 +36,7 @@ impl Arguments {
         let found = status(&store).await;
         let closed = store.close().await;
         let found = found?;
-        closed?;
+        context.output.closed(closed);
         context.output.result(&json!({ "unfinished": found }), || match &found {
             Some(found) => human(found),
             None => "no migration into this store is unfinished".to_owned(),

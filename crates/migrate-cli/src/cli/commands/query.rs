@@ -39,7 +39,7 @@ impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let name = collection(&self.collection)?;
         let query = self.query(&name).map_err(usage)?;
-        let opened = context.open(Access::Read).await?;
+        let opened = context.open_only(Access::Read, Some(std::slice::from_ref(&name))).await?;
         let work = async {
             if self.explain {
                 return explain(context.output, &opened, &name, query).await;

@@ -31,7 +31,7 @@ impl Arguments {
             return Err(no_journal(&chosen).into());
         }
         let schemas = context.schemas(Some(&config))?;
-        let options = Chosen::options(Access::Write, &config, &schemas);
+        let options = chosen.options(Access::Write, &config, &schemas);
         self.resolve(context, &chosen, options).await
     }
 

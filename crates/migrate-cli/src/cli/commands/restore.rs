@@ -70,8 +70,8 @@ impl Arguments {
         let ended = restore(&archive, &store, &schemas, &options, &progress).await;
         progress.finish();
         let closed = store.close().await;
-        let report = ended?;
-        closed?;
+        let mut report = ended?;
+        report.warnings.extend(progress.closed(closed));
         finish(context, &report, &interruption)
     }
 }

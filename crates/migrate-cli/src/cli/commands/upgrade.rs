@@ -92,7 +92,7 @@ impl Arguments {
         progress.finish();
         let closed = store.close().await;
         let report = ended?;
-        closed?;
+        context.output.closed(closed);
         finish(context, &report, &interruption)
     }
 }

@@ -42,6 +42,7 @@ impl Arguments {
             state: self.state.clone(),
         };
         let open = sides
+            .both_only(options.collections.as_deref())
             .open("verify", async |target, schemas| target.open(Access::Read, schemas).await)
             .await?;
         let progress = Shown::new(context.output);
@@ -49,7 +50,7 @@ impl Arguments {
         progress.finish();
         let closed = open.close().await;
         let found: VerifyReport = compared?;
-        closed?;
+        context.output.closed(closed);
         context.output.result(&found, || report::verification(&found))?;
         Ok(if found.equal { Ending::Done } else { Ending::Differ })
     }

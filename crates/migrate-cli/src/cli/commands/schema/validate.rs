@@ -44,9 +44,13 @@ struct Totals {
 
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
-        let opened = context.open(Access::Read).await?;
+        let named = self.named()?;
+        let opened = context.open_only(Access::Read, read(context, &named)?.as_deref()).await?;
         let work = async {
-            let names = self.names(&opened).await?;
+            let names = match named.as_slice() {
+                [] => opened.store.collections().await?,
+                named => named.to_vec(),
+            };
             let mut report = Report { output: context.output, findings: Vec::new(), found: 0 };
             let mut totals = Vec::new();
             for name in &names {
@@ -57,12 +61,24 @@ impl Arguments {
         opened.close_after(work).await
     }
 
-    async fn names(&self, opened: &Opened) -> Outcome<Vec<CollectionName>> {
-        if self.collections.is_empty() {
-            return Ok(opened.store.collections().await?);
-        }
-        Ok(self.collections.iter().map(|name| collection(name)).collect::<Result<_, _>>()?)
+    fn named(&self) -> repo_core::Result<Vec<CollectionName>> {
+        self.collections.iter().map(|name| collection(name)).collect()
     }
+}
+
+/// The collections that are read to check these: they, and what they refer to.
+/// `None` for all.
+fn read(
+    context: &Context,
+    named: &[CollectionName],
+) -> repo_core::Result<Option<Vec<CollectionName>>> {
+    if named.is_empty() {
+        return Ok(None);
+    }
+    let (_, config) = context.choose()?;
+    let schemas = context.schemas(Some(&config))?;
+    let referred = |name: &CollectionName| schemas.get(name).references.into_values();
+    Ok(Some(named.iter().cloned().chain(named.iter().flat_map(referred)).collect()))
 }
 
 async fn check(opened: &Opened, name: &CollectionName, report: &mut Report) -> Outcome<Totals> {
