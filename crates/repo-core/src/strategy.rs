@@ -95,6 +95,16 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// Whether [`prepare`](Self::prepare) would make what these collections
+    /// need, as far as that can be known without changing anything: what is
+    /// refused here, `prepare` refuses in the same way. What cannot be known is
+    /// accepted. Also answers for a handle that is open for reading only, as
+    /// for one that is open for writing.
+    ///
+    /// # Errors
+    /// As `prepare`.
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()>;
+
     /// The prepared collections, by name.
     async fn collections(&self) -> Result<Vec<CollectionName>>;
 

@@ -33,7 +33,7 @@ use crate::scan::{Kept, PAGE_ITEMS, ScanPage};
 use crate::settle::MARGIN;
 use crate::shared::Shared;
 use crate::single::Terms;
-use crate::tables::has_index;
+use crate::tables::{has_index, is_active};
 
 /// Requests under way at the same time.
 const REQUESTS_AT_ONCE: usize = 32;
@@ -42,9 +42,7 @@ impl Shared {
     /// Makes what the collections need.
     pub(crate) async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         self.check_writable("prepare")?;
-        for schema in schemas {
-            check_schema(schema)?;
-        }
+        self.refuse_foreign(schemas).await?;
         self.prepare_store().await?;
         let mut prepared = Vec::with_capacity(schemas.len());
         for schema in schemas {
@@ -67,13 +65,72 @@ impl Shared {
         Ok(from)
     }
 
+    /// Whether [`prepare`](Self::prepare) would do its work; changes nothing.
+    ///
+    /// # Errors
+    /// As `prepare`.
+    pub(crate) async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        self.check_open("prepare")?;
+        let lacks_tables = self.refuse_foreign(schemas).await?;
+        if lacks_tables { self.check_may_create().await } else { Ok(()) }
+    }
+
+    /// Refuses what is not ours in the place of a table, before anything is
+    /// made. Whether a table is still to be made.
+    async fn refuse_foreign(&self, schemas: &[CollectionSchema]) -> Result<bool> {
+        schemas.iter().try_for_each(check_schema)?;
+        let mut lacks_tables = false;
+        let store = self.describe("prepare", &self.store_table).await?;
+        let mut definition = None;
+        match &store {
+            None => lacks_tables = true,
+            Some(found) => {
+                self.check_key(found, &self.store_table, STORE_KEY)?;
+                if is_active(found) {
+                    definition = self.read_definition("prepare").await?;
+                    if definition.is_none() && !self.is_empty(&self.store_table).await? {
+                        return Err(self.foreign("prepare", &self.store_table));
+                    }
+                }
+            }
+        }
+        for schema in schemas {
+            let table = table_name(&self.settings.table_prefix, &schema.collection);
+            let known = definition
+                .as_ref()
+                .and_then(|found| found.definition.collections.get(&schema.collection));
+            if let Some(known) = known {
+                adopt(&mut known.clone(), schema)?;
+            }
+            match self.describe("prepare", &table).await? {
+                None => lacks_tables = true,
+                Some(found) => {
+                    self.check_key(&found, &table, schema.id_name())?;
+                    // Somebody may be making the store at this moment.
+                    if known.is_none() && self.prepared_by_now(schema).await?.is_none() {
+                        return Err(self.foreign("prepare", &table));
+                    }
+                }
+            }
+        }
+        Ok(lacks_tables)
+    }
+
+    async fn prepared_by_now(
+        &self,
+        schema: &CollectionSchema,
+    ) -> Result<Option<CollectionDefinition>> {
+        let found = self.read_definition("prepare").await?;
+        Ok(found.and_then(|mut found| found.definition.collections.remove(&schema.collection)))
+    }
+
     /// The store's own table and the record in it.
     async fn prepare_store(&self) -> Result<()> {
         let table = &self.store_table;
         match self.describe("prepare", table).await? {
             Some(found) => {
                 self.check_key(&found, table, STORE_KEY)?;
-                self.wait_for(table, crate::tables::is_active).await?;
+                self.wait_for(table, is_active).await?;
             }
             None => self.create_table(table, STORE_KEY, &[]).await?,
         }

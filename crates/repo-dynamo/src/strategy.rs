@@ -123,6 +123,10 @@ impl StorageStrategy for DynamoStrategy {
         self.shared.upgrade_layout().await
     }
 
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        self.shared.check_prepare(schemas).await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.shared.check_open("collections")?;
         let found = self.shared.read_definition("collections").await?;

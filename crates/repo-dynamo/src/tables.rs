@@ -14,9 +14,12 @@ use repo_core::{Error, ErrorKind, Result};
 
 use crate::config::BillingMode;
 use crate::errors::{Failure, Scene};
-use crate::layout::Index;
+use crate::layout::{Index, STORE_KEY};
 use crate::retry::patiently;
 use crate::shared::Shared;
+
+/// A second partition key, which no table can have.
+const IMPOSSIBLE_KEY: &str = "impossible";
 
 /// How long a table or an index may take. AWS fills a new index from what the
 /// table holds: minutes for millions of items.
@@ -63,6 +66,29 @@ impl Shared {
         })
         .await?;
         self.wait_for(table, is_active).await
+    }
+
+    /// Whether this user may make tables. DynamoDB has no way to ask, so it is
+    /// asked for a table that cannot be: with two partition keys. Who may not
+    /// make tables is told so first; the other answer is that it cannot be.
+    ///
+    /// # Errors
+    /// `PermissionDenied`. Any other answer says nothing.
+    pub(crate) async fn check_may_create(&self) -> Result<()> {
+        let scene = self.repeatable("prepare", &self.store_table);
+        let malformed = |source| scene.malformed(source);
+        let second = key_element(IMPOSSIBLE_KEY, KeyType::Hash).map_err(malformed)?;
+        let request = self
+            .creation(&scene, &self.store_table, STORE_KEY, &[])?
+            .key_schema(second)
+            .attribute_definitions(attribute(IMPOSSIBLE_KEY).map_err(malformed)?);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match scene.failure(&error).error {
+                error if error.kind() == ErrorKind::PermissionDenied => Err(error),
+                _ => Ok(()),
+            },
+        }
     }
 
     fn creation(

@@ -48,6 +48,13 @@ pub(crate) struct Session {
     named: Option<(u64, u64)>,
 }
 
+/// Refuses collections that the store cannot have.
+pub(crate) fn check_prepare(env: &Env, state: &State, schemas: &[CollectionSchema]) -> Result<()> {
+    let new = schemas.iter().map(|schema| &schema.collection);
+    state.layout.refuse_shared_file(env, state.collections.keys().chain(new))?;
+    schemas.iter().try_for_each(|schema| identity::check(env, "prepare", state, schema))
+}
+
 impl Session {
     pub(crate) fn new(store: Arc<Store>) -> Self {
         Self { store, lock: None, held: None, not_before: 0, swept: false, named: None }
@@ -252,11 +259,7 @@ impl Session {
         // Another process may have made it meanwhile.
         let state = self.store.state();
         let exists = state.exists();
-        let new = schemas.iter().map(|schema| &schema.collection);
-        state.layout.refuse_shared_file(&self.store.env, state.collections.keys().chain(new))?;
-        for schema in schemas {
-            identity::check(&self.store.env, "prepare", &state, schema)?;
-        }
+        check_prepare(&self.store.env, &state, schemas)?;
         drop(state);
         let prepared = if exists { self.prepare_more(schemas) } else { self.create(schemas) }?;
         for schema in schemas {

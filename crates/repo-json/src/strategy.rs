@@ -17,7 +17,7 @@ use crate::env::Env;
 use crate::errors;
 use crate::health;
 use crate::reader;
-use crate::session::Session;
+use crate::session::{Session, check_prepare};
 use crate::store::{Store, collection};
 use crate::thread::Writer;
 use crate::writer::{Reply, Request};
@@ -173,6 +173,16 @@ impl StorageStrategy for JsonStrategy {
 
     async fn upgrade_layout(&self) -> Result<Option<u32>> {
         self.ask("upgrade the layout", Request::Upgrade).await
+    }
+
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        let schemas = schemas.to_vec();
+        self.blocking("prepare", move |store| {
+            check_writable("prepare", store.env.folder.path())?;
+            store.catch_up("prepare")?;
+            check_prepare(&store.env, &store.state(), &schemas)
+        })
+        .await
     }
 
     async fn collections(&self) -> Result<Vec<CollectionName>> {

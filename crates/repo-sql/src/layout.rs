@@ -1,8 +1,11 @@
 //! How a collection lies in tables, columns, indexes and a view: one layout
 //! for every dialect, computed from the collection's schema.
 
+use std::collections::{BTreeSet, HashMap};
+
 use repo_core::{
-    CollectionName, CollectionSchema, Field, FieldKind, FieldPath, MAX_INDEXED_TEXT_BYTES, Result,
+    CollectionName, CollectionSchema, Error, ErrorKind, Field, FieldKind, FieldPath,
+    MAX_INDEXED_TEXT_BYTES, Result,
 };
 
 use crate::Dialect;
@@ -115,6 +118,43 @@ impl CollectionLayout {
     pub(crate) fn column(&self, path: &FieldPath) -> Option<&Column> {
         self.columns.iter().find(|column| column.path == *path)
     }
+}
+
+/// The layouts of collections that are to be prepared together.
+///
+/// # Errors
+/// `Invalid` for a collection that stands twice and for two that need the same
+/// name in the database; `Unsupported` for one that has no layout.
+pub(crate) fn layouts(
+    dialect: Dialect,
+    schemas: &[CollectionSchema],
+) -> Result<Vec<CollectionLayout>> {
+    let invalid = |why: &str, collection: &CollectionName| {
+        Error::new(ErrorKind::Invalid, "prepare", why).with("collection", collection)
+    };
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = schemas.iter().find(|schema| !seen.insert(&schema.collection)) {
+        let why = "a collection stands twice among those to prepare";
+        return Err(invalid(why, &twice.collection));
+    }
+    let layouts: Vec<CollectionLayout> = schemas
+        .iter()
+        .map(|schema| CollectionLayout::new(dialect, schema))
+        .collect::<Result<_>>()?;
+    let mut names: HashMap<String, &CollectionName> = HashMap::new();
+    for layout in &layouts {
+        for name in layout.object_names() {
+            let other = names.insert(name.to_ascii_lowercase(), &layout.collection);
+            if let Some(other) = other.filter(|other| **other != layout.collection) {
+                let why = "two collections need the same name in the database";
+                return Err(invalid(why, &layout.collection)
+                    .with("name", name)
+                    .with("other_collection", other)
+                    .hint("rename one of them, or keep it in another database or schema"));
+            }
+        }
+    }
+    Ok(layouts)
 }
 
 /// The columns of a record, in the order in which each `rows` reads them.

@@ -112,6 +112,10 @@ impl StorageStrategy for AuditStrategy {
         self.inner.prepare(schemas).await
     }
 
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        self.inner.check_prepare(schemas).await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.inner.collections().await
     }

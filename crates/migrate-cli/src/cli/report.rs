@@ -165,6 +165,9 @@ fn verdict(report: &MigrationReport) -> &'static str {
         Outcome::Verified => "verified: both sides hold the same\n",
         Outcome::DoneUnverified => "done, not verified, as asked\n",
         Outcome::DryRun => "dry run: nothing was written\n",
+        Outcome::DryRunPartly => {
+            "dry run: nothing was written; a run would leave what is listed above\n"
+        }
         Outcome::Partly => "partly done: what was left is listed above\n",
         Outcome::Interrupted => "interrupted: what was copied stays\n",
         Outcome::Differs => "FAILED: the two sides differ\n",

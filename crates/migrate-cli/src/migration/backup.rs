@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::TryStreamExt as _;
 use repo_core::{
     Clock as _, CollectionName, CollectionSchema, EntityId, Error, ErrorKind, Result, Schemas,
-    StorageStrategy, SystemClock, Timestamp, UpgradePath,
+    StorageStrategy, SystemClock, Timestamp, Unreadable, UpgradePath,
 };
 
 use super::archive::{Archive, ArchiveWriter, ArchivedCollection, CollectionWriter, Role};
@@ -247,6 +247,9 @@ async fn archive(
     let mut written = Sums::new();
     let mut batches = looked_at(side, look, making.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
+        if let (Some((record, reason)), false) = (&batch.unreadable, making.leaves_out) {
+            return Err(unreadable(side, record, reason));
+        }
         let prints = batch.prints.iter().zip(batch.archived_prints());
         for (at, (record, (print, as_read))) in batch.records.iter().zip(prints).enumerate() {
             let untellable = batch.offenders.iter().find(|one| one.at == at && !one.tellable);
@@ -263,6 +266,14 @@ async fn archive(
         writer = append(writer, batch.lines).await?;
     }
     finish(writer, &written).await
+}
+
+/// What cannot be read can be in no archive.
+fn unreadable(side: &Side, record: &Unreadable, reason: &str) -> Error {
+    let error = Error::new(ErrorKind::Corrupt, "back up", "a stored record cannot be read")
+        .with("key", format!("{}/{}", record.collection, record.id))
+        .with("reason", reason);
+    side.err(error).hint("repair it, or put it aside with --quarantine FILE")
 }
 
 /// A document that does not carry its id cannot be told by its line.

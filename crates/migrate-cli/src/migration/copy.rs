@@ -156,8 +156,12 @@ impl Copier<'_> {
         match self.origin {
             Origin::Archive(archive) => archive.records_after(collection, after, batch_size),
             Origin::Source => {
-                let readers = self.pace.workers();
-                self.plan.source.scan_all(collection, batch_size, readers).await
+                let (source, readers) = (&self.plan.source, self.pace.workers());
+                match self.options.quarantine {
+                    Some(_) => source.scan_all(collection, batch_size, readers).await,
+                    // One that has become unreadable since is in no quarantine.
+                    None => source.scan_all_with_errors(collection, batch_size, readers).await,
+                }
             }
         }
     }

@@ -18,11 +18,14 @@ pub(super) fn offenders(plan: &Plan, surveys: &[Survey]) -> Result<()> {
     Err(Error::new(
         ErrorKind::Invalid,
         plan.purpose.operation(),
-        format!("the target cannot hold {count} of the source's entities; nothing was written"),
+        format!("{count} of the source's records cannot be moved; nothing was written"),
     )
     .with("side", "source")
     .with("entities", names)
-    .hint("correct them in the source, or leave their collection out with --collections"))
+    .hint(
+        "correct them in the source, put them aside with --quarantine FILE, or leave their \
+         collection out with --collections",
+    ))
 }
 
 /// Refuses records of the target that are in the way.

@@ -79,6 +79,8 @@ pub enum Outcome {
     /// Nothing was written: all checks passed, and the counts say what a run
     /// would do.
     DryRun,
+    /// Nothing was written: all checks passed, and a run would end `partly`.
+    DryRunPartly,
     /// Done, with differences left on purpose: the target's newer records, a
     /// version raised above the source's, or records that only the target has.
     Partly,

@@ -120,6 +120,11 @@ impl Run<'_> {
         for warning in &self.plan.warnings {
             self.warn(warning.clone());
         }
+        // Into a target that holds nothing, reading the source already makes
+        // its archive.
+        if self.plan.target_is_empty() {
+            self.plan.target.check_prepare(&self.plan.schemas()).await?;
+        }
         self.take_up(done).await?;
         let progress = self.progress;
         let Some(mut surveys) = or_stop(progress, self.look(done)).await? else {
@@ -133,6 +138,9 @@ impl Run<'_> {
             refuse::conflicts(self.plan, &surveys)?;
         }
         let must_write = self.must_write(&surveys);
+        if must_write && !self.plan.target_is_empty() {
+            self.plan.target.check_prepare(&self.plan.schemas()).await?;
+        }
         if must_write && let Some(folder) = &self.options.backup {
             self.check_space(folder, &surveys, done).await?;
         }
@@ -212,10 +220,11 @@ impl Run<'_> {
                     .collect());
             }
         }
-        let mut quarantine = match &self.options.quarantine {
-            Some(place) if !self.options.dry_run => Some(Quarantine::at(place).await?),
-            _ => None,
+        let quarantine = match &self.options.quarantine {
+            Some(place) => Some(Quarantine::at(place).await?),
+            None => None,
         };
+        let mut quarantine = quarantine.filter(|_| !self.options.dry_run);
         let (surveys, archive) = self.check(done.origin.is_none(), &mut quarantine).await?;
         if let Some(quarantine) = quarantine {
             done.quarantine = quarantine.finish().await?;

@@ -221,6 +221,13 @@ impl Side {
         self.store.purge(collection, older_than).await.map_err(|error| self.err(error))
     }
 
+    pub(super) async fn check_prepare(
+        &self,
+        schemas: &[repo_core::CollectionSchema],
+    ) -> Result<()> {
+        self.store.check_prepare(schemas).await.map_err(|error| self.err(error))
+    }
+
     pub(super) async fn prepare(
         &self,
         schemas: &[repo_core::CollectionSchema],

@@ -282,6 +282,9 @@ impl StorageStrategy for Probe {
         self.wrote();
         self.inner.prepare_for_load(schemas).await
     }
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        self.inner.check_prepare(schemas).await
+    }
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.inner.collections().await
     }

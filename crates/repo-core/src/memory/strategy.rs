@@ -178,6 +178,10 @@ impl StorageStrategy for MemoryStrategy {
         }
     }
 
+    async fn check_prepare(&self, _schemas: &[CollectionSchema]) -> Result<()> {
+        self.check_open("prepare")
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         Ok(self.read("collections")?.tables.keys().cloned().collect())
     }

@@ -24,6 +24,22 @@ async fn refused_credentials_are_one_clear_message() {
     }
 }
 
+/// A user that may not make tables is known before one is made.
+#[tokio::test]
+async fn who_may_not_make_tables_is_refused_before() {
+    let proxy = Proxy::start(&server(), |operation, _, _| match operation {
+        "CreateTable" => error(400, "AccessDeniedException", "not yours"),
+        _ => Fate::Forward,
+    })
+    .await;
+    let store = open(&proxy, &format!("f{:016x}", fastrand::u64(..))).await.unwrap();
+    let schemas = [CollectionSchema::undeclared(CollectionName::new("items").unwrap())];
+    let checked = store.check_prepare(&schemas).await.unwrap_err();
+    assert_eq!(checked.kind(), ErrorKind::PermissionDenied, "{checked}");
+    let prepared = store.prepare(&schemas).await.unwrap_err();
+    assert_eq!(prepared.kind(), checked.kind());
+}
+
 /// What an answer says of a write: a refusal wrote nothing, a failure of the
 /// server may have, whatever it is called.
 #[tokio::test]

@@ -95,6 +95,10 @@ impl StorageStrategy for Wrapped {
         self.inner().upgrade_layout().await
     }
 
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        self.inner().check_prepare(schemas).await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.inner().collections().await
     }

@@ -8,7 +8,7 @@ use repo_core::{CollectionSchema, Error, ErrorKind, FieldPath};
 
 pub(crate) use postgres::{
     cannot_connect, foreign as foreign_relation, is_lost, migration, no_free_connection, no_usage,
-    not_stored, outcome_unknown, postgres, timed_out, tls,
+    not_owner, not_stored, outcome_unknown, postgres, timed_out, tls,
 };
 pub(crate) use sqlite::{commit_is_uncertain, foreign, io, repeat, sqlite};
 

@@ -100,6 +100,15 @@ pub(crate) fn no_usage(operation: &'static str, place: &Place, schema: &str) -> 
         .hint(hint)
 }
 
+/// The error of a user that may not alter a table.
+pub(crate) fn not_owner(operation: &'static str, place: &Place, table: &str) -> Error {
+    let (kind, message, hint) = DENIED;
+    Error::new(kind, operation, message)
+        .with("store", place)
+        .with("reason", format!("must be owner of table {table}"))
+        .hint(hint)
+}
+
 /// The error of making the store's own tables, of which diesel tells no more
 /// than its words.
 pub(crate) fn migration(

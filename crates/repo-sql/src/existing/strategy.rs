@@ -142,6 +142,10 @@ impl StorageStrategy for ExistingStrategy {
         self.refuse("prepare")
     }
 
+    async fn check_prepare(&self, _schemas: &[CollectionSchema]) -> Result<()> {
+        self.refuse("prepare")
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.reader.check_open("collections")?;
         Ok(self.tables.keys().cloned().collect())

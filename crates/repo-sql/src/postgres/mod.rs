@@ -3,6 +3,7 @@
 
 mod apply;
 mod catalog;
+mod check;
 mod commit;
 mod connection;
 mod existing;

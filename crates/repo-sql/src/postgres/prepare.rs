@@ -1,7 +1,5 @@
 //! Making and updating the tables of collections.
 
-use std::collections::BTreeSet;
-
 use diesel_async::AsyncMigrationHarness;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use repo_core::{
@@ -9,13 +7,13 @@ use repo_core::{
     Result,
 };
 
-use super::catalog::{other_id_field, refuse_foreign_in, schema_exists};
+use super::catalog::{refuse_foreign_in, refuse_other_id_field, schema_exists};
 use super::rows::id_at;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use super::transaction::{Sees, Transaction};
 use crate::ddl::{Made, NewIndexes, collection_statements};
-use crate::layout::{CollectionLayout, Column, ColumnKind};
+use crate::layout::{CollectionLayout, Column, ColumnKind, layouts};
 use crate::names::{literal, quote};
 use crate::{Dialect, errors};
 
@@ -36,7 +34,7 @@ pub(super) async fn prepare(
     schemas: &[CollectionSchema],
     new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
-    let layouts = layouts(schemas)?;
+    let layouts = layouts(Dialect::Postgres, schemas)?;
     let (mut transaction, _) =
         Transaction::begin(&shared.pool, "prepare", Sees::Committed, vec![lock(shared)]).await?;
     match make(shared, &mut transaction, schemas, layouts, new_indexes).await {
@@ -58,21 +56,6 @@ pub(super) fn lock(shared: &Shared) -> Statement {
     Statement::made(LOCK.to_owned(), [SqlValue::Text(shared.schema.clone())])
 }
 
-fn layouts(schemas: &[CollectionSchema]) -> Result<Vec<CollectionLayout>> {
-    let mut seen = BTreeSet::new();
-    for schema in schemas {
-        if !seen.insert(&schema.collection) {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "prepare",
-                "a collection stands twice among those to prepare",
-            )
-            .with("collection", &schema.collection));
-        }
-    }
-    schemas.iter().map(|schema| CollectionLayout::new(Dialect::Postgres, schema)).collect()
-}
-
 async fn make(
     shared: &Shared,
     transaction: &mut Transaction,
@@ -81,12 +64,8 @@ async fn make(
     new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
     let known = shared.read_catalog_in(transaction).await?;
+    refuse_other_id_field(shared, &known, schemas)?;
     for schema in schemas {
-        if let Some(table) = known.tables.get(&schema.collection)
-            && table.schema.id_field != schema.id_field
-        {
-            return Err(other_id_field(shared, "prepare", &table.schema.id_field, schema));
-        }
         let made = known.made.get(&schema.collection);
         let alone = std::slice::from_ref(schema);
         refuse_foreign_in(shared, transaction, "prepare", alone, made).await?;
@@ -133,7 +112,7 @@ fn gains_index(layout: &CollectionLayout, made: &Made) -> bool {
 
 /// Refuses an index over text that is longer than an indexed field holds.
 /// Nobody writes between the look and the index.
-async fn refuse_long_text(
+pub(super) async fn refuse_long_text(
     transaction: &Transaction,
     layout: &CollectionLayout,
     made: &Made,

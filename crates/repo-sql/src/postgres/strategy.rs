@@ -165,6 +165,11 @@ impl StorageStrategy for PostgresStrategy {
         upgrade::upgrade(&self.shared).await
     }
 
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        self.shared.check_open("prepare")?;
+        super::check::prepare(&self.shared, schemas).await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.shared.check_open("collections")?;
         let known = self.shared.read_catalog("collections").await?;

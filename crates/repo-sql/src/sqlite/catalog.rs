@@ -74,8 +74,23 @@ impl Catalog {
     }
 }
 
+/// Refuses collections that are there with another id field.
+pub(super) fn refuse_other_id_field(
+    file: &Path,
+    known: &Catalog,
+    schemas: &[CollectionSchema],
+) -> Result<()> {
+    schemas.iter().try_for_each(|schema| {
+        let stored = known.tables.get(&schema.collection).map(|table| &table.schema.id_field);
+        match stored.filter(|stored| **stored != schema.id_field) {
+            Some(stored) => Err(other_id_field("prepare", file, stored, schema)),
+            None => Ok(()),
+        }
+    })
+}
+
 /// The error of a schema with another id field than that of the store.
-pub(super) fn other_id_field(
+fn other_id_field(
     operation: &'static str,
     file: &Path,
     stored: &FieldPath,

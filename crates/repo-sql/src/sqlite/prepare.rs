@@ -1,8 +1,6 @@
 //! Making and updating the tables of collections.
 
-use std::collections::BTreeSet;
-
-use repo_core::{CollectionSchema, Error, ErrorKind, PrepareChange, Prepared, Result};
+use repo_core::{CollectionSchema, PrepareChange, Prepared, Result, check_writable};
 use rusqlite::Connection;
 
 use super::session::Session;
@@ -10,7 +8,7 @@ use super::shared::Shared;
 use super::taken::TakenNames;
 use super::{catalog, connection};
 use crate::ddl::{NewIndexes, collection_statements, store_statements};
-use crate::layout::CollectionLayout;
+use crate::layout::{CollectionLayout, layouts};
 use crate::{Dialect, errors};
 
 /// Makes what the collections need.
@@ -24,16 +22,10 @@ pub(super) fn prepare(
     new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
     let shared = std::sync::Arc::clone(session.shared());
-    let layouts = layouts(schemas)?;
+    let layouts = layouts(Dialect::Sqlite, schemas)?;
     if shared.file().exists() {
         // Before the file is opened for writing, which may alter it.
-        let reader = connection::open_reader(shared.file(), shared.busy)?;
-        reader.read("prepare", shared.file(), |connection| {
-            connection::in_one_state(connection, shared.file(), |connection| {
-                let known = shared.read_catalog(connection)?;
-                refuse_foreign(&shared, connection, &known, schemas)
-            })
-        })?;
+        look(&shared, schemas)?;
     } else {
         connection::create_file(shared.file())?;
     }
@@ -46,6 +38,30 @@ pub(super) fn prepare(
     shared.give(schemas);
     shared.set_catalog(shared.read_catalog(connection)?);
     Ok(prepared)
+}
+
+/// Whether [`prepare`] would do its work; changes nothing.
+///
+/// # Errors
+/// As `prepare`; `PermissionDenied` for a file or folder that may not be
+/// written to.
+pub(super) fn check(shared: &Shared, schemas: &[CollectionSchema]) -> Result<()> {
+    layouts(Dialect::Sqlite, schemas)?;
+    check_writable("prepare", shared.file())?;
+    // The write-ahead log is made beside the file.
+    shared.file().parent().map_or(Ok(()), |folder| check_writable("prepare", folder))?;
+    if shared.file().exists() { look(shared, schemas) } else { Ok(()) }
+}
+
+/// Looks for what is not ours under the names that the collections need.
+fn look(shared: &Shared, schemas: &[CollectionSchema]) -> Result<()> {
+    let reader = connection::open_reader(shared.file(), shared.busy)?;
+    reader.read("prepare", shared.file(), |connection| {
+        connection::in_one_state(connection, shared.file(), |connection| {
+            let known = shared.read_catalog(connection)?;
+            refuse_foreign(shared, connection, &known, schemas)
+        })
+    })
 }
 
 fn in_transaction(
@@ -69,35 +85,15 @@ fn in_transaction(
     ended
 }
 
-fn layouts(schemas: &[CollectionSchema]) -> Result<Vec<CollectionLayout>> {
-    let mut seen = BTreeSet::new();
-    for schema in schemas {
-        if !seen.insert(&schema.collection) {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "prepare",
-                "a collection stands twice among those to prepare",
-            )
-            .with("collection", &schema.collection));
-        }
-    }
-    schemas.iter().map(|schema| CollectionLayout::new(Dialect::Sqlite, schema)).collect()
-}
-
 fn refuse_foreign(
     shared: &Shared,
     connection: &Connection,
     known: &catalog::Catalog,
     schemas: &[CollectionSchema],
 ) -> Result<()> {
+    catalog::refuse_other_id_field(shared.file(), known, schemas)?;
     let names = TakenNames::read("prepare", connection, shared.file())?;
     schemas.iter().try_for_each(|schema| {
-        if let Some(table) = known.tables.get(&schema.collection)
-            && table.schema.id_field != schema.id_field
-        {
-            let (file, stored) = (shared.file(), &table.schema.id_field);
-            return Err(catalog::other_id_field("prepare", file, stored, schema));
-        }
         let made = known.made.get(&schema.collection);
         catalog::refuse_foreign("prepare", &names, shared.file(), schema, made)
     })

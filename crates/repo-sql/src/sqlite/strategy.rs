@@ -200,6 +200,12 @@ impl StorageStrategy for SqliteStrategy {
         self.writer.alone(upgrade::OPERATION, upgrade::upgrade).await
     }
 
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        self.shared.check_open("prepare")?;
+        let (shared, schemas) = (Arc::clone(&self.shared), schemas.to_vec());
+        off_thread(move || prepare::check(&shared, &schemas)).await
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         let names = self
             .read_store("collections", |_, _, catalog| Ok(catalog.tables.keys().cloned().collect()))

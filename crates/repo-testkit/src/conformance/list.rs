@@ -118,6 +118,8 @@ macro_rules! conformance {
                     an_unprepared_collection_is_not_found,
                     a_store_without_collections_is_empty,
                     prepare_may_be_repeated,
+                    what_is_checked_is_as_it_will_be_made,
+                    what_the_check_refuses_prepare_refuses,
                     an_index_is_added_to_a_filled_collection,
                     what_is_loaded_before_its_indexes_is_found,
                     prepared_is_prepared_for_every_handle,

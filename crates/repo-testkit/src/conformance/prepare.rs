@@ -63,6 +63,69 @@ pub async fn an_unprepared_collection_is_not_found(f: Fixture) {
     assert_eq!(store.collections().await.unwrap(), before, "using it has made it");
 }
 
+/// What `check_prepare` accepts, `prepare` makes, and the check makes nothing:
+/// before the store is there, and for a handle that is open for reading only.
+pub async fn what_is_checked_is_as_it_will_be_made(f: Fixture) {
+    let schemas = [undeclared("one"), undeclared("two")];
+    let read_only = OpenOptions { read_only: true, ..f.options() };
+    let store = f.open().await;
+    for _ in 0..2 {
+        store.check_prepare(&schemas).await.unwrap();
+        assert_eq!(store.collections().await.unwrap(), []);
+    }
+    let store = f.reopen(store).await;
+    assert_eq!(store.collections().await.unwrap(), []);
+    let made = changes(&store, &schemas).await;
+    assert!(made.iter().all(|(_, change)| *change == PrepareChange::Created), "{made:?}");
+    let before = store.store_record().await.unwrap();
+    store.check_prepare(&[undeclared("one"), undeclared("three")]).await.unwrap();
+    assert_eq!(store.store_record().await.unwrap(), before, "the check has changed it");
+    store.close().await.unwrap();
+    let reader = f.open_with(read_only).await.unwrap();
+    reader.check_prepare(&[undeclared("two"), undeclared("three")]).await.unwrap();
+    reader.close().await.unwrap();
+    assert!(reader.check_prepare(&schemas).await.is_err(), "it is closed");
+}
+
+/// What `check_prepare` refuses, `prepare` refuses in the same way; what it
+/// accepts, `prepare` makes.
+pub async fn what_the_check_refuses_prepare_refuses(f: Fixture) {
+    let store = f.prepared().await;
+    let other_id = |name: &str| {
+        let text = format!(
+            r#"{{"type": "object", "x-repository": {{"collection": "{name}", "idField": "other"}},
+                "properties": {{"other": {{"type": "string"}}}}}}"#
+        );
+        CollectionSchema::parse(&text).unwrap()
+    };
+    save(&store, &key("items", "there"), "").await;
+    let many: Vec<String> = (0..30).map(|n| format!("[\"f{n}\"]")).collect();
+    let indexed = format!(
+        r#"{{"type": "object", "x-repository": {{"collection": "indexed", "idField": "id",
+            "indexes": [{}]}}, "properties": {{"id": {{"type": "string"}}}}}}"#,
+        many.join(", ")
+    );
+    for schemas in [
+        vec![undeclared("fine"), other_id("items")],
+        vec![undeclared("near"), undeclared("near_records")],
+        vec![CollectionSchema::parse(&indexed).unwrap()],
+    ] {
+        let names: Vec<_> = schemas.iter().map(|schema| &schema.collection).collect();
+        let before = store.collections().await.unwrap();
+        let checked = store.check_prepare(&schemas).await;
+        let prepared = store.prepare(&schemas).await;
+        match (checked, prepared) {
+            (Ok(()), Ok(_)) => {}
+            (Err(checked), Err(prepared)) => {
+                assert_eq!(checked.to_string(), prepared.to_string());
+                assert_eq!(checked.kind(), prepared.kind());
+                assert_eq!(store.collections().await.unwrap(), before, "{names:?}: half made");
+            }
+            (checked, prepared) => panic!("{names:?}: {checked:?}, {prepared:?}"),
+        }
+    }
+}
+
 /// On a store in which nothing was prepared: it is empty, and using it makes
 /// nothing.
 pub async fn a_store_without_collections_is_empty(f: Fixture) {

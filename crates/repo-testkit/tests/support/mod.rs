@@ -79,6 +79,9 @@ impl StorageStrategy for Flawed {
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         self.inner.prepare(schemas).await
     }
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        self.inner.check_prepare(schemas).await
+    }
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.inner.collections().await
     }

@@ -199,12 +199,9 @@ impl Arguments {
     }
 
     async fn open(&self, sides: &Sides) -> Result<OpenSides> {
-        let source = match self.quarantine {
-            Some(_) => Access::ReadWhatCan,
-            None => Access::Read,
-        };
+        // Without quarantine as well: all that cannot be read is named then.
         sides
-            .open_from("migrate", source, async |target, schemas| {
+            .open_from("migrate", Access::ReadWhatCan, async |target, schemas| {
                 if self.dry_run {
                     target.open_to_look(schemas).await
                 } else {
@@ -234,7 +231,7 @@ pub(super) fn finish(
         migration::Outcome::Verified
         | migration::Outcome::DoneUnverified
         | migration::Outcome::DryRun => Ending::Done,
-        migration::Outcome::Partly => Ending::Partly,
+        migration::Outcome::Partly | migration::Outcome::DryRunPartly => Ending::Partly,
         migration::Outcome::Differs | migration::Outcome::Interrupted => Ending::Differ,
     })
 }

@@ -66,6 +66,10 @@ impl StorageStrategy for ArchivedStore {
         self.refuse("prepare")
     }
 
+    async fn check_prepare(&self, _schemas: &[CollectionSchema]) -> Result<()> {
+        self.refuse("prepare")
+    }
+
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         Ok(self.archive.manifest().collections.iter().map(|entry| entry.name.clone()).collect())
     }
