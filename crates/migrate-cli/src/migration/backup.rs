@@ -11,7 +11,7 @@ use repo_core::{
     StorageStrategy, SystemClock, Timestamp, Unreadable, UpgradePath,
 };
 
-use super::archive::{Archive, ArchiveWriter, ArchivedCollection, CollectionWriter, Role};
+use super::archive::{Archive, ArchiveWriter, CollectionWriter, Role, WrittenCollection};
 use super::batch::{Look, looked_at};
 use super::digest::Sums;
 use super::options::CompressionLevel;
@@ -107,7 +107,7 @@ pub(super) async fn make(
         let mut sums = Sums::new();
         let whole = (None, Depth::Complete);
         let archived = archive(side, &schema, whole, making, &mut sums, file, progress);
-        writer.add(archived.await?);
+        writer = add(writer, archived.await?).await?;
     }
     let archive = close(writer).await?;
     progress.phase(Phase::BackupCheck, Some(archive.manifest().records()));
@@ -150,7 +150,9 @@ pub(super) async fn survey_into_archive(
         let (open, file) = begin(writer, &planned.source_schema(), planned.source.floor).await?;
         writer = open;
         let (found, entry) = survey(plan, planned, pass, Some(file), quarantine, progress).await?;
-        entry.into_iter().for_each(|entry| writer.add(entry));
+        if let Some(entry) = entry {
+            writer = add(writer, entry).await?;
+        }
         surveys.push(found);
     }
     if !pass.quarantine && surveys.iter().any(|survey| survey.offenders.count > 0) {
@@ -179,7 +181,7 @@ pub(super) async fn archive_source(
         if !making.leaves_out {
             survey.sums = sums;
         }
-        writer.add(entry);
+        writer = add(writer, entry).await?;
     }
     close(writer).await
 }
@@ -200,7 +202,7 @@ pub(super) async fn archive_target(
         let archived =
             archive(&plan.target, &planned.schema, whole, making, &mut sums, file, progress);
         let entry = archived.await?;
-        writer.add(entry);
+        writer = add(writer, entry).await?;
     }
     close(writer).await
 }
@@ -217,8 +219,17 @@ pub(super) async fn append(
     .await
 }
 
+/// Adds a collection to an archive.
+async fn add(mut writer: ArchiveWriter, written: WrittenCollection) -> Result<ArchiveWriter> {
+    blocking(move || {
+        writer.add(written)?;
+        Ok(writer)
+    })
+    .await
+}
+
 /// Finishes the file of a collection; the sums are of what it holds.
-pub(super) async fn finish(writer: CollectionWriter, sums: &Sums) -> Result<ArchivedCollection> {
+pub(super) async fn finish(writer: CollectionWriter, sums: &Sums) -> Result<WrittenCollection> {
     let (records, tombstones) = (sums.records, sums.tombstones);
     let digest = sums.total().to_string();
     blocking(move || writer.finish(records, tombstones, digest)).await
@@ -234,7 +245,7 @@ async fn archive(
     sums: &mut Sums,
     mut writer: CollectionWriter,
     progress: &dyn Progress,
-) -> Result<ArchivedCollection> {
+) -> Result<WrittenCollection> {
     let look = Look {
         schema: schema.clone(),
         max_entity_bytes: usize::MAX,

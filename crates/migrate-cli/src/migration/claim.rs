@@ -6,11 +6,13 @@
 
 use std::sync::Arc;
 
-use repo_core::{Clock as _, Error, ErrorKind, MigrationState, Result, StoreUpdate, SystemClock};
+use repo_core::{
+    Clock as _, CollectionName, Error, ErrorKind, MigrationState, Result, StoreUpdate, SystemClock,
+};
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Copied};
 use super::owner::{AtWork, LEASE, Owner};
 use super::side::Side;
 
@@ -59,9 +61,20 @@ impl Claim {
         Ok(Self { shared, heart, _at_work: at_work })
     }
 
-    /// What was last stored.
+    /// What was last stored, and noted since.
     pub(super) async fn checkpoint(&self) -> Checkpoint {
         self.shared.checkpoint.lock().await.clone()
+    }
+
+    /// How far one collection is.
+    pub(super) async fn copied(&self, name: &CollectionName) -> Copied {
+        let checkpoint = self.shared.checkpoint.lock().await;
+        checkpoint.copied.get(name).copied().unwrap_or_default()
+    }
+
+    /// Changes the checkpoint, to be stored with the next change that is.
+    pub(super) async fn note(&self, change: impl FnOnce(&mut Checkpoint)) {
+        change(&mut *self.shared.checkpoint.lock().await);
     }
 
     /// Changes the checkpoint and stores it, durably.

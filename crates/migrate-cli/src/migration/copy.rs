@@ -4,14 +4,15 @@
 //! Of an archive it is known how many of its first records are durable in the
 //! target, and an unfinished copy goes on after them. Batches are written
 //! several at a time and counted in their order, so the checkpoint is never
-//! ahead of what is durable.
+//! ahead of what is durable. Collections that are smaller than a batch share
+//! one.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use futures::future::join;
+use futures::future::{BoxFuture, join};
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use repo_core::{
     Applied, CollectionName, EntityId, Error, ErrorKind, Prepared, Record, Result, StoreUpdate,
     UpgradePath,
@@ -26,11 +27,11 @@ use super::pace::Pace;
 use super::plan::{Plan, PlannedCollection};
 use super::progress::Progress;
 use super::report::Counts;
-use super::side::{Side, blocking};
+use super::side::{blocking, lanes};
 use super::upgrading;
 use super::{MigrationOptions, OnConflict};
 
-/// Batches, and time, between two checkpoints.
+/// Full batches, and time, between two checkpoints.
 const BATCHES_EACH: u64 = 10;
 const TIME_EACH: Duration = Duration::from_millis(250);
 
@@ -51,6 +52,15 @@ pub(super) struct Copier<'a> {
     pub(super) claim: &'a Claim,
     pub(super) progress: &'a dyn Progress,
     pub(super) pace: Pace<'a>,
+}
+
+/// A batch of one collection, or what one collection has in a shared batch.
+struct Part<'a> {
+    planned: &'a PlannedCollection,
+    /// What is to be written.
+    records: Vec<Record>,
+    /// What was read, and is not to be written.
+    counts: Counts,
 }
 
 /// Makes what the target lacks, but for indexes that it makes faster later.
@@ -75,15 +85,12 @@ pub(super) async fn raise_floors(plan: &Plan) -> Result<()> {
 }
 
 impl Copier<'_> {
-    /// Copies one collection from where it stands. False when the run was
-    /// asked to end before it was done; what is durable is then stored.
-    pub(super) async fn copy(&self, planned: &PlannedCollection) -> Result<bool> {
-        let name = planned.name();
-        let mut copied = self.stands_at(name).await;
-        if copied.finished {
-            return Ok(true);
-        }
-        let ended = self.write(planned, &mut copied).await;
+    /// Copies the collections of the plan from where each stands. False when
+    /// the run was asked to end before that was done. What is durable is
+    /// stored then, or after an error, with the next checkpoint: that of the
+    /// run's end at the latest.
+    pub(super) async fn copy(&self) -> Result<bool> {
+        let ended = self.copy_all().await;
         // A refused batch is not waited for when the run is to end.
         let ended = match ended {
             Err(error) if error.kind() == ErrorKind::Unavailable && self.progress.is_stopped() => {
@@ -91,27 +98,118 @@ impl Copier<'_> {
             }
             ended => ended,
         };
-        copied.finished = matches!(ended, Ok(true));
-        let saved = self.save(name, copied).await;
+        if matches!(ended, Ok(true)) {
+            return ended;
+        }
+        let saved = self.claim.save(|_| ()).await;
         // What stopped the copy is told before what stopped the checkpoint.
         let finished = ended?;
         saved?;
         Ok(finished)
     }
 
-    /// Writes batch after batch, and counts those that are durable.
-    async fn write(&self, planned: &PlannedCollection, copied: &mut Copied) -> Result<bool> {
-        let name = planned.name();
+    async fn copy_all(&self) -> Result<bool> {
         let mut since = Since::now();
+        let mut small = Vec::new();
+        let mut waiting = 0;
+        for planned in &self.plan.collections {
+            let copied = self.stands_at(planned.name()).await;
+            let left = copied.of.saturating_sub(copied.counts.read);
+            if copied.finished {
+                continue;
+            }
+            if !self.fits_a_batch(left) {
+                if !self.copy_one(planned, copied, &mut since).await? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            if !self.fits_a_batch(waiting + left) {
+                if !self.copy_together(std::mem::take(&mut small), &mut since).await? {
+                    return Ok(false);
+                }
+                waiting = 0;
+            }
+            small.push((planned, copied));
+            waiting += left;
+        }
+        self.copy_together(small, &mut since).await
+    }
+
+    /// Whether so many records may go into one batch.
+    fn fits_a_batch(&self, records: u64) -> bool {
+        records <= self.batch_size().get() as u64
+    }
+
+    /// No more at once than a second is allowed.
+    fn batch_size(&self) -> NonZeroUsize {
+        self.options.batch_size.min(self.options.rate_limit.unwrap_or(NonZeroUsize::MAX))
+    }
+
+    /// Copies one collection in batches of its own.
+    async fn copy_one(
+        &self,
+        planned: &PlannedCollection,
+        mut copied: Copied,
+        since: &mut Since,
+    ) -> Result<bool> {
+        let ended = self.write(planned, &mut copied, since).await;
+        copied.finished = matches!(ended, Ok(true));
+        self.note(planned.name(), copied).await;
+        ended
+    }
+
+    /// Copies collections that fit a batch together.
+    async fn copy_together(
+        &self,
+        small: Vec<(&PlannedCollection, Copied)>,
+        since: &mut Since,
+    ) -> Result<bool> {
+        if self.progress.is_stopped() {
+            return Ok(false);
+        }
+        let read: Vec<BoxFuture<'_, Result<Part<'_>>>> =
+            small.iter().map(|&(planned, copied)| self.all(planned, copied).boxed()).collect();
+        let parts = futures::stream::iter(read).buffered(lanes()).try_collect().await?;
+        let counts = self.batch(parts).await?;
+        for ((planned, mut copied), counts) in small.into_iter().zip(counts) {
+            copied.counts.add(&counts);
+            copied.finished = true;
+            since.records += counts.read;
+            self.progress.advance(planned.name(), counts.read);
+            self.note(planned.name(), copied).await;
+        }
+        if since.is_due(self.batch_size()) {
+            *since = Since::now();
+            self.claim.save(|_| ()).await?;
+        }
+        Ok(true)
+    }
+
+    /// All that is left of one collection.
+    async fn all<'b>(&self, planned: &'b PlannedCollection, copied: Copied) -> Result<Part<'b>> {
+        let batches = self.records(planned.name(), copied.counts.read).await?;
+        let records: Vec<Vec<Record>> = batches.try_collect().await?;
+        self.part(planned, records.concat()).await
+    }
+
+    /// Writes batch after batch, and counts those that are durable.
+    async fn write(
+        &self,
+        planned: &PlannedCollection,
+        copied: &mut Copied,
+        since: &mut Since,
+    ) -> Result<bool> {
+        let name = planned.name();
         let batches = self.records(name, copied.counts.read).await?;
         let mut written = batches
             .take_until(self.progress.stopped())
-            .map_ok(|records| self.batch(planned, records))
+            .map_ok(|records| self.own_batch(planned, records))
             .try_buffered(self.pace.workers());
         loop {
             // Further batches go on while it is stored how far they are.
-            let next = if since.is_due() {
-                since = Since::now();
+            let next = if since.is_due(self.batch_size()) {
+                *since = Since::now();
                 let (saved, next) = join(self.save(name, *copied), written.try_next()).await;
                 saved?;
                 next
@@ -119,7 +217,7 @@ impl Copier<'_> {
                 written.try_next().await
             };
             let Some(batch) = next? else { break };
-            since.batches += 1;
+            since.records += batch.read;
             copied.counts.add(&batch);
             self.progress.advance(name, batch.read);
         }
@@ -130,7 +228,7 @@ impl Copier<'_> {
     /// How far a collection is. A copy from the source itself begins anew each
     /// time: there the target is asked what it holds already.
     async fn stands_at(&self, name: &CollectionName) -> Copied {
-        let kept = self.claim.checkpoint().await.copied.get(name).copied().unwrap_or_default();
+        let kept = self.claim.copied(name).await;
         match self.origin {
             Origin::Archive(_) => kept,
             Origin::Source => Copied { counts: Counts::default(), finished: false, ..kept },
@@ -145,14 +243,20 @@ impl Copier<'_> {
             .await
     }
 
+    async fn note(&self, name: &CollectionName, copied: Copied) {
+        self.claim
+            .note(|checkpoint| {
+                checkpoint.copied.insert(name.clone(), copied);
+            })
+            .await;
+    }
+
     async fn records(
         &self,
         collection: &CollectionName,
         after: u64,
     ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
-        // No more at once than a second is allowed.
-        let batch_size =
-            self.options.batch_size.min(self.options.rate_limit.unwrap_or(NonZeroUsize::MAX));
+        let batch_size = self.batch_size();
         match self.origin {
             Origin::Archive(archive) => archive.records_after(collection, after, batch_size),
             Origin::Source => {
@@ -166,8 +270,12 @@ impl Copier<'_> {
         }
     }
 
-    /// Copies one batch: the unit of work of a copy.
-    async fn batch(&self, planned: &PlannedCollection, mut records: Vec<Record>) -> Result<Counts> {
+    /// What is to be written of some records.
+    async fn part<'b>(
+        &self,
+        planned: &'b PlannedCollection,
+        mut records: Vec<Record>,
+    ) -> Result<Part<'b>> {
         let mut counts = Counts {
             read: records.len() as u64,
             tombstones: records.iter().filter(|record| !record.is_live()).count() as u64,
@@ -185,32 +293,54 @@ impl Copier<'_> {
             });
             counts.quarantined = counts.read - records.len() as u64;
         }
-        let work = || self.write_batch(planned, records.clone());
-        let written = self.pace.batch(records.len(), work).await?;
-        counts.add(&written);
-        if counts.balances() {
-            return Ok(counts);
-        }
-        Err(Error::new(ErrorKind::Corrupt, "migrate", "a batch does not balance")
-            .with("collection", planned.name())
-            .with("counts", format!("{counts:?}")))
+        Ok(Part { planned, records, counts })
+    }
+
+    /// Copies a batch that holds records of one collection.
+    async fn own_batch(&self, planned: &PlannedCollection, records: Vec<Record>) -> Result<Counts> {
+        let part = self.part(planned, records).await?;
+        let mut total = Counts::default();
+        self.batch(vec![part]).await?.iter().for_each(|counts| total.add(counts));
+        Ok(total)
+    }
+
+    /// Copies one batch, the unit of work of a copy; the counts of each part.
+    async fn batch(&self, parts: Vec<Part<'_>>) -> Result<Vec<Counts>> {
+        let records = parts.iter().map(|part| part.records.len()).sum();
+        let written = self.pace.batch(records, || self.write_batch(&parts)).await?;
+        let counts = parts.iter().zip(written).map(|(part, written)| {
+            let mut counts = part.counts;
+            counts.add(&written);
+            if counts.balances() {
+                return Ok(counts);
+            }
+            Err(Error::new(ErrorKind::Corrupt, "migrate", "a batch does not balance")
+                .with("collection", part.planned.name())
+                .with("counts", format!("{counts:?}")))
+        });
+        counts.collect()
     }
 
     /// Writes records and counts what the target answered, no more. Safe to
     /// repeat.
-    async fn write_batch(
-        &self,
-        planned: &PlannedCollection,
-        records: Vec<Record>,
-    ) -> Result<Counts> {
-        let mut counts = Counts::default();
-        let records = if self.looks_first(planned) {
-            self.missing(planned.name(), records, &mut counts).await?
-        } else {
-            records
-        };
-        if !records.is_empty() {
-            apply(&self.plan.target, records, &mut counts).await?;
+    async fn write_batch(&self, parts: &[Part<'_>]) -> Result<Vec<Counts>> {
+        let mut counts = vec![Counts::default(); parts.len()];
+        let mut records = Vec::with_capacity(parts.len());
+        for (part, counts) in parts.iter().zip(&mut counts) {
+            let (name, all) = (part.planned.name(), part.records.clone());
+            records.push(match self.looks_first(part.planned) {
+                true => self.missing(name, all, counts).await?,
+                false => all,
+            });
+        }
+        let each: Vec<usize> = records.iter().map(Vec::len).collect();
+        let records: Vec<Record> = records.into_iter().flatten().collect();
+        if records.is_empty() {
+            return Ok(counts);
+        }
+        let mut answers = self.plan.target.apply(records).await?.into_iter();
+        for (counts, of) in counts.iter_mut().zip(each) {
+            answers.by_ref().take(of).for_each(|answer| count(answer, counts));
         }
         Ok(counts)
     }
@@ -270,31 +400,30 @@ fn upgraded(path: &UpgradePath, records: Vec<Record>, leaves_out: bool) -> Resul
     Ok(upgraded)
 }
 
-async fn apply(target: &Side, records: Vec<Record>, counts: &mut Counts) -> Result<()> {
-    for answer in target.apply(records).await? {
-        match answer {
-            Applied::Applied => counts.applied += 1,
-            Applied::Equal => counts.equal += 1,
-            Applied::Older => counts.older += 1,
-            Applied::Diverged => counts.diverged += 1,
-        }
+fn count(answer: Applied, counts: &mut Counts) {
+    match answer {
+        Applied::Applied => counts.applied += 1,
+        Applied::Equal => counts.equal += 1,
+        Applied::Older => counts.older += 1,
+        Applied::Diverged => counts.diverged += 1,
     }
-    Ok(())
 }
 
 /// What happened since the last checkpoint.
 struct Since {
-    batches: u64,
+    records: u64,
     time: Instant,
 }
 
 impl Since {
     fn now() -> Self {
-        Self { batches: 0, time: Instant::now() }
+        Self { records: 0, time: Instant::now() }
     }
 
-    /// Whether a checkpoint is due.
-    fn is_due(&self) -> bool {
-        self.batches >= BATCHES_EACH || (self.batches > 0 && self.time.elapsed() >= TIME_EACH)
+    /// Whether a checkpoint is due. By records, not by batches: a checkpoint
+    /// names every collection, and of thousands each may be a small batch.
+    fn is_due(&self, batch_size: NonZeroUsize) -> bool {
+        let full_batches = self.records / batch_size.get() as u64;
+        full_batches >= BATCHES_EACH || (self.records > 0 && self.time.elapsed() >= TIME_EACH)
     }
 }

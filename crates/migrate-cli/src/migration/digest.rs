@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::verify_report::Depth;
 
-/// Buckets of a collection, however many records it holds: 512 KiB of sums. A
-/// power of two.
+/// Buckets of a collection, however many records it holds: 512 KiB of sums at
+/// most. A power of two.
 pub(super) const BUCKETS: usize = 16_384;
 
 /// A sum of 256-bit digests, modulo 2²⁵⁶.
@@ -137,16 +137,71 @@ fn id_hash(id: &EntityId) -> u64 {
 /// The sums of one side of a collection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sums {
-    buckets: Vec<Sum>,
+    buckets: Buckets,
     times: u64,
     pub(super) records: u64,
     pub(super) tombstones: u64,
 }
 
+/// Most buckets that are kept one by one: 20 KiB.
+const FEW: usize = 512;
+
+/// Sums by bucket. A small collection has a sum in few of them, and there may be
+/// thousands of small ones. Which form it is depends on the buckets alone, so
+/// equal sums have equal forms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Buckets {
+    /// In the order of their numbers; the others hold nothing.
+    Few(Vec<(usize, Sum)>),
+    /// All of them.
+    All(Vec<Sum>),
+}
+
+impl Buckets {
+    fn add(&mut self, bucket: usize, sum: Sum) {
+        match self {
+            Self::Few(few) => match few.binary_search_by_key(&bucket, |(number, _)| *number) {
+                Ok(at) => few[at].1 = few[at].1.plus(sum),
+                Err(at) if few.len() < FEW => few.insert(at, (bucket, sum)),
+                Err(_) => {
+                    let mut all = vec![Sum::default(); BUCKETS];
+                    few.iter().for_each(|&(number, sum)| all[number % BUCKETS] = sum);
+                    *self = Self::All(all);
+                    self.add(bucket, sum);
+                }
+            },
+            Self::All(all) => {
+                if let Some(kept) = all.get_mut(bucket) {
+                    *kept = kept.plus(sum);
+                }
+            }
+        }
+    }
+
+    fn get(&self, bucket: usize) -> Sum {
+        match self {
+            Self::Few(few) => few
+                .binary_search_by_key(&bucket, |(number, _)| *number)
+                .map_or(Sum::default(), |at| few[at].1),
+            Self::All(all) => all.get(bucket).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Those that may hold something.
+    fn iter(&self) -> impl Iterator<Item = (usize, Sum)> {
+        let (few, all) = match self {
+            Self::Few(few) => (few.as_slice(), [].as_slice()),
+            Self::All(all) => ([].as_slice(), all.as_slice()),
+        };
+        few.iter().copied().chain(all.iter().copied().enumerate())
+    }
+}
+
 impl Sums {
     /// No record.
     pub(super) fn new() -> Self {
-        Self { buckets: vec![Sum::default(); BUCKETS], times: 0, records: 0, tombstones: 0 }
+        Self { buckets: Buckets::Few(Vec::new()), times: 0, records: 0, tombstones: 0 }
     }
 
     /// How many live entities they are of.
@@ -155,10 +210,7 @@ impl Sums {
     }
 
     pub(super) fn add(&mut self, print: &Fingerprint) {
-        let bucket = bucket(print.id_hash);
-        if let Some(sum) = self.buckets.get_mut(bucket) {
-            *sum = sum.plus(print.content);
-        }
+        self.buckets.add(bucket(print.id_hash), print.content);
         self.times = self.times.wrapping_add(print.times);
         self.records += 1;
         self.tombstones += u64::from(!print.live);
@@ -166,8 +218,8 @@ impl Sums {
 
     /// Adds what another part of the same side adds up to.
     pub(super) fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
-            *mine = mine.plus(*theirs);
+        for (bucket, sum) in other.buckets.iter() {
+            self.buckets.add(bucket, sum);
         }
         self.times = self.times.wrapping_add(other.times);
         self.records += other.records;
@@ -176,12 +228,17 @@ impl Sums {
 
     /// The sum of a bucket.
     pub(super) fn sum_of(&self, bucket: usize) -> Sum {
-        self.buckets.get(bucket).copied().unwrap_or_default()
+        self.buckets.get(bucket)
+    }
+
+    /// The buckets that may hold something.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = usize> {
+        self.buckets.iter().map(|(bucket, _)| bucket)
     }
 
     /// The sum over all buckets.
     pub(super) fn total(&self) -> Sum {
-        self.buckets.iter().fold(Sum::default(), |total, &sum| total.plus(sum))
+        self.buckets.iter().fold(Sum::default(), |total, (_, sum)| total.plus(sum))
     }
 
     /// Whether both sides' times add up to the same.
@@ -229,6 +286,11 @@ impl Deltas {
         *delta = delta.plus(content(target)).minus(content(source));
     }
 
+    /// The buckets that are meant to differ.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = usize> {
+        self.0.keys().copied()
+    }
+
     /// What the target's bucket is meant to add up to.
     pub(super) fn expected(&self, source: &Sums, bucket: usize) -> Sum {
         let delta = self.0.get(&bucket).copied().unwrap_or_default();
@@ -255,5 +317,52 @@ mod tests {
     #[test]
     fn a_sum_reads_as_one_number() {
         assert_eq!(Sum([0x1f, 0, 0, 2]).to_string(), format!("{:016x}{:048x}", 2, 0x1f));
+    }
+
+    fn print(bucket: u64, content: u64) -> Fingerprint {
+        Fingerprint { id_hash: bucket, content: Sum([content, 0, 0, 0]), times: 1, live: true }
+    }
+
+    fn sums(records: impl Iterator<Item = u64>) -> Sums {
+        let mut sums = Sums::new();
+        records.for_each(|n| sums.add(&print(n * 7, n + 1)));
+        sums
+    }
+
+    /// Thousands of collections of one record each must not take half a
+    /// mebibyte each.
+    #[test]
+    fn a_few_records_take_little_memory() {
+        let few = sums(0..FEW as u64);
+        assert!(matches!(&few.buckets, Buckets::Few(few) if few.capacity() <= 2 * FEW));
+        assert!(matches!(sums(0..FEW as u64 + 1).buckets, Buckets::All(_)));
+    }
+
+    #[test]
+    fn sums_are_the_same_in_either_form_and_however_they_came_about() {
+        for count in [0, 1, 500, FEW as u64, FEW as u64 + 1, 3_000] {
+            let all = sums(0..count);
+            let mut merged = sums(count / 3..count);
+            merged.merge(&sums(0..count / 3));
+            assert_eq!(all, merged, "{count}");
+            let total = count * (count + 1) / 2;
+            assert_eq!(all.total(), Sum([total, 0, 0, 0]), "{count}");
+            assert_eq!(
+                (0..BUCKETS).fold(Sum::default(), |t, b| t.plus(all.sum_of(b))),
+                all.total()
+            );
+            let kept = serde_json::to_string(&all).unwrap();
+            assert_eq!(serde_json::from_str::<Sums>(&kept).unwrap(), all, "{count}");
+        }
+    }
+
+    /// A comparison that an earlier version of the tool began is gone on with.
+    #[test]
+    fn sums_that_were_kept_as_a_whole_list_are_read() {
+        let list = vec![[0_u64, 0, 0, 1]; BUCKETS];
+        let kept = serde_json::json!({"buckets": list, "times": 5, "records": 2, "tombstones": 1});
+        let read: Sums = serde_json::from_value(kept).unwrap();
+        assert_eq!(read.sum_of(BUCKETS - 1), Sum([0, 0, 0, 1]));
+        assert_eq!((read.records, read.live()), (2, 1));
     }
 }

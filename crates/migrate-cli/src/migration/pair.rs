@@ -1,5 +1,6 @@
 //! One collection on both sides, compared.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use repo_core::{
 };
 
 use super::difference::difference;
-use super::digest::{BUCKETS, Deltas, Fingerprint, Sums, bucket_of};
+use super::digest::{Deltas, Fingerprint, Sums, bucket_of};
 use super::progress::Progress;
 use super::report::MAX_NAMED;
 use super::side::{Side, blocking, lanes};
@@ -275,8 +276,7 @@ fn is_known(expected: Option<Expected<'_>>) -> bool {
 
 /// The buckets whose sums are not as they should be.
 struct Suspects {
-    /// For each bucket: whether it is suspect.
-    buckets: Vec<Option<Suspect>>,
+    buckets: HashMap<usize, Suspect>,
     depth: Depth,
 }
 
@@ -299,15 +299,20 @@ impl Suspects {
             };
             (now != holds).then_some(Suspect { source_changed: as_written == Some(holds) })
         };
-        Self { buckets: (0..BUCKETS).map(suspect).collect(), depth }
+        let meant =
+            expected.into_iter().flat_map(|it| it.read.buckets().chain(it.deltas.buckets()));
+        // Of any other bucket both sides hold nothing, as they should.
+        let buckets = source.buckets().chain(target.buckets()).chain(meant);
+        let suspects = buckets.filter_map(|bucket| Some((bucket, suspect(bucket)?)));
+        Self { buckets: suspects.collect(), depth }
     }
 
     fn any(&self) -> bool {
-        self.buckets.iter().any(Option::is_some)
+        !self.buckets.is_empty()
     }
 
     fn bucket(&self, record: &Record) -> Option<Suspect> {
-        self.buckets.get(bucket_of(record.id())).copied().flatten()
+        self.buckets.get(&bucket_of(record.id())).copied()
     }
 
     /// The records that are in suspect buckets, added to `sums`, and what the

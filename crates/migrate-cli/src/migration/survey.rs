@@ -8,7 +8,7 @@ use futures::TryStreamExt as _;
 use repo_core::{EntityId, Record, Result, Segment};
 
 use super::OnConflict;
-use super::archive::{ArchivedCollection, CollectionWriter};
+use super::archive::{CollectionWriter, WrittenCollection};
 use super::backup;
 use super::batch::{Batch, Look, looked_at};
 use super::decide::{Decision, decide};
@@ -118,7 +118,7 @@ pub(super) async fn survey(
     mut writer: Option<CollectionWriter>,
     quarantine: &mut Option<Quarantine>,
     progress: &dyn Progress,
-) -> Result<(Survey, Option<ArchivedCollection>)> {
+) -> Result<(Survey, Option<WrittenCollection>)> {
     let mut archived = Sums::new();
     let mut survey = Survey::new();
     let mut met = IdCounts::new();

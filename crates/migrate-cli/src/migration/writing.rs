@@ -139,12 +139,7 @@ impl Run<'_> {
         let origin = origin.map_or(Origin::Source, Origin::Archive);
         let pace = Pace::new(options.workers, options.rate_limit, options.patience, progress);
         let copier = Copier { plan, options, origin, claim, progress, pace };
-        for planned in &plan.collections {
-            if !copier.copy(planned).await? {
-                done.stopped = true;
-                break;
-            }
-        }
+        done.stopped = !copier.copy().await?;
         done.refusals = copier.pace.refusals();
         if !done.stopped {
             claim.save(|checkpoint| checkpoint.stage = Stage::Verify).await?;

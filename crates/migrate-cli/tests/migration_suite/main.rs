@@ -7,6 +7,7 @@ mod clean_up;
 mod conflicts;
 mod copying;
 mod databases;
+mod many_collections;
 mod pace;
 mod places;
 mod quarantine;

@@ -24,7 +24,7 @@ use repo_core::{CollectionName, Error, ErrorKind, Record, RecordStream, Result, 
 pub use manifest::{ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};
 pub use shelf::{Damaged, Leftover, Pruned, Shelf};
 pub(super) use store::ArchivedStore;
-pub(super) use writer::{ArchiveWriter, CollectionWriter};
+pub(super) use writer::{ArchiveWriter, CollectionWriter, WrittenCollection};
 
 use super::digest::{Fingerprint, Sums};
 use super::progress::Progress;
