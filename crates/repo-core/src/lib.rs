@@ -15,6 +15,7 @@ mod key;
 pub mod layers;
 mod memory;
 mod query;
+mod reason;
 mod registry;
 mod repository;
 mod scan;
@@ -46,6 +47,7 @@ pub use memory::{MemoryFactory, MemoryStrategy};
 pub use query::{
     Consistency, DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query,
 };
+pub use reason::plain_reason;
 pub use registry::{OpenOptions, Registry, StrategyFactory};
 pub use repository::{Model, Repository, StoreRepository, Stored};
 pub use scan::{OnUnreadable, RecordStream, ScanOptions, Scanned, Segment, Unreadable, read_ahead};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
+use crate::config::nearest;
 use crate::{
     Clock, CollectionName, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, OnUnreadable, Result,
     Schemas, StorageStrategy, SystemClock,
@@ -130,9 +131,13 @@ impl Registry {
     pub fn get(&self, name: &str) -> Result<&Arc<dyn StrategyFactory>> {
         self.0.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.0.keys().copied().collect();
+            let meant = match nearest(name, known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`? "),
+                None => String::new(),
+            };
             Error::new(ErrorKind::ConfigInvalid, "choose a strategy", "unknown storage strategy")
                 .with("strategy", name)
-                .hint(format!("known strategies: {}", known.join(", ")))
+                .hint(format!("{meant}known strategies: {}", known.join(", ")))
         })
     }
 

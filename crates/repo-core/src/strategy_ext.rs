@@ -165,6 +165,11 @@ fn only(written: Vec<Written>) -> Result<Written> {
 }
 
 fn unexpected(operation: &'static str, written: Written) -> Error {
+    let answer = match written {
+        Written::Put { .. } => "written",
+        Written::Deleted { .. } => "deleted",
+        Written::Unchanged => "nothing changed",
+    };
     Error::new(ErrorKind::Corrupt, operation, "the store answered something else than asked")
-        .with("answer", format!("{written:?}"))
+        .with("answer", answer)
 }

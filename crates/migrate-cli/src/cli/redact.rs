@@ -1,6 +1,9 @@
 //! A last line of defence: the user part of a URL is a secret wherever it
 //! would be printed.
 
+/// What a hint writes where the operator's own words belong.
+const PLACEHOLDERS: [&str; 2] = ["USER", "USER:PASSWORD"];
+
 /// Replaces `user:password` of every `scheme://user:password@host` by `***`.
 pub(crate) fn redact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -11,11 +14,11 @@ pub(crate) fn redact(text: &str) -> String {
         let end = after.find(|c: char| c.is_whitespace() || "/'\"`?#".contains(c));
         let authority = &after[..end.unwrap_or(after.len())];
         match authority.rfind('@') {
-            Some(host) => {
+            Some(host) if !PLACEHOLDERS.contains(&&authority[..host]) => {
                 out.push_str("***");
                 rest = &after[host..];
             }
-            None => rest = after,
+            _ => rest = after,
         }
     }
     out.push_str(rest);
@@ -35,6 +38,9 @@ mod tests {
             ("http://host/path@x", "http://host/path@x"),
             ("mail a@b", "mail a@b"),
             ("pg://", "pg://"),
+            ("like postgresql://USER@HOST/NAME", "like postgresql://USER@HOST/NAME"),
+            ("pg://USER:PASSWORD@HOST", "pg://USER:PASSWORD@HOST"),
+            ("pg://USER:p@HOST", "pg://***@HOST"),
         ] {
             assert_eq!(redact(text), shown);
         }

@@ -316,7 +316,11 @@ impl Copier<'_> {
             }
             Err(Error::new(ErrorKind::Corrupt, "migrate", "a batch does not balance")
                 .with("collection", part.planned.name())
-                .with("counts", format!("{counts:?}")))
+                .with("read", counts.read)
+                .with("applied", counts.applied)
+                .with("equal", counts.equal)
+                .with("older", counts.older)
+                .with("diverged", counts.diverged))
         });
         counts.collect()
     }

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::entries::is_secret;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, plain_reason};
 
 /// Reads the settings of a strategy into its own type, which derives
 /// `Deserialize` with `deny_unknown_fields` and defaults.
@@ -16,7 +16,7 @@ pub fn read_settings<T: DeserializeOwned>(at: &str, settings: &Json) -> Result<T
     serde_json::from_value(settings.clone()).map_err(|source| {
         // serde's own message quotes the value, so it is not kept as a source.
         let at = place::<T>(at, settings, &source.to_string());
-        let reason = without_secrets(source.to_string(), settings);
+        let reason = without_secrets(plain_reason(&source), settings);
         let error = Error::new(
             ErrorKind::ConfigInvalid,
             "read the configuration",
@@ -75,12 +75,16 @@ fn nearest_in_message(reason: &str) -> Option<String> {
     nearest(unknown, quoted).map(|known| format!("did you mean `{known}`?"))
 }
 
-/// The known name that is most like `unknown`.
+/// Below this likeness a name is no help.
+const LEAST_LIKENESS: f64 = 0.75;
+
+/// The known name that is most like `unknown`, if one is at all.
 #[must_use]
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|name| (strsim::jaro_winkler(unknown, name), name))
+        .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
 }

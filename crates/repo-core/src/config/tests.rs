@@ -57,6 +57,32 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 }
 
 #[test]
+fn a_name_that_is_like_none_gets_no_suggestion() {
+    assert_eq!(nearest("machine", ["machines", "requests"]), Some("machines"));
+    assert_eq!(nearest("oracle", ["sqlite", "postgresql"]), None);
+    let error = load(r#"{"storage":{"strategy":"memroy"}}"#, &[], &[]).unwrap_err();
+    assert_eq!(error.hint_text(), Some("did you mean `memory`? known strategies: memory"));
+    let error = load(r#"{"storage":{"strategy":"tape"}}"#, &[], &[]).unwrap_err();
+    assert_eq!(error.hint_text(), Some("known strategies: memory"));
+}
+
+#[test]
+fn a_wrong_value_is_described_in_words_of_json() {
+    for (file, words) in [
+        (r#"{"storage":{"strategy":"memory","limits":5}}"#, "expected an object"),
+        (
+            r#"{"storage":{"strategy":"memory"},"migration":{"batch_size":0}}"#,
+            "whole number above 0",
+        ),
+        (r#"{"storage":{"strategy":"memory","schemas":5}}"#, "expected a string"),
+    ] {
+        let error = load(file, &[], &[]).unwrap_err();
+        let reason = error.context_value("reason").unwrap();
+        assert!(reason.contains(words), "{file}: {reason}");
+    }
+}
+
+#[test]
 fn wrong_values_are_refused() {
     for file in [
         "[]",

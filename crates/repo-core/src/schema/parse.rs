@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{CollectionSchema, Field, FieldKind};
-use crate::{CollectionName, Error, ErrorKind, FieldPath, Result};
+use crate::{CollectionName, Error, ErrorKind, FieldPath, Result, plain_reason};
 
 /// The `x-repository` block.
 #[derive(Deserialize)]
@@ -47,7 +47,9 @@ impl CollectionSchema {
                 .hint("add \"x-repository\": {\"collection\": …, \"idField\": …}")
         })?;
         let block: Block = serde_json::from_value(block).map_err(|source| {
-            refuse("the x-repository block is malformed").with("reason", &source).caused_by(source)
+            refuse("the x-repository block is malformed")
+                .with("reason", plain_reason(&source))
+                .caused_by(source)
         })?;
         build(block, schema, text)
     }

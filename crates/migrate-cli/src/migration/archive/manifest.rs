@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result, Timestamp};
+use repo_core::{
+    CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result, Timestamp, plain_reason,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -136,7 +138,9 @@ impl Manifest {
         let text = std::fs::read_to_string(&path).map_err(|error| read_error(&path, error))?;
         check_format(&text, &path)?;
         let manifest: Self = serde_json::from_str(&text).map_err(|source| {
-            corrupt(&path, "the manifest cannot be read").with("reason", &source).caused_by(source)
+            corrupt(&path, "the manifest cannot be read")
+                .with("reason", plain_reason(&source))
+                .caused_by(source)
         })?;
         manifest.check(&text, &path)?;
         Ok(manifest)
