@@ -135,7 +135,8 @@ fn what_is_not_selected_of_a_file_is_skipped_and_not_checked() {
     place
         .line("migrate --source json:data --target sqlite:all.db")
         .ends(1)
-        .complains("request_database.json");
+        .complains("request_database.json")
+        .complains("select the collections");
     let sides = "--source json:data --target sqlite:t.db --collections machines";
     place.line(&format!("migrate {sides} --dry-run")).ok();
     place.line(&format!("migrate {sides}")).ok();

@@ -3,16 +3,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use repo_core::{
-    CollectionName, CollectionSchema, Document, Entity, EntityId, Filter, Key, Page, Plan,
-    Position, Query, Record, Result, ScanOptions, Scanned, Selector, Timestamp, Version,
+    CollectionName, Document, Entity, EntityId, Filter, Key, Page, Plan, Position, Query, Record,
+    Result, ScanOptions, Scanned, Selector,
 };
 
 use crate::batch::live_or_tombstone;
+use crate::chunk::{Taken, check_id, entities, next_chunk};
 use crate::documents::Documents;
-use crate::index::{Indexes, Usable, usable};
+use crate::index::usable;
+use crate::indexing::{candidates, note_search};
 use crate::state::State;
 use crate::store::{Store, collection};
 use crate::table::Slot;
@@ -25,8 +26,6 @@ const BYTES_AT_ONCE: usize = 64 * 1_024;
 const MOST_AT_ONCE: usize = 1_000;
 /// Fewest, so that a small page costs no more than a few reads.
 const FEWEST_AT_ONCE: usize = 32;
-/// Documents read at once end when they exceed this, in bytes.
-const MOST_BYTES: u64 = 8 * 1_024 * 1_024;
 
 /// The records of `ids`, in their order.
 pub(crate) fn get_many(
@@ -128,95 +127,6 @@ fn fetch(
     Ok(cached.into_iter().filter_map(|hit| hit.or_else(|| read.next())).collect())
 }
 
-/// A document that another tool moved under our hands has another id.
-fn check_id(
-    schema: &CollectionSchema,
-    id: &EntityId,
-    document: &Document,
-    documents: &Documents,
-    slot: &Slot,
-) -> Result<()> {
-    match schema.id_of(document) {
-        Ok(found) if found == *id => Ok(()),
-        _ => Err(documents.misplaced(slot)),
-    }
-}
-
-/// Live entities of one chunk of records.
-struct Chunk {
-    entities: Vec<Entity>,
-    /// The last id that was looked at; `None` at the end.
-    last: Option<Box<str>>,
-}
-
-/// Reads the live entities of `slots`.
-fn entities(
-    store: &Store,
-    name: &CollectionName,
-    documents: &Documents,
-    found: Vec<(Box<str>, Slot)>,
-) -> Result<Vec<Entity>> {
-    let schema = store.env.schema(name);
-    let slots: Vec<Slot> = found.iter().map(|(_, slot)| *slot).collect();
-    let read = documents.read_all(&slots)?;
-    let entity = |((id, slot), document): ((Box<str>, Slot), Document)| {
-        let id = EntityId::new(&id)?;
-        check_id(&schema, &id, &document, documents, &slot)?;
-        Ok(Entity {
-            collection: name.clone(),
-            id,
-            version: Version::new(slot.version)?,
-            created_at: Timestamp::from_micros(slot.created_at)?,
-            updated_at: Timestamp::from_micros(slot.updated_at)?,
-            document,
-        })
-    };
-    found.into_iter().zip(read).map(entity).collect()
-}
-
-/// Takes slots until there are `most`, or their documents are large.
-struct Taken {
-    slots: Vec<(Box<str>, Slot)>,
-    bytes: u64,
-    most: usize,
-}
-
-impl Taken {
-    fn new(most: usize) -> Self {
-        Self { slots: Vec::new(), bytes: 0, most }
-    }
-
-    /// Adds one; `false` when no more fits.
-    fn add(&mut self, id: &str, slot: &Slot) -> bool {
-        self.slots.push((id.into(), *slot));
-        self.bytes += u64::from(slot.len);
-        self.slots.len() < self.most && self.bytes < MOST_BYTES
-    }
-}
-
-/// The next chunk of live entities after an id, in the order of the ids.
-fn next_chunk(
-    store: &Store,
-    operation: &'static str,
-    name: &CollectionName,
-    after: Option<&str>,
-    most: usize,
-) -> Result<Chunk> {
-    let state = store.state();
-    let found = collection(&store.env, &state, operation, name)?;
-    let documents = state.documents(&store.env, found);
-    let mut taken = Taken::new(most);
-    let mut last = None;
-    for (id, slot, _) in found.table.after(after).filter(|(_, slot, _)| slot.is_live()) {
-        if !taken.add(id, slot) {
-            last = Some(id.into());
-            break;
-        }
-    }
-    drop(state);
-    Ok(Chunk { entities: entities(store, name, &documents, taken.slots)?, last })
-}
-
 /// One page.
 pub(crate) fn query(store: &Store, name: &CollectionName, query: &Query) -> Result<Page> {
     store.catch_up("query")?;
@@ -302,88 +212,6 @@ fn candidate_chunk(
     let slots = ids.iter().filter_map(live).collect();
     drop(state);
     entities(store, name, &documents, slots)
-}
-
-/// The ids that an index gives, `None` when no index can be used.
-fn candidates(
-    store: &Store,
-    operation: &'static str,
-    name: &CollectionName,
-    schema: &CollectionSchema,
-    usable: &[Usable],
-) -> Result<Option<(Plan, Vec<Arc<str>>)>> {
-    if usable.is_empty() {
-        return Ok(None);
-    }
-    let ready = has_indexes(&store.state(), name);
-    let pays = ready || pays(&store.state(), name);
-    if !pays || (!ready && !build(store, operation, name, schema)?) {
-        return Ok(None);
-    }
-    let state = store.state();
-    let found = collection(&store.env, &state, operation, name)?;
-    let indexes = found.indexes.as_ref().filter(|indexes| indexes.complete);
-    let best = indexes.and_then(|indexes| indexes.candidates(usable));
-    Ok(best.map(|(usable, ids)| (Plan::Index { name: usable.name.clone() }, ids)))
-}
-
-fn has_indexes(state: &State, name: &CollectionName) -> bool {
-    let indexes = state.collections.get(name).and_then(|found| found.indexes.as_ref());
-    indexes.is_some_and(|indexes| indexes.complete)
-}
-
-/// Whether filling the indexes of a collection pays: it reads every document,
-/// which one query does as well without them. So it is done once queries have
-/// read as much in vain, and at once where all is read in one go.
-fn pays(state: &State, name: &CollectionName) -> bool {
-    let Some(found) = state.collections.get(name) else { return false };
-    let live = found.table.live();
-    live <= MOST_AT_ONCE as u64 || found.searched.load(Ordering::Relaxed) >= live
-}
-
-/// Notes documents that were read because no index was there.
-fn note_search(state: &State, name: &CollectionName, documents: usize) {
-    if let Some(found) = state.collections.get(name) {
-        found.searched.fetch_add(documents as u64, Ordering::Relaxed);
-    }
-}
-
-/// Fills the indexes of a collection: once, when queries pay for them.
-/// Commits that come meanwhile keep them right. `false` when the state was
-/// replaced meanwhile; the query then reads the whole collection.
-fn build(
-    store: &Store,
-    operation: &'static str,
-    name: &CollectionName,
-    schema: &CollectionSchema,
-) -> Result<bool> {
-    let mut state = store.state_mut();
-    let Some(found) = state.collections.get_mut(name) else { return Ok(false) };
-    let ours = Arc::clone(&found.indexes.get_or_insert_with(|| Indexes::new(schema)).identity);
-    drop(state);
-    let mut after: Option<Box<str>> = None;
-    loop {
-        let chunk = next_chunk(store, operation, name, after.as_deref(), MOST_AT_ONCE)?;
-        let mut state = store.state_mut();
-        let Some(found) = state.collections.get_mut(name) else { return Ok(false) };
-        let indexes = found.indexes.as_mut();
-        let Some(indexes) = indexes.filter(|found| Arc::ptr_eq(&found.identity, &ours)) else {
-            return Ok(false);
-        };
-        for entity in &chunk.entities {
-            let id = entity.id.as_str();
-            let unchanged =
-                found.table.get(id).is_some_and(|slot| slot.version == entity.version.get());
-            if unchanged {
-                indexes.replace(id, None, Some(&entity.document));
-            }
-        }
-        indexes.complete |= chunk.last.is_none();
-        match chunk.last {
-            None => return Ok(true),
-            last => after = last,
-        }
-    }
 }
 
 /// The next batch of a scan after an id, with the id to go on from; `None` at

@@ -16,6 +16,10 @@ use crate::errors;
 use crate::folder::Signature;
 use crate::table::Table;
 
+/// What to do about a key at the top that is no collection of ours.
+const NO_COLLECTION: &str = "the file was left as it is: correct it at that place, or select the \
+     collections that are to be read, which skips everything else in it";
+
 /// What entities are checked against.
 pub(crate) struct ScanRules<'a> {
     /// The schema of a collection.
@@ -121,7 +125,9 @@ impl<R: Read> Scan<'_, R> {
             }
             let pointer = format!("/{}", escape(&key));
             let name = CollectionName::new(&key).map_err(|error| {
-                errors::refused(self.path, offset, &pointer, error.message()).with("key", &key)
+                errors::refused(self.path, offset, &pointer, error.message())
+                    .with("key", &key)
+                    .hint(NO_COLLECTION)
             })?;
             if self.collections.contains_key(&name) {
                 let what = "a collection stands twice in the file";
@@ -163,7 +169,8 @@ impl<R: Read> Scan<'_, R> {
             None => return Err(self.source.unexpected(None)),
             Some(_) => {
                 let what = "a collection is an object of entities by id";
-                return Err(self.refuse(pointer, what).with("collection", name));
+                let refused = self.refuse(pointer, what).with("collection", name);
+                return Err(refused.hint(NO_COLLECTION));
             }
         }
         let checker = Checker {
