@@ -10,10 +10,12 @@ mod cursor;
 mod document;
 mod entity;
 mod error;
+mod file_identity;
 mod filter;
 mod key;
 pub mod layers;
 mod memory;
+mod physical_identity;
 mod query;
 mod reason;
 mod registry;
@@ -41,9 +43,11 @@ pub use document::{
 };
 pub use entity::{Entity, Record, Tombstone};
 pub use error::{Error, ErrorKind, FailedPrecondition, Result};
+pub use file_identity::identity_of_files;
 pub use filter::{Comparison, Filter, Pattern, Predicate};
 pub use key::{CollectionName, EntityId, Key, MAX_COLLECTION_NAME_BYTES, MAX_ID_CHARS};
 pub use memory::{MemoryFactory, MemoryStrategy};
+pub use physical_identity::{PhysicalIdentity, Sameness};
 pub use query::{
     Consistency, DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query,
 };

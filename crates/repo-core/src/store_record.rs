@@ -48,6 +48,17 @@ impl MigrationState {
     /// migration has brought elsewhere.
     pub const CLEAN_UP: &str = "clean-up:";
 
+    /// What the plan of a mark begins with, by which a run finds out whether
+    /// two handles are on one store. Nothing is unfinished for it; one that a
+    /// killed run left is written over by the next.
+    pub const MARK: &str = "mark:";
+
+    /// Whether it is a mark of that kind.
+    #[must_use]
+    pub fn is_mark(&self) -> bool {
+        self.plan.starts_with(Self::MARK)
+    }
+
     /// Whether the store is being emptied, not filled.
     #[must_use]
     pub fn is_clean_up(&self) -> bool {
@@ -84,13 +95,14 @@ pub enum StoreUpdate {
 }
 
 /// Checks the condition of [`StoreUpdate::Migration`]: that the stored plan is
-/// the expected one.
+/// the expected one. Who expects none may write over a mark.
 ///
 /// # Errors
 /// `Locked` otherwise.
 pub fn check_migration(stored: Option<&MigrationState>, expected: Option<&str>) -> Result<()> {
     let stored = stored.map(|state| state.plan.as_str());
-    if stored == expected {
+    let is_mark = stored.is_some_and(|plan| plan.starts_with(MigrationState::MARK));
+    if stored == expected || (expected.is_none() && is_mark) {
         return Ok(());
     }
     Err(Error::new(
@@ -113,7 +125,7 @@ pub fn check_new_id(
     expected: StoreId,
 ) -> Result<()> {
     let refuse = |why| Error::new(ErrorKind::Locked, "give the store a new id", why);
-    if migration.is_some() {
+    if migration.is_some_and(|migration| !migration.is_mark()) {
         return Err(refuse("a migration or a clean-up of this store is unfinished")
             .hint("finish it first: run it again"));
     }
@@ -131,7 +143,7 @@ pub fn check_new_id(
 /// # Errors
 /// `Locked` otherwise.
 pub fn check_purge(stored: Option<&MigrationState>, collection: &CollectionName) -> Result<()> {
-    if stored.is_none_or(MigrationState::is_clean_up) {
+    if stored.is_none_or(|stored| stored.is_clean_up() || stored.is_mark()) {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Locked, "purge", "a migration into this store is unfinished")

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Page, Query, Record, RecordStream, Result, ScanOptions, StoreRecord,
-    StoreUpdate, Timestamp, Write, Written,
+    ErrorKind, Filter, MigrationState, Page, PhysicalIdentity, Query, Record, RecordStream, Result,
+    ScanOptions, StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
 
 /// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.
@@ -53,6 +53,25 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// As for every read.
     async fn invents_versions(&self) -> Result<bool> {
         Ok(false)
+    }
+
+    /// What tells this store from others without a write, whatever it is
+    /// called. `None` where nothing is known, or may be asked for.
+    ///
+    /// # Errors
+    /// As for every read.
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        Ok(None)
+    }
+
+    /// The migration state in the store's own record, read strongly over a
+    /// connection or file that is opened for it: what was written to the store
+    /// before the call is seen, whatever this handle kept or pooled.
+    ///
+    /// # Errors
+    /// As for [`store_record`](Self::store_record).
+    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
+        Ok(self.store_record().await?.migration)
     }
 
     /// The limits and features of this store.

@@ -15,6 +15,7 @@ mod definition;
 mod errors;
 mod factory;
 mod get;
+mod identity;
 mod indexing;
 mod item;
 mod layout;

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES,
-    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, OpenOptions, Page, Prepared, Purged,
-    Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
-    Timestamp, Write, Written, check_distinct_keys,
+    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, OpenOptions, Page, PhysicalIdentity,
+    Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StorageStrategy,
+    StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys,
 };
 
 use crate::client;
@@ -109,6 +109,10 @@ impl DynamoStrategy {
 impl StorageStrategy for DynamoStrategy {
     fn location(&self) -> &str {
         &self.shared.location
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        self.shared.physical_identity().await
     }
 
     fn capabilities(&self) -> &Capabilities {

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, Page, Prepared, Purged, Query, Record, RecordStream, Result,
-    ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
-    check_distinct_keys, check_writable,
+    ErrorKind, Filter, Health, Page, PhysicalIdentity, Prepared, Purged, Query, Record,
+    RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    Timestamp, Write, Written, check_distinct_keys, check_writable, identity_of_files,
 };
 use tokio::sync::oneshot;
 
@@ -159,6 +159,18 @@ impl StorageStrategy for JsonStrategy {
         self.blocking("look for versions", |store| {
             store.catch_up("look for versions")?;
             Ok(store.state().invents_versions)
+        })
+        .await
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        self.blocking("identify the store", |store| {
+            let state = store.state();
+            let files = state.files.iter().map(|file| store.env.folder.data(&file.name));
+            let folder = store.env.folder.path();
+            identity_of_files("json", folder, files)
+                .map_err(|(path, e)| errors::io("identify the store", &path, e))
+                .map(Some)
         })
         .await
     }

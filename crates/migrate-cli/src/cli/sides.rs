@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use repo_core::config::Config;
-use repo_core::{CollectionName, Result, Schemas, StorageStrategy};
+use repo_core::{CollectionName, Result, Sameness, Schemas, StorageStrategy};
 
 use super::context::{Access, Chosen, Context};
 use super::failure::wrong_usage;
@@ -242,7 +242,7 @@ impl Sides {
         let named = |role| move |error: repo_core::Error| error.with("side", role);
         let source = self.source.open(source, &self.schemas).await.map_err(named("source"))?;
         let opened = async {
-            self.check_other_store(source.location(), operation).await?;
+            self.check_other_store(&source, operation).await?;
             target(&self.target, &self.schemas).await.map_err(named("target"))
         };
         match opened.await {
@@ -273,16 +273,37 @@ impl Sides {
 
     /// Refuses a target that is the source under another name, before it is
     /// opened for writing: that alone may change files.
-    async fn check_other_store(&self, source: &str, operation: &'static str) -> Result<()> {
+    async fn check_other_store(
+        &self,
+        source: &Arc<dyn StorageStrategy>,
+        operation: &'static str,
+    ) -> Result<()> {
         if !self.source.chosen.same_kind_as(&self.target.chosen) {
             return Ok(());
         }
         let target = self.target.open_to_look(&self.schemas).await;
         let target = target.map_err(|error| error.with("side", "target"))?;
-        let same = target.location() == source;
+        let same = same_evidence(source, &target).await;
+        let location = target.location().to_owned();
         target.close().await?;
-        if same { Err(same_store(operation).with("store", source)) } else { Ok(()) }
+        if !same? {
+            return Ok(());
+        }
+        let error = same_store(operation).with("store", source.location());
+        Err(if location == source.location() { error } else { error.with("also_named", location) })
     }
+}
+
+/// Whether both are surely one store.
+async fn same_evidence(
+    source: &Arc<dyn StorageStrategy>,
+    target: &Arc<dyn StorageStrategy>,
+) -> Result<bool> {
+    if source.location() == target.location() {
+        return Ok(true);
+    }
+    let (ours, theirs) = (source.physical_identity().await?, target.physical_identity().await?);
+    Ok(ours.zip(theirs).is_some_and(|(a, b)| a.compare(&b) == Sameness::Same))
 }
 
 impl OpenSides {

@@ -142,7 +142,8 @@ impl Run<'_> {
             return Outcome::Interrupted;
         }
         if self.options.dry_run {
-            let partly = surveys.iter().any(|survey| survey.leaves_differences(self.plan));
+            let partly =
+                self.undecided || surveys.iter().any(|survey| survey.leaves_differences(self.plan));
             return if partly { Outcome::DryRunPartly } else { Outcome::DryRun };
         }
         // More left than was found before the copy: someone else writes. Where

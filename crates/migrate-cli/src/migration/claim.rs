@@ -61,6 +61,11 @@ impl Claim {
         Ok(Self { shared, heart, _at_work: at_work })
     }
 
+    /// What the target keeps as the plan: the token in it is of this run alone.
+    pub(super) fn plan(&self) -> &str {
+        &self.shared.plan
+    }
+
     /// What was last stored, and noted since.
     pub(super) async fn checkpoint(&self) -> Checkpoint {
         self.shared.checkpoint.lock().await.clone()

@@ -12,17 +12,20 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::{
-    Clock as _, CollectionName, EntityId, Key, Precondition, Record, Result, Schemas, Segment,
-    StorageStrategy, SystemClock, Write,
+    Clock as _, CollectionName, EntityId, Key, Precondition, Record, Result, Sameness, Schemas,
+    Segment, StorageStrategy, SystemClock, Write,
 };
 
 use super::clean_up_mark::{Verified, mark, unmark};
 use super::clean_up_report::{CleanUpReport, CleanedCollection};
 use super::pace::Pace;
 use super::progress::{Phase, Progress};
+use super::sameness::{Evidence, is_seen, same_store};
 use super::side::Side;
 use super::upgrading::{self, Upgrading};
 use super::verify::Held;
+
+const OPERATION: &str = "clean up";
 
 /// How the source is to be cleaned up.
 #[derive(Debug, Clone)]
@@ -47,7 +50,8 @@ pub struct CleanUpOptions {
 /// call; see [`unfinished_clean_up`](super::unfinished_clean_up).
 ///
 /// # Errors
-/// `ConfigInvalid` when the stores are not those that were verified; `Locked`
+/// `ConfigInvalid` when the stores are not those that were verified, or are one
+/// store; `Unsupported` for a source that another store follows; `Locked`
 /// when a migration into the source is unfinished; what either side refuses.
 pub async fn clean_up(
     source: &Arc<dyn StorageStrategy>,
@@ -58,6 +62,7 @@ pub async fn clean_up(
 ) -> Result<CleanUpReport> {
     let (source, target) = (Side::source(source), Side::target(target));
     verified.check(&source, &target)?;
+    refuse_one_store(&source, &target).await?;
     let plan = mark(&source, verified, SystemClock.now()).await?;
     let mut total = 0;
     for name in verified.collections() {
@@ -82,6 +87,27 @@ pub async fn clean_up(
         unmark(&cleaner.source, plan).await?;
     }
     Ok(CleanUpReport::new(collections, false, since))
+}
+
+/// Nothing is deleted from a store that is the target under another name, or
+/// that a copy follows. Whoever calls this has opened both anew: what the
+/// migration found out is found out again.
+async fn refuse_one_store(source: &Side, target: &Side) -> Result<()> {
+    let evidence = Evidence::read(source, target).await?;
+    evidence.refuse_same(source, target, OPERATION)?;
+    evidence.refuse_replica(source, OPERATION)?;
+    if evidence.sameness == Sameness::Different {
+        return Ok(());
+    }
+    // The target is open for reading, so the mark goes the other way: through
+    // the source. One that is being cleaned up is marked already, and asked
+    // about by what its target says of itself.
+    let marked = source.record().await?.migration;
+    let seen = match &marked {
+        None => is_seen(source, target).await?,
+        Some(marked) => target.migration_state_afresh().await?.is_some_and(|it| it == *marked),
+    };
+    if seen { Err(same_store(source, target, OPERATION)) } else { Ok(()) }
 }
 
 struct Cleaner<'a> {

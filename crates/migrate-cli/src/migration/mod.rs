@@ -35,6 +35,7 @@ mod refuse;
 mod report;
 mod restore;
 mod run;
+mod sameness;
 mod schema;
 mod side;
 mod space;

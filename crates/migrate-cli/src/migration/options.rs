@@ -24,6 +24,10 @@ pub struct MigrationOptions {
     pub verify: bool,
     /// Whether to do all checks and write nothing on either side.
     pub dry_run: bool,
+    /// Whether the source is to be emptied afterwards. Then it is decided for
+    /// certain that both sides are two stores, and the source is archived
+    /// whatever the target holds already.
+    pub clean_up: bool,
     /// What to do with records of the target that differ.
     pub on_conflict: OnConflict,
     /// Whether an unfinished migration on the target is dropped, instead of
@@ -50,6 +54,7 @@ impl Default for MigrationOptions {
             compression: CompressionLevel::default(),
             verify: true,
             dry_run: false,
+            clean_up: false,
             on_conflict: OnConflict::Fail,
             restart: false,
             workers: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN),

@@ -14,6 +14,7 @@ use repo_core::{
 use super::MigrationOptions;
 use super::clean_up_mark;
 use super::digest::Fingerprint;
+use super::sameness::Evidence;
 use super::side::Side;
 use super::space;
 use super::unfinished::{self, Found};
@@ -62,6 +63,8 @@ pub(super) struct Plan {
     /// Whether that is a run of this plan: the target may hold parts of it.
     pub(super) unfinished: bool,
     pub(super) warnings: Vec<String>,
+    /// Whether both sides are known to be two stores.
+    pub(super) evidence: Evidence,
 }
 
 /// One collection of a plan.
@@ -104,7 +107,12 @@ impl Plan {
         options: &MigrationOptions,
         now: Timestamp,
     ) -> Result<Self> {
-        check_stores(&source, &target, options.dry_run, purpose.operation())?;
+        let evidence = Evidence::read(&source, &target).await?;
+        evidence.refuse_same(&source, &target, purpose.operation())?;
+        check_target(&target, options.dry_run, purpose.operation())?;
+        if options.clean_up {
+            evidence.refuse_replica(&source, purpose.operation())?;
+        }
         let named: Option<BTreeSet<_>> =
             options.collections.as_ref().map(|names| names.iter().cloned().collect());
         let fingerprint = unfinished::plan_of(&source, &target, named.as_ref())?;
@@ -126,6 +134,7 @@ impl Plan {
             collections: Vec::new(),
             source_collections,
             fingerprint,
+            evidence,
             named,
             unfinished: found.as_ref().is_some_and(|found| found.same_plan),
             found,
@@ -209,21 +218,7 @@ impl Plan {
     }
 }
 
-fn check_stores(
-    source: &Side,
-    target: &Side,
-    dry_run: bool,
-    operation: &'static str,
-) -> Result<()> {
-    if source.location() == target.location() {
-        return Err(Error::new(
-            ErrorKind::ConfigInvalid,
-            operation,
-            "source and target are the same store",
-        )
-        .with("store", source.location())
-        .hint("name another target"));
-    }
+fn check_target(target: &Side, dry_run: bool, operation: &'static str) -> Result<()> {
     if let Some(words) = target.foreign() {
         return Err(Error::new(ErrorKind::Foreign, operation, format!("the target is {words}"))
             .with("side", "target")

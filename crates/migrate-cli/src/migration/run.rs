@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use repo_core::{
-    Clock as _, CollectionName, Result, Schemas, StateMark, StorageStrategy, SystemClock, Timestamp,
+    Clock as _, CollectionName, Result, Sameness, Schemas, StateMark, StorageStrategy, SystemClock,
+    Timestamp,
 };
 
 use super::accounts::Done;
@@ -21,6 +22,7 @@ use super::progress::{Phase, Progress};
 use super::quarantine::Quarantine;
 use super::refuse;
 use super::report::{MigrationReport, PhaseTime, Resumed};
+use super::sameness::{give_own_id, is_seen, same_store};
 use super::side::Side;
 use super::survey::{Pass, Survey, survey};
 use super::upgrading::Upgrading;
@@ -77,6 +79,7 @@ pub(super) async fn run(
         claim: None,
         resumed: None,
         from_empty: false,
+        undecided: false,
         source_mark: None,
     };
     let mut done = Done { origin: archive, ..Done::default() };
@@ -110,6 +113,8 @@ pub(super) struct Run<'a> {
     /// Whether the run that is gone on with began with an empty target: all
     /// was checked then.
     pub(super) from_empty: bool,
+    /// Whether a dry run cannot say that both sides are two stores.
+    pub(super) undecided: bool,
     /// The state of the source before this run read it.
     source_mark: Option<StateMark>,
 }
@@ -126,6 +131,7 @@ impl Run<'_> {
             self.plan.target.check_prepare(&self.plan.schemas()).await?;
         }
         self.take_up(done).await?;
+        self.tell_apart().await?;
         let progress = self.progress;
         let Some(mut surveys) = or_stop(progress, self.look(done)).await? else {
             done.stopped = true;
@@ -141,17 +147,18 @@ impl Run<'_> {
         if must_write && !self.plan.target_is_empty() {
             self.plan.target.check_prepare(&self.plan.schemas()).await?;
         }
-        if must_write && let Some(folder) = &self.options.backup {
+        let must_archive = must_write || self.options.clean_up;
+        if must_archive && let Some(folder) = &self.options.backup {
             self.check_space(folder, &surveys, done).await?;
         }
         if self.options.dry_run {
             return Ok(surveys);
         }
+        if must_archive && or_stop(progress, self.back_up(&mut surveys, done)).await?.is_none() {
+            done.stopped = true;
+            return Ok(surveys);
+        }
         if must_write {
-            if or_stop(progress, self.back_up(&mut surveys, done)).await?.is_none() {
-                done.stopped = true;
-                return Ok(surveys);
-            }
             self.copy(&surveys, done).await?;
         } else if self.plan.found.is_some() {
             self.hold().await?;
@@ -169,6 +176,56 @@ impl Run<'_> {
             claim.finish().await?;
         }
         Ok(surveys)
+    }
+
+    /// Makes sure that both sides are two stores, as far as the run needs to
+    /// know, and that a copy has an id of its own.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for one store under two names; `Locked` when another
+    /// run is at work on the target.
+    async fn tell_apart(&mut self) -> Result<()> {
+        let plan = self.plan;
+        let (source, target, evidence) = (&plan.source, &plan.target, &plan.evidence);
+        let operation = plan.purpose.operation();
+        let undecided = evidence.sameness == Sameness::Undecided
+            && (self.options.clean_up || evidence.shared_id.is_some());
+        if self.options.dry_run {
+            self.undecided = undecided && self.options.clean_up;
+            if self.undecided {
+                self.warn(
+                    "whether source and target are two stores shows only by a write: the run \
+                     decides it before anything else, and ends if they are one"
+                        .to_owned(),
+                );
+            }
+            return Ok(());
+        }
+        if undecided && self.is_one_store().await? {
+            return Err(same_store(source, target, operation));
+        }
+        if plan.found.is_none()
+            && let Some(shared) = evidence.shared_id
+        {
+            let id = give_own_id(target, shared).await?;
+            self.warn(format!(
+                "the target is a copy of the source and had its id; its own id is {id} now"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Asks with a mark. Where a migration into the target is unfinished, the
+    /// claim of this run is the mark: it is of this run alone as well.
+    async fn is_one_store(&mut self) -> Result<bool> {
+        let plan = self.plan;
+        if plan.found.is_none() {
+            return is_seen(&plan.target, &plan.source).await;
+        }
+        let claimed = self.hold().await?.plan().to_owned();
+        let seen = plan.source.migration_state_afresh().await?;
+        self.hold().await?.save(|_| ()).await?;
+        Ok(seen.is_some_and(|seen| seen.plan == claimed))
     }
 
     /// Tells the operator something, at once and in the report.

@@ -9,8 +9,8 @@ use futures::future::ready;
 use futures::stream::BoxStream;
 use repo_core::{
     Applied, CollectionName, CollectionState, Consistency, EntityId, Error, ErrorKind, Filter,
-    Prepared, Purged, Record, Result, ScanOptions, Segment, StateMark, StorageStrategy,
-    StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    MigrationState, PhysicalIdentity, Prepared, Purged, Record, Result, ScanOptions, Segment,
+    StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
 
 use super::ahead::ahead;
@@ -68,12 +68,29 @@ impl Side {
     }
 
     /// The store's own record; an empty one for a store that `prepare` has yet
-    /// to make.
+    /// to make. A mark of a run that looks whether two stores are one is no
+    /// migration.
     pub(super) async fn record(&self) -> Result<StoreRecord> {
         match self.store.store_record().await {
-            Ok(record) => Ok(record),
+            Ok(record) => {
+                let migration = record.migration.filter(|state| !state.is_mark());
+                Ok(StoreRecord { migration, ..record })
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(StoreRecord::default()),
             Err(error) => Err(self.err(error)),
+        }
+    }
+
+    /// What tells its store from others without a write.
+    pub(super) async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        self.store.physical_identity().await.map_err(|error| self.err(error))
+    }
+
+    /// What its store keeps as the migration, over a connection of its own.
+    pub(super) async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
+        match self.store.migration_state_afresh().await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            state => state.map_err(|error| self.err(error)),
         }
     }
 

@@ -16,6 +16,7 @@ use repo_core::{
 use super::pair::{Expected, Half, Pair};
 use super::plan::unknown_collection;
 use super::progress::{Phase, Progress};
+use super::sameness::Evidence;
 use super::side::Side;
 use super::upgrading::Upgrading;
 use super::verify_report::{Depth, VerifyReport};
@@ -98,10 +99,7 @@ async fn choose<'a>(
     target: &Side,
     collections: Option<&[CollectionName]>,
 ) -> Result<(Vec<(CollectionName, Option<Expected<'a>>)>, Held)> {
-    if source.location() == target.location() {
-        return Err(Error::new(ErrorKind::ConfigInvalid, "verify", "both sides are one store")
-            .with("store", source.location()));
-    }
+    Evidence::read(source, target).await?.refuse_same(source, target, "verify")?;
     let held = Held::read(source, target).await?;
     let names = held.choose(collections)?;
     Ok((names.into_iter().map(|name| (name, None)).collect(), held))

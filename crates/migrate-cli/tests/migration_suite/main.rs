@@ -15,6 +15,7 @@ mod read_once;
 mod refusals;
 mod restores;
 mod resuming;
+mod same_store;
 mod schemas;
 mod stores;
 mod unfinished;

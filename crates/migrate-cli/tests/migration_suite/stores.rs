@@ -10,9 +10,9 @@ use futures::future::BoxFuture;
 use migrate_cli::migration::{MigrationOptions, OnConflict, Phase, Progress};
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, Document, Entity,
-    EntityId, Error, ErrorKind, Filter, Health, MemoryStrategy, OpenOptions, Page, Prepared,
-    Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas, StateMark, StorageStrategy,
-    StoreRecord, StoreUpdate, Timestamp, Tombstone, Version, Write, Written,
+    EntityId, Error, ErrorKind, Filter, Health, MemoryStrategy, MigrationState, OpenOptions, Page,
+    Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas, StateMark,
+    StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Tombstone, Version, Write, Written,
 };
 
 pub type Store = Arc<dyn StorageStrategy>;
@@ -200,6 +200,10 @@ type Hook<T> = Box<dyn Fn(u64, T) -> Result<T> + Send + Sync>;
 /// A store that counts writes and can be made to misbehave.
 pub struct Probe {
     pub inner: Store,
+    /// Another name for it.
+    pub renamed: Option<String>,
+    /// What this handle says of the store, whatever it is by now.
+    pub remembered: Option<StoreRecord>,
     pub writes: AtomicU64,
     pub applies: AtomicU64,
     /// Instead of those of the store.
@@ -234,6 +238,8 @@ impl Probe {
     pub fn new(inner: Store) -> Self {
         Self {
             inner,
+            renamed: None,
+            remembered: None,
             writes: AtomicU64::new(0),
             applies: AtomicU64::new(0),
             capabilities: None,
@@ -266,7 +272,10 @@ pub fn cut_off() -> Error {
 #[async_trait]
 impl StorageStrategy for Probe {
     fn location(&self) -> &str {
-        self.inner.location()
+        self.renamed.as_deref().unwrap_or_else(|| self.inner.location())
+    }
+    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
+        self.inner.migration_state_afresh().await
     }
     fn capabilities(&self) -> &Capabilities {
         self.capabilities.as_ref().unwrap_or_else(|| self.inner.capabilities())
@@ -347,7 +356,10 @@ impl StorageStrategy for Probe {
         self.inner.state_mark().await
     }
     async fn store_record(&self) -> Result<StoreRecord> {
-        self.inner.store_record().await
+        match &self.remembered {
+            Some(remembered) => Ok(remembered.clone()),
+            None => self.inner.store_record().await,
+        }
     }
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
         self.wrote();

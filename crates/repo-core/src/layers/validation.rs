@@ -7,9 +7,9 @@ use async_trait::async_trait;
 
 use crate::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, Document,
-    DocumentValidator, EntityId, Filter, Health, Key, Page, Prepared, Purged, Query, Record,
-    RecordStream, Result, ScanOptions, Schemas, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, Timestamp, Write, Written,
+    DocumentValidator, EntityId, Filter, Health, Key, MigrationState, Page, PhysicalIdentity,
+    Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas, StateMark,
+    StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
 
 /// Refuses documents that do not fit their collection's JSON Schema, before
@@ -66,6 +66,14 @@ impl StorageStrategy for ValidationLayer {
 
     async fn invents_versions(&self) -> Result<bool> {
         self.inner.invents_versions().await
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        self.inner.physical_identity().await
+    }
+
+    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
+        self.inner.migration_state_afresh().await
     }
 
     fn capabilities(&self) -> &Capabilities {

@@ -11,10 +11,10 @@ use futures::StreamExt as _;
 use super::table::{Table, written};
 use crate::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthCheck, MigrationState, OpenOptions, Page, Plan, Position,
-    PrepareChange, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Selector,
-    StorageStrategy, StoreId, StoreRecord, StoreUpdate, Timestamp, Write, Written,
-    check_distinct_keys, check_new_id, check_purge, never_prepared, not_prepared,
+    ErrorKind, Filter, Health, HealthCheck, MigrationState, OpenOptions, Page, PhysicalIdentity,
+    Plan, Position, PrepareChange, Prepared, Purged, Query, Record, RecordStream, Result,
+    ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, Timestamp, Write,
+    Written, check_distinct_keys, check_new_id, check_purge, never_prepared, not_prepared,
 };
 
 /// Records in the memory of this process. Nothing survives it.
@@ -141,6 +141,12 @@ impl MemoryStrategy {
 impl StorageStrategy for MemoryStrategy {
     fn location(&self) -> &str {
         &self.location
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        self.check_open("identify the store")?;
+        let holder = &self.location;
+        Ok(Some(PhysicalIdentity::new("memory").holds(holder).within("this process")))
     }
 
     fn capabilities(&self) -> &Capabilities {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::{EntityId, HealthCheck, Record, Result, StateMark};
+use repo_core::{EntityId, HealthCheck, PhysicalIdentity, Record, Result, StateMark};
 
 use super::document::{Place, Records};
 use super::table::Table;
@@ -19,6 +19,9 @@ pub(crate) trait TableReader: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Closed` once the reader is closed.
     fn check_open(&self, operation: &'static str) -> Result<()>;
+
+    /// See [`physical_identity`](repo_core::StorageStrategy::physical_identity).
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>>;
 
     /// Up to `most` rows behind `after`, in the order that the database
     /// gives ids. Fewer than `most` are the last ones.

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, CollectionState, Consistency,
-    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, OnUnreadable, OpenOptions, Page, Plan,
-    Position, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Selector,
-    StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, OnUnreadable, OpenOptions, Page,
+    PhysicalIdentity, Plan, Position, Prepared, Purged, Query, Record, RecordStream, Result,
+    ScanOptions, Selector, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write,
+    Written,
 };
 
 use super::IDS_AT_ONCE;
@@ -132,6 +133,10 @@ impl StorageStrategy for ExistingStrategy {
     async fn invents_versions(&self) -> Result<bool> {
         self.reader.check_open("look for versions")?;
         Ok(true)
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        self.reader.physical_identity().await
     }
 
     fn capabilities(&self) -> &Capabilities {

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::{
-    EntityId, Error, ErrorKind, HealthCheck, Record, Result, StorageStrategy, Timestamp,
+    EntityId, Error, ErrorKind, HealthCheck, PhysicalIdentity, Record, Result, StorageStrategy,
+    Timestamp,
 };
 
 use super::connection::PgRow;
+use super::identity;
 use super::read;
 use super::rows::{number_at, optional_text_at, text_at, truth_at};
 use super::shared::Shared;
@@ -231,6 +233,10 @@ impl TableReader for SchemaReader {
 
     fn check_open(&self, operation: &'static str) -> Result<()> {
         self.shared.check_open(operation)
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        identity::read(&self.shared).await
     }
 
     async fn after(

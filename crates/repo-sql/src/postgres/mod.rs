@@ -8,6 +8,7 @@ mod commit;
 mod connection;
 mod existing;
 mod guess;
+mod identity;
 mod loader;
 mod pool;
 mod prepare;

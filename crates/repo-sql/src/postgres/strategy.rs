@@ -7,16 +7,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream,
-    Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
-    check_distinct_keys, never_prepared,
+    ErrorKind, Filter, Health, MigrationState, OpenOptions, Page, PhysicalIdentity, Prepared,
+    Purged, Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord,
+    StoreUpdate, Timestamp, Write, Written, check_distinct_keys, never_prepared,
 };
 
 use super::catalog::Catalog;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    apply, catalog, commit, existing, prepare, read, scan, single, store_record, upgrade, upkeep,
+    apply, catalog, commit, existing, identity, prepare, read, scan, single, store_record, upgrade,
+    upkeep,
 };
 use crate::config::SqlSettings;
 use crate::ddl::NewIndexes;
@@ -144,6 +145,17 @@ async fn check(shared: &Shared, known: &Catalog) -> Result<()> {
 impl StorageStrategy for PostgresStrategy {
     fn location(&self) -> &str {
         &self.shared.location
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        identity::read(&self.shared).await
+    }
+
+    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
+        if !self.is_prepared().await? {
+            return Ok(None);
+        }
+        identity::migration_state_afresh(&self.shared).await
     }
 
     fn capabilities(&self) -> &Capabilities {

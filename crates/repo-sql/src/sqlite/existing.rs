@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::{
-    EntityId, Error, ErrorKind, HealthCheck, OpenOptions, Record, Result, StateMark,
-    StorageStrategy, Timestamp,
+    EntityId, Error, ErrorKind, HealthCheck, OpenOptions, PhysicalIdentity, Record, Result,
+    StateMark, StorageStrategy, Timestamp,
 };
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
@@ -271,6 +271,10 @@ impl TableReader for FileReader {
 
     fn check_open(&self, operation: &'static str) -> Result<()> {
         self.shared.check_open(operation)
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        self.shared.physical_identity().map(Some)
     }
 
     async fn after(

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, OpenOptions, Result};
+use repo_core::{
+    CollectionName, CollectionSchema, Error, ErrorKind, OpenOptions, PhysicalIdentity, Result,
+    identity_of_files,
+};
 use rusqlite::Connection;
 
 use super::catalog::{self, Catalog};
@@ -54,6 +57,17 @@ impl Shared {
 
     pub(super) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// What tells the database file from others.
+    pub(super) fn physical_identity(&self) -> Result<PhysicalIdentity> {
+        let operation = "identify the store";
+        self.check_open(operation)?;
+        identity_of_files("sqlite", &self.file, []).map_err(|(path, source)| {
+            Error::new(ErrorKind::Unavailable, operation, "the database file cannot be looked at")
+                .with("file", path.display())
+                .caused_by(source)
+        })
     }
 
     /// Marks the handle closed; whether it was open.

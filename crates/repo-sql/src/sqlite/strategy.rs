@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Filter,
-    Health, OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions,
-    StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
-    check_distinct_keys, never_prepared,
+    Health, MigrationState, OpenOptions, Page, PhysicalIdentity, Prepared, Purged, Query, Record,
+    RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    Timestamp, Write, Written, check_distinct_keys, never_prepared,
 };
 use rusqlite::Connection;
 
@@ -181,6 +181,16 @@ impl SqliteStrategy {
 impl StorageStrategy for SqliteStrategy {
     fn location(&self) -> &str {
         &self.shared.location
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        self.shared.physical_identity().map(Some)
+    }
+
+    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
+        self.shared.check_open(upkeep::AFRESH)?;
+        let shared = Arc::clone(&self.shared);
+        off_thread(move || upkeep::migration_state_afresh(&shared)).await
     }
 
     fn capabilities(&self) -> &Capabilities {

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use repo_core::{
-    CollectionName, Error, ErrorKind, Health, HealthCheck, Purged, Result, Timestamp, check_purge,
-    check_writable,
+    CollectionName, Error, ErrorKind, Health, HealthCheck, MigrationState, Purged, Result,
+    Timestamp, check_purge, check_writable,
 };
 use rusqlite::{Connection, params};
 
 use super::catalog::Catalog;
 use super::commit::table;
-use super::connection::{beside, in_one_state};
+use super::connection::{beside, in_one_state, open_reader};
 use super::links;
 use super::session::Session;
 use super::shared::Shared;
@@ -161,4 +161,23 @@ fn writable(shared: &Shared) -> HealthCheck {
         Ok(()) => check("writable", true, "the file and its folder may be written".to_owned()),
         Err(error) => check("writable", false, error.to_string()),
     }
+}
+
+pub(super) const AFRESH: &str = "read the store's record";
+
+/// The migration state as a connection sees it that is opened for this alone:
+/// the file of that name may be another one by now.
+pub(super) fn migration_state_afresh(shared: &Shared) -> Result<Option<MigrationState>> {
+    if !shared.file().exists() {
+        return Ok(None);
+    }
+    let reader = open_reader(shared.file(), shared.busy)?;
+    reader.read(AFRESH, shared.file(), |connection| {
+        in_one_state(connection, shared.file(), |connection| {
+            if !shared.read_catalog(connection)?.prepared {
+                return Ok(None);
+            }
+            Ok(store_record::read(connection, shared.file())?.migration)
+        })
+    })
 }

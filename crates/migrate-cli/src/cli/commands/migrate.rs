@@ -80,7 +80,7 @@ pub(crate) struct Arguments {
     restart: bool,
     /// Once both sides are verified, delete from the source what the target
     /// holds, each entity at the version that was verified
-    #[arg(long, conflicts_with = "no_verify")]
+    #[arg(long, conflicts_with_all = ["no_verify", "no_backup"])]
     cleanup_source: bool,
 }
 
@@ -189,6 +189,7 @@ impl Arguments {
             compression: self.compression_level.unwrap_or_default(),
             verify: config.validate_after_migration && !self.no_verify,
             dry_run: self.dry_run,
+            clean_up: self.cleanup_source,
             on_conflict: self.on_conflict.into(),
             restart: self.restart,
             workers: self.parallel_workers.unwrap_or(config.parallel_workers),

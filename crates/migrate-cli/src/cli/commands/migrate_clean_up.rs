@@ -15,8 +15,15 @@ use crate::migration::{CleanUpOptions, MigrationOptions, MigrationReport, Verifi
 /// Refuses a clean-up that could never begin.
 ///
 /// # Errors
-/// `ConfigInvalid` when nothing would be verified.
+/// `ConfigInvalid` when nothing would be verified, or no archive made.
 pub(super) fn check(options: &MigrationOptions) -> Result<()> {
+    if options.backup.is_none() {
+        return Err(wrong_usage(
+            "migrate",
+            "only what is in an archive is removed from the source",
+        )
+        .hint("set migration.create_backup to true, or leave --cleanup-source out"));
+    }
     if options.verify {
         return Ok(());
     }
