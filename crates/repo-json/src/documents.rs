@@ -1,15 +1,22 @@
 //! Reading documents from the places that the tables name.
+//!
+//! What stands there was written by this store, or read by it before. If it is
+//! something else, and the file has its size and time, then the disk has
+//! changed it, or a program that covered its tracks: that is damage,
+//! and [`errors::not_as_stored`] tells it from an edit.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use repo_core::{Document, Error, ErrorKind, Result};
+use repo_core::{Document, Error, Result};
 
 use crate::errors;
-use crate::folder::Signature;
-use crate::table::{Place, Slot};
+use crate::snapshot::short_digest;
+use crate::state::DataFile;
+use crate::sweep::Sweep;
+use crate::table::{NO_DIGEST, Place, ShortDigest, Slot};
 
 /// Documents at most this far apart are read together, in bytes.
 const GAP: u64 = 4 * 1_024;
@@ -20,16 +27,18 @@ const RUN: u64 = 512 * 1_024;
 /// when a checkpoint puts others in their place.
 #[derive(Debug, Clone)]
 pub(crate) struct Documents {
-    data: Option<(Arc<File>, PathBuf, Signature)>,
+    data: Option<DataFile>,
     journal: Option<(Arc<File>, PathBuf)>,
 }
 
 impl Documents {
-    pub(crate) fn new(
-        data: Option<(Arc<File>, PathBuf, Signature)>,
-        journal: Option<(Arc<File>, PathBuf)>,
-    ) -> Self {
-        Self { data, journal }
+    pub(crate) fn new(data: Option<&DataFile>, journal: Option<(Arc<File>, PathBuf)>) -> Self {
+        Self { data: data.cloned(), journal }
+    }
+
+    /// The data file among them.
+    pub(crate) fn data(&self) -> Option<&DataFile> {
+        self.data.as_ref()
     }
 
     /// The document of a live record.
@@ -38,73 +47,112 @@ impl Documents {
     /// `Corrupt` when something else stands there; `Unavailable` when that is
     /// since the file is just being rewritten.
     pub(crate) fn read(&self, slot: &Slot) -> Result<Document> {
-        self.read_one(slot).map_err(|error| self.named(error))
-    }
-
-    fn read_one(&self, slot: &Slot) -> Result<Document> {
         let (file, path) = self.file_of(slot.place)?;
         let mut bytes = vec![0; slot.len as usize];
-        read_at(file, path, &mut bytes, slot.offset)?;
-        parse(&bytes, path, slot.offset)
+        self.read_at(file, path, &mut bytes, slot.offset)?;
+        self.parse(&bytes, slot)
     }
 
     /// The documents of live records, in their order. Those that stand next to
     /// each other in a file are read together.
-    ///
-    /// # Errors
-    /// As for one.
     pub(crate) fn read_all(&self, slots: &[Slot]) -> Result<Vec<Document>> {
-        self.read_runs(slots).map_err(|error| self.named(error))
-    }
-
-    fn read_runs(&self, slots: &[Slot]) -> Result<Vec<Document>> {
-        let mut order: Vec<usize> = (0..slots.len()).collect();
-        order.sort_by_key(|&at| (slots[at].place == Place::Journal, slots[at].offset));
         let mut documents: Vec<Option<Document>> = vec![None; slots.len()];
-        let mut buffer = Vec::new();
-        let mut rest = order.as_slice();
-        while let Some(&first) = rest.first() {
-            let start = slots[first].offset;
-            let (len, bytes) = run(slots, rest);
-            let (file, path) = self.file_of(slots[first].place)?;
-            buffer.resize(usize::try_from(bytes).unwrap_or(0), 0);
-            read_at(file, path, &mut buffer, start)?;
-            for &at in &rest[..len] {
-                let from = usize::try_from(slots[at].offset - start).unwrap_or(0);
-                let text = buffer.get(from..from + slots[at].len as usize).unwrap_or_default();
-                documents[at] = Some(parse(text, path, slots[at].offset)?);
-            }
-            rest = &rest[len..];
-        }
+        self.read_each(slots, None, |at, text| {
+            documents[at] = Some(self.parse(text, &slots[at])?);
+            Ok(())
+        })?;
         Ok(documents.into_iter().flatten().collect())
     }
 
-    /// The error for a document that is another entity's.
+    /// Hands over the text of each of the records, in the order of the files.
+    /// With a sweep everything that stands between them is read as well.
+    pub(crate) fn read_each(
+        &self,
+        slots: &[Slot],
+        mut sweep: Option<&mut Sweep>,
+        mut each: impl FnMut(usize, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut order: Vec<usize> = (0..slots.len()).collect();
+        order.sort_by_key(|&at| (slots[at].place == Place::Journal, slots[at].offset));
+        let mut buffer = Vec::new();
+        let mut rest = order.as_slice();
+        while let Some(&first) = rest.first() {
+            let (len, bytes) = run(slots, rest);
+            let place = slots[first].place;
+            let (file, path) = self.file_of(place)?;
+            let end = slots[first].offset.saturating_add(bytes);
+            let mut sweep = sweep.as_deref_mut().filter(|_| place == Place::Data);
+            let start = match &mut sweep {
+                Some(sweep) => sweep.start_of(slots[first].offset)?,
+                None => slots[first].offset,
+            };
+            buffer.resize(usize::try_from(end.saturating_sub(start)).unwrap_or(0), 0);
+            self.read_at(file, path, &mut buffer, start)?;
+            if let Some(sweep) = sweep {
+                sweep.add(start, &buffer);
+            }
+            for &at in &rest[..len] {
+                let from = usize::try_from(slots[at].offset - start).unwrap_or(0);
+                let text = buffer.get(from..from + slots[at].len as usize).unwrap_or_default();
+                each(at, text)?;
+            }
+            rest = &rest[len..];
+        }
+        Ok(())
+    }
+
+    /// The document that the text of a record is.
+    pub(crate) fn parse(&self, bytes: &[u8], slot: &Slot) -> Result<Document> {
+        let misplaced = || self.misplaced(slot);
+        let text = std::str::from_utf8(bytes).map_err(|_| misplaced())?;
+        Document::read(text).map_err(|error| {
+            misplaced()
+                .with("in the document, byte", error.offset)
+                .with("rule", error.rule)
+        })
+    }
+
+    /// Refuses a document that is not the one that was stored.
+    pub(crate) fn check(
+        &self,
+        document: &Document,
+        slot: &Slot,
+        stored: ShortDigest,
+    ) -> Result<()> {
+        let same = stored == NO_DIGEST || short_digest(document) == stored;
+        if same { Ok(()) } else { Err(self.misplaced(slot)) }
+    }
+
+    /// The error for a document that is not the one that was stored there.
     pub(crate) fn misplaced(&self, slot: &Slot) -> Error {
-        match self.file_of(slot.place) {
-            Ok((_, path)) => self.named(changed(path, slot.offset)),
-            Err(error) => error,
+        match (slot.place, &self.data) {
+            (Place::Data, Some(data)) => errors::not_as_stored(data, slot.offset),
+            _ => match self.file_of(slot.place) {
+                Ok((_, path)) => changed(path, slot.offset),
+                Err(error) => error,
+            },
         }
     }
 
-    /// What is not where it was written is no damage while another program
-    /// rewrites the data file in place.
-    fn named(&self, error: Error) -> Error {
-        let Some((file, path, known)) = &self.data else { return error };
-        let is_rewritten = error.kind() == ErrorKind::Corrupt
-            && Signature::of_file(file, path).is_ok_and(|now| {
-                (now.len, now.mtime_secs, now.mtime_nanos)
-                    != (known.len, known.mtime_secs, known.mtime_nanos)
-            });
-        if is_rewritten { errors::busy(path) } else { error }
+    fn read_at(&self, file: &File, path: &Path, bytes: &mut [u8], offset: u64) -> Result<()> {
+        file.read_exact_at(bytes, offset).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => match &self.data {
+                Some(data) if data.path == path => errors::not_as_stored(data, offset),
+                _ => changed(path, offset),
+            },
+            _ => errors::io("read a document", path, e),
+        })
     }
 
     fn file_of(&self, place: Place) -> Result<(&File, &Path)> {
-        let file: Option<(&File, &Path)> = match place {
-            Place::Data => self.data.as_ref().map(|(file, path, _)| (&**file, path.as_path())),
-            _ => self.journal.as_ref().map(|(file, path)| (&**file, path.as_path())),
+        let file = match place {
+            Place::Data => self.data.as_ref().map(|data| (&data.file, &data.path)),
+            _ => self.journal.as_ref().map(|(file, path)| (file, path)),
         };
-        file.ok_or_else(|| changed(Path::new("the store's files"), 0))
+        match file {
+            Some((file, path)) => Ok((file, path)),
+            None => Err(changed(Path::new("the store's files"), 0)),
+        }
     }
 }
 
@@ -125,21 +173,6 @@ fn run(slots: &[Slot], order: &[usize]) -> (usize, u64) {
         len += 1;
     }
     (len, end - first.offset)
-}
-
-fn read_at(file: &File, path: &Path, bytes: &mut [u8], offset: u64) -> Result<()> {
-    file.read_exact_at(bytes, offset).map_err(|e| match e.kind() {
-        std::io::ErrorKind::UnexpectedEof => changed(path, offset),
-        _ => errors::io("read a document", path, e),
-    })
-}
-
-/// Reads a document out of bytes of a file of the store.
-fn parse(bytes: &[u8], path: &Path, offset: u64) -> Result<Document> {
-    let text = std::str::from_utf8(bytes).map_err(|_| changed(path, offset))?;
-    Document::read(text).map_err(|error| {
-        changed(path, offset.saturating_add(error.offset as u64)).with("rule", error.rule)
-    })
 }
 
 /// The error for a document that is not where it was written.

@@ -8,6 +8,9 @@ use repo_core::{CollectionName, Error, ErrorKind, Rule, SyntaxError};
 
 use crate::spot;
 
+use crate::folder::Signature;
+use crate::state::DataFile;
+
 /// An input/output error on a file of the store. Nothing was applied.
 pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Error {
     let kind = match source.kind() {
@@ -206,6 +209,30 @@ pub(crate) fn not_selected(
 pub(crate) fn interrupted(operation: &'static str, location: &str) -> Error {
     Error::new(ErrorKind::Unavailable, operation, "the work was interrupted")
         .with("store", location)
+}
+
+/// A data file does not hold what `.meta` says of it. With another size or
+/// time than it had at opening another program is just rewriting it in place;
+/// else it is damaged.
+pub(crate) fn not_as_stored(data: &DataFile, byte: u64) -> Error {
+    let known = &data.signature;
+    let is_rewritten = Signature::of_file(&data.file, &data.path).is_ok_and(|now| {
+        (now.len, now.mtime_secs, now.mtime_nanos)
+            != (known.len, known.mtime_secs, known.mtime_nanos)
+    });
+    if is_rewritten {
+        return busy(&data.path);
+    }
+    corrupt(
+        "read a data file",
+        &data.path,
+        byte,
+        "the file is damaged: its size and time are those it was written with, its content is not",
+    )
+    .hint(
+        "put the folder back from a backup, and check the disk; or run `repoctl resolve --keep \
+         file` to take the file as it is",
+    )
 }
 
 /// A data file changes while it is being read.

@@ -2,9 +2,11 @@
 
 use repo_core::{Health, HealthCheck};
 
+use crate::damage;
 use crate::folder::{self, Signature};
-use crate::state::{Repair, State};
+use crate::state::{DataFile, Repair, State};
 use crate::store::Store;
+use crate::sweep::Sweep;
 
 /// Looks at a store without changing anything.
 pub(crate) fn check(store: &Store) -> Health {
@@ -14,24 +16,35 @@ pub(crate) fn check(store: &Store) -> Health {
     };
     let state = store.state();
     let mut checks = vec![read_check(&state, caught_up), journal_check(store, &state)];
-    checks.extend(state.files.iter().map(|file| {
+    let (files, notices) = (state.files.clone(), state.notices.clone());
+    // Commits go on while the files are read.
+    drop(state);
+    checks.extend(files.iter().map(|file| {
         let now = Signature::of_path(&file.path);
-        let ok = matches!(&now, Ok(Some(now)) if *now == file.signature);
-        let detail = match now {
-            Ok(Some(_)) if ok => format!("{}: {} bytes", file.name, file.signature.len),
-            Ok(Some(_)) => format!("{}: changed by something else", file.name),
-            Ok(None) => format!("{}: missing", file.name),
-            Err(error) => error.to_string(),
+        let same = matches!(&now, Ok(Some(now)) if *now == file.signature);
+        let (ok, detail) = match now {
+            Ok(Some(_)) if same => compared(store, file),
+            Ok(Some(_)) => (false, format!("{}: changed by something else", file.name)),
+            Ok(None) => (false, format!("{}: missing", file.name)),
+            Err(error) => (false, error.to_string()),
         };
         HealthCheck { name: "data file", ok, detail }
     }));
-    checks.extend(second_names(store, &state));
-    checks.extend(state.notices.iter().map(|notice| HealthCheck {
+    checks.extend(second_names(store, &files));
+    checks.extend(notices.iter().map(|notice| HealthCheck {
         name: "notice",
         ok: true,
         detail: notice.clone(),
     }));
     Health { checks }
+}
+
+/// Reads a data file and compares it with the digest that it was stored with.
+fn compared(store: &Store, file: &DataFile) -> (bool, String) {
+    match Sweep::new(file).finish() {
+        Ok(()) => (true, format!("{}: {} bytes, as stored", file.name, file.signature.len)),
+        Err(error) => (false, damage::located(error, &store.env, &store.state(), file).to_string()),
+    }
 }
 
 fn read_check(state: &State, caught_up: Result<(), String>) -> HealthCheck {

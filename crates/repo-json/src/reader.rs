@@ -5,18 +5,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use repo_core::{
-    CollectionName, Document, Entity, EntityId, Filter, Key, Page, Plan, Position, Query, Record,
-    Result, ScanOptions, Scanned, Selector,
+    CollectionName, Document, Entity, EntityId, Error, Filter, Page, Plan, Position, Query, Record,
+    Result, Selector,
 };
 
 use crate::batch::live_or_tombstone;
-use crate::chunk::{Taken, check_id, entities, next_chunk};
+use crate::chunk::{check_id, entities, next_chunk};
 use crate::documents::Documents;
 use crate::index::usable;
 use crate::indexing::{candidates, note_search};
 use crate::state::State;
 use crate::store::{Store, collection};
-use crate::table::Slot;
+use crate::table::{ShortDigest, Slot};
 
 /// Most ids that are read on the calling thread.
 const IDS_AT_ONCE: usize = 8;
@@ -59,7 +59,7 @@ pub(crate) fn get_at_once(
 
 /// What the state says of some ids.
 struct Found {
-    slots: Vec<Option<Slot>>,
+    slots: Vec<Option<(Slot, ShortDigest)>>,
     documents: Documents,
     /// Of the cache when this was found.
     epoch: u64,
@@ -69,7 +69,13 @@ impl Found {
     fn of(store: &Store, state: &State, name: &CollectionName, ids: &[EntityId]) -> Result<Self> {
         let found = collection(&store.env, state, "get", name)?;
         Ok(Self {
-            slots: ids.iter().map(|id| found.table.get(id.as_str())).collect(),
+            slots: ids
+                .iter()
+                .map(|id| {
+                    let slot = found.table.get(id.as_str())?;
+                    Some((slot, found.table.digest(id.as_str())))
+                })
+                .collect(),
             documents: state.documents(&store.env, found),
             epoch: store.cache().epoch(),
         })
@@ -77,7 +83,7 @@ impl Found {
 
     /// The size of the documents together.
     fn bytes(&self) -> usize {
-        self.slots.iter().flatten().map(|slot| slot.len as usize).sum()
+        self.slots.iter().flatten().map(|(slot, _)| slot.len as usize).sum()
     }
 
     fn records(
@@ -87,8 +93,8 @@ impl Found {
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
         let mut texts = fetch(store, self.epoch, name, ids, &self.slots, &self.documents)?;
-        let record = |(id, slot): (&EntityId, &Option<Slot>)| {
-            let Some(slot) = slot else { return Ok(None) };
+        let record = |(id, slot): (&EntityId, &Option<(Slot, ShortDigest)>)| {
+            let Some((slot, _)) = slot else { return Ok(None) };
             let document = if slot.is_live() { texts.pop_front() } else { None };
             live_or_tombstone(name.clone(), id.clone(), slot, document).map(Some)
         };
@@ -102,29 +108,40 @@ fn fetch(
     epoch: u64,
     name: &CollectionName,
     ids: &[EntityId],
-    slots: &[Option<Slot>],
+    slots: &[Option<(Slot, ShortDigest)>],
     documents: &Documents,
 ) -> Result<VecDeque<Document>> {
     let live = || {
         let pairs = ids.iter().zip(slots);
-        pairs.filter_map(|(id, slot)| slot.filter(Slot::is_live).map(|slot| (id, slot)))
+        pairs.filter_map(|(id, found)| {
+            found.filter(|(slot, _)| slot.is_live()).map(|(slot, digest)| (id, slot, digest))
+        })
     };
     let mut cache = store.cache();
     let cached: Vec<Option<Document>> =
-        live().map(|(id, slot)| cache.get(name, id, slot.version)).collect();
+        live().map(|(id, slot, _)| cache.get(name, id, slot.version)).collect();
     drop(cache);
-    let wanted: Vec<(&EntityId, Slot)> =
-        live().zip(&cached).filter(|(_, hit)| hit.is_none()).map(|(pair, _)| pair).collect();
-    let places: Vec<Slot> = wanted.iter().map(|(_, slot)| *slot).collect();
+    let wanted: Vec<(&EntityId, Slot, ShortDigest)> =
+        live().zip(&cached).filter(|(_, hit)| hit.is_none()).map(|(live, _)| live).collect();
+    let places: Vec<Slot> = wanted.iter().map(|(_, slot, _)| *slot).collect();
     let read = documents.read_all(&places)?;
     let schema = store.env.schema(name);
-    let mut cache = store.cache();
-    for ((id, slot), document) in wanted.iter().zip(&read) {
+    // A document that is damaged must not come back as the next version.
+    for ((id, slot, digest), document) in wanted.iter().zip(&read) {
         check_id(&schema, id, document, documents, slot)?;
+        documents.check(document, slot, *digest).map_err(|error| about(error, name, id))?;
+    }
+    let mut cache = store.cache();
+    for ((id, slot, _), document) in wanted.iter().zip(&read) {
         cache.put_read_in(epoch, name, id, slot.version, document.clone());
     }
     let mut read = read.into_iter();
     Ok(cached.into_iter().filter_map(|hit| hit.or_else(|| read.next())).collect())
+}
+
+/// The error about one record, with its key.
+pub(crate) fn about(error: Error, name: &CollectionName, id: &EntityId) -> Error {
+    error.with("collection", name).with("key", id)
 }
 
 /// One page.
@@ -212,41 +229,4 @@ fn candidate_chunk(
     let slots = ids.iter().filter_map(live).collect();
     drop(state);
     entities(store, name, &documents, slots)
-}
-
-/// The next batch of a scan after an id, with the id to go on from; `None` at
-/// the end.
-pub(crate) fn scan_batch(
-    store: &Store,
-    name: &CollectionName,
-    options: ScanOptions,
-    after: Option<&str>,
-) -> Result<(Scanned, Option<Box<str>>)> {
-    let state = store.state();
-    let found = collection(&store.env, &state, "scan", name)?;
-    let documents = state.documents(&store.env, found);
-    let mut taken = Taken::new(options.batch_size.get());
-    let mut last = None;
-    for (id, slot, _) in found.table.after(after) {
-        let inside = options.segment.total() == 1 || options.segment.contains(&EntityId::new(id)?);
-        if inside && !taken.add(id, slot) {
-            last = Some(id.into());
-            break;
-        }
-    }
-    let unreadable = match last {
-        None if options.segment.index() == 0 => found.table.set_aside.errors(name),
-        _ => Vec::new(),
-    };
-    drop(state);
-    let slots: Vec<Slot> =
-        taken.slots.iter().map(|(_, slot)| *slot).filter(Slot::is_live).collect();
-    let mut read = documents.read_all(&slots)?.into_iter();
-    let record = |(id, slot): &(Box<str>, Slot)| {
-        let key = Key::new(name.clone(), EntityId::new(id)?);
-        let document = if slot.is_live() { read.next() } else { None };
-        crate::batch::record_of(&key, slot, document)
-    };
-    let records = taken.slots.iter().map(record).collect::<Result<_>>()?;
-    Ok((Scanned { records, unreadable }, last))
 }

@@ -176,7 +176,7 @@ impl State {
     pub(crate) fn documents(&self, env: &Env, collection: &Collection) -> Documents {
         let data = collection.file.and_then(|file| self.files.get(file));
         Documents::new(
-            data.map(|data| (Arc::clone(&data.file), data.path.clone(), data.signature)),
+            data,
             self.journal.as_ref().map(|j| (Arc::clone(&j.file), env.folder.journal())),
         )
     }

@@ -22,6 +22,7 @@ use crate::hooks::Step;
 use crate::lock::LockFile;
 use crate::recovery;
 use crate::state::{Collection, Repair, State};
+use crate::sweep::Sweeps;
 
 /// One open handle on a store.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub(crate) struct Store {
     /// Why this handle can do nothing more.
     poison: OnceLock<String>,
     cache: Mutex<Cache>,
+    sweeps: Mutex<Sweeps>,
 }
 
 impl Store {
@@ -48,6 +50,7 @@ impl Store {
         let (lock, state) = Self::load_locked(&env)?;
         Ok(Self {
             cache: Mutex::new(Cache::new(env.settings.cache_size)),
+            sweeps: Mutex::default(),
             env,
             state: RwLock::new(state),
             reader_lock: Mutex::new(lock),
@@ -83,6 +86,10 @@ impl Store {
 
     pub(crate) fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn sweeps(&self) -> MutexGuard<'_, Sweeps> {
+        self.sweeps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses work on a closed or poisoned handle.

@@ -17,6 +17,7 @@ use crate::env::Env;
 use crate::errors;
 use crate::health;
 use crate::reader;
+use crate::scan::Scan;
 use crate::session::{Session, check_prepare};
 use crate::store::{Store, collection};
 use crate::thread::Writer;
@@ -243,12 +244,7 @@ impl StorageStrategy for JsonStrategy {
             collection(&store.env, &store.state(), "scan", &name).map(|_| ())
         })
         .await?;
-        let scan = Scan {
-            store: Arc::clone(&self.store),
-            name: collection_name.clone(),
-            options,
-            after: None,
-        };
+        let scan = Scan::new(Arc::clone(&self.store), collection_name.clone(), options);
         Ok(stream::unfold(Some(scan), next_batch).flat_map(stream::iter).boxed())
     }
 
@@ -338,36 +334,20 @@ fn interrupted_close(location: &str) -> Error {
         .hint("every acknowledged commit is in the journal; open the store again")
 }
 
-/// A scan on its way.
-struct Scan {
-    store: Arc<Store>,
-    name: CollectionName,
-    options: ScanOptions,
-    after: Option<Box<str>>,
-}
-
 /// The next batch that holds a record.
 async fn next_batch(scan: Option<Scan>) -> Option<(Vec<Result<Vec<Record>>>, Option<Scan>)> {
     let mut scan = scan?;
     let location = scan.store.env.location.clone();
     let read = tokio::task::spawn_blocking(move || {
-        let read = scan.store.check_open("scan").and_then(|()| {
-            reader::scan_batch(&scan.store, &scan.name, scan.options, scan.after.as_deref())
-        });
+        let read = scan.store.check_open("scan").and_then(|()| scan.next());
         (read, scan)
     });
-    let (read, back) = match read.await {
+    let (read, scan) = match read.await {
         Ok(done) => done,
         Err(_) => return Some((vec![Err(errors::interrupted("scan", &location))], None)),
     };
-    scan = back;
     match read {
         Err(error) => Some((vec![Err(error)], None)),
-        Ok((scanned, _)) if scanned.is_empty() => None,
-        Ok((scanned, None)) => Some((scanned.into_items(), None)),
-        Ok((scanned, last)) => {
-            scan.after = last;
-            Some((scanned.into_items(), Some(scan)))
-        }
+        Ok((scanned, more)) => Some((scanned.into_items(), more.then_some(scan))),
     }
 }

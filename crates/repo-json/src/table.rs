@@ -118,6 +118,11 @@ impl Table {
         (slot.place != Place::Gone).then_some(slot)
     }
 
+    /// The digest of the document under an id, where one is known.
+    pub(crate) fn digest(&self, id: &str) -> ShortDigest {
+        self.find(id).map_or(NO_DIGEST, |at| self.digests[at])
+    }
+
     /// Stores a record in the place of the one that was there.
     pub(crate) fn set(&mut self, id: &str, slot: Slot) {
         let old = self.get(id);

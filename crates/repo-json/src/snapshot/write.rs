@@ -3,11 +3,15 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use repo_core::{CollectionName, Document, EntityId, Result};
 
 use super::{FileDigest, Form};
 use crate::errors;
+
+/// More than two steps of the coarsest clock.
+const SET_BACK: Duration = Duration::from_millis(25);
 
 /// Where a document was written.
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +114,7 @@ impl SnapshotWriter {
         self.flush_text()?;
         let failed = |e| errors::io("write a data file", &self.path, e);
         let file = self.out.file.into_inner().map_err(|e| failed(e.into_error()))?;
+        set_back(&file);
         file.sync_all().map_err(failed)?;
         Ok((file, *self.out.digest.finalize().as_bytes()))
     }
@@ -143,6 +148,17 @@ impl SnapshotWriter {
         let written = self.out.write_all(&self.text);
         self.text.clear();
         written.map_err(|e| errors::io("write a data file", &self.path, e))
+    }
+}
+
+/// Dates a file a little before now, so that a later edit shows in its time,
+/// however soon it comes: clocks of file systems go in steps.
+fn set_back(file: &File) {
+    if let Some(before) = SystemTime::now().checked_sub(SET_BACK) {
+        // Where that is not possible, openings compare the digest for a while.
+        if let Err(error) = file.set_modified(before) {
+            tracing::debug!(%error, "the time of a data file could not be set");
+        }
     }
 }
 

@@ -1,0 +1,60 @@
+//! Which records a damaged data file no longer holds as they were stored.
+
+use repo_core::{CollectionName, Error};
+
+use crate::documents::Documents;
+use crate::env::Env;
+use crate::state::{DataFile, State};
+use crate::table::{Place, ShortDigest, Slot};
+
+/// Most records that an error names.
+const MOST_NAMED: usize = 10;
+/// Records that are read at once.
+const AT_ONCE: usize = 1_000;
+
+/// The error about a damaged file, with the records that are.
+pub(crate) fn located(error: Error, env: &Env, state: &State, data: &DataFile) -> Error {
+    let mut found: Vec<(String, u64)> = Vec::new();
+    for (name, collection) in &state.collections {
+        let documents = state.documents(env, collection);
+        if documents.data().is_none_or(|file| file.path != data.path) {
+            continue;
+        }
+        let stands_there = |slot: &Slot| slot.place == Place::Data;
+        let mut all = collection.table.after(None).filter(|(_, slot, _)| stands_there(slot));
+        loop {
+            let some: Vec<_> = all.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() || found.len() > MOST_NAMED {
+                break;
+            }
+            find(&documents, name, &some, &mut found);
+        }
+    }
+    let Some((_, byte)) = found.first() else {
+        return error.with("damaged", "a place outside of all records");
+    };
+    let byte = *byte;
+    let more = if found.len() > MOST_NAMED { ", and more" } else { "" };
+    let names: Vec<&str> = found.iter().take(MOST_NAMED).map(|(key, _)| key.as_str()).collect();
+    error.with("damaged", format!("{}{more}", names.join(", "))).with("first record at byte", byte)
+}
+
+fn find(
+    documents: &Documents,
+    name: &CollectionName,
+    records: &[(&str, &Slot, ShortDigest)],
+    found: &mut Vec<(String, u64)>,
+) {
+    let slots: Vec<Slot> = records.iter().map(|(_, slot, _)| **slot).collect();
+    // What cannot be read at all was told of already.
+    let _ = documents.read_each(&slots, None, |at, text| {
+        let (id, slot, digest) = records[at];
+        let sound = documents
+            .parse(text, slot)
+            .and_then(|document| documents.check(&document, slot, digest));
+        if sound.is_err() {
+            found.push((format!("{name}/{id}"), slot.offset));
+        }
+        Ok(())
+    });
+}

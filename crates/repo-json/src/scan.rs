@@ -1,0 +1,198 @@
+//! Scans: all records of a collection, in batches, while the data file in
+//! which they stand is compared with its digest.
+
+use std::sync::Arc;
+
+use repo_core::{
+    CollectionName, EntityId, Error, Key, OnUnreadable, Record, Result, ScanOptions, Scanned,
+    Unreadable,
+};
+
+use crate::damage;
+use crate::documents::Documents;
+use crate::chunk::Taken;
+use crate::reader::about;
+use crate::store::{Store, collection};
+use crate::sweep::Sweep;
+use crate::table::{ShortDigest, Slot};
+
+/// A scan on its way.
+pub(crate) struct Scan {
+    pub(crate) store: Arc<Store>,
+    pub(crate) name: CollectionName,
+    options: ScanOptions,
+    /// The id to go on from.
+    after: Option<Box<str>>,
+    sweep: Option<Sweep>,
+    /// Whether records were damaged, and told of.
+    damaged: bool,
+}
+
+/// What a batch is made of.
+struct Batch {
+    taken: Vec<(Box<str>, Slot)>,
+    digests: Vec<ShortDigest>,
+    documents: Documents,
+    scanned: Scanned,
+    last: Option<Box<str>>,
+}
+
+impl Scan {
+    pub(crate) fn new(store: Arc<Store>, name: CollectionName, options: ScanOptions) -> Self {
+        Self { store, name, options, after: None, sweep: None, damaged: false }
+    }
+
+    fn sets_aside(&self) -> bool {
+        self.store.env.options.on_unreadable() == OnUnreadable::SetAside
+    }
+
+    /// The next batch; whether there are more.
+    pub(crate) fn next(&mut self) -> Result<(Scanned, bool)> {
+        let mut batch = self.take()?;
+        self.begin_sweep(&batch.documents);
+        let records = if self.sets_aside() {
+            self.read_checked(&mut batch)?
+        } else {
+            self.read(&batch)?
+        };
+        batch.scanned.records = records;
+        self.after = batch.last;
+        if self.after.is_none() {
+            self.finish_sweep()?;
+        }
+        Ok((batch.scanned, self.after.is_some()))
+    }
+
+    fn take(&self) -> Result<Batch> {
+        let state = self.store.state();
+        let found = collection(&self.store.env, &state, "scan", &self.name)?;
+        let segment = self.options.segment;
+        let mut taken = Taken::new(self.options.batch_size.get());
+        let mut digests = Vec::new();
+        let mut last = None;
+        for (id, slot, digest) in found.table.after(self.after.as_deref()) {
+            let inside = segment.total() == 1 || segment.contains(&EntityId::new(id)?);
+            if inside {
+                digests.push(digest);
+                if !taken.add(id, slot) {
+                    last = Some(id.into());
+                    break;
+                }
+            }
+        }
+        let unreadable = match last {
+            None if segment.index() == 0 => found.table.set_aside.errors(&self.name),
+            _ => Vec::new(),
+        };
+        Ok(Batch {
+            taken: taken.slots,
+            digests,
+            documents: state.documents(&self.store.env, found),
+            scanned: Scanned { records: Vec::new(), unreadable },
+            last,
+        })
+    }
+
+    /// The first of the segments compares the file, for all of them.
+    fn begin_sweep(&mut self, documents: &Documents) {
+        let Some(data) = documents.data().filter(|_| self.options.segment.index() == 0) else {
+            return;
+        };
+        let begins = self.after.is_none() && self.store.sweeps().is_due(&self.name, data);
+        // A checkpoint may have put another file in the place.
+        let replaced = self.sweep.as_ref().is_some_and(|sweep| !sweep.is_of(&data.file));
+        if begins || replaced {
+            self.sweep = Some(Sweep::new(data));
+        }
+    }
+
+    /// # Errors
+    /// `Corrupt` when the file is not as it was stored, though every record of
+    /// it that was read could be; it names those that are damaged.
+    fn finish_sweep(&mut self) -> Result<()> {
+        let Some(sweep) = self.sweep.take() else { return Ok(()) };
+        let data = sweep.data().clone();
+        match sweep.finish() {
+            Ok(()) => self.store.sweeps().done(&self.name, &data),
+            Err(error) if self.sets_aside() => {
+                // Each record was compared by itself, so all that were yielded
+                // are sound.
+                if !self.damaged {
+                    tracing::warn!(%error, "the file is damaged outside of its records");
+                }
+            }
+            Err(error) => {
+                let state = self.store.state();
+                return Err(damage::located(error, &self.store.env, &state, &data));
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, batch: &Batch) -> Result<Vec<Record>> {
+        let live: Vec<&(Box<str>, Slot)> =
+            batch.taken.iter().filter(|(_, slot)| slot.is_live()).collect();
+        let slots: Vec<Slot> = live.iter().map(|(_, slot)| *slot).collect();
+        let mut read = vec![None; slots.len()];
+        batch.documents.read_each(&slots, self.sweep.as_mut(), |at, text| {
+            let document = batch.documents.parse(text, &slots[at]);
+            read[at] = Some(document.map_err(|error| match live.get(at) {
+                Some((id, _)) => error.with("collection", &self.name).with("key", id),
+                None => error,
+            })?);
+            Ok(())
+        })?;
+        let mut read = read.into_iter();
+        let record = |(id, slot): &(Box<str>, Slot)| {
+            let key = Key::new(self.name.clone(), EntityId::new(id)?);
+            let document = if slot.is_live() { read.next().flatten() } else { None };
+            crate::batch::record_of(&key, slot, document)
+        };
+        batch.taken.iter().map(record).collect()
+    }
+
+    /// The same, where each record that is not what was stored is set aside.
+    fn read_checked(&mut self, batch: &mut Batch) -> Result<Vec<Record>> {
+        let slots: Vec<Slot> = batch.taken.iter().map(|(_, slot)| *slot).collect();
+        let live: Vec<usize> = (0..slots.len()).filter(|&at| slots[at].is_live()).collect();
+        let places: Vec<Slot> = live.iter().map(|&at| slots[at]).collect();
+        let mut read: Vec<Option<repo_core::Document>> = vec![None; slots.len()];
+        let mut bad: Vec<(usize, Error)> = Vec::new();
+        let mut sweep = self.sweep.take();
+        batch.documents.read_each(&places, sweep.as_mut(), |found, text| {
+            let at = live[found];
+            let sound = batch.documents.parse(text, &slots[at]).and_then(|document| {
+                batch.documents.check(&document, &slots[at], batch.digests[at])?;
+                Ok(document)
+            });
+            match sound {
+                Ok(document) => read[at] = Some(document),
+                Err(error) => bad.push((at, self.unreadable(error, &batch.taken[at].0, text))),
+            }
+            Ok(())
+        })?;
+        self.sweep = sweep;
+        bad.sort_by_key(|(at, _)| *at);
+        self.damaged |= !bad.is_empty();
+        let is_bad = |at: usize| bad.binary_search_by_key(&at, |(at, _)| *at).is_ok();
+        let mut records = Vec::with_capacity(slots.len());
+        for (at, (id, slot)) in batch.taken.iter().enumerate().filter(|(at, _)| !is_bad(*at)) {
+            let key = Key::new(self.name.clone(), EntityId::new(id)?);
+            records.push(crate::batch::record_of(&key, slot, read[at].take())?);
+        }
+        batch.scanned.unreadable.extend(bad.into_iter().map(|(_, error)| error));
+        Ok(records)
+    }
+
+    fn unreadable(&self, error: Error, id: &str, text: &[u8]) -> Error {
+        let error = match EntityId::new(id) {
+            Ok(id) => about(error, &self.name, &id),
+            Err(_) => error,
+        };
+        error.about_unreadable(Unreadable {
+            collection: self.name.clone(),
+            id: id.to_owned(),
+            text: std::str::from_utf8(text).ok().map(str::to_owned),
+        })
+    }
+}
