@@ -132,6 +132,10 @@ fn a_damaged_record_goes_to_quarantine_and_the_others_arrive() {
 fn the_files_beside_the_data_are_checked_as_well() {
     for name in ["data/.meta", "data/.journal"] {
         let place = filled("json:data", 30);
+        place.write(
+            "repository.json",
+            r#"{"storage": {"strategy": "json", "json_strategy": {"base_path": "data"}}}"#,
+        );
         if name.ends_with("journal") {
             journalled(&place);
         }
@@ -150,8 +154,7 @@ fn the_files_beside_the_data_are_checked_as_well() {
 /// Leaves two commits in the journal: the handle that made them was killed.
 fn journalled(place: &Place) {
     use std::io::{BufRead as _, BufReader, Write as _};
-    let mut child =
-        place.start("import machines --store json:data --batch-size 1 --format ndjson");
+    let mut child = place.start("import machines --store json:data --batch-size 1 --format ndjson");
     let mut input = child.stdin.take().unwrap();
     let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
     for id in ["m-j1", "m-j2", "m-j3", "m-j4"] {

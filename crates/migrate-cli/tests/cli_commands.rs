@@ -271,6 +271,11 @@ fn health_checkpoint_and_purge() {
         assert_eq!(health["healthy"], true);
         assert!(!health["checks"].as_array().unwrap().is_empty());
         assert_eq!(health["capabilities"]["read_only"], true);
+        assert_eq!(health["deep"], false);
+        let deep = place.line(&format!("health --deep --store {store} --format json")).ok();
+        assert_eq!((&deep.json()["healthy"], &deep.json()["deep"]), (&json!(true), &json!(true)));
+        let shown = place.line(&format!("health --deep --store {store}")).ok();
+        shown.prints("is healthy").complains("checking about 5 records");
         let done = place.line(&format!("checkpoint --store {store} --format json")).ok().json();
         assert_eq!(done["checkpointed"], true);
 

@@ -12,6 +12,7 @@ mod entity;
 mod error;
 mod file_identity;
 mod filter;
+mod health;
 mod key;
 pub mod layers;
 mod memory;
@@ -45,6 +46,7 @@ pub use entity::{Entity, Record, Tombstone};
 pub use error::{Error, ErrorKind, FailedPrecondition, Result};
 pub use file_identity::identity_of_files;
 pub use filter::{Comparison, Filter, Pattern, Predicate};
+pub use health::{Health, HealthCheck, HealthDepth, HealthProgress, check_records};
 pub use key::{CollectionName, EntityId, Key, MAX_COLLECTION_NAME_BYTES, MAX_ID_CHARS};
 pub use memory::{MemoryFactory, MemoryStrategy};
 pub use physical_identity::{PhysicalIdentity, Sameness};
@@ -67,8 +69,7 @@ pub use store_record::{
     check_purge,
 };
 pub use strategy::{
-    Health, HealthCheck, PrepareChange, Prepared, Purged, StateMark, StorageStrategy,
-    never_prepared, not_prepared,
+    PrepareChange, Prepared, Purged, StateMark, StorageStrategy, never_prepared, not_prepared,
 };
 pub use strategy_ext::StorageStrategyExt;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

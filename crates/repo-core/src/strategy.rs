@@ -6,8 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, MigrationState, Page, PhysicalIdentity, Query, Record, RecordStream, Result,
-    ScanOptions, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    ErrorKind, Filter, Health, HealthDepth, MigrationState, Page, PhysicalIdentity, Query, Record, RecordStream, Result, ScanOptions, StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
 
 /// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.
@@ -205,8 +204,9 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// without such a form do nothing.
     async fn checkpoint(&self) -> Result<()>;
 
-    /// Whether the store can be reached and is sound. Changes nothing.
-    async fn health(&self) -> Result<Health>;
+    /// Whether the store can be reached and is sound, as far as `depth` says.
+    /// Changes nothing. What is found is in the answer, not an error.
+    async fn health(&self, depth: &HealthDepth) -> Result<Health>;
 
     /// Ends all work of this handle and gives its locks and files back. Later
     /// calls are `Unavailable`. Safe to repeat.
@@ -292,30 +292,4 @@ pub struct Purged {
     pub removed: u64,
     /// The floor of the collection now.
     pub floor: u64,
-}
-
-/// What a health check saw.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Health {
-    /// The single checks; the store is healthy when all are ok.
-    pub checks: Vec<HealthCheck>,
-}
-
-/// One thing that a health check looked at.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct HealthCheck {
-    /// What was looked at, for example `journal`.
-    pub name: &'static str,
-    /// Whether it is as it should be.
-    pub ok: bool,
-    /// What was seen.
-    pub detail: String,
-}
-
-impl Health {
-    /// Whether every check is ok.
-    #[must_use]
-    pub fn is_ok(&self) -> bool {
-        self.checks.iter().all(|check| check.ok)
-    }
 }

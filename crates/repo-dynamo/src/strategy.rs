@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES,
-    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, OpenOptions, Page, PhysicalIdentity,
-    Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StorageStrategy,
-    StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys,
+    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, OpenOptions, Page, PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_records,
 };
 
 use crate::client;
@@ -199,7 +197,7 @@ impl StorageStrategy for DynamoStrategy {
         self.shared.check_open("checkpoint")
     }
 
-    async fn health(&self) -> Result<Health> {
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
         self.shared.check_open("health")?;
         let found = self.shared.read_definition("health").await?;
         let ok = found.is_some();
@@ -218,6 +216,11 @@ impl StorageStrategy for DynamoStrategy {
                 Some(_) => format!("{table} or one of its indexes is not active"),
             };
             checks.push(HealthCheck { name: "table", ok, detail });
+        }
+        if let HealthDepth::Deep(progress) = depth
+            && checks.iter().all(|check| check.ok)
+        {
+            checks.extend(check_records(self, progress).await);
         }
         Ok(Health { checks })
     }

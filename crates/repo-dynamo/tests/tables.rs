@@ -298,7 +298,7 @@ async fn a_missing_table_is_named_and_made_again_by_prepare() {
         assert!(error.hint_text().unwrap().contains("repoctl init"), "{error:?}");
         assert_eq!(error.context_value("table"), Some(place.table("machines").as_str()));
     }
-    assert!(!store.health().await.unwrap().is_ok());
+    assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     let prepared = store.prepare(&[machines("[]")]).await.unwrap();
     assert_eq!(prepared[0].change, PrepareChange::Created);
     store.save(key("a"), machine("a", "")).await.unwrap();

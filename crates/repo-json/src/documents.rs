@@ -106,9 +106,7 @@ impl Documents {
         let misplaced = || self.misplaced(slot);
         let text = std::str::from_utf8(bytes).map_err(|_| misplaced())?;
         Document::read(text).map_err(|error| {
-            misplaced()
-                .with("in the document, byte", error.offset)
-                .with("rule", error.rule)
+            misplaced().with("in the document, byte", error.offset).with("rule", error.rule)
         })
     }
 

@@ -1,6 +1,6 @@
 //! What a health check sees.
 
-use repo_core::{Health, HealthCheck};
+use repo_core::{Health, HealthCheck, HealthDepth};
 
 use crate::damage;
 use crate::folder::{self, Signature};
@@ -8,14 +8,16 @@ use crate::state::{DataFile, Repair, State};
 use crate::store::Store;
 use crate::sweep::Sweep;
 
-/// Looks at a store without changing anything.
-pub(crate) fn check(store: &Store) -> Health {
+/// Looks at a store without changing anything. Either depth reads every data
+/// file: with its digest right, each record is the one that was stored.
+pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
     let caught_up = match store.poisoned() {
         Some(reason) => Err(format!("the store stopped after a failed write: {reason}")),
         None => store.catch_up("health").map_err(|error| error.to_string()),
     };
     let state = store.state();
     let mut checks = vec![read_check(&state, caught_up), journal_check(store, &state)];
+    let second_names = second_names(store, &state);
     let (files, notices) = (state.files.clone(), state.notices.clone());
     // Commits go on while the files are read.
     drop(state);
@@ -30,7 +32,11 @@ pub(crate) fn check(store: &Store) -> Health {
         };
         HealthCheck { name: "data file", ok, detail }
     }));
-    checks.extend(second_names(store, &files));
+    checks.extend(second_names);
+    if let HealthDepth::Deep(progress) = depth {
+        let state = store.state();
+        state.collections.iter().for_each(|(name, found)| progress(name, found.table.records()));
+    }
     checks.extend(notices.iter().map(|notice| HealthCheck {
         name: "notice",
         ok: true,

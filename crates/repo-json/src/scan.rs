@@ -50,11 +50,8 @@ impl Scan {
     pub(crate) fn next(&mut self) -> Result<(Scanned, bool)> {
         let mut batch = self.take()?;
         self.begin_sweep(&batch.documents);
-        let records = if self.sets_aside() {
-            self.read_checked(&mut batch)?
-        } else {
-            self.read(&batch)?
-        };
+        let records =
+            if self.sets_aside() { self.read_checked(&mut batch)? } else { self.read(&batch)? };
         batch.scanned.records = records;
         self.after = batch.last;
         if self.after.is_none() {

@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, Page, PhysicalIdentity, Prepared, Purged, Query, Record,
-    RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
-    Timestamp, Write, Written, check_distinct_keys, check_writable, identity_of_files,
+    ErrorKind, Filter, Health, HealthDepth, Page, PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_writable, identity_of_files,
 };
 use tokio::sync::oneshot;
 
@@ -299,14 +297,14 @@ impl StorageStrategy for JsonStrategy {
         self.ask("checkpoint", Request::Checkpoint).await
     }
 
-    async fn health(&self) -> Result<Health> {
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
         if let Err(error) = self.store.check_open("health")
             && self.store.poisoned().is_none()
         {
             return Err(error);
         }
-        let store = Arc::clone(&self.store);
-        tokio::task::spawn_blocking(move || health::check(&store))
+        let (store, depth) = (Arc::clone(&self.store), depth.clone());
+        tokio::task::spawn_blocking(move || health::check(&store, &depth))
             .await
             .map_err(|_| errors::interrupted("health", &self.store.env.location))
     }

@@ -76,13 +76,10 @@ impl Sweep {
         while self.at < end {
             let len = (end - self.at).min(CHUNK);
             buffer.resize(usize::try_from(len).unwrap_or(0), 0);
-            self.data
-                .file
-                .read_exact_at(&mut buffer, self.at)
-                .map_err(|e| match e.kind() {
-                    std::io::ErrorKind::UnexpectedEof => errors::not_as_stored(&self.data, self.at),
-                    _ => errors::io("read a data file", &self.data.path, e),
-                })?;
+            self.data.file.read_exact_at(&mut buffer, self.at).map_err(|e| match e.kind() {
+                std::io::ErrorKind::UnexpectedEof => errors::not_as_stored(&self.data, self.at),
+                _ => errors::io("read a data file", &self.data.path, e),
+            })?;
             self.digest.update(&buffer);
             self.at += len;
         }

@@ -63,7 +63,7 @@ async fn the_file_is_not_touched() {
     let store = open(&file).await;
     assert_eq!(entities(&store, "things").await.len(), 2);
     store.query(&collection("things"), &Query::all()).await.unwrap();
-    store.health().await.unwrap();
+    store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     assert!(store.prepare(&[things()]).await.is_err());
     store.close().await.unwrap();
     assert_eq!(std::fs::read(file.path()).unwrap(), before);

@@ -36,7 +36,7 @@ async fn nothing_is_made_before_prepare() {
     let used = store.save(key("a"), machine("a", "")).await.unwrap_err();
     assert_eq!(used.kind(), ErrorKind::NotFound);
     assert!(used.hint_text().unwrap().contains("repoctl init"));
-    assert!(!store.health().await.unwrap().is_ok());
+    assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     store.checkpoint().await.unwrap();
     store.close().await.unwrap();
     assert_eq!(names(dir.path()), Vec::<String>::new());
@@ -44,7 +44,7 @@ async fn nothing_is_made_before_prepare() {
     let store = open(&file).await;
     store.prepare(&[machines()]).await.unwrap();
     store.save(key("a"), machine("a", "")).await.unwrap();
-    assert!(store.health().await.unwrap().is_ok());
+    assert!(store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
 }
 
 #[cfg(unix)]
@@ -75,7 +75,7 @@ async fn reading_leaves_the_file_as_it_is() {
     let machines_name = collection("machines");
     assert!(store.get(&machines_name, &key("a").id).await.unwrap().is_some());
     assert_eq!(store.query(&machines_name, &Query::all()).await.unwrap().entities.len(), 1);
-    assert!(store.health().await.unwrap().is_ok());
+    assert!(store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     for error in [
         store.save(key("b"), machine("b", "")).await.unwrap_err(),
         store.prepare(&[machines()]).await.unwrap_err(),
@@ -143,7 +143,7 @@ async fn a_database_is_read_where_nothing_can_be_made_beside_it() {
     let before = std::fs::read(&file).unwrap();
     let store = read_only(&file).await.unwrap();
     assert!(store.get(&collection("machines"), &key("a").id).await.unwrap().is_some());
-    assert!(store.health().await.unwrap().is_ok());
+    assert!(store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     assert_eq!(std::fs::read(&file).unwrap(), before);
 
     // Somebody else may write there all the same, and the next read sees it.
@@ -244,7 +244,7 @@ async fn damage_within_is_corrupt_and_health_sees_it() {
     bytes[from..].fill(0xA5);
     std::fs::write(&file, bytes).unwrap();
     let store = read_only(&file).await.unwrap();
-    assert!(!store.health().await.unwrap().is_ok());
+    assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     let all = Filter::parse(r#"{"note":{"$exists":true}}"#).unwrap();
     let error = store.count(&collection("machines"), &all, Consistency::Strong).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
@@ -384,7 +384,7 @@ async fn a_file_with_two_names_is_refused_by_either_of_them() {
     let store = prepared(&file).await;
     store.save(key("a"), machine("a", "")).await.unwrap();
     std::fs::hard_link(&file, &other).unwrap();
-    let health = store.health().await.unwrap();
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     assert!(!health.is_ok(), "a handle that was open says so: {health:?}");
     store.close().await.unwrap();
     for name in [&file, &other] {
@@ -398,7 +398,7 @@ async fn a_file_with_two_names_is_refused_by_either_of_them() {
         }
     }
     std::fs::remove_file(&other).unwrap();
-    assert!(open(&file).await.health().await.unwrap().is_ok());
+    assert!(open(&file).await.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
 }
 
 #[cfg(unix)]

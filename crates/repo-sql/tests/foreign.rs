@@ -80,7 +80,7 @@ async fn other_tables_may_stand_beside_ours() {
     assert_eq!(store.collections().await.unwrap(), [collection("machines")]);
     made_by(&file, "CREATE INDEX mine ON machines_records (_updated_at)");
     store.save(key("b"), machine("b", "")).await.unwrap();
-    assert!(store.health().await.unwrap().is_ok());
+    assert!(store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn what_another_tool_alters_is_refused_by_open_handles_too() {
         assert_foreign(&store.query(&machines_name, &all).await.unwrap_err(), name);
         assert_foreign(&store.prepare(&[machines()]).await.unwrap_err(), name);
         assert_foreign(&try_open(&file, options(&[])).await.unwrap_err(), name);
-        assert!(!store.health().await.unwrap().is_ok());
+        assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     }
 }
 

@@ -139,7 +139,7 @@ async fn other_objects_may_stand_beside_ours() {
     .await
     .unwrap();
     store.save(key("b"), machine("b", r#""status":"on""#)).await.unwrap();
-    assert!(store.health().await.unwrap().is_ok());
+    assert!(store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     let reopened = place.open(options(&[machines()])).await.unwrap();
     assert!(reopened.get(&collection("machines"), &key("b").id).await.unwrap().is_some());
     let seen = tool.query_one("SELECT count(*) FROM on_machines", &[]).await.unwrap();
@@ -194,7 +194,7 @@ async fn replacement_refused(name: &str, sql: &str) {
         }
     }
     assert_foreign(&store.prepare(&[machines()]).await.unwrap_err(), name);
-    let health = store.health().await.unwrap();
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     assert!(!health.is_ok(), "{sql}: {health:?}");
     assert_eq!(contents(&tool, &place).await, before, "{sql}");
 }
@@ -315,7 +315,7 @@ async fn layout_refused(sql: &str, kind: ErrorKind) {
         assert_eq!(error.kind(), kind, "{sql}: {error}");
         assert!(error.hint_text().is_some(), "{sql}: {error}");
     }
-    assert!(!store.health().await.unwrap().is_ok(), "{sql}");
+    assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok(), "{sql}");
 }
 
 #[tokio::test]

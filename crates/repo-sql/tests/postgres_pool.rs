@@ -78,7 +78,7 @@ async fn more_connections_are_opened_under_load_and_closed_afterwards() {
     versions.sort_unstable();
     assert_eq!(versions, [2, 3, 4, 5, 6]);
     eventually(&tool, &sessions(&role, "= 2")).await;
-    let health = store.health().await.unwrap();
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     let connections = health.checks.iter().find(|check| check.name == "connections").unwrap();
     assert_eq!(connections.detail, "2 open of at most 5");
     store.close().await.unwrap();
@@ -146,7 +146,7 @@ async fn a_load_leaves_connections_to_others() {
         let count = store.count(&machines, &all, Consistency::Strong).await.unwrap();
         assert_eq!(count, 1 + 4 * 12 * 60);
         eventually(&tool, &sessions(&role, &format!("<= {connections}"))).await;
-        let health = store.health().await.unwrap();
+        let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
         let open = health.checks.iter().find(|check| check.name == "connections").unwrap();
         assert!(open.detail.ends_with(&format!("of at most {connections}")), "{}", open.detail);
         store.close().await.unwrap();

@@ -150,7 +150,7 @@ async fn a_user_without_rights_is_told_so() {
     assert_denied(&store.prepare(&[new]).await.unwrap_err());
     let read_only = OpenOptions { read_only: true, ..options(&[machines()]) };
     let reader = place.open_with(&role.with(&Json::Null), read_only).await.unwrap();
-    assert!(reader.health().await.unwrap().is_ok());
+    assert!(reader.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
 
     // Rights on the rows suffice to write.
     grant(&format!("INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {}", place.schema)).await;
@@ -193,7 +193,7 @@ async fn a_server_that_takes_no_writes_is_told_apart() {
             .await
             .unwrap_err(),
     );
-    let health = store.health().await.unwrap();
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     let writable = health.checks.iter().find(|check| check.name == "writable").unwrap();
     assert!(!writable.ok, "{health:?}");
 }

@@ -228,7 +228,7 @@ async fn a_broken_row_is_corrupt_and_named() {
             assert_eq!(error.context_value("key"), Some("machines/a"), "{broken}: {error}");
         }
     }
-    let health = store.health().await.unwrap();
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     let documents = health.checks.iter().find(|check| check.name == "documents").unwrap();
     assert!(!documents.ok && documents.detail.contains("machines/a"), "{health:?}");
     tool.execute_batch("UPDATE machines_records SET document = NULL, _version = 0").unwrap();

@@ -247,7 +247,7 @@ async fn what_was_acknowledged_survives_a_kill() {
         let ids: Vec<_> = saved.iter().map(|id| key(id).id).collect();
         let found = store.get_many(&collection("machines"), &ids).await.unwrap();
         assert!(saved.len() >= killed_after && found.iter().all(Option::is_some));
-        assert!(store.health().await.unwrap().is_ok());
+        assert!(store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     }
 }
 

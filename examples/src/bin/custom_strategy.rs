@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use repo_core::config::read_settings;
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, Document, EntityId,
-    Filter, Health, Key, MemoryFactory, OpenOptions, Page, Prepared, Purged, Query, Record,
-    RecordStream, Registry, Result, ScanOptions, StorageStrategy, StorageStrategyExt as _,
+    Filter, Health, HealthDepth, Key, MemoryFactory, OpenOptions, Page, Prepared, Purged, Query,
+    Record, RecordStream, Registry, Result, ScanOptions, StorageStrategy, StorageStrategyExt as _,
     StoreRecord, StoreUpdate, StrategyFactory, Timestamp, Write, Written,
 };
 use serde::Deserialize;
@@ -169,8 +169,8 @@ impl StorageStrategy for AuditStrategy {
         self.inner.checkpoint().await
     }
 
-    async fn health(&self) -> Result<Health> {
-        self.inner.health().await
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
+        self.inner.health(depth).await
     }
 
     async fn close(&self) -> Result<()> {

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use migrate_cli::migration::{MigrationOptions, OnConflict, Phase, Progress};
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, Document, Entity,
-    EntityId, Error, ErrorKind, Filter, Health, MemoryStrategy, MigrationState, OpenOptions, Page,
+    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, MemoryStrategy, MigrationState, OpenOptions, Page,
     Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas, StateMark,
     StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Tombstone, Version, Write, Written,
 };
@@ -369,8 +369,8 @@ impl StorageStrategy for Probe {
         self.wrote();
         self.inner.checkpoint().await
     }
-    async fn health(&self) -> Result<Health> {
-        self.inner.health().await
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
+        self.inner.health(depth).await
     }
     async fn close(&self) -> Result<()> {
         self.inner.close().await

@@ -7,9 +7,7 @@ use async_trait::async_trait;
 
 use crate::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, Document,
-    DocumentValidator, EntityId, Filter, Health, Key, MigrationState, Page, PhysicalIdentity,
-    Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas, StateMark,
-    StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    DocumentValidator, EntityId, Filter, Health, HealthDepth, Key, MigrationState, Page, PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
 
 /// Refuses documents that do not fit their collection's JSON Schema, before
@@ -153,8 +151,8 @@ impl StorageStrategy for ValidationLayer {
         self.inner.checkpoint().await
     }
 
-    async fn health(&self) -> Result<Health> {
-        self.inner.health().await
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
+        self.inner.health(depth).await
     }
 
     async fn close(&self) -> Result<()> {

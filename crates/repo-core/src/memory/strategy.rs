@@ -11,10 +11,7 @@ use futures::StreamExt as _;
 use super::table::{Table, written};
 use crate::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthCheck, MigrationState, OpenOptions, Page, PhysicalIdentity,
-    Plan, Position, PrepareChange, Prepared, Purged, Query, Record, RecordStream, Result,
-    ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, Timestamp, Write,
-    Written, check_distinct_keys, check_new_id, check_purge, never_prepared, not_prepared,
+    ErrorKind, Filter, Health, HealthCheck, HealthDepth, MigrationState, OpenOptions, Page, PhysicalIdentity, Plan, Position, PrepareChange, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_new_id, check_purge, check_records, never_prepared, not_prepared,
 };
 
 /// Records in the memory of this process. Nothing survives it.
@@ -328,11 +325,15 @@ impl StorageStrategy for MemoryStrategy {
         self.check_open("checkpoint")
     }
 
-    async fn health(&self) -> Result<Health> {
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
         let records: usize =
             self.read("health")?.tables.values().map(|table| table.records.len()).sum();
         let detail = format!("{records} records in memory");
-        Ok(Health { checks: vec![HealthCheck { name: "memory", ok: true, detail }] })
+        let mut checks = vec![HealthCheck { name: "memory", ok: true, detail }];
+        if let HealthDepth::Deep(progress) = depth {
+            checks.extend(check_records(self, progress).await);
+        }
+        Ok(Health { checks })
     }
 
     async fn close(&self) -> Result<()> {

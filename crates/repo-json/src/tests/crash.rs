@@ -153,7 +153,7 @@ async fn an_error_at_any_step_loses_nothing() {
         } else {
             let refused = store.collections().await.unwrap_err();
             assert_eq!(refused.kind(), ErrorKind::Closed, "{failing:?}: the store stops");
-            assert!(!store.health().await.unwrap().is_ok());
+            assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
         }
         drop(store);
         assert_eq!(all(&fixture.open_read_only()).await, expected, "{failing:?}");

@@ -43,7 +43,7 @@ async fn check_taken_in(store: &JsonStrategy) {
     assert_eq!(records["machines/removed"].1, None);
     assert_eq!(records["machines/changed"].1.as_ref().unwrap()["n"], 100);
     assert_eq!(records["requests/r"].0, 1);
-    let health = store.health().await.unwrap();
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     assert!(health.is_ok());
     assert!(notice(&health).unwrap().contains("1 changed, 1 added, 1 removed"), "{health:?}");
 }
@@ -65,7 +65,7 @@ async fn edits_raise_versions_and_leave_tombstones() {
         store.close().await.unwrap();
         let store = fixture.open();
         assert_eq!(all(&store).await["machines/changed"].0, 3, "once");
-        assert_eq!(notice(&store.health().await.unwrap()), None);
+        assert_eq!(notice(&store.health(&repo_core::HealthDepth::Quick).await.unwrap()), None);
     }
 }
 
@@ -101,7 +101,7 @@ async fn an_edit_under_commits_that_wait_in_the_journal_is_refused() {
     assert_eq!(reads.kind(), ErrorKind::Corrupt);
     let writes = store.checkpoint().await.unwrap_err();
     assert_eq!(writes.kind(), ErrorKind::Corrupt, "nothing is written over the edit");
-    assert!(!store.health().await.unwrap().is_ok());
+    assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     assert_eq!(store.close().await.unwrap_err().kind(), ErrorKind::Corrupt);
     let error = fixture.refused();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -159,7 +159,7 @@ async fn a_declared_split_file_that_appears_later_is_taken_in() {
     assert_eq!(all(&fixture.open_read_only()).await.len(), 1);
     let store = fixture.open();
     assert_eq!(all(&store).await["requests/r"].0, 1);
-    let health = store.health().await.unwrap();
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     assert!(health.checks.iter().any(|c| c.detail.contains("notes.json is not part")));
     store.close().await.unwrap();
     assert_eq!(all(&fixture.open_read_only()).await.len(), 1);
@@ -215,7 +215,7 @@ async fn a_notice_is_told_once() {
         save(&store, "machines", "a", n).await;
         store.checkpoint().await.unwrap();
     }
-    let health = store.health().await.unwrap();
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     assert_eq!(health.checks.iter().filter(|check| check.name == "notice").count(), 2);
 }
 

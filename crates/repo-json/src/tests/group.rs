@@ -151,7 +151,7 @@ async fn a_failed_sync_stops_the_store_until_it_is_opened_again() {
     let error = store.save(key("machines", "b"), document("b", 2)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
     assert_eq!(store.collections().await.unwrap_err().kind(), ErrorKind::Closed);
-    assert!(!store.health().await.unwrap().is_ok());
+    assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     assert_eq!(all(&other).await, before, "others never see the frame that was not synced");
     store.close().await.unwrap();
     let again = fixture.open();
@@ -203,7 +203,7 @@ async fn a_write_that_cannot_be_cut_back_stops_the_store() {
         let error = store.save(key("machines", "b"), document("b", 2)).await.unwrap_err();
         assert_eq!(error.kind(), kind);
     }
-    assert!(!store.health().await.unwrap().is_ok());
+    assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     assert!(all(&fixture.open()).await.is_empty());
 }
 

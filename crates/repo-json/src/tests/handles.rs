@@ -148,7 +148,7 @@ async fn reading_creates_nothing() {
     let before = snapshot(&fixture.path());
     let reader = fixture.open_read_only();
     all(&reader).await;
-    reader.health().await.unwrap();
+    reader.health(&repo_core::HealthDepth::Quick).await.unwrap();
     reader.checkpoint().await.unwrap();
     reader.store_record().await.unwrap();
     let error = reader.save(key("machines", "a"), document("a", 1)).await.unwrap_err();

@@ -145,7 +145,7 @@ async fn a_journal_with_two_names_is_refused() {
     save(&store, "machines", "a", 1).await;
     let other = fixture.folder.path().join("other");
     fs::hard_link(fixture.file(".journal"), &other).unwrap();
-    let health = store.health().await.unwrap();
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     assert!(!health.is_ok(), "a handle that was open says so: {health:?}");
     drop(store);
     let error = fixture.refused();
@@ -173,7 +173,7 @@ async fn another_name_of_a_file_that_is_replaced_keeps_what_it_had() {
     let other = fixture.folder.path().join("request_database.json");
     assert_eq!(fs::read(other).unwrap(), before);
     let store = fixture.open();
-    assert!(store.health().await.unwrap().is_ok());
+    assert!(store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     assert_eq!(all(&store).await.len(), 2);
 }
 

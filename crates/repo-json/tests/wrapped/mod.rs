@@ -156,8 +156,8 @@ impl StorageStrategy for Wrapped {
         self.inner().checkpoint().await
     }
 
-    async fn health(&self) -> Result<Health> {
-        self.inner().health().await
+    async fn health(&self, depth: &repo_core::HealthDepth) -> Result<Health> {
+        self.inner().health(depth).await
     }
 
     async fn close(&self) -> Result<()> {

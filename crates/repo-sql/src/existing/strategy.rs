@@ -8,10 +8,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, CollectionState, Consistency,
-    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, OnUnreadable, OpenOptions, Page,
-    PhysicalIdentity, Plan, Position, Prepared, Purged, Query, Record, RecordStream, Result,
-    ScanOptions, Selector, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write,
-    Written,
+    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, OnUnreadable, OpenOptions, Page, PhysicalIdentity, Plan, Position, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Selector, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_records,
 };
 
 use super::IDS_AT_ONCE;
@@ -271,10 +268,16 @@ impl StorageStrategy for ExistingStrategy {
         self.refuse("checkpoint")
     }
 
-    async fn health(&self) -> Result<Health> {
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
         self.reader.check_open("health")?;
         let tables = HealthCheck { name: "tables", ok: true, detail: self.words.clone() };
-        Ok(Health { checks: vec![self.reader.health().await, tables] })
+        let mut checks = vec![self.reader.health().await, tables];
+        if let HealthDepth::Deep(progress) = depth
+            && checks.iter().all(|check| check.ok)
+        {
+            checks.extend(check_records(self, progress).await);
+        }
+        Ok(Health { checks })
     }
 
     async fn close(&self) -> Result<()> {

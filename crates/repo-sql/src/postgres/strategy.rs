@@ -7,9 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, MigrationState, OpenOptions, Page, PhysicalIdentity, Prepared,
-    Purged, Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord,
-    StoreUpdate, Timestamp, Write, Written, check_distinct_keys, never_prepared,
+    ErrorKind, Filter, Health, HealthDepth, MigrationState, OpenOptions, Page, PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_records, never_prepared,
 };
 
 use super::catalog::Catalog;
@@ -294,9 +292,15 @@ impl StorageStrategy for PostgresStrategy {
         self.shared.check_writable("checkpoint")
     }
 
-    async fn health(&self) -> Result<Health> {
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
         self.shared.check_open("health")?;
-        Ok(upkeep::health(&self.shared).await)
+        let mut health = upkeep::health(&self.shared).await;
+        if let HealthDepth::Deep(progress) = depth
+            && health.is_ok()
+        {
+            health.checks.extend(check_records(self, progress).await);
+        }
+        Ok(health)
     }
 
     async fn close(&self) -> Result<()> {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Filter,
-    Health, MigrationState, OpenOptions, Page, PhysicalIdentity, Prepared, Purged, Query, Record,
-    RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
-    Timestamp, Write, Written, check_distinct_keys, never_prepared,
+    Health, HealthDepth, MigrationState, OpenOptions, Page, PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_records, never_prepared,
 };
 use rusqlite::Connection;
 
@@ -373,13 +371,23 @@ impl StorageStrategy for SqliteStrategy {
         self.writer.alone("checkpoint", upkeep::checkpoint).await
     }
 
-    async fn health(&self) -> Result<Health> {
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
         self.shared.check_open("health")?;
         if !self.shared.file().exists() {
             return Ok(upkeep::unprepared(&self.shared));
         }
         let shared = Arc::clone(&self.shared);
-        self.readers.run("health", move |connection| Ok(upkeep::health(&shared, connection))).await
+        let deep = matches!(depth, HealthDepth::Deep(_));
+        let mut health = self
+            .readers
+            .run("health", move |connection| Ok(upkeep::health(&shared, connection, deep)))
+            .await?;
+        if let HealthDepth::Deep(progress) = depth
+            && health.is_ok()
+        {
+            health.checks.extend(check_records(self, progress).await);
+        }
+        Ok(health)
     }
 
     async fn close(&self) -> Result<()> {

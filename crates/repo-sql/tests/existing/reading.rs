@@ -144,7 +144,7 @@ pub(crate) async fn what_it_is_is_told(database: &impl Database) {
     let expected = "tables of another program, read as version 1: other (table \"wares\"), things; \
                     not read, since no collection names them: \"alembic version\"";
     assert_eq!(words, expected);
-    let health = store.health().await.unwrap();
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
     assert!(health.is_ok(), "{health:?}");
     assert!(health.checks.iter().any(|check| check.detail == words));
     let record = store.store_record().await.unwrap();

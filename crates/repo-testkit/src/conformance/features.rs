@@ -1,6 +1,9 @@
 //! Capabilities, locations, health: what a store says about itself.
 
-use repo_core::{ErrorKind, Plan, Query};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use repo_core::{ErrorKind, Plan, Query, StorageStrategyExt as _};
 
 use super::support::{assert_kind, collection, filter, key, save};
 use crate::Fixture;
@@ -69,7 +72,7 @@ pub async fn a_location_names_the_store(f: Fixture) {
 pub async fn a_store_in_order_is_healthy(f: Fixture) {
     let mut store = f.prepared().await;
     for round in 0..3_usize {
-        let health = store.health().await.unwrap();
+        let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
         assert!(health.is_ok(), "{health:?}");
         assert!(!health.checks.is_empty());
         let found = super::support::everything(&store).await;
@@ -77,6 +80,25 @@ pub async fn a_store_in_order_is_healthy(f: Fixture) {
         save(&store, &key("items", &round.to_string()), "").await;
         store = f.reopen(store).await;
     }
+}
+
+/// A deep look reads each record, live or not, and tells how far it is.
+pub async fn a_deep_look_reads_every_record(f: Fixture) {
+    let store = f.prepared().await;
+    for id in 0..30_usize {
+        save(&store, &key("items", &id.to_string()), "").await;
+    }
+    store.delete(key("items", "7")).await.unwrap();
+    let told = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&told);
+    let progress = move |name: &repo_core::CollectionName, records| {
+        assert_eq!(name.as_str(), "items");
+        counter.fetch_add(records, Ordering::Relaxed);
+    };
+    let deep = repo_core::HealthDepth::Deep(Arc::new(progress));
+    let health = store.health(&deep).await.unwrap();
+    assert!(health.is_ok(), "{health:?}");
+    assert_eq!(told.load(Ordering::Relaxed), 30);
 }
 
 /// An error of a call holds what is needed to act on it: the operation and,

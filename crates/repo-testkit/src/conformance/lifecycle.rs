@@ -35,7 +35,7 @@ pub async fn a_closed_handle_says_so(f: Fixture) {
         store.store_record().await.map(drop),
         store.update_store_record(raise).await.map(drop),
         store.checkpoint().await,
-        store.health().await.map(drop),
+        store.health(&repo_core::HealthDepth::Quick).await.map(drop),
     ];
     for (at, answer) in answers.into_iter().enumerate() {
         assert!(answer.is_err(), "call {at} went through");

@@ -95,6 +95,7 @@ macro_rules! conformance {
                     limits_leave_room_to_work,
                     a_location_names_the_store,
                     a_store_in_order_is_healthy,
+                    a_deep_look_reads_every_record,
                     errors_name_what_they_are_about,
                 ];
                 keys: [

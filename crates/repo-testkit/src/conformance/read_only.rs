@@ -85,7 +85,7 @@ pub async fn every_read_answers(f: Fixture) {
     assert_eq!(everything(&store).await, before);
     assert_eq!(store.location(), writer.location());
     assert_eq!(store.collections().await.unwrap().len(), 3);
-    assert!(store.health().await.unwrap().is_ok());
+    assert!(store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     let by_status = Query::all().order_by("status").unwrap();
     assert_eq!(find_ids(&store, "things", by_status).await, ["a"]);
     if store.capabilities().multi_process {

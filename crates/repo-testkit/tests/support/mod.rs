@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, OpenOptions, Page, Precondition, Prepared, Purged, Query, Record,
-    RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write,
-    Written,
+    ErrorKind, Filter, Health, HealthDepth, OpenOptions, Page, Precondition, Prepared, Purged,
+    Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
+    Timestamp, Write, Written,
 };
 use repo_testkit::{MemoryPlace, Place, Store};
 
@@ -149,8 +149,8 @@ impl StorageStrategy for Flawed {
     async fn checkpoint(&self) -> Result<()> {
         self.inner.checkpoint().await
     }
-    async fn health(&self) -> Result<Health> {
-        self.inner.health().await
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
+        self.inner.health(depth).await
     }
     async fn close(&self) -> Result<()> {
         self.inner.close().await

@@ -1,28 +1,77 @@
 //! `repoctl health`: exit code 1 when the store is not sound.
 
-use repo_core::Health;
+use std::sync::Arc;
+
+use clap::Args;
+use repo_core::{CollectionName, Consistency, Filter, Health, HealthDepth, StorageStrategy};
 use serde_json::json;
 
 use crate::cli::context::{Access, Context};
 use crate::cli::exit_code::{Ending, FAILED};
 use crate::cli::failure::Outcome;
 use crate::cli::output::{cell, draw, table};
+use crate::cli::progress::Shown;
+use crate::migration::{Phase, Progress as _};
 
-pub(crate) async fn run(context: &Context) -> Outcome<Ending> {
-    let opened = context.open(Access::Read).await?;
-    let work = async {
-        let health = opened.store.health().await?;
-        let location = opened.store.location();
-        let told = json!({
-            "store": location,
-            "healthy": health.is_ok(),
-            "checks": health.checks,
-            "capabilities": opened.store.capabilities(),
-        });
-        context.output.result(&told, || human(location, &health))?;
-        Ok(if health.is_ok() { Ending::Done } else { Ending::Unsound(FAILED) })
-    };
-    opened.close_after(work).await
+/// What can be typed after `health`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Read every record, and make the database's own check of its files. A
+    /// store of JSON files compares them with their digests in any case
+    #[arg(long)]
+    deep: bool,
+}
+
+impl Arguments {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        let opened = context.open(Access::Read).await?;
+        let work = async {
+            let health = match self.deep {
+                true => deep(&opened.store, context).await?,
+                false => opened.store.health(&HealthDepth::Quick).await?,
+            };
+            tell(context, &*opened.store, self.deep, &health)
+        };
+        opened.close_after(work).await
+    }
+}
+
+async fn deep(store: &Arc<dyn StorageStrategy>, context: &Context) -> repo_core::Result<Health> {
+    let shown = Arc::new(Shown::new(context.output));
+    shown.phase(Phase::Check, count(&**store).await);
+    let told = Arc::clone(&shown);
+    let progress = move |name: &CollectionName, records: u64| told.advance(name, records);
+    let health = store.health(&HealthDepth::Deep(Arc::new(progress))).await;
+    shown.finish();
+    health
+}
+
+/// About how many records there are, for the progress; what cannot be counted
+/// is told of by the check itself.
+async fn count(store: &dyn StorageStrategy) -> Option<u64> {
+    let mut all = 0;
+    for name in store.collections().await.ok()? {
+        all += store.count(&name, &Filter::default(), Consistency::Eventual).await.ok()?;
+    }
+    Some(all)
+}
+
+fn tell(
+    context: &Context,
+    store: &dyn StorageStrategy,
+    deep: bool,
+    health: &Health,
+) -> Outcome<Ending> {
+    let location = store.location();
+    let told = json!({
+        "store": location,
+        "healthy": health.is_ok(),
+        "deep": deep,
+        "checks": health.checks,
+        "capabilities": store.capabilities(),
+    });
+    context.output.result(&told, || human(location, health))?;
+    Ok(if health.is_ok() { Ending::Done } else { Ending::Unsound(FAILED) })
 }
 
 fn human(location: &str, health: &Health) -> String {

@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Make what the declared collections need in the store
     Init(init::Arguments),
     /// Check whether the store can be reached and is sound
-    Health,
+    Health(health::Arguments),
     /// List the storage strategies of this build
     Strategies,
     /// Look at the collections and check what is stored against them
@@ -96,7 +96,7 @@ impl Command {
             Self::Backups(command) => command.run(context).await,
             Self::Restore(arguments) => arguments.run(context).await,
             Self::Init(arguments) => arguments.run(context).await,
-            Self::Health => health::run(context).await,
+            Self::Health(arguments) => arguments.run(context).await,
             Self::Strategies => strategies::run(context),
             Self::Schema(command) => command.run(context).await,
             Self::Config(command) => command.run(context),

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, CollectionState, Consistency,
-    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, Page, Prepared, Purged, Query, Record,
-    RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write,
-    Written,
+    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, Page, Prepared, Purged,
+    Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
+    Timestamp, Write, Written, check_records,
 };
 
 use super::Archive;
@@ -160,9 +160,13 @@ impl StorageStrategy for ArchivedStore {
         Ok(())
     }
 
-    async fn health(&self) -> Result<Health> {
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
         let detail = "the manifest is whole".to_owned();
-        Ok(Health { checks: vec![HealthCheck { name: "manifest", ok: true, detail }] })
+        let mut checks = vec![HealthCheck { name: "manifest", ok: true, detail }];
+        if let HealthDepth::Deep(progress) = depth {
+            checks.extend(check_records(self, progress).await);
+        }
+        Ok(Health { checks })
     }
 
     async fn close(&self) -> Result<()> {
