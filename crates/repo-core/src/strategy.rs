@@ -6,7 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthDepth, MigrationState, Page, PhysicalIdentity, Query, Record, RecordStream, Result, ScanOptions, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    ErrorKind, Filter, Health, HealthDepth, MigrationState, Page, PhysicalIdentity, Query, Record,
+    RecordStream, Result, ScanOptions, StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
 
 /// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.

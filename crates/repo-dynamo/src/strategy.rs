@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES,
-    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, OpenOptions, Page, PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_records,
+    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, OpenOptions, Page,
+    PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions,
+    StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys,
+    check_records,
 };
 
 use crate::client;

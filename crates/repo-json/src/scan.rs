@@ -8,9 +8,9 @@ use repo_core::{
     Unreadable,
 };
 
+use crate::chunk::Taken;
 use crate::damage;
 use crate::documents::Documents;
-use crate::chunk::Taken;
 use crate::reader::about;
 use crate::store::{Store, collection};
 use crate::sweep::Sweep;

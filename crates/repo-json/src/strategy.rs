@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthDepth, Page, PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_writable, identity_of_files,
+    ErrorKind, Filter, Health, HealthDepth, Page, PhysicalIdentity, Prepared, Purged, Query,
+    Record, RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord,
+    StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_writable, identity_of_files,
 };
 use tokio::sync::oneshot;
 

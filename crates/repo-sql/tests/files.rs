@@ -244,7 +244,8 @@ async fn damage_within_is_corrupt_and_health_sees_it() {
     bytes[from..].fill(0xA5);
     std::fs::write(&file, bytes).unwrap();
     let store = read_only(&file).await.unwrap();
-    assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
+    let deep = repo_core::HealthDepth::Deep(std::sync::Arc::new(|_, _| {}));
+    assert!(!store.health(&deep).await.unwrap().is_ok());
     let all = Filter::parse(r#"{"note":{"$exists":true}}"#).unwrap();
     let error = store.count(&collection("machines"), &all, Consistency::Strong).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");

@@ -10,9 +10,10 @@ use futures::future::BoxFuture;
 use migrate_cli::migration::{MigrationOptions, OnConflict, Phase, Progress};
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, Document, Entity,
-    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, MemoryStrategy, MigrationState, OpenOptions, Page,
-    Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas, StateMark,
-    StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Tombstone, Version, Write, Written,
+    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, MemoryStrategy, MigrationState,
+    OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas,
+    StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Tombstone, Version, Write,
+    Written,
 };
 
 pub type Store = Arc<dyn StorageStrategy>;

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 
 use crate::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, Document,
-    DocumentValidator, EntityId, Filter, Health, HealthDepth, Key, MigrationState, Page, PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    DocumentValidator, EntityId, Filter, Health, HealthDepth, Key, MigrationState, Page,
+    PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas,
+    StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
 
 /// Refuses documents that do not fit their collection's JSON Schema, before

@@ -11,7 +11,11 @@ use futures::StreamExt as _;
 use super::table::{Table, written};
 use crate::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthCheck, HealthDepth, MigrationState, OpenOptions, Page, PhysicalIdentity, Plan, Position, PrepareChange, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_new_id, check_purge, check_records, never_prepared, not_prepared,
+    ErrorKind, Filter, Health, HealthCheck, HealthDepth, MigrationState, OpenOptions, Page,
+    PhysicalIdentity, Plan, Position, PrepareChange, Prepared, Purged, Query, Record, RecordStream,
+    Result, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, Timestamp,
+    Write, Written, check_distinct_keys, check_new_id, check_purge, check_records, never_prepared,
+    not_prepared,
 };
 
 /// Records in the memory of this process. Nothing survives it.

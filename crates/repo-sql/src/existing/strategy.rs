@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, CollectionState, Consistency,
-    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, OnUnreadable, OpenOptions, Page, PhysicalIdentity, Plan, Position, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Selector, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_records,
+    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, OnUnreadable,
+    OpenOptions, Page, PhysicalIdentity, Plan, Position, Prepared, Purged, Query, Record,
+    RecordStream, Result, ScanOptions, Selector, StateMark, StorageStrategy, StoreRecord,
+    StoreUpdate, Timestamp, Write, Written, check_records,
 };
 
 use super::IDS_AT_ONCE;

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthDepth, MigrationState, OpenOptions, Page, PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_records, never_prepared,
+    ErrorKind, Filter, Health, HealthDepth, MigrationState, OpenOptions, Page, PhysicalIdentity,
+    Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StorageStrategy,
+    StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_records,
+    never_prepared,
 };
 
 use super::catalog::Catalog;

@@ -86,7 +86,9 @@ fn check(name: &'static str, ok: bool, detail: String) -> HealthCheck {
 }
 
 async fn server(shared: &Shared) -> HealthCheck {
-    let sql = "SELECT current_setting('server_version')".to_owned();
+    let sql = "SELECT current_setting('server_version') || ', page checksums ' \
+               || coalesce(current_setting('data_checksums', true), 'unknown')"
+        .to_owned();
     match read::run(shared, "health", Statement::made(sql, [])).await {
         Ok(rows) => {
             let version = rows.first().map_or(Ok(String::new()), |row| text_at(row, 0));

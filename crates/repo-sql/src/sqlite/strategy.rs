@@ -6,7 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_core::{
     Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Filter,
-    Health, HealthDepth, MigrationState, OpenOptions, Page, PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_records, never_prepared,
+    Health, HealthDepth, MigrationState, OpenOptions, Page, PhysicalIdentity, Prepared, Purged,
+    Query, Record, RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord,
+    StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_records, never_prepared,
 };
 use rusqlite::Connection;
 
