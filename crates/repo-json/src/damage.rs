@@ -14,6 +14,19 @@ const AT_ONCE: usize = 1_000;
 
 /// The error about a damaged file, with the records that are.
 pub(crate) fn located(error: Error, env: &Env, state: &State, data: &DataFile) -> Error {
+    let found = damaged_records(env, state, data);
+    let Some((_, byte)) = found.first() else {
+        return error.with("damaged", "a place outside of all records");
+    };
+    let byte = *byte;
+    let more = if found.len() > MOST_NAMED { ", and more" } else { "" };
+    let names: Vec<&str> = found.iter().take(MOST_NAMED).map(|(key, _)| key.as_str()).collect();
+    error.with("damaged", format!("{}{more}", names.join(", "))).with("first record at byte", byte)
+}
+
+/// Some of the records of a file that are not what was stored, each with its
+/// key and its place.
+pub(crate) fn damaged_records(env: &Env, state: &State, data: &DataFile) -> Vec<(String, u64)> {
     let mut found: Vec<(String, u64)> = Vec::new();
     for (name, collection) in &state.collections {
         let documents = state.documents(env, collection);
@@ -30,13 +43,7 @@ pub(crate) fn located(error: Error, env: &Env, state: &State, data: &DataFile) -
             find(&documents, name, &some, &mut found);
         }
     }
-    let Some((_, byte)) = found.first() else {
-        return error.with("damaged", "a place outside of all records");
-    };
-    let byte = *byte;
-    let more = if found.len() > MOST_NAMED { ", and more" } else { "" };
-    let names: Vec<&str> = found.iter().take(MOST_NAMED).map(|(key, _)| key.as_str()).collect();
-    error.with("damaged", format!("{}{more}", names.join(", "))).with("first record at byte", byte)
+    found
 }
 
 fn find(

@@ -227,7 +227,11 @@ pub(crate) fn not_as_stored(data: &DataFile, byte: u64) -> Error {
         "read a data file",
         &data.path,
         byte,
-        "the file is damaged: its size and time are those it was written with, its content is not",
+        // Lists of records show the message alone.
+        &format!(
+            "{} is damaged: its size and time are those it was written with, its content is not",
+            data.path.display()
+        ),
     )
     .hint(
         "put the folder back from a backup, and check the disk; or run `repoctl resolve --keep \

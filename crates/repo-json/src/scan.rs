@@ -24,8 +24,6 @@ pub(crate) struct Scan {
     /// The id to go on from.
     after: Option<Box<str>>,
     sweep: Option<Sweep>,
-    /// Whether records were damaged, and told of.
-    damaged: bool,
 }
 
 /// What a batch is made of.
@@ -39,7 +37,7 @@ struct Batch {
 
 impl Scan {
     pub(crate) fn new(store: Arc<Store>, name: CollectionName, options: ScanOptions) -> Self {
-        Self { store, name, options, after: None, sweep: None, damaged: false }
+        Self { store, name, options, after: None, sweep: None }
     }
 
     fn sets_aside(&self) -> bool {
@@ -111,16 +109,15 @@ impl Scan {
         let data = sweep.data().clone();
         match sweep.finish() {
             Ok(()) => self.store.sweeps().done(&self.name, &data),
-            Err(error) if self.sets_aside() => {
-                // Each record was compared by itself, so all that were yielded
-                // are sound.
-                if !self.damaged {
-                    tracing::warn!(%error, "the file is damaged outside of its records");
-                }
-            }
             Err(error) => {
-                let state = self.store.state();
-                return Err(damage::located(error, &self.store.env, &state, &data));
+                let (env, state) = (&self.store.env, self.store.state());
+                // Damaged records are set aside where their collection is read,
+                // and each of the others was compared by itself.
+                let told =
+                    self.sets_aside() && !damage::damaged_records(env, &state, &data).is_empty();
+                if !told {
+                    return Err(damage::located(error, env, &state, &data));
+                }
             }
         }
         Ok(())
@@ -170,7 +167,6 @@ impl Scan {
         })?;
         self.sweep = sweep;
         bad.sort_by_key(|(at, _)| *at);
-        self.damaged |= !bad.is_empty();
         let is_bad = |at: usize| bad.binary_search_by_key(&at, |(at, _)| *at).is_ok();
         let mut records = Vec::with_capacity(slots.len());
         for (at, (id, slot)) in batch.taken.iter().enumerate().filter(|(at, _)| !is_bad(*at)) {
