@@ -92,7 +92,7 @@ pub async fn a_deep_look_reads_every_record(f: Fixture) {
     let told = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&told);
     let progress = move |name: &repo_core::CollectionName, records| {
-        assert_eq!(name.as_str(), "items");
+        assert!(name.as_str() == "items" || records == 0, "{name} holds nothing");
         counter.fetch_add(records, Ordering::Relaxed);
     };
     let deep = repo_core::HealthDepth::Deep(Arc::new(progress));
