@@ -244,7 +244,9 @@ fn what_cannot_be_read_stops_the_run_before_it_writes() {
     let before = place.contents();
     for flags in ["--dry-run", "--no-backup"] {
         let run = place.line(&format!("{migrate} {flags}")).ends(1).complains("machines/m-0100");
-        run.complains("column: tags").complains("side: source").complains("hint: repair the value");
+        run.complains("tags: it should be JSON")
+            .complains("side: source")
+            .complains("--quarantine");
     }
     assert_eq!(place.contents(), before);
     run_sqlite(
@@ -358,4 +360,33 @@ fn a_schema_names_the_table() {
     run.complains("as_a_source").complains("may hold an id twice");
     place.write("schemas/hosts.schema.json", schema("").to_string());
     place.line(migrate).ends(2).complains("table names a table");
+}
+
+#[test]
+fn a_database_without_a_known_table_says_what_is_there_and_what_was_looked_for() {
+    let place = Place::new();
+    run_sqlite(&place, "broker.sqlite", "CREATE TABLE hosts (id TEXT PRIMARY KEY);");
+    run_postgres(&place, "CREATE TABLE hosts (id TEXT PRIMARY KEY);");
+    for source in ["sqlite:broker.sqlite", "postgresql:///"] {
+        let run = place.line(&format!("migrate --source {source} --target json:new")).ends(1);
+        run.complains("tables: hosts").complains("machines").complains("--schemas DIR");
+    }
+}
+
+#[test]
+fn a_table_that_is_not_chosen_is_not_looked_at() {
+    let place = Place::new();
+    let tables = "CREATE TABLE templates (template_id VARCHAR(50) PRIMARY KEY, name TEXT); \
+         INSERT INTO templates VALUES ('t-1', 'one'); \
+         CREATE TABLE machines (machine_id VARCHAR(50), host VARCHAR(50), \
+         PRIMARY KEY (machine_id, host));";
+    run_sqlite(&place, "broker.sqlite", tables);
+    run_postgres(&place, tables);
+    for (source, target) in [("sqlite:broker.sqlite", "json:a"), ("postgresql:///", "json:b")] {
+        let sides = format!("--source {source} --target {target}");
+        place.line(&format!("migrate {sides}")).ends(1).complains("machines");
+        place.line(&format!("migrate {sides} --collections templates")).ok();
+        place.line(&format!("verify {sides} --collections templates")).ok();
+        place.line(&format!("export templates --store {source}")).ok().prints("t-1");
+    }
 }

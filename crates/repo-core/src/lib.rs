@@ -56,7 +56,9 @@ pub use query::{
 pub use reason::plain_reason;
 pub use registry::{OpenOptions, Registry, StrategyFactory};
 pub use repository::{Model, Repository, StoreRepository, Stored};
-pub use scan::{OnUnreadable, RecordStream, ScanOptions, Scanned, Segment, Unreadable, read_ahead};
+pub use scan::{
+    OnUnreadable, RecordStream, ScanOptions, Scanned, Segment, Unreadable, base64_of, read_ahead,
+};
 pub use schema::{
     CollectionSchema, ConvertTo, DEFAULT_MAX_ENTITY_BYTES, DocumentValidator, Field, FieldKind,
     MAX_INDEXED_TEXT_BYTES, Schemas, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades,

@@ -19,9 +19,21 @@ pub enum OnUnreadable {
     #[default]
     Fail,
     /// It yields the error, which [says which record it is](Unreadable), and
-    /// goes on. Only for a store that is open for reading; other methods leave
-    /// such records out or fail, as they do without it.
+    /// goes on. Only for a store that is open for reading. `get_many` fails
+    /// with `Corrupt` about such a record, naming it as `key` or `id`; other
+    /// methods leave such records out or fail.
     SetAside,
+    /// As `SetAside`, for a caller that wants to name every such record and
+    /// then fail: damage that belongs to no record ends the scan with its error.
+    NameAll,
+}
+
+impl OnUnreadable {
+    /// Whether a scan goes on past a record that cannot be read.
+    #[must_use]
+    pub fn goes_on(self) -> bool {
+        self != Self::Fail
+    }
 }
 
 /// A stored record that cannot be read.
@@ -31,8 +43,15 @@ pub struct Unreadable {
     pub collection: CollectionName,
     /// Its id, as far as that can be read, or else its place in the store.
     pub id: String,
-    /// What is stored, where that is text.
-    pub text: Option<String>,
+    /// What is stored, as it is; `None` where the store cannot give it.
+    pub stored: Option<Vec<u8>>,
+}
+
+/// Bytes as text, where they are none: base64 with padding (RFC 4648).
+#[must_use]
+pub fn base64_of(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// What a strategy read of a batch, on its way into a [`RecordStream`].
@@ -52,9 +71,7 @@ impl Scanned {
     pub fn push(&mut self, record: Result<Record>, on_unreadable: OnUnreadable) -> Result<()> {
         match record {
             Ok(record) => self.records.push(record),
-            Err(error)
-                if on_unreadable == OnUnreadable::SetAside && error.unreadable().is_some() =>
-            {
+            Err(error) if on_unreadable.goes_on() && error.unreadable().is_some() => {
                 self.unreadable.push(error);
             }
             // Only where the scan goes on after it is an error about one record.

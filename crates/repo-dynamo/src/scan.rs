@@ -15,6 +15,7 @@ use crate::item::{Item, record_of};
 use crate::layout::CREATED;
 use crate::retry::patiently;
 use crate::shared::Shared;
+use crate::value::as_stored;
 
 /// Which items a scan yields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,5 +159,6 @@ fn named(table: &Table, item: &Item, error: Error) -> Error {
     let key = item.get(table.layout.id_name()).and_then(|id| id.as_s().ok());
     let Some(id) = key else { return error };
     let collection = table.layout.schema.collection.clone();
-    error.about_unreadable(Unreadable { collection, id: id.clone(), text: None })
+    let stored = as_stored(item).to_string().into_bytes();
+    error.about_unreadable(Unreadable { collection, id: id.clone(), stored: Some(stored) })
 }

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use repo_core::{Decimal, Value};
+use repo_core::{Decimal, Value, base64_of};
+use serde_json::{Value as Json, json};
 
 /// The attribute of a value.
 pub(crate) fn to_attribute(value: Value) -> AttributeValue {
@@ -26,6 +27,30 @@ pub(crate) fn to_json(attribute: &AttributeValue) -> Result<String, &'static str
     let mut json = String::new();
     push(&mut json, attribute)?;
     Ok(json)
+}
+
+/// An item in DynamoDB's own JSON: every attribute with the letter of its type,
+/// bytes as base64.
+pub(crate) fn as_stored(item: &HashMap<String, AttributeValue>) -> Json {
+    item.iter().map(|(name, value)| (name.clone(), stored(value))).collect()
+}
+
+fn stored(attribute: &AttributeValue) -> Json {
+    match attribute {
+        AttributeValue::Null(value) => json!({ "NULL": value }),
+        AttributeValue::Bool(value) => json!({ "BOOL": value }),
+        AttributeValue::N(text) => json!({ "N": text }),
+        AttributeValue::S(text) => json!({ "S": text }),
+        AttributeValue::L(items) => json!({ "L": items.iter().map(stored).collect::<Vec<_>>() }),
+        AttributeValue::M(fields) => json!({ "M": as_stored(fields) }),
+        AttributeValue::B(bytes) => json!({ "B": base64_of(bytes.as_ref()) }),
+        AttributeValue::Ss(texts) => json!({ "SS": texts }),
+        AttributeValue::Ns(texts) => json!({ "NS": texts }),
+        AttributeValue::Bs(all) => {
+            json!({ "BS": all.iter().map(|bytes| base64_of(bytes.as_ref())).collect::<Vec<_>>() })
+        }
+        other => json!({ "unknown": format!("{other:?}") }),
+    }
 }
 
 fn push(out: &mut String, attribute: &AttributeValue) -> Result<(), &'static str> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::path::Path;
 
-use repo_core::{CollectionName, Error, OnUnreadable, Result};
+use repo_core::{CollectionName, Error, Result};
 
 use crate::checkpoint::{self, Failure, Publish};
 use crate::env::Env;
@@ -33,7 +33,7 @@ pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
         let digests = !env.options.read_only;
         // In an edited store an entity that is left out would seem deleted;
         // here nothing is known of it yet.
-        let set_aside = env.options.on_unreadable() == OnUnreadable::SetAside;
+        let set_aside = env.options.on_unreadable().goes_on();
         let found = scan_with(env, &name, of.as_ref(), digests, set_aside)?;
         let Some(found) = found else { continue };
         let index = state.files.len();

@@ -68,6 +68,9 @@ struct Found {
 impl Found {
     fn of(store: &Store, state: &State, name: &CollectionName, ids: &[EntityId]) -> Result<Self> {
         let found = collection(&store.env, state, "get", name)?;
+        if let Some(error) = found.table.set_aside.one_of(name, ids) {
+            return Err(error.about_all());
+        }
         Ok(Self {
             slots: ids
                 .iter()

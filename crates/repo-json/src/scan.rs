@@ -185,7 +185,7 @@ impl Scan {
         error.about_unreadable(Unreadable {
             collection: self.name.clone(),
             id: id.to_owned(),
-            text: std::str::from_utf8(text).ok().map(str::to_owned),
+            stored: Some(text.to_vec()),
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Entities of a data file that break a rule, in a store that was opened to
 //! read what can be read.
 
-use repo_core::{CollectionName, Error, Result, Unreadable};
+use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result, Unreadable};
 
 /// Most text of such entities that is kept, in bytes.
 const MOST_BYTES: usize = 64 * 1_024 * 1_024;
@@ -10,7 +10,7 @@ const MOST_BYTES: usize = 64 * 1_024 * 1_024;
 #[derive(Debug)]
 pub(crate) struct SetAside {
     key: String,
-    text: String,
+    text: Vec<u8>,
     error: Error,
 }
 
@@ -23,18 +23,18 @@ pub(crate) struct AllSetAside {
 
 impl SetAside {
     pub(crate) fn new(key: String, text: &[u8], error: Error) -> Self {
-        Self { key, text: String::from_utf8_lossy(text).into_owned(), error }
+        Self { key, text: text.to_vec(), error }
     }
 
     /// The error, which says what is stored.
-    fn again(&self, collection: &CollectionName) -> Error {
-        let error = Error::new(self.error.kind(), "scan", self.error.message());
+    fn again(&self, operation: &'static str, collection: &CollectionName) -> Error {
+        let error = Error::new(self.error.kind(), operation, self.error.message());
         let context = self.error.context().iter();
         let error = context.fold(error, |error, (name, value)| error.with(name, value));
         error.about_unreadable(Unreadable {
             collection: collection.clone(),
             id: self.key.clone(),
-            text: Some(self.text.clone()),
+            stored: Some(self.text.clone()),
         })
     }
 }
@@ -51,8 +51,17 @@ impl AllSetAside {
         Ok(())
     }
 
+    /// The error about one of these ids that cannot be read.
+    pub(crate) fn one_of(&self, collection: &CollectionName, ids: &[EntityId]) -> Option<Error> {
+        if self.entities.is_empty() {
+            return None;
+        }
+        let found = self.entities.iter().find(|one| ids.iter().any(|id| id.as_str() == one.key))?;
+        Some(found.again("get", collection).into_kind(ErrorKind::Corrupt))
+    }
+
     /// The errors of a scan about them.
     pub(crate) fn errors(&self, collection: &CollectionName) -> Vec<Error> {
-        self.entities.iter().map(|entity| entity.again(collection)).collect()
+        self.entities.iter().map(|entity| entity.again("scan", collection)).collect()
     }
 }

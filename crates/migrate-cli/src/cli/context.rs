@@ -43,6 +43,8 @@ pub(crate) enum Access {
     Read,
     /// It reads what can be read; scans say what cannot.
     ReadWhatCan,
+    /// It reads everything, and names all that cannot be read before it fails.
+    ReadToName,
     /// It writes.
     Write,
 }
@@ -247,6 +249,7 @@ impl Chosen {
             read_only: access != Access::Write,
             unreadable: match access {
                 Access::ReadWhatCan => OnUnreadable::SetAside,
+                Access::ReadToName => OnUnreadable::NameAll,
                 Access::Read | Access::Write => OnUnreadable::Fail,
             },
             schemas: Arc::clone(schemas),

@@ -223,16 +223,8 @@ impl Sides {
         self.source_only(names)
     }
 
-    /// Opens the source for reading, then the target.
-    pub(crate) async fn open(
-        &self,
-        operation: &'static str,
-        target: impl AsyncFnOnce(&Side, &Arc<Schemas>) -> Result<Arc<dyn StorageStrategy>>,
-    ) -> Result<OpenSides> {
-        self.open_from(operation, Access::Read, target).await
-    }
-
-    /// The same; the source may be read past what cannot be read.
+    /// Opens the source for reading, maybe past what cannot be read, then the
+    /// target.
     pub(crate) async fn open_from(
         &self,
         operation: &'static str,

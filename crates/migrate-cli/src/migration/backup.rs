@@ -78,11 +78,42 @@ pub async fn back_up(
     make(&side, schemas, options, progress).await
 }
 
+/// As [`back_up`], but records that a store which was opened to
+/// [read past them](repo_core::OnUnreadable) cannot read go to `aside`.
+///
+/// # Errors
+/// As [`back_up`], and what the file system refuses.
+pub async fn back_up_what_can_be_read(
+    store: &Arc<dyn StorageStrategy>,
+    schemas: &Schemas,
+    options: &BackupOptions,
+    aside: Quarantine,
+    progress: &dyn Progress,
+) -> Result<(Archive, Quarantine)> {
+    let side = Side::only(store);
+    let asked = options.collections.as_deref();
+    refuse_mixed(&side, |name| asked.is_none_or(|names| names.contains(name))).await?;
+    let mut aside = Some(aside);
+    let archive = make_past(&side, schemas, options, &mut aside, progress).await?;
+    let gone = || Error::new(ErrorKind::Unavailable, "back up", "the quarantine file was lost");
+    Ok((archive, aside.ok_or_else(gone)?))
+}
+
 /// Writes everything that a store holds into an archive and reads that back.
 pub(super) async fn make(
     side: &Side,
     schemas: &Schemas,
     options: &BackupOptions,
+    progress: &dyn Progress,
+) -> Result<Archive> {
+    make_past(side, schemas, options, &mut None, progress).await
+}
+
+async fn make_past(
+    side: &Side,
+    schemas: &Schemas,
+    options: &BackupOptions,
+    aside: &mut Option<Quarantine>,
     progress: &dyn Progress,
 ) -> Result<Archive> {
     let held = side.collections().await?;
@@ -106,7 +137,8 @@ pub(super) async fn make(
         writer = open;
         let mut sums = Sums::new();
         let whole = (None, Depth::Complete);
-        let archived = archive(side, &schema, whole, making, &mut sums, file, progress);
+        let to = Into { file, aside: &mut *aside };
+        let archived = archive(side, &schema, whole, making, &mut sums, to, progress);
         writer = add(writer, archived.await?).await?;
     }
     let archive = close(writer).await?;
@@ -176,8 +208,9 @@ pub(super) async fn archive_source(
         writer = open;
         let mut sums = Sums::new();
         let compared = (planned.upgrade.clone(), plan.depth);
+        let to = Into { file, aside: &mut None };
         let entry =
-            archive(&plan.source, &schema, compared, making, &mut sums, file, progress).await?;
+            archive(&plan.source, &schema, compared, making, &mut sums, to, progress).await?;
         if !making.leaves_out {
             survey.sums = sums;
         }
@@ -199,8 +232,9 @@ pub(super) async fn archive_target(
         writer = open;
         let mut sums = Sums::new();
         let whole = (None, Depth::Complete);
+        let to = Into { file, aside: &mut None };
         let archived =
-            archive(&plan.target, &planned.schema, whole, making, &mut sums, file, progress);
+            archive(&plan.target, &planned.schema, whole, making, &mut sums, to, progress);
         let entry = archived.await?;
         writer = add(writer, entry).await?;
     }
@@ -235,6 +269,13 @@ pub(super) async fn finish(writer: CollectionWriter, sums: &Sums) -> Result<Writ
     blocking(move || writer.finish(records, tombstones, digest)).await
 }
 
+/// Where the records of a collection go.
+struct Into<'a> {
+    file: CollectionWriter,
+    /// Those that cannot be read.
+    aside: &'a mut Option<Quarantine>,
+}
+
 /// Writes a collection of either side into an archive, and no more. The sums
 /// are of what is compared of it, upgraded where it is to be.
 async fn archive(
@@ -243,7 +284,7 @@ async fn archive(
     (upgrade, depth): (Option<Arc<UpgradePath>>, Depth),
     making: Making<'_>,
     sums: &mut Sums,
-    mut writer: CollectionWriter,
+    Into { file: mut writer, aside }: Into<'_>,
     progress: &dyn Progress,
 ) -> Result<WrittenCollection> {
     let look = Look {
@@ -258,8 +299,12 @@ async fn archive(
     let mut written = Sums::new();
     let mut batches = looked_at(side, look, making.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
-        if let (Some((record, reason)), false) = (&batch.unreadable, making.leaves_out) {
-            return Err(unreadable(side, record, reason));
+        if let Some((record, reason)) = &batch.unreadable {
+            match aside.take() {
+                Some(open) => *aside = Some(open.add(schema, batch.left_out()).await?),
+                None if making.leaves_out => {}
+                None => return Err(unreadable(side, record, reason)),
+            }
         }
         let prints = batch.prints.iter().zip(batch.archived_prints());
         for (at, (record, (print, as_read))) in batch.records.iter().zip(prints).enumerate() {

@@ -211,7 +211,7 @@ pub(super) fn breaks(
 }
 
 /// Why a record cannot be read.
-fn reason_of(error: &Error) -> String {
+pub(super) fn reason_of(error: &Error) -> String {
     match (error.context_value("reason"), error.context_value("column")) {
         (Some(reason), Some(column)) => format!("{}: {column}: {reason}", error.message()),
         (Some(reason), None) => format!("{}: {reason}", error.message()),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use super::OnConflict;
 use super::archive::Archive;
@@ -123,6 +124,21 @@ impl Checkpoint {
         let checkpoint: Self = serde_json::from_str(&stored.progress).ok()?;
         let format = if checkpoint.in_place.is_some() { FORMAT_IN_PLACE } else { FORMAT };
         (checkpoint.format == format).then_some(checkpoint)
+    }
+
+    /// Whether what a store keeps is damaged, and not the form of another
+    /// version of the tool.
+    pub(super) fn is_damaged(stored: &MigrationState) -> bool {
+        let form: Option<Json> = serde_json::from_str(&stored.progress).ok();
+        let format = form.as_ref().and_then(|form| form.get("format")?.as_u64());
+        let known = [FORMAT, FORMAT_IN_PLACE].map(u64::from);
+        Self::read(stored).is_none() && format.is_none_or(|format| known.contains(&format))
+    }
+
+    /// Whether damaged progress may be that of an upgrade in place, after which
+    /// documents of two schema versions may stand beside each other.
+    pub(super) fn may_be_in_place(stored: &MigrationState) -> bool {
+        stored.progress.contains("in_place")
     }
 
     pub(super) fn to_text(&self) -> Result<String> {

@@ -53,12 +53,13 @@ pub use archive::{
     Archive, ArchivedCollection, Damaged, FORMAT_VERSION, Leftover, MANIFEST_FILE, Manifest,
     Pruned, Role, Shelf,
 };
-pub use backup::{BackupOptions, back_up};
+pub use backup::{BackupOptions, back_up, back_up_what_can_be_read};
 pub use clean_up::{CleanUpOptions, clean_up};
 pub use clean_up_mark::{Verified, unfinished_clean_up};
 pub use clean_up_report::{CleanUpReport, CleanedCollection};
 pub use options::{CompressionLevel, MigrationOptions, OnConflict};
 pub use progress::{Phase, Progress, Silent};
+pub use quarantine::{Quarantine, set_aside};
 pub use report::{
     CollectionReport, Counts, DanglingReference, DanglingReferences, Floors, Listed, MAX_NAMED,
     MigrationReport, Outcome, PhaseTime, Resumed,

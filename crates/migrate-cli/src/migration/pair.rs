@@ -15,7 +15,7 @@ use super::difference::difference;
 use super::digest::{Deltas, Fingerprint, Sums, bucket_of};
 use super::progress::Progress;
 use super::report::MAX_NAMED;
-use super::side::{Side, blocking, lanes};
+use super::side::{Held, Side, blocking, lanes};
 use super::upgrading;
 use super::verify_report::{
     CollectionVerification, Depth, Difference, DifferenceKind, SideSummary,
@@ -120,20 +120,22 @@ impl Half {
             .boxed())
     }
 
-    async fn get_many(&self, ids: &[EntityId]) -> Result<Vec<Option<Record>>> {
-        match self.state {
-            Some(_) => {
-                let mut records = self.side.get_many(&self.name, ids).await?;
-                for record in &mut records {
-                    *record = record.take().filter(|record| self.depth.counts(record));
-                }
-                if let Some(path) = &self.upgrade {
-                    let upgraded = |record: Record| upgrading::record(path, record);
-                    records.iter_mut().for_each(|record| *record = record.take().map(upgraded));
-                }
-                Ok(records)
-            }
-            None => Ok(vec![None; ids.len()]),
+    async fn held(&self, ids: &[EntityId]) -> Result<Vec<Held>> {
+        if self.state.is_none() {
+            return Ok(vec![Held::Nothing; ids.len()]);
+        }
+        let held = self.side.held(&self.name, ids).await?;
+        Ok(held.into_iter().map(|held| self.as_compared(held)).collect())
+    }
+
+    fn as_compared(&self, held: Held) -> Held {
+        match held {
+            Held::Record(record) if !self.depth.counts(&record) => Held::Nothing,
+            Held::Record(record) => Held::Record(match &self.upgrade {
+                Some(path) => upgrading::record(path, record),
+                None => record,
+            }),
+            other => other,
         }
     }
 
@@ -316,7 +318,8 @@ impl Suspects {
     }
 
     /// The records that are in suspect buckets, added to `sums`, and what the
-    /// other side holds under their ids.
+    /// other side holds under their ids. One whose other side cannot be read is
+    /// left out: the survey, or opening the store, has told of it.
     async fn look_up(
         &self,
         mut records: Vec<Record>,
@@ -327,10 +330,20 @@ impl Suspects {
         if records.is_empty() {
             return Ok((records, Vec::new()));
         }
-        records.iter().for_each(|record| sums.add(&Fingerprint::to(self.depth, record)));
         let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
-        let held = other.get_many(&ids).await?;
-        Ok((records, held))
+        let mut known = Vec::with_capacity(records.len());
+        let mut others = Vec::with_capacity(records.len());
+        for (record, held) in records.into_iter().zip(other.held(&ids).await?) {
+            // Beside what cannot be read nothing can be said of a record.
+            match held {
+                Held::Unreadable => continue,
+                Held::Record(other) => others.push(Some(other)),
+                Held::Nothing => others.push(None),
+            }
+            sums.add(&Fingerprint::to(self.depth, &record));
+            known.push(record);
+        }
+        Ok((known, others))
     }
 }
 

@@ -7,12 +7,18 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result, Unreadable};
+use futures::StreamExt as _;
+use repo_core::{
+    CollectionName, CollectionSchema, Error, ErrorKind, Record, Result, ScanOptions, Schemas,
+    StorageStrategy, Unreadable, base64_of,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tempfile::NamedTempFile;
 
+use super::batch::reason_of;
 use super::lines;
 use super::side::blocking;
 
@@ -28,9 +34,12 @@ struct Entry<'a> {
     /// The entity as `export` writes it.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     record: Option<&'a RawValue>,
-    /// What is stored, where that cannot be read as an entity.
+    /// What is stored, where that cannot be read as an entity and is text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stored: Option<Cow<'a, str>>,
+    /// The same as base64, where it is no text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stored_base64: Option<Cow<'a, str>>,
 }
 
 /// Something that does not get into the target.
@@ -51,9 +60,10 @@ pub(super) enum What {
 
 /// A quarantine file that is being written.
 #[derive(Debug)]
-pub(super) struct Quarantine {
+pub struct Quarantine {
     place: PathBuf,
     file: Option<BufWriter<NamedTempFile>>,
+    entries: u64,
 }
 
 impl Quarantine {
@@ -62,7 +72,7 @@ impl Quarantine {
     /// # Errors
     /// `AlreadyExists` when something else than a quarantine file is there, a
     /// link too: it would be replaced, and not what it leads to.
-    pub(super) async fn at(place: &Path) -> Result<Self> {
+    pub async fn at(place: &Path) -> Result<Self> {
         let place = place.to_owned();
         blocking(move || {
             if place.is_symlink() || is_foreign(&place).map_err(|error| failed(&place, error))? {
@@ -74,9 +84,25 @@ impl Quarantine {
                 .with("file", place.display())
                 .hint("name another file with --quarantine"));
             }
-            Ok(Self { place, file: None })
+            Ok(Self { place, file: None, entries: 0 })
         })
         .await
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// Adds the record that an error is [about](Error::unreadable).
+    ///
+    /// # Errors
+    /// The error itself, when it is about none; what the file system refuses.
+    pub async fn add_unreadable(self, schema: &CollectionSchema, error: Error) -> Result<Self> {
+        let Some(record) = error.unreadable().cloned() else { return Err(error) };
+        let reason = reason_of(&error);
+        self.add(schema, vec![LeftOut { what: What::Unreadable(record), reason }]).await
     }
 
     /// Adds what is left out.
@@ -108,13 +134,18 @@ impl Quarantine {
             }
         };
         let file = self.file.insert(file);
-        file.write_all(&line).map_err(|error| failed(&self.place, error))
+        file.write_all(&line).map_err(|error| failed(&self.place, error))?;
+        self.entries += 1;
+        Ok(())
     }
 
     /// Brings the file to disk and gives it its name; `None` when there was
     /// nothing to write.
-    pub(super) async fn finish(self) -> Result<Option<PathBuf>> {
-        let Self { place, file } = self;
+    ///
+    /// # Errors
+    /// What the file system refuses.
+    pub async fn finish(self) -> Result<Option<PathBuf>> {
+        let Self { place, file, .. } = self;
         let Some(file) = file else { return Ok(None) };
         blocking(move || {
             let io = |error| failed(&place, error);
@@ -147,21 +178,48 @@ impl LeftOut {
             lines::write(record, schema, &mut text);
         }
         let text = String::from_utf8_lossy(&text);
-        let (id, record, stored) = match &self.what {
+        let (id, record, bytes) = match &self.what {
             What::Record(record) => {
                 (record.id().as_str(), Some(serde_json::from_str(text.trim_end())?), None)
             }
-            What::Unreadable(record) => {
-                (record.id.as_str(), None, record.text.as_deref().map(Cow::from))
-            }
+            What::Unreadable(record) => (record.id.as_str(), None, record.stored.as_deref()),
         };
+        let stored = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(Cow::from);
+        let no_text = bytes.filter(|_| stored.is_none());
+        let stored_base64 = no_text.map(|bytes| Cow::from(base64_of(bytes)));
         let collection = schema.collection.as_str().into();
         let rule = self.reason.as_str().into();
-        let entry = Entry { collection, id: id.into(), rule, record, stored };
+        let entry = Entry { collection, id: id.into(), rule, record, stored, stored_base64 };
         let mut line = serde_json::to_vec(&entry)?;
         line.push(b'\n');
         Ok(line)
     }
+}
+
+/// Adds what cannot be read of some collections of a store that was opened to
+/// [read past it](repo_core::OnUnreadable). Reads them once.
+///
+/// # Errors
+/// What the store or the file system refuses.
+pub async fn set_aside(
+    store: &Arc<dyn StorageStrategy>,
+    collections: Option<&[CollectionName]>,
+    schemas: &Schemas,
+    mut quarantine: Quarantine,
+) -> Result<Quarantine> {
+    for name in store.collections().await? {
+        if collections.is_some_and(|asked| !asked.contains(&name)) {
+            continue;
+        }
+        let schema = schemas.get(&name);
+        let mut scan = store.scan(&name, ScanOptions::default()).await?;
+        while let Some(batch) = scan.next().await {
+            if let Err(error) = batch {
+                quarantine = quarantine.add_unreadable(&schema, error).await?;
+            }
+        }
+    }
+    Ok(quarantine)
 }
 
 fn folder_of(place: &Path) -> &Path {

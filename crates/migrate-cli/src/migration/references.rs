@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use repo_core::{CollectionName, CollectionSchema, Document, EntityId, FieldPath, Result, Value};
 
 use super::report::{DanglingReference, DanglingReferences};
-use super::side::Side;
+use super::side::{Held, Side};
 
 /// Most examples of one field.
 const MAX_EXAMPLES: usize = 20;
@@ -123,9 +123,14 @@ impl Field {
         if ids.is_empty() {
             return Ok(());
         }
-        let records = source.get_many(&self.target, &ids).await?;
-        for (id, record) in ids.iter().zip(records) {
-            if record.is_some_and(|record| record.is_live()) {
+        for (id, held) in ids.iter().zip(source.held(&self.target, &ids).await?) {
+            // What cannot be read is there all the same.
+            let is_there = match held {
+                Held::Nothing => false,
+                Held::Record(record) => record.is_live(),
+                Held::Unreadable => true,
+            };
+            if is_there {
                 self.found.insert(id.to_string());
             }
         }

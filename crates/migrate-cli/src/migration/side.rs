@@ -203,6 +203,30 @@ impl Side {
         Ok(records)
     }
 
+    /// What is under each of these ids, also where that cannot be read: then
+    /// the ids are asked for in ever smaller parts, until it is known which.
+    pub(super) async fn held(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Held>> {
+        let mut parts = vec![ids];
+        let mut held = Vec::with_capacity(ids.len());
+        while let Some(part) = parts.pop() {
+            match self.get_many(collection, part).await {
+                Ok(records) => held.extend(records.into_iter().map(Held::from)),
+                Err(error) if !is_about_a_record(&error) => return Err(error),
+                Err(_) if part.len() == 1 => held.push(Held::Unreadable),
+                Err(_) => {
+                    let (first, second) = part.split_at(part.len() / 2);
+                    // The last one that is put there is taken first.
+                    parts.extend([second, first]);
+                }
+            }
+        }
+        Ok(held)
+    }
+
     pub(super) async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
         let asked = records.len();
         let answers = self.store.apply(records).await.map_err(|error| self.err(error))?;
@@ -262,6 +286,27 @@ impl Side {
     pub(super) async fn update(&self, update: StoreUpdate) -> Result<StoreRecord> {
         self.store.update_store_record(update).await.map_err(|error| self.err(error))
     }
+}
+
+/// What a store holds under an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Held {
+    Nothing,
+    Record(Record),
+    /// Something that cannot be read.
+    Unreadable,
+}
+
+impl From<Option<Record>> for Held {
+    fn from(record: Option<Record>) -> Self {
+        record.map_or(Self::Nothing, Self::Record)
+    }
+}
+
+/// Whether a read failed for one record, and not for the store as a whole.
+fn is_about_a_record(error: &Error) -> bool {
+    error.kind() == ErrorKind::Corrupt
+        && ["key", "id"].iter().any(|name| error.context_value(name).is_some())
 }
 
 fn is_set_aside(batch: &Result<Vec<Record>>) -> bool {

@@ -17,6 +17,7 @@ use super::clean_up_mark::Mark;
 use super::owner::{Liveness, Owner};
 use super::report::Counts;
 use super::side::Side;
+use super::unfinished::damaged;
 
 /// A migration into a store that has not finished.
 #[derive(Debug, Clone, Serialize)]
@@ -86,6 +87,9 @@ pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinishe
     let Some(stored) = side.record().await?.migration else { return Ok(None) };
     if let Some(mark) = Mark::read(&stored) {
         return Ok(Some(Unfinished::of_clean_up(&stored, mark)));
+    }
+    if Checkpoint::is_damaged(&stored) && !stored.is_clean_up() {
+        return Err(damaged(&stored, &side));
     }
     let Some(checkpoint) = Checkpoint::read(&stored) else {
         let why = "the unfinished migration was begun by another version of the tool";

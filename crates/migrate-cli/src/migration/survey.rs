@@ -18,6 +18,7 @@ use super::progress::Progress;
 use super::quarantine::Quarantine;
 use super::references::ReferenceCheck;
 use super::report::{Counts, DanglingReferences, Listed, MAX_NAMED};
+use super::side::Held;
 
 /// What a pass over one collection found.
 #[derive(Debug)]
@@ -332,9 +333,14 @@ impl Survey {
             return Ok(());
         }
         let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
-        let held = plan.source.get_many(planned.name(), &ids).await?;
+        let held = plan.source.held(planned.name(), &ids).await?;
         for (record, held) in records.iter().zip(held) {
-            if held.is_none() {
+            if held == Held::Unreadable {
+                // It is in quarantine, and what the target holds stays.
+                let bucket = bucket_of(record.id());
+                self.deltas.expect(bucket, None, plan.print(record).as_ref());
+            }
+            if held == Held::Nothing {
                 self.only_in_target.push(record.id().as_str());
                 self.conflicts.push(&format!("{} (only in the target)", record.id()));
                 let bucket = bucket_of(record.id());

@@ -56,6 +56,18 @@ pub(super) fn find(
     if stored.is_clean_up() {
         return Err(clean_up_mark::unfinished(target, &stored));
     }
+    let same_plan = fingerprint(&stored.plan) == plan;
+    if Checkpoint::is_damaged(&stored) {
+        return if restart && !Checkpoint::may_be_in_place(&stored) {
+            let warning =
+                "the progress of an unfinished migration was found on the target, cannot \
+                           be read, and is dropped; what it copied stays, and is compared"
+                    .to_owned();
+            Ok(Some(Found { stored: stored.plan, same_plan, checkpoint: None, warning }))
+        } else {
+            Err(damaged(&stored, target))
+        };
+    }
     let Some(checkpoint) = Checkpoint::read(&stored) else {
         return Err(another(target)
             .with("plan", &stored.plan)
@@ -63,7 +75,6 @@ pub(super) fn find(
     };
     refuse_in_place(&checkpoint, target)?;
     let taken = taken_from(&checkpoint, target, now)?;
-    let same_plan = fingerprint(&stored.plan) == plan;
     if !same_plan && !restart {
         return Err(other_plan(&checkpoint, target));
     }
@@ -123,6 +134,23 @@ fn another(target: &Side) -> Error {
     )
     .with("side", "target")
     .with("store", target.location())
+}
+
+/// The error for progress that cannot be read.
+pub(super) fn damaged(stored: &MigrationState, side: &Side) -> Error {
+    let what = "what the store keeps of an unfinished migration is damaged";
+    let error =
+        side.err(Error::new(ErrorKind::Corrupt, "migrate", what)).with("plan", &stored.plan);
+    if Checkpoint::may_be_in_place(stored) {
+        return error.hint(
+            "it may be that of an upgrade in place: restore the store from the archive that the \
+             upgrade made",
+        );
+    }
+    error.hint(
+        "drop it by giving the migration into this store again with --restart: what was copied \
+         stays, and is compared",
+    )
 }
 
 fn other_plan(checkpoint: &Checkpoint, target: &Side) -> Error {

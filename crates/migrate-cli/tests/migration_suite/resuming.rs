@@ -341,3 +341,25 @@ async fn what_the_target_keeps_can_be_read_and_names_the_tool() {
     change(&target, None, |progress| progress["format"] = json!(99)).await;
     assert_eq!(status(&target).await.unwrap_err().kind(), ErrorKind::Unsupported);
 }
+
+#[tokio::test]
+async fn damaged_progress_is_named_and_can_be_dropped() {
+    for progress in ["", "not JSON", "{}", "{\"format\": 1}", "[1, 2"] {
+        let (source, target) = (store(&many(1_000)).await, empty());
+        let refused = as_store(&refusing(&target, 2));
+        let schemas = schemas(&["machines"]);
+        migrate(&source, &refused, &schemas, &options(), &Silent).await.unwrap_err();
+        let kept = target.store_record().await.unwrap().migration.unwrap();
+        let state = MigrationState { plan: kept.plan.clone(), progress: progress.to_owned() };
+        let update = StoreUpdate::Migration { expected: Some(kept.plan), state: Some(state) };
+        target.update_store_record(update).await.unwrap();
+        let error = migrate(&source, &target, &schemas, &options(), &Silent).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{progress}: {error}");
+        assert!(error.hint_text().unwrap().contains("--restart"), "{error:?}");
+        assert_eq!(status(&target).await.unwrap_err().kind(), ErrorKind::Corrupt, "{progress}");
+        let again = MigrationOptions { restart: true, ..options() };
+        let report = migrate(&source, &target, &schemas, &again, &Silent).await.unwrap();
+        assert_eq!(report.outcome, Outcome::Verified, "{progress}");
+        assert!(status(&target).await.unwrap().is_none());
+    }
+}

@@ -7,7 +7,8 @@ use std::fmt;
 
 use repo_core::{
     Decimal, DecimalError, Document, Entity, EntityId, Error, ErrorKind, Key, OnUnreadable, Record,
-    Result, Scanned, SyntaxError, Timestamp, Unreadable, Value, Version, push_json_string,
+    Result, Scanned, SyntaxError, Timestamp, Unreadable, Value, Version, base64_of,
+    push_json_string,
 };
 use serde_json::Value as Json;
 
@@ -30,15 +31,15 @@ pub(crate) enum Cell<'a> {
     Text(Cow<'a, str>),
     /// JSON text.
     Json(Cow<'a, str>),
-    /// What has no form in JSON; what it is.
-    Unsayable(&'static str),
+    /// What has no form in JSON: what it is, and its bytes.
+    Unsayable(&'static str, Cow<'a, [u8]>),
 }
 
 impl Cell<'_> {
     /// How many bytes its text has.
     fn len(&self) -> usize {
         match self {
-            Self::Null | Self::Boolean(_) | Self::Unsayable(_) => 0,
+            Self::Null | Self::Boolean(_) | Self::Unsayable(..) => 0,
             Self::Number(text) | Self::Text(text) | Self::Json(text) => text.len(),
         }
     }
@@ -131,7 +132,7 @@ impl Records {
         let Self { last, .. } = &self;
         let (last, rows) = (last.clone(), self.read.len() + self.unreadable.len());
         let told = self.unreadable.iter().all(|error| error.unreadable().is_some());
-        let scanned = if on_unreadable == OnUnreadable::SetAside && told {
+        let scanned = if on_unreadable.goes_on() && told {
             Scanned { records: self.read, unreadable: self.unreadable }
         } else {
             Scanned { records: self.finish()?, unreadable: Vec::new() }
@@ -209,7 +210,7 @@ fn id_of(table: &Table, row: &Row<'_>) -> Result<EntityId> {
             EntityId::new(number).map_err(|error| no_id(error.message(), Some(number)))
         }
         Some(Cell::Number(number)) => Err(no_id("the number is not a whole one", Some(number))),
-        Some(Cell::Unsayable(what)) => Err(no_id(what, None)),
+        Some(Cell::Unsayable(what, _)) => Err(no_id(what, None)),
         Some(Cell::Null) | None => Err(no_id("it is NULL", None)),
         Some(_) => Err(no_id("it is neither text nor a whole number", None)),
     }
@@ -259,18 +260,21 @@ fn unreadable(
         .about_unreadable(Unreadable {
             collection: table.schema.collection.clone(),
             id: id.to_string(),
-            text: Some(stored(table, row)),
+            stored: Some(stored(table, row).into_bytes()),
         })
 }
 
 /// What a row holds, as JSON: numbers and JSON as text, since there may be
-/// something wrong with them.
+/// something wrong with them, bytes that are no text as `{"base64": "…"}`.
 fn stored(table: &Table, row: &Row<'_>) -> String {
     let value = |cell: &Cell<'_>| match cell {
         Cell::Null => Json::Null,
         Cell::Boolean(truth) => Json::from(*truth),
         Cell::Number(text) | Cell::Text(text) | Cell::Json(text) => Json::from(text.as_ref()),
-        Cell::Unsayable(what) => Json::from(*what),
+        Cell::Unsayable(_, bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Json::from(text),
+            Err(_) => serde_json::json!({ "base64": base64_of(bytes) }),
+        },
     };
     let fields = table.columns.iter().zip(&row.cells);
     let fields = fields.map(|(column, cell)| (column.name.clone(), value(cell)));
@@ -318,7 +322,7 @@ impl Column {
     /// Why it cannot be said so.
     pub(super) fn json<'a>(&self, cell: &'a Cell<'_>) -> Saying<'a> {
         match (self.reading, cell) {
-            (_, Cell::Unsayable(what)) => Err(format!("it holds {what}, which JSON cannot say")),
+            (_, Cell::Unsayable(what, _)) => Err(format!("it holds {what}, which JSON cannot say")),
             (_, Cell::Null) => Ok(self.nullable.then_some(Said::Json("null"))),
             (_, Cell::Json(text)) => structure(text),
             (Reading::Text, Cell::Boolean(truth)) => Ok(Some(Said::Text(word(*truth)))),

@@ -17,13 +17,16 @@ pub(crate) use reader::TableReader;
 pub(crate) use strategy::ExistingStrategy;
 pub(crate) use table::{Found, FoundColumn, SqlKind, Statements, Table};
 
-use repo_core::{Error, ErrorKind};
+use repo_core::{CollectionSchema, Error, ErrorKind, Schemas};
 
 /// What a search for tables of another program came to.
 #[derive(Debug)]
 pub(crate) enum Search {
-    /// No table has the name of a declared collection.
+    /// No table has the name of a declared collection, or there is something
+    /// of ours.
     Nothing,
+    /// The same, and these tables are there.
+    Others(Vec<String>),
     /// One has, and cannot be read as it; why.
     Unfit(String),
     /// All that have can be read.
@@ -40,6 +43,25 @@ pub(crate) const IDS_AT_ONCE: usize = 500;
 /// Adds to the refusal of a store why its tables cannot be read either.
 pub(crate) fn unfit(refusal: Error, why: &str) -> Error {
     refusal.with("as_a_source", why)
+}
+
+/// Most tables that a refusal names.
+const MOST_NAMED: usize = 20;
+
+/// Says in the refusal of a store which tables are there, and for which ones it
+/// was looked.
+pub(crate) fn not_these(refusal: Error, tables: &[String], schemas: &Schemas) -> Error {
+    let mut found: Vec<&str> = tables.iter().take(MOST_NAMED).map(String::as_str).collect();
+    let more = format!("and {} more", tables.len().saturating_sub(MOST_NAMED));
+    if tables.len() > MOST_NAMED {
+        found.push(&more);
+    }
+    let wanted: Vec<&str> = schemas.iter().map(CollectionSchema::existing_table).collect();
+    let hint = refusal.hint_text().map(|hint| format!("{hint}; ")).unwrap_or_default();
+    refusal.with("tables", found.join(", ")).with("looked_for", wanted.join(", ")).hint(format!(
+        "{hint}tables of another program are read as the collections of the schema files that \
+         --schemas DIR names, by their names or `table` in x-repository"
+    ))
 }
 
 /// Whether a refusal to open a store for reading leaves room for tables of

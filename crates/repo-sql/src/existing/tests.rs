@@ -84,7 +84,7 @@ fn what_does_not_fit_is_never_guessed() {
         (Reading::Structure, text("{\"a\":"), "not"),
         (Reading::Structure, text(""), "not"),
         (Reading::Structure, text("1,\"status\":\"x\""), "not"),
-        (Reading::Text, Cell::Unsayable("bytes"), "bytes"),
+        (Reading::Text, Cell::Unsayable("bytes", b"\xff".into()), "bytes"),
     ] {
         let error = said(reading, &cell).unwrap_err();
         assert!(error.contains(why), "{error}");

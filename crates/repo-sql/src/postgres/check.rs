@@ -1,10 +1,10 @@
 //! Whether collections could be prepared and written, asked without changing
 //! anything: statements that make nothing, or whose transaction is rolled back.
 
-use repo_core::{CollectionSchema, Result};
+use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
 use super::catalog::{Catalog, refuse_foreign_in, refuse_other_id_field, schema_exists};
-use super::rows::truth_at;
+use super::rows::{text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use super::transaction::{Sees, Transaction};
@@ -25,6 +25,7 @@ const WRITES: &str = "SET TRANSACTION READ WRITE";
 /// write.
 pub(super) async fn prepare(shared: &Shared, schemas: &[CollectionSchema]) -> Result<()> {
     let layouts = layouts(Dialect::Postgres, schemas)?;
+    encoding(shared, "prepare").await?;
     let first = if as_a_writer(shared).await? {
         vec![Statement::made(WRITES.to_owned(), [])]
     } else {
@@ -51,6 +52,30 @@ async fn as_a_writer(shared: &Shared) -> Result<bool> {
     let rows = transaction.rows(Statement::made(sql.to_owned(), [])).await;
     transaction.rollback().await;
     Ok(rows?.first().is_some_and(|row| truth_at(row, 0)))
+}
+
+/// Refuses a database that cannot hold every text.
+///
+/// # Errors
+/// `Unsupported` unless its encoding is UTF8.
+pub(super) async fn encoding(shared: &Shared, operation: &'static str) -> Result<()> {
+    let sql = "SELECT current_setting('server_encoding')".to_owned();
+    let rows = super::read::run(shared, operation, Statement::made(sql, [])).await?;
+    let encoding = rows.first().map(|row| text_at(row, 0)).transpose()?.unwrap_or_default();
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        operation,
+        "the encoding of the database cannot hold every text",
+    )
+    .with("store", &shared.location)
+    .with("encoding", encoding)
+    .hint(
+        "make another one: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0; this one can be \
+         the source of a migration",
+    ))
 }
 
 async fn check(

@@ -243,9 +243,13 @@ const NO_HIDDEN_ROWS: &str = "SET row_security = off";
 fn set_up(settings: &SqlSettings, read_only: bool) -> String {
     // Never off: the server may be set to take no writes from this user. Values
     // of other programs' tables are read as text, which has to be one and exact.
+    // A server that knows no encoding would refuse a whole page for one value:
+    // it gives the bytes as they are, and each row is looked at.
     let read_only = if read_only {
         "; SET default_transaction_read_only = on; SET extra_float_digits = 1; \
-         SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'"
+         SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; \
+         SELECT set_config('client_encoding', 'SQL_ASCII', false) \
+         WHERE current_setting('server_encoding') = 'SQL_ASCII'"
     } else {
         ""
     };

@@ -14,12 +14,12 @@ use repo_core::{
 use super::connection::PgRow;
 use super::identity;
 use super::read;
-use super::rows::{number_at, optional_text_at, text_at, truth_at};
+use super::rows::{number_at, optional_text_at, raw_at, text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use crate::existing::{
     Cell, ExistingStrategy, Found, FoundColumn, Place, Records, Row, Search, SqlKind, Statements,
-    Table, TableReader, iso_time, may_be_tables, record, unfit,
+    Table, TableReader, iso_time, may_be_tables, not_these, record, unfit,
 };
 use crate::names::quote;
 
@@ -33,6 +33,9 @@ pub(super) async fn open(shared: Arc<Shared>, refusal: Error) -> Result<Arc<dyn 
     }
     let (tables, others) = match search(&shared).await? {
         Search::Nothing => return Err(refusal),
+        Search::Others(tables) => {
+            return Err(not_these(refusal, &tables, &shared.options.schemas));
+        }
         Search::Unfit(why) => return Err(unfit(refusal, &why)),
         Search::Tables { tables, others } => (tables, others),
     };
@@ -50,10 +53,13 @@ struct Named {
 
 /// Looks for a table of each declared collection.
 async fn search(shared: &Shared) -> Result<Search> {
-    let wanted = shared.options.schemas.iter().map(|schema| schema.existing_table().to_owned());
+    let options = &shared.options;
+    let selected =
+        || options.schemas.iter().filter(|schema| options.selects(schema.collection.as_str()));
+    let wanted = selected().map(|schema| schema.existing_table().to_owned());
     let mut there = look(shared, wanted.collect()).await?;
     let mut tables: Vec<Table> = Vec::new();
-    for schema in shared.options.schemas.iter() {
+    for schema in selected() {
         let Some(named) = there.remove(schema.existing_table()) else { continue };
         let Named { found, id_types } = named;
         let table = Table::new(schema.clone(), found, |found, id| {
@@ -66,7 +72,8 @@ async fn search(shared: &Shared) -> Result<Search> {
         }
     }
     if tables.is_empty() {
-        return Ok(Search::Nothing);
+        let there = others(shared, &tables).await?;
+        return Ok(if there.is_empty() { Search::Nothing } else { Search::Others(there) });
     }
     let others = others(shared, &tables).await?;
     Ok(Search::Tables { tables, others })
@@ -338,7 +345,8 @@ fn row_of(table: &Table, row: &PgRow) -> Row<'static> {
     };
     let cells = table.columns.iter().enumerate().map(|(at, column)| {
         let Ok(text) = optional_text_at(row, at + 1) else {
-            return Cell::Unsayable("text that is not UTF-8");
+            let bytes = raw_at(row, at + 1).unwrap_or_default();
+            return Cell::Unsayable("text that is not UTF-8", bytes.into());
         };
         let Some(text) = text else { return Cell::Null };
         if at == table.id { Cell::Text(text.into()) } else { cell(text, column.kind) }
@@ -352,7 +360,7 @@ fn cell(text: String, kind: SqlKind) -> Cell<'static> {
         SqlKind::Number => Cell::Number(text.into()),
         SqlKind::Json | SqlKind::Structure => Cell::Json(text.into()),
         SqlKind::Time => Cell::Text(iso_time(&text).into_owned().into()),
-        SqlKind::Bytes => Cell::Unsayable("bytes (bytea)"),
+        SqlKind::Bytes => Cell::Unsayable("bytes (bytea)", text.into_bytes().into()),
         SqlKind::Plain => Cell::Text(text.into()),
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn record(collection: &CollectionName, row: &PgRow) -> Result<Record>
         error.about_unreadable(Unreadable {
             collection: collection.clone(),
             id: text,
-            text: document_text_at(row, 4),
+            stored: document_bytes_at(row, 4),
         })
     })
 }
@@ -82,9 +82,13 @@ fn document_at(row: &PgRow, at: usize) -> Result<Option<Document>> {
 }
 
 /// The text of a document, whatever it says.
-fn document_text_at(row: &PgRow, at: usize) -> Option<String> {
-    let text = value_at(row, at, |value| value.as_bytes().get(1..).map(<[u8]>::to_vec)).flatten();
-    text.and_then(|text| String::from_utf8(text).ok())
+fn document_bytes_at(row: &PgRow, at: usize) -> Option<Vec<u8>> {
+    value_at(row, at, |value| value.as_bytes().get(1..).map(<[u8]>::to_vec)).flatten()
+}
+
+/// The bytes of a value as the server gives it, whatever they say.
+pub(super) fn raw_at(row: &PgRow, at: usize) -> Option<Vec<u8>> {
+    value_at(row, at, |value| value.as_bytes().to_vec())
 }
 
 /// # Errors

@@ -122,11 +122,15 @@ impl PostgresStrategy {
 /// Refuses what is not ours in the place of a declared collection, and, for
 /// reading only, a database without a store.
 async fn check(shared: &Shared, known: &Catalog) -> Result<()> {
+    if !shared.options.read_only {
+        super::check::encoding(shared, "open").await?;
+    }
     let new: Vec<CollectionSchema> = shared
         .options
         .schemas
         .iter()
         .filter(|schema| !known.tables.contains_key(&schema.collection))
+        .filter(|schema| shared.options.selects(schema.collection.as_str()))
         .cloned()
         .collect();
     match catalog::refuse_foreign(shared, "open", &new).await {

@@ -1,6 +1,7 @@
 //! Tables of another program in a SQLite file: what its catalog says of them,
 //! and reading them in pages.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::config::SqlSettings;
 use crate::errors;
 use crate::existing::{
     Cell, ExistingStrategy, Found, FoundColumn, Place, Records, Row, Search, SqlKind, Statements,
-    Table, TableReader, iso_time, may_be_tables, record, unfit,
+    Table, TableReader, iso_time, may_be_tables, not_these, record, unfit,
 };
 use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE, quote};
 
@@ -49,6 +50,9 @@ pub(super) fn open(
     })?;
     let (tables, others) = match found {
         Search::Nothing => return Err(refusal),
+        Search::Others(tables) => {
+            return Err(not_these(refusal, &tables, &shared.options.schemas));
+        }
         Search::Unfit(why) => return Err(unfit(refusal, &why)),
         Search::Tables { tables, others } => (tables, others),
     };
@@ -82,7 +86,9 @@ fn search(connection: &Connection, file: &Path, options: &OpenOptions) -> Result
         return Ok(Search::Nothing);
     }
     let mut tables: Vec<Table> = Vec::new();
-    for schema in options.schemas.iter() {
+    let selected =
+        options.schemas.iter().filter(|schema| options.selects(schema.collection.as_str()));
+    for schema in selected {
         let wanted = schema.existing_table();
         let Some(named) = all.iter().find(|named| is(named, wanted)) else { continue };
         let (found, orders) = look_at(connection, named).map_err(failed)?;
@@ -95,7 +101,8 @@ fn search(connection: &Connection, file: &Path, options: &OpenOptions) -> Result
         }
     }
     if tables.is_empty() {
-        return Ok(Search::Nothing);
+        let there: Vec<String> = all.into_iter().map(|named| named.name).collect();
+        return Ok(if there.is_empty() { Search::Nothing } else { Search::Others(there) });
     }
     let read = |named: &Named| tables.iter().any(|table| table.name == named.name);
     let others = all.iter().filter(|named| named.kind == "table" && !read(named));
@@ -356,7 +363,8 @@ fn row_of<'row>(table: &Table, row: &'row rusqlite::Row<'_>) -> rusqlite::Result
                 ValueRef::Integer(_) | ValueRef::Real(_)
                     if at == table.id && keeps_any_value(&column.sql_type) =>
                 {
-                    Cell::Unsayable("it is a number in a column without a type")
+                    let what = "it is a number in a column without a type";
+                    Cell::Unsayable(what, Cow::Borrowed(&[]))
                 }
                 value => cell(value, column.kind),
             })
@@ -377,12 +385,14 @@ fn cell(value: ValueRef<'_>, kind: SqlKind) -> Cell<'_> {
         ValueRef::Null => Cell::Null,
         ValueRef::Integer(number) => Cell::Number(number.to_string().into()),
         ValueRef::Real(number) if number.is_finite() => Cell::Number(shortest(number).into()),
-        ValueRef::Real(_) => Cell::Unsayable("an infinite number"),
-        ValueRef::Blob(_) => Cell::Unsayable("bytes (BLOB)"),
+        ValueRef::Real(number) => {
+            Cell::Unsayable("an infinite number", number.to_string().into_bytes().into())
+        }
+        ValueRef::Blob(bytes) => Cell::Unsayable("bytes (BLOB)", bytes.into()),
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) if kind == SqlKind::Time => Cell::Text(iso_time(text)),
             Ok(text) => Cell::Text(text.into()),
-            Err(_) => Cell::Unsayable("text that is not UTF-8"),
+            Err(_) => Cell::Unsayable("text that is not UTF-8", bytes.into()),
         },
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use repo_core::{Error, ErrorKind, OpenOptions, Result, check_writable};
+use rusqlite::Connection;
 
 use super::shared::Shared;
 use super::{connection, links};
@@ -60,6 +61,9 @@ pub(super) fn check_file(shared: &Shared) -> Result<()> {
     let reader = connection::open_reader(shared.file(), shared.busy)?;
     let catalog = reader.read("open", shared.file(), |connection| {
         connection::in_one_state(connection, shared.file(), |connection| {
+            if !shared.options.read_only {
+                check_encoding("open", connection, shared.file())?;
+            }
             let catalog = shared.read_catalog(connection)?;
             shared.refuse_foreign(connection, &catalog)?;
             Ok(catalog)
@@ -70,4 +74,26 @@ pub(super) fn check_file(shared: &Shared) -> Result<()> {
     }
     shared.set_catalog(catalog);
     Ok(())
+}
+
+/// Refuses a database whose text is UTF-16: its order of ids is another one.
+///
+/// # Errors
+/// `Unsupported`.
+pub(super) fn check_encoding(
+    operation: &'static str,
+    connection: &Connection,
+    file: &std::path::Path,
+) -> Result<()> {
+    let encoding: String = connection
+        .query_row("PRAGMA encoding", [], |row| row.get(0))
+        .map_err(|source| errors::sqlite(operation, file, source))?;
+    if encoding == "UTF-8" {
+        return Ok(());
+    }
+    let why = "the text of the database is not UTF-8, so that its ids have another order";
+    Err(Error::new(ErrorKind::Unsupported, operation, why)
+        .with("file", file.display())
+        .with("encoding", encoding)
+        .hint("name another file; this one can be the source of a migration"))
 }

@@ -3,6 +3,7 @@
 use repo_core::{CollectionSchema, PrepareChange, Prepared, Result, check_writable};
 use rusqlite::Connection;
 
+use super::opening::check_encoding;
 use super::session::Session;
 use super::shared::Shared;
 use super::taken::TakenNames;
@@ -58,6 +59,7 @@ fn look(shared: &Shared, schemas: &[CollectionSchema]) -> Result<()> {
     let reader = connection::open_reader(shared.file(), shared.busy)?;
     reader.read("prepare", shared.file(), |connection| {
         connection::in_one_state(connection, shared.file(), |connection| {
+            check_encoding("prepare", connection, shared.file())?;
             let known = shared.read_catalog(connection)?;
             refuse_foreign(shared, connection, &known, schemas)
         })

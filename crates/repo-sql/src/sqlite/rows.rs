@@ -51,11 +51,14 @@ impl<'row> Cells<'row> {
 pub(super) fn record(collection: &CollectionName, row: &Row<'_>) -> Result<Record> {
     let id = text_at(row, 0)
         .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("collection", collection))?;
-    let text = || text_at(row, 4).ok().map(str::to_owned);
-    named_record(collection, id, Cells::of(row), text)
+    let stored = || match row.get_ref(4) {
+        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => Some(bytes.to_vec()),
+        _ => None,
+    };
+    named_record(collection, id, Cells::of(row), stored)
 }
 
-/// The record of an id and the cells beside it, of which `text` is what stands
+/// The record of an id and the cells beside it, of which `stored` is what stands
 /// in the place of the document.
 ///
 /// # Errors
@@ -64,7 +67,7 @@ pub(super) fn named_record(
     collection: &CollectionName,
     id: &str,
     cells: Result<Cells<'_>>,
-    text: impl FnOnce() -> Option<String>,
+    stored: impl FnOnce() -> Option<Vec<u8>>,
 ) -> Result<Record> {
     let read = match EntityId::new(id) {
         Ok(id) => record_of_cells(collection, &id, cells),
@@ -74,7 +77,7 @@ pub(super) fn named_record(
         error.about_unreadable(Unreadable {
             collection: collection.clone(),
             id: id.to_owned(),
-            text: text(),
+            stored: stored(),
         })
     })
 }

@@ -119,7 +119,7 @@ impl Batch {
                 Taken::Cells { version, created_at, updated_at, live, .. } => {
                     let document = live.then(|| text(id_end..end));
                     let cells = Cells { version, created_at, updated_at, document };
-                    let stored = || document.map(str::to_owned);
+                    let stored = || document.map(|text| text.as_bytes().to_vec());
                     rows::named_record(collection, text(start..id_end), Ok(cells), stored)
                 }
             };

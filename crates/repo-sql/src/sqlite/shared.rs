@@ -165,7 +165,8 @@ impl Shared {
     pub(super) fn refuse_foreign(&self, connection: &Connection, catalog: &Catalog) -> Result<()> {
         let names = TakenNames::read("open", connection, &self.file)?;
         for schema in self.options.schemas.iter() {
-            if catalog.tables.contains_key(&schema.collection) {
+            let name = &schema.collection;
+            if catalog.tables.contains_key(name) || !self.options.selects(name.as_str()) {
                 continue;
             }
             match catalog::refuse_foreign("open", &names, &self.file, schema, None) {

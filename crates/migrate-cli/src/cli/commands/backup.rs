@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{import::batch_size, verify::collections};
+use super::{import::batch_size, past, verify::collections};
 use crate::cli::archives::Summary;
-use crate::cli::context::{Access, Context};
+use crate::cli::context::Context;
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::progress::Shown;
 use crate::cli::signals::Interruption;
-use crate::migration::{Archive, BackupOptions, CompressionLevel, back_up};
+use crate::migration::{
+    Archive, BackupOptions, CompressionLevel, back_up, back_up_what_can_be_read,
+};
 
 /// What can be typed after `backup`.
 #[derive(Debug, Args)]
@@ -29,6 +31,10 @@ pub(crate) struct Arguments {
     /// Records read at a time [default: `migration.batch_size`, or 250]
     #[arg(long, value_name = "N", value_parser = batch_size)]
     batch_size: Option<NonZeroUsize>,
+    /// Write records that cannot be read to this file, each with the reason, and
+    /// back up the others
+    #[arg(long, value_name = "FILE")]
+    quarantine: Option<PathBuf>,
 }
 
 /// Reads a compression level.
@@ -49,27 +55,43 @@ impl Arguments {
             batch_size: self.batch_size.unwrap_or(migration.batch_size),
         };
         let interruption = Interruption::listen()?;
-        let opened = context.open_only(Access::Read, options.collections.as_deref()).await?;
+        let aside = past::file(self.quarantine.as_deref()).await?;
+        let asked = options.collections.as_deref();
+        let opened = context.open_only(past::access(&aside), asked).await.map_err(past::hint)?;
         let progress = Shown::new(context.output);
         let work = async {
             // Dropping an unfinished archive takes it away.
             tokio::select! {
                 biased;
                 signal = interruption.wait() => Ok::<_, Failure>(Err(signal)),
-                made = back_up(&opened.store, &opened.schemas, &options, &progress) => Ok(Ok(made?)),
+                made = async {
+                    let (store, schemas) = (&opened.store, &opened.schemas);
+                    match aside {
+                        None => Ok((back_up(store, schemas, &options, &progress).await?, None)),
+                        Some(aside) => {
+                            let (archive, aside) = back_up_what_can_be_read(
+                                store, schemas, &options, aside, &progress,
+                            )
+                            .await?;
+                            Ok((archive, Some(aside)))
+                        }
+                    }
+                } => Ok(Ok(made.map_err(past::hint)?)),
             }
         };
         let ended = opened.close_after(work).await;
         progress.finish();
         match ended? {
-            Ok(archive) => finish(context, &archive),
+            Ok((archive, aside)) => {
+                finish(context, &archive)?;
+                past::finish(context, aside).await
+            }
             Err(signal) => Ok(Ending::Interrupted(signal)),
         }
     }
 }
 
-fn finish(context: &Context, archive: &Archive) -> Outcome<Ending> {
+fn finish(context: &Context, archive: &Archive) -> Outcome<()> {
     let summary = Summary::of(archive);
-    context.output.result(&summary, || summary.in_words())?;
-    Ok(Ending::Done)
+    context.output.result(&summary, || summary.in_words())
 }

@@ -1,16 +1,19 @@
 //! `repoctl export`: a collection as NDJSON, in the form that `import` reads.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use futures::TryStreamExt as _;
 use repo_core::{CollectionSchema, Consistency, Record, RecordStream, ScanOptions};
 use serde_json::json;
 
-use crate::cli::context::{Access, Context, collection};
+use super::past;
+use crate::cli::context::{Context, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
 use crate::cli::output::{Format, JsonStream, Output, write_stdout};
 use crate::cli::signals::Interruption;
-use crate::migration::{lines, refuse_unfinished_upgrade};
+use crate::migration::{Quarantine, lines, refuse_unfinished_upgrade};
 
 /// What can be typed after `export`.
 #[derive(Debug, Args)]
@@ -20,22 +23,34 @@ pub(crate) struct Arguments {
     /// Write tombstones as well, with `"_deleted": true`
     #[arg(long)]
     tombstones: bool,
+    /// Write records that cannot be read to this file, each with the reason, and
+    /// export the others
+    #[arg(long, value_name = "FILE")]
+    quarantine: Option<PathBuf>,
 }
 
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let name = collection(&self.collection)?;
         let interruption = Interruption::listen()?;
-        let opened = context.open_only(Access::Read, Some(std::slice::from_ref(&name))).await?;
+        let aside = past::file(self.quarantine.as_deref()).await?;
+        let asked = Some(std::slice::from_ref(&name));
+        let opened = context.open_only(past::access(&aside), asked).await.map_err(past::hint)?;
         let work = async {
             refuse_unfinished_upgrade(&opened.store, &name).await?;
             let options =
                 ScanOptions { consistency: Consistency::Strong, ..ScanOptions::default() };
             let records = opened.store.scan(&name, options).await?;
-            let printer = Printer::begin(context.output, opened.schema(&name), self.tombstones)?;
+            let mut printer =
+                Printer::begin(context.output, opened.schema(&name), self.tombstones)?;
+            printer.aside = aside;
             printer.all(records, &interruption).await
         };
-        opened.close_after(work).await
+        let (ending, aside) = opened.close_after(work).await?;
+        match past::finish(context, aside).await? {
+            Ending::Partly if ending == Ending::Done => Ok(Ending::Partly),
+            _ => Ok(ending),
+        }
     }
 }
 
@@ -46,6 +61,7 @@ struct Printer {
     tombstones: bool,
     stream: Option<JsonStream>,
     count: u64,
+    aside: Option<Quarantine>,
 }
 
 impl Printer {
@@ -55,14 +71,14 @@ impl Printer {
             Format::Json => Some(JsonStream::begin(output, &head, "records")?),
             Format::Human | Format::Ndjson => None,
         };
-        Ok(Self { output, schema, tombstones, stream, count: 0 })
+        Ok(Self { output, schema, tombstones, stream, count: 0, aside: None })
     }
 
     async fn all(
         mut self,
         mut records: RecordStream,
         interruption: &Interruption,
-    ) -> Outcome<Ending> {
+    ) -> Outcome<(Ending, Option<Quarantine>)> {
         loop {
             if let Some(signal) = interruption.signal() {
                 return self.finish(Ending::Interrupted(signal));
@@ -71,10 +87,19 @@ impl Printer {
                 Ok(Some(batch)) => self.batch(&batch)?,
                 Ok(None) => return self.finish(Ending::Done),
                 Err(error) => {
-                    return Err(match self.stream {
-                        Some(stream) => stream.fail(error),
-                        None => error.into(),
-                    });
+                    let aside = match self.aside.take() {
+                        Some(aside) => aside.add_unreadable(&self.schema, error).await,
+                        None => Err(past::hint(error)),
+                    };
+                    match aside {
+                        Ok(aside) => self.aside = Some(aside),
+                        Err(error) => {
+                            return Err(match self.stream {
+                                Some(stream) => stream.fail(error),
+                                None => error.into(),
+                            });
+                        }
+                    }
                 }
             }
         }
@@ -92,13 +117,13 @@ impl Printer {
         }
     }
 
-    fn finish(self, ending: Ending) -> Outcome<Ending> {
+    fn finish(self, ending: Ending) -> Outcome<(Ending, Option<Quarantine>)> {
         if let Some(stream) = self.stream {
             stream.finish(&[("complete", json!(ending == Ending::Done))])?;
         }
         let cut = if ending == Ending::Done { "" } else { "interrupted: " };
-        let Self { count, schema, .. } = self;
+        let Self { count, schema, aside, .. } = self;
         self.output.note(&format!("{cut}{count} records of {} exported", schema.collection));
-        Ok(ending)
+        Ok((ending, aside))
     }
 }

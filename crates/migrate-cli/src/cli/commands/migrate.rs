@@ -200,9 +200,12 @@ impl Arguments {
     }
 
     async fn open(&self, sides: &Sides) -> Result<OpenSides> {
-        // Without quarantine as well: all that cannot be read is named then.
+        let source = match self.quarantine {
+            Some(_) => Access::ReadWhatCan,
+            None => Access::ReadToName,
+        };
         sides
-            .open_from("migrate", Access::ReadWhatCan, async |target, schemas| {
+            .open_from("migrate", source, async |target, schemas| {
                 if self.dry_run {
                     target.open_to_look(schemas).await
                 } else {

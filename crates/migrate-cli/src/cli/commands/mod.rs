@@ -16,6 +16,7 @@ mod man;
 pub(crate) mod migrate;
 mod migrate_clean_up;
 mod migrate_status;
+mod past;
 mod purge;
 mod put;
 mod query;

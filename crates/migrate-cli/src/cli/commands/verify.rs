@@ -4,15 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use repo_core::Result;
+use repo_core::{Error, Result, Schemas};
 
-use crate::cli::context::{Access, Context, collection};
+use super::past;
+
+use crate::cli::context::{Context, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
 use crate::cli::progress::Shown;
 use crate::cli::report;
-use crate::cli::sides::SideArgs;
-use crate::migration::{Depth, VerifyOptions, VerifyReport, verify};
+use crate::cli::sides::{OpenSides, SideArgs};
+use crate::migration::{Depth, Quarantine, VerifyOptions, VerifyReport, set_aside, verify};
 
 /// What can be typed after `verify`.
 #[derive(Debug, Args)]
@@ -28,6 +30,10 @@ pub(crate) struct Arguments {
     /// Keep how far the comparison is in this file, and go on from there
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
+    /// Write records that cannot be read to this file, each with the reason, and
+    /// compare the others
+    #[arg(long, value_name = "FILE")]
+    quarantine: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -41,19 +47,44 @@ impl Arguments {
             upgrades: Some(Arc::clone(&sides.schemas)),
             state: self.state.clone(),
         };
+        let aside = past::file(self.quarantine.as_deref()).await?;
+        let access = past::access(&aside);
+        let sides = sides.both_only(options.collections.as_deref());
         let open = sides
-            .both_only(options.collections.as_deref())
-            .open("verify", async |target, schemas| target.open(Access::Read, schemas).await)
-            .await?;
+            .open_from("verify", access, async |target, schemas| target.open(access, schemas).await)
+            .await
+            .map_err(past::hint)?;
         let progress = Shown::new(context.output);
-        let compared = verify(&open.source, &open.target, &options, &progress).await;
+        let compared = async {
+            let found = verify(&open.source, &open.target, &options, &progress).await?;
+            let aside = match aside {
+                Some(aside) => Some(put_aside(&open, &options, &sides.schemas, aside).await?),
+                None => None,
+            };
+            Ok::<_, Error>((found, aside))
+        }
+        .await;
         progress.finish();
         let closed = open.close().await;
-        let found: VerifyReport = compared?;
+        let (found, aside): (VerifyReport, _) = compared.map_err(past::hint)?;
         context.output.closed(closed);
         context.output.result(&found, || report::verification(&found))?;
-        Ok(if found.equal { Ending::Done } else { Ending::Differ })
+        let ending = past::finish(context, aside).await?;
+        Ok(if found.equal { ending } else { Ending::Differ })
     }
+}
+
+/// Collects what neither side could be compared in.
+async fn put_aside(
+    open: &OpenSides,
+    options: &VerifyOptions,
+    schemas: &Schemas,
+    mut aside: Quarantine,
+) -> Result<Quarantine> {
+    for store in [&open.source, &open.target] {
+        aside = set_aside(store, options.collections.as_deref(), schemas, aside).await?;
+    }
+    Ok(aside)
 }
 
 /// Reads the names of collections that somebody typed.
