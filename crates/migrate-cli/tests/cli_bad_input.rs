@@ -374,3 +374,28 @@ fn failed_preconditions_are_told_one_by_one() {
         assert_eq!(told["error"]["kind"], "Conflict");
     }
 }
+
+/// With however few files it may open, a command ends well or says that these are
+/// too few.
+#[cfg(unix)]
+#[test]
+fn too_few_open_files_are_called_that() {
+    for store in ["json:data", "sqlite:a.db"] {
+        let place = filled(store, 1);
+        let mut told = 0;
+        for most in 5..=24 {
+            let program = env!("CARGO_BIN_EXE_repoctl");
+            let line = format!("ulimit -n {most}; exec {program} count machines --store {store}");
+            let mut command = std::process::Command::new("sh");
+            command.current_dir(place.path(".")).args(["-c", &line]);
+            let run = cli_support::Run::of(&mut command);
+            if run.code == Some(0) || run.stderr.contains("shared libraries") {
+                continue;
+            }
+            let said = run.stderr.contains("Too many open files") || run.stderr.contains("ulimit");
+            assert!(said, "{most}: {run:#?}");
+            told += usize::from(run.stderr.contains("ulimit -n"));
+        }
+        assert!(told > 0, "{store}: the limit was never met");
+    }
+}

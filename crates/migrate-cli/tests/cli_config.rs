@@ -271,3 +271,55 @@ fn the_schema_of_the_configuration_is_current() {
     let kept = std::fs::read_to_string(file).unwrap_or_default();
     assert!(kept == made, "run `repoctl config schema > schemas/config.schema.json`");
 }
+
+/// Variables are a configuration too, with or without a file.
+#[test]
+fn variables_alone_are_a_configuration() {
+    let place = Place::new();
+    let run = |words: &[&str]| {
+        let mut command = place.command("repoctl");
+        command.args(words).env("REPO_STORAGE__STRATEGY", "json");
+        Run::of(command.env("REPO_STORAGE__JSON_STRATEGY__BASE_PATH", "data"))
+    };
+    run(&["config", "validate"]).ok().prints("the configuration in the environment is valid");
+    let shown = run(&["config", "show", "--format", "json"]).ok().json();
+    assert_eq!(shown["file"], Json::Null);
+    let entries = shown["entries"].as_array().unwrap();
+    let strategy = entries.iter().find(|entry| entry["path"] == "storage.strategy").unwrap();
+    assert_eq!((&strategy["value"], &strategy["origin"]), (&json!("json"), &json!("environment")));
+    run(&["init"]).ok();
+    assert!(place.path("data").is_dir());
+    run(&["count", "machines"]).ok();
+    run(&["migrate", "--target", "sqlite:t.db", "--no-backup"]).ok();
+    let mut wrong = place.command("repoctl");
+    wrong.args(["config", "validate"]).env("REPO_STORAGE__STRATEGY", "jsno");
+    Run::of(&mut wrong).ends(2).complains("did you mean `json`?");
+    // Of a migration alone no store is known.
+    let mut other = place.command("repoctl");
+    other.args(["config", "show"]).env("REPO_MIGRATION__BATCH_SIZE", "7");
+    let none = Run::of(&mut other).ends(2);
+    assert!(none.stderr.contains("REPO_STORAGE__STRATEGY"), "{none:#?}");
+    place.line("count machines").ends(2).complains("no configuration");
+}
+
+/// What a message says a setting has to be is no type of the program, and our
+/// own words on URLs are not taken for secrets.
+#[test]
+fn messages_are_words_for_people() {
+    for (settings, words) in [
+        (json!({"pool_size": "many"}), "a whole number"),
+        (json!({"timeout": -1}), "a whole number"),
+        (json!({"enable_query_cache": 3}), "a boolean"),
+    ] {
+        let place = with(&json!({"storage": {"strategy": "sqlite", "sql_strategy": settings}}));
+        let run = place.line("config validate").ends(2).complains(words);
+        for name in ["u16", "u32", "u64", "usize", "nonzero", "struct "] {
+            assert!(!run.stderr.contains(name), "{name}: {run:#?}");
+        }
+    }
+    let place = Place::new();
+    let run = place.line("health --store postgre:x").ends(2);
+    assert!(run.stderr.contains("postgresql://USER@HOST/NAME"), "{run:#?}");
+    let run = place.line("health --store sqllite:a.db").ends(2);
+    assert!(run.stderr.contains("did you mean `sqlite:`?"), "{run:#?}");
+}

@@ -29,6 +29,7 @@ mod store_id;
 mod store_record;
 mod strategy;
 mod strategy_ext;
+mod system_limit;
 mod time;
 mod transaction;
 mod version;
@@ -74,6 +75,7 @@ pub use strategy::{
     PrepareChange, Prepared, Purged, StateMark, StorageStrategy, never_prepared, not_prepared,
 };
 pub use strategy_ext::StorageStrategyExt;
+pub use system_limit::SystemLimit;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use transaction::{RetryPolicy, Transaction, transaction};
 pub use version::Version;

@@ -157,11 +157,13 @@ impl Registry {
             }
         }
         let scheme = url.split(':').next().unwrap_or_default();
+        let meant = nearest(scheme, self.0.keys().copied());
+        let meant = meant.map(|meant| format!("did you mean `{meant}:`? ")).unwrap_or_default();
         Err(Error::new(ErrorKind::ConfigInvalid, "choose a strategy", "unknown kind of store URL")
             .with("scheme", scheme)
-            .hint(
-                "a store is named like json:DIR, sqlite:FILE, postgresql://USER@HOST/NAME or \
-                 dynamodb:PREFIX",
-            ))
+            .hint(format!(
+                "{meant}a store is named like json:DIR, sqlite:FILE, \
+                 postgresql://USER@HOST/NAME or dynamodb:PREFIX"
+            )))
     }
 }

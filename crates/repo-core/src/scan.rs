@@ -23,8 +23,9 @@ pub enum OnUnreadable {
     /// with `Corrupt` about such a record, naming it as `key` or `id`; other
     /// methods leave such records out or fail.
     SetAside,
-    /// As `SetAside`, for a caller that wants to name every such record and
-    /// then fail: damage that belongs to no record ends the scan with its error.
+    /// As `SetAside`, for a caller that names every such record and then fails: a
+    /// store may compare all records at once, at the end of the scan, and end it
+    /// with an error that names those that are damaged.
     NameAll,
 }
 

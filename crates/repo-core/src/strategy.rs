@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+use crate::config::nearest;
 use crate::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, EntityId, Error,
     ErrorKind, Filter, Health, HealthDepth, MigrationState, Page, PhysicalIdentity, Query, Record,
@@ -235,13 +236,24 @@ fn unsupported(operation: &'static str, location: &str) -> Error {
         .with("store", location)
 }
 
-/// The error for a collection that was never prepared.
+/// The error for a collection that was never prepared, given those that are:
+/// the one that may be meant is named.
 #[must_use]
-pub fn not_prepared(operation: &'static str, collection: &CollectionName, location: &str) -> Error {
+pub fn not_prepared<'a>(
+    operation: &'static str,
+    collection: &CollectionName,
+    location: &str,
+    prepared: impl IntoIterator<Item = &'a CollectionName>,
+) -> Error {
+    let known = prepared.into_iter().map(CollectionName::as_str);
+    let hint = match nearest(collection.as_str(), known) {
+        Some(meant) => format!("did you mean `{meant}`? A new one is made with `repoctl init`"),
+        None => "make it with `repoctl init`".to_owned(),
+    };
     Error::new(ErrorKind::NotFound, operation, "the collection was never prepared")
         .with("collection", collection)
         .with("store", location)
-        .hint("make it with `repoctl init`")
+        .hint(hint)
 }
 
 /// The error for a store that was never prepared.

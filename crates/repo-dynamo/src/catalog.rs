@@ -53,6 +53,11 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
+    /// The prepared collections, as far as they are known.
+    pub(crate) fn collections(&self) -> Vec<CollectionName> {
+        self.get().iter().flat_map(|catalog| catalog.tables.keys().cloned()).collect()
+    }
+
     fn get(&self) -> Option<Arc<Catalog>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.clone().filter(|catalog| catalog.read_at.elapsed() < LEASE)

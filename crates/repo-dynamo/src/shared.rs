@@ -87,6 +87,6 @@ impl Shared {
     }
 
     pub(crate) fn unknown(&self, operation: &'static str, collection: &CollectionName) -> Error {
-        not_prepared(operation, collection, &self.location)
+        not_prepared(operation, collection, &self.location, &self.cache.collections())
     }
 }

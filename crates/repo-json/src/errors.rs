@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use repo_core::{CollectionName, Error, ErrorKind, Rule, SyntaxError};
+use repo_core::{CollectionName, Error, ErrorKind, Rule, SyntaxError, SystemLimit};
 
 use crate::spot;
 
@@ -19,7 +19,7 @@ pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Err
             ErrorKind::PermissionDenied
         }
         io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => ErrorKind::Foreign,
-        _ => ErrorKind::Unavailable,
+        _ => SystemLimit::of(&source).map_or(ErrorKind::Unavailable, |limit| limit.kind),
     };
     let error = Error::new(kind, operation, message(&source)).with("path", path.display());
     let error = match hint(&source) {
@@ -27,15 +27,6 @@ pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Err
         None => error,
     };
     error.with("reason", &source).caused_by(source)
-}
-
-/// `ENOLCK`.
-const NO_LOCKS: i32 = if cfg!(target_os = "linux") { 37 } else { 77 };
-/// `EMFILE` and `ENFILE`.
-const TOO_MANY_FILES: [i32; 2] = [24, 23];
-
-fn is(source: &io::Error, codes: &[i32]) -> bool {
-    source.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
 fn message(source: &io::Error) -> &'static str {
@@ -48,9 +39,8 @@ fn message(source: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull => "the disk is full",
         io::ErrorKind::QuotaExceeded => "the disk quota is used up",
         io::ErrorKind::FileTooLarge => "the file would become too large",
-        _ if is(source, &[NO_LOCKS]) => "the file system gives no locks",
-        _ if is(source, &TOO_MANY_FILES) => "too many files are open",
-        _ => "a file of the store cannot be read or written",
+        _ => SystemLimit::of(source)
+            .map_or("a file of the store cannot be read or written", |limit| limit.message),
     }
 }
 
@@ -62,11 +52,11 @@ fn hint(source: &io::Error) -> Option<&'static str> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Some("free space on the disk and try again")
         }
-        _ if is(source, &[NO_LOCKS]) => Some(
+        _ if SystemLimit::of(source) == Some(SystemLimit::no_locks()) => Some(
             "a JSON store needs a local file system that locks files: move the folder to one; on \
              NFS the server's lock service may be down",
         ),
-        _ if is(source, &TOO_MANY_FILES) => Some(
+        _ if SystemLimit::of(source).is_some() => Some(
             "raise the limit, `ulimit -n 4096`, or keep the collections in a single file; a store \
              of split files keeps each of them open",
         ),
@@ -293,13 +283,15 @@ mod tests {
 
     #[test]
     fn what_the_system_lacks_is_called_that() {
-        for (code, what, hint) in
-            [(NO_LOCKS, "no locks", "local file system"), (24, "too many files", "ulimit -n")]
-        {
+        let no_locks = if cfg!(target_os = "linux") { 37 } else { 77 };
+        for (code, kind, what, hint) in [
+            (no_locks, ErrorKind::Unsupported, "no locks", "local file system"),
+            (24, ErrorKind::LimitExceeded, "too many files", "ulimit -n"),
+        ] {
             let error = io("lock the store", Path::new("f"), io::Error::from_raw_os_error(code));
             assert!(error.message().contains(what), "{error}");
             assert!(error.hint_text().unwrap().contains(hint), "{error}");
-            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert_eq!(error.kind(), kind);
         }
     }
 }

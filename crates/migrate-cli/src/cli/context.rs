@@ -88,17 +88,24 @@ impl Context {
         self.common.config.clone().or_else(default)
     }
 
-    /// The configuration file, which this command cannot do without.
-    pub(crate) fn need_file(&self) -> Result<PathBuf> {
-        self.file().ok_or_else(|| {
-            wrong_usage("find the configuration", "there is no configuration file")
-                .with("file", format!("./{DEFAULT_FILE}"))
-                .hint(
-                    "name one with --config FILE, or name the store itself: --store json:DIR, \
-                     --store sqlite:FILE, --store dynamodb:PREFIX (migrate and verify: --source \
-                     and --target)",
-                )
-        })
+    /// The configuration file, or `None` where variables of the environment
+    /// are the configuration; this command cannot do without one of them.
+    pub(crate) fn need_configuration(&self) -> Result<Option<PathBuf>> {
+        let file = self.file();
+        if file.is_some() || ConfigSources::environment_counts(&self.environment) {
+            return Ok(file);
+        }
+        Err(wrong_usage(
+            "find the configuration",
+            "there is no configuration: no configuration file, and no variable that begins with \
+             REPO_STORAGE__",
+        )
+        .with("file", format!("./{DEFAULT_FILE}"))
+        .hint(
+            "name a file with --config FILE, set REPO_STORAGE__STRATEGY, or name the store \
+             itself: --store json:DIR, --store sqlite:FILE, --store postgresql://USER@HOST/NAME, \
+             --store dynamodb:PREFIX (migrate and verify: --source and --target)",
+        ))
     }
 
     /// Loads a configuration for one strategy, or, with `None`, for what does
@@ -108,11 +115,11 @@ impl Context {
     }
 
     /// Loads the configuration as it stands, with what the flags choose.
-    pub(crate) fn load_chosen(&self, file: &Path) -> Result<Config> {
+    pub(crate) fn load_chosen(&self, file: Option<&Path>) -> Result<Config> {
         let strategy = self.store.strategy.as_deref();
         let overrides: Vec<_> =
             strategy.map(|name| ("storage.strategy", name)).into_iter().collect();
-        self.load_with(Some(file), &overrides)
+        self.load_with(file, &overrides)
     }
 
     fn load_with(&self, file: Option<&Path>, overrides: &[(&str, &str)]) -> Result<Config> {
@@ -148,12 +155,10 @@ impl Context {
 
     /// The collections of a command that needs no store.
     pub(crate) fn schemas_without_store(&self) -> Result<Arc<Schemas>> {
-        match self.file() {
-            Some(file) if self.common.schemas.is_none() => {
-                self.schemas(Some(&self.load(Some(&file), None)?))
-            }
-            _ => self.schemas(None),
+        if self.common.schemas.is_some() {
+            return self.schemas(None);
         }
+        self.schemas(Some(&self.load(self.file().as_deref(), None)?))
     }
 
     /// The store of a URL.
@@ -179,7 +184,7 @@ impl Context {
             let chosen = self.by_url(url)?;
             return Ok((chosen, self.load(self.file().as_deref(), None)?));
         }
-        let config = self.load_chosen(&self.need_file()?)?;
+        let config = self.load_chosen(self.need_configuration()?.as_deref())?;
         Ok((self.by_name(&config.storage().strategy, &config)?, config))
     }
 

@@ -31,7 +31,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind as ClapKind;
-use repo_core::{Error, ErrorKind};
+use repo_core::{Error, ErrorKind, SystemLimit};
 
 use args::{MigrateRepository, Repoctl, StoreArgs};
 use context::Context;
@@ -85,9 +85,13 @@ fn run(_context: &Context, command: impl Future<Output = Outcome<Ending>>) -> Ou
         .enable_all()
         .build();
     let runtime = runtime.map_err(|source| {
-        Error::new(ErrorKind::Unavailable, "start", "the runtime cannot be started")
-            .with("reason", &source)
-            .caused_by(source)
+        let error = Error::new(ErrorKind::Unavailable, "start", "the runtime cannot be started")
+            .with("reason", &source);
+        let error = match SystemLimit::of(&source) {
+            Some(limit) => error.hint(limit.hint).into_kind(limit.kind),
+            None => error,
+        };
+        error.caused_by(source)
     })?;
     let ending = runtime.block_on(command);
     // A thread that still reads standard input must not keep the process.

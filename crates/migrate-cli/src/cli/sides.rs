@@ -147,21 +147,22 @@ impl Named<'_> {
             let chosen = context.by_url(url).map_err(named)?;
             return Ok(Side { chosen, config: context.load(own, None)? });
         }
-        let file = match self.file.or(own) {
-            Some(file) => file.to_owned(),
-            None => context.need_file()?,
+        let found = match self.file.or(own) {
+            Some(file) => Some(file.to_owned()),
+            None => context.need_configuration()?,
         };
+        let file = found.as_deref();
         // One configuration names one store: it is the source, unless the
         // target has a configuration of its own.
         let by_file = self.role == "source" || self.file.is_some();
         match self.kind {
             Some(kind) => {
-                let config = context.load(Some(&file), None).map_err(named)?;
+                let config = context.load(file, None).map_err(named)?;
                 let chosen = context.by_name(kind, &config).map_err(named)?;
                 Ok(Side { chosen, config })
             }
             None if by_file => {
-                let config = context.load_chosen(&file).map_err(named)?;
+                let config = context.load_chosen(file).map_err(named)?;
                 let chosen = context.by_name(&config.storage().strategy, &config).map_err(named)?;
                 Ok(Side { chosen, config })
             }

@@ -5,7 +5,10 @@ use serde_json::{Map, Value as Json};
 use super::{refuse, schema};
 use crate::Result;
 
-const SECTIONS: [&str; 2] = ["REPO_STORAGE__", "REPO_MIGRATION__"];
+/// How variables begin that choose and set up the store.
+pub(super) const STORAGE: &str = "REPO_STORAGE__";
+
+const SECTIONS: [&str; 2] = [STORAGE, "REPO_MIGRATION__"];
 
 /// The values of `REPO_STORAGE__…` and `REPO_MIGRATION__…`. A value has the
 /// type that the schema gives its place, so that a password of digits stays
@@ -13,7 +16,7 @@ const SECTIONS: [&str; 2] = ["REPO_STORAGE__", "REPO_MIGRATION__"];
 pub(super) fn layer(environment: &[(String, String)], schema: &Json) -> Result<Json> {
     let mut root = Json::Object(Map::new());
     for (name, text) in environment {
-        if !SECTIONS.iter().any(|section| name.starts_with(section)) {
+        if !is_setting(name) {
             continue;
         }
         let path: Vec<String> = name["REPO_".len()..].split("__").map(str::to_lowercase).collect();
@@ -23,6 +26,11 @@ pub(super) fn layer(environment: &[(String, String)], schema: &Json) -> Result<J
         insert(&mut root, &path, value);
     }
     Ok(root)
+}
+
+/// Whether a variable is a setting of ours.
+fn is_setting(name: &str) -> bool {
+    SECTIONS.iter().any(|section| name.starts_with(section))
 }
 
 fn typed(text: &str, kind: Option<&str>) -> Option<Json> {

@@ -47,6 +47,15 @@ pub struct Config {
     ignored: Vec<String>,
 }
 
+impl ConfigSources {
+    /// Whether variables alone are a configuration: some are of its section
+    /// `storage`, which chooses the store.
+    #[must_use]
+    pub fn environment_counts(environment: &[(String, String)]) -> bool {
+        environment.iter().any(|(name, _)| name.starts_with(environment::STORAGE))
+    }
+}
+
 impl Config {
     /// Reads all layers and checks them: every key of `storage` and
     /// `migration`, and the settings of the chosen strategy. The settings of

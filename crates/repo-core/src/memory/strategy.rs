@@ -38,11 +38,18 @@ struct State {
 
 impl State {
     fn table(&self, operation: &'static str, name: &CollectionName) -> Result<&Table> {
-        self.tables.get(name).ok_or_else(|| not_prepared(operation, name, "memory"))
+        self.tables
+            .get(name)
+            .ok_or_else(|| not_prepared(operation, name, "memory", self.tables.keys()))
     }
 
     fn table_mut(&mut self, operation: &'static str, name: &CollectionName) -> Result<&mut Table> {
-        self.tables.get_mut(name).ok_or_else(|| not_prepared(operation, name, "memory"))
+        if !self.tables.contains_key(name) {
+            return Err(not_prepared(operation, name, "memory", self.tables.keys()));
+        }
+        self.tables
+            .get_mut(name)
+            .ok_or_else(|| not_prepared(operation, name, "memory", std::iter::empty()))
     }
 
     fn record(&self) -> StoreRecord {

@@ -23,6 +23,27 @@ const UNEXPECTED: &str = "the database refused a statement";
 const UNEXPECTED_HINT: &str = "the reason is in the database's own words; a trigger or a rule of \
      another tool may be behind it";
 
+/// The error of reading tables of another program: what is said of ours does
+/// not fit them.
+pub(crate) fn theirs(error: Error) -> Error {
+    let (message, hint) = match error.kind() {
+        ErrorKind::Foreign => (
+            "a table of another program is no longer as it was found",
+            "its program may have changed it meanwhile: give the command again",
+        ),
+        ErrorKind::Unexpected => (
+            "the database refused to read a table of another program",
+            "the reason is in the database's own words; nothing was changed",
+        ),
+        _ => return error,
+    };
+    let mut told = Error::new(error.kind(), error.operation(), message);
+    for (name, value) in error.context() {
+        told = told.with(name, value);
+    }
+    told.hint(hint).caused_by(error)
+}
+
 /// The error of a schema that puts the ids elsewhere than the store has them.
 /// `place` is its file or address, `other` where another store could be.
 pub(crate) fn other_id_field(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use repo_core::{Error, ErrorKind};
+use repo_core::{Error, ErrorKind, SystemLimit};
 use tokio_postgres::error::SqlState;
 
 use super::{FOREIGN, FOREIGN_HINT, UNEXPECTED, UNEXPECTED_HINT};
@@ -58,6 +58,17 @@ const DENIED: Said = (
     "the database refuses this user",
     "grant the user what is needed on the schema and its tables",
 );
+const HIDDEN: Said = (
+    ErrorKind::PermissionDenied,
+    "a row-level security policy hides rows of a table from this user",
+    "let the user see every row (ALTER ROLE … BYPASSRLS), or drop the policy: what is hidden would \
+     be missing without a word",
+);
+const LOCKS: Said = (
+    ErrorKind::LimitExceeded,
+    "the server has no room for the locks of the transaction",
+    "raise max_locks_per_transaction of the server, or prepare fewer collections at once",
+);
 const LOST: Said = (
     ErrorKind::Unavailable,
     "the connection to the database was lost",
@@ -74,8 +85,12 @@ fn by_message(message: &str) -> Said {
         LOST
     } else if says("statement timeout") || says("user request") {
         (ErrorKind::Unavailable, "the server broke the statement off", "try again")
-    } else if says("permission denied") || says("must be owner") || says("row-level security") {
+    } else if says("row-level security") {
+        HIDDEN
+    } else if says("permission denied") || says("must be owner") {
         DENIED
+    } else if says("out of shared memory") || says("max_locks_per_transaction") {
+        LOCKS
     } else if says("No space left") || says("could not extend") || says("out of memory") {
         (ErrorKind::Unavailable, "the server has run out of room", "free some and try again")
     } else if says("exceeds") && says("maximum") || says("too large") {
@@ -167,7 +182,7 @@ pub(crate) fn not_stored(place: &Place) -> Error {
 /// The error of a connection that could not be made.
 pub(crate) fn cannot_connect(place: &Place, source: tokio_postgres::Error) -> Error {
     let (kind, message, hint) = match source.code() {
-        Some(code) => refused(code),
+        Some(code) => refused(code, &whole(&source)),
         None => unreachable(&source),
     };
     let reason = deepest(&source);
@@ -175,7 +190,7 @@ pub(crate) fn cannot_connect(place: &Place, source: tokio_postgres::Error) -> Er
         .caused_by(source)
 }
 
-fn refused(code: &SqlState) -> Said {
+fn refused(code: &SqlState, words: &str) -> Said {
     match *code {
         SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => (
             ErrorKind::PermissionDenied,
@@ -192,6 +207,18 @@ fn refused(code: &SqlState) -> Said {
             "the user may not connect to the database",
             "grant CONNECT on the database to the user",
         ),
+        SqlState::TOO_MANY_CONNECTIONS if words.contains("for role") => (
+            ErrorKind::Unavailable,
+            "the user has as many connections as it may",
+            "raise the user's limit (ALTER ROLE … CONNECTION LIMIT) to 2 or more, or lower \
+             `pool_size` and `max_overflow`",
+        ),
+        SqlState::TOO_MANY_CONNECTIONS if words.contains("for database") => (
+            ErrorKind::Unavailable,
+            "the database has as many connections as it may",
+            "raise its limit (ALTER DATABASE … CONNECTION LIMIT) to 2 or more, or lower \
+             `pool_size` and `max_overflow`",
+        ),
         SqlState::TOO_MANY_CONNECTIONS => (
             ErrorKind::Unavailable,
             "the server has no connection left",
@@ -203,6 +230,12 @@ fn refused(code: &SqlState) -> Said {
 
 fn unreachable(source: &tokio_postgres::Error) -> Said {
     let reason = whole(source);
+    let all: &(dyn std::error::Error + 'static) = source;
+    let io = std::iter::successors(all.source(), |cause| cause.source())
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    if let Some(SystemLimit { kind, message, hint }) = io.and_then(SystemLimit::of) {
+        return (kind, message, hint);
+    }
     if reason.contains("TLS") {
         return (
             ErrorKind::PermissionDenied,

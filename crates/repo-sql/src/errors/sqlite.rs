@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use repo_core::{Error, ErrorKind};
-use rusqlite::ErrorCode;
+use repo_core::{Error, ErrorKind, SystemLimit};
+use rusqlite::{ErrorCode, ffi};
 
 use super::{FOREIGN, FOREIGN_HINT, UNEXPECTED, UNEXPECTED_HINT};
 
@@ -16,6 +16,7 @@ pub(crate) fn sqlite(operation: &'static str, file: &Path, source: rusqlite::Err
         rusqlite::Error::SqliteFailure(failure, text) => {
             classify(failure, text.as_deref().unwrap_or_default(), file)
         }
+        rusqlite::Error::SqlInputError { error, msg, .. } => classify(error, msg, file),
         rusqlite::Error::InvalidColumnType(..)
         | rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)
@@ -27,9 +28,11 @@ pub(crate) fn sqlite(operation: &'static str, file: &Path, source: rusqlite::Err
     let error =
         Error::new(kind, operation, message).with("file", file.display()).with("reason", &source);
     let error = match (kind, &source) {
-        (ErrorKind::Unexpected | ErrorKind::Foreign, rusqlite::Error::SqliteFailure(why, _)) => {
-            error.with("sqlite_code", why.extended_code)
-        }
+        (
+            ErrorKind::Unexpected | ErrorKind::Foreign,
+            rusqlite::Error::SqliteFailure(why, _)
+            | rusqlite::Error::SqlInputError { error: why, .. },
+        ) => error.with("sqlite_code", why.extended_code),
         _ => error,
     };
     let error = error.caused_by(source);
@@ -44,7 +47,10 @@ const UNKNOWN: Said = (ErrorKind::Unexpected, UNEXPECTED, UNEXPECTED_HINT);
 /// code for these is that of every error in a statement.
 const ALTERED: [&str; 4] = ["no such table", "no such column", "no such view", "table "];
 
-fn classify(failure: &rusqlite::ffi::Error, text: &str, file: &Path) -> Said {
+fn classify(failure: &ffi::Error, text: &str, file: &Path) -> Said {
+    if let Some(said) = by_extended_code(failure.extended_code) {
+        return said;
+    }
     match failure.code {
         ErrorCode::DatabaseBusy
         | ErrorCode::DatabaseLocked
@@ -57,7 +63,8 @@ fn classify(failure: &rusqlite::ffi::Error, text: &str, file: &Path) -> Said {
             (ErrorKind::Unavailable, "the disk is full", "free some space and try again")
         }
         ErrorCode::DatabaseCorrupt => {
-            (ErrorKind::Corrupt, "the database file is damaged", CORRUPT_HINT)
+            let hint = if lost_its_log(file) { LOST_LOG_HINT } else { CORRUPT_HINT };
+            (ErrorKind::Corrupt, "the database file is damaged", hint)
         }
         ErrorCode::NotADatabase => {
             (ErrorKind::Corrupt, "the file is not a SQLite database", CORRUPT_HINT)
@@ -87,6 +94,11 @@ fn classify(failure: &rusqlite::ffi::Error, text: &str, file: &Path) -> Said {
             "a stored document is not JSON",
             "repair the row, or restore the file from a backup",
         ),
+        ErrorCode::Unknown if text.starts_with("no such collation sequence") => (
+            ErrorKind::Unsupported,
+            "the database sorts by a collation that only its own program has",
+            "in a copy, drop the index, or make the column anew without the collation",
+        ),
         ErrorCode::Unknown if ALTERED.iter().any(|words| text.starts_with(words)) => {
             (ErrorKind::Foreign, FOREIGN, FOREIGN_HINT)
         }
@@ -94,9 +106,53 @@ fn classify(failure: &rusqlite::ffi::Error, text: &str, file: &Path) -> Said {
     }
 }
 
+/// What SQLite tells apart only by its extended code.
+fn by_extended_code(code: i32) -> Option<Said> {
+    match code {
+        ffi::SQLITE_READONLY_ROLLBACK | ffi::SQLITE_READONLY_RECOVERY => Some(UNFINISHED),
+        ffi::SQLITE_IOERR_LOCK
+        | ffi::SQLITE_IOERR_RDLOCK
+        | ffi::SQLITE_IOERR_UNLOCK
+        | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK => {
+            let SystemLimit { kind, message, hint } = SystemLimit::no_locks();
+            Some((kind, message, hint))
+        }
+        _ => None,
+    }
+}
+
+const UNFINISHED: Said = (
+    ErrorKind::PermissionDenied,
+    "a program broke off in the middle of a write; only a writer can undo that, and this is a \
+     reader",
+    "open the database once with its own program, or copy the file with the -journal or -wal \
+     beside it to where this user may write, and read the copy",
+);
+
+const LOST_LOG_HINT: &str = "nothing was changed; the file says that it is used with a -wal file, \
+     and none is beside it: if it was copied, copy both while nobody writes (or use `sqlite3 FILE \
+     .backup`)";
+
+/// Whether the header says that the database is written by way of a log, and
+/// none is there: whoever copied the file may have left it behind.
+fn lost_its_log(file: &Path) -> bool {
+    use std::io::Read as _;
+    let mut header = [0; 20];
+    let read = std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut header));
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    // A reader may have made an empty one.
+    let holds_any = std::fs::metadata(&log).is_ok_and(|found| found.len() > 0);
+    read.is_ok() && header[18] == 2 && !holds_any
+}
+
 /// SQLite says no more than that it cannot; the file system knows why.
 fn cannot_open(file: &Path) -> Said {
     match std::fs::File::open(file) {
+        Err(error) if SystemLimit::of(&error).is_some() => {
+            let SystemLimit { kind, message, hint } = SystemLimit::open_files();
+            (kind, message, hint)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             (ErrorKind::NotFound, "there is no such file", "check the path")
         }
@@ -116,6 +172,13 @@ fn cannot_open(file: &Path) -> Said {
 
 /// Turns an error of the file system into one of ours.
 pub(crate) fn io(operation: &'static str, file: &Path, source: std::io::Error) -> Error {
+    if let Some(limit) = SystemLimit::of(&source) {
+        return Error::new(limit.kind, operation, limit.message)
+            .with("file", file.display())
+            .with("reason", &source)
+            .hint(limit.hint)
+            .caused_by(source);
+    }
     let kind = match source.kind() {
         std::io::ErrorKind::NotFound => ErrorKind::NotFound,
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
@@ -160,8 +223,6 @@ pub(crate) fn foreign(operation: &'static str, file: &Path, name: &str, why: &st
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::ffi;
-
     use super::*;
 
     #[test]
@@ -179,6 +240,8 @@ mod tests {
             (ffi::SQLITE_IOERR_FSYNC, ErrorKind::Unavailable),
             (ffi::SQLITE_NOMEM, ErrorKind::Unavailable),
             (ffi::SQLITE_SCHEMA, ErrorKind::Unavailable),
+            (ffi::SQLITE_IOERR_RDLOCK, ErrorKind::Unsupported),
+            (ffi::SQLITE_READONLY_ROLLBACK, ErrorKind::PermissionDenied),
             (ffi::SQLITE_CORRUPT_INDEX, ErrorKind::Corrupt),
             (ffi::SQLITE_NOTADB, ErrorKind::Corrupt),
             (ffi::SQLITE_READONLY_DIRECTORY, ErrorKind::PermissionDenied),
@@ -191,6 +254,8 @@ mod tests {
             assert_eq!(kind(code, "why"), expected, "{code}");
         }
         assert_eq!(kind(ffi::SQLITE_ERROR, "malformed JSON"), ErrorKind::Corrupt);
+        let collation = "no such collation sequence: THEIRS";
+        assert_eq!(kind(ffi::SQLITE_ERROR, collation), ErrorKind::Unsupported);
         for altered in [
             "no such table: main.audit",
             "no such column: x",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use repo_core::config::nearest;
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, CollectionState, Consistency,
     EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, OnUnreadable,
@@ -66,13 +67,16 @@ impl ExistingStrategy {
     fn table(&self, operation: &'static str, collection: &CollectionName) -> Result<&Arc<Table>> {
         self.reader.check_open(operation)?;
         self.tables.get(collection).ok_or_else(|| {
+            let known = self.tables.keys().map(CollectionName::as_str);
+            let meant = nearest(collection.as_str(), known);
+            let meant = meant.map(|meant| format!("did you mean `{meant}`? ")).unwrap_or_default();
             Error::new(ErrorKind::NotFound, operation, "the database has no table for it")
                 .with("collection", collection)
                 .with("store", self.location())
-                .hint(
-                    "a table of another name is named by `table` in the x-repository block of \
-                     the collection's schema",
-                )
+                .hint(format!(
+                    "{meant}a table of another name is named by `table` in the x-repository \
+                     block of the collection's schema"
+                ))
         })
     }
 

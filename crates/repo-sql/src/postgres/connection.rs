@@ -31,7 +31,6 @@ pub(super) struct Connector {
     timeout: Option<Duration>,
     keep_statements: bool,
     set_up: String,
-    read_only: bool,
     open: Arc<AtomicUsize>,
     pub(super) place: String,
 }
@@ -127,7 +126,6 @@ impl Connector {
             timeout,
             keep_statements: settings.enable_query_cache,
             set_up: set_up(settings, read_only),
-            read_only,
             open: Arc::default(),
             place: settings.location(),
         })
@@ -213,7 +211,7 @@ impl Connector {
             .await
             .map_err(|source| errors::postgres("connect", &self.place, source))?;
         // Only some users and servers can; the others go on without.
-        for wish in WISHES.iter().chain(self.read_only.then_some(&NO_HIDDEN_ROWS)) {
+        for wish in WISHES {
             let _ = connection.batch_execute(wish).await;
         }
         Ok(Connection { diesel: connection, driver })
@@ -231,13 +229,14 @@ impl Connector {
 }
 
 /// What a connection would like to have: errors in English, by which they are
-/// told apart, and a server that looks, while it works, whether we are still
-/// there (PostgreSQL 14), so that a call that was dropped ends there too.
-const WISHES: [&str; 2] = ["SET lc_messages = 'C'", "SET client_connection_check_interval = '1s'"];
-
-/// Rows that a policy hides from this user are an error, never left out in
-/// silence.
-const NO_HIDDEN_ROWS: &str = "SET row_security = off";
+/// told apart; a server that looks, while it works, whether we are still there
+/// (PostgreSQL 14), so that a call that was dropped ends there too; and rows that
+/// a policy hides from this user as an error, never left out in silence.
+const WISHES: [&str; 3] = [
+    "SET lc_messages = 'C'",
+    "SET client_connection_check_interval = '1s'",
+    "SET row_security = off",
+];
 
 /// What every connection begins with.
 fn set_up(settings: &SqlSettings, read_only: bool) -> String {

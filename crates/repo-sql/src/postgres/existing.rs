@@ -17,6 +17,7 @@ use super::read;
 use super::rows::{number_at, optional_text_at, raw_at, text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
+use crate::errors;
 use crate::existing::{
     Cell, ExistingStrategy, Found, FoundColumn, Place, Records, Row, Search, SqlKind, Statements,
     Table, TableReader, iso_time, may_be_tables, not_these, record, unfit,
@@ -79,6 +80,11 @@ async fn search(shared: &Shared) -> Result<Search> {
     Ok(Search::Tables { tables, others })
 }
 
+/// The rows of a statement that reads tables of another program.
+async fn run(shared: &Shared, operation: &'static str, statement: Statement) -> Result<Vec<PgRow>> {
+    read::run(shared, operation, statement).await.map_err(errors::theirs)
+}
+
 /// Tables that no collection names.
 async fn others(shared: &Shared, tables: &[Table]) -> Result<Vec<String>> {
     let sql = "SELECT c.relname::text FROM pg_class AS c \
@@ -88,7 +94,7 @@ async fn others(shared: &Shared, tables: &[Table]) -> Result<Vec<String>> {
                ORDER BY c.relname";
     let read = tables.iter().map(|table| table.name.clone()).collect();
     let values = [SqlValue::Text(shared.schema.clone()), SqlValue::Texts(read)];
-    let rows = read::run(shared, "open", Statement::made(sql.to_owned(), values)).await?;
+    let rows = run(shared, "open", Statement::made(sql.to_owned(), values)).await?;
     rows.iter().map(|row| text_at(row, 0)).collect()
 }
 
@@ -109,7 +115,7 @@ const LOOK: &str = "SELECT c.relname::text, c.relkind::text, \
 
 async fn look(shared: &Shared, names: Vec<String>) -> Result<BTreeMap<String, Named>> {
     let values = [SqlValue::Text(shared.schema.clone()), SqlValue::Texts(names)];
-    let rows = read::run(shared, "open", Statement::made(LOOK.to_owned(), values)).await?;
+    let rows = run(shared, "open", Statement::made(LOOK.to_owned(), values)).await?;
     let mut there: BTreeMap<String, Named> = BTreeMap::new();
     for row in &rows {
         let name = text_at(row, 0)?;
@@ -225,7 +231,7 @@ impl SchemaReader {
         table: &Table,
         statement: Statement,
     ) -> Result<Records> {
-        let rows = read::run(&self.shared, operation, statement).await?;
+        let rows = run(&self.shared, operation, statement).await?;
         let mut records = Records::default();
         records.extend(rows.iter().map(|row| record(table, self.time, &row_of(table, row))));
         Ok(records)
@@ -282,7 +288,7 @@ impl TableReader for SchemaReader {
 
     async fn count(&self, table: &Arc<Table>) -> Result<u64> {
         let statement = Statement::new(&table.statements.count, []);
-        let rows = read::run(&self.shared, "count", statement).await?;
+        let rows = run(&self.shared, "count", statement).await?;
         let number = rows.first().map(|row| number_at(row, 0)).transpose()?;
         Ok(u64::try_from(number.unwrap_or(0)).unwrap_or(0))
     }
@@ -293,13 +299,13 @@ impl TableReader for SchemaReader {
         table: &Arc<Table>,
     ) -> Result<Option<Place>> {
         let statement = Statement::new(&table.statements.without_id, []);
-        let rows = read::run(&self.shared, operation, statement).await?;
+        let rows = run(&self.shared, operation, statement).await?;
         rows.first().map(|row| text_at(row, 0).map(Place::Ctid)).transpose()
     }
 
     async fn health(&self) -> HealthCheck {
         let sql = Statement::made("SELECT version()".to_owned(), []);
-        let (ok, detail) = match read::run(&self.shared, "health", sql).await {
+        let (ok, detail) = match run(&self.shared, "health", sql).await {
             Ok(rows) => {
                 let version = rows.first().and_then(|row| text_at(row, 0).ok());
                 (true, version.unwrap_or_default())

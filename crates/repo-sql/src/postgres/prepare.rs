@@ -24,7 +24,13 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// The number says "repo".
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1919250543, hashtext(\u{0}1\u{0}))";
 
-/// Makes what the collections need.
+/// Most collections that are made in one transaction: it locks each table,
+/// index and view that it makes, and a server has room for some thousands of
+/// locks (`max_locks_per_transaction` × `max_connections`).
+const COLLECTIONS_AT_ONCE: usize = 50;
+
+/// Makes what the collections need, in several transactions where they are
+/// many.
 ///
 /// # Errors
 /// `Foreign` for what is not ours, which stays unaltered; `Unsupported` for
@@ -34,21 +40,30 @@ pub(super) async fn prepare(
     schemas: &[CollectionSchema],
     new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
-    let layouts = layouts(Dialect::Postgres, schemas)?;
-    let (mut transaction, _) =
-        Transaction::begin(&shared.pool, "prepare", Sees::Committed, vec![lock(shared)]).await?;
-    match make(shared, &mut transaction, schemas, layouts, new_indexes).await {
-        Ok(prepared) => {
-            transaction.commit().await?;
-            shared.give(schemas);
-            shared.read_catalog("prepare").await?;
-            Ok(prepared)
+    // Each is looked at before anything is made.
+    layouts(Dialect::Postgres, schemas)?;
+    let mut prepared = Vec::with_capacity(schemas.len());
+    let mut looked_at = schemas;
+    let pieces = schemas.chunks(COLLECTIONS_AT_ONCE);
+    for piece in if schemas.is_empty() { vec![schemas] } else { pieces.collect() } {
+        let (mut transaction, _) =
+            Transaction::begin(&shared.pool, "prepare", Sees::Committed, vec![lock(shared)])
+                .await?;
+        match make(shared, &mut transaction, looked_at, piece, new_indexes).await {
+            Ok(made) => {
+                transaction.commit().await?;
+                shared.give(piece);
+                prepared.extend(made);
+            }
+            Err(error) => {
+                transaction.rollback().await;
+                return Err(error);
+            }
         }
-        Err(error) => {
-            transaction.rollback().await;
-            Err(error)
-        }
+        looked_at = &[];
     }
+    shared.read_catalog("prepare").await?;
+    Ok(prepared)
 }
 
 /// Waits until nobody else prepares something in this schema.
@@ -59,13 +74,16 @@ pub(super) fn lock(shared: &Shared) -> Statement {
 async fn make(
     shared: &Shared,
     transaction: &mut Transaction,
+    looked_at: &[CollectionSchema],
     schemas: &[CollectionSchema],
-    layouts: Vec<CollectionLayout>,
     new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
     let known = shared.read_catalog_in(transaction).await?;
-    refuse_other_id_field(shared, &known, schemas)?;
-    for schema in schemas {
+    refuse_other_id_field(shared, &known, looked_at)?;
+    let is_new = |schema: &&CollectionSchema| !known.made.contains_key(&schema.collection);
+    let new: Vec<CollectionSchema> = looked_at.iter().filter(is_new).cloned().collect();
+    refuse_foreign_in(shared, transaction, "prepare", &new, None).await?;
+    for schema in looked_at.iter().filter(|schema| !is_new(schema)) {
         let made = known.made.get(&schema.collection);
         let alone = std::slice::from_ref(schema);
         refuse_foreign_in(shared, transaction, "prepare", alone, made).await?;
@@ -73,8 +91,8 @@ async fn make(
     if !known.prepared {
         make_store(shared, transaction).await?;
     }
-    let mut prepared = Vec::with_capacity(layouts.len());
-    for (mut layout, schema) in layouts.into_iter().zip(schemas) {
+    let mut prepared = Vec::with_capacity(schemas.len());
+    for (mut layout, schema) in layouts(Dialect::Postgres, schemas)?.into_iter().zip(schemas) {
         // Again, collection by collection: the table of one may have the name
         // that the view of the next one needs.
         let made = known.made.get(&layout.collection);

@@ -158,7 +158,11 @@ impl Shared {
             .unwrap_or_else(|| CollectionSchema::undeclared(collection.clone()));
         match catalog::refuse_foreign(self, operation, &[schema]).await {
             Err(error) if error.kind() == ErrorKind::Foreign => error,
-            _ => repo_core::not_prepared(operation, collection, &self.location),
+            _ => {
+                let prepared = self.catalog();
+                let prepared = prepared.tables.keys();
+                repo_core::not_prepared(operation, collection, &self.location, prepared)
+            }
         }
     }
 }

@@ -78,7 +78,7 @@ struct Named {
 
 /// Looks for a table of each declared collection.
 fn search(connection: &Connection, file: &Path, options: &OpenOptions) -> Result<Search> {
-    let failed = |source| errors::sqlite("open", file, source);
+    let failed = |source| errors::theirs(errors::sqlite("open", file, source));
     let all = names(connection).map_err(failed)?;
     let is = |named: &&Named, wanted: &str| named.name.eq_ignore_ascii_case(wanted);
     let ours = [STORE_TABLE, COLLECTIONS_TABLE, OBJECTS_TABLE];
@@ -241,7 +241,7 @@ impl FileReader {
         let (shared, table, sql) = (Arc::clone(&self.shared), Arc::clone(table), Arc::clone(sql));
         let time = self.time;
         let read = move |connection: &Reader| {
-            let failed = |source| errors::sqlite(operation, shared.file(), source);
+            let failed = |source| errors::theirs(errors::sqlite(operation, shared.file(), source));
             let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
             let mut rows = statement.query(params_from_iter(params)).map_err(failed)?;
             let mut records = Records::default();
@@ -264,7 +264,7 @@ impl FileReader {
             connection
                 .prepare_cached(&sql)
                 .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
-                .map_err(|source| errors::sqlite(operation, shared.file(), source))
+                .map_err(|source| errors::theirs(errors::sqlite(operation, shared.file(), source)))
         };
         self.readers.run(operation, read).await
     }

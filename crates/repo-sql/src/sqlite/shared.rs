@@ -192,9 +192,11 @@ impl Shared {
             let names = TakenNames::read(operation, connection, &self.file).ok()?;
             catalog::refuse_foreign(operation, &names, &self.file, &schema, None).err()
         });
-        foreign
-            .filter(|error| error.kind() == ErrorKind::Foreign)
-            .unwrap_or_else(|| repo_core::not_prepared(operation, collection, &self.location))
+        foreign.filter(|error| error.kind() == ErrorKind::Foreign).unwrap_or_else(|| {
+            let catalog = self.catalog();
+            let prepared = catalog.tables.keys();
+            repo_core::not_prepared(operation, collection, &self.location, prepared)
+        })
     }
 }
 

@@ -75,6 +75,7 @@ macro_rules! all_cases {
             refusals::tables_that_do_not_fit_say_why,
             refusals::a_collection_without_a_table_is_not_found,
             refusals::a_closed_store_says_so,
+            refusals::a_table_that_changes_is_told_as_theirs,
         }
     };
 }

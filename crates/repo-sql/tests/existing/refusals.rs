@@ -120,3 +120,18 @@ pub(crate) async fn a_closed_store_says_so(database: &impl Database) {
         assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
     }
 }
+
+/// What is said of our own tables does not fit those of another program.
+pub(crate) async fn a_table_that_changes_is_told_as_theirs(database: &impl Database) {
+    database.run("CREATE TABLE things (key TEXT PRIMARY KEY, note TEXT)").await;
+    let store = open(database).await;
+    database.run("ALTER TABLE things DROP COLUMN note").await;
+    let error = super::try_scan(&store, "things", Default::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
+    assert!(error.message().contains("table of another program"), "{error}");
+    let told = format!("{error} {}", error.hint_text().unwrap());
+    for ours in ["as this program made them", "another tool changed", "repoctl health"] {
+        assert!(!told.contains(ours), "{told}");
+    }
+    assert!(error.context_value("reason").unwrap().contains("note"), "{error}");
+}

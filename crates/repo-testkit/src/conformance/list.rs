@@ -125,6 +125,7 @@ macro_rules! conformance {
                     what_is_loaded_before_its_indexes_is_found,
                     prepared_is_prepared_for_every_handle,
                     a_collection_has_the_id_field_of_its_schema,
+                    a_mistyped_collection_is_recognised,
                 ];
                 purge: [
                     only_old_tombstones_go,

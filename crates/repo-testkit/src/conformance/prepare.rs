@@ -302,3 +302,25 @@ pub async fn a_collection_has_the_id_field_of_its_schema(f: Fixture) {
     let right = Write::put(key.clone(), document(&key, "\"id\":\"free\""), Precondition::Any);
     store.commit(vec![right]).await.unwrap();
 }
+
+/// A collection that is mistyped is answered with the one that may be meant.
+pub async fn a_mistyped_collection_is_recognised(f: Fixture) {
+    let store = f.prepared().await;
+    for (typed, meant) in [("item", Some("`items`")), ("ntoes", Some("`notes`")), ("xyz", None)] {
+        let name = collection(typed);
+        let errors = [
+            store.get_many(&name, &[id("a")]).await.map(drop),
+            store.query(&name, &Query::all()).await.map(drop),
+            store.commit(vec![put(&key(typed, "a"), "")]).await.map(drop),
+        ];
+        for answer in errors {
+            let error = assert_kind(answer, ErrorKind::NotFound);
+            let hint = error.hint_text().unwrap_or_default();
+            assert!(hint.contains("repoctl init"), "{error:?}");
+            match meant {
+                Some(meant) => assert!(hint.contains(meant), "{error:?}"),
+                None => assert!(!hint.contains("did you mean"), "{error:?}"),
+            }
+        }
+    }
+}

@@ -53,7 +53,7 @@ impl Arguments {
             let prepared = opened.store.collections().await?;
             if !prepared.contains(&name) {
                 let store = opened.store.location();
-                return Err(repo_core::not_prepared("import", &name, store).into());
+                return Err(repo_core::not_prepared("import", &name, store, &prepared).into());
             }
             refuse_unfinished_upgrade(&opened.store, &name).await?;
             let longest = opened.store.capabilities().max_entity_bytes.saturating_mul(6);

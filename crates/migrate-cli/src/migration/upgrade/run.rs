@@ -112,8 +112,9 @@ impl<'a> Run<'a> {
                 .hint("name a version up to the declared one, or raise schemaVersion"));
         }
         let record = self.side.record().await?;
-        let Some(state) = self.side.collections().await?.get(name).copied() else {
-            return Err(not_prepared("upgrade", name, self.side.location()));
+        let prepared = self.side.collections().await?;
+        let Some(state) = prepared.get(name).copied() else {
+            return Err(not_prepared("upgrade", name, self.side.location(), prepared.keys()));
         };
         let found = mark::find(record.migration, self.options, &self.side, self.started_at)?;
         let from = found.as_ref().map_or(state.schema_version, |found| found.in_place.from);

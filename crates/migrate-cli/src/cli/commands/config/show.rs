@@ -8,8 +8,8 @@ use crate::cli::failure::Outcome;
 use crate::cli::output::{cell, draw, table};
 
 pub(crate) fn run(context: &Context) -> Outcome<Ending> {
-    let file = context.need_file()?;
-    let config = context.load_chosen(&file)?;
+    let file = context.need_configuration()?;
+    let config = context.load_chosen(file.as_deref())?;
     let entries = config.entries();
     let told = json!({ "file": file, "entries": entries, "ignored": config.ignored() });
     context.output.list(&told, entries, || {

@@ -14,8 +14,8 @@ use crate::cli::output::{Format, complain};
 use crate::cli::registry::check_usable;
 
 pub(crate) fn run(context: &Context) -> Outcome<Ending> {
-    let file = context.need_file()?;
-    let (problems, config) = problems(context, &file);
+    let file = context.need_configuration()?;
+    let (problems, config) = problems(context, file.as_deref());
     let ignored = config.as_ref().map(Config::ignored).unwrap_or_default();
     let told = json!({
         "file": file,
@@ -26,21 +26,24 @@ pub(crate) fn run(context: &Context) -> Outcome<Ending> {
     });
     problems.iter().for_each(|problem| complain(&for_people(problem)));
     if problems.is_empty() || context.output.format != Format::Human {
-        context.output.result(&told, || human(&file, ignored))?;
+        context.output.result(&told, || human(file.as_deref(), ignored))?;
     }
     Ok(if problems.is_empty() { Ending::Done } else { Ending::Unsound(USAGE) })
 }
 
-fn human(file: &Path, ignored: &[String]) -> String {
+fn human(file: Option<&Path>, ignored: &[String]) -> String {
     let ignored = match ignored {
         [] => String::new(),
         names => format!("; not ours, ignored: {}", names.join(", ")),
     };
-    format!("{} is valid{ignored}", file.display())
+    match file {
+        Some(file) => format!("{} is valid{ignored}", file.display()),
+        None => format!("the configuration in the environment is valid{ignored}"),
+    }
 }
 
 /// All problems, and the configuration if its own sections are sound.
-fn problems(context: &Context, file: &Path) -> (Vec<Error>, Option<Config>) {
+fn problems(context: &Context, file: Option<&Path>) -> (Vec<Error>, Option<Config>) {
     let chosen = context.load_chosen(file);
     let mut problems = Vec::new();
     let strategy = match &chosen {
@@ -50,7 +53,7 @@ fn problems(context: &Context, file: &Path) -> (Vec<Error>, Option<Config>) {
     // What is wrong with the chosen strategy must not hide the other blocks.
     let Ok(config) = chosen.or_else(|error| {
         problems.push(error);
-        context.load(Some(file), None)
+        context.load(file, None)
     }) else {
         return (problems, None);
     };
