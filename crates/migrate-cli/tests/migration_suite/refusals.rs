@@ -67,7 +67,7 @@ async fn entities_that_the_target_cannot_hold_are_all_named() {
         let target: Store = Arc::new(MemoryStrategy::new(small));
         let error = refused(&source, target, &options).await;
         assert_eq!(error.kind(), ErrorKind::Invalid);
-        assert!(error.message().contains("cannot hold 3 of"), "{error}");
+        assert!(error.message().contains("3 of the source's records cannot be moved"), "{error}");
         let named = error.context_value("entities").unwrap();
         for id in ["machines/m-00007 (", "machines/m-00500 (", "machines/m-00999 ("] {
             assert!(named.contains(id), "{named}");
