@@ -232,6 +232,17 @@ pub(super) fn save_memory(connection: &Connection, saves: bool) -> rusqlite::Res
     connection.pragma_update(None, "cache_size", kib)
 }
 
+/// Pages of a database in which there is little to sort: 16 MiB of 4 KiB.
+const FEW_PAGES: i64 = 4_096;
+
+/// Whether making indexes may sort more than a little. Where it does not, small
+/// memory would only make SQLite read its own catalog of thousands of tables from
+/// the file again for each of them.
+pub(super) fn sorts_much(connection: &Connection) -> rusqlite::Result<bool> {
+    let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    Ok(pages > FEW_PAGES)
+}
+
 /// Removes what readers leave beside the file. SQLite does so when the last
 /// connection of all is closed, but only by one that may write; while another
 /// is open this does nothing.

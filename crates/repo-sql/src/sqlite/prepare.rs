@@ -32,7 +32,8 @@ pub(super) fn prepare(
     }
     let connection = session.connection()?;
     let failed = |source| errors::sqlite("prepare", shared.file(), source);
-    connection::save_memory(connection, true).map_err(failed)?;
+    let saves = connection::sorts_much(connection).map_err(failed)?;
+    connection::save_memory(connection, saves).map_err(failed)?;
     let prepared = in_transaction(&shared, connection, schemas, layouts, new_indexes);
     connection::save_memory(connection, false).map_err(failed)?;
     let prepared = prepared?;
