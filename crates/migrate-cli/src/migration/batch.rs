@@ -210,23 +210,28 @@ pub(super) fn breaks(
     checked.err().map(|error| rule_of(&error))
 }
 
-/// Why a record cannot be read.
+/// Why a record cannot be read, and where it stands.
 pub(super) fn reason_of(error: &Error) -> String {
     match (error.context_value("reason"), error.context_value("column")) {
         (Some(reason), Some(column)) => format!("{}: {column}: {reason}", error.message()),
         (Some(reason), None) => format!("{}: {reason}", error.message()),
-        (None, _) => rule_of(error),
+        (None, _) => named(rule_of(error), error, &["file", "line", "byte"]),
     }
 }
 
 /// The rule that a document breaks, its place and, where it is a limit, by how
 /// much.
 pub(super) fn rule_of(error: &Error) -> String {
-    let mut rule = error.message().to_owned();
-    for name in ["rule", "pointer", "bytes", "limit", "upgrade", "reason"] {
+    let names = ["rule", "pointer", "bytes", "limit", "upgrade", "reason"];
+    named(error.message().to_owned(), error, &names)
+}
+
+/// Adds what the error's context says under some names.
+fn named(mut words: String, error: &Error, names: &[&str]) -> String {
+    for name in names {
         if let Some(value) = error.context_value(name) {
-            rule.push_str(&format!(", {name} \"{value}\""));
+            words.push_str(&format!(", {name} \"{value}\""));
         }
     }
-    rule
+    words
 }

@@ -101,14 +101,14 @@ async fn another_plan_is_locked_out_and_told_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_mark_that_cannot_be_read_locks_as_well() {
+async fn a_mark_that_cannot_be_read_is_called_damaged() {
     let (source, target) = (store(&many(3)).await, store(&[]).await);
     let state = MigrationState { plan: "p".to_owned(), progress: "from the future".to_owned() };
     let update = StoreUpdate::Migration { expected: None, state: Some(state) };
     target.update_store_record(update).await.unwrap();
     let error =
         migrate(&source, &target, &schemas(&["machines"]), &options(), &Silent).await.unwrap_err();
-    assert_eq!((error.kind(), error.context_value("plan")), (ErrorKind::Locked, Some("p")));
+    assert_eq!((error.kind(), error.context_value("plan")), (ErrorKind::Corrupt, Some("p")));
 }
 
 #[tokio::test]

@@ -40,9 +40,20 @@ pub(crate) enum Search {
 /// Most ids in one statement.
 pub(crate) const IDS_AT_ONCE: usize = 500;
 
-/// Adds to the refusal of a store why its tables cannot be read either.
-pub(crate) fn unfit(refusal: Error, why: &str) -> Error {
-    refusal.with("as_a_source", why)
+/// The refusal of a store, as that of a source: why its tables cannot be read. That
+/// a name is taken, and could be freed, is nothing to who only reads it.
+pub(crate) fn unfit(refusal: &Error, why: &str) -> Error {
+    let error = Error::new(
+        refusal.kind(),
+        refusal.operation(),
+        "tables of another program are there that cannot be read as collections",
+    )
+    .hint(
+        "leave their collections out with --collections, or give the table a key that holds \
+         each id once",
+    );
+    let named = refusal.context().iter();
+    named.fold(error, |error, (name, value)| error.with(name, value)).with("as_a_source", why)
 }
 
 /// Most tables that a refusal names.

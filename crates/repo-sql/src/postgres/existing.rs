@@ -37,7 +37,7 @@ pub(super) async fn open(shared: Arc<Shared>, refusal: Error) -> Result<Arc<dyn 
         Search::Others(tables) => {
             return Err(not_these(refusal, &tables, &shared.options.schemas));
         }
-        Search::Unfit(why) => return Err(unfit(refusal, &why)),
+        Search::Unfit(why) => return Err(unfit(&refusal, &why)),
         Search::Tables { tables, others } => (tables, others),
     };
     let options = shared.options.clone();

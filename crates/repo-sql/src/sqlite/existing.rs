@@ -53,7 +53,7 @@ pub(super) fn open(
         Search::Others(tables) => {
             return Err(not_these(refusal, &tables, &shared.options.schemas));
         }
-        Search::Unfit(why) => return Err(unfit(refusal, &why)),
+        Search::Unfit(why) => return Err(unfit(&refusal, &why)),
         Search::Tables { tables, others } => (tables, others),
     };
     let time = std::fs::metadata(shared.file())

@@ -140,5 +140,5 @@ pub async fn a_mark_of_the_state_tells_of_every_write(f: Fixture) {
         mark = now;
     }
     store.close().await.unwrap();
-    assert_kind(store.state_mark().await, ErrorKind::Unavailable);
+    assert_kind(store.state_mark().await, ErrorKind::Closed);
 }
