@@ -182,7 +182,7 @@ async fn two_of_our_own_collections_may_collide() {
     let both = [plain("a"), plain("a_records")];
     for schemas in [&both[..], &[plain("a_records"), plain("a")]] {
         let error = store.prepare(schemas).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
         assert_eq!(error.context_value("name"), Some("a_records"), "{error}");
         assert_eq!(store.collections().await.unwrap(), []);
     }

@@ -83,7 +83,7 @@ async fn more_connections_are_opened_under_load_and_closed_afterwards() {
     assert_eq!(connections.detail, "2 open of at most 5");
     store.close().await.unwrap();
     eventually(&tool, &sessions(&role, "= 0")).await;
-    assert_eq!(get_a(&store).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(get_a(&store).await.unwrap_err().kind(), ErrorKind::Closed);
 }
 
 #[tokio::test]

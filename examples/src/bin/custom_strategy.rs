@@ -15,9 +15,10 @@ use async_trait::async_trait;
 use repo_core::config::read_settings;
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, Document, EntityId,
-    Filter, Health, HealthDepth, Key, MemoryFactory, OpenOptions, Page, Prepared, Purged, Query,
-    Record, RecordStream, Registry, Result, ScanOptions, StorageStrategy, StorageStrategyExt as _,
-    StoreRecord, StoreUpdate, StrategyFactory, Timestamp, Write, Written,
+    Filter, Health, HealthDepth, Key, MemoryFactory, MigrationState, OpenOptions, Page,
+    PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Registry, Result, ScanOptions,
+    StateMark, StorageStrategy, StorageStrategyExt as _, StoreRecord, StoreUpdate, StrategyFactory,
+    Timestamp, Write, Written,
 };
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -87,6 +88,9 @@ struct AuditStrategy {
     prefix: String,
 }
 
+// A wrapper that leaves a method to its default answers for itself instead of for
+// the store that it wraps.
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl StorageStrategy for AuditStrategy {
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
@@ -104,12 +108,36 @@ impl StorageStrategy for AuditStrategy {
         self.inner.location()
     }
 
+    fn foreign(&self) -> Option<&str> {
+        self.inner.foreign()
+    }
+
+    async fn invents_versions(&self) -> Result<bool> {
+        self.inner.invents_versions().await
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        self.inner.physical_identity().await
+    }
+
+    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
+        self.inner.migration_state_afresh().await
+    }
+
     fn capabilities(&self) -> &Capabilities {
         self.inner.capabilities()
     }
 
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         self.inner.prepare(schemas).await
+    }
+
+    async fn prepare_for_load(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.inner.prepare_for_load(schemas).await
+    }
+
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        self.inner.upgrade_layout().await
     }
 
     async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
@@ -157,6 +185,10 @@ impl StorageStrategy for AuditStrategy {
         self.inner.purge(collection, older_than).await
     }
 
+    async fn state_mark(&self) -> Result<Option<StateMark>> {
+        self.inner.state_mark().await
+    }
+
     async fn store_record(&self) -> Result<StoreRecord> {
         self.inner.store_record().await
     }
@@ -175,6 +207,14 @@ impl StorageStrategy for AuditStrategy {
 
     async fn close(&self) -> Result<()> {
         self.inner.close().await
+    }
+
+    async fn changes(&self, after: Option<&str>) -> Result<RecordStream> {
+        self.inner.changes(after).await
+    }
+
+    async fn fence(&self, epoch: u64) -> Result<()> {
+        self.inner.fence(epoch).await
     }
 }
 

@@ -79,6 +79,9 @@ impl StorageStrategy for Flawed {
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         self.inner.prepare(schemas).await
     }
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        self.inner.upgrade_layout().await
+    }
     async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
         self.inner.check_prepare(schemas).await
     }
