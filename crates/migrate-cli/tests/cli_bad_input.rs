@@ -399,3 +399,18 @@ fn too_few_open_files_are_called_that() {
         assert!(told > 0, "{store}: the limit was never met");
     }
 }
+
+/// Also where a command opens only the collection that it names.
+#[test]
+fn a_mistyped_collection_gets_a_suggestion() {
+    for store in ["json:data", "sqlite:data.db"] {
+        let place = filled(store, 2);
+        for line in ["get machine m-0001", "count machinse", "query machine", "export machine"] {
+            let run = place.line(&format!("{line} --store {store}")).ends(1);
+            run.complains("did you mean `machines`?");
+        }
+    }
+    let place = Place::new();
+    place.write("data/machines.json", json!({ "m-1": machine("m-1", "x") }).to_string());
+    place.line("get machine m-1 --store json:data").ends(1).complains("did you mean `machines`?");
+}

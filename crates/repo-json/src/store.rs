@@ -296,6 +296,9 @@ pub(crate) fn collection<'s>(
 ) -> Result<&'s Collection> {
     state.collections.get(name).ok_or_else(|| match state.left_out.contains(name) {
         true => errors::not_selected(operation, name, &env.location),
-        false => not_prepared(operation, name, &env.location, state.collections.keys()),
+        false => {
+            let known = state.collections.keys().chain(&state.left_out);
+            not_prepared(operation, name, &env.location, known)
+        }
     })
 }
