@@ -290,9 +290,32 @@ pub(super) fn in_one_state<T>(
         return work(connection);
     }
     let failed = |source| errors::sqlite("read", file, source);
-    // Ends with a rollback when dropped; it only reads.
-    let transaction = connection.unchecked_transaction().map_err(failed)?;
-    work(&transaction)
+    let _state = OneState::begin(connection).map_err(failed)?;
+    work(connection)
+}
+
+/// A transaction that only reads, by statements that stay prepared: to parse its
+/// two ends takes as long as a short read. Ends with a rollback when dropped.
+struct OneState<'a>(&'a Connection);
+
+impl<'a> OneState<'a> {
+    fn begin(connection: &'a Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN DEFERRED")?.execute([])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for OneState<'_> {
+    fn drop(&mut self) {
+        // SQLite ends it by itself after some errors.
+        if self.0.is_autocommit() {
+            return;
+        }
+        let ended = self.0.prepare_cached("ROLLBACK").and_then(|mut end| end.execute([]));
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a read transaction did not end");
+        }
+    }
 }
 
 /// `repo_in_segment(id, index, total)`: whether the id is in that segment.
