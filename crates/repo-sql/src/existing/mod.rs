@@ -40,17 +40,17 @@ pub(crate) enum Search {
 /// Most ids in one statement.
 pub(crate) const IDS_AT_ONCE: usize = 500;
 
-/// The refusal of a store, as that of a source: why its tables cannot be read. That
-/// a name is taken, and could be freed, is nothing to who only reads it.
+/// The refusal of a store whose tables cannot be read either, and why. It may have
+/// been opened as a source or to look at a target, so the words fit both.
 pub(crate) fn unfit(refusal: &Error, why: &str) -> Error {
     let error = Error::new(
         refusal.kind(),
         refusal.operation(),
-        "tables of another program are there that cannot be read as collections",
+        "what is there is not ours, and cannot be read as tables of another program either",
     )
     .hint(
-        "leave their collections out with --collections, or give the table a key that holds \
-         each id once",
+        "a source: leave the collection out with --collections, or give the table a key that \
+         holds each id once; a target: name another database or file",
     );
     let named = refusal.context().iter();
     named.fold(error, |error, (name, value)| error.with(name, value)).with("as_a_source", why)
