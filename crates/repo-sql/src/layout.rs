@@ -14,7 +14,8 @@ use crate::expression::JsonType;
 use crate::names::{Taken, literal, quote, shorten, with_hash};
 
 /// The newest version of this layout; each store keeps the one that it is in.
-/// Layout 1 is the same without the store's id. `prepare` upgrades it.
+/// Layout 1 is the same without the store's id. `upgrade_layout` makes 2 of it, and
+/// nothing else does.
 pub(crate) const LAYOUT_VERSION: u32 = 2;
 
 /// Whether this program reads and writes stores of a layout.
