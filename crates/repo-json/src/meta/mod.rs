@@ -16,7 +16,7 @@ use crate::table::Table;
 
 /// The newest version of the layout that this software reads and writes.
 /// Layout 1 is the same without the store's id. A store stays in it until
-/// `prepare` upgrades it.
+/// `upgrade_layout` makes 2 of it.
 pub(crate) const LAYOUT_VERSION: u32 = 2;
 
 /// The layout of a store with this id.
