@@ -29,6 +29,7 @@ mod store_id;
 mod store_record;
 mod strategy;
 mod strategy_ext;
+mod suggestion;
 mod system_limit;
 mod time;
 mod transaction;
@@ -75,6 +76,7 @@ pub use strategy::{
     PrepareChange, Prepared, Purged, StateMark, StorageStrategy, never_prepared, not_prepared,
 };
 pub use strategy_ext::StorageStrategyExt;
+pub use suggestion::{did_you_mean, suggestion_before};
 pub use system_limit::SystemLimit;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use transaction::{RetryPolicy, Transaction, transaction};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use crate::config::nearest;
+use crate::suggestion::{did_you_mean, suggestion_before};
 use crate::{
     Clock, CollectionName, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, OnUnreadable, Result,
     Schemas, StorageStrategy, SystemClock,
@@ -131,13 +131,11 @@ impl Registry {
     pub fn get(&self, name: &str) -> Result<&Arc<dyn StrategyFactory>> {
         self.0.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.0.keys().copied().collect();
-            let meant = match nearest(name, known.iter().copied()) {
-                Some(meant) => format!("did you mean `{meant}`? "),
-                None => String::new(),
-            };
+            let meant = did_you_mean(name, known.iter().copied());
+            let hint = format!("known strategies: {}", known.join(", "));
             Error::new(ErrorKind::ConfigInvalid, "choose a strategy", "unknown storage strategy")
                 .with("strategy", name)
-                .hint(format!("{meant}known strategies: {}", known.join(", ")))
+                .hint(suggestion_before(meant, &hint))
         })
     }
 
@@ -157,13 +155,12 @@ impl Registry {
             }
         }
         let scheme = url.split(':').next().unwrap_or_default();
-        let meant = nearest(scheme, self.0.keys().copied());
-        let meant = meant.map(|meant| format!("did you mean `{meant}:`? ")).unwrap_or_default();
+        let hint = "a store is named like json:DIR, sqlite:FILE, \
+                    postgresql://USER@HOST/NAME or dynamodb:PREFIX";
+        let known: Vec<String> = self.0.keys().map(|name| format!("{name}:")).collect();
+        let meant = did_you_mean(&format!("{scheme}:"), known.iter().map(String::as_str));
         Err(Error::new(ErrorKind::ConfigInvalid, "choose a strategy", "unknown kind of store URL")
             .with("scheme", scheme)
-            .hint(format!(
-                "{meant}a store is named like json:DIR, sqlite:FILE, \
-                 postgresql://USER@HOST/NAME or dynamodb:PREFIX"
-            )))
+            .hint(suggestion_before(meant, hint)))
     }
 }

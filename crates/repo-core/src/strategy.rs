@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::config::nearest;
+use crate::suggestion::did_you_mean;
 use crate::{
     Applied, Capabilities, CollectionName, CollectionSchema, Consistency, EntityId, Error,
     ErrorKind, Filter, Health, HealthDepth, MigrationState, Page, PhysicalIdentity, Query, Record,
@@ -246,8 +246,8 @@ pub fn not_prepared<'a>(
     prepared: impl IntoIterator<Item = &'a CollectionName>,
 ) -> Error {
     let known = prepared.into_iter().map(CollectionName::as_str);
-    let hint = match nearest(collection.as_str(), known) {
-        Some(meant) => format!("did you mean `{meant}`? A new one is made with `repoctl init`"),
+    let hint = match did_you_mean(collection.as_str(), known) {
+        Some(meant) => format!("{meant} A new one is made with `repoctl init`"),
         None => "make it with `repoctl init`".to_owned(),
     };
     Error::new(ErrorKind::NotFound, operation, "the collection was never prepared")

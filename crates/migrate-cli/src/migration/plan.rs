@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use repo_core::config::nearest;
 use repo_core::{
     CollectionName, CollectionSchema, CollectionState, Error, ErrorKind, Record, Result, Schemas,
-    Timestamp, UpgradePath,
+    Timestamp, UpgradePath, did_you_mean,
 };
 
 use super::MigrationOptions;
@@ -286,8 +285,8 @@ pub(super) fn unknown_collection<'a>(
     known: impl Iterator<Item = &'a CollectionName>,
 ) -> Error {
     let error = error.with("collection", unknown);
-    match nearest(unknown.as_str(), known.map(CollectionName::as_str)) {
-        Some(name) => error.hint(format!("did you mean `{name}`?")),
+    match did_you_mean(unknown.as_str(), known.map(CollectionName::as_str)) {
+        Some(hint) => error.hint(hint),
         None => error,
     }
 }

@@ -19,9 +19,9 @@ use serde_json::{Map, Value as Json, json};
 pub use entries::ConfigEntry;
 pub use model::{Limits, MigrationConfig, StorageConfig};
 pub use schema::config_schema;
-pub use settings::{nearest, read_settings};
+pub use settings::read_settings;
 
-use crate::{Error, ErrorKind, Registry, Result};
+use crate::{Error, ErrorKind, Registry, Result, did_you_mean};
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -188,8 +188,8 @@ fn take_blocks(storage: &mut Map<String, Json>, registry: &Registry) -> Result<M
     if let Some(unknown) = storage.keys().find(|key| !own.contains(key)) {
         let known = own.iter().map(String::as_str).chain(registry.iter().map(|f| f.settings_key()));
         let error = refuse("an unknown key").with("at", format!("storage.{unknown}"));
-        return Err(match nearest(unknown, known) {
-            Some(name) => error.hint(format!("did you mean `{name}`?")),
+        return Err(match did_you_mean(unknown, known) {
+            Some(hint) => error.hint(hint),
             None => error,
         });
     }

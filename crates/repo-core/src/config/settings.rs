@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::entries::is_secret;
-use crate::{Error, ErrorKind, Result, plain_reason};
+use crate::{Error, ErrorKind, Result, did_you_mean, plain_reason};
 
 /// Reads the settings of a strategy into its own type, which derives
 /// `Deserialize` with `deny_unknown_fields` and defaults.
@@ -72,19 +72,5 @@ fn without_secrets(mut message: String, settings: &Json) -> String {
 fn nearest_in_message(reason: &str) -> Option<String> {
     let mut quoted = reason.split('`').skip(1).step_by(2);
     let unknown = quoted.next().filter(|_| reason.starts_with("unknown "))?;
-    nearest(unknown, quoted).map(|known| format!("did you mean `{known}`?"))
-}
-
-/// Below this likeness a name is no help.
-const LEAST_LIKENESS: f64 = 0.75;
-
-/// The known name that is most like `unknown`, if one is at all.
-#[must_use]
-pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(unknown, name), name))
-        .filter(|(likeness, _)| *likeness >= LEAST_LIKENESS)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
+    did_you_mean(unknown, quoted)
 }

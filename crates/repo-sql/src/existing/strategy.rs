@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use repo_core::config::nearest;
 use repo_core::{
     Applied, Capabilities, CollectionName, CollectionSchema, CollectionState, Consistency,
     EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, OnUnreadable,
     OpenOptions, Page, PhysicalIdentity, Plan, Position, Prepared, Purged, Query, Record,
     RecordStream, Result, ScanOptions, Selector, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, Timestamp, Write, Written, check_records,
+    StoreUpdate, Timestamp, Write, Written, check_records, did_you_mean, suggestion_before,
 };
 
 use super::IDS_AT_ONCE;
@@ -68,15 +67,13 @@ impl ExistingStrategy {
         self.reader.check_open(operation)?;
         self.tables.get(collection).ok_or_else(|| {
             let known = self.tables.keys().map(CollectionName::as_str);
-            let meant = nearest(collection.as_str(), known);
-            let meant = meant.map(|meant| format!("did you mean `{meant}`? ")).unwrap_or_default();
+            let meant = did_you_mean(collection.as_str(), known);
+            let hint = "a table of another name is named by `table` in the x-repository \
+                        block of the collection's schema";
             Error::new(ErrorKind::NotFound, operation, "the database has no table for it")
                 .with("collection", collection)
                 .with("store", self.location())
-                .hint(format!(
-                    "{meant}a table of another name is named by `table` in the x-repository \
-                     block of the collection's schema"
-                ))
+                .hint(suggestion_before(meant, hint))
         })
     }
 

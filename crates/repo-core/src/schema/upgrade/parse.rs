@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{ConvertTo, Upgrade, UpgradeStep, Upgrades, refuse};
-use crate::config::nearest;
+use crate::suggestion::did_you_mean;
 use crate::{Error, FieldPath, Result, Value};
 
 /// Where the list stands in the file.
@@ -140,7 +140,7 @@ fn target(fields: &mut Fields) -> Result<ConvertTo> {
     let known = ConvertTo::ALL.into_iter().find(|target| target.name() == name);
     known.ok_or_else(|| {
         let error = refuse("no such type").with("pointer", &place).with("type", &name);
-        did_you_mean(error, &name, &ConvertTo::ALL.map(ConvertTo::name))
+        suggest(error, &name, &ConvertTo::ALL.map(ConvertTo::name))
     })
 }
 
@@ -158,7 +158,7 @@ impl Fields {
         if let Some(unknown) = fields.keys().find(|name| !known.contains(&name.as_str())) {
             let error =
                 refuse("an unknown key").with("pointer", format!("{place}/{}", escaped(unknown)));
-            return Err(did_you_mean(error, unknown, known));
+            return Err(suggest(error, unknown, known));
         }
         Ok(Self { place: place.to_owned(), fields })
     }
@@ -211,9 +211,9 @@ fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-fn did_you_mean(error: Error, unknown: &str, known: &[&str]) -> Error {
-    match nearest(unknown, known.iter().copied()) {
-        Some(name) => error.hint(format!("did you mean `{name}`?")),
+fn suggest(error: Error, unknown: &str, known: &[&str]) -> Error {
+    match did_you_mean(unknown, known.iter().copied()) {
+        Some(hint) => error.hint(hint),
         None => error,
     }
 }
