@@ -7,6 +7,7 @@ const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// How many bytes stand before the first quote, backslash or control
 /// character: all, if there is none.
+#[inline]
 pub(super) fn plain_len(bytes: &[u8]) -> usize {
     let (words, rest) = bytes.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
