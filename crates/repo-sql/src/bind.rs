@@ -52,4 +52,8 @@ impl Binder {
     pub(crate) fn params(&self) -> &[Param] {
         &self.params
     }
+
+    pub(crate) fn into_params(self) -> Vec<Param> {
+        self.params
+    }
 }

@@ -18,7 +18,14 @@ pub(crate) const OBJECTS_TABLE: &str = "_repo_objects";
 
 /// A name as an identifier, whatever it holds.
 pub(crate) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    let mut quoted = String::with_capacity(name.len() + 2);
+    quoted.push('"');
+    for (number, part) in name.split('"').enumerate() {
+        quoted.push_str(if number == 0 { "" } else { "\"\"" });
+        quoted.push_str(part);
+    }
+    quoted.push('"');
+    quoted
 }
 
 /// Text as a literal, for the definitions that cannot hold placeholders.
@@ -108,6 +115,7 @@ mod tests {
     #[test]
     fn quotes_cannot_be_left() {
         assert_eq!(quote("a\"; DROP TABLE x; --"), "\"a\"\"; DROP TABLE x; --\"");
+        assert_eq!([quote(""), quote("\""), quote("\"a\"")], ["\"\"", "\"\"\"\"", "\"\"\"a\"\"\""]);
         assert_eq!(literal("it's"), "'it''s'");
     }
 }

@@ -9,6 +9,7 @@ mod existing;
 mod links;
 mod mark;
 mod opening;
+mod page;
 mod plans;
 mod prepare;
 mod read;

@@ -7,9 +7,10 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
-use repo_core::Plan;
+use repo_core::{Plan, Result};
 
 use super::table::Table;
 
@@ -18,43 +19,86 @@ const MOST: usize = super::connection::STATEMENT_CACHE;
 
 /// The statements of one connection, by their text.
 #[derive(Default)]
-pub(super) struct Plans(RefCell<HashMap<String, Known>>);
+pub(super) struct Plans(RefCell<HashMap<String, Arc<Known>>>);
 
-struct Known {
+/// What the runs of a statement showed.
+pub(super) struct Known {
     table: Weak<Table>,
-    plan: Plan,
-    is_long: bool,
+    pub(super) plan: Plan,
+    pub(super) is_long: Flag,
+    /// The same statement without its order, if SQLite sorts for that.
+    pub(super) unsorted: Option<Unsorted>,
+}
+
+/// A statement that finds the records of a page in any order, and is a guess: it
+/// helps where all there is fits into the page.
+pub(super) struct Unsorted {
+    pub(super) sql: String,
+    plan: OnceLock<Plan>,
+    pub(super) is_long: Flag,
+    /// Whether there was no more than a page the last time.
+    pub(super) finds_all: Flag,
+}
+
+/// Used by one thread at a time, which is that of its connection.
+pub(super) struct Flag(AtomicBool);
+
+impl Flag {
+    pub(super) fn new(is_set: bool) -> Self {
+        Self(AtomicBool::new(is_set))
+    }
+
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set(&self, is_set: bool) {
+        self.0.store(is_set, Ordering::Relaxed);
+    }
+}
+
+impl Known {
+    pub(super) fn new(table: &Arc<Table>, plan: Plan, unsorted: Option<Unsorted>) -> Self {
+        Self { table: Arc::downgrade(table), plan, is_long: Flag::new(false), unsorted }
+    }
+}
+
+impl Unsorted {
+    pub(super) fn new(sql: String) -> Self {
+        let (is_long, finds_all) = (Flag::new(false), Flag::new(false));
+        Self { sql, plan: OnceLock::new(), is_long, finds_all }
+    }
+
+    /// Its plan, asked for once.
+    pub(super) fn plan(&self, ask: impl FnOnce() -> Result<Plan>) -> Result<Plan> {
+        if let Some(plan) = self.plan.get() {
+            return Ok(plan.clone());
+        }
+        let plan = ask()?;
+        Ok(self.plan.get_or_init(|| plan).clone())
+    }
 }
 
 impl Plans {
-    /// The plan of a statement over `table`, and whether it took long.
-    pub(super) fn get(&self, sql: &str, table: &Arc<Table>) -> Option<(Plan, bool)> {
+    /// What is known of a statement over `table`.
+    pub(super) fn get(&self, sql: &str, table: &Arc<Table>) -> Option<Arc<Known>> {
         let known = self.0.borrow();
-        let known = known.get(sql).filter(|known| is_of(&known.table, table))?;
-        Some((known.plan.clone(), known.is_long))
+        let known = known.get(sql)?;
+        std::ptr::eq(known.table.as_ptr(), Arc::as_ptr(table)).then(|| Arc::clone(known))
     }
 
-    /// Keeps what the last run of a statement showed.
-    pub(super) fn note(&self, sql: &str, table: &Arc<Table>, plan: &Plan, is_long: bool) {
+    /// Keeps what the first run of a statement showed.
+    pub(super) fn keep(&self, sql: String, known: Arc<Known>) {
         let mut all = self.0.borrow_mut();
-        if let Some(known) = all.get_mut(sql).filter(|known| is_of(&known.table, table)) {
-            known.is_long = is_long;
-            return;
-        }
-        if all.len() >= MOST {
+        if all.len() >= MOST && !all.contains_key(&sql) {
             all.clear();
         }
-        let known = Known { table: Arc::downgrade(table), plan: plan.clone(), is_long };
-        all.insert(sql.to_owned(), known);
+        all.insert(sql, known);
     }
-}
-
-fn is_of(known: &Weak<Table>, table: &Arc<Table>) -> bool {
-    std::ptr::eq(known.as_ptr(), Arc::as_ptr(table))
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use repo_core::{CollectionName, CollectionSchema, Filter, OpenOptions, Page, Query, Result};
@@ -62,20 +106,21 @@ mod tests {
     use super::*;
     use crate::ddl::NewIndexes;
     use crate::sqlite::connection::{Reader, open_reader};
+    use crate::sqlite::page::query;
     use crate::sqlite::prepare::prepare;
-    use crate::sqlite::read::{query, with_table};
+    use crate::sqlite::read::with_table;
     use crate::sqlite::readers::Readers;
     use crate::sqlite::session::Session;
     use crate::sqlite::shared::Shared;
 
     /// A store of machines, of which a hundredth is `rare`.
-    struct Store {
-        shared: Arc<Shared>,
-        session: Session,
+    pub(in crate::sqlite) struct Store {
+        pub(in crate::sqlite) shared: Arc<Shared>,
+        pub(in crate::sqlite) session: Session,
         _dir: tempfile::TempDir,
     }
 
-    fn schema(indexes: &str) -> CollectionSchema {
+    pub(in crate::sqlite) fn schema(indexes: &str) -> CollectionSchema {
         CollectionSchema::parse(&format!(
             r#"{{"type":"object","x-repository":{{"collection":"m","idField":"id",
                 "indexes":{indexes}}},"properties":{{"id":{{"type":"string"}},
@@ -84,7 +129,7 @@ mod tests {
         .unwrap()
     }
 
-    fn store(indexes: &str, machines: u32) -> Store {
+    pub(in crate::sqlite) fn store(indexes: &str, machines: u32) -> Store {
         let dir = tempfile::TempDir::new().unwrap();
         let file = dir.path().join("m.db");
         let shared = Arc::new(Shared::new(file, Duration::ZERO, OpenOptions::default()));
@@ -99,21 +144,25 @@ mod tests {
     }
 
     impl Store {
-        fn reader(&self) -> Reader {
+        pub(in crate::sqlite) fn reader(&self) -> Reader {
             open_reader(self.shared.file(), Duration::ZERO).unwrap()
         }
 
         fn ask(&self, reader: &Reader, kind: &str) -> Result<Page> {
             let filter = Filter::parse(&format!(r#"{{"kind": "{kind}"}}"#)).unwrap();
+            self.page(reader, &Query::new(filter))
+        }
+
+        pub(in crate::sqlite) fn page(&self, reader: &Reader, asked: &Query) -> Result<Page> {
             let name = CollectionName::new("m").unwrap();
             with_table(&self.shared, reader, "query", &name, |table| {
-                query(&self.shared, reader, table, &Query::new(filter))
+                query(&self.shared, reader, table, asked)
             })
         }
     }
 
     fn known(reader: &Reader) -> Vec<(Plan, bool)> {
-        reader.plans.0.borrow().values().map(|k| (k.plan.clone(), k.is_long)).collect()
+        reader.plans.0.borrow().values().map(|k| (k.plan.clone(), k.is_long.get())).collect()
     }
 
     #[test]
@@ -123,10 +172,10 @@ mod tests {
         assert_eq!(store.ask(&reader, "rare").unwrap().plan, Plan::Scan);
         assert_eq!(known(&reader), [(Plan::Scan, false)]);
         // What is known is what is answered: it is not asked for again.
-        for known in reader.plans.0.borrow_mut().values_mut() {
-            known.plan = Plan::Index { name: "as-noted".to_owned() };
-        }
         let noted = Plan::Index { name: "as-noted".to_owned() };
+        for known in reader.plans.0.borrow_mut().values_mut() {
+            Arc::get_mut(known).unwrap().plan = noted.clone();
+        }
         assert_eq!(store.ask(&reader, "usual").unwrap().plan, noted);
         // Another process gives the collection an index.
         prepare(&mut store.session, &[schema(r#"[["kind"]]"#)], NewIndexes::Made).unwrap();
@@ -139,21 +188,27 @@ mod tests {
         assert_eq!(store.ask(&reader, "rare").unwrap().plan, Plan::Scan);
     }
 
+    /// The form of a filter makes the text of a statement, and a caller may give it
+    /// any number of forms.
     #[test]
     fn no_more_statements_are_known_than_stay_prepared() {
-        let store = store("[]", 1);
+        let store = store(r#"[["kind", "size"]]"#, 1);
         let reader = store.reader();
-        for fields in 1..=MOST + 5 {
-            let one = r#"{"kind": "a"}"#;
-            let filter = format!(r#"{{"$or": [{}]}}"#, vec![one; fields].join(","));
-            let name = CollectionName::new("m").unwrap();
+        let (mut most, mut unsorted) = (0, 0);
+        for form in 0..10_000_u32 {
+            let one = |place: u32| {
+                let operator = ["$lt", "$le", "$gt", "$ge"][(form >> (2 * place)) as usize % 4];
+                format!(r#"{{"kind": {{"{operator}": "a"}}}}"#)
+            };
+            let filter =
+                format!(r#"{{"$and": [{}]}}"#, (0..7).map(one).collect::<Vec<_>>().join(","));
             let asked = Query::new(Filter::parse(&filter).unwrap());
-            with_table(&store.shared, &reader, "query", &name, |table| {
-                query(&store.shared, &reader, table, &asked)
-            })
-            .unwrap();
-            assert!((1..=MOST).contains(&known(&reader).len()));
+            store.page(&reader, &asked).unwrap();
+            let all = reader.plans.0.borrow();
+            most = most.max(all.len());
+            unsorted += usize::from(all.values().any(|known| known.unsorted.is_some()));
         }
+        assert_eq!((most, unsorted > 0), (MOST, true));
     }
 
     /// A read of all that a collection holds must not stand in the way of all

@@ -1,16 +1,12 @@
-//! Reading by id, counting, and one page of a query.
+//! Reading by id, and counting.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use repo_core::{
-    CollectionName, EntityId, Error, ErrorKind, Filter, Page, Position, Query, Record, Result,
-    Selector,
-};
-use rusqlite::{Connection, StatementStatus, params_from_iter};
+use repo_core::{CollectionName, EntityId, Error, ErrorKind, Filter, Record, Result};
+use rusqlite::{Connection, params_from_iter};
 
-use super::allowance::STEPS_AT_ONCE;
-use super::connection::{Reader, in_one_state};
+use super::connection::in_one_state;
 use super::rows;
 use super::select::{Goal, Select};
 use super::shared::Shared;
@@ -90,51 +86,6 @@ fn collect(
     Ok(())
 }
 
-/// One page of a query.
-pub(super) fn query(
-    shared: &Shared,
-    reader: &Reader,
-    table: &Arc<Table>,
-    query: &Query,
-) -> Result<Page> {
-    let collection = &table.schema.collection;
-    let mut selector = Selector::new(collection, query)?;
-    let after = match query.cursor().map(|c| c.position_in(collection, query)).transpose()? {
-        Some(Position::Native(id)) => Some(EntityId::new(id)?),
-        _ => None,
-    };
-    // In its own order a page ends early; an ordered one sees every candidate
-    // and keeps a page of them.
-    let goal = match query.order() {
-        None => Goal::Page { after: after.as_ref(), most: query.page_size() + 1 },
-        Some(_) => Goal::All,
-    };
-    let select = Select::new(&table.layout, query.filter(), &goal);
-    let known = reader.plans.get(&select.sql, table);
-    if known.as_ref().is_some_and(|(_, is_long)| *is_long) {
-        reader.takes_long("query")?;
-    }
-    let failed = |source| select_failed(shared, reader, table, source);
-    let mut statement = reader.prepare_cached(&select.sql).map_err(failed)?;
-    statement.reset_status(StatementStatus::VmStep);
-    let mut rows = statement.query(params_from_iter(&select.params)).map_err(failed)?;
-    while let Some(row) = rows.next().map_err(failed)? {
-        let Record::Live(entity) = rows::record(collection, row)? else { continue };
-        let wanted = if select.exact { selector.keep(entity) } else { selector.offer(entity) };
-        if !wanted {
-            break;
-        }
-    }
-    drop(rows);
-    let is_long = statement.get_status(StatementStatus::VmStep) > STEPS_AT_ONCE;
-    let plan = match known {
-        Some((plan, _)) => plan,
-        None => select.plan(shared, reader, &table.layout)?,
-    };
-    reader.plans.note(&select.sql, table, &plan, is_long);
-    Ok(selector.finish(plan, |last| last.id.to_string()))
-}
-
 /// How many live entities match.
 pub(super) fn count(
     shared: &Shared,
@@ -166,7 +117,7 @@ pub(super) fn count(
 
 /// The error of a statement that looks into documents; for a document that is
 /// not JSON, with its key, which SQLite does not say.
-fn select_failed(
+pub(super) fn select_failed(
     shared: &Shared,
     connection: &Connection,
     table: &Table,

@@ -1,5 +1,7 @@
 //! The statement behind a query or a count, and which index it uses.
 
+use std::ops::Range;
+
 use repo_core::{EntityId, Filter, Plan, Result};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
@@ -32,6 +34,15 @@ pub(super) struct Select {
     pub(super) params: Vec<Param>,
     /// Whether the rows need not be filtered again.
     pub(super) exact: bool,
+    /// Where the text names the order, if it also sets a limit.
+    order: Option<Range<usize>>,
+}
+
+/// What SQLite says of how it runs a statement.
+pub(super) struct Explained {
+    pub(super) plan: Plan,
+    /// Whether it sorts what it finds.
+    pub(super) sorts: bool,
 }
 
 impl ToSql for Param {
@@ -53,59 +64,81 @@ impl Select {
     pub(super) fn new(layout: &CollectionLayout, filter: &Filter, goal: &Goal<'_>) -> Self {
         let mut binder = Binder::new(Dialect::Sqlite);
         let condition = push(filter, layout, &mut binder);
-        let id = quote(&layout.id_column);
-        let mut conditions = Vec::new();
+        let mut sql = String::with_capacity(256);
+        sql.push_str("SELECT ");
+        match goal {
+            Goal::Count => sql.push_str("count(*)"),
+            _ => sql.push_str(&record_columns(layout)),
+        }
+        sql.push_str(" FROM ");
+        sql.push_str(&quote(&layout.table));
+        let mut conditions = 0;
+        let mut and = |sql: &mut String| {
+            sql.push_str(if conditions == 0 { " WHERE " } else { " AND " });
+            conditions += 1;
+        };
         // Left out of a count where it follows anyway, so that an index alone
         // can answer.
         if !(condition.only_live && matches!(goal, Goal::Count)) {
-            conditions.push("\"document\" IS NOT NULL".to_owned());
+            and(&mut sql);
+            sql.push_str("\"document\" IS NOT NULL");
         }
         if !condition.is_anything() {
-            conditions.push(condition.sql);
+            and(&mut sql);
+            sql.push_str(&condition.sql);
         }
-        let mut end = String::new();
+        let mut order = None;
         if let Goal::Page { after, most } = goal {
+            let id = quote(&layout.id_column);
             if let Some(after) = after {
-                conditions.push(format!("{id} > {}", binder.text(after.as_str())));
+                and(&mut sql);
+                sql.extend([&id, " > ", &binder.text(after.as_str())]);
             }
-            end = format!(" ORDER BY {id}");
+            let start = sql.len();
+            sql.extend([" ORDER BY ", &id]);
             if condition.exact {
+                order = Some(start..sql.len());
                 let most = i64::try_from(*most).unwrap_or(i64::MAX);
-                end.push_str(&format!(" LIMIT {}", binder.bind(Param::Integer(most))));
+                sql.extend([" LIMIT ", &binder.bind(Param::Integer(most))]);
             }
         }
-        let what = match goal {
-            Goal::Count => "count(*)".to_owned(),
-            _ => record_columns(layout),
-        };
-        let sql = format!(
-            "SELECT {what} FROM {} WHERE {}{end}",
-            quote(&layout.table),
-            conditions.join(" AND ")
-        );
-        Self { sql, params: binder.params().to_vec(), exact: condition.exact }
+        Self { sql, params: binder.into_params(), exact: condition.exact, order }
     }
 
-    /// Asks SQLite which index the statement searches. Only after the
-    /// statement itself has run: an explanation does not notice that another
-    /// connection changed the schema, a statement does.
-    pub(super) fn plan(
+    /// The text of the statement without an order, with the same values: as many
+    /// records as the page, of all that match. `None` where there is no limit.
+    pub(super) fn unsorted(&self) -> Option<String> {
+        let order = self.order.clone()?;
+        let mut sql = self.sql.clone();
+        sql.replace_range(order, "");
+        Some(sql)
+    }
+
+    /// Asks SQLite how it runs `sql`, which is this statement or this
+    /// [without an order](Self::unsorted). Only after that has run: an explanation
+    /// does not notice that another connection changed the schema, a statement does.
+    pub(super) fn explain(
         &self,
+        sql: &str,
         shared: &Shared,
         connection: &Connection,
         layout: &CollectionLayout,
-    ) -> Result<Plan> {
+    ) -> Result<Explained> {
         let failed = |source| errors::sqlite("query", shared.file(), source);
-        let sql = format!("EXPLAIN QUERY PLAN {}", self.sql);
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
         let mut statement = connection.prepare(&sql).map_err(failed)?;
         let mut rows = statement.query(params_from_iter(&self.params)).map_err(failed)?;
+        let mut explained = Explained { plan: Plan::Scan, sorts: false };
         while let Some(row) = rows.next().map_err(failed)? {
             let step: String = row.get(3).map_err(failed)?;
-            if let Some(name) = searched_index(&step, layout) {
-                return Ok(Plan::Index { name: name.to_owned() });
+            explained.sorts |= step == "USE TEMP B-TREE FOR ORDER BY";
+            if explained.plan == Plan::Scan
+                && let Some(name) = searched_index(&step, layout)
+            {
+                explained.plan = Plan::Index { name: name.to_owned() };
             }
         }
-        Ok(Plan::Scan)
+        Ok(explained)
     }
 }
 

@@ -22,7 +22,7 @@ use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
 use super::{
-    apply, commit, connection, existing, prepare, read, scan, store_record, upgrade, upkeep,
+    apply, commit, connection, existing, page, prepare, read, scan, store_record, upgrade, upkeep,
 };
 use crate::config::SqlSettings;
 use crate::ddl::NewIndexes;
@@ -249,7 +249,7 @@ impl StorageStrategy for SqliteStrategy {
         // Most pages are read sooner than another thread would begin with them.
         let at_once = self.readers.run_at_once(|reader| {
             read::with_table(&self.shared, reader, "query", collection, |table| {
-                read::query(&self.shared, reader, table, query)
+                page::query(&self.shared, reader, table, query)
             })
         });
         if let Some(done) = at_once {
@@ -257,7 +257,7 @@ impl StorageStrategy for SqliteStrategy {
         }
         let query = query.clone();
         self.read_table("query", collection, move |shared, reader, table| {
-            read::query(shared, reader, table, &query)
+            page::query(shared, reader, table, &query)
         })
         .await
     }
