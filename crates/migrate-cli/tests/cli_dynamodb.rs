@@ -217,3 +217,33 @@ fn a_migration_there_and_back_is_verified() {
     let run = place.line(&format!("migrate --source {STORE} --target {STORE}"));
     run.ends(2).complains("same store");
 }
+
+/// Killed while it loads, with records in the target that only it can see.
+#[test]
+fn a_migration_that_is_killed_in_its_load_loses_nothing() {
+    let place = filled("json:data", 1_000);
+    let line = format!("migrate --source json:data --target {STORE} --batch-size 1");
+    let mut child = place.start(&line);
+    let table = json!({"TableName": "data_machines"});
+    let is_made = || {
+        let tables = call(&place.aws_access_key, "ListTables", &json!({}));
+        tables["TableNames"].as_array().unwrap().contains(&table["TableName"])
+    };
+    let is_filled =
+        || call(&place.aws_access_key, "Scan", &table)["Count"].as_u64().unwrap_or(0) > 5;
+    while !(is_made() && is_filled()) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    place.line(&format!("count machines --store {STORE}")).ends(1).complains("being loaded");
+    let health = place.line(&format!("health --store {STORE}")).ends(1);
+    health.prints("machines is being loaded");
+    let dry = place.line(&format!("{line} --dry-run"));
+    assert!(dry.stderr.contains("a load of machines into the target"), "{dry:#?}");
+    let report = place.line(&format!("{line} --format json")).ok().json();
+    assert_eq!(report["outcome"], "verified");
+    assert_eq!(report["totals"]["read"], 1_002);
+    assert_eq!(place.line(&format!("count machines --store {STORE}")).ok().stdout, "1000\n");
+    place.line(&format!("health --store {STORE}")).ok();
+}

@@ -22,6 +22,12 @@ pub struct StoreRecord {
     pub collections: BTreeMap<CollectionName, CollectionState>,
     /// A migration into this store that has not finished.
     pub migration: Option<MigrationState>,
+    /// Collections that another handle fills since its
+    /// [`prepare_for_load`](crate::StorageStrategy::prepare_for_load), or
+    /// filled when it was killed: nobody else can use them. `prepare` by any
+    /// handle ends a load that was broken off.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loading: BTreeMap<CollectionName, CollectionState>,
 }
 
 /// What the store keeps of one prepared collection.

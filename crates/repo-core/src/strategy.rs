@@ -89,16 +89,24 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Unsupported` on a store opened read-only; `Foreign` when something
     /// that is not ours stands in the place, which stays unaltered;
-    /// `ConfigInvalid` when a collection was prepared with another id field.
+    /// `ConfigInvalid` when a collection was prepared with another id field;
+    /// `Unavailable` while another handle fills a collection since its
+    /// [`prepare_for_load`](Self::prepare_for_load).
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>>;
 
     /// Like [`prepare`](Self::prepare), for who is about to fill the
-    /// collections: indexes that are not there yet may be left to the next
-    /// `prepare`, which fills each in one go. Until then everything answers as
-    /// ever, only slower.
+    /// collections and calls `prepare` when that is done: indexes that are not
+    /// there yet may be left to that call, which fills each in one go. Until
+    /// then this handle answers as ever, only slower. Other handles may find a
+    /// collection that this call made absent until then, and named in
+    /// [`StoreRecord::loading`].
     ///
     /// # Errors
-    /// As `prepare`.
+    /// As `prepare`. `Unavailable` while another handle is at work on a
+    /// collection in this way; one that was killed is waited for until nothing
+    /// of it can arrive any more, and then taken over, also by `prepare`.
+    /// `Locked` from `apply` and `prepare` of a handle whose collection another
+    /// one has taken over.
     async fn prepare_for_load(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         self.prepare(schemas).await
     }

@@ -72,15 +72,22 @@ pub trait StorageStrategyExt: StorageStrategy {
     ) -> Result<Vec<(CollectionName, UpgradePath)>> {
         let recorded = match self.store_record().await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            record => record?.collections,
+            record => record?,
         };
         let mut outdated = Vec::new();
         for schema in schemas {
             let name = &schema.collection;
-            let Some(state) = recorded.get(name) else { continue };
+            // What is being loaded cannot be looked at: it holds something.
+            let (state, loading) = match recorded.collections.get(name) {
+                Some(state) => (state, false),
+                None => match recorded.loading.get(name) {
+                    Some(state) => (state, true),
+                    None => continue,
+                },
+            };
             let path = schema.upgrade_path(state.schema_version, schema.schema_version);
             if let Some(path) = path.filter(|path| !path.is_empty())
-                && holds_records(self, name).await?
+                && (loading || holds_records(self, name).await?)
             {
                 outdated.push((name.clone(), path));
             }

@@ -1,4 +1,5 @@
-//! `apply`: each record by a conditional `PutItem` of its own.
+//! `apply`: each record by a conditional `PutItem` of its own. What is being
+//! loaded goes another way (see `load`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,30 +25,30 @@ const ROUNDS: usize = 5;
 type OfOneKey = (Arc<Table>, Vec<(usize, Record)>);
 
 impl Shared {
-    /// Writes each record whose version is higher than the stored one.
-    pub(crate) async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
-        let mut answers = vec![Applied::Equal; records.len()];
+    /// Writes each record whose version is higher than the stored one; the
+    /// answers with their places.
+    pub(crate) async fn apply_each(
+        &self,
+        records: Vec<(usize, Record)>,
+    ) -> Result<Vec<(usize, Applied)>> {
         let groups = self.groups(records).await?;
-        let done = stream::iter(groups.into_iter().map(|group| self.apply_group(group)))
-            .buffer_unordered(REQUESTS_AT_ONCE);
-        let done: Vec<Vec<(usize, Applied)>> = done.try_collect().await?;
-        for (at, answer) in done.into_iter().flatten() {
-            answers[at] = answer;
-        }
-        Ok(answers)
+        let done: Vec<Vec<_>> = stream::iter(groups.into_iter().map(|g| self.apply_group(g)))
+            .buffer_unordered(REQUESTS_AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(done.into_iter().flatten().collect())
     }
 
     /// Checks every record, and puts those of one key together.
-    async fn groups(&self, records: Vec<Record>) -> Result<Vec<OfOneKey>> {
+    async fn groups(&self, records: Vec<(usize, Record)>) -> Result<Vec<OfOneKey>> {
         let mut places: HashMap<Key, usize> = HashMap::with_capacity(records.len());
         let mut groups: Vec<OfOneKey> = Vec::with_capacity(records.len());
-        let most = self.options.max_entity_bytes;
-        for (at, record) in records.into_iter().enumerate() {
-            let table = self.table("apply", record.collection()).await?;
-            if let Record::Live(entity) = &record {
-                table.layout.schema.check_document(&entity.id, &entity.document, most)?;
-                check_size("apply", &table.layout, &entity.id, &entity.document)?;
-            }
+        for (at, record) in records {
+            let table = match self.loaded_table(record.collection()).await {
+                Some(table) => table,
+                None => self.table("apply", record.collection()).await?,
+            };
+            self.check_record(&table, &record)?;
             let place = *places.entry(record.key()).or_insert(groups.len());
             match groups.get_mut(place) {
                 Some((_, group)) => group.push((at, record)),
@@ -55,6 +56,14 @@ impl Shared {
             }
         }
         Ok(groups)
+    }
+
+    /// Refuses a document that breaks a rule.
+    pub(crate) fn check_record(&self, table: &Table, record: &Record) -> Result<()> {
+        let Record::Live(entity) = record else { return Ok(()) };
+        let most = self.options.max_entity_bytes;
+        table.layout.schema.check_document(&entity.id, &entity.document, most)?;
+        check_size("apply", &table.layout, &entity.id, &entity.document).map(drop)
     }
 
     async fn apply_group(&self, group: OfOneKey) -> Result<Vec<(usize, Applied)>> {

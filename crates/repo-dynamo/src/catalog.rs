@@ -5,7 +5,7 @@
 //! change of indexes waits until no handle writes by the old ones (see
 //! `prepare` and `settle`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use crate::value::{to_attribute, to_json};
 /// How long what is known of the collections is used.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
-const RECORD_KEY: &str = "store";
+pub(crate) const RECORD_KEY: &str = "store";
 const KIND: &str = "kind";
 const KIND_IS: &str = "repository store";
 const RECORD: &str = "record";
@@ -41,6 +41,7 @@ pub(crate) struct Table {
 #[derive(Debug)]
 struct Catalog {
     tables: BTreeMap<CollectionName, Arc<Table>>,
+    loading: BTreeSet<CollectionName>,
     read_at: Instant,
 }
 
@@ -58,6 +59,11 @@ impl Cache {
         self.get().iter().flat_map(|catalog| catalog.tables.keys().cloned()).collect()
     }
 
+    /// Whether the collection is being loaded, as far as it is known.
+    pub(crate) fn is_loading(&self, collection: &CollectionName) -> bool {
+        self.get().is_some_and(|catalog| catalog.loading.contains(collection))
+    }
+
     fn get(&self) -> Option<Arc<Catalog>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.clone().filter(|catalog| catalog.read_at.elapsed() < LEASE)
@@ -72,7 +78,8 @@ pub(crate) struct Revised {
 }
 
 impl Shared {
-    /// The prepared collection, as it was at most a lease ago.
+    /// The prepared collection, as it was at most a lease ago. One that this
+    /// handle loads becomes an ordinary one.
     ///
     /// # Errors
     /// `NotFound` when it was not prepared.
@@ -82,6 +89,8 @@ impl Shared {
         collection: &CollectionName,
     ) -> Result<Arc<Table>> {
         self.check_open(operation)?;
+        // Rare, and too deep a future to be part of each caller's.
+        Box::pin(self.end_own_load(operation, collection)).await?;
         if let Some(table) = self.cache.get().and_then(|c| c.tables.get(collection).cloned()) {
             return Ok(table);
         }
@@ -127,7 +136,8 @@ impl Shared {
             tables
                 .insert(name.clone(), Arc::new(Table { layout, floor: collection.floor, read_at }));
         }
-        let catalog = Arc::new(Catalog { tables, read_at });
+        let loading = definition.loads.keys().cloned().collect();
+        let catalog = Arc::new(Catalog { tables, loading, read_at });
         let mut known = self.cache.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.as_ref().is_none_or(|older| older.read_at <= read_at) {
             *known = Some(Arc::clone(&catalog));

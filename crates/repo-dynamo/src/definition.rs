@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use repo_core::{
     CollectionName, CollectionSchema, CollectionState, Error, FieldPath, MigrationState, Result,
-    StoreId, StoreRecord,
+    StoreId, StoreRecord, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,22 @@ pub(crate) struct Definition {
     pub(crate) epoch: u64,
     pub(crate) collections: BTreeMap<CollectionName, CollectionDefinition>,
     pub(crate) migration: Option<MigrationState>,
+    /// Collections that are being loaded: not under `collections` as well, so
+    /// nobody but the handle with the token uses them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) loads: BTreeMap<CollectionName, LoadDefinition>,
+}
+
+/// A collection that is being loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LoadDefinition {
+    pub(crate) definition: CollectionDefinition,
+    /// Of the handle that loads it.
+    pub(crate) token: StoreId,
+    /// The latest time that its requests are signed with.
+    pub(crate) renewed_at: Timestamp,
+    /// Counts the renewals: the time may be the same after one.
+    pub(crate) renewals: u64,
 }
 
 /// One collection.
@@ -63,6 +79,7 @@ impl Default for Definition {
             epoch: 0,
             collections: BTreeMap::new(),
             migration: None,
+            loads: BTreeMap::new(),
         }
     }
 }
@@ -71,6 +88,12 @@ impl Definition {
     /// What a new store keeps.
     pub(crate) fn new() -> Result<Self> {
         Ok(Self { id: Some(StoreId::random()?), ..Self::default() })
+    }
+
+    /// A collection, prepared or being loaded.
+    pub(crate) fn collection(&self, name: &CollectionName) -> Option<&CollectionDefinition> {
+        let loaded = || self.loads.get(name).map(|load| &load.definition);
+        self.collections.get(name).or_else(loaded)
     }
 
     /// Brings an older layout to the present one, with this id; gives the
@@ -82,21 +105,47 @@ impl Definition {
     }
 
     /// As the contract shows it: collections whose table is not there yet are
-    /// not prepared.
-    pub(crate) fn to_record(&self) -> StoreRecord {
-        let ready = self.collections.iter().filter(|(_, collection)| collection.ready);
+    /// not prepared, and those that are being loaded only to their `owner`.
+    pub(crate) fn to_record(&self, owner: impl Fn(&CollectionName) -> bool) -> StoreRecord {
+        let state = |collection: &CollectionDefinition| CollectionState {
+            schema_version: collection.schema_version,
+            floor: collection.floor,
+        };
+        let (mut collections, mut loading) = (BTreeMap::new(), BTreeMap::new());
+        for (name, collection) in self.collections.iter().filter(|(_, c)| c.ready) {
+            collections.insert(name.clone(), state(collection));
+        }
+        for (name, load) in &self.loads {
+            let shown = if owner(name) { &mut collections } else { &mut loading };
+            shown.insert(name.clone(), state(&load.definition));
+        }
         StoreRecord {
             layout_version: self.layout_version,
             id: self.id,
             epoch: self.epoch,
-            collections: ready
-                .map(|(name, collection)| {
-                    let CollectionDefinition { schema_version, floor, .. } = *collection;
-                    (name.clone(), CollectionState { schema_version, floor })
-                })
-                .collect(),
+            collections,
             migration: self.migration.clone(),
+            loading,
         }
+    }
+}
+
+impl LoadDefinition {
+    /// A load that begins.
+    pub(crate) fn new(definition: CollectionDefinition, token: StoreId, at: Timestamp) -> Self {
+        Self { definition, token, renewed_at: at, renewals: 0 }
+    }
+
+    /// Its requests are signed with this time from now on.
+    pub(crate) fn renew(&mut self, at: Timestamp) {
+        // A clock that goes back must not hide what was signed before.
+        self.renewed_at = self.renewed_at.max(at);
+        self.renewals = self.renewals.saturating_add(1);
+    }
+
+    /// Whether it was renewed or begun anew since it was seen as `seen`.
+    pub(crate) fn differs(&self, seen: &Self) -> bool {
+        (self.token, self.renewals) != (seen.token, seen.renewals)
     }
 }
 
@@ -182,5 +231,35 @@ impl IndexDefinition {
         let fields = self.fields.iter().map(|field| FieldPath::parse(field));
         let fields = fields.collect::<Result<Vec<_>, Error>>()?;
         Ok(Index::named(self.name.clone(), fields, self.state == IndexState::Ready))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An older program reads the record of a store without a load.
+    #[test]
+    fn a_record_without_a_load_names_none() {
+        let mut definition = Definition::new().unwrap();
+        let plain = serde_json::to_string(&definition).unwrap();
+        assert!(!plain.contains("loads"), "{plain}");
+        assert_eq!(serde_json::from_str::<Definition>(&plain).unwrap(), definition);
+
+        let name = CollectionName::new("items").unwrap();
+        let new = CollectionDefinition::new(&CollectionSchema::undeclared(name.clone()));
+        let at = |micros| Timestamp::from_micros(micros).unwrap();
+        let load = LoadDefinition::new(new, StoreId::random().unwrap(), at(7));
+        definition.loads.insert(name.clone(), load.clone());
+        let loading = serde_json::to_string(&definition).unwrap();
+        assert_eq!(serde_json::from_str::<Definition>(&loading).unwrap(), definition);
+        assert!(definition.to_record(|_| false).collections.is_empty());
+        assert!(definition.to_record(|_| true).collections.contains_key(&name));
+
+        // By a clock that went back.
+        let mut renewed = load.clone();
+        renewed.renew(at(3));
+        assert!(renewed.differs(&load) && !load.differs(&load));
+        assert_eq!(renewed.renewed_at, at(7));
     }
 }

@@ -254,6 +254,22 @@ pub(crate) fn credentials(operation: &'static str, source: &CredentialsError) ->
     }
 }
 
+/// Whether a failed request is surely over: refused by the server, or never
+/// sent. Of any other it may still arrive.
+pub(crate) fn is_over<E>(error: &SdkError<E, HttpResponse>) -> bool
+where
+    E: StdError + 'static,
+{
+    match error {
+        SdkError::ServiceError(refused) => !refused.raw().status().is_server_error(),
+        SdkError::ConstructionFailure(_) => true,
+        SdkError::DispatchFailure(_) => {
+            find::<CredentialsError>(error).is_some() || never_connected(error)
+        }
+        _ => false,
+    }
+}
+
 /// Whether the request cannot have left this machine.
 fn never_connected(error: &(dyn StdError + 'static)) -> bool {
     chain(error).any(|part| {

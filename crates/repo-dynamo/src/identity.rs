@@ -21,7 +21,8 @@ impl Shared {
         let mut found = PhysicalIdentity::new("dynamodb").within("tables");
         let mut tables = vec![own];
         let definition = self.read_definition(OPERATION).await?;
-        for name in definition.iter().flat_map(|found| found.definition.collections.keys()) {
+        let definition = definition.map(|found| found.definition).unwrap_or_default();
+        for name in definition.collections.keys().chain(definition.loads.keys()) {
             let table = table_name(&self.settings.table_prefix, name);
             tables.extend(self.describe(OPERATION, &table).await?);
         }

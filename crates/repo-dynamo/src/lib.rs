@@ -19,6 +19,7 @@ mod identity;
 mod indexing;
 mod item;
 mod layout;
+mod load;
 #[doc(hidden)]
 pub mod measured;
 mod native;

@@ -42,8 +42,12 @@ impl Shared {
     /// Makes what the collections need.
     pub(crate) async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         self.check_writable("prepare")?;
+        let _preparing = self.preparing.lock().await;
         self.refuse_foreign(schemas).await?;
         self.prepare_store().await?;
+        self.end_own_loads(schemas).await?;
+        self.end_unbegun_loads(schemas).await?;
+        self.take_over_loads(schemas).await?;
         let mut prepared = Vec::with_capacity(schemas.len());
         for schema in schemas {
             let change = self.prepare_collection(schema).await?;
@@ -77,7 +81,7 @@ impl Shared {
 
     /// Refuses what is not ours in the place of a table, before anything is
     /// made. Whether a table is still to be made.
-    async fn refuse_foreign(&self, schemas: &[CollectionSchema]) -> Result<bool> {
+    pub(crate) async fn refuse_foreign(&self, schemas: &[CollectionSchema]) -> Result<bool> {
         schemas.iter().try_for_each(check_schema)?;
         let mut lacks_tables = false;
         let store = self.describe("prepare", &self.store_table).await?;
@@ -98,7 +102,7 @@ impl Shared {
             let table = table_name(&self.settings.table_prefix, &schema.collection);
             let known = definition
                 .as_ref()
-                .and_then(|found| found.definition.collections.get(&schema.collection));
+                .and_then(|found| found.definition.collection(&schema.collection));
             if let Some(known) = known {
                 adopt(&mut known.clone(), schema)?;
             }
@@ -107,7 +111,7 @@ impl Shared {
                 Some(found) => {
                     self.check_key(&found, &table, schema.id_name())?;
                     // Somebody may be making the store at this moment.
-                    if known.is_none() && self.prepared_by_now(schema).await?.is_none() {
+                    if known.is_none() && !self.is_prepared_by_now(schema).await? {
                         return Err(self.foreign("prepare", &table));
                     }
                 }
@@ -116,23 +120,20 @@ impl Shared {
         Ok(lacks_tables)
     }
 
-    async fn prepared_by_now(
-        &self,
-        schema: &CollectionSchema,
-    ) -> Result<Option<CollectionDefinition>> {
+    async fn is_prepared_by_now(&self, schema: &CollectionSchema) -> Result<bool> {
         let found = self.read_definition("prepare").await?;
-        Ok(found.and_then(|mut found| found.definition.collections.remove(&schema.collection)))
+        Ok(found.is_some_and(|found| found.definition.collection(&schema.collection).is_some()))
     }
 
     /// The store's own table and the record in it.
-    async fn prepare_store(&self) -> Result<()> {
+    pub(crate) async fn prepare_store(&self) -> Result<()> {
         let table = &self.store_table;
         match self.describe("prepare", table).await? {
             Some(found) => {
                 self.check_key(&found, table, STORE_KEY)?;
                 self.wait_for(table, is_active).await?;
             }
-            None => self.create_table(table, STORE_KEY, &[]).await?,
+            None => drop(self.create_table(table, STORE_KEY, &[]).await?),
         }
         if self.read_definition("prepare").await?.is_some() {
             return Ok(());
@@ -157,7 +158,10 @@ impl Shared {
         Ok(answer.await?.count == 0)
     }
 
-    async fn prepare_collection(&self, schema: &CollectionSchema) -> Result<PrepareChange> {
+    pub(crate) async fn prepare_collection(
+        &self,
+        schema: &CollectionSchema,
+    ) -> Result<PrepareChange> {
         let name = &schema.collection;
         let table = table_name(&self.settings.table_prefix, name);
         let found = self.describe("prepare", &table).await?;
@@ -329,7 +333,7 @@ impl Shared {
 }
 
 /// Takes over the schema; whether it changed anything.
-fn adopt(known: &mut CollectionDefinition, schema: &CollectionSchema) -> Result<bool> {
+pub(crate) fn adopt(known: &mut CollectionDefinition, schema: &CollectionSchema) -> Result<bool> {
     refuse_other_id_field(known, schema)?;
     Ok(known.adopt(schema))
 }

@@ -49,6 +49,7 @@ impl Shared {
         collection: &CollectionName,
         older_than: Timestamp,
     ) -> Result<Purged> {
+        self.end_own_load("purge", collection).await?;
         let table = self.fresh_table("purge", collection).await?;
         let highest = self.highest_purgeable(&table, older_than).await?;
         let definition = self

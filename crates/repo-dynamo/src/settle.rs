@@ -24,8 +24,12 @@ impl Shared {
         if table.read_at.elapsed() < LEASE + MARGIN {
             return;
         }
+        let collection = &table.layout.schema.collection;
+        if self.loaded_table(collection).await.is_some() {
+            // Its indexes do not change.
+            return;
+        }
         if let Err(error) = self.look_after(table, id).await {
-            let collection = &table.layout.schema.collection;
             tracing::warn!(%collection, %id, %error, "an item may be missing from a new index");
         }
     }

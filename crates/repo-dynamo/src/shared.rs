@@ -1,16 +1,19 @@
 //! What every part of the strategy works with: the client, the options, and
 //! the open or closed state of this handle.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use repo_core::{CollectionName, Error, ErrorKind, OpenOptions, Result, not_prepared};
+use tokio::sync::OnceCell;
 
 use crate::catalog::Cache;
 use crate::config::DynamoSettings;
 use crate::errors::{Effect, Scene};
 use crate::layout::store_table_name;
+use crate::load::{Ages, Session};
 
 /// One handle on one store.
 #[derive(Debug)]
@@ -24,6 +27,11 @@ pub(crate) struct Shared {
     /// How long throttled requests are tried again.
     pub(crate) patience: Duration,
     pub(crate) cache: Cache,
+    /// What this handle loads, once it loads anything.
+    pub(crate) session: OnceCell<Arc<Session>>,
+    pub(crate) ages: OnceCell<Ages>,
+    /// Held while this handle prepares.
+    pub(crate) preparing: tokio::sync::Mutex<()>,
     closed: AtomicBool,
 }
 
@@ -43,6 +51,9 @@ impl Shared {
             location,
             patience,
             cache: Cache::default(),
+            session: OnceCell::new(),
+            ages: OnceCell::new(),
+            preparing: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -87,6 +98,16 @@ impl Shared {
     }
 
     pub(crate) fn unknown(&self, operation: &'static str, collection: &CollectionName) -> Error {
+        if self.cache.is_loading(collection) {
+            let why = "the collection is being loaded, or a load of it was broken off";
+            return Error::new(ErrorKind::NotFound, operation, why)
+                .with("store", &self.location)
+                .with("collection", collection)
+                .hint(
+                    "wait for that run to end; one that was broken off is ended by `repoctl init` \
+                     or resumed by the same migration",
+                );
+        }
         not_prepared(operation, collection, &self.location, &self.cache.collections())
     }
 }

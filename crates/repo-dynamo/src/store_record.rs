@@ -9,19 +9,21 @@ impl Shared {
         let operation = "read the store's record";
         self.check_open(operation)?;
         let found = self.read_definition(operation).await?;
-        Ok(found.map(|found| found.definition).unwrap_or_default().to_record())
+        Ok(self.shown(&found.map(|found| found.definition).unwrap_or_default()))
     }
 
     pub(crate) async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
         let operation = "update the store's record";
         self.check_writable(operation)?;
-        if let StoreUpdate::RaiseFloor { collection, .. } = &update {
+        if let StoreUpdate::RaiseFloor { collection, .. } = &update
+            && self.loaded_table(collection).await.is_none()
+        {
             self.fresh_table(operation, collection).await?;
         }
         let definition = self
             .change_definition(operation, |definition| match &update {
                 StoreUpdate::RaiseFloor { collection, floor } => {
-                    let found = definition.collections.get_mut(collection);
+                    let found = self.own_collection(definition, collection);
                     let found = found.ok_or_else(|| self.unknown(operation, collection))?;
                     found.floor = found.floor.max(*floor);
                     Ok(())
@@ -38,6 +40,6 @@ impl Shared {
                 }
             })
             .await?;
-        Ok(definition.to_record())
+        Ok(self.shown(&definition))
     }
 }

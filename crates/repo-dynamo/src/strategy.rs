@@ -33,6 +33,19 @@ pub struct DynamoStrategy {
 }
 
 impl Shared {
+    /// Whether the table of a collection is there and can be used.
+    async fn check_table(&self, name: &CollectionName) -> Result<HealthCheck> {
+        let table = table_name(&self.settings.table_prefix, name);
+        let found = self.describe("health", &table).await?;
+        let ok = found.as_ref().is_some_and(is_active);
+        let detail = match found {
+            None => format!("{table} is missing"),
+            Some(_) if ok => format!("{table} and its indexes are active"),
+            Some(_) => format!("{table} or one of its indexes is not active"),
+        };
+        Ok(HealthCheck { name: "table", ok, detail })
+    }
+
     /// Most bytes of a document: never more than an item holds.
     pub(crate) fn max_entity_bytes(&self) -> usize {
         self.options.max_entity_bytes.min(DEFAULT_MAX_ENTITY_BYTES)
@@ -106,6 +119,15 @@ impl DynamoStrategy {
     }
 }
 
+/// A collection that another handle loads, or loaded when it was killed.
+fn check_load(name: &CollectionName) -> HealthCheck {
+    let detail = format!(
+        "{name} is being loaded by another run and cannot be used until that ends; if it was \
+         broken off, resume the migration or run `repoctl init`"
+    );
+    HealthCheck { name: "load", ok: false, detail }
+}
+
 #[async_trait]
 impl StorageStrategy for DynamoStrategy {
     fn location(&self) -> &str {
@@ -124,6 +146,10 @@ impl StorageStrategy for DynamoStrategy {
         self.shared.prepare(schemas).await
     }
 
+    async fn prepare_for_load(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.shared.prepare_for_load(schemas).await
+    }
+
     async fn upgrade_layout(&self) -> Result<Option<u32>> {
         self.shared.upgrade_layout().await
     }
@@ -135,7 +161,7 @@ impl StorageStrategy for DynamoStrategy {
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         self.shared.check_open("collections")?;
         let found = self.shared.read_definition("collections").await?;
-        let record = found.map(|found| found.definition.to_record()).unwrap_or_default();
+        let record = self.shared.shown(&found.map(|found| found.definition).unwrap_or_default());
         Ok(record.collections.into_keys().collect())
     }
 
@@ -207,19 +233,12 @@ impl StorageStrategy for DynamoStrategy {
         let what = if ok { "is reached" } else { "holds no store; make it with `repoctl init`" };
         let detail = format!("{} {what}", self.shared.location);
         let mut checks = vec![HealthCheck { name: "store", ok, detail }];
-        let record = found.map(|found| found.definition.to_record()).unwrap_or_default();
-        let prefix = &self.shared.settings.table_prefix;
+        let definition = found.map(|found| found.definition).unwrap_or_default();
+        let record = self.shared.shown(&definition);
         for name in record.collections.keys() {
-            let table = table_name(prefix, name);
-            let found = self.shared.describe("health", &table).await?;
-            let ok = found.as_ref().is_some_and(is_active);
-            let detail = match found {
-                None => format!("{table} is missing"),
-                Some(_) if ok => format!("{table} and its indexes are active"),
-                Some(_) => format!("{table} or one of its indexes is not active"),
-            };
-            checks.push(HealthCheck { name: "table", ok, detail });
+            checks.push(self.shared.check_table(name).await?);
         }
+        checks.extend(record.loading.keys().map(check_load));
         if let HealthDepth::Deep(progress) = depth
             && checks.iter().all(|check| check.ok)
         {
@@ -230,6 +249,7 @@ impl StorageStrategy for DynamoStrategy {
 
     async fn close(&self) -> Result<()> {
         self.shared.close();
+        self.shared.end_loads_on_closing().await;
         Ok(())
     }
 }

@@ -48,24 +48,25 @@ impl Shared {
     }
 
     /// Makes a table with its indexes and waits for it. One that somebody else
-    /// makes at the same time is waited for.
+    /// makes at the same time is waited for. Whether this call made it.
     pub(crate) async fn create_table(
         &self,
         table: &str,
         key: &str,
         indexes: &[Index],
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let scene = self.repeatable("prepare", table);
         let request = self.creation(&scene, table, key, indexes)?;
-        patiently(self.patience, || async {
+        let made = patiently(self.patience, || async {
             match request.clone().send().await {
-                Ok(_) => Ok(()),
-                Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
+                Ok(_) => Ok(true),
+                Err(error) if error.code() == Some("ResourceInUseException") => Ok(false),
                 Err(error) => Err(scene.failure(&error)),
             }
         })
         .await?;
-        self.wait_for(table, is_active).await
+        self.wait_for(table, is_active).await?;
+        Ok(made)
     }
 
     /// Whether this user may make tables. DynamoDB has no way to ask, so it is

@@ -202,6 +202,7 @@ impl State {
             epoch: self.epoch,
             collections: self.collections.iter().map(|(n, c)| (n.clone(), state(c))).collect(),
             migration: self.migration.clone(),
+            ..StoreRecord::default()
         }
     }
 

@@ -68,7 +68,7 @@ pub(super) async fn prepare(plan: &Plan) -> Result<Vec<Prepared>> {
     plan.target.prepare_for_load(&plan.schemas()).await
 }
 
-/// Makes the indexes that were left for the end.
+/// Ends the load: makes the indexes that were left for the end.
 pub(super) async fn complete(plan: &Plan) -> Result<()> {
     plan.target.prepare(&plan.schemas()).await.map(drop)
 }

@@ -123,10 +123,14 @@ impl Plan {
         let source_collections = source.collections().await?;
         let meant = |name: &CollectionName| named.as_ref().is_none_or(|all| all.contains(name));
         refuse_mixed(&source, meant).await?;
+        let asked = options.collections.as_deref();
+        let chosen = choose(&source, &source_collections, asked, purpose.operation())?;
+        let mut warnings = warnings(&source, found.as_ref()).await?;
+        warnings.extend(end_loads(&target, schemas, &chosen, options.dry_run).await?);
         let target_collections = target.collections().await?;
         let mut plan = Self {
             purpose,
-            warnings: warnings(&source, found.as_ref()).await?,
+            warnings,
             depth: Depth::Complete.without_versions(source.invents_versions().await?),
             source,
             target,
@@ -138,9 +142,6 @@ impl Plan {
             unfinished: found.as_ref().is_some_and(|found| found.same_plan),
             found,
         };
-        let asked = options.collections.as_deref();
-        let operation = purpose.operation();
-        let chosen = choose(&plan.source, &plan.source_collections, asked, operation)?;
         for name in chosen {
             let schema = schemas.get(&name);
             let state = target_collections.get(&name).copied();
@@ -234,6 +235,32 @@ fn check_target(target: &Side, dry_run: bool, operation: &'static str) -> Result
         .with("store", target.location()));
     }
     Ok(())
+}
+
+/// Ends the loads of the chosen collections that an earlier run left open:
+/// what the target holds can be read only then. A dry run says so instead.
+async fn end_loads(
+    target: &Side,
+    schemas: &Schemas,
+    chosen: &[CollectionName],
+    dry_run: bool,
+) -> Result<Vec<String>> {
+    let loading = target.record().await?.loading;
+    let mut warnings = Vec::new();
+    for (name, state) in loading.into_iter().filter(|(name, _)| chosen.contains(name)) {
+        if dry_run {
+            warnings.push(format!(
+                "a load of {name} into the target was begun and has not ended: what it brought \
+                 is not counted here"
+            ));
+            continue;
+        }
+        // As its records are: the run itself decides about their version.
+        let schema_version = state.schema_version;
+        let schema = CollectionSchema { schema_version, ..schemas.get(&name) };
+        target.prepare(std::slice::from_ref(&schema)).await?;
+    }
+    Ok(warnings)
 }
 
 async fn warnings(source: &Side, found: Option<&Found>) -> Result<Vec<String>> {

@@ -163,9 +163,8 @@ impl Run<'_> {
         } else if self.plan.found.is_some() {
             self.hold().await?;
         }
-        let leaves_indexes = self.plan.target.capabilities().indexes_after_load;
-        if !done.stopped && self.claim.is_some() && leaves_indexes {
-            self.index().await?;
+        if !done.stopped && self.claim.is_some() {
+            self.complete(done.prepared.is_some()).await?;
         }
         if !done.stopped {
             done.stopped = or_stop(progress, self.verify(&surveys, done)).await?.is_none();

@@ -59,6 +59,7 @@ impl State {
             epoch: 0,
             collections: self.tables.iter().map(|(name, t)| (name.clone(), t.state)).collect(),
             migration: self.migration.clone(),
+            ..StoreRecord::default()
         }
     }
 }

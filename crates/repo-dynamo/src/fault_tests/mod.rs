@@ -1,11 +1,13 @@
 //! Requests counted, refused, throttled and lost, by a proxy before the real
 //! server.
 
+mod loads;
 mod losses;
 #[path = "../../tests/common/proxy.rs"]
 mod proxy;
 mod refusals;
 mod requests;
+mod takeovers;
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -16,8 +18,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use proxy::{Fate, Proxy, error};
 use repo_core::{
     Applied, CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, ErrorKind,
-    FieldPath, Filter, Key, OpenOptions, Plan, Precondition, Query, Record, Result,
-    StorageStrategy as _, StorageStrategyExt as _, Timestamp, Version, Write, Written,
+    FieldPath, Filter, HealthDepth, Key, OpenOptions, Plan, Precondition, PrepareChange, Query,
+    Record, Result, StorageStrategy as _, StorageStrategyExt as _, StoreUpdate, Timestamp,
+    Tombstone, Version, Write, Written,
 };
 
 use repo_testkit::servers::{access_key, dynamodb as server};

@@ -2,9 +2,11 @@
 //! some itself, and breaks connections.
 
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 /// What happens to one request.
 #[allow(dead_code)]
@@ -14,14 +16,17 @@ pub(crate) enum Fate {
     /// This status and JSON text are the answer.
     Answer(u16, String),
     /// The same, after a while.
-    AnswerAfter(std::time::Duration, u16, String),
+    AnswerAfter(Duration, u16, String),
     /// The real server answers, after a while.
-    Delay(std::time::Duration),
+    Delay(Duration),
     /// The connection is closed without the request being passed on.
     Break,
     /// The real server answers, but the connection is closed before the answer
     /// is passed back.
     Lose,
+    /// The connection is closed at once, and the request is passed on after a
+    /// while: to a server that may find its signature too old by then.
+    Late(Duration),
 }
 
 /// Decides by the operation (`UpdateItem`), how many of it there were before,
@@ -33,12 +38,24 @@ type Decide = dyn Fn(&str, usize, &str) -> Fate + Send + Sync;
 pub(crate) struct Seen {
     pub(crate) operation: String,
     pub(crate) body: String,
+    /// When it was signed: `20260131T235959Z`.
+    pub(crate) date: String,
 }
 
 /// A running proxy; it ends with the runtime of its test.
 pub(crate) struct Proxy {
     pub(crate) url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
+    rules: Arc<Rules>,
+}
+
+/// What the proxy adds to the server.
+#[derive(Debug)]
+struct Rules {
+    /// How old a signature may be, where that is checked as AWS does.
+    oldest: Option<Duration>,
+    /// A permit for each late request that was passed on or refused.
+    late: Semaphore,
 }
 
 impl Proxy {
@@ -47,19 +64,37 @@ impl Proxy {
         server: &str,
         decide: impl Fn(&str, usize, &str) -> Fate + Send + Sync + 'static,
     ) -> Self {
+        Self::checking(server, None, decide).await
+    }
+
+    /// The same before a server that refuses signatures older than `oldest`.
+    pub(crate) async fn checking(
+        server: &str,
+        oldest: Option<Duration>,
+        decide: impl Fn(&str, usize, &str) -> Fate + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (server, decide): (String, Arc<Decide>) =
             (server.trim_start_matches("http://").to_owned(), Arc::new(decide));
         let log = Arc::clone(&seen);
+        let rules = Arc::new(Rules { oldest, late: Semaphore::new(0) });
+        let kept = Arc::clone(&rules);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (server, decide, log) = (server.clone(), Arc::clone(&decide), Arc::clone(&log));
-                tokio::spawn(async move { serve(client, &server, &*decide, &log).await });
+                let rules = Arc::clone(&rules);
+                tokio::spawn(async move { serve(client, &server, &*decide, (&log, &rules)).await });
             }
         });
-        Self { url, seen }
+        Self { url, seen, rules: kept }
+    }
+
+    /// Waits until a late request has reached the server or was refused.
+    #[allow(dead_code)]
+    pub(crate) async fn late_one(&self) {
+        self.rules.late.acquire().await.unwrap().forget();
     }
 
     /// The operations since the last call.
@@ -74,19 +109,35 @@ impl Proxy {
 }
 
 /// Serves one connection, request after request.
-async fn serve(mut client: TcpStream, server: &str, decide: &Decide, log: &Mutex<Vec<Seen>>) {
+async fn serve(
+    mut client: TcpStream,
+    server: &str,
+    decide: &Decide,
+    (log, rules): (&Mutex<Vec<Seen>>, &Rules),
+) {
     while let Some((head, body)) = read_message(&mut client).await {
         let operation = header(&head, "x-amz-target")
             .and_then(|target| target.rsplit('.').next().map(str::to_owned))
             .unwrap_or_default();
         let text = String::from_utf8_lossy(&body).into_owned();
+        let date = header(&head, "x-amz-date").unwrap_or_default();
         let before = {
             let mut log = log.lock().unwrap();
-            log.push(Seen { operation: operation.clone(), body: text.clone() });
+            let (body, date) = (text.clone(), date.clone());
+            log.push(Seen { operation: operation.clone(), body, date });
             log.iter().filter(|seen| seen.operation == operation).count() - 1
         };
         match decide(&operation, before, &text) {
             Fate::Break => return,
+            Fate::Late(pause) => {
+                drop(client);
+                tokio::time::sleep(pause).await;
+                return rules.pass_on_late(server, &date, (&head, &body)).await;
+            }
+            Fate::Forward | Fate::Lose if rules.refuse(&date) => {
+                let Fate::Answer(status, json) = expired(&date) else { return };
+                answer(&mut client, status, &json).await;
+            }
             Fate::Answer(status, json) => answer(&mut client, status, &json).await,
             Fate::AnswerAfter(pause, status, json) => {
                 tokio::time::sleep(pause).await;
@@ -104,6 +155,42 @@ async fn serve(mut client: TcpStream, server: &str, decide: &Decide, log: &Mutex
             }
         }
     }
+}
+
+impl Rules {
+    /// Whether a request that was signed then is too old by now.
+    fn refuse(&self, date: &str) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        self.oldest.is_some_and(|oldest| seconds(date) + oldest.as_secs() < now.as_secs())
+    }
+
+    async fn pass_on_late(&self, server: &str, date: &str, (head, body): (&str, &[u8])) {
+        if !self.refuse(date) {
+            forward(server, head, body).await;
+        }
+        self.late.add_permits(1);
+    }
+}
+
+/// The seconds since 1970 of `20260131T235959Z`.
+fn seconds(date: &str) -> u64 {
+    let part = |from: usize, to: usize| &date[from..to];
+    let text = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        part(0, 4),
+        part(4, 6),
+        part(6, 8),
+        part(9, 11),
+        part(11, 13),
+        part(13, 15)
+    );
+    let micros = repo_core::Timestamp::parse(&text).unwrap().as_micros();
+    u64::try_from(micros / 1_000_000).unwrap()
+}
+
+/// The answer of AWS to a signature that is too old.
+fn expired(date: &str) -> Fate {
+    error(400, "InvalidSignatureException", &format!("Signature expired: {date} is now earlier"))
 }
 
 /// The whole answer of the real server, whichever way its end is marked.

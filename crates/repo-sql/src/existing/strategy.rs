@@ -260,7 +260,7 @@ impl StorageStrategy for ExistingStrategy {
             id: None,
             epoch: 0,
             collections: tables.map(|(name, table)| (name.clone(), state(table))).collect(),
-            migration: None,
+            ..StoreRecord::default()
         })
     }
 

@@ -69,6 +69,7 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
         epoch: u64::try_from(epoch).unwrap_or(0),
         collections: states,
         migration: plan.map(|plan| MigrationState { plan, progress: progress.unwrap_or_default() }),
+        ..StoreRecord::default()
     })
 }
 

@@ -38,6 +38,7 @@ pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> 
                 collections: BTreeMap::new(),
                 migration: plan
                     .map(|plan| MigrationState { plan, progress: progress.unwrap_or_default() }),
+                ..StoreRecord::default()
             };
             Ok((record, id))
         })
