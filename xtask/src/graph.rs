@@ -53,7 +53,8 @@ impl Resolver<'_> {
             "self" => {}
             "super" => {
                 here.pop()?;
-                while let Some(("super", after)) = rest.split_first().map(|(f, r)| (f.as_str(), r)) {
+                while let Some(("super", after)) = rest.split_first().map(|(f, r)| (f.as_str(), r))
+                {
                     here.pop()?;
                     rest = after;
                 }

@@ -61,7 +61,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn child(&mut self, parent: &[String], folder: &Path, child: syn::ItemMod) -> Result<(), String> {
+    fn child(
+        &mut self,
+        parent: &[String],
+        folder: &Path,
+        child: syn::ItemMod,
+    ) -> Result<(), String> {
         let name = child.ident.to_string();
         let mut path = parent.to_vec();
         path.push(name.clone());

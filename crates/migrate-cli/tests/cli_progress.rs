@@ -154,3 +154,16 @@ fn a_program_reads_events_and_the_report_last() {
     let run = place.migrate("--source json:nowhere --target sqlite:two.db --format ndjson").ends(1);
     assert_eq!(run.ndjson().last().unwrap()["error"]["kind"], "NotFound");
 }
+
+/// With `UPDATE_SCHEMAS=1` the file is written instead.
+#[test]
+fn the_published_schema_of_events_is_current() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../schemas/events.schema.json");
+    let schema = migrate_cli::cli::events_schema();
+    let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap();
+    assert!(found == text, "schemas/events.schema.json is out of date: UPDATE_SCHEMAS=1");
+}

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use migrate_cli::migration::{MigrationOptions, Outcome, Silent, migrate};
 use repo_core::{
     CollectionName, CollectionSchema, Document, EntityId, Error, ErrorKind, Filter, Key,
     OpenOptions, Precondition, Query, Result, Schemas, StorageStrategy, StorageStrategyExt as _,
     StrategyFactory, Write,
 };
+use repo_migrate::{MigrationOptions, Outcome, Silent, migrate};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 

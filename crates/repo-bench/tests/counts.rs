@@ -11,12 +11,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use migrate_cli::migration::{MigrationOptions, Outcome, Silent, migrate};
 use repo_bench::{COLLECTION, document_text, schema};
 use repo_core::{
     Document, EntityId, Filter, Key, OpenOptions, Precondition, Schemas, StorageStrategy,
     StorageStrategyExt as _, StrategyFactory, Write,
 };
+use repo_migrate::{MigrationOptions, Outcome, Silent, migrate};
 use serde_json::{Value as Json, json};
 
 #[global_allocator]

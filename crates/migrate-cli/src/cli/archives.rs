@@ -6,7 +6,7 @@ use repo_core::{CollectionName, Result, Timestamp};
 use serde::Serialize;
 
 use super::context::Context;
-use crate::migration::{Archive, Role};
+use repo_migrate::{Archive, Role};
 
 /// What an archive holds, as its manifest says.
 #[derive(Debug, Serialize)]

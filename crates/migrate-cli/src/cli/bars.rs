@@ -2,7 +2,7 @@
 
 use indicatif::{HumanCount, ProgressState, ProgressStyle};
 
-use crate::migration::Phase;
+use repo_migrate::Phase;
 
 /// Columns from which on there is room for a bar and whole words.
 const WIDE: u16 = 100;

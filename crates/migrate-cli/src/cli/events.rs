@@ -9,7 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::migration::{MigrationReport, Phase};
+use repo_migrate::{MigrationReport, Phase};
 
 /// Time between two events on the progress of one phase.
 const INTERVAL: Duration = Duration::from_secs(1);

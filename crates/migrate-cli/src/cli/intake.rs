@@ -11,7 +11,7 @@ use repo_core::{
 };
 use serde::Serialize;
 
-use crate::migration::lines::Line;
+use repo_migrate::ndjson::Line;
 
 /// Most bytes of lines in one batch, however many lines were asked for.
 const MAX_BATCH_BYTES: usize = 8 * 1_024 * 1_024;

@@ -15,7 +15,7 @@ use super::events::{Event, Meter};
 use super::failure::closing_failed;
 use super::output::{Format, Output};
 use super::signals::Interruption;
-use crate::migration::{Phase, Progress};
+use repo_migrate::{Phase, Progress};
 
 /// Time between two plain lines of one phase.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);

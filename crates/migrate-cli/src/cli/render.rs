@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 
 use super::failure::{Failure, Outcome};
 use super::output::cell;
-use crate::migration::lines;
+use repo_migrate::ndjson;
 
 /// The entity as JSON: its document with `_version`, `_created_at` and
 /// `_updated_at` added, as `export` writes it.
 pub(crate) fn entity_line(entity: &Entity, schema: &CollectionSchema, out: &mut Vec<u8>) {
-    lines::write(&Record::Live(entity.clone()), schema, out);
+    ndjson::write(&Record::Live(entity.clone()), schema, out);
 }
 
 /// One entity as a JSON value.

@@ -7,7 +7,7 @@ use comfy_table::CellAlignment;
 
 use super::events::per_second;
 use super::output::{cell, draw, table};
-use crate::migration::{
+use repo_migrate::{
     CleanUpReport, Counts, Depth, Difference, DifferenceKind, Listed, MigrationReport, Outcome,
     VerifyReport,
 };

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use migrate_cli::migration::{MigrationOptions, Outcome, Silent, migrate};
 use repo_core::{Error, ErrorKind, Result, Schemas};
+use repo_migrate::{MigrationOptions, Outcome, Silent, migrate};
 use serde_json::json;
 
 use super::servers::unique;

@@ -12,9 +12,7 @@ use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::progress::Shown;
 use crate::cli::signals::Interruption;
-use crate::migration::{
-    Archive, BackupOptions, CompressionLevel, back_up, back_up_what_can_be_read,
-};
+use repo_migrate::{Archive, BackupOptions, CompressionLevel, back_up, back_up_what_can_be_read};
 
 /// What can be typed after `backup`.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Outcome, usage};
-use crate::migration::refuse_unfinished_upgrade;
+use repo_migrate::refuse_unfinished_upgrade;
 
 /// What can be typed after `delete`.
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
 use crate::cli::output::{Format, JsonStream, Output, write_stdout};
 use crate::cli::signals::Interruption;
-use crate::migration::{Quarantine, lines, refuse_unfinished_upgrade};
+use repo_migrate::{Quarantine, ndjson, refuse_unfinished_upgrade};
 
 /// What can be typed after `export`.
 #[derive(Debug, Args)]
@@ -108,7 +108,7 @@ impl Printer {
     fn batch(&mut self, batch: &[Record]) -> Outcome<()> {
         let mut text = Vec::new();
         for record in batch.iter().filter(|record| self.tombstones || record.is_live()) {
-            lines::write(record, &self.schema, &mut text);
+            ndjson::write(record, &self.schema, &mut text);
             self.count += 1;
         }
         match &mut self.stream {

@@ -11,7 +11,7 @@ use crate::cli::exit_code::{Ending, FAILED};
 use crate::cli::failure::Outcome;
 use crate::cli::output::{cell, draw, table};
 use crate::cli::progress::Shown;
-use crate::migration::{Phase, Progress as _};
+use repo_migrate::{Phase, Progress as _};
 
 /// What can be typed after `health`.
 #[derive(Debug, Args)]

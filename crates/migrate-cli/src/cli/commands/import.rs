@@ -16,8 +16,8 @@ use crate::cli::feed::Feed;
 use crate::cli::intake::{Answer, Batch, Totals};
 use crate::cli::output::{Format, Output};
 use crate::cli::signals::Interruption;
-use crate::migration::lines::{self, Line};
-use crate::migration::refuse_unfinished_upgrade;
+use repo_migrate::ndjson::{self, Line};
+use repo_migrate::refuse_unfinished_upgrade;
 
 /// Most left-out records that the final report names.
 const MAX_NAMED: usize = 1_000;
@@ -120,7 +120,7 @@ impl Run<'_> {
                 next = feed.next() => next?,
             };
             let Some((number, line)) = next else { break };
-            let parsed = lines::parse(&line, number, &schema)?;
+            let parsed = ndjson::parse(&line, number, &schema)?;
             self.check(&parsed, &schema).map_err(|error| error.with("line", number))?;
             batch.push(parsed, line.len());
             if batch.is_full(batch_size) {

@@ -22,7 +22,7 @@ use crate::cli::redact::redact;
 use crate::cli::report;
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
 use crate::cli::signals::Interruption;
-use crate::migration::{
+use repo_migrate::{
     self, CompressionLevel, MigrationOptions, MigrationReport, OnConflict, Phase, Progress as _,
     Verified, migrate, unfinished_clean_up,
 };
@@ -222,7 +222,7 @@ pub(super) fn finish(
     done: &MigrationReport,
     interruption: &Interruption,
 ) -> Outcome<Ending> {
-    if done.outcome == migration::Outcome::Interrupted {
+    if done.outcome == repo_migrate::Outcome::Interrupted {
         let signal = interruption.signal().unwrap_or(Signal::Interrupt);
         return interrupted(context, done, signal);
     }
@@ -232,11 +232,11 @@ pub(super) fn finish(
         context.output.result(done, || report::migration(done))?;
     }
     Ok(match done.outcome {
-        migration::Outcome::Verified
-        | migration::Outcome::DoneUnverified
-        | migration::Outcome::DryRun => Ending::Done,
-        migration::Outcome::Partly | migration::Outcome::DryRunPartly => Ending::Partly,
-        migration::Outcome::Differs | migration::Outcome::Interrupted => Ending::Differ,
+        repo_migrate::Outcome::Verified
+        | repo_migrate::Outcome::DoneUnverified
+        | repo_migrate::Outcome::DryRun => Ending::Done,
+        repo_migrate::Outcome::Partly | repo_migrate::Outcome::DryRunPartly => Ending::Partly,
+        repo_migrate::Outcome::Differs | repo_migrate::Outcome::Interrupted => Ending::Differ,
     })
 }
 

@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Outcome, wrong_usage};
 use crate::cli::progress::Shown;
 use crate::cli::sides::Sides;
-use crate::migration::{CleanUpOptions, MigrationOptions, MigrationReport, Verified, clean_up};
+use repo_migrate::{CleanUpOptions, MigrationOptions, MigrationReport, Verified, clean_up};
 
 /// Refuses a clean-up that could never begin.
 ///

@@ -10,7 +10,7 @@ use crate::cli::context::{Access, Context};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
 use crate::cli::sides::SideArgs;
-use crate::migration::{Unfinished, status};
+use repo_migrate::{Unfinished, status};
 
 /// What can be typed after `migrate status`.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use repo_core::{Error, ErrorKind, Result};
 use crate::cli::context::{Access, Context};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
-use crate::migration::Quarantine;
+use repo_migrate::Quarantine;
 
 /// The file, if one was named.
 pub(super) async fn file(place: Option<&Path>) -> Result<Option<Quarantine>> {

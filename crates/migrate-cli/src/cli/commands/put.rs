@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Outcome, unreadable, usage};
-use crate::migration::refuse_unfinished_upgrade;
+use repo_migrate::refuse_unfinished_upgrade;
 
 /// What can be typed after `put`.
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
 use crate::cli::progress::Shown;
 use crate::cli::signals::Interruption;
-use crate::migration::{Archive, RestoreOptions, archived_schemas, restore};
+use repo_migrate::{Archive, RestoreOptions, archived_schemas, restore};
 
 /// What can be typed after `restore`.
 #[derive(Debug, Args)]

@@ -20,7 +20,7 @@ use crate::cli::progress::Shown;
 use crate::cli::redact::redact;
 use crate::cli::report::way;
 use crate::cli::signals::Interruption;
-use crate::migration::{
+use repo_migrate::{
     CompressionLevel, Listed, MigrationOptions, UpgradeOptions, UpgradeOutcome, UpgradeReport,
     upgrade,
 };

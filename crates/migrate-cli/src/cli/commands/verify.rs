@@ -14,7 +14,7 @@ use crate::cli::failure::Outcome;
 use crate::cli::progress::Shown;
 use crate::cli::report;
 use crate::cli::sides::{OpenSides, SideArgs};
-use crate::migration::{Depth, Quarantine, VerifyOptions, VerifyReport, set_aside, verify};
+use repo_migrate::{Depth, Quarantine, VerifyOptions, VerifyReport, set_aside, verify};
 
 /// What can be typed after `verify`.
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::exit_code::{Ending, FAILED};
 use crate::cli::failure::{ErrorView, Outcome};
 use crate::cli::output::{cell, draw, table};
-use crate::migration::{Role, Shelf};
+use repo_migrate::{Role, Shelf};
 
 /// What can be typed after `backups list`.
 #[derive(Debug, Args)]

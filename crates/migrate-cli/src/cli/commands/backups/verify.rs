@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::exit_code::{Ending, FAILED};
 use crate::cli::failure::{ErrorView, Outcome};
 use crate::cli::progress::Shown;
-use crate::migration::{Archive, Phase, Progress as _, Shelf};
+use repo_migrate::{Archive, Phase, Progress as _, Shelf};
 
 /// What can be typed after `backups verify`.
 #[derive(Debug, Args)]

@@ -1,0 +1,177 @@
+//! An archive on disk, opened and checked.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use repo_core::{CollectionName, Error, ErrorKind, Record, RecordStream, Result, UpgradePath};
+
+use super::errors::corrupt;
+use super::manifest::{ArchivedCollection, Manifest};
+use super::reader;
+use crate::progress::Progress;
+use crate::store_reference::{blocking, lanes};
+use crate::upgrade::path::{self, Upgrading};
+use crate::verify::digest::{Fingerprint, Sums};
+
+/// Records parsed at a time while an archive is checked.
+const CHECK_BATCH: usize = 256;
+
+/// An archive on disk.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    pub(super) path: PathBuf,
+    pub(super) manifest: Manifest,
+}
+
+impl Archive {
+    /// Opens the archive in a folder and checks its manifest.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `Corrupt` when the manifest is damaged
+    /// or was changed; `Unsupported` when a newer tool wrote it.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let path = path.to_owned();
+        blocking(move || Ok(Self { manifest: Manifest::read(&path)?, path })).await
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the archive holds.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The records of a collection in batches of at most `batch_size`, in the
+    /// order in which they were written. The file's digest is checked on the
+    /// way: a damaged file ends in an error, at its end at the latest.
+    ///
+    /// # Errors
+    /// `NotFound` when the archive holds no such collection. In the stream:
+    /// `Corrupt`, with file and line.
+    pub fn records(
+        &self,
+        collection: &CollectionName,
+        batch_size: NonZeroUsize,
+    ) -> Result<RecordStream> {
+        self.records_after(collection, 0, batch_size)
+    }
+
+    /// The records but for the first `after` of them.
+    pub(crate) fn records_after(
+        &self,
+        collection: &CollectionName,
+        after: u64,
+        batch_size: NonZeroUsize,
+    ) -> Result<RecordStream> {
+        let entry = self.entry(collection)?.clone();
+        let schema = std::sync::Arc::new(entry.collection_schema()?);
+        let file = self.path.join(&entry.file);
+        let chunks = reader::chunks(file.clone(), entry, after, batch_size);
+        Ok(chunks
+            .map(move |chunk| {
+                let (file, schema) = (file.clone(), std::sync::Arc::clone(&schema));
+                async move {
+                    let chunk = chunk?;
+                    blocking(move || chunk.parse(&file, &schema)).await
+                }
+            })
+            .buffered(lanes())
+            .boxed())
+    }
+
+    /// Reads all of it and checks every digest and count.
+    ///
+    /// # Errors
+    /// `Corrupt`, naming the file and what does not fit.
+    pub async fn verify(&self, progress: &dyn Progress) -> Result<()> {
+        self.read_back(&Upgrading::new(), progress).await.map(drop)
+    }
+
+    /// The same, and the sums of what was read, upgraded where it is to be.
+    pub(crate) async fn read_back(
+        &self,
+        upgrading: &Upgrading,
+        progress: &dyn Progress,
+    ) -> Result<BTreeMap<CollectionName, Sums>> {
+        let mut sums = BTreeMap::new();
+        for entry in &self.manifest.collections {
+            let upgrade = upgrading.get(&entry.name);
+            let read = self.verify_collection(entry, upgrade, progress).await?;
+            sums.insert(entry.name.clone(), read);
+        }
+        Ok(sums)
+    }
+
+    async fn verify_collection(
+        &self,
+        entry: &ArchivedCollection,
+        upgrade: Option<&Arc<UpgradePath>>,
+        progress: &dyn Progress,
+    ) -> Result<Sums> {
+        let mut sums = Sums::new();
+        let mut upgraded = upgrade.map(|_| Sums::new());
+        let batch_size = NonZeroUsize::new(CHECK_BATCH).unwrap_or(NonZeroUsize::MIN);
+        let mut batches = self
+            .records(&entry.name, batch_size)?
+            .map_ok(|records| {
+                let upgrade = upgrade.cloned();
+                blocking(move || Ok(prints(records, upgrade.as_deref())))
+            })
+            .try_buffered(lanes());
+        while let Some((prints, of_upgraded)) = batches.try_next().await? {
+            prints.iter().for_each(|print| sums.add(print));
+            if let Some(upgraded) = &mut upgraded {
+                of_upgraded.iter().for_each(|print| upgraded.add(print));
+            }
+            progress.advance(&entry.name, prints.len() as u64);
+        }
+        let file = self.path.join(&entry.file);
+        let fits = |what: &str, found: String, expected: String| {
+            if found == expected {
+                return Ok(());
+            }
+            Err(corrupt(&file, format!("the {what} does not fit the manifest"))
+                .with("expected", expected)
+                .with("found", found))
+        };
+        fits("number of records", sums.records.to_string(), entry.records.to_string())?;
+        fits("number of tombstones", sums.tombstones.to_string(), entry.tombstones.to_string())?;
+        fits("digest of the records", sums.total().to_string(), entry.digest.clone())?;
+        Ok(upgraded.unwrap_or(sums))
+    }
+
+    /// What the manifest says of a collection.
+    pub(crate) fn entry(&self, collection: &CollectionName) -> Result<&ArchivedCollection> {
+        self.manifest.collections.iter().find(|entry| entry.name == *collection).ok_or_else(|| {
+            let held: Vec<&str> =
+                self.manifest.collections.iter().map(|entry| entry.name.as_str()).collect();
+            Error::new(
+                ErrorKind::NotFound,
+                "read an archive",
+                "the archive holds no such collection",
+            )
+            .with("collection", collection)
+            .with("archive", self.path.display())
+            .hint(format!("it holds: {}", held.join(", ")))
+        })
+    }
+}
+
+/// The fingerprints of records as they are and, where they are to be, upgraded.
+fn prints(
+    records: Vec<Record>,
+    upgrade: Option<&UpgradePath>,
+) -> (Vec<Fingerprint>, Vec<Fingerprint>) {
+    let as_read = records.iter().map(Fingerprint::of).collect();
+    let Some(path) = upgrade else { return (as_read, Vec::new()) };
+    let upgraded = records.into_iter().map(|record| path::record(path, record));
+    (as_read, upgraded.map(|record| Fingerprint::of(&record)).collect())
+}

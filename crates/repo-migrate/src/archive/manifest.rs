@@ -1,0 +1,202 @@
+//! `manifest.json`: what an archive holds, with the digests that prove it.
+
+use std::path::Path;
+
+use repo_core::{
+    CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result, Timestamp, plain_reason,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::archive::errors::{corrupt, read_error};
+
+/// The version of the archive format that this tool writes, and the highest
+/// that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+/// The name of the manifest in an archive's folder.
+pub const MANIFEST_FILE: &str = "manifest.json";
+/// A manifest is read whole; one larger than this is none of ours.
+const MAX_MANIFEST_BYTES: u64 = 64 * 1_024 * 1_024;
+const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What an archive holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The version of the archive format.
+    pub format_version: u32,
+    /// The version of the tool that wrote it.
+    pub tool_version: String,
+    /// When it was written, RFC 3339.
+    #[schemars(with = "String")]
+    pub created_at: Timestamp,
+    /// The store that it holds records of. Holds no secret.
+    pub location: String,
+    /// What it was made for.
+    pub role: Role,
+    /// The collections, by name.
+    pub collections: Vec<ArchivedCollection>,
+    /// BLAKE3 of this file with the 64 digits of this field set to 0.
+    pub checksum: String,
+}
+
+/// What an archive was made for: which side of a migration the store was.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Records came from it.
+    Source,
+    /// Records went to it; the archive holds what was there before.
+    Target,
+    /// Neither: somebody asked for a backup of the store.
+    Store,
+}
+
+/// One collection of an archive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArchivedCollection {
+    /// Its name.
+    #[schemars(with = "String")]
+    pub name: CollectionName,
+    /// The file in the archive's folder.
+    pub file: String,
+    /// The size of that file in bytes.
+    pub file_bytes: u64,
+    /// BLAKE3 of that file, in hexadecimal.
+    pub file_digest: String,
+    /// Records, tombstones too: as many lines are in the file.
+    pub records: u64,
+    /// Of these, tombstones.
+    pub tombstones: u64,
+    /// The sum of the digests of all records, in hexadecimal: the same for
+    /// equal collections, whatever the order and the store.
+    pub digest: String,
+    /// The floor: an id without a record starts one above.
+    pub floor: u64,
+    /// The version of the shape of the documents.
+    pub schema_version: u32,
+    /// The field that repeats the id in every document.
+    pub id_field: String,
+    /// The JSON Schema that declared the collection, if any did.
+    pub schema: Option<serde_json::Value>,
+}
+
+impl ArchivedCollection {
+    /// The schema with which the records were written.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` when the kept JSON Schema is not one.
+    pub fn collection_schema(&self) -> Result<CollectionSchema> {
+        let mut schema = match &self.schema {
+            Some(json) => CollectionSchema::parse(&json.to_string())?,
+            None => CollectionSchema::undeclared(self.name.clone()),
+        };
+        schema.id_field = FieldPath::parse(&self.id_field)?;
+        schema.schema_version = self.schema_version;
+        Ok(schema)
+    }
+}
+
+impl Manifest {
+    /// Records of all collections, tombstones too.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.collections.iter().map(|entry| entry.records).sum()
+    }
+
+    /// Bytes of all files but the manifest.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.collections.iter().map(|entry| entry.file_bytes).sum()
+    }
+
+    /// The text of the file, with its checksum.
+    pub(crate) fn to_text(&self) -> Result<String> {
+        let blank = Self { checksum: NO_CHECKSUM.to_owned(), ..self.clone() };
+        let mut text = serde_json::to_string_pretty(&blank).map_err(|source| {
+            Error::new(ErrorKind::Invalid, "write an archive", "the manifest cannot be written")
+                .caused_by(source)
+        })?;
+        text.push('\n');
+        let checksum = blake3::hash(text.as_bytes()).to_hex();
+        if let Some(at) = text.rfind(NO_CHECKSUM) {
+            text.replace_range(at..at + NO_CHECKSUM.len(), &checksum);
+        }
+        Ok(text)
+    }
+
+    /// Reads and checks the manifest of an archive's folder.
+    pub(crate) fn read(dir: &Path) -> Result<Self> {
+        let path = dir.join(MANIFEST_FILE);
+        let size = std::fs::metadata(&path).map_err(|error| not_an_archive(&path, error))?.len();
+        if size > MAX_MANIFEST_BYTES {
+            return Err(corrupt(&path, "the manifest is too large to be one").with("bytes", size));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| read_error(&path, error))?;
+        check_format(&text, &path)?;
+        let manifest: Self = serde_json::from_str(&text).map_err(|source| {
+            corrupt(&path, "the manifest cannot be read")
+                .with("reason", plain_reason(&source))
+                .caused_by(source)
+        })?;
+        manifest.check(&text, &path)?;
+        Ok(manifest)
+    }
+
+    fn check(&self, text: &str, path: &Path) -> Result<()> {
+        let blank = match text.rfind(&self.checksum) {
+            Some(at) if self.checksum.len() == NO_CHECKSUM.len() => {
+                format!("{}{NO_CHECKSUM}{}", &text[..at], &text[at + NO_CHECKSUM.len()..])
+            }
+            _ => return Err(corrupt(path, "the manifest has no checksum")),
+        };
+        if *blake3::hash(blank.as_bytes()).to_hex() != *self.checksum {
+            return Err(corrupt(path, "the manifest was changed: its checksum does not fit"));
+        }
+        // A name that leads out of the folder would read a foreign file.
+        match self.collections.iter().find(|entry| entry.file != file_name(&entry.name)) {
+            Some(entry) => Err(corrupt(path, "a collection's file has a foreign name")
+                .with("collection", &entry.name)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The file of a collection in an archive's folder.
+pub(crate) fn file_name(collection: &CollectionName) -> String {
+    format!("{collection}.jsonl.zst")
+}
+
+/// A newer format may hold fields that this tool does not know, so its version
+/// is looked at before anything else.
+fn check_format(text: &str, path: &Path) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Format {
+        format_version: u32,
+    }
+    match serde_json::from_str::<Format>(text) {
+        Ok(format) if format.format_version > FORMAT_VERSION => Err(Error::new(
+            ErrorKind::Unsupported,
+            "read an archive",
+            "the archive was written by a newer tool",
+        )
+        .with("file", path.display())
+        .with("format_version", format.format_version)
+        .with("highest_known", FORMAT_VERSION)
+        .hint("read it with the version of the tool that wrote it, or a newer one")),
+        _ => Ok(()),
+    }
+}
+
+fn not_an_archive(path: &Path, error: std::io::Error) -> Error {
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return read_error(path, error);
+    }
+    Error::new(ErrorKind::NotFound, "read an archive", "there is no archive here")
+        .with("file", path.display())
+        .hint("name the folder that holds manifest.json")
+        .caused_by(error)
+}

@@ -1,0 +1,21 @@
+//! Archives: a folder with `manifest.json` and one `<collection>.jsonl.zst` a
+//! collection, each line one record as [`ndjson`](crate::ndjson) writes it.
+//!
+//! An archive is complete or not there at all: it gets its name when all of
+//! it is on disk. Reading one proves it: the manifest carries a checksum, and
+//! the digest of every file.
+
+mod dir;
+mod errors;
+mod handle;
+mod lock;
+mod manifest;
+mod reader;
+mod store;
+mod writer;
+
+pub use dir::{Damaged, Leftover, Pruned, Shelf};
+pub use handle::Archive;
+pub use manifest::{ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};
+pub(crate) use store::ArchivedStore;
+pub(crate) use writer::{ArchiveWriter, CollectionWriter, WrittenCollection};

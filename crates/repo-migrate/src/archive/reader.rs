@@ -1,0 +1,163 @@
+//! Reading a file of an archive: decompressed on a thread of its own, in
+//! chunks of whole lines, hashed on the way.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result};
+
+use crate::archive::errors::{corrupt, read_error};
+use crate::archive::manifest::ArchivedCollection;
+use crate::archive::writer::Hashing;
+use crate::ndjson::{self, Line};
+
+/// No record is longer as text; a longer line is damage, and not read whole.
+const MAX_LINE_BYTES: u64 = 256 * 1_024 * 1_024;
+/// A chunk ends early above this, so that memory does not depend on how large
+/// the documents are.
+const MAX_CHUNK_BYTES: usize = 4 * 1_024 * 1_024;
+/// Chunks read ahead.
+const READ_AHEAD: usize = 2;
+
+/// Some lines of a file.
+pub(crate) struct Chunk {
+    /// The number of the first line, from 1.
+    first: u64,
+    text: Vec<u8>,
+}
+
+impl Chunk {
+    /// The records of the lines.
+    pub(crate) fn parse(&self, file: &Path, schema: &CollectionSchema) -> Result<Vec<Record>> {
+        let mut records = Vec::new();
+        let lines = self.text.split_inclusive(|&byte| byte == b'\n');
+        for (number, line) in (self.first..).zip(lines) {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let parsed = ndjson::parse(line, number, schema)
+                .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("file", file.display()));
+            match parsed? {
+                Line::Record(record) => records.push(record),
+                Line::Document { .. } => {
+                    return Err(corrupt(file, "a line has no _version").with("line", number));
+                }
+            }
+        }
+        Ok(records)
+    }
+}
+
+/// The lines of a file but for the first `after`, `lines_each` at a time.
+pub(crate) fn chunks(
+    path: PathBuf,
+    entry: ArchivedCollection,
+    after: u64,
+    lines_each: NonZeroUsize,
+) -> BoxStream<'static, Result<Chunk>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let mut send = |chunk| sender.blocking_send(Ok(Some(chunk))).is_ok();
+        let end = read(&path, &entry, (after, lines_each), &mut send).map(|()| None);
+        // Nobody listens any more when this fails.
+        let _ = sender.blocking_send(end);
+    });
+    // The end is a message of its own: a channel that closes without it must
+    // not pass for the end of the file.
+    futures::stream::unfold(Some(receiver), |receiver| async move {
+        let mut receiver = receiver?;
+        match receiver.recv().await {
+            Some(Ok(None)) => None,
+            Some(Ok(Some(chunk))) => Some((Ok(chunk), Some(receiver))),
+            Some(Err(error)) => Some((Err(error), None)),
+            None => Some((Err(gone()), None)),
+        }
+    })
+    .boxed()
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::Unavailable, "read an archive", "reading stopped before the end")
+}
+
+/// Reads the whole file; stops early, without an error, when `send` says that
+/// nobody listens.
+fn read(
+    path: &Path,
+    entry: &ArchivedCollection,
+    (after, lines_each): (u64, NonZeroUsize),
+    send: &mut dyn FnMut(Chunk) -> bool,
+) -> Result<()> {
+    let file = File::open(path).map_err(|error| read_error(path, error))?;
+    let hashing = BufReader::new(Hashing::new(file));
+    let decoder = zstd::Decoder::with_buffer(hashing).map_err(|error| read_error(path, error))?;
+    let mut lines = BufReader::with_capacity(128 * 1_024, decoder);
+    let mut count = 0;
+    let mut passed = Vec::new();
+    while count < after && append_line(&mut lines, &mut passed, path, count + 1)? {
+        count += 1;
+        passed.clear();
+    }
+    loop {
+        let mut chunk = Chunk { first: count + 1, text: Vec::new() };
+        let wanted = count + lines_each.get() as u64;
+        while count < wanted
+            && chunk.text.len() < MAX_CHUNK_BYTES
+            && append_line(&mut lines, &mut chunk.text, path, count + 1)?
+        {
+            count += 1;
+        }
+        if chunk.text.is_empty() {
+            break;
+        }
+        if !send(chunk) {
+            return Ok(());
+        }
+    }
+    check_end(path, entry, count, lines.into_inner().finish())
+}
+
+/// Appends the next line, its line feed included; false at the end.
+fn append_line(
+    lines: &mut impl BufRead,
+    text: &mut Vec<u8>,
+    path: &Path,
+    number: u64,
+) -> Result<bool> {
+    let read = lines
+        .take(MAX_LINE_BYTES)
+        .read_until(b'\n', text)
+        .map_err(|error| read_error(path, error).with("line", number))?;
+    if read == 0 {
+        return Ok(false);
+    }
+    if text.last() != Some(&b'\n') {
+        return Err(corrupt(path, "a line has no end").with("line", number));
+    }
+    Ok(true)
+}
+
+/// Compares what was read with the manifest.
+fn check_end(
+    path: &Path,
+    entry: &ArchivedCollection,
+    count: u64,
+    mut rest: BufReader<Hashing<File>>,
+) -> Result<()> {
+    std::io::copy(&mut rest, &mut std::io::sink()).map_err(|error| read_error(path, error))?;
+    let hashing = rest.into_inner();
+    let digest = hashing.hasher.finalize().to_hex();
+    if hashing.bytes != entry.file_bytes || *digest != *entry.file_digest {
+        return Err(corrupt(path, "the file is not the one that the manifest describes")
+            .with("expected_bytes", entry.file_bytes)
+            .with("found_bytes", hashing.bytes));
+    }
+    if count != entry.records {
+        return Err(corrupt(path, "the number of records does not fit the manifest")
+            .with("expected", entry.records)
+            .with("found", count));
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! An archive seen as a store that can be read: so that restoring one is a
+//! migration like any other.
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _};
+use repo_core::{
+    Applied, Capabilities, CollectionName, CollectionSchema, CollectionState, Consistency,
+    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, Page, Prepared, Purged,
+    Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
+    Timestamp, Write, Written, check_records,
+};
+
+use crate::archive::Archive;
+
+/// The records of an archive. Everything that writes is `Unsupported`.
+#[derive(Debug)]
+pub(crate) struct ArchivedStore {
+    archive: Archive,
+    location: String,
+    capabilities: Capabilities,
+}
+
+impl ArchivedStore {
+    pub(crate) fn new(archive: Archive) -> Self {
+        let place = std::path::absolute(archive.path());
+        let place = place.unwrap_or_else(|_| archive.path().to_owned());
+        Self {
+            location: format!("archive:{}", place.display()),
+            capabilities: Capabilities {
+                max_commit_keys: None,
+                max_commit_bytes: None,
+                max_entity_bytes: usize::MAX,
+                durable: true,
+                multi_process: true,
+                // Each segment would decompress the whole file.
+                max_scan_segments: 1,
+                parallel_scan: false,
+                indexes_after_load: false,
+                indexes: false,
+                read_only: true,
+                changes: false,
+                fence: false,
+            },
+            archive,
+        }
+    }
+
+    fn refuse<T>(&self, operation: &'static str) -> Result<T> {
+        Err(Error::new(ErrorKind::Unsupported, operation, "an archive is only read from its start")
+            .with("store", &self.location)
+            .hint("restore it into a store first"))
+    }
+}
+
+#[async_trait]
+impl StorageStrategy for ArchivedStore {
+    fn location(&self) -> &str {
+        &self.location
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn prepare(&self, _schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.refuse("prepare")
+    }
+
+    async fn check_prepare(&self, _schemas: &[CollectionSchema]) -> Result<()> {
+        self.refuse("prepare")
+    }
+
+    async fn collections(&self) -> Result<Vec<CollectionName>> {
+        Ok(self.archive.manifest().collections.iter().map(|entry| entry.name.clone()).collect())
+    }
+
+    /// Reads the file up to the last of the ids: for looking up a few.
+    async fn get_many(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>> {
+        let mut found = vec![None; ids.len()];
+        let mut left = ids.len();
+        let mut batches = self.archive.records(collection, ScanOptions::default().batch_size)?;
+        while left > 0
+            && let Some(records) = batches.try_next().await?
+        {
+            for record in records {
+                let places = ids.iter().zip(&mut found).filter(|(id, _)| *id == record.id());
+                for (_, place) in places {
+                    left -= usize::from(place.replace(record.clone()).is_none());
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn query(&self, _collection: &CollectionName, _query: &Query) -> Result<Page> {
+        self.refuse("query")
+    }
+
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: &Filter,
+        _consistency: Consistency,
+    ) -> Result<u64> {
+        if *filter != Filter::default() {
+            return self.refuse("count");
+        }
+        let entry = self.archive.entry(collection)?;
+        Ok(entry.records.saturating_sub(entry.tombstones))
+    }
+
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        options: ScanOptions,
+    ) -> Result<RecordStream> {
+        let batches = self.archive.records(collection, options.batch_size)?;
+        Ok(batches
+            .map_ok(move |mut records| {
+                records.retain(|record| options.segment.contains(record.id()));
+                records
+            })
+            .try_filter(|records| std::future::ready(!records.is_empty()))
+            .boxed())
+    }
+
+    async fn commit(&self, _writes: Vec<Write>) -> Result<Vec<Written>> {
+        self.refuse("commit")
+    }
+
+    async fn apply(&self, _records: Vec<Record>) -> Result<Vec<Applied>> {
+        self.refuse("apply")
+    }
+
+    async fn purge(&self, _collection: &CollectionName, _older_than: Timestamp) -> Result<Purged> {
+        self.refuse("purge")
+    }
+
+    async fn store_record(&self) -> Result<StoreRecord> {
+        let state = |entry: &crate::archive::ArchivedCollection| {
+            let (schema_version, floor) = (entry.schema_version, entry.floor);
+            (entry.name.clone(), CollectionState { schema_version, floor })
+        };
+        Ok(StoreRecord {
+            layout_version: self.archive.manifest().format_version,
+            collections: self.archive.manifest().collections.iter().map(state).collect(),
+            ..StoreRecord::default()
+        })
+    }
+
+    async fn update_store_record(&self, _update: StoreUpdate) -> Result<StoreRecord> {
+        self.refuse("update the store's record")
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
+        let detail = "the manifest is whole".to_owned();
+        let mut checks = vec![HealthCheck { name: "manifest", ok: true, detail }];
+        if let HealthDepth::Deep(progress) = depth {
+            checks.extend(check_records(self, progress).await);
+        }
+        Ok(Health { checks })
+    }
+
+    async fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}

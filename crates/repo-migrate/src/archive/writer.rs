@@ -1,0 +1,328 @@
+//! Writing an archive: into a hidden folder beside its place, which gets its
+//! name only when everything is on disk. All of it blocks.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use repo_core::{CollectionSchema, Error, ErrorKind, Result, Timestamp};
+use tempfile::TempDir;
+
+use crate::CompressionLevel;
+
+use crate::archive::errors::io_error;
+use crate::archive::lock::Hold;
+use crate::archive::manifest::{
+    ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role, file_name,
+};
+
+const WRITING: &str = "write an archive";
+/// How the names of archives that a migration made begin.
+pub(crate) const MIGRATION_PREFIX: &str = "migration_backup_";
+/// How the names of other archives begin.
+pub(crate) const STORE_PREFIX: &str = "backup_";
+/// Most files that wait to be brought to disk. Each is open.
+const MOST_UNSYNCED: usize = 64;
+/// How many are brought to disk at the same time.
+const SYNCED_AT_ONCE: usize = 16;
+/// How the name of a folder begins that is not an archive yet.
+pub(crate) const UNFINISHED: &str = ".unfinished_backup_";
+
+/// An archive that is being written. Dropped before [`finish`](Self::finish),
+/// it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct ArchiveWriter {
+    folder: Option<TempDir>,
+    /// Tells others that the unfinished folder is being written.
+    hold: Option<Hold>,
+    location: PathBuf,
+    compression: CompressionLevel,
+    /// The folders above that this writer made, outermost first.
+    made: Vec<PathBuf>,
+    manifest: Manifest,
+    /// Files that are written and may not be on disk yet.
+    unsynced: Vec<(PathBuf, File)>,
+}
+
+impl ArchiveWriter {
+    /// Makes the hidden folder within `location`, and `location` itself.
+    pub(crate) fn create(
+        location: &Path,
+        role: Role,
+        store: &str,
+        created_at: Timestamp,
+        compression: CompressionLevel,
+    ) -> Result<Self> {
+        let mut writer = Self {
+            folder: None,
+            hold: None,
+            location: location.to_owned(),
+            compression,
+            made: Vec::new(),
+            unsynced: Vec::new(),
+            manifest: Manifest {
+                format_version: FORMAT_VERSION,
+                tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+                created_at,
+                location: store.to_owned(),
+                role,
+                collections: Vec::new(),
+                checksum: String::new(),
+            },
+        };
+        writer.make_location()?;
+        writer.make_folder()?;
+        Ok(writer)
+    }
+
+    /// Makes the hidden folder. Whoever clears up after killed runs may take a
+    /// folder away before it is held; then another one is made.
+    fn make_folder(&mut self) -> Result<()> {
+        let io = |error| io_error(WRITING, &self.location, error);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(UNFINISHED);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        loop {
+            let folder = builder.tempdir_in(&self.location).map_err(io)?;
+            let hold = Hold::wait(folder.path()).map_err(io)?;
+            if folder.path().exists() {
+                (self.folder, self.hold) = (Some(folder), hold);
+                return Ok(());
+            }
+        }
+    }
+
+    fn make_location(&mut self) -> Result<()> {
+        let missing: Vec<PathBuf> = self
+            .location
+            .ancestors()
+            .filter(|path| !path.as_os_str().is_empty())
+            .take_while(|path| !path.exists())
+            .map(Path::to_owned)
+            .collect();
+        for path in missing.into_iter().rev() {
+            match private_dir().create(&path) {
+                Ok(()) => self.made.push(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(io_error(WRITING, &path, error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins the file of a collection.
+    pub(crate) fn begin(&self, schema: &CollectionSchema, floor: u64) -> Result<CollectionWriter> {
+        let folder = self.folder.as_ref().map_or(&*self.location, TempDir::path);
+        let file = file_name(&schema.collection);
+        let path = folder.join(&file);
+        let io = |error| io_error(WRITING, &path, error);
+        let hashing = Hashing::new(private_file(&path).map_err(io)?);
+        let level = self.compression.get();
+        let mut encoder = zstd::Encoder::new(BufWriter::new(hashing), level).map_err(io)?;
+        encoder.include_checksum(true).map_err(io)?;
+        let entry = ArchivedCollection {
+            name: schema.collection.clone(),
+            file,
+            file_bytes: 0,
+            file_digest: String::new(),
+            records: 0,
+            tombstones: 0,
+            digest: String::new(),
+            floor,
+            schema_version: schema.schema_version,
+            id_field: schema.id_name().to_owned(),
+            schema: schema.json_schema.as_deref().cloned(),
+        };
+        Ok(CollectionWriter { encoder, path, entry })
+    }
+
+    /// Adds a collection of which everything is written. Its file is brought
+    /// to disk with those of others: a file system does that for many at once
+    /// in little more time than for one.
+    pub(crate) fn add(&mut self, written: WrittenCollection) -> Result<()> {
+        self.manifest.collections.push(written.entry);
+        self.unsynced.push((written.path, written.file));
+        if self.unsynced.len() >= MOST_UNSYNCED { self.sync_files() } else { Ok(()) }
+    }
+
+    fn sync_files(&mut self) -> Result<()> {
+        let files = std::mem::take(&mut self.unsynced);
+        let sync = |files: &[(PathBuf, File)]| {
+            files.iter().try_for_each(|(path, file)| {
+                file.sync_all().map_err(|error| io_error(WRITING, path, error))
+            })
+        };
+        std::thread::scope(|scope| {
+            let each = files.len().div_ceil(SYNCED_AT_ONCE).max(1);
+            let threads: Vec<_> =
+                files.chunks(each).map(|part| scope.spawn(move || sync(part))).collect();
+            threads.into_iter().try_for_each(|thread| match thread.join() {
+                Ok(synced) => synced,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })
+    }
+
+    /// Writes the manifest, brings everything to disk, and gives the archive
+    /// its name, which is returned.
+    pub(crate) fn finish(mut self) -> Result<PathBuf> {
+        self.sync_files()?;
+        self.manifest.collections.sort_by(|a, b| a.name.cmp(&b.name));
+        let Some(folder) = self.folder.take() else {
+            return Err(Error::new(ErrorKind::Invalid, WRITING, "the archive was never begun"));
+        };
+        let path = folder.path().join(MANIFEST_FILE);
+        let text = self.manifest.to_text()?;
+        let io = |error| io_error(WRITING, &path, error);
+        let mut file = private_file(&path).map_err(io)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io)?;
+        sync_dir(folder.path())?;
+        let place = self.take_name(folder.path())?;
+        // The folder has another name now; there is nothing left to remove.
+        let _ = folder.keep();
+        // The archive is finished: the folders above it stay. Each new name
+        // is in the folder above it.
+        for made in std::mem::take(&mut self.made) {
+            sync_dir(made.parent().unwrap_or(&made))?;
+        }
+        sync_dir(&self.location)?;
+        Ok(place)
+    }
+
+    /// Renames the folder to the first free name of its second.
+    fn take_name(&self, folder: &Path) -> Result<PathBuf> {
+        let stamp = self.manifest.created_at.to_string();
+        let second = stamp.split('.').next().unwrap_or(&stamp).replace(['-', ':'], "");
+        let (prefix, role) = match self.manifest.role {
+            Role::Source => (MIGRATION_PREFIX, ""),
+            Role::Target => (MIGRATION_PREFIX, "_target"),
+            Role::Store => (STORE_PREFIX, ""),
+        };
+        let first = format!("{prefix}{second}Z{role}");
+        let mut name = first.clone();
+        for number in 2_u64.. {
+            let place = self.location.join(&name);
+            if !place.exists() {
+                match fs::rename(folder, &place) {
+                    Ok(()) => return Ok(place),
+                    // Another run took the name in between.
+                    Err(_) if place.exists() => {}
+                    Err(error) => return Err(io_error(WRITING, &place, error)),
+                }
+            }
+            name = format!("{first}_{number}");
+        }
+        Err(Error::new(ErrorKind::AlreadyExists, WRITING, "no name is free for the archive"))
+    }
+}
+
+impl Drop for ArchiveWriter {
+    /// Takes back what an unfinished archive left; folders that hold something
+    /// by now stay.
+    fn drop(&mut self) {
+        drop(self.folder.take());
+        for made in self.made.iter().rev() {
+            let _ = fs::remove_dir(made);
+        }
+    }
+}
+
+/// The file of one collection that is being written.
+pub(crate) struct CollectionWriter {
+    encoder: zstd::Encoder<'static, BufWriter<Hashing<File>>>,
+    path: PathBuf,
+    entry: ArchivedCollection,
+}
+
+impl CollectionWriter {
+    /// Appends whole lines.
+    pub(crate) fn append(&mut self, lines: &[u8]) -> Result<()> {
+        self.encoder.write_all(lines).map_err(|error| io_error(WRITING, &self.path, error))
+    }
+
+    /// Ends the file, which is on disk when the archive is finished.
+    pub(crate) fn finish(
+        mut self,
+        records: u64,
+        tombstones: u64,
+        digest: String,
+    ) -> Result<WrittenCollection> {
+        let path = self.path;
+        let io = |error| io_error(WRITING, &path, error);
+        let buffered = self.encoder.finish().map_err(io)?;
+        let hashing = buffered.into_inner().map_err(|error| io(error.into_error()))?;
+        self.entry.file_bytes = hashing.bytes;
+        self.entry.file_digest = hashing.hasher.finalize().to_hex().to_string();
+        self.entry.records = records;
+        self.entry.tombstones = tombstones;
+        self.entry.digest = digest;
+        Ok(WrittenCollection { entry: self.entry, file: hashing.inner, path })
+    }
+}
+
+/// A file of an archive that is written, and may not be on disk yet.
+pub(crate) struct WrittenCollection {
+    entry: ArchivedCollection,
+    file: File,
+    path: PathBuf,
+}
+
+/// Hashes and counts what goes through.
+pub(crate) struct Hashing<T> {
+    pub(crate) inner: T,
+    pub(crate) hasher: blake3::Hasher,
+    pub(crate) bytes: u64,
+}
+
+impl<T> Hashing<T> {
+    pub(crate) fn new(inner: T) -> Self {
+        Self { inner, hasher: blake3::Hasher::new(), bytes: 0 }
+    }
+
+    fn saw(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.saw(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<R: io::Read> io::Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.saw(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+fn private_dir() -> DirBuilder {
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Makes new names in a folder durable.
+pub(crate) fn sync_dir(path: &Path) -> Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(|error| io_error(WRITING, path, error))
+}

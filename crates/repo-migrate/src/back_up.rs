@@ -1,0 +1,342 @@
+//! Archives of stores: those that are made before the first write to the
+//! target, and those that somebody asked for.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use repo_core::{
+    Clock as _, CollectionName, CollectionSchema, EntityId, Error, ErrorKind, Result, Schemas,
+    StorageStrategy, SystemClock, Timestamp, Unreadable, UpgradePath,
+};
+
+use crate::archive::{Archive, ArchiveWriter, CollectionWriter, Role, WrittenCollection};
+use crate::check::batch::{Look, looked_at};
+use crate::check::source_checks::{Pass, Survey, survey};
+use crate::copy::quarantine::Quarantine;
+use crate::options::CompressionLevel;
+use crate::plan::space;
+use crate::plan::{self, Plan, PlannedCollection};
+use crate::progress::{Phase, Progress};
+use crate::store_reference::{Side, blocking};
+use crate::upgrade::refuse_mixed;
+use crate::verify::digest::Sums;
+use crate::verify::report::Depth;
+
+/// Where and how an archive is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Making<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) now: Timestamp,
+    pub(crate) compression: CompressionLevel,
+    pub(crate) batch_size: NonZeroUsize,
+    /// Whether an entity that cannot be archived is left out: it is in
+    /// quarantine.
+    pub(crate) leaves_out: bool,
+}
+
+impl Making<'_> {
+    /// Begins an archive.
+    async fn create(self, role: Role, side: &Side) -> Result<ArchiveWriter> {
+        let (folder, store) = (self.folder.to_owned(), side.location().to_owned());
+        let (now, compression) = (self.now, self.compression);
+        blocking(move || ArchiveWriter::create(&folder, role, &store, now, compression)).await
+    }
+}
+
+/// How a store is to be backed up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupOptions {
+    /// Which collections; `None` means every collection of the store.
+    pub collections: Option<Vec<CollectionName>>,
+    /// The folder in which the archive gets a folder of its own.
+    pub folder: PathBuf,
+    /// How hard it is compressed.
+    pub compression: CompressionLevel,
+    /// Records read at a time.
+    pub batch_size: NonZeroUsize,
+}
+
+/// Writes everything that a store holds into an archive and reads that back.
+/// The store is only read. `schemas` is what the archive keeps of the
+/// collections' declarations.
+///
+/// # Errors
+/// `ConfigInvalid` for an unknown collection; `LimitExceeded` when the disk has
+/// no room; `Invalid` when a document breaks a rule of its collection;
+/// `Corrupt` when the archive does not read back; what the store refuses.
+pub async fn back_up(
+    store: &Arc<dyn StorageStrategy>,
+    schemas: &Schemas,
+    options: &BackupOptions,
+    progress: &dyn Progress,
+) -> Result<Archive> {
+    let side = Side::only(store);
+    let asked = options.collections.as_deref();
+    refuse_mixed(&side, |name| asked.is_none_or(|names| names.contains(name))).await?;
+    make(&side, schemas, options, progress).await
+}
+
+/// As [`back_up`], but records that a store which was opened to
+/// [read past them](repo_core::OnUnreadable) cannot read go to `aside`.
+///
+/// # Errors
+/// As [`back_up`], and what the file system refuses.
+pub async fn back_up_what_can_be_read(
+    store: &Arc<dyn StorageStrategy>,
+    schemas: &Schemas,
+    options: &BackupOptions,
+    aside: Quarantine,
+    progress: &dyn Progress,
+) -> Result<(Archive, Quarantine)> {
+    let side = Side::only(store);
+    let asked = options.collections.as_deref();
+    refuse_mixed(&side, |name| asked.is_none_or(|names| names.contains(name))).await?;
+    let mut aside = Some(aside);
+    let archive = make_past(&side, schemas, options, &mut aside, progress).await?;
+    let gone = || Error::new(ErrorKind::Unavailable, "back up", "the quarantine file was lost");
+    Ok((archive, aside.ok_or_else(gone)?))
+}
+
+/// Writes everything that a store holds into an archive and reads that back.
+pub(crate) async fn make(
+    side: &Side,
+    schemas: &Schemas,
+    options: &BackupOptions,
+    progress: &dyn Progress,
+) -> Result<Archive> {
+    make_past(side, schemas, options, &mut None, progress).await
+}
+
+async fn make_past(
+    side: &Side,
+    schemas: &Schemas,
+    options: &BackupOptions,
+    aside: &mut Option<Quarantine>,
+    progress: &dyn Progress,
+) -> Result<Archive> {
+    let held = side.collections().await?;
+    let names = plan::choose(side, &held, options.collections.as_deref(), "back up")?;
+    let (mut total, mut needed) = (0, 0_u64);
+    for name in &names {
+        let live = side.count(name).await?;
+        total += live;
+        needed = needed.saturating_add(space::estimate(side, &schemas.get(name), live).await?);
+    }
+    space::check(&options.folder, needed).await?;
+    progress.phase(Phase::Backup, Some(total));
+    let BackupOptions { folder, compression, batch_size, .. } = options;
+    let (now, compression, batch_size) = (SystemClock.now(), *compression, *batch_size);
+    let making = Making { folder, now, compression, batch_size, leaves_out: false };
+    let mut writer = making.create(Role::Store, side).await?;
+    for name in &names {
+        let state = held.get(name).copied().unwrap_or_default();
+        let schema = CollectionSchema { schema_version: state.schema_version, ..schemas.get(name) };
+        let (open, file) = begin(writer, &schema, state.floor).await?;
+        writer = open;
+        let mut sums = Sums::new();
+        let whole = (None, Depth::Complete);
+        let to = Into { file, aside: &mut *aside };
+        let archived = archive(side, &schema, whole, making, &mut sums, to, progress);
+        writer = add(writer, archived.await?).await?;
+    }
+    let archive = close(writer).await?;
+    progress.phase(Phase::BackupCheck, Some(archive.manifest().records()));
+    archive.verify(progress).await?;
+    Ok(archive)
+}
+
+/// Finishes an archive and opens it.
+async fn close(writer: ArchiveWriter) -> Result<Archive> {
+    let path = blocking(move || writer.finish()).await?;
+    Archive::open(&path).await
+}
+
+/// Begins the file of a collection.
+async fn begin(
+    writer: ArchiveWriter,
+    schema: &CollectionSchema,
+    floor: u64,
+) -> Result<(ArchiveWriter, CollectionWriter)> {
+    let schema = schema.clone();
+    blocking(move || {
+        let file = writer.begin(&schema, floor)?;
+        Ok((writer, file))
+    })
+    .await
+}
+
+/// Surveys the source and archives it in the same pass. No archive when an
+/// entity was found that the target cannot hold.
+pub(crate) async fn survey_into_archive(
+    plan: &Plan,
+    pass: Pass,
+    making: Making<'_>,
+    quarantine: &mut Option<Quarantine>,
+    progress: &dyn Progress,
+) -> Result<(Vec<Survey>, Option<Archive>)> {
+    let mut writer = making.create(Role::Source, &plan.source).await?;
+    let mut surveys = Vec::new();
+    for planned in &plan.collections {
+        let (open, file) = begin(writer, &planned.source_schema(), planned.source.floor).await?;
+        writer = open;
+        let (found, entry) = survey(plan, planned, pass, Some(file), quarantine, progress).await?;
+        if let Some(entry) = entry {
+            writer = add(writer, entry).await?;
+        }
+        surveys.push(found);
+    }
+    if !pass.quarantine && surveys.iter().any(|survey| survey.offenders.count > 0) {
+        return Ok((surveys, None));
+    }
+    Ok((surveys, Some(close(writer).await?)))
+}
+
+/// Archives the source in a pass of its own; the surveys then say what was
+/// archived, unless something was left out.
+pub(crate) async fn archive_source(
+    plan: &Plan,
+    surveys: &mut [Survey],
+    making: Making<'_>,
+    progress: &dyn Progress,
+) -> Result<Archive> {
+    let mut writer = making.create(Role::Source, &plan.source).await?;
+    for (planned, survey) in plan.collections.iter().zip(surveys) {
+        let schema = planned.source_schema();
+        let (open, file) = begin(writer, &schema, planned.source.floor).await?;
+        writer = open;
+        let mut sums = Sums::new();
+        let compared = (planned.upgrade.clone(), plan.depth);
+        let to = Into { file, aside: &mut None };
+        let entry =
+            archive(&plan.source, &schema, compared, making, &mut sums, to, progress).await?;
+        if !making.leaves_out {
+            survey.sums = sums;
+        }
+        writer = add(writer, entry).await?;
+    }
+    close(writer).await
+}
+
+/// Archives what the target holds of the chosen collections.
+pub(crate) async fn archive_target(
+    plan: &Plan,
+    making: Making<'_>,
+    progress: &dyn Progress,
+) -> Result<Archive> {
+    let mut writer = making.create(Role::Target, &plan.target).await?;
+    let held = |planned: &&PlannedCollection| planned.target_holds;
+    for planned in plan.collections.iter().filter(held) {
+        let (open, file) = begin(writer, &planned.schema, planned.target_floor()).await?;
+        writer = open;
+        let mut sums = Sums::new();
+        let whole = (None, Depth::Complete);
+        let to = Into { file, aside: &mut None };
+        let archived =
+            archive(&plan.target, &planned.schema, whole, making, &mut sums, to, progress);
+        let entry = archived.await?;
+        writer = add(writer, entry).await?;
+    }
+    close(writer).await
+}
+
+/// Appends lines to the file of a collection.
+pub(crate) async fn append(
+    mut writer: CollectionWriter,
+    lines: Vec<u8>,
+) -> Result<CollectionWriter> {
+    blocking(move || {
+        writer.append(&lines)?;
+        Ok(writer)
+    })
+    .await
+}
+
+/// Adds a collection to an archive.
+async fn add(mut writer: ArchiveWriter, written: WrittenCollection) -> Result<ArchiveWriter> {
+    blocking(move || {
+        writer.add(written)?;
+        Ok(writer)
+    })
+    .await
+}
+
+/// Finishes the file of a collection; the sums are of what it holds.
+pub(crate) async fn finish(writer: CollectionWriter, sums: &Sums) -> Result<WrittenCollection> {
+    let (records, tombstones) = (sums.records, sums.tombstones);
+    let digest = sums.total().to_string();
+    blocking(move || writer.finish(records, tombstones, digest)).await
+}
+
+/// Where the records of a collection go.
+struct Into<'a> {
+    file: CollectionWriter,
+    /// Those that cannot be read.
+    aside: &'a mut Option<Quarantine>,
+}
+
+/// Writes a collection of either side into an archive, and no more. The sums
+/// are of what is compared of it, upgraded where it is to be.
+async fn archive(
+    side: &Side,
+    schema: &CollectionSchema,
+    (upgrade, depth): (Option<Arc<UpgradePath>>, Depth),
+    making: Making<'_>,
+    sums: &mut Sums,
+    Into { file: mut writer, aside }: Into<'_>,
+    progress: &dyn Progress,
+) -> Result<WrittenCollection> {
+    let look = Look {
+        schema: schema.clone(),
+        max_entity_bytes: usize::MAX,
+        lines: true,
+        references: false,
+        depth,
+        upgrade,
+        validator: None,
+    };
+    let mut written = Sums::new();
+    let mut batches = looked_at(side, look, making.batch_size).await?;
+    while let Some(batch) = batches.try_next().await? {
+        if let Some((record, reason)) = &batch.unreadable {
+            match aside.take() {
+                Some(open) => *aside = Some(open.add(schema, batch.left_out()).await?),
+                None if making.leaves_out => {}
+                None => return Err(unreadable(side, record, reason)),
+            }
+        }
+        let prints = batch.prints.iter().zip(batch.archived_prints());
+        for (at, (record, (print, as_read))) in batch.records.iter().zip(prints).enumerate() {
+            let untellable = batch.offenders.iter().find(|one| one.at == at && !one.tellable);
+            match untellable {
+                None => {
+                    sums.add(print);
+                    written.add(as_read);
+                }
+                Some(_) if making.leaves_out => {}
+                Some(one) => return Err(cannot_be_archived(side, schema, record.id(), &one.rule)),
+            }
+        }
+        progress.advance(&schema.collection, batch.records.len() as u64);
+        writer = append(writer, batch.lines).await?;
+    }
+    finish(writer, &written).await
+}
+
+/// What cannot be read can be in no archive.
+fn unreadable(side: &Side, record: &Unreadable, reason: &str) -> Error {
+    let error = Error::new(ErrorKind::Corrupt, "back up", "a stored record cannot be read")
+        .with("key", format!("{}/{}", record.collection, record.id))
+        .with("reason", reason);
+    side.err(error).hint("repair it, or put it aside with --quarantine FILE")
+}
+
+/// A document that does not carry its id cannot be told by its line.
+fn cannot_be_archived(side: &Side, schema: &CollectionSchema, id: &EntityId, rule: &str) -> Error {
+    let error =
+        Error::new(ErrorKind::Invalid, "back up", "a document breaks a rule of its collection")
+            .with("key", format!("{}/{id}", schema.collection))
+            .with("rule", rule);
+    side.err(error)
+}

@@ -1,0 +1,237 @@
+//! Batches of records with what has to be known of each: computed on several
+//! threads, in order.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use repo_core::{
+    CollectionSchema, DocumentValidator, Entity, Error, Record, Result, Unreadable, UpgradePath,
+};
+
+use crate::copy::quarantine::{LeftOut, What};
+use crate::ndjson;
+use crate::plan::references::{self, Reference};
+use crate::prefetch::ahead;
+use crate::store_reference::{Side, blocking, lanes};
+use crate::upgrade::path;
+use crate::verify::digest::Fingerprint;
+use crate::verify::report::Depth;
+
+/// What is computed of each batch, off the runtime's threads.
+pub(crate) struct Look {
+    pub(crate) schema: CollectionSchema,
+    pub(crate) max_entity_bytes: usize,
+    pub(crate) lines: bool,
+    pub(crate) references: bool,
+    /// What is compared of each record.
+    pub(crate) depth: Depth,
+    /// How documents become those that the target is to hold.
+    pub(crate) upgrade: Option<Arc<UpgradePath>>,
+    /// What these have to fit, where that is asked for.
+    pub(crate) validator: Option<Arc<DocumentValidator>>,
+}
+
+/// A batch with what was computed of it.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// As the target is to hold them.
+    pub(crate) records: Vec<Record>,
+    pub(crate) prints: Vec<Fingerprint>,
+    /// Of the records as they were read, where that is something else.
+    as_read: Option<Vec<Fingerprint>>,
+    /// The records as they were read.
+    pub(crate) lines: Vec<u8>,
+    pub(crate) references: Vec<Reference>,
+    pub(crate) offenders: Vec<Offender>,
+    /// A record that the source cannot read, with the reason; its batch holds
+    /// nothing else.
+    pub(crate) unreadable: Option<(Unreadable, String)>,
+}
+
+impl Batch {
+    /// What does not get into the target, with the reasons.
+    pub(crate) fn left_out(&self) -> Vec<LeftOut> {
+        let entry = |offender: &Offender| LeftOut {
+            what: What::Record(offender.record.clone()),
+            reason: offender.rule.clone(),
+        };
+        let unreadable = self.unreadable.iter().map(|(record, reason)| LeftOut {
+            what: What::Unreadable(record.clone()),
+            reason: reason.clone(),
+        });
+        self.offenders.iter().map(entry).chain(unreadable).collect()
+    }
+
+    /// What an archive of the lines adds up to.
+    pub(crate) fn archived_prints(&self) -> &[Fingerprint] {
+        self.as_read.as_deref().unwrap_or(&self.prints)
+    }
+}
+
+/// A record that the target cannot hold.
+pub(crate) struct Offender {
+    /// Its place in the batch.
+    pub(crate) at: usize,
+    /// As it was read.
+    record: Record,
+    /// The rule that it breaks.
+    pub(crate) rule: String,
+    /// Whether its line says all of it. A document that does not carry its id
+    /// cannot be told by its line: it is in no archive.
+    pub(crate) tellable: bool,
+}
+
+/// The records of a collection in batches, each looked at, in no order.
+pub(crate) async fn looked_at(
+    side: &Side,
+    look: Look,
+    batch_size: NonZeroUsize,
+) -> Result<impl futures::Stream<Item = Result<Batch>>> {
+    let look = Arc::new(look);
+    let scan = side.scan_all_with_errors(&look.schema.collection, batch_size, lanes()).await?;
+    let batches = scan
+        .map(|batch| match batch {
+            Ok(records) => Ok(Found::Records(records)),
+            Err(error) => Found::unreadable(error),
+        })
+        .map_ok(move |found| {
+            let look = Arc::clone(&look);
+            blocking(move || {
+                Ok(match found {
+                    Found::Records(records) => look.at(records),
+                    Found::Unreadable(record, reason) => {
+                        Batch { unreadable: Some((record, reason)), ..Batch::default() }
+                    }
+                })
+            })
+        })
+        .try_buffered(lanes())
+        .boxed();
+    Ok(ahead(batches))
+}
+
+/// What a scan came upon.
+enum Found {
+    Records(Vec<Record>),
+    Unreadable(Unreadable, String),
+}
+
+impl Found {
+    fn unreadable(error: Error) -> Result<Self> {
+        match error.unreadable().cloned() {
+            Some(record) => Ok(Self::Unreadable(record, reason_of(&error))),
+            None => Err(error),
+        }
+    }
+}
+
+impl Look {
+    fn at(&self, records: Vec<Record>) -> Batch {
+        let mut batch = Batch {
+            records: Vec::with_capacity(records.len()),
+            prints: Vec::with_capacity(records.len()),
+            as_read: self.has_other_lines().then(Vec::new),
+            ..Batch::default()
+        };
+        for (at, record) in records.into_iter().enumerate() {
+            self.at_record(at, record, &mut batch);
+        }
+        batch
+    }
+
+    /// Whether what an archive holds adds up to something else than what is
+    /// compared.
+    fn has_other_lines(&self) -> bool {
+        self.lines && (self.upgrade.is_some() || self.depth != Depth::Complete)
+    }
+
+    fn at_record(&self, at: usize, read: Record, batch: &mut Batch) {
+        let (upgraded, mut broken) = self.upgrade(&read);
+        let seen = upgraded.as_ref().unwrap_or(&read);
+        if let Record::Live(entity) = seen {
+            broken = broken.or_else(|| self.breaks(entity));
+            if self.references {
+                let (document, found) = (&entity.document, &mut batch.references);
+                references::of_document(&self.schema, &entity.id, document, found);
+            }
+        }
+        let tellable = !self.lines || self.add_line(&read, broken.is_some(), &mut batch.lines);
+        if let Some(rule) = broken {
+            batch.offenders.push(Offender { at, record: read.clone(), rule, tellable });
+        }
+        batch.prints.push(Fingerprint::to(self.depth, seen));
+        if let Some(as_read) = &mut batch.as_read {
+            as_read.push(Fingerprint::of(&read));
+        }
+        batch.records.push(upgraded.unwrap_or(read));
+    }
+
+    /// The record with its document upgraded, or why that cannot be; neither
+    /// where it stays as it is.
+    fn upgrade(&self, record: &Record) -> (Option<Record>, Option<String>) {
+        let (Some(path), Record::Live(entity)) = (&self.upgrade, record) else {
+            return (None, None);
+        };
+        match path::entity(path, entity) {
+            Ok(upgraded) => (Some(Record::Live(upgraded)), None),
+            Err(error) => (None, Some(rule_of(&error))),
+        }
+    }
+
+    fn breaks(&self, entity: &Entity) -> Option<String> {
+        breaks(&self.schema, entity, self.max_entity_bytes).or_else(|| {
+            let checked = self.validator.as_ref()?.check(&entity.document);
+            checked.err().map(|error| rule_of(&error))
+        })
+    }
+
+    /// Appends the line of a record; false, and no line, where that does not
+    /// say all of it.
+    fn add_line(&self, record: &Record, doubtful: bool, lines: &mut Vec<u8>) -> bool {
+        let before = lines.len();
+        ndjson::write(record, &self.schema, lines);
+        let tellable = || ndjson::parse(lines[before..].trim_ascii_end(), 1, &self.schema).is_ok();
+        if doubtful && !tellable() {
+            lines.truncate(before);
+            return false;
+        }
+        true
+    }
+}
+
+/// The rule of a store with this limit that an entity breaks.
+pub(crate) fn breaks(
+    schema: &CollectionSchema,
+    entity: &Entity,
+    max_entity_bytes: usize,
+) -> Option<String> {
+    let checked = schema.check_document(&entity.id, &entity.document, max_entity_bytes);
+    checked.err().map(|error| rule_of(&error))
+}
+
+/// Why a record cannot be read, and where it stands.
+pub(crate) fn reason_of(error: &Error) -> String {
+    match (error.context_value("reason"), error.context_value("column")) {
+        (Some(reason), Some(column)) => format!("{}: {column}: {reason}", error.message()),
+        (Some(reason), None) => format!("{}: {reason}", error.message()),
+        (None, _) => named(rule_of(error), error, &["file", "line", "byte"]),
+    }
+}
+
+/// The rule that a document breaks, its place and, where it is a limit, by how
+/// much.
+pub(crate) fn rule_of(error: &Error) -> String {
+    let names = ["rule", "pointer", "bytes", "limit", "upgrade", "reason"];
+    named(error.message().to_owned(), error, &names)
+}
+
+/// Adds what the error's context says under some names.
+fn named(mut words: String, error: &Error, names: &[&str]) -> String {
+    for name in names {
+        if let Some(value) = error.context_value(name) {
+            words.push_str(&format!(", {name} \"{value}\""));
+        }
+    }
+    words
+}

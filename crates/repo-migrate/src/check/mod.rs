@@ -1,0 +1,6 @@
+//! Reading the source before anything is written: batches, what is wrong with
+//! them, and what each record will become in the target.
+
+pub(crate) mod batch;
+pub(crate) mod decide;
+pub(crate) mod source_checks;

@@ -1,0 +1,352 @@
+//! One pass over a collection of the source: every record is checked against
+//! the target's limits and compared with what the target holds, its
+//! references are looked up, and, where asked, it goes into the archive.
+
+use std::num::NonZeroUsize;
+
+use futures::TryStreamExt as _;
+use repo_core::{EntityId, Record, Result, Segment};
+
+use crate::OnConflict;
+use crate::archive::{CollectionWriter, WrittenCollection};
+use crate::back_up;
+use crate::check::batch::{Batch, Look, looked_at};
+use crate::check::decide::{Decision, decide};
+use crate::copy::quarantine::Quarantine;
+use crate::plan::references::ReferenceCheck;
+use crate::plan::{Plan, PlannedCollection};
+use crate::progress::Progress;
+use crate::report::{Counts, DanglingReferences, Listed, MAX_NAMED};
+use crate::store_reference::Held;
+use crate::verify::digest::{Deltas, Fingerprint, IdCounts, Sums, bucket_of};
+
+/// What a pass over one collection found.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    /// What a run does, or would do.
+    pub(crate) counts: Counts,
+    pub(crate) replaced: u64,
+    pub(crate) raised: u64,
+    pub(crate) only_in_target: Listed,
+    pub(crate) left_differing: Listed,
+    /// Records of the target that are in the way of a run that must meet none.
+    pub(crate) conflicts: Listed,
+    /// Whether looking for them ended early: there were enough to refuse.
+    pub(crate) cut_short: bool,
+    /// Entities that the target cannot hold, with the rule that they break.
+    pub(crate) offenders: Listed,
+    pub(crate) dangling: Vec<DanglingReferences>,
+    /// Entities that no archive can hold.
+    pub(crate) untellable: u64,
+    /// Records that the source cannot read.
+    pub(crate) unreadable: u64,
+    /// The source's records as the target is to hold them.
+    pub(crate) sums: Sums,
+    /// By how much the target is meant to differ from them.
+    pub(crate) deltas: Deltas,
+}
+
+/// How a pass is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pass {
+    pub(crate) batch_size: NonZeroUsize,
+    pub(crate) on_conflict: OnConflict,
+    /// Whether references are looked up.
+    pub(crate) references: bool,
+    /// Whether what the target cannot hold is left out.
+    pub(crate) quarantine: bool,
+}
+
+impl Survey {
+    fn new() -> Self {
+        Self {
+            counts: Counts::default(),
+            replaced: 0,
+            raised: 0,
+            only_in_target: Listed::default(),
+            left_differing: Listed::default(),
+            conflicts: Listed::default(),
+            cut_short: false,
+            offenders: Listed::default(),
+            dangling: Vec::new(),
+            untellable: 0,
+            unreadable: 0,
+            sums: Sums::new(),
+            deltas: Deltas::default(),
+        }
+    }
+
+    /// What is known of an archive that was surveyed before, into a target
+    /// that held nothing.
+    pub(crate) fn of_archive(sums: Sums) -> Self {
+        let mut survey = Self::new();
+        survey.counts.read = sums.records;
+        survey.counts.tombstones = sums.tombstones;
+        survey.counts.applied = sums.records;
+        survey.sums = sums;
+        survey
+    }
+
+    fn sort(&mut self) {
+        let lists = [
+            &mut self.only_in_target,
+            &mut self.left_differing,
+            &mut self.conflicts,
+            &mut self.offenders,
+        ];
+        lists.into_iter().for_each(Listed::sort);
+    }
+
+    /// Whether the target lacks nothing.
+    pub(crate) fn nothing_to_write(&self) -> bool {
+        self.counts.applied == 0
+    }
+
+    /// Whether a run leaves something differing on purpose. A version that was
+    /// raised above the source's differs from it, where that has one.
+    pub(crate) fn leaves_differences(&self, plan: &Plan) -> bool {
+        let raised = if plan.depth.has_versions() { self.raised } else { 0 };
+        let left = self.counts.older + self.counts.diverged + self.only_in_target.count;
+        left + self.counts.quarantined + raised > 0
+    }
+}
+
+/// Reads a collection of the source once.
+pub(crate) async fn survey(
+    plan: &Plan,
+    planned: &PlannedCollection,
+    pass: Pass,
+    mut writer: Option<CollectionWriter>,
+    quarantine: &mut Option<Quarantine>,
+    progress: &dyn Progress,
+) -> Result<(Survey, Option<WrittenCollection>)> {
+    let mut archived = Sums::new();
+    let mut survey = Survey::new();
+    let mut met = IdCounts::new();
+    let mut references = ReferenceCheck::new(
+        &planned.schema,
+        |name| plan.source_collections.contains_key(name),
+        |name| plan.named.as_ref().is_none_or(|named| named.contains(name)),
+    );
+    let look = Look {
+        schema: planned.schema.clone(),
+        max_entity_bytes: plan.target.capabilities().max_entity_bytes,
+        lines: writer.is_some(),
+        references: pass.references,
+        depth: plan.depth,
+        upgrade: planned.upgrade.clone(),
+        validator: None,
+    };
+    let mut batches = looked_at(&plan.source, look, pass.batch_size).await?;
+    while let Some(batch) = batches.try_next().await? {
+        survey.count(&batch, writer.is_some().then_some(&mut archived));
+        let stored = survey.stored(plan, planned, &batch, &mut met).await?;
+        survey.decide_all(plan, pass, &batch, &stored)?;
+        references.check(&plan.source, &batch.references).await?;
+        progress.advance(planned.name(), batch.records.len() as u64);
+        if let Some(open) = quarantine.take() {
+            *quarantine = Some(open.add(&planned.schema, batch.left_out()).await?);
+        }
+        if let Some(open) = writer.take()
+            && (survey.offenders.count == 0 || pass.quarantine)
+        {
+            writer = Some(back_up::append(open, batch.lines).await?);
+        }
+    }
+    survey.dangling = references.finish();
+    if planned.target_holds {
+        survey.find_only_in_target(plan, planned, pass, &met).await?;
+    }
+    survey.sort();
+    let entry = match writer {
+        Some(writer) => Some(back_up::finish(writer, &archived).await?),
+        None => None,
+    };
+    Ok((survey, entry))
+}
+
+impl Survey {
+    /// Counts a batch, and adds what an archive holds of it to `archived`.
+    fn count(&mut self, batch: &Batch, archived: Option<&mut Sums>) {
+        for (record, print) in batch.records.iter().zip(&batch.prints) {
+            self.sums.add(print);
+            self.counts.read += 1;
+            self.counts.tombstones += u64::from(!record.is_live());
+        }
+        for offender in &batch.offenders {
+            if let Some(record) = batch.records.get(offender.at) {
+                self.offenders.push(&format!("{} ({})", record.id(), offender.rule));
+            }
+            self.untellable += u64::from(!offender.tellable);
+        }
+        if let Some((record, reason)) = &batch.unreadable {
+            self.counts.read += 1;
+            self.counts.quarantined += 1;
+            self.unreadable += 1;
+            self.offenders.push(&format!("{} ({reason})", record.id));
+        }
+        let Some(archived) = archived else { return };
+        for (at, print) in batch.archived_prints().iter().enumerate() {
+            if !batch.offenders.iter().any(|offender| offender.at == at && !offender.tellable) {
+                archived.add(print);
+            }
+        }
+    }
+
+    /// What the target holds under the ids of a batch.
+    async fn stored(
+        &self,
+        plan: &Plan,
+        planned: &PlannedCollection,
+        batch: &Batch,
+        met: &mut IdCounts,
+    ) -> Result<Vec<Option<Record>>> {
+        if !planned.target_holds {
+            return Ok(vec![None; batch.records.len()]);
+        }
+        let ids: Vec<EntityId> = batch.records.iter().map(|record| record.id().clone()).collect();
+        let stored = plan.target.get_many(planned.name(), &ids).await?;
+        for record in stored.iter().flatten().filter(|record| plan.depth.counts(record)) {
+            met.add(bucket_of(record.id()));
+        }
+        Ok(stored)
+    }
+
+    fn decide_all(
+        &mut self,
+        plan: &Plan,
+        pass: Pass,
+        batch: &Batch,
+        stored: &[Option<Record>],
+    ) -> Result<()> {
+        let all = batch.records.iter().zip(&batch.prints).zip(stored).enumerate();
+        for (at, ((record, print), stored)) in all {
+            if pass.quarantine && batch.offenders.iter().any(|offender| offender.at == at) {
+                self.counts.quarantined += 1;
+                let bucket = bucket_of(record.id());
+                let stays = stored.as_ref().and_then(|record| plan.print(record));
+                self.deltas.expect(bucket, Some(print), stays.as_ref());
+            } else {
+                self.decide(plan, pass, record, print, stored.as_ref())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(
+        &mut self,
+        plan: &Plan,
+        pass: Pass,
+        record: &Record,
+        print: &Fingerprint,
+        stored: Option<&Record>,
+    ) -> Result<()> {
+        let id = record.id();
+        let bucket = bucket_of(id);
+        match decide(record, stored, pass.on_conflict, plan.depth)? {
+            Decision::Equal => self.counts.equal += 1,
+            Decision::Add(_) => self.counts.applied += 1,
+            Decision::Replace(_) => {
+                self.counts.applied += 1;
+                self.replaced += 1;
+                // A run of this plan that was killed may have left it so.
+                if !plan.unfinished {
+                    self.conflict(plan, record, stored);
+                }
+            }
+            Decision::Raise(raised) => {
+                self.counts.applied += 1;
+                self.replaced += 1;
+                self.raised += 1;
+                self.deltas.expect(bucket, Some(print), plan.print(&raised).as_ref());
+            }
+            decision @ (Decision::Older | Decision::Diverged) => {
+                let older = decision == Decision::Older;
+                self.counts.older += u64::from(older);
+                self.counts.diverged += u64::from(!older);
+                self.conflict(plan, record, stored);
+                // A run of this plan that was killed may have raised it.
+                let same = stored.is_some_and(|stored| record.same_but_for_version(stored));
+                if !(plan.unfinished && same && pass.on_conflict == OnConflict::Overwrite) {
+                    self.left_differing.push(id.as_str());
+                }
+                let stays = stored.and_then(|stored| plan.print(stored));
+                self.deltas.expect(bucket, Some(print), stays.as_ref());
+            }
+        }
+        Ok(())
+    }
+
+    fn conflict(&mut self, plan: &Plan, record: &Record, stored: Option<&Record>) {
+        let Some(stored) = stored else { return };
+        let (ours, theirs) = (record.version(), stored.version());
+        let how = if !plan.depth.has_versions() {
+            format!("another document than version {theirs} in the target")
+        } else if ours == theirs {
+            format!("version {ours} on both sides, with other content")
+        } else {
+            format!("version {ours} in the source, {theirs} in the target")
+        };
+        self.conflicts.push(&format!("{} ({how})", record.id()));
+    }
+
+    /// Finds what only the target holds. Of each bucket of ids it is known how
+    /// many of the source's the target holds; where the target holds more, the
+    /// source is asked for each of them.
+    async fn find_only_in_target(
+        &mut self,
+        plan: &Plan,
+        planned: &PlannedCollection,
+        pass: Pass,
+        met: &IdCounts,
+    ) -> Result<()> {
+        let mut held = IdCounts::new();
+        let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
+        while let Some(records) = scan.try_next().await? {
+            let counted = records.iter().filter(|record| plan.depth.counts(record));
+            counted.for_each(|record| held.add(bucket_of(record.id())));
+        }
+        if held == *met {
+            return Ok(());
+        }
+        let mut scan = plan.target.scan(planned.name(), Segment::ALL, pass.batch_size).await?;
+        while let Some(mut records) = scan.try_next().await? {
+            records.retain(|record| {
+                plan.depth.counts(record) && held.differs_at(met, bucket_of(record.id()))
+            });
+            self.ask_source(plan, planned, &records).await?;
+            if pass.on_conflict == OnConflict::Fail && self.conflicts.count >= MAX_NAMED as u64 {
+                self.cut_short = true;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_source(
+        &mut self,
+        plan: &Plan,
+        planned: &PlannedCollection,
+        records: &[Record],
+    ) -> Result<()> {
+        if records.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
+        let held = plan.source.held(planned.name(), &ids).await?;
+        for (record, held) in records.iter().zip(held) {
+            if held == Held::Unreadable {
+                // It is in quarantine, and what the target holds stays.
+                let bucket = bucket_of(record.id());
+                self.deltas.expect(bucket, None, plan.print(record).as_ref());
+            }
+            if held == Held::Nothing {
+                self.only_in_target.push(record.id().as_str());
+                self.conflicts.push(&format!("{} (only in the target)", record.id()));
+                let bucket = bucket_of(record.id());
+                self.deltas.expect(bucket, None, plan.print(record).as_ref());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! The part of a run that writes to the target, under a claim: taking up an
+//! unfinished run, and copying.
+
+use std::collections::BTreeMap;
+
+use repo_core::{CollectionName, Error, ErrorKind, Result};
+
+use crate::archive::Archive;
+use crate::check::source_checks::Survey;
+use crate::copy::copier::{self, Copier, Origin};
+use crate::copy::throttle::Pace;
+use crate::job::checkpoint::{ArchiveRef, Begun, Checkpoint, Copied, Stage};
+use crate::job::lease::Claim;
+use crate::migrate::Run;
+use crate::progress::Phase;
+use crate::report::Resumed;
+use crate::report::run_report::Done;
+use crate::upgrade::path::Upgrading;
+
+impl Run<'_> {
+    /// Takes up the migration that was found on the target.
+    pub(crate) async fn take_up(&mut self, done: &mut Done) -> Result<()> {
+        let Some(found) = self.plan.found.as_ref().filter(|_| !self.options.dry_run) else {
+            return Ok(());
+        };
+        // One that is to be dropped stays until this run is sure to write.
+        let Some(kept) = &found.checkpoint else { return Ok(()) };
+        let mut checkpoint = kept.clone();
+        self.check_upgrades(&checkpoint)?;
+        self.take_up_archives(&mut checkpoint, done).await;
+        if checkpoint.archive.is_none() || checkpoint.on_conflict != self.options.on_conflict {
+            checkpoint.copied.clear();
+        }
+        checkpoint.on_conflict = self.options.on_conflict;
+        let (begun_at, records) = (checkpoint.started_at, checkpoint.records());
+        self.resumed = Some(Resumed { begun_at, records });
+        // What is in quarantine has to be found again for the verification.
+        let all = |copied: &Copied| copied.counts.quarantined == 0;
+        self.from_empty = checkpoint.into_empty
+            && checkpoint.archive.is_some()
+            && self.options.quarantine.is_none()
+            && checkpoint.copied.values().all(all);
+        let (target, plan) = (&self.plan.target, &self.plan.fingerprint);
+        let stored = Some(found.stored.clone());
+        self.claim = Some(Claim::take(target, plan, stored, checkpoint).await?);
+        Ok(())
+    }
+
+    /// Opens the archives of an unfinished run. One that cannot be used any
+    /// more is left out, and said.
+    async fn take_up_archives(&mut self, checkpoint: &mut Checkpoint, done: &mut Done) {
+        if let Some(kept) = &checkpoint.archive {
+            match self.usable(kept, done.origin.as_ref()).await {
+                Ok(archive) => done.origin = Some(archive),
+                Err(error) => {
+                    self.warn(format!("the copy begins anew: its archive cannot be used: {error}"));
+                    checkpoint.archive = None;
+                }
+            }
+        }
+        if let Some(kept) = &checkpoint.target_archive {
+            match kept.open().await {
+                Ok(archive) => done.target_backup = Some(archive),
+                Err(error) => {
+                    self.warn(format!("the archive of the target cannot be used: {error}"));
+                    checkpoint.target_archive = None;
+                }
+            }
+        }
+    }
+
+    /// The archive of an unfinished run, if it is the one that is restored
+    /// (where one is), and holds every collection as it is declared now.
+    async fn usable(&self, kept: &ArchiveRef, restored: Option<&Archive>) -> Result<Archive> {
+        let archive = kept.open().await?;
+        if restored.is_some_and(|restored| ArchiveRef::to(restored) != *kept) {
+            return Err(Error::new(ErrorKind::Invalid, "migrate", "it is another archive"));
+        }
+        for planned in &self.plan.collections {
+            let entry = archive.entry(planned.name())?;
+            if entry.schema_version != planned.source.schema_version {
+                let why = "it has another schema version than the source now";
+                return Err(Error::new(ErrorKind::Invalid, "migrate", why)
+                    .with("collection", planned.name()));
+            }
+        }
+        Ok(archive)
+    }
+
+    /// What has arrived was upgraded as it was declared then.
+    fn check_upgrades(&self, checkpoint: &Checkpoint) -> Result<()> {
+        if checkpoint.upgrades == fingerprints(&self.plan.upgrading()) {
+            return Ok(());
+        }
+        let why = "other upgrades are declared now than when the unfinished run began";
+        Err(self
+            .plan
+            .target
+            .err(Error::new(ErrorKind::ConfigInvalid, "migrate", why))
+            .hint("go on with the schema files that it began with, or choose an empty target"))
+    }
+
+    fn new_checkpoint(&self) -> Checkpoint {
+        Checkpoint::new(Begun {
+            source: self.plan.source.location().to_owned(),
+            target: self.plan.target.location().to_owned(),
+            collections: self.plan.named.clone(),
+            on_conflict: self.options.on_conflict,
+            started_at: self.started_at,
+            into_empty: self.plan.target_is_empty(),
+            upgrades: fingerprints(&self.plan.upgrading()),
+        })
+    }
+
+    /// Takes the migration for this run, if it does not hold it yet.
+    pub(crate) async fn hold(&mut self) -> Result<&Claim> {
+        let claim = match self.claim.take() {
+            Some(claim) => claim,
+            None => {
+                let stored = self.plan.found.as_ref().map(|found| found.stored.clone());
+                let (target, plan) = (&self.plan.target, &self.plan.fingerprint);
+                Claim::take(target, plan, stored, self.new_checkpoint()).await?
+            }
+        };
+        Ok(self.claim.insert(claim))
+    }
+
+    /// Makes what the target lacks and copies every collection, or as much as
+    /// was done when the run was asked to end.
+    pub(crate) async fn copy(&mut self, surveys: &[Survey], done: &mut Done) -> Result<()> {
+        let plan = self.plan;
+        let since = self.phase(Phase::Copy, Some(plan.live_total()));
+        done.prepared = Some(copier::prepare(plan).await?);
+        let (options, progress) = (self.options, self.progress);
+        let claim = self.hold().await?;
+        let origin = done.origin.as_ref();
+        claim.save(|checkpoint| describe(checkpoint, surveys, plan, done)).await?;
+        copier::raise_floors(plan).await?;
+        let origin = origin.map_or(Origin::Source, Origin::Archive);
+        let pace = Pace::new(options.workers, options.rate_limit, options.patience, progress);
+        let copier = Copier { plan, options, origin, claim, progress, pace };
+        done.stopped = !copier.copy().await?;
+        done.refusals = copier.pace.refusals();
+        if !done.stopped {
+            claim.save(|checkpoint| checkpoint.stage = Stage::Verify).await?;
+        }
+        let kept = claim.checkpoint().await.copied;
+        let copied =
+            plan.collections.iter().map(|one| kept.get(one.name()).copied().unwrap_or_default());
+        done.copied = Some(copied.collect());
+        self.took(Phase::Copy, since);
+        Ok(())
+    }
+
+    /// Makes the indexes that were left until every record is there; also when
+    /// an earlier run copied them all and did not come to it. Without such
+    /// indexes it ends the load that this run `began`.
+    pub(crate) async fn complete(&mut self, began: bool) -> Result<()> {
+        if !self.plan.target.capabilities().indexes_after_load {
+            return if began { copier::complete(self.plan).await } else { Ok(()) };
+        }
+        let since = self.phase(Phase::Index, None);
+        copier::complete(self.plan).await?;
+        self.took(Phase::Index, since);
+        Ok(())
+    }
+}
+
+/// What tells the upgrades of a plan from others.
+fn fingerprints(upgrading: &Upgrading) -> BTreeMap<CollectionName, String> {
+    upgrading.iter().map(|(name, path)| (name.clone(), path.fingerprint())).collect()
+}
+
+/// Notes the archives, and what there is to copy where that is not known yet.
+fn describe(
+    checkpoint: &mut Checkpoint,
+    surveys: &[Survey],
+    plan: &crate::plan::Plan,
+    done: &Done,
+) {
+    checkpoint.stage = Stage::Copy;
+    checkpoint.archive = done.origin.as_ref().map(ArchiveRef::to);
+    checkpoint.target_archive = done.target_backup.as_ref().map(ArchiveRef::to);
+    for (planned, survey) in plan.collections.iter().zip(surveys) {
+        let (of, replaced, raised) = (survey.counts.read, survey.replaced, survey.raised);
+        let fresh = Copied { of, replaced, raised, ..Copied::default() };
+        checkpoint.copied.entry(planned.name().clone()).or_insert(fresh);
+    }
+}

@@ -1,0 +1,166 @@
+//! Holding a migration: one run at a time for each target.
+//!
+//! What the store keeps as the plan is the fingerprint and the token of the
+//! run that holds it. Each write names what it expects there, so a run that
+//! was taken over can no longer write a checkpoint, and ends.
+
+use std::sync::Arc;
+
+use repo_core::{
+    Clock as _, CollectionName, Error, ErrorKind, MigrationState, Result, StoreUpdate, SystemClock,
+};
+use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
+
+use crate::job::checkpoint::{Checkpoint, Copied};
+use crate::job::holder::{AtWork, LEASE, Owner};
+use crate::store_reference::Side;
+
+/// A migration that this run holds.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    shared: Arc<Shared>,
+    heart: AbortHandle,
+    _at_work: AtWork,
+}
+
+#[derive(Debug)]
+struct Shared {
+    target: Side,
+    /// As the store keeps it.
+    plan: String,
+    checkpoint: Mutex<Checkpoint>,
+}
+
+/// The fingerprint in what a store keeps as the plan.
+pub(crate) fn fingerprint(plan: &str) -> &str {
+    plan.split(':').next().unwrap_or(plan)
+}
+
+impl Claim {
+    /// Takes a migration that is stored as `stored`, or a new one.
+    ///
+    /// # Errors
+    /// `Locked` when something else is stored by now.
+    pub(crate) async fn take(
+        target: &Side,
+        fingerprint: &str,
+        stored: Option<String>,
+        mut checkpoint: Checkpoint,
+    ) -> Result<Self> {
+        let owner = Owner::new(SystemClock.now());
+        let at_work = AtWork::new(&owner.token);
+        let plan = format!("{fingerprint}:{}", owner.token);
+        checkpoint.owner = Some(owner);
+        let state = MigrationState { plan: plan.clone(), progress: checkpoint.to_text()? };
+        let update = StoreUpdate::Migration { expected: stored, state: Some(state) };
+        target.update(update).await.map_err(begun_meanwhile)?;
+        let checkpoint = Mutex::new(checkpoint);
+        let shared = Arc::new(Shared { target: target.clone(), plan, checkpoint });
+        let heart = tokio::spawn(Shared::beat(Arc::clone(&shared))).abort_handle();
+        Ok(Self { shared, heart, _at_work: at_work })
+    }
+
+    /// What the target keeps as the plan: the token in it is of this run alone.
+    pub(crate) fn plan(&self) -> &str {
+        &self.shared.plan
+    }
+
+    /// What was last stored, and noted since.
+    pub(crate) async fn checkpoint(&self) -> Checkpoint {
+        self.shared.checkpoint.lock().await.clone()
+    }
+
+    /// How far one collection is.
+    pub(crate) async fn copied(&self, name: &CollectionName) -> Copied {
+        let checkpoint = self.shared.checkpoint.lock().await;
+        checkpoint.copied.get(name).copied().unwrap_or_default()
+    }
+
+    /// Changes the checkpoint, to be stored with the next change that is.
+    pub(crate) async fn note(&self, change: impl FnOnce(&mut Checkpoint)) {
+        change(&mut *self.shared.checkpoint.lock().await);
+    }
+
+    /// Changes the checkpoint and stores it, durably.
+    ///
+    /// # Errors
+    /// `Locked` when another run has taken the migration over.
+    pub(crate) async fn save(&self, change: impl FnOnce(&mut Checkpoint)) -> Result<()> {
+        self.shared.save(change).await
+    }
+
+    /// Gives the migration back unfinished, for any run to go on with.
+    pub(crate) async fn give_back(self) -> Result<()> {
+        self.heart.abort();
+        self.shared.save(|checkpoint| checkpoint.owner = None).await
+    }
+
+    /// Ends the migration: the target is free for others.
+    ///
+    /// # Errors
+    /// `Locked` when another run has taken it over.
+    pub(crate) async fn finish(self) -> Result<()> {
+        self.heart.abort();
+        // A beat that is under way holds the lock; after it none follows.
+        let _last = self.shared.checkpoint.lock().await;
+        let expected = Some(self.shared.plan.clone());
+        let update = StoreUpdate::Migration { expected, state: None };
+        self.shared.target.update(update).await.map_err(taken_over)?;
+        Ok(())
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.heart.abort();
+    }
+}
+
+impl Shared {
+    async fn save(&self, change: impl FnOnce(&mut Checkpoint)) -> Result<()> {
+        let mut kept = self.checkpoint.lock().await;
+        let mut checkpoint = kept.clone();
+        change(&mut checkpoint);
+        if let Some(owner) = &mut checkpoint.owner {
+            owner.renewed_at = SystemClock.now();
+        }
+        let state = MigrationState { plan: self.plan.clone(), progress: checkpoint.to_text()? };
+        let expected = Some(self.plan.clone());
+        let update = StoreUpdate::Migration { expected, state: Some(state) };
+        self.target.update(update).await.map_err(taken_over)?;
+        *kept = checkpoint;
+        Ok(())
+    }
+
+    /// Renews the lease while the run is busy with something else. A beat that
+    /// fails is made up for by the next; a lost claim shows at the next save.
+    async fn beat(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LEASE / 4).await;
+            if let Err(error) = self.save(|_| ()).await {
+                tracing::warn!(%error, "the lease of the migration could not be renewed");
+            }
+        }
+    }
+}
+
+const STATUS: &str = "`repoctl migrate status` says who is at work on it";
+
+fn begun_meanwhile(error: Error) -> Error {
+    if error.kind() != ErrorKind::Locked {
+        return error;
+    }
+    Error::new(ErrorKind::Locked, "migrate", "another run into the target began meanwhile")
+        .caused_by(error)
+        .hint(STATUS)
+}
+
+fn taken_over(error: Error) -> Error {
+    if error.kind() != ErrorKind::Locked {
+        return error;
+    }
+    Error::new(ErrorKind::Locked, "migrate", "another run has taken the migration over")
+        .caused_by(error)
+        .hint(STATUS)
+}

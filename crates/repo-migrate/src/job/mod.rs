@@ -1,0 +1,10 @@
+//! A run as its target knows it: who holds it, how far it is, how another run
+//! resumes it.
+
+pub(crate) mod checkpoint;
+pub(crate) mod holder;
+pub(crate) mod lease;
+pub(crate) mod status;
+pub(crate) mod unfinished;
+
+pub use status::{CollectionStatus, OwnerStatus, Unfinished, status};

@@ -1,0 +1,171 @@
+//! What a target says of a migration that has not finished: whether this run
+//! goes on with it, drops it, or has to stay away.
+
+use std::collections::BTreeSet;
+
+use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, Timestamp};
+
+use crate::cleanup::mark;
+use crate::job::checkpoint::Checkpoint;
+use crate::job::holder::Liveness;
+use crate::job::lease::fingerprint;
+use crate::store_reference::Side;
+use crate::upgrade::refuse_in_place;
+
+/// Tells one plan from another: two runs have the same plan when they move the
+/// same collections between the same stores. What is to be done with conflicts
+/// is not part of it, so that a run that conflicts stop can be finished.
+pub(crate) fn plan_of(
+    source: &Side,
+    target: &Side,
+    collections: Option<&BTreeSet<CollectionName>>,
+) -> Result<String> {
+    let text = serde_json::to_vec(&(2, source.location(), target.location(), collections));
+    let text = text.map_err(|source| {
+        Error::new(ErrorKind::Invalid, "migrate", "the plan cannot be written").caused_by(source)
+    })?;
+    Ok(blake3::hash(&text).to_hex().to_string())
+}
+
+/// A migration that was found on the target and that this run may take.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// What the store keeps as the plan.
+    pub(crate) stored: String,
+    /// Whether it is the same migration.
+    pub(crate) same_plan: bool,
+    /// How far it is; none when it is to be started again.
+    pub(crate) checkpoint: Option<Checkpoint>,
+    /// What the operator should know.
+    pub(crate) warning: String,
+}
+
+/// Looks at what the target keeps.
+///
+/// # Errors
+/// `Locked` while somebody else is at work on it, and when it is another
+/// migration that is not to be dropped.
+pub(crate) fn find(
+    plan: &str,
+    stored: Option<MigrationState>,
+    restart: bool,
+    target: &Side,
+    now: Timestamp,
+) -> Result<Option<Found>> {
+    let Some(stored) = stored else { return Ok(None) };
+    if stored.is_clean_up() {
+        return Err(mark::unfinished(target, &stored));
+    }
+    let same_plan = fingerprint(&stored.plan) == plan;
+    if Checkpoint::is_damaged(&stored) {
+        return if restart && !Checkpoint::may_be_in_place(&stored) {
+            let warning =
+                "the progress of an unfinished migration was found on the target, cannot \
+                           be read, and is dropped; what it copied stays, and is compared"
+                    .to_owned();
+            Ok(Some(Found { stored: stored.plan, same_plan, checkpoint: None, warning }))
+        } else {
+            Err(damaged(&stored, target))
+        };
+    }
+    let Some(checkpoint) = Checkpoint::read(&stored) else {
+        return Err(another(target)
+            .with("plan", &stored.plan)
+            .hint("finish that migration first, with the version of the tool that began it"));
+    };
+    refuse_in_place(&checkpoint, target)?;
+    let taken = taken_from(&checkpoint, target, now)?;
+    if !same_plan && !restart {
+        return Err(other_plan(&checkpoint, target));
+    }
+    let what = match (same_plan, restart) {
+        (true, false) if checkpoint.archive.is_some() => format!(
+            "an unfinished run of the same migration was found on the target; going on with it \
+             after {} records",
+            checkpoint.records()
+        ),
+        (true, false) => "an unfinished run of the same migration was found on the target; going \
+                          on with it, and leaving what has arrived"
+            .to_owned(),
+        (true, true) => {
+            "an unfinished run of the same migration was found on the target; starting \
+                         it again"
+                .to_owned()
+        }
+        (false, _) => format!(
+            "an unfinished migration from {} was found on the target and is dropped; what it \
+             copied stays",
+            checkpoint.source
+        ),
+    };
+    let checkpoint = (same_plan && !restart).then_some(checkpoint);
+    let warning = format!("{what}{taken}");
+    Ok(Some(Found { stored: stored.plan, same_plan, checkpoint, warning }))
+}
+
+/// Words on whose lock is taken over.
+pub(crate) fn taken_from(checkpoint: &Checkpoint, target: &Side, now: Timestamp) -> Result<String> {
+    let Some(owner) = &checkpoint.owner else { return Ok(String::new()) };
+    let who = format!("process {} on {}", owner.process, owner.host);
+    match owner.liveness(now) {
+        Liveness::Ended => Ok(format!("; its lock is taken over from {who}, which has ended")),
+        Liveness::Silent => Ok(format!(
+            "; its lock is taken over from {who}, which was last heard of at {}",
+            owner.renewed_at
+        )),
+        Liveness::AtWork => {
+            Err(Error::new(ErrorKind::Locked, "migrate", "another run is at work on the target")
+                .with("side", "target")
+                .with("store", target.location())
+                .with("its_source", &checkpoint.source)
+                .with("process", owner.process)
+                .with("host", &owner.host)
+                .with("last_heard_of", owner.renewed_at)
+                .hint("wait for it; a run that has died is taken over after a minute at most"))
+        }
+    }
+}
+
+fn another(target: &Side) -> Error {
+    Error::new(
+        ErrorKind::Locked,
+        "migrate",
+        "the target carries the mark of another migration, which is unfinished",
+    )
+    .with("side", "target")
+    .with("store", target.location())
+}
+
+/// The error for progress that cannot be read.
+pub(crate) fn damaged(stored: &MigrationState, side: &Side) -> Error {
+    let what = "what the store keeps of an unfinished migration is damaged";
+    let error =
+        side.err(Error::new(ErrorKind::Corrupt, "migrate", what)).with("plan", &stored.plan);
+    if Checkpoint::may_be_in_place(stored) {
+        return error.hint(
+            "it may be that of an upgrade in place: restore the store from the archive that the \
+             upgrade made",
+        );
+    }
+    error.hint(
+        "drop it by giving the migration into this store again with --restart: what was copied \
+         stays, and is compared",
+    )
+}
+
+fn other_plan(checkpoint: &Checkpoint, target: &Side) -> Error {
+    let error = another(target)
+        .with("its_source", &checkpoint.source)
+        .with("begun_at", checkpoint.started_at);
+    let drop = "or drop it with --restart: what it copied stays, and is compared";
+    let Some(names) = &checkpoint.collections else {
+        return error.hint(format!(
+            "finish it first: run it again, from the same source and with all its collections; {drop}"
+        ));
+    };
+    let names: Vec<&str> = names.iter().map(CollectionName::as_str).collect();
+    let names = names.join(",");
+    error.with("its_collections", &names).hint(format!(
+        "finish it first: run it again, from the same source and with --collections {names}; {drop}"
+    ))
+}

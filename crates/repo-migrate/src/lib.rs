@@ -1,0 +1,54 @@
+//! Moving collections between two stores so that an operator can trust it
+//! with the only copy: check → backup → copy → verify → report.
+//!
+//! [`migrate`] and [`verify`] are the main job; [`back_up`], [`restore`] and
+//! [`Shelf`] are for archives by themselves; [`upgrade`] changes the schema
+//! version of a collection in its place; [`clean_up`] removes from a source
+//! what a verified migration brought to its target; [`status`] reports what is
+//! unfinished. [`ndjson`] is the text form of a record that archives, `export`
+//! and `import` share. A caller follows a run by its own [`Progress`].
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod archive;
+mod back_up;
+mod check;
+mod cleanup;
+mod copy;
+mod job;
+mod migrate;
+pub mod ndjson;
+mod options;
+mod plan;
+mod prefetch;
+mod progress;
+mod report;
+mod restore;
+mod store_reference;
+mod upgrade;
+mod verify;
+
+pub use archive::{
+    Archive, ArchivedCollection, Damaged, FORMAT_VERSION, Leftover, MANIFEST_FILE, Manifest,
+    Pruned, Role, Shelf,
+};
+pub use back_up::{BackupOptions, back_up, back_up_what_can_be_read};
+pub use cleanup::{
+    CleanUpOptions, CleanUpReport, CleanedCollection, Verified, clean_up, unfinished_clean_up,
+};
+pub use copy::{Quarantine, set_aside};
+pub use job::{CollectionStatus, OwnerStatus, Unfinished, status};
+pub use migrate::migrate;
+pub use options::{CompressionLevel, MigrationOptions, OnConflict};
+pub use progress::{Phase, Progress, Silent};
+pub use report::{
+    CollectionReport, Counts, DanglingReference, DanglingReferences, Floors, Listed, MAX_NAMED,
+    MigrationReport, Outcome, PhaseTime, Resumed, manifest_schema, report_schema,
+};
+pub use restore::{RestoreOptions, archived_schemas, restore};
+pub use upgrade::{
+    UpgradeOptions, UpgradeOutcome, UpgradeReport, refuse_unfinished_upgrade, upgrade,
+};
+pub use verify::{
+    Aspect, CollectionVerification, Depth, Difference, DifferenceKind, SideSummary, VerifyOptions,
+    VerifyReport, verify,
+};

@@ -1,0 +1,451 @@
+//! A whole migration, phase by phase.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use repo_core::{
+    Clock as _, CollectionName, Result, Sameness, Schemas, StateMark, StorageStrategy, SystemClock,
+    Timestamp,
+};
+
+use crate::MigrationOptions;
+use crate::OnConflict;
+use crate::archive::Archive;
+use crate::back_up::{self, Making};
+use crate::check::source_checks::{Pass, Survey, survey};
+use crate::copy::quarantine::Quarantine;
+use crate::job::lease::Claim;
+use crate::plan::refusals;
+use crate::plan::sameness::{give_own_id, is_seen, same_store};
+use crate::plan::{Plan, Purpose};
+use crate::progress::counting::Counted;
+use crate::progress::{Phase, Progress};
+use crate::report::run_report::Done;
+use crate::report::{MigrationReport, PhaseTime, Resumed};
+use crate::store_reference::Side;
+use crate::upgrade::path::Upgrading;
+use crate::verify::comparison::Expected;
+use crate::verify::digest::Sums;
+use crate::verify::report::Depth;
+use crate::verify::{How, compare};
+
+/// Moves collections from `source` to `target`: every check, the archives, the
+/// copy, and the comparison of both sides afterwards. The source is only read.
+///
+/// Open the source read-only. For a dry run open the target read-only as well,
+/// or, where it does not exist yet, for writing: nothing is made before
+/// `prepare`, which a dry run does not call. A run that was killed, that
+/// failed, or that `progress` ended, is gone on with by the same call.
+///
+/// # Errors
+/// Before anything is written to the target: `ConfigInvalid` for one store as
+/// both sides or an unknown collection; `Locked` while another migration into
+/// the target is unfinished, or another run is at work on this one; `Invalid`
+/// when the target cannot hold an entity; `AlreadyExists` when it holds other
+/// records and `on_conflict` is `Fail`; `LimitExceeded` when the disk has no
+/// room for the archives; `Corrupt` when an archive does not read back.
+/// Afterwards: what either side refuses, with `side` in the context.
+pub async fn migrate(
+    source: &Arc<dyn StorageStrategy>,
+    target: &Arc<dyn StorageStrategy>,
+    schemas: &Schemas,
+    options: &MigrationOptions,
+    progress: &dyn Progress,
+) -> Result<MigrationReport> {
+    let sides = (Side::source(source), Side::target(target));
+    run(Purpose::Migrate, sides, None, (schemas, options), progress).await
+}
+
+/// Plans a run and does it. A restore copies from `archive`.
+pub(crate) async fn run(
+    purpose: Purpose,
+    (source, target): (Side, Side),
+    archive: Option<Archive>,
+    (schemas, options): (&Schemas, &MigrationOptions),
+    progress: &dyn Progress,
+) -> Result<MigrationReport> {
+    let started_at = SystemClock.now();
+    let plan = Plan::make(purpose, (source, target), schemas, options, started_at).await?;
+    let counted = Counted::new(progress);
+    let mut run = Run {
+        plan: &plan,
+        options,
+        progress: &counted,
+        counted: &counted,
+        started_at,
+        phases: Vec::new(),
+        warnings: Vec::new(),
+        claim: None,
+        resumed: None,
+        from_empty: false,
+        undecided: false,
+        source_mark: None,
+    };
+    let mut done = Done { origin: archive, ..Done::default() };
+    let ended = match run.phases(&mut done).await {
+        Ok(surveys) => Ok(run.report(surveys, done)),
+        Err(error) => Err(done.explain(error, run.claim.is_some())),
+    };
+    if let Some(claim) = run.claim.take()
+        && let Err(error) = claim.give_back().await
+    {
+        // The run's own end is what counts; the lease will run out.
+        tracing::warn!(%error, "the lock of the migration could not be given back");
+    }
+    ended
+}
+
+/// A run, and how long its phases took.
+pub(crate) struct Run<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) options: &'a MigrationOptions,
+    pub(crate) progress: &'a dyn Progress,
+    /// The same, asked for what it counted.
+    counted: &'a Counted<'a>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) phases: Vec<PhaseTime>,
+    pub(crate) warnings: Vec<String>,
+    /// Held from the first write on, or from the start when a run is gone on
+    /// with.
+    pub(crate) claim: Option<Claim>,
+    pub(crate) resumed: Option<Resumed>,
+    /// Whether the run that is gone on with began with an empty target: all
+    /// was checked then.
+    pub(crate) from_empty: bool,
+    /// Whether a dry run cannot say that both sides are two stores.
+    pub(crate) undecided: bool,
+    /// The state of the source before this run read it.
+    source_mark: Option<StateMark>,
+}
+
+impl Run<'_> {
+    /// Does everything, or stops when asked to.
+    async fn phases(&mut self, done: &mut Done) -> Result<Vec<Survey>> {
+        for warning in &self.plan.warnings {
+            self.warn(warning.clone());
+        }
+        // Into a target that holds nothing, reading the source already makes
+        // its archive.
+        if self.plan.target_is_empty() {
+            self.plan.target.check_prepare(&self.plan.schemas()).await?;
+        }
+        self.take_up(done).await?;
+        self.tell_apart().await?;
+        let progress = self.progress;
+        let Some(mut surveys) = or_stop(progress, self.look(done)).await? else {
+            done.stopped = true;
+            return Ok(Vec::new());
+        };
+        if self.options.quarantine.is_none() {
+            refusals::offenders(self.plan, &surveys)?;
+        }
+        if self.options.on_conflict == OnConflict::Fail {
+            refusals::conflicts(self.plan, &surveys)?;
+        }
+        let must_write = self.must_write(&surveys);
+        if must_write && !self.plan.target_is_empty() {
+            self.plan.target.check_prepare(&self.plan.schemas()).await?;
+        }
+        let must_archive = must_write || self.options.clean_up;
+        if must_archive && let Some(folder) = &self.options.backup {
+            self.check_space(folder, &surveys, done).await?;
+        }
+        if self.options.dry_run {
+            return Ok(surveys);
+        }
+        if must_archive && or_stop(progress, self.back_up(&mut surveys, done)).await?.is_none() {
+            done.stopped = true;
+            return Ok(surveys);
+        }
+        if must_write {
+            self.copy(&surveys, done).await?;
+        } else if self.plan.found.is_some() {
+            self.hold().await?;
+        }
+        if !done.stopped && self.claim.is_some() {
+            self.complete(done.prepared.is_some()).await?;
+        }
+        if !done.stopped {
+            done.stopped = or_stop(progress, self.verify(&surveys, done)).await?.is_none();
+        }
+        if !done.stopped
+            && let Some(claim) = self.claim.take()
+        {
+            claim.finish().await?;
+        }
+        Ok(surveys)
+    }
+
+    /// Makes sure that both sides are two stores, as far as the run needs to
+    /// know, and that a copy has an id of its own.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for one store under two names; `Locked` when another
+    /// run is at work on the target.
+    async fn tell_apart(&mut self) -> Result<()> {
+        let plan = self.plan;
+        let (source, target, evidence) = (&plan.source, &plan.target, &plan.evidence);
+        let operation = plan.purpose.operation();
+        let undecided = evidence.sameness == Sameness::Undecided
+            && (self.options.clean_up || evidence.shared_id.is_some());
+        if self.options.dry_run {
+            self.undecided = undecided && self.options.clean_up;
+            if self.undecided {
+                self.warn(
+                    "whether source and target are two stores shows only by a write: the run \
+                     decides it before anything else, and ends if they are one"
+                        .to_owned(),
+                );
+            }
+            return Ok(());
+        }
+        if undecided && self.is_one_store().await? {
+            return Err(same_store(source, target, operation));
+        }
+        if plan.found.is_none()
+            && let Some(shared) = evidence.shared_id
+        {
+            let id = give_own_id(target, shared).await?;
+            self.warn(format!(
+                "the target is a copy of the source and had its id; its own id is {id} now"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Asks with a mark. Where a migration into the target is unfinished, the
+    /// claim of this run is the mark: it is of this run alone as well.
+    async fn is_one_store(&mut self) -> Result<bool> {
+        let plan = self.plan;
+        if plan.found.is_none() {
+            return is_seen(&plan.target, &plan.source).await;
+        }
+        let claimed = self.hold().await?.plan().to_owned();
+        let seen = plan.source.migration_state_afresh().await?;
+        self.hold().await?.save(|_| ()).await?;
+        Ok(seen.is_some_and(|seen| seen.plan == claimed))
+    }
+
+    /// Tells the operator something, at once and in the report.
+    pub(crate) fn warn(&mut self, text: String) {
+        self.progress.warning(&text);
+        self.warnings.push(text);
+    }
+
+    pub(crate) fn phase(&mut self, phase: Phase, total: Option<u64>) -> Instant {
+        self.progress.phase(phase, total);
+        Instant::now()
+    }
+
+    pub(crate) fn took(&mut self, phase: Phase, since: Instant) {
+        let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let records = self.counted.take();
+        self.phases.push(PhaseTime { phase, duration_ms, records });
+    }
+
+    fn pass(&self) -> Pass {
+        Pass {
+            batch_size: self.options.batch_size,
+            on_conflict: self.options.on_conflict,
+            references: self.plan.purpose == Purpose::Migrate,
+            quarantine: self.options.quarantine.is_some(),
+        }
+    }
+
+    fn making<'b>(&self, folder: &'b Path) -> Making<'b> {
+        Making {
+            folder,
+            now: self.started_at,
+            compression: self.options.compression,
+            batch_size: self.options.batch_size,
+            leaves_out: self.options.quarantine.is_some(),
+        }
+    }
+
+    /// Reads what is to be copied. An archive that is there already is read
+    /// back first; where the run that is gone on with began with it and with
+    /// an empty target, that is all.
+    async fn look(&mut self, done: &mut Done) -> Result<Vec<Survey>> {
+        if let Some(archive) = &done.origin {
+            let mut sums = self.read_back(&[archive], &self.plan.upgrading()).await?;
+            if self.from_empty {
+                let names = self.plan.collections.iter().map(|planned| planned.name());
+                return Ok(names
+                    .map(|name| Survey::of_archive(sums.remove(name).unwrap_or(Sums::new())))
+                    .collect());
+            }
+        }
+        let quarantine = match &self.options.quarantine {
+            Some(place) => Some(Quarantine::at(place).await?),
+            None => None,
+        };
+        let mut quarantine = quarantine.filter(|_| !self.options.dry_run);
+        let (surveys, archive) = self.check(done.origin.is_none(), &mut quarantine).await?;
+        if let Some(quarantine) = quarantine {
+            done.quarantine = quarantine.finish().await?;
+        }
+        if let Some(archive) = archive {
+            self.read_back(&[&archive], &Upgrading::new()).await?;
+            done.origin = Some(archive);
+        }
+        Ok(surveys)
+    }
+
+    /// Reads the source. Into an empty target everything that is read will be
+    /// written, so the same pass makes the archive, if one is `wanted`.
+    async fn check(
+        &mut self,
+        wanted: bool,
+        quarantine: &mut Option<Quarantine>,
+    ) -> Result<(Vec<Survey>, Option<Archive>)> {
+        let plan = self.plan;
+        let archive = match &self.options.backup {
+            Some(folder) if wanted && !self.options.dry_run && plan.target_is_empty() => {
+                Some(folder)
+            }
+            _ => None,
+        };
+        self.source_mark = plan.source.state_mark().await;
+        let phase = if archive.is_some() { Phase::Backup } else { Phase::Check };
+        let since = self.phase(phase, Some(plan.live_total()));
+        let result = match archive {
+            Some(folder) => {
+                plan.check_space(folder, false).await?;
+                let making = self.making(folder);
+                let (pass, progress) = (self.pass(), self.progress);
+                back_up::survey_into_archive(plan, pass, making, quarantine, progress).await?
+            }
+            None => {
+                let mut surveys = Vec::new();
+                for planned in &plan.collections {
+                    let (pass, progress) = (self.pass(), self.progress);
+                    let (found, _) =
+                        survey(plan, planned, pass, None, quarantine, progress).await?;
+                    surveys.push(found);
+                }
+                (surveys, None)
+            }
+        };
+        self.took(phase, since);
+        Ok(result)
+    }
+
+    /// Whether the target lacks anything: a record, a collection, a floor.
+    fn must_write(&self, surveys: &[Survey]) -> bool {
+        self.plan.collections.iter().zip(surveys).any(|(planned, survey)| {
+            let as_declared = planned
+                .target
+                .is_some_and(|state| state.schema_version == planned.schema.schema_version);
+            !as_declared
+                || !survey.nothing_to_write()
+                || planned.source.floor > planned.target_floor()
+        })
+    }
+
+    async fn check_space(&self, folder: &Path, surveys: &[Survey], done: &Done) -> Result<()> {
+        if done.origin.is_some() && !self.needs_target_archive(surveys, done) {
+            return Ok(());
+        }
+        self.plan.check_space(folder, replaces(surveys)).await
+    }
+
+    fn needs_target_archive(&self, surveys: &[Survey], done: &Done) -> bool {
+        replaces(surveys) && done.target_backup.is_none()
+    }
+
+    /// Makes the archives that are not there yet, and reads them back.
+    async fn back_up(&mut self, surveys: &mut [Survey], done: &mut Done) -> Result<()> {
+        let Some(folder) = &self.options.backup else { return Ok(()) };
+        let (plan, making) = (self.plan, self.making(folder));
+        let of_target = self.needs_target_archive(surveys, done);
+        if done.origin.is_some() && !of_target {
+            return Ok(());
+        }
+        let since = self.phase(Phase::Backup, Some(plan.live_total()));
+        let mut made = Vec::new();
+        if done.origin.is_none() {
+            let archive = back_up::archive_source(plan, surveys, making, self.progress).await?;
+            made.push(archive.clone());
+            done.origin = Some(archive);
+        }
+        if of_target {
+            let archive = back_up::archive_target(plan, making, self.progress).await?;
+            made.push(archive.clone());
+            done.target_backup = Some(archive);
+        }
+        self.took(Phase::Backup, since);
+        self.read_back(&made.iter().collect::<Vec<_>>(), &Upgrading::new()).await?;
+        Ok(())
+    }
+
+    /// Reads archives in full; the sums are those of the last one.
+    async fn read_back(
+        &mut self,
+        archives: &[&Archive],
+        upgrading: &Upgrading,
+    ) -> Result<BTreeMap<CollectionName, Sums>> {
+        let total = archives.iter().map(|archive| archive.manifest().records()).sum();
+        let since = self.phase(Phase::BackupCheck, Some(total));
+        let mut sums = BTreeMap::new();
+        for archive in archives {
+            sums = archive.read_back(upgrading, self.progress).await?;
+        }
+        self.took(Phase::BackupCheck, since);
+        Ok(sums)
+    }
+
+    /// Whether the source says that nobody wrote to it since this run read all
+    /// of it: reading it once more would tell nothing (decision 0106). What is
+    /// in quarantine has sums that are no reading's.
+    async fn source_is_as_read(&self) -> bool {
+        let Some(mark) = &self.source_mark else { return false };
+        self.options.quarantine.is_none()
+            && self.plan.source.state_mark().await.as_ref() == Some(mark)
+    }
+
+    async fn verify(&mut self, surveys: &[Survey], done: &mut Done) -> Result<()> {
+        if !self.options.verify {
+            return Ok(());
+        }
+        let since = Instant::now();
+        let unchanged = self.source_is_as_read().await;
+        let chosen = self
+            .plan
+            .collections
+            .iter()
+            .zip(surveys)
+            .map(|(planned, survey)| {
+                let expected = Expected { read: &survey.sums, deltas: &survey.deltas, unchanged };
+                (planned.name().clone(), Some(expected))
+            })
+            .collect();
+        let (source, target) = (&self.plan.source, &self.plan.target);
+        let upgrading = self.plan.upgrading();
+        // An archive that was surveyed before gives sums of whole records, and
+        // the target then holds the versions that are in it.
+        let depth = if self.from_empty { Depth::Complete } else { self.plan.depth };
+        let how = How { depth, upgrading: &upgrading, kept: None };
+        done.verification = Some(compare(source, target, chosen, how, self.progress).await?);
+        self.took(Phase::Verify, since);
+        Ok(())
+    }
+}
+
+/// Does some work, or leaves it when the run is to end: then `None`.
+async fn or_stop<T>(
+    progress: &dyn Progress,
+    work: impl Future<Output = Result<T>>,
+) -> Result<Option<T>> {
+    tokio::select! {
+        biased;
+        () = progress.stopped() => Ok(None),
+        done = work => done.map(Some),
+    }
+}
+
+/// Whether records that the target holds are going to change.
+fn replaces(surveys: &[Survey]) -> bool {
+    surveys.iter().any(|survey| survey.replaced > 0)
+}

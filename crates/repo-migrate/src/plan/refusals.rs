@@ -1,0 +1,99 @@
+//! Refusing a run before anything is written, with names.
+
+use repo_core::{CollectionName, Error, ErrorKind, Result};
+
+use crate::check::source_checks::Survey;
+use crate::plan::{Plan, PlannedCollection, Purpose};
+use crate::report::Listed;
+use crate::store_reference::Side;
+
+/// Most records that an error names.
+const MAX_NAMED: usize = 8;
+
+/// Refuses entities that the target cannot hold.
+pub(crate) fn offenders(plan: &Plan, surveys: &[Survey]) -> Result<()> {
+    let Some((count, names)) = list(plan, surveys, |survey| &survey.offenders) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        ErrorKind::Invalid,
+        plan.purpose.operation(),
+        format!("{count} of the source's records cannot be moved; nothing was written"),
+    )
+    .with("side", "source")
+    .with("entities", names)
+    .hint(
+        "correct them in the source, put them aside with --quarantine FILE, or leave their \
+         collection out with --collections",
+    ))
+}
+
+/// Refuses records of the target that are in the way.
+pub(crate) fn conflicts(plan: &Plan, surveys: &[Survey]) -> Result<()> {
+    let Some((count, names)) = list(plan, surveys, |survey| &survey.conflicts) else {
+        return Ok(());
+    };
+    let least = if surveys.iter().any(|survey| survey.cut_short) { "at least " } else { "" };
+    let why = format!("the target already holds other records: {least}{count} differ");
+    Err(Error::new(
+        ErrorKind::AlreadyExists,
+        plan.purpose.operation(),
+        format!("{why}; nothing was written"),
+    )
+    .with("side", "target")
+    .with("store", plan.target.location())
+    .with("records", names)
+    .hint(match plan.purpose {
+        Purpose::Migrate => {
+            "choose an empty target, --on-conflict newer (the higher version stays) or \
+             --on-conflict overwrite (the source's documents win)"
+        }
+        Purpose::Restore => {
+            "live records are never replaced: restore into an empty store beside it (another \
+             folder, file or database), compare, and then name that one in the configuration"
+        }
+    }))
+}
+
+/// Refuses entities that cannot be upgraded.
+pub(crate) fn not_upgradable(
+    side: &Side,
+    name: &CollectionName,
+    mut offenders: Listed,
+) -> Result<()> {
+    let count = offenders.count;
+    if count == 0 {
+        return Ok(());
+    }
+    offenders.sort();
+    let mut names: Vec<String> =
+        offenders.first.iter().take(MAX_NAMED).map(|text| format!("{name}/{text}")).collect();
+    let more = count - names.len() as u64;
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    let why = format!("{count} entities cannot be upgraded; nothing was written");
+    Err(side
+        .err(Error::new(ErrorKind::Invalid, "upgrade", why))
+        .with("entities", names.join("; "))
+        .hint("correct them, or the steps in the schema file"))
+}
+
+/// How many records a list holds over all collections, and the first of them.
+fn list(plan: &Plan, surveys: &[Survey], of: impl Fn(&Survey) -> &Listed) -> Option<(u64, String)> {
+    let count: u64 = surveys.iter().map(|survey| of(survey).count).sum();
+    if count == 0 {
+        return None;
+    }
+    let named = |(planned, survey): (&PlannedCollection, _)| {
+        let name = planned.name().clone();
+        of(survey).first.iter().map(move |text| format!("{name}/{text}")).collect::<Vec<_>>()
+    };
+    let mut names: Vec<String> =
+        plan.collections.iter().zip(surveys).flat_map(named).take(MAX_NAMED).collect();
+    let more = count - names.len() as u64;
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    Some((count, names.join("; ")))
+}

@@ -1,0 +1,141 @@
+//! Whether source and target are one store under two names.
+//!
+//! What can be known without a write comes first: the systems that keep the
+//! stores, then the ids that the stores keep themselves. A copy has the id of
+//! the store that it was copied from, so where nothing else decides a mark
+//! does: written through one side, and looked for through the other.
+
+use repo_core::{
+    Error, ErrorKind, MigrationState, PhysicalIdentity, Result, Sameness, StoreId, StoreRecord,
+    StoreUpdate,
+};
+
+use crate::store_reference::Side;
+
+/// What is known of both sides without a write.
+#[derive(Debug, Clone)]
+pub(crate) struct Evidence {
+    pub(crate) sameness: Sameness,
+    /// The id that both carry.
+    pub(crate) shared_id: Option<StoreId>,
+    /// In what way the source is bound to another store.
+    pub(crate) source_is_replica: Option<String>,
+}
+
+impl Evidence {
+    /// Looks at both sides.
+    pub(crate) async fn read(source: &Side, target: &Side) -> Result<Self> {
+        let (ours, theirs) = (source.physical_identity().await?, target.physical_identity().await?);
+        let (source_record, target_record) = (source.record().await?, target.record().await?);
+        let ids = source_record.id.zip(target_record.id);
+        let sameness = match compare(source, target, ours.as_ref(), theirs.as_ref()) {
+            Sameness::Undecided if ids.is_some_and(|(a, b)| a != b) => Sameness::Different,
+            // The same store would show what the source shows.
+            Sameness::Undecided if holds_nothing(&target_record) => Sameness::Different,
+            sameness => sameness,
+        };
+        Ok(Self {
+            sameness,
+            shared_id: ids.filter(|(a, b)| a == b).map(|(id, _)| id),
+            source_is_replica: ours.and_then(|found| found.replicated().map(str::to_owned)),
+        })
+    }
+
+    /// Refuses one store as both sides.
+    ///
+    /// # Errors
+    /// `ConfigInvalid`, with both names.
+    pub(crate) fn refuse_same(
+        &self,
+        source: &Side,
+        target: &Side,
+        operation: &'static str,
+    ) -> Result<()> {
+        match self.sameness {
+            Sameness::Same => Err(same_store(source, target, operation)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses to empty a source that another store follows, or that follows
+    /// one: what is deleted here may vanish from the target too.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub(crate) fn refuse_replica(&self, source: &Side, operation: &'static str) -> Result<()> {
+        let Some(words) = &self.source_is_replica else { return Ok(()) };
+        Err(source
+            .err(Error::new(
+                ErrorKind::Unsupported,
+                operation,
+                format!("this source is never cleaned up: it is {words}"),
+            ))
+            .hint("leave --cleanup-source out, or name the store that it is a copy of"))
+    }
+}
+
+fn compare(
+    source: &Side,
+    target: &Side,
+    ours: Option<&PhysicalIdentity>,
+    theirs: Option<&PhysicalIdentity>,
+) -> Sameness {
+    if source.location() == target.location() {
+        return Sameness::Same;
+    }
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) => ours.compare(theirs),
+        _ => Sameness::Undecided,
+    }
+}
+
+fn holds_nothing(record: &StoreRecord) -> bool {
+    record.id.is_none() && record.collections.is_empty()
+}
+
+/// The refusal of one store as both sides.
+pub(crate) fn same_store(source: &Side, target: &Side, operation: &'static str) -> Error {
+    let error =
+        Error::new(ErrorKind::ConfigInvalid, operation, "source and target are the same store")
+            .with("store", source.location());
+    let error = match source.location() == target.location() {
+        true => error,
+        false => error.with("also_named", target.location()),
+    };
+    error.hint("nothing was changed in it; name another target")
+}
+
+/// Writes a mark through `through`, and looks for it through `seen_by` over a
+/// connection of its own. Whether it was found: then both are one store. The
+/// mark is gone afterwards; one that is left by a killed run hinders nothing.
+///
+/// # Errors
+/// `Locked` when something is unfinished in the marked store, or another run
+/// has written there meanwhile: nothing is decided then. What either side
+/// refuses.
+pub(crate) async fn is_seen(through: &Side, seen_by: &Side) -> Result<bool> {
+    let plan = format!("{}{}", MigrationState::MARK, StoreId::random()?);
+    let progress = format!("{{\"looked_for_through\":{:?}}}", seen_by.location());
+    let state = MigrationState { plan: plan.clone(), progress };
+    through.update(StoreUpdate::Migration { expected: None, state: Some(state) }).await?;
+    let seen = seen_by.migration_state_afresh().await;
+    let removal = StoreUpdate::Migration { expected: Some(plan.clone()), state: None };
+    let removed = through.update(removal).await;
+    let seen = seen?.is_some_and(|seen| seen.plan == plan);
+    // One that was replaced while it was looked for may have been there: only
+    // having found it decides then.
+    if !seen {
+        removed?;
+    }
+    Ok(seen)
+}
+
+/// Gives a copy of a store an id of its own, where both sides carry one.
+///
+/// # Errors
+/// What the target refuses; `Locked` when another run is at work on it.
+pub(crate) async fn give_own_id(target: &Side, shared: StoreId) -> Result<StoreId> {
+    let id = StoreId::random()?;
+    target.update(StoreUpdate::Id { expected: shared, id }).await?;
+    Ok(id)
+}

@@ -1,0 +1,169 @@
+//! Accounting for a run: its report, and how it ended.
+
+use std::path::PathBuf;
+
+use repo_core::{Clock as _, Error, Prepared, SystemClock};
+
+use crate::archive::Archive;
+use crate::check::source_checks::Survey;
+use crate::job::checkpoint::Copied;
+use crate::migrate::Run;
+use crate::plan::Purpose;
+use crate::report::{CollectionReport, Counts, Floors, MigrationReport, Outcome};
+use crate::verify::report::VerifyReport;
+
+/// What a run did to the target.
+#[derive(Default)]
+pub(crate) struct Done {
+    pub(crate) prepared: Option<Vec<Prepared>>,
+    /// The target's answers, by collection; none when nothing was written.
+    pub(crate) copied: Option<Vec<Copied>>,
+    /// The archive that is copied from.
+    pub(crate) origin: Option<Archive>,
+    pub(crate) target_backup: Option<Archive>,
+    pub(crate) quarantine: Option<PathBuf>,
+    /// How often the target refused a batch for a while.
+    pub(crate) refusals: u64,
+    pub(crate) verification: Option<VerifyReport>,
+    /// Whether it was asked to end before it was done.
+    pub(crate) stopped: bool,
+}
+
+impl Done {
+    /// After the archives are made, an error says where they are, and after the
+    /// first write how to go on.
+    pub(crate) fn explain(&self, error: Error, written: bool) -> Error {
+        let mut error = error;
+        for (name, archive) in [("backup", &self.origin), ("target_backup", &self.target_backup)] {
+            if let Some(archive) = archive {
+                error = error.with(name, archive.path().display());
+            }
+        }
+        if error.hint_text().is_some() || !written {
+            return error;
+        }
+        error.hint("what was copied stays; the same command goes on from there")
+    }
+}
+
+impl Run<'_> {
+    /// The report of a run as far as it came.
+    pub(crate) fn report(&mut self, surveys: Vec<Survey>, done: Done) -> MigrationReport {
+        let outcome = self.outcome(&surveys, &done);
+        let mut totals = Counts::default();
+        let mut collections = Vec::new();
+        for (at, survey) in surveys.into_iter().enumerate() {
+            let Some(report) = self.collection_report(at, survey, &done) else { continue };
+            totals.add(&report.counts);
+            collections.push(report);
+        }
+        let warnings = self.all_warnings(&collections);
+        let path = |archive: &Archive| archive.path().to_owned();
+        let backup = done.origin.as_ref().filter(|_| self.plan.purpose == Purpose::Migrate);
+        MigrationReport {
+            outcome,
+            source: self.plan.source.location().to_owned(),
+            target: self.plan.target.location().to_owned(),
+            on_conflict: self.options.on_conflict,
+            started_at: self.started_at,
+            finished_at: SystemClock.now(),
+            phases: std::mem::take(&mut self.phases),
+            collections,
+            totals,
+            backup: backup.map(path),
+            target_backup: done.target_backup.as_ref().map(path),
+            verification: done.verification,
+            quarantine: done.quarantine,
+            clean_up: None,
+            refusals: done.refusals,
+            resumed: self.resumed,
+            warnings,
+        }
+    }
+
+    fn all_warnings(&mut self, collections: &[CollectionReport]) -> Vec<String> {
+        for collection in collections {
+            for dangling in &collection.dangling {
+                self.warn(format!(
+                    "{} of {} refer with {} to {} that are not in the source",
+                    dangling.count, collection.name, dangling.field, dangling.refers_to
+                ));
+            }
+        }
+        std::mem::take(&mut self.warnings)
+    }
+
+    fn collection_report(
+        &self,
+        at: usize,
+        survey: Survey,
+        done: &Done,
+    ) -> Option<CollectionReport> {
+        let planned = self.plan.collections.get(at)?;
+        let (source, target_before) = (planned.source.floor, planned.target_floor());
+        let name = planned.name();
+        let prepared = done
+            .prepared
+            .as_ref()
+            .and_then(|all| all.iter().find(|one| one.collection == *name).map(|one| one.change));
+        // What the target answered counts, not what was to be expected of it.
+        let expected = Copied {
+            counts: survey.counts,
+            replaced: survey.replaced,
+            raised: survey.raised,
+            ..Copied::default()
+        };
+        let answered = done.copied.as_ref().and_then(|copied| copied.get(at).copied());
+        let mut copied = answered.unwrap_or(expected);
+        // What the source cannot read, and what no archive can hold, did not
+        // come to the copy.
+        if answered.is_some() {
+            let untellable = if done.origin.is_some() { survey.untellable } else { 0 };
+            copied.counts.read += survey.unreadable + untellable;
+            copied.counts.quarantined += survey.unreadable + untellable;
+        }
+        Some(CollectionReport {
+            name: name.clone(),
+            counts: copied.counts,
+            replaced: copied.replaced,
+            raised: copied.raised,
+            upgrade: planned.upgrade.as_ref().map(|path| path.versions()).unwrap_or_default(),
+            prepared,
+            floors: Floors { source, target_before, target_after: target_before.max(source) },
+            only_in_target: survey.only_in_target,
+            left_differing: survey.left_differing,
+            quarantined_entities: survey.offenders,
+            dangling: survey.dangling,
+        })
+    }
+
+    fn outcome(&self, surveys: &[Survey], done: &Done) -> Outcome {
+        if done.stopped {
+            return Outcome::Interrupted;
+        }
+        if self.options.dry_run {
+            let partly =
+                self.undecided || surveys.iter().any(|survey| survey.leaves_differences(self.plan));
+            return if partly { Outcome::DryRunPartly } else { Outcome::DryRun };
+        }
+        // More left than was found before the copy: someone else writes. Where
+        // batches were written twice, the second time meets the first.
+        let left = |counts: &Counts| (counts.older, counts.diverged);
+        let as_expected = self.resumed.is_some()
+            || done.refusals > 0
+            || done.copied.as_ref().is_none_or(|copied| {
+                let pairs = copied.iter().zip(surveys);
+                pairs.into_iter().all(|(a, survey)| left(&a.counts) == left(&survey.counts))
+            });
+        let equal = done.verification.as_ref().is_none_or(|report| report.equal);
+        if !as_expected || !equal {
+            Outcome::Differs
+        } else if surveys.iter().any(|survey| survey.leaves_differences(self.plan)) {
+            Outcome::Partly
+        } else if done.verification.is_some() {
+            Outcome::Verified
+        } else {
+            Outcome::DoneUnverified
+        }
+    }
+}

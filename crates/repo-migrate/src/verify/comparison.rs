@@ -1,0 +1,378 @@
+//! One collection on both sides, compared.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use repo_core::{
+    CollectionName, CollectionState, EntityId, Error, ErrorKind, Record, Result, Segment,
+    UpgradePath,
+};
+
+use crate::progress::Progress;
+use crate::report::MAX_NAMED;
+use crate::store_reference::{Held, Side, blocking, lanes};
+use crate::upgrade::path;
+use crate::verify::difference::difference;
+use crate::verify::digest::{Deltas, Fingerprint, Sums, bucket_of};
+use crate::verify::report::{
+    CollectionVerification, Depth, Difference, DifferenceKind, SideSummary,
+};
+use crate::verify::state::Kept;
+
+/// Records read, and looked up, at a time.
+const BATCH: usize = 250;
+
+/// One collection on one side.
+pub(crate) struct Half {
+    side: Side,
+    name: CollectionName,
+    /// `None` when the collection was never prepared: it then counts as empty.
+    state: Option<CollectionState>,
+    live: u64,
+    /// What is compared; what does not count is as if it were not there.
+    depth: Depth,
+    /// How its documents are read: as those of another schema version.
+    upgrade: Option<Arc<UpgradePath>>,
+}
+
+/// One collection on both sides.
+pub(crate) struct Pair {
+    pub(crate) name: CollectionName,
+    pub(crate) source: Half,
+    pub(crate) target: Half,
+    pub(crate) depth: Depth,
+}
+
+/// What the target is meant to hold after a migration.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected<'a> {
+    /// The source's records as the migration read them.
+    pub(crate) read: &'a Sums,
+    /// By how much the target is meant to differ from the source.
+    pub(crate) deltas: &'a Deltas,
+    /// Whether the source is known to be as it was read.
+    pub(crate) unchanged: bool,
+}
+
+impl Half {
+    /// `known` is how many live entities there are to read, where somebody
+    /// knows: counting may cost as much as reading.
+    pub(crate) async fn new(
+        side: &Side,
+        name: &CollectionName,
+        state: Option<&CollectionState>,
+        known: Option<u64>,
+        depth: Depth,
+    ) -> Result<Self> {
+        let live = match (state, known) {
+            (None, _) => 0,
+            (Some(_), Some(live)) => live,
+            (Some(_), None) => side.count(name).await?,
+        };
+        let (side, name, state) = (side.clone(), name.clone(), state.copied());
+        Ok(Self { side, name, state, live, depth, upgrade: None })
+    }
+
+    /// The same, its documents upgraded where they are read.
+    pub(crate) fn upgraded(mut self, upgrade: Option<&Arc<UpgradePath>>) -> Self {
+        self.upgrade = upgrade.cloned();
+        self
+    }
+
+    fn floor(&self) -> u64 {
+        self.state.map_or(0, |state| state.floor)
+    }
+
+    /// Its records, those of one segment or all.
+    async fn batches(
+        &self,
+        segment: Option<Segment>,
+    ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
+        if self.state.is_none() {
+            return Ok(futures::stream::empty().boxed());
+        }
+        let batch_size = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
+        let batches = match segment {
+            Some(segment) => self.side.scan(&self.name, segment, batch_size).await?,
+            None => self.side.scan_all(&self.name, batch_size, lanes()).await?,
+        };
+        let depth = self.depth;
+        let batches = if depth.has_versions() {
+            batches
+        } else {
+            let counted = move |mut records: Vec<Record>| {
+                records.retain(|record| depth.counts(record));
+                records
+            };
+            batches.map_ok(counted).boxed()
+        };
+        let Some(path) = self.upgrade.clone() else { return Ok(batches) };
+        Ok(batches
+            .map_ok(move |records| {
+                let path = Arc::clone(&path);
+                let upgraded = move |record| path::record(&path, record);
+                blocking(move || Ok(records.into_iter().map(upgraded).collect()))
+            })
+            .try_buffered(lanes())
+            .boxed())
+    }
+
+    async fn held(&self, ids: &[EntityId]) -> Result<Vec<Held>> {
+        if self.state.is_none() {
+            return Ok(vec![Held::Nothing; ids.len()]);
+        }
+        let held = self.side.held(&self.name, ids).await?;
+        Ok(held.into_iter().map(|held| self.as_compared(held)).collect())
+    }
+
+    fn as_compared(&self, held: Held) -> Held {
+        match held {
+            Held::Record(record) if !self.depth.counts(&record) => Held::Nothing,
+            Held::Record(record) => Held::Record(match &self.upgrade {
+                Some(path) => path::record(path, record),
+                None => record,
+            }),
+            other => other,
+        }
+    }
+
+    /// Reads what is not read yet, segment after segment, and keeps the sums.
+    async fn sum_kept(&self, kept: &Kept, progress: &dyn Progress) -> Result<Sums> {
+        let (side, most) = (self.side.name(), self.side.capabilities().max_scan_segments);
+        let mut half = kept.half(side, &self.name, most).await;
+        progress.advance(&self.name, half.sums.records);
+        for segment in Segment::split(half.segments) {
+            if !half.done.contains(&segment.index()) {
+                half.sums.merge(&self.sum(Some(segment), progress).await?);
+                half.done.push(segment.index());
+                kept.keep(side, &self.name, &half).await?;
+            }
+        }
+        Ok(half.sums)
+    }
+
+    /// Reads a segment or all of it.
+    async fn sum(&self, segment: Option<Segment>, progress: &dyn Progress) -> Result<Sums> {
+        let depth = self.depth;
+        let mut sums = Sums::new();
+        let mut batches = self
+            .batches(segment)
+            .await?
+            .map_ok(move |records| {
+                blocking(move || {
+                    let prints = records.iter().map(|record| Fingerprint::to(depth, record));
+                    Ok(prints.collect::<Vec<_>>())
+                })
+            })
+            .try_buffered(lanes());
+        while let Some(prints) = batches.try_next().await? {
+            prints.iter().for_each(|print| sums.add(print));
+            progress.advance(&self.name, prints.len() as u64);
+        }
+        Ok(sums)
+    }
+
+    fn summary(&self, sums: &Sums) -> SideSummary {
+        SideSummary {
+            prepared: self.state.is_some(),
+            records: sums.records,
+            tombstones: sums.tombstones,
+            floor: self.floor(),
+            digest: sums.total().to_string(),
+        }
+    }
+}
+
+impl Pair {
+    /// Live entities that are to be read.
+    pub(crate) fn live(&self, expected: Option<Expected<'_>>) -> u64 {
+        let source = if is_known(expected) { 0 } else { self.source.live };
+        source + self.target.live
+    }
+
+    /// Compares both sides; after a migration with what was expected.
+    pub(crate) async fn compare(
+        &self,
+        expected: Option<Expected<'_>>,
+        kept: Option<&Kept>,
+        progress: &dyn Progress,
+    ) -> Result<CollectionVerification> {
+        let sum = async |half: &Half| match kept {
+            Some(kept) => half.sum_kept(kept, progress).await,
+            None => half.sum(None, progress).await,
+        };
+        let of_source = async || match expected {
+            Some(expected) if expected.unchanged => Ok(expected.read.clone()),
+            _ => sum(&self.source).await,
+        };
+        let (source, target) = futures::future::try_join(of_source(), sum(&self.target)).await?;
+        let suspects = Suspects::find(&source, &target, expected, self.depth);
+        let found =
+            if suspects.any() { self.name_differences(&suspects).await? } else { Found::default() };
+        let floor_too_low = self.depth.has_versions() && self.target.floor() < self.source.floor();
+        Ok(CollectionVerification {
+            name: self.name.clone(),
+            upgrade: self.source.upgrade.as_ref().map(|path| path.versions()).unwrap_or_default(),
+            equal: found.count() == 0 && !floor_too_low,
+            missing: found.missing,
+            unexpected: found.unexpected,
+            differs: found.differs,
+            floor_too_low,
+            times_equal: source.same_times(&target),
+            source_changed: found.source_changed,
+            source_read_again: !is_known(expected),
+            differences: found.differences,
+            source: self.source.summary(&source),
+            target: self.target.summary(&target),
+        })
+    }
+
+    /// Reads the suspect buckets of both sides again, and asks each side for
+    /// what the other holds.
+    async fn name_differences(&self, suspects: &Suspects) -> Result<Found> {
+        let mut found = Found::default();
+        let mut source_again = Sums::new();
+        let mut batches = self.source.batches(None).await?;
+        while let Some(records) = batches.try_next().await? {
+            let (ours, theirs) = suspects.look_up(records, &self.target, &mut source_again).await?;
+            for (ours, theirs) in ours.iter().zip(&theirs) {
+                let differs = difference(self.depth, Some(ours), theirs.as_ref());
+                found.push(differs, suspects.bucket(ours));
+            }
+        }
+        let mut target_again = Sums::new();
+        let mut batches = self.target.batches(None).await?;
+        while let Some(records) = batches.try_next().await? {
+            let (theirs, ours) = suspects.look_up(records, &self.source, &mut target_again).await?;
+            for (theirs, ours) in theirs.iter().zip(&ours) {
+                if ours.is_none() {
+                    let differs = difference(self.depth, None, Some(theirs));
+                    found.push(differs, suspects.bucket(theirs));
+                }
+            }
+        }
+        // Where no record differs when asked for by its id, reading all of
+        // them must agree; else a scan leaves out or repeats a record.
+        if found.count() == 0 && source_again.total() != target_again.total() {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                "verify",
+                "reading all records of a side does not agree with reading them by id",
+            )
+            .with("collection", &self.name)
+            .with("source", self.source.side.location())
+            .with("target", self.target.side.location())
+            .hint("make sure that nothing writes to either side, and verify again"));
+        }
+        Ok(found)
+    }
+}
+
+/// Whether the source's sums need no second reading.
+fn is_known(expected: Option<Expected<'_>>) -> bool {
+    expected.is_some_and(|expected| expected.unchanged)
+}
+
+/// The buckets whose sums are not as they should be.
+struct Suspects {
+    buckets: HashMap<usize, Suspect>,
+    depth: Depth,
+}
+
+/// Why a bucket is suspect.
+#[derive(Debug, Clone, Copy)]
+struct Suspect {
+    /// The target holds what the migration wrote, so the source was changed.
+    source_changed: bool,
+}
+
+impl Suspects {
+    fn find(source: &Sums, target: &Sums, expected: Option<Expected<'_>>, depth: Depth) -> Self {
+        let suspect = |bucket| {
+            let holds = target.sum_of(bucket);
+            let (now, as_written) = match expected {
+                None => (source.sum_of(bucket), None),
+                Some(Expected { read, deltas, .. }) => {
+                    (deltas.expected(source, bucket), Some(deltas.expected(read, bucket)))
+                }
+            };
+            (now != holds).then_some(Suspect { source_changed: as_written == Some(holds) })
+        };
+        let meant =
+            expected.into_iter().flat_map(|it| it.read.buckets().chain(it.deltas.buckets()));
+        // Of any other bucket both sides hold nothing, as they should.
+        let buckets = source.buckets().chain(target.buckets()).chain(meant);
+        let suspects = buckets.filter_map(|bucket| Some((bucket, suspect(bucket)?)));
+        Self { buckets: suspects.collect(), depth }
+    }
+
+    fn any(&self) -> bool {
+        !self.buckets.is_empty()
+    }
+
+    fn bucket(&self, record: &Record) -> Option<Suspect> {
+        self.buckets.get(&bucket_of(record.id())).copied()
+    }
+
+    /// The records that are in suspect buckets, added to `sums`, and what the
+    /// other side holds under their ids. One whose other side cannot be read is
+    /// left out: the survey, or opening the store, has told of it.
+    async fn look_up(
+        &self,
+        mut records: Vec<Record>,
+        other: &Half,
+        sums: &mut Sums,
+    ) -> Result<(Vec<Record>, Vec<Option<Record>>)> {
+        records.retain(|record| self.bucket(record).is_some());
+        if records.is_empty() {
+            return Ok((records, Vec::new()));
+        }
+        let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
+        let mut known = Vec::with_capacity(records.len());
+        let mut others = Vec::with_capacity(records.len());
+        for (record, held) in records.into_iter().zip(other.held(&ids).await?) {
+            // Beside what cannot be read nothing can be said of a record.
+            match held {
+                Held::Unreadable => continue,
+                Held::Record(other) => others.push(Some(other)),
+                Held::Nothing => others.push(None),
+            }
+            sums.add(&Fingerprint::to(self.depth, &record));
+            known.push(record);
+        }
+        Ok((known, others))
+    }
+}
+
+/// The differences of a collection.
+#[derive(Debug, Default)]
+struct Found {
+    missing: u64,
+    unexpected: u64,
+    differs: u64,
+    source_changed: u64,
+    differences: Vec<Difference>,
+}
+
+impl Found {
+    fn count(&self) -> u64 {
+        self.missing + self.unexpected + self.differs
+    }
+
+    fn push(&mut self, difference: Option<Difference>, suspect: Option<Suspect>) {
+        let Some(mut difference) = difference else { return };
+        difference.source_changed = suspect.is_some_and(|suspect| suspect.source_changed);
+        self.source_changed += u64::from(difference.source_changed);
+        match difference.kind {
+            DifferenceKind::Missing => self.missing += 1,
+            DifferenceKind::Unexpected => self.unexpected += 1,
+            DifferenceKind::Differs => self.differs += 1,
+        }
+        if self.differences.len() < MAX_NAMED {
+            self.differences.push(difference);
+        }
+    }
+}

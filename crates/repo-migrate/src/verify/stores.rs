@@ -1,0 +1,199 @@
+//! Comparing two stores completely, in both directions, whatever the order in
+//! which they return records, in bounded memory.
+//!
+//! Both sides are read once and their digests summed by bucket. Only where
+//! sums differ are records read again, and each difference is named.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use repo_core::{
+    Clock as _, CollectionName, CollectionState, Error, ErrorKind, Result, Schemas,
+    StorageStrategy, SystemClock,
+};
+
+use crate::plan::sameness::Evidence;
+use crate::plan::unknown_collection;
+use crate::progress::{Phase, Progress};
+use crate::store_reference::Side;
+use crate::upgrade::path::Upgrading;
+use crate::verify::comparison::{Expected, Half, Pair};
+use crate::verify::report::{Depth, VerifyReport};
+use crate::verify::state::{Compared, Kept};
+
+/// What is to be compared.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyOptions {
+    /// Which collections; `None` means all that either side holds.
+    pub collections: Option<Vec<CollectionName>>,
+    /// How much of each record.
+    pub depth: Depth,
+    /// Where the source is of an older schema version than the target, its
+    /// documents are compared as the upgrades of these schemas leave them.
+    /// Without one between the two versions they are compared as they are.
+    pub upgrades: Option<Arc<Schemas>>,
+    /// A file that keeps how far the comparison is. One that was ended goes on
+    /// from there; the file goes when it is done.
+    pub state: Option<PathBuf>,
+}
+
+/// Compares two stores, in both directions. Changes nothing. A floor of the
+/// target below the source's counts as a difference, a higher one does not.
+///
+/// # Errors
+/// `ConfigInvalid` for a collection that neither side holds, and when both are
+/// one store; what either side refuses, with `side` in the context.
+pub async fn verify(
+    source: &Arc<dyn StorageStrategy>,
+    target: &Arc<dyn StorageStrategy>,
+    options: &VerifyOptions,
+    progress: &dyn Progress,
+) -> Result<VerifyReport> {
+    let (source, target) = (Side::source(source), Side::target(target));
+    let (chosen, held) = choose(&source, &target, options.collections.as_deref()).await?;
+    let names = chosen.iter().map(|(name, _)| name);
+    let invented = source.invents_versions().await? || target.invents_versions().await?;
+    let depth = options.depth.without_versions(invented);
+    let upgrading = options.upgrades.as_ref().map(|schemas| held.upgrading(schemas, names));
+    let names = chosen.iter().map(|(name, _)| name.clone()).collect();
+    let kept = match &options.state {
+        Some(file) => {
+            let compared = Compared {
+                source: source.location().to_owned(),
+                target: target.location().to_owned(),
+                collections: names,
+                depth,
+            };
+            Some(Kept::open(file, compared, SystemClock.now()).await?)
+        }
+        None => None,
+    };
+    let upgrading = &upgrading.unwrap_or_default();
+    let how = How { depth, upgrading, kept: kept.as_ref() };
+    let compared = compare(&source, &target, chosen, how, progress).await;
+    match (kept, &compared) {
+        (Some(kept), Ok(_)) => kept.remove().await?,
+        // What the comparison failed of is what counts.
+        (Some(kept), Err(_)) => kept.flush().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the state of the comparison could not be kept");
+        }),
+        (None, _) => {}
+    }
+    compared
+}
+
+/// How two stores are compared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How<'a> {
+    pub(crate) depth: Depth,
+    /// What becomes of the source's documents before that.
+    pub(crate) upgrading: &'a Upgrading,
+    /// How far it is.
+    pub(crate) kept: Option<&'a Kept>,
+}
+
+/// What is compared, and what both sides hold.
+async fn choose<'a>(
+    source: &Side,
+    target: &Side,
+    collections: Option<&[CollectionName]>,
+) -> Result<(Vec<(CollectionName, Option<Expected<'a>>)>, Held)> {
+    Evidence::read(source, target).await?.refuse_same(source, target, "verify")?;
+    let held = Held::read(source, target).await?;
+    let names = held.choose(collections)?;
+    Ok((names.into_iter().map(|name| (name, None)).collect(), held))
+}
+
+/// Compares the chosen collections.
+pub(crate) async fn compare(
+    source: &Side,
+    target: &Side,
+    chosen: Vec<(CollectionName, Option<Expected<'_>>)>,
+    how: How<'_>,
+    progress: &dyn Progress,
+) -> Result<VerifyReport> {
+    let started_at = SystemClock.now();
+    let held = Held::read(source, target).await?;
+    let mut pairs = Vec::new();
+    for (name, expected) in chosen {
+        let known = expected.map(|expected| expected.read.live());
+        let pair = Pair {
+            source: Half::new(source, &name, held.source.get(&name), known, how.depth)
+                .await?
+                .upgraded(how.upgrading.get(&name)),
+            target: Half::new(target, &name, held.target.get(&name), known, how.depth).await?,
+            name,
+            depth: how.depth,
+        };
+        pairs.push((pair, expected));
+    }
+    let total = pairs.iter().map(|(pair, expected)| pair.live(*expected)).sum();
+    progress.phase(Phase::Verify, Some(total));
+    let mut collections = Vec::new();
+    for (pair, expected) in &pairs {
+        collections.push(pair.compare(*expected, how.kept, progress).await?);
+    }
+    Ok(VerifyReport {
+        depth: how.depth,
+        equal: collections.iter().all(|collection| collection.equal),
+        source: source.location().to_owned(),
+        target: target.location().to_owned(),
+        resumed_from: how.kept.and_then(Kept::resumed_from),
+        started_at,
+        finished_at: SystemClock.now(),
+        collections,
+    })
+}
+
+/// The prepared collections of both sides.
+pub(crate) struct Held {
+    source: BTreeMap<CollectionName, CollectionState>,
+    target: BTreeMap<CollectionName, CollectionState>,
+}
+
+impl Held {
+    pub(crate) async fn read(source: &Side, target: &Side) -> Result<Self> {
+        Ok(Self { source: source.collections().await?, target: target.collections().await? })
+    }
+
+    /// The ways from the source's schema versions to the target's.
+    pub(crate) fn upgrading<'a>(
+        &self,
+        schemas: &Schemas,
+        names: impl Iterator<Item = &'a CollectionName>,
+    ) -> Upgrading {
+        let way = |name: &CollectionName| {
+            let from = self.source.get(name)?.schema_version;
+            let to = self.target.get(name)?.schema_version;
+            let path = schemas.get(name).upgrade_path(from, to).filter(|path| !path.is_empty());
+            Some((name.clone(), Arc::new(path?)))
+        };
+        names.filter_map(way).collect()
+    }
+
+    fn choose(&self, asked: Option<&[CollectionName]>) -> Result<Vec<CollectionName>> {
+        let either = || self.source.keys().chain(self.target.keys());
+        let mut names: Vec<CollectionName> = match asked {
+            None => either().cloned().collect(),
+            Some(names) => names.to_vec(),
+        };
+        names.sort();
+        names.dedup();
+        if names.is_empty() {
+            return Err(Error::new(ErrorKind::NotFound, "verify", "there is no collection"));
+        }
+        match names.iter().find(|name| !either().any(|held| held == *name)) {
+            None => Ok(names),
+            Some(unknown) => Err(unknown_collection(
+                Error::new(
+                    ErrorKind::ConfigInvalid,
+                    "verify",
+                    "neither side holds such a collection",
+                ),
+                unknown,
+                either(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Stores on disk that every behaviour is tried on. A further strategy joins
+//! by a line in [`Place::all`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use repo_core::{OpenOptions, Registry, Result, Schemas};
+use serde_json::{Value as Json, json};
+
+use crate::stores::Store;
+
+/// One way to keep a store in a folder.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub name: &'static str,
+    strategy: &'static str,
+    settings: fn(&Path) -> Json,
+}
+
+impl Place {
+    pub fn all() -> Vec<Self> {
+        let place = |name, strategy, settings| Self { name, strategy, settings };
+        vec![
+            place("json single", "json", |folder| json!({ "base_path": folder })),
+            place(
+                "json split",
+                "json",
+                |folder| json!({ "base_path": folder, "storage_type": "split_files" }),
+            ),
+            place("sqlite", "sqlite", |folder| json!({ "name": folder.join("store.db") })),
+        ]
+    }
+
+    /// Every ordered pair.
+    pub fn pairs() -> Vec<(Self, Self)> {
+        let all = Self::all();
+        all.iter().flat_map(|a| all.iter().map(|b| (*a, *b))).collect()
+    }
+
+    /// Opens the store in a folder.
+    pub async fn open(self, folder: &Path, schemas: &Schemas, read_only: bool) -> Result<Store> {
+        let registry = Registry::new().with(repo_json::JsonFactory).with(repo_sql::SqliteFactory);
+        let schemas = Arc::new(schemas.clone());
+        let options = OpenOptions { read_only, schemas, ..OpenOptions::default() };
+        registry.get(self.strategy)?.open(&(self.settings)(folder), options).await
+    }
+}
