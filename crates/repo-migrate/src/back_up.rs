@@ -11,16 +11,17 @@ use repo_core::{
     StorageStrategy, SystemClock, Timestamp, Unreadable, UpgradePath,
 };
 
+use crate::archive::filling::{add, append, begin, close, finish};
 use crate::archive::{Archive, ArchiveWriter, CollectionWriter, Role, WrittenCollection};
 use crate::check::batch::{Look, looked_at};
 use crate::check::source_checks::{Pass, Survey, survey};
 use crate::copy::quarantine::Quarantine;
+use crate::job::unfinished::refuse_mixed;
 use crate::options::CompressionLevel;
 use crate::plan::space;
 use crate::plan::{self, Plan, PlannedCollection};
 use crate::progress::{Phase, Progress};
 use crate::store_reference::{Side, blocking};
-use crate::upgrade::refuse_mixed;
 use crate::verify::digest::Sums;
 use crate::verify::report::Depth;
 
@@ -147,26 +148,6 @@ async fn make_past(
     Ok(archive)
 }
 
-/// Finishes an archive and opens it.
-async fn close(writer: ArchiveWriter) -> Result<Archive> {
-    let path = blocking(move || writer.finish()).await?;
-    Archive::open(&path).await
-}
-
-/// Begins the file of a collection.
-async fn begin(
-    writer: ArchiveWriter,
-    schema: &CollectionSchema,
-    floor: u64,
-) -> Result<(ArchiveWriter, CollectionWriter)> {
-    let schema = schema.clone();
-    blocking(move || {
-        let file = writer.begin(&schema, floor)?;
-        Ok((writer, file))
-    })
-    .await
-}
-
 /// Surveys the source and archives it in the same pass. No archive when an
 /// entity was found that the target cannot hold.
 pub(crate) async fn survey_into_archive(
@@ -239,34 +220,6 @@ pub(crate) async fn archive_target(
         writer = add(writer, entry).await?;
     }
     close(writer).await
-}
-
-/// Appends lines to the file of a collection.
-pub(crate) async fn append(
-    mut writer: CollectionWriter,
-    lines: Vec<u8>,
-) -> Result<CollectionWriter> {
-    blocking(move || {
-        writer.append(&lines)?;
-        Ok(writer)
-    })
-    .await
-}
-
-/// Adds a collection to an archive.
-async fn add(mut writer: ArchiveWriter, written: WrittenCollection) -> Result<ArchiveWriter> {
-    blocking(move || {
-        writer.add(written)?;
-        Ok(writer)
-    })
-    .await
-}
-
-/// Finishes the file of a collection; the sums are of what it holds.
-pub(crate) async fn finish(writer: CollectionWriter, sums: &Sums) -> Result<WrittenCollection> {
-    let (records, tombstones) = (sums.records, sums.tombstones);
-    let digest = sums.total().to_string();
-    blocking(move || writer.finish(records, tombstones, digest)).await
 }
 
 /// Where the records of a collection go.

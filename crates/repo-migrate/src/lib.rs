@@ -23,6 +23,7 @@ mod prefetch;
 mod progress;
 mod report;
 mod restore;
+mod run;
 mod store_reference;
 mod upgrade;
 mod verify;

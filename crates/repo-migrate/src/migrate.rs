@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use repo_core::{
-    Clock as _, CollectionName, Result, Sameness, Schemas, StateMark, StorageStrategy, SystemClock,
-    Timestamp,
+    Clock as _, CollectionName, Result, Sameness, Schemas, StorageStrategy, SystemClock,
 };
 
 use crate::MigrationOptions;
@@ -16,14 +15,14 @@ use crate::archive::Archive;
 use crate::back_up::{self, Making};
 use crate::check::source_checks::{Pass, Survey, survey};
 use crate::copy::quarantine::Quarantine;
-use crate::job::lease::Claim;
 use crate::plan::refusals;
 use crate::plan::sameness::{give_own_id, is_seen, same_store};
 use crate::plan::{Plan, Purpose};
 use crate::progress::counting::Counted;
 use crate::progress::{Phase, Progress};
+use crate::report::MigrationReport;
 use crate::report::run_report::Done;
-use crate::report::{MigrationReport, PhaseTime, Resumed};
+use crate::run::Run;
 use crate::store_reference::Side;
 use crate::upgrade::path::Upgrading;
 use crate::verify::comparison::Expected;
@@ -95,29 +94,6 @@ pub(crate) async fn run(
         tracing::warn!(%error, "the lock of the migration could not be given back");
     }
     ended
-}
-
-/// A run, and how long its phases took.
-pub(crate) struct Run<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) options: &'a MigrationOptions,
-    pub(crate) progress: &'a dyn Progress,
-    /// The same, asked for what it counted.
-    counted: &'a Counted<'a>,
-    pub(crate) started_at: Timestamp,
-    pub(crate) phases: Vec<PhaseTime>,
-    pub(crate) warnings: Vec<String>,
-    /// Held from the first write on, or from the start when a run is gone on
-    /// with.
-    pub(crate) claim: Option<Claim>,
-    pub(crate) resumed: Option<Resumed>,
-    /// Whether the run that is gone on with began with an empty target: all
-    /// was checked then.
-    pub(crate) from_empty: bool,
-    /// Whether a dry run cannot say that both sides are two stores.
-    pub(crate) undecided: bool,
-    /// The state of the source before this run read it.
-    source_mark: Option<StateMark>,
 }
 
 impl Run<'_> {
@@ -226,23 +202,6 @@ impl Run<'_> {
         let seen = plan.source.migration_state_afresh().await?;
         self.hold().await?.save(|_| ()).await?;
         Ok(seen.is_some_and(|seen| seen.plan == claimed))
-    }
-
-    /// Tells the operator something, at once and in the report.
-    pub(crate) fn warn(&mut self, text: String) {
-        self.progress.warning(&text);
-        self.warnings.push(text);
-    }
-
-    pub(crate) fn phase(&mut self, phase: Phase, total: Option<u64>) -> Instant {
-        self.progress.phase(phase, total);
-        Instant::now()
-    }
-
-    pub(crate) fn took(&mut self, phase: Phase, since: Instant) {
-        let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let records = self.counted.take();
-        self.phases.push(PhaseTime { phase, duration_ms, records });
     }
 
     fn pass(&self) -> Pass {

@@ -7,6 +7,7 @@
 
 mod dir;
 mod errors;
+pub(crate) mod filling;
 mod handle;
 mod lock;
 mod manifest;

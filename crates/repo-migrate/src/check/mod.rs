@@ -3,4 +3,5 @@
 
 pub(crate) mod batch;
 pub(crate) mod decide;
+pub(crate) mod reason;
 pub(crate) mod source_checks;

@@ -8,8 +8,8 @@ use futures::TryStreamExt as _;
 use repo_core::{EntityId, Record, Result, Segment};
 
 use crate::OnConflict;
+use crate::archive::filling;
 use crate::archive::{CollectionWriter, WrittenCollection};
-use crate::back_up;
 use crate::check::batch::{Batch, Look, looked_at};
 use crate::check::decide::{Decision, decide};
 use crate::copy::quarantine::Quarantine;
@@ -150,7 +150,7 @@ pub(crate) async fn survey(
         if let Some(open) = writer.take()
             && (survey.offenders.count == 0 || pass.quarantine)
         {
-            writer = Some(back_up::append(open, batch.lines).await?);
+            writer = Some(filling::append(open, batch.lines).await?);
         }
     }
     survey.dangling = references.finish();
@@ -159,7 +159,7 @@ pub(crate) async fn survey(
     }
     survey.sort();
     let entry = match writer {
-        Some(writer) => Some(back_up::finish(writer, &archived).await?),
+        Some(writer) => Some(filling::finish(writer, &archived).await?),
         None => None,
     };
     Ok((survey, entry))

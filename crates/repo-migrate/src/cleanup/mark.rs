@@ -8,9 +8,7 @@ use repo_core::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use crate::report::{MigrationReport, Outcome};
 use crate::store_reference::Side;
-use crate::verify::report::Depth;
 
 /// The version of the mark's form; another one cannot be gone on with.
 const FORMAT: u32 = 1;
@@ -46,24 +44,16 @@ fn is_false(truth: &bool) -> bool {
     !truth
 }
 
-impl MigrationReport {
-    /// What may be removed from the source: nothing (`None`) unless the run
-    /// compared both sides after its last write and found them the same.
-    #[must_use]
-    pub fn verified(&self) -> Option<Verified> {
-        (self.outcome == Outcome::Verified).then(|| Verified {
-            source: self.source.clone(),
-            target: self.target.clone(),
-            collections: self.collections.iter().map(|one| one.name.clone()).collect(),
-            by_document: self
-                .verification
-                .as_ref()
-                .is_some_and(|found| found.depth == Depth::Document),
-        })
-    }
-}
-
 impl Verified {
+    /// The proof from what a comparison reported.
+    pub(crate) fn new(
+        (source, target): (&str, &str),
+        collections: Vec<CollectionName>,
+        by_document: bool,
+    ) -> Self {
+        Self { source: source.to_owned(), target: target.to_owned(), collections, by_document }
+    }
+
     pub(crate) fn source(&self) -> &str {
         &self.source
     }

@@ -2,14 +2,12 @@
 
 use std::time::Instant;
 
-use repo_core::{Clock as _, CollectionName, SystemClock};
+use repo_core::CollectionName;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::OnConflict;
-use crate::cleanup::mark::Verified;
 use crate::progress::Phase;
-use crate::report::{Counts, Listed, MigrationReport, Outcome, PhaseTime};
+use crate::report::{Listed, PhaseTime};
 
 /// What was removed from the source after it was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -67,47 +65,5 @@ impl CleanedCollection {
     pub(crate) fn new(name: CollectionName) -> Self {
         let left = Listed::default();
         Self { name, deleted: 0, left, deleted_by_others: 0, purged: false }
-    }
-}
-
-impl MigrationReport {
-    /// The report of a run that only goes on with the clean-up of an earlier
-    /// one, which copied and verified: it counts no record.
-    #[must_use]
-    pub fn before_clean_up(verified: &Verified) -> Self {
-        let now = SystemClock.now();
-        Self {
-            outcome: Outcome::Verified,
-            source: verified.source().to_owned(),
-            target: verified.target().to_owned(),
-            on_conflict: OnConflict::default(),
-            started_at: now,
-            finished_at: now,
-            phases: Vec::new(),
-            collections: Vec::new(),
-            totals: Counts::default(),
-            backup: None,
-            target_backup: None,
-            verification: None,
-            quarantine: None,
-            clean_up: None,
-            refusals: 0,
-            resumed: None,
-            warnings: vec![
-                "an unfinished clean-up of the source was found; going on with it".to_owned(),
-            ],
-        }
-    }
-
-    /// Adds what a clean-up after the run did.
-    pub fn add_clean_up(&mut self, done: CleanUpReport) {
-        if done.interrupted {
-            self.outcome = Outcome::Interrupted;
-        } else if !done.is_complete() {
-            self.outcome = Outcome::Partly;
-        }
-        self.finished_at = SystemClock.now();
-        self.phases.push(done.time);
-        self.clean_up = Some(done);
     }
 }

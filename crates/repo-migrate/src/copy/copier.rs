@@ -21,8 +21,8 @@ use repo_core::{
 use crate::MigrationOptions;
 use crate::OnConflict;
 use crate::archive::Archive;
-use crate::check::batch::breaks;
 use crate::check::decide::{Decision, decide};
+use crate::check::reason::breaks;
 use crate::copy::throttle::Pace;
 use crate::job::checkpoint::Copied;
 use crate::job::lease::Claim;

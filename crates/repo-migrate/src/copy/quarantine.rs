@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tempfile::NamedTempFile;
 
-use crate::check::batch::reason_of;
+use crate::check::reason::reason_of;
 use crate::ndjson;
 use crate::store_reference::blocking;
 

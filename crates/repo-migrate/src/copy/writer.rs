@@ -11,10 +11,10 @@ use crate::copy::copier::{self, Copier, Origin};
 use crate::copy::throttle::Pace;
 use crate::job::checkpoint::{ArchiveRef, Begun, Checkpoint, Copied, Stage};
 use crate::job::lease::Claim;
-use crate::migrate::Run;
 use crate::progress::Phase;
 use crate::report::Resumed;
 use crate::report::run_report::Done;
+use crate::run::Run;
 use crate::upgrade::path::Upgrading;
 
 impl Run<'_> {

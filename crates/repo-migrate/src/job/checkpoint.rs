@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 use crate::OnConflict;
 use crate::archive::Archive;
 use crate::job::holder::Owner;
+use crate::job::in_place::InPlace;
 use crate::report::Counts;
-use crate::upgrade::InPlace;
 
 /// The version of this form; another one cannot be gone on with.
 const FORMAT: u32 = 1;

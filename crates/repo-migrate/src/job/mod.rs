@@ -3,6 +3,7 @@
 
 pub(crate) mod checkpoint;
 pub(crate) mod holder;
+pub(crate) mod in_place;
 pub(crate) mod lease;
 pub(crate) mod status;
 pub(crate) mod unfinished;

@@ -8,9 +8,9 @@ use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, Timest
 use crate::cleanup::mark;
 use crate::job::checkpoint::Checkpoint;
 use crate::job::holder::Liveness;
+use crate::job::in_place::InPlace;
 use crate::job::lease::fingerprint;
 use crate::store_reference::Side;
-use crate::upgrade::refuse_in_place;
 
 /// Tells one plan from another: two runs have the same plan when they move the
 /// same collections between the same stores. What is to be done with conflicts
@@ -168,4 +168,40 @@ fn other_plan(checkpoint: &Checkpoint, target: &Side) -> Error {
     error.with("its_collections", &names).hint(format!(
         "finish it first: run it again, from the same source and with --collections {names}; {drop}"
     ))
+}
+
+/// Refuses a store in which one of these collections holds documents of two
+/// schema versions.
+///
+/// # Errors
+/// `Locked`, with the command that goes on.
+pub(crate) async fn refuse_mixed(
+    side: &Side,
+    concerns: impl Fn(&CollectionName) -> bool,
+) -> Result<()> {
+    let Some(stored) = side.record().await?.migration else { return Ok(()) };
+    let Some(checkpoint) = Checkpoint::read(&stored) else { return Ok(()) };
+    // Before there is an archive nothing was written.
+    let begun = checkpoint.in_place.filter(|_| checkpoint.archive.is_some());
+    match begun.filter(|in_place| concerns(&in_place.collection)) {
+        Some(in_place) => Err(unfinished_upgrade(&in_place, side)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a target on which an upgrade is unfinished; no flag drops it.
+fn refuse_in_place(checkpoint: &Checkpoint, side: &Side) -> Result<()> {
+    match &checkpoint.in_place {
+        Some(in_place) => Err(unfinished_upgrade(in_place, side)),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn unfinished_upgrade(in_place: &InPlace, side: &Side) -> Error {
+    let InPlace { collection, to, .. } = in_place;
+    let why = format!("an upgrade of {collection} is unfinished");
+    side.err(Error::new(ErrorKind::Locked, "upgrade", why))
+        .with("collection", collection)
+        .with("to", to)
+        .hint(format!("go on with it: `repoctl upgrade {collection} --to {to}`"))
 }

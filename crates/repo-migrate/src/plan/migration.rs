@@ -12,12 +12,12 @@ use repo_core::{
 
 use crate::MigrationOptions;
 use crate::cleanup::mark;
+use crate::job::unfinished::refuse_mixed;
 use crate::job::unfinished::{self, Found};
 use crate::plan::sameness::Evidence;
 use crate::plan::space;
 use crate::store_reference::Side;
 use crate::upgrade::path::{self, Upgrading};
-use crate::upgrade::refuse_mixed;
 use crate::verify::digest::Fingerprint;
 use crate::verify::report::Depth;
 

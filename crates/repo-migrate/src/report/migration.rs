@@ -4,15 +4,12 @@ use std::path::PathBuf;
 
 use repo_core::{CollectionName, PrepareChange, Timestamp};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::parts::{Counts, DanglingReferences, Floors, Listed, PhaseTime};
 use crate::CleanUpReport;
 use crate::OnConflict;
 use crate::VerifyReport;
-use crate::progress::Phase;
-
-/// Most records that a report names in one list. Counts are always exact.
-pub const MAX_NAMED: usize = 1_000;
 
 /// What a migration did, or, for a dry run, would do.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -93,56 +90,6 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// How long a phase took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct PhaseTime {
-    /// The phase.
-    pub phase: Phase,
-    /// Its duration in milliseconds.
-    pub duration_ms: u64,
-    /// Records that it went over; a comparison counts those of both sides.
-    pub records: u64,
-}
-
-/// What became of the records: `read = applied + equal + older + diverged +
-/// quarantined`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Counts {
-    /// Records of the source, tombstones too.
-    pub read: u64,
-    /// Of these, tombstones.
-    pub tombstones: u64,
-    /// Written to the target.
-    pub applied: u64,
-    /// Already in the target, the same.
-    pub equal: u64,
-    /// Left, because the target holds a higher version.
-    pub older: u64,
-    /// Left, because the target holds the same version with other content.
-    pub diverged: u64,
-    /// Left, because the target cannot hold it; it is in the quarantine file.
-    pub quarantined: u64,
-}
-
-impl Counts {
-    /// Whether every record read is accounted for.
-    #[must_use]
-    pub fn balances(&self) -> bool {
-        self.read == self.applied + self.equal + self.older + self.diverged + self.quarantined
-    }
-
-    /// Adds the counts of another collection.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.read += other.read;
-        self.tombstones += other.tombstones;
-        self.applied += other.applied;
-        self.equal += other.equal;
-        self.older += other.older;
-        self.diverged += other.diverged;
-        self.quarantined += other.quarantined;
-    }
-}
-
 /// What happened to one collection.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CollectionReport {
@@ -174,62 +121,4 @@ pub struct CollectionReport {
     pub quarantined_entities: Listed,
     /// References to entities that the source does not hold.
     pub dangling: Vec<DanglingReferences>,
-}
-
-/// Records by id: how many, and the first of them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Listed {
-    /// How many there are.
-    pub count: u64,
-    /// The ids of the first 1,000.
-    pub first: Vec<String>,
-}
-
-impl Listed {
-    /// Records come in no order; people look for a name.
-    pub(crate) fn sort(&mut self) {
-        self.first.sort();
-    }
-
-    /// Counts one, and names it while there is room.
-    pub(crate) fn push(&mut self, id: &str) {
-        self.count += 1;
-        if self.first.len() < MAX_NAMED {
-            self.first.push(id.to_owned());
-        }
-    }
-}
-
-/// The floors of a collection: an id without a record starts one above.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
-pub struct Floors {
-    /// The source's.
-    pub source: u64,
-    /// The target's before the run.
-    pub target_before: u64,
-    /// The target's after the run; for a dry run, what it would be.
-    pub target_after: u64,
-}
-
-/// References of one field to entities that are not there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct DanglingReferences {
-    /// The field, as a dotted path.
-    pub field: String,
-    /// The collection that it refers to.
-    #[schemars(with = "String")]
-    pub refers_to: CollectionName,
-    /// How many entities hold such a reference.
-    pub count: u64,
-    /// The first 20 of them.
-    pub first: Vec<DanglingReference>,
-}
-
-/// One reference to an entity that is not there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct DanglingReference {
-    /// The entity that holds the reference.
-    pub id: String,
-    /// The id that it refers to.
-    pub missing: String,
 }

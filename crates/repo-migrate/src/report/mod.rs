@@ -1,8 +1,13 @@
 //! What a run reports at its end.
 
+mod clean_up;
 mod migration;
+mod parts;
 pub(crate) mod run_report;
 mod schema;
 
-pub use migration::*;
+pub use migration::{CollectionReport, MigrationReport, Outcome, Resumed};
+pub use parts::{
+    Counts, DanglingReference, DanglingReferences, Floors, Listed, MAX_NAMED, PhaseTime,
+};
 pub use schema::{manifest_schema, report_schema};

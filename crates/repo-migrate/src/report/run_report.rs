@@ -7,9 +7,9 @@ use repo_core::{Clock as _, Error, Prepared, SystemClock};
 use crate::archive::Archive;
 use crate::check::source_checks::Survey;
 use crate::job::checkpoint::Copied;
-use crate::migrate::Run;
 use crate::plan::Purpose;
 use crate::report::{CollectionReport, Counts, Floors, MigrationReport, Outcome};
+use crate::run::Run;
 use crate::verify::report::VerifyReport;
 
 /// What a run did to the target.

@@ -1,38 +1,15 @@
 //! Upgrading a collection: how, and the calls for it.
 
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use repo_core::{CollectionName, Result, Schemas, StorageStrategy};
 
-use super::mark::refuse_mixed;
+use super::options::UpgradeOptions;
 use super::report::UpgradeReport;
 use super::run;
-use crate::options::CompressionLevel;
+use crate::job::unfinished::refuse_mixed;
 use crate::progress::Progress;
 use crate::store_reference::Side;
-
-/// How a collection is to be upgraded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpgradeOptions {
-    /// The collection.
-    pub collection: CollectionName,
-    /// The schema version that its documents are to have.
-    pub to: u32,
-    /// The folder in which the archive gets a folder of its own.
-    pub backup: PathBuf,
-    /// How hard it is compressed.
-    pub compression: CompressionLevel,
-    /// Entities that are written in one commit, at most.
-    pub batch_size: NonZeroUsize,
-    /// Whether to do all checks and write nothing.
-    pub dry_run: bool,
-    /// How long a batch that the store refuses for now (`Unavailable`) is
-    /// tried again.
-    pub patience: Duration,
-}
 
 /// Upgrades every document of a collection to another schema version, each as
 /// a normal write, and then records that version. A run that was killed, that

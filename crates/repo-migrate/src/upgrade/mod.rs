@@ -10,12 +10,13 @@ mod created;
 mod entry;
 mod judge;
 mod mark;
+mod options;
 pub(crate) mod path;
-mod report;
+pub(crate) mod report;
 mod rest;
 mod run;
 mod writer;
 
-pub use entry::{UpgradeOptions, refuse_unfinished_upgrade, upgrade};
-pub(crate) use mark::{InPlace, refuse_in_place, refuse_mixed};
+pub use entry::{refuse_unfinished_upgrade, upgrade};
+pub use options::UpgradeOptions;
 pub use report::{UpgradeOutcome, UpgradeReport};

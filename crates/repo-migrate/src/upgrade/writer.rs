@@ -14,14 +14,15 @@ use repo_core::{
 };
 
 use crate::archive::Archive;
-use crate::check::batch::{breaks, rule_of};
+use crate::check::reason::{breaks, rule_of};
+use crate::job::in_place::{Aside, InPlace};
 use crate::job::lease::Claim;
 use crate::progress::Progress;
 use crate::report::Listed;
 use crate::store_reference::{Side, blocking};
 use crate::upgrade::UpgradeOptions;
 use crate::upgrade::judge::{Verdict, Witness, judge};
-use crate::upgrade::mark::{Aside, InPlace};
+
 use crate::upgrade::report::Counts;
 use crate::upgrade::rest::Rest;
 

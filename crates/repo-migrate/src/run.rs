@@ -1,0 +1,54 @@
+//! A run while it is under way: its plan, its progress, its lease.
+
+use std::time::Instant;
+
+use repo_core::{StateMark, Timestamp};
+
+use crate::MigrationOptions;
+use crate::job::lease::Claim;
+use crate::plan::Plan;
+use crate::progress::counting::Counted;
+use crate::progress::{Phase, Progress};
+use crate::report::{PhaseTime, Resumed};
+
+/// A run, and how long its phases took.
+pub(crate) struct Run<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) options: &'a MigrationOptions,
+    pub(crate) progress: &'a dyn Progress,
+    /// The same, asked for what it counted.
+    pub(crate) counted: &'a Counted<'a>,
+    pub(crate) started_at: Timestamp,
+    pub(crate) phases: Vec<PhaseTime>,
+    pub(crate) warnings: Vec<String>,
+    /// Held from the first write on, or from the start when a run is gone on
+    /// with.
+    pub(crate) claim: Option<Claim>,
+    pub(crate) resumed: Option<Resumed>,
+    /// Whether the run that is gone on with began with an empty target: all
+    /// was checked then.
+    pub(crate) from_empty: bool,
+    /// Whether a dry run cannot say that both sides are two stores.
+    pub(crate) undecided: bool,
+    /// The state of the source before this run read it.
+    pub(crate) source_mark: Option<StateMark>,
+}
+
+impl Run<'_> {
+    /// Tells the operator something, at once and in the report.
+    pub(crate) fn warn(&mut self, text: String) {
+        self.progress.warning(&text);
+        self.warnings.push(text);
+    }
+
+    pub(crate) fn phase(&mut self, phase: Phase, total: Option<u64>) -> Instant {
+        self.progress.phase(phase, total);
+        Instant::now()
+    }
+
+    pub(crate) fn took(&mut self, phase: Phase, since: Instant) {
+        let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let records = self.counted.take();
+        self.phases.push(PhaseTime { phase, duration_ms, records });
+    }
+}
