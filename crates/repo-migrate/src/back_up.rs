@@ -13,15 +13,15 @@ use repo_core::{
 
 use crate::archive::filling::{add, append, begin, close, finish};
 use crate::archive::{Archive, ArchiveWriter, CollectionWriter, Role, WrittenCollection};
-use crate::check::batch::{Look, looked_at};
-use crate::check::source_checks::{Pass, Survey, survey};
+use crate::check::batch::{BatchChecks, checked_batches};
+use crate::check::source_checks::{CheckOptions, SourceCheck, SourceChecker};
 use crate::copy::quarantine::Quarantine;
 use crate::job::unfinished::refuse_mixed;
 use crate::options::CompressionLevel;
 use crate::plan::space;
 use crate::plan::{self, Plan, PlannedCollection};
 use crate::progress::{Phase, Progress};
-use crate::store_reference::{Side, blocking};
+use crate::store_reference::{StoreReference, blocking};
 use crate::verify::digest::Sums;
 use crate::verify::report::Depth;
 
@@ -39,7 +39,7 @@ pub(crate) struct Making<'a> {
 
 impl Making<'_> {
     /// Begins an archive.
-    async fn create(self, role: Role, side: &Side) -> Result<ArchiveWriter> {
+    async fn create(self, role: Role, side: &StoreReference) -> Result<ArchiveWriter> {
         let (folder, store) = (self.folder.to_owned(), side.location().to_owned());
         let (now, compression) = (self.now, self.compression);
         blocking(move || ArchiveWriter::create(&folder, role, &store, now, compression)).await
@@ -73,7 +73,7 @@ pub async fn back_up(
     options: &BackupOptions,
     progress: &dyn Progress,
 ) -> Result<Archive> {
-    let side = Side::only(store);
+    let side = StoreReference::only(store);
     let asked = options.collections.as_deref();
     refuse_mixed(&side, |name| asked.is_none_or(|names| names.contains(name))).await?;
     make(&side, schemas, options, progress).await
@@ -91,7 +91,7 @@ pub async fn back_up_what_can_be_read(
     aside: Quarantine,
     progress: &dyn Progress,
 ) -> Result<(Archive, Quarantine)> {
-    let side = Side::only(store);
+    let side = StoreReference::only(store);
     let asked = options.collections.as_deref();
     refuse_mixed(&side, |name| asked.is_none_or(|names| names.contains(name))).await?;
     let mut aside = Some(aside);
@@ -102,7 +102,7 @@ pub async fn back_up_what_can_be_read(
 
 /// Writes everything that a store holds into an archive and reads that back.
 pub(crate) async fn make(
-    side: &Side,
+    side: &StoreReference,
     schemas: &Schemas,
     options: &BackupOptions,
     progress: &dyn Progress,
@@ -111,7 +111,7 @@ pub(crate) async fn make(
 }
 
 async fn make_past(
-    side: &Side,
+    side: &StoreReference,
     schemas: &Schemas,
     options: &BackupOptions,
     aside: &mut Option<Quarantine>,
@@ -148,42 +148,51 @@ async fn make_past(
     Ok(archive)
 }
 
-/// Surveys the source and archives it in the same pass. No archive when an
+/// Checks the source and archives it in the same pass. No archive when an
 /// entity was found that the target cannot hold.
-pub(crate) async fn survey_into_archive(
+pub(crate) async fn check_into_archive(
     plan: &Plan,
-    pass: Pass,
+    pass: CheckOptions,
     making: Making<'_>,
     quarantine: &mut Option<Quarantine>,
     progress: &dyn Progress,
-) -> Result<(Vec<Survey>, Option<Archive>)> {
+) -> Result<(Vec<SourceCheck>, Option<Archive>)> {
     let mut writer = making.create(Role::Source, &plan.source).await?;
-    let mut surveys = Vec::new();
+    let mut checks = Vec::new();
     for planned in &plan.collections {
         let (open, file) = begin(writer, &planned.source_schema(), planned.source.floor).await?;
         writer = open;
-        let (found, entry) = survey(plan, planned, pass, Some(file), quarantine, progress).await?;
-        if let Some(entry) = entry {
-            writer = add(writer, entry).await?;
+        let mut checker = SourceChecker::begin(plan, planned, pass, true).await?;
+        let (mut file, mut sums) = (Some(file), Sums::new());
+        while let Some(batch) = checker.next().await? {
+            batch.archived().for_each(|print| sums.add(print));
+            progress.advance(planned.name(), batch.records.len() as u64);
+            batch.set_aside(quarantine, &planned.schema).await?;
+            if let Some(open) = file.take().filter(|_| checker.is_movable()) {
+                file = Some(append(open, batch.lines).await?);
+            }
         }
-        surveys.push(found);
+        if let Some(file) = file {
+            writer = add(writer, finish(file, &sums).await?).await?;
+        }
+        checks.push(checker.finish().await?);
     }
-    if !pass.quarantine && surveys.iter().any(|survey| survey.offenders.count > 0) {
-        return Ok((surveys, None));
+    if !pass.quarantine && checks.iter().any(|check| check.offenders.count > 0) {
+        return Ok((checks, None));
     }
-    Ok((surveys, Some(close(writer).await?)))
+    Ok((checks, Some(close(writer).await?)))
 }
 
-/// Archives the source in a pass of its own; the surveys then say what was
+/// Archives the source in a pass of its own; the checks then say what was
 /// archived, unless something was left out.
 pub(crate) async fn archive_source(
     plan: &Plan,
-    surveys: &mut [Survey],
+    checks: &mut [SourceCheck],
     making: Making<'_>,
     progress: &dyn Progress,
 ) -> Result<Archive> {
     let mut writer = making.create(Role::Source, &plan.source).await?;
-    for (planned, survey) in plan.collections.iter().zip(surveys) {
+    for (planned, check) in plan.collections.iter().zip(checks) {
         let schema = planned.source_schema();
         let (open, file) = begin(writer, &schema, planned.source.floor).await?;
         writer = open;
@@ -193,7 +202,7 @@ pub(crate) async fn archive_source(
         let entry =
             archive(&plan.source, &schema, compared, making, &mut sums, to, progress).await?;
         if !making.leaves_out {
-            survey.sums = sums;
+            check.sums = sums;
         }
         writer = add(writer, entry).await?;
     }
@@ -232,7 +241,7 @@ struct Into<'a> {
 /// Writes a collection of either side into an archive, and no more. The sums
 /// are of what is compared of it, upgraded where it is to be.
 async fn archive(
-    side: &Side,
+    side: &StoreReference,
     schema: &CollectionSchema,
     (upgrade, depth): (Option<Arc<UpgradePath>>, Depth),
     making: Making<'_>,
@@ -240,7 +249,7 @@ async fn archive(
     Into { file: mut writer, aside }: Into<'_>,
     progress: &dyn Progress,
 ) -> Result<WrittenCollection> {
-    let look = Look {
+    let look = BatchChecks {
         schema: schema.clone(),
         max_entity_bytes: usize::MAX,
         lines: true,
@@ -250,7 +259,7 @@ async fn archive(
         validator: None,
     };
     let mut written = Sums::new();
-    let mut batches = looked_at(side, look, making.batch_size).await?;
+    let mut batches = checked_batches(side, look, making.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
         if let Some((record, reason)) = &batch.unreadable {
             match aside.take() {
@@ -261,8 +270,8 @@ async fn archive(
         }
         let prints = batch.prints.iter().zip(batch.archived_prints());
         for (at, (record, (print, as_read))) in batch.records.iter().zip(prints).enumerate() {
-            let untellable = batch.offenders.iter().find(|one| one.at == at && !one.tellable);
-            match untellable {
+            let unarchivable = batch.offenders.iter().find(|one| one.at == at && !one.archivable);
+            match unarchivable {
                 None => {
                     sums.add(print);
                     written.add(as_read);
@@ -278,7 +287,7 @@ async fn archive(
 }
 
 /// What cannot be read can be in no archive.
-fn unreadable(side: &Side, record: &Unreadable, reason: &str) -> Error {
+fn unreadable(side: &StoreReference, record: &Unreadable, reason: &str) -> Error {
     let error = Error::new(ErrorKind::Corrupt, "back up", "a stored record cannot be read")
         .with("key", format!("{}/{}", record.collection, record.id))
         .with("reason", reason);
@@ -286,7 +295,12 @@ fn unreadable(side: &Side, record: &Unreadable, reason: &str) -> Error {
 }
 
 /// A document that does not carry its id cannot be told by its line.
-fn cannot_be_archived(side: &Side, schema: &CollectionSchema, id: &EntityId, rule: &str) -> Error {
+fn cannot_be_archived(
+    side: &StoreReference,
+    schema: &CollectionSchema,
+    id: &EntityId,
+    rule: &str,
+) -> Error {
     let error =
         Error::new(ErrorKind::Invalid, "back up", "a document breaks a rule of its collection")
             .with("key", format!("{}/{id}", schema.collection))

@@ -2,7 +2,7 @@
 //! with the only copy: check → backup → copy → verify → report.
 //!
 //! [`migrate`] and [`verify`] are the main job; [`back_up`], [`restore`] and
-//! [`Shelf`] are for archives by themselves; [`upgrade`] changes the schema
+//! [`ArchiveDirectory`] are for archives by themselves; [`upgrade`] changes the schema
 //! version of a collection in its place; [`clean_up`] removes from a source
 //! what a verified migration brought to its target; [`status`] reports what is
 //! unfinished. [`ndjson`] is the text form of a record that archives, `export`
@@ -29,8 +29,8 @@ mod upgrade;
 mod verify;
 
 pub use archive::{
-    Archive, ArchivedCollection, Damaged, FORMAT_VERSION, Leftover, MANIFEST_FILE, Manifest,
-    Pruned, Role, Shelf,
+    Archive, ArchiveDirectory, ArchivedCollection, Damaged, FORMAT_VERSION, Leftover,
+    MANIFEST_FILE, Manifest, Pruned, Role,
 };
 pub use back_up::{BackupOptions, back_up, back_up_what_can_be_read};
 pub use cleanup::{

@@ -13,17 +13,17 @@ use crate::MigrationOptions;
 use crate::OnConflict;
 use crate::archive::Archive;
 use crate::back_up::{self, Making};
-use crate::check::source_checks::{Pass, Survey, survey};
+use crate::check::source_checks::{CheckOptions, SourceCheck, SourceChecker};
 use crate::copy::quarantine::Quarantine;
 use crate::plan::refusals;
 use crate::plan::sameness::{give_own_id, is_seen, same_store};
 use crate::plan::{Plan, Purpose};
-use crate::progress::counting::Counted;
+use crate::progress::counting::CountingProgress;
 use crate::progress::{Phase, Progress};
 use crate::report::MigrationReport;
-use crate::report::run_report::Done;
+use crate::report::run_report::RunReport;
 use crate::run::Run;
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 use crate::upgrade::path::Upgrading;
 use crate::verify::comparison::Expected;
 use crate::verify::digest::Sums;
@@ -53,21 +53,21 @@ pub async fn migrate(
     options: &MigrationOptions,
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
-    let sides = (Side::source(source), Side::target(target));
+    let sides = (StoreReference::source(source), StoreReference::target(target));
     run(Purpose::Migrate, sides, None, (schemas, options), progress).await
 }
 
 /// Plans a run and does it. A restore copies from `archive`.
 pub(crate) async fn run(
     purpose: Purpose,
-    (source, target): (Side, Side),
+    (source, target): (StoreReference, StoreReference),
     archive: Option<Archive>,
     (schemas, options): (&Schemas, &MigrationOptions),
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
     let started_at = SystemClock.now();
     let plan = Plan::make(purpose, (source, target), schemas, options, started_at).await?;
-    let counted = Counted::new(progress);
+    let counted = CountingProgress::new(progress);
     let mut run = Run {
         plan: &plan,
         options,
@@ -76,19 +76,19 @@ pub(crate) async fn run(
         started_at,
         phases: Vec::new(),
         warnings: Vec::new(),
-        claim: None,
+        lease: None,
         resumed: None,
         from_empty: false,
         undecided: false,
         source_mark: None,
     };
-    let mut done = Done { origin: archive, ..Done::default() };
+    let mut done = RunReport { origin: archive, ..RunReport::default() };
     let ended = match run.phases(&mut done).await {
-        Ok(surveys) => Ok(run.report(surveys, done)),
-        Err(error) => Err(done.explain(error, run.claim.is_some())),
+        Ok(checks) => Ok(run.report(checks, done)),
+        Err(error) => Err(done.explain(error, run.lease.is_some())),
     };
-    if let Some(claim) = run.claim.take()
-        && let Err(error) = claim.give_back().await
+    if let Some(lease) = run.lease.take()
+        && let Err(error) = lease.give_back().await
     {
         // The run's own end is what counts; the lease will run out.
         tracing::warn!(%error, "the lock of the migration could not be given back");
@@ -98,7 +98,7 @@ pub(crate) async fn run(
 
 impl Run<'_> {
     /// Does everything, or stops when asked to.
-    async fn phases(&mut self, done: &mut Done) -> Result<Vec<Survey>> {
+    async fn phases(&mut self, done: &mut RunReport) -> Result<Vec<SourceCheck>> {
         for warning in &self.plan.warnings {
             self.warn(warning.clone());
         }
@@ -110,48 +110,48 @@ impl Run<'_> {
         self.take_up(done).await?;
         self.tell_apart().await?;
         let progress = self.progress;
-        let Some(mut surveys) = or_stop(progress, self.look(done)).await? else {
+        let Some(mut checks) = or_stop(progress, self.look(done)).await? else {
             done.stopped = true;
             return Ok(Vec::new());
         };
         if self.options.quarantine.is_none() {
-            refusals::offenders(self.plan, &surveys)?;
+            refusals::offenders(self.plan, &checks)?;
         }
         if self.options.on_conflict == OnConflict::Fail {
-            refusals::conflicts(self.plan, &surveys)?;
+            refusals::conflicts(self.plan, &checks)?;
         }
-        let must_write = self.must_write(&surveys);
+        let must_write = self.must_write(&checks);
         if must_write && !self.plan.target_is_empty() {
             self.plan.target.check_prepare(&self.plan.schemas()).await?;
         }
         let must_archive = must_write || self.options.clean_up;
         if must_archive && let Some(folder) = &self.options.backup {
-            self.check_space(folder, &surveys, done).await?;
+            self.check_space(folder, &checks, done).await?;
         }
         if self.options.dry_run {
-            return Ok(surveys);
+            return Ok(checks);
         }
-        if must_archive && or_stop(progress, self.back_up(&mut surveys, done)).await?.is_none() {
+        if must_archive && or_stop(progress, self.back_up(&mut checks, done)).await?.is_none() {
             done.stopped = true;
-            return Ok(surveys);
+            return Ok(checks);
         }
         if must_write {
-            self.copy(&surveys, done).await?;
+            self.copy(&checks, done).await?;
         } else if self.plan.found.is_some() {
             self.hold().await?;
         }
-        if !done.stopped && self.claim.is_some() {
+        if !done.stopped && self.lease.is_some() {
             self.complete(done.prepared.is_some()).await?;
         }
         if !done.stopped {
-            done.stopped = or_stop(progress, self.verify(&surveys, done)).await?.is_none();
+            done.stopped = or_stop(progress, self.verify(&checks, done)).await?.is_none();
         }
         if !done.stopped
-            && let Some(claim) = self.claim.take()
+            && let Some(lease) = self.lease.take()
         {
-            claim.finish().await?;
+            lease.finish().await?;
         }
-        Ok(surveys)
+        Ok(checks)
     }
 
     /// Makes sure that both sides are two stores, as far as the run needs to
@@ -192,7 +192,7 @@ impl Run<'_> {
     }
 
     /// Asks with a mark. Where a migration into the target is unfinished, the
-    /// claim of this run is the mark: it is of this run alone as well.
+    /// lease of this run is the mark: it is of this run alone as well.
     async fn is_one_store(&mut self) -> Result<bool> {
         let plan = self.plan;
         if plan.found.is_none() {
@@ -204,8 +204,8 @@ impl Run<'_> {
         Ok(seen.is_some_and(|seen| seen.plan == claimed))
     }
 
-    fn pass(&self) -> Pass {
-        Pass {
+    fn pass(&self) -> CheckOptions {
+        CheckOptions {
             batch_size: self.options.batch_size,
             on_conflict: self.options.on_conflict,
             references: self.plan.purpose == Purpose::Migrate,
@@ -226,13 +226,13 @@ impl Run<'_> {
     /// Reads what is to be copied. An archive that is there already is read
     /// back first; where the run that is gone on with began with it and with
     /// an empty target, that is all.
-    async fn look(&mut self, done: &mut Done) -> Result<Vec<Survey>> {
+    async fn look(&mut self, done: &mut RunReport) -> Result<Vec<SourceCheck>> {
         if let Some(archive) = &done.origin {
             let mut sums = self.read_back(&[archive], &self.plan.upgrading()).await?;
             if self.from_empty {
                 let names = self.plan.collections.iter().map(|planned| planned.name());
                 return Ok(names
-                    .map(|name| Survey::of_archive(sums.remove(name).unwrap_or(Sums::new())))
+                    .map(|name| SourceCheck::of_archive(sums.remove(name).unwrap_or(Sums::new())))
                     .collect());
             }
         }
@@ -241,7 +241,7 @@ impl Run<'_> {
             None => None,
         };
         let mut quarantine = quarantine.filter(|_| !self.options.dry_run);
-        let (surveys, archive) = self.check(done.origin.is_none(), &mut quarantine).await?;
+        let (checks, archive) = self.check(done.origin.is_none(), &mut quarantine).await?;
         if let Some(quarantine) = quarantine {
             done.quarantine = quarantine.finish().await?;
         }
@@ -249,7 +249,7 @@ impl Run<'_> {
             self.read_back(&[&archive], &Upgrading::new()).await?;
             done.origin = Some(archive);
         }
-        Ok(surveys)
+        Ok(checks)
     }
 
     /// Reads the source. Into an empty target everything that is read will be
@@ -258,7 +258,7 @@ impl Run<'_> {
         &mut self,
         wanted: bool,
         quarantine: &mut Option<Quarantine>,
-    ) -> Result<(Vec<Survey>, Option<Archive>)> {
+    ) -> Result<(Vec<SourceCheck>, Option<Archive>)> {
         let plan = self.plan;
         let archive = match &self.options.backup {
             Some(folder) if wanted && !self.options.dry_run && plan.target_is_empty() => {
@@ -274,17 +274,20 @@ impl Run<'_> {
                 plan.check_space(folder, false).await?;
                 let making = self.making(folder);
                 let (pass, progress) = (self.pass(), self.progress);
-                back_up::survey_into_archive(plan, pass, making, quarantine, progress).await?
+                back_up::check_into_archive(plan, pass, making, quarantine, progress).await?
             }
             None => {
-                let mut surveys = Vec::new();
+                let mut checks = Vec::new();
                 for planned in &plan.collections {
-                    let (pass, progress) = (self.pass(), self.progress);
-                    let (found, _) =
-                        survey(plan, planned, pass, None, quarantine, progress).await?;
-                    surveys.push(found);
+                    let mut checker =
+                        SourceChecker::begin(plan, planned, self.pass(), false).await?;
+                    while let Some(batch) = checker.next().await? {
+                        self.progress.advance(planned.name(), batch.records.len() as u64);
+                        batch.set_aside(quarantine, &planned.schema).await?;
+                    }
+                    checks.push(checker.finish().await?);
                 }
-                (surveys, None)
+                (checks, None)
             }
         };
         self.took(phase, since);
@@ -292,40 +295,45 @@ impl Run<'_> {
     }
 
     /// Whether the target lacks anything: a record, a collection, a floor.
-    fn must_write(&self, surveys: &[Survey]) -> bool {
-        self.plan.collections.iter().zip(surveys).any(|(planned, survey)| {
+    fn must_write(&self, checks: &[SourceCheck]) -> bool {
+        self.plan.collections.iter().zip(checks).any(|(planned, check)| {
             let as_declared = planned
                 .target
                 .is_some_and(|state| state.schema_version == planned.schema.schema_version);
             !as_declared
-                || !survey.nothing_to_write()
+                || !check.nothing_to_write()
                 || planned.source.floor > planned.target_floor()
         })
     }
 
-    async fn check_space(&self, folder: &Path, surveys: &[Survey], done: &Done) -> Result<()> {
-        if done.origin.is_some() && !self.needs_target_archive(surveys, done) {
+    async fn check_space(
+        &self,
+        folder: &Path,
+        checks: &[SourceCheck],
+        done: &RunReport,
+    ) -> Result<()> {
+        if done.origin.is_some() && !self.needs_target_archive(checks, done) {
             return Ok(());
         }
-        self.plan.check_space(folder, replaces(surveys)).await
+        self.plan.check_space(folder, replaces(checks)).await
     }
 
-    fn needs_target_archive(&self, surveys: &[Survey], done: &Done) -> bool {
-        replaces(surveys) && done.target_backup.is_none()
+    fn needs_target_archive(&self, checks: &[SourceCheck], done: &RunReport) -> bool {
+        replaces(checks) && done.target_backup.is_none()
     }
 
     /// Makes the archives that are not there yet, and reads them back.
-    async fn back_up(&mut self, surveys: &mut [Survey], done: &mut Done) -> Result<()> {
+    async fn back_up(&mut self, checks: &mut [SourceCheck], done: &mut RunReport) -> Result<()> {
         let Some(folder) = &self.options.backup else { return Ok(()) };
         let (plan, making) = (self.plan, self.making(folder));
-        let of_target = self.needs_target_archive(surveys, done);
+        let of_target = self.needs_target_archive(checks, done);
         if done.origin.is_some() && !of_target {
             return Ok(());
         }
         let since = self.phase(Phase::Backup, Some(plan.live_total()));
         let mut made = Vec::new();
         if done.origin.is_none() {
-            let archive = back_up::archive_source(plan, surveys, making, self.progress).await?;
+            let archive = back_up::archive_source(plan, checks, making, self.progress).await?;
             made.push(archive.clone());
             done.origin = Some(archive);
         }
@@ -364,7 +372,7 @@ impl Run<'_> {
             && self.plan.source.state_mark().await.as_ref() == Some(mark)
     }
 
-    async fn verify(&mut self, surveys: &[Survey], done: &mut Done) -> Result<()> {
+    async fn verify(&mut self, checks: &[SourceCheck], done: &mut RunReport) -> Result<()> {
         if !self.options.verify {
             return Ok(());
         }
@@ -374,9 +382,9 @@ impl Run<'_> {
             .plan
             .collections
             .iter()
-            .zip(surveys)
-            .map(|(planned, survey)| {
-                let expected = Expected { read: &survey.sums, deltas: &survey.deltas, unchanged };
+            .zip(checks)
+            .map(|(planned, check)| {
+                let expected = Expected { read: &check.sums, deltas: &check.deltas, unchanged };
                 (planned.name().clone(), Some(expected))
             })
             .collect();
@@ -405,6 +413,6 @@ async fn or_stop<T>(
 }
 
 /// Whether records that the target holds are going to change.
-fn replaces(surveys: &[Survey]) -> bool {
-    surveys.iter().any(|survey| survey.replaced > 0)
+fn replaces(checks: &[SourceCheck]) -> bool {
+    checks.iter().any(|check| check.replaced > 0)
 }

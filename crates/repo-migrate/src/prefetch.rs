@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 const MOST: usize = 1;
 
 /// The same stream, driven by a task of its own, which ends with it.
-pub(crate) fn ahead<T: Send + 'static>(
+pub(crate) fn prefetch<T: Send + 'static>(
     mut stream: BoxStream<'static, Result<T>>,
 ) -> BoxStream<'static, Result<T>> {
     let (sender, receiver) = channel(MOST);
@@ -74,19 +74,19 @@ mod tests {
     #[tokio::test]
     async fn all_items_arrive_in_their_order_errors_too() {
         let made = Arc::default();
-        let all: Vec<usize> = ahead(numbers(&made)).try_collect().await.unwrap();
+        let all: Vec<usize> = prefetch(numbers(&made)).try_collect().await.unwrap();
         assert_eq!(all, (0..1_000).collect::<Vec<_>>());
         let failing = || Err(Error::new(ErrorKind::Corrupt, "read", "it is damaged"));
         let items = stream::iter([Ok(1), failing(), Ok(2)]).boxed();
         let kinds: Vec<_> =
-            ahead(items).map(|item| item.map_err(|error| error.kind())).collect().await;
+            prefetch(items).map(|item| item.map_err(|error| error.kind())).collect().await;
         assert_eq!(kinds, [Ok(1), Err(ErrorKind::Corrupt), Ok(2)]);
     }
 
     #[tokio::test]
     async fn no_more_is_made_than_may_wait() {
         let made = Arc::default();
-        let mut reading = ahead(numbers(&made));
+        let mut reading = prefetch(numbers(&made));
         assert_eq!(reading.next().await.unwrap().unwrap(), 0);
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -104,6 +104,6 @@ mod tests {
     #[should_panic(expected = "in the source")]
     async fn a_panic_is_told() {
         let items = stream::iter([0]).map(|_| -> Result<usize> { panic!("in the source") }).boxed();
-        let _ = ahead(items).next().await;
+        let _ = prefetch(items).next().await;
     }
 }

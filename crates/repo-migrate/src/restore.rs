@@ -15,7 +15,7 @@ use crate::archive::ArchivedStore;
 use crate::migrate::run;
 use crate::plan::Purpose;
 use crate::progress::Progress;
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 
 /// How an archive is to be restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +109,6 @@ pub async fn restore(
         patience: options.patience,
         ..MigrationOptions::default()
     };
-    let sides = (Side::source(&source), Side::target(target));
+    let sides = (StoreReference::source(&source), StoreReference::target(target));
     run(Purpose::Restore, sides, Some(archive.clone()), (schemas, &options), progress).await
 }

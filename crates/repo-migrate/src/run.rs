@@ -5,9 +5,9 @@ use std::time::Instant;
 use repo_core::{StateMark, Timestamp};
 
 use crate::MigrationOptions;
-use crate::job::lease::Claim;
+use crate::job::lease::Lease;
 use crate::plan::Plan;
-use crate::progress::counting::Counted;
+use crate::progress::counting::CountingProgress;
 use crate::progress::{Phase, Progress};
 use crate::report::{PhaseTime, Resumed};
 
@@ -17,13 +17,13 @@ pub(crate) struct Run<'a> {
     pub(crate) options: &'a MigrationOptions,
     pub(crate) progress: &'a dyn Progress,
     /// The same, asked for what it counted.
-    pub(crate) counted: &'a Counted<'a>,
+    pub(crate) counted: &'a CountingProgress<'a>,
     pub(crate) started_at: Timestamp,
     pub(crate) phases: Vec<PhaseTime>,
     pub(crate) warnings: Vec<String>,
     /// Held from the first write on, or from the start when a run is gone on
     /// with.
-    pub(crate) claim: Option<Claim>,
+    pub(crate) lease: Option<Lease>,
     pub(crate) resumed: Option<Resumed>,
     /// Whether the run that is gone on with began with an empty target: all
     /// was checked then.

@@ -13,16 +13,16 @@ use repo_core::{
     StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
 };
 
-use crate::prefetch::ahead;
+use crate::prefetch::prefetch;
 
 /// The store that records come from, or the one that they go to.
 #[derive(Debug, Clone)]
-pub(crate) struct Side {
+pub(crate) struct StoreReference {
     name: &'static str,
     store: Arc<dyn StorageStrategy>,
 }
 
-impl Side {
+impl StoreReference {
     pub(crate) fn source(store: &Arc<dyn StorageStrategy>) -> Self {
         Self { name: "source", store: Arc::clone(store) }
     }
@@ -131,7 +131,7 @@ impl Side {
 
     /// The records of a segment in batches, tombstones too. What a store that
     /// was opened to read past it cannot read is left out:
-    /// [`looked_at`](crate::check::batch::looked_at) has told of it.
+    /// [`checked_batches`](crate::check::batch::checked_batches) has told of it.
     pub(crate) async fn scan(
         &self,
         collection: &CollectionName,
@@ -181,7 +181,7 @@ impl Side {
         let mut segments = Vec::with_capacity(count.get());
         for segment in Segment::split(count) {
             let scan = self.scan_with_errors(collection, segment, batch_size).await?;
-            segments.push(ahead(scan));
+            segments.push(prefetch(scan));
         }
         Ok(futures::stream::select_all(segments).boxed())
     }

@@ -10,7 +10,7 @@ use repo_core::{Error, Result};
 
 use crate::archive::Archive;
 use crate::archive::errors::io_error;
-use crate::archive::lock::Hold;
+use crate::archive::lock::ArchiveLock;
 use crate::archive::manifest::{MANIFEST_FILE, Manifest, Role};
 use crate::archive::writer::{MIGRATION_PREFIX, STORE_PREFIX, UNFINISHED, sync_dir};
 use crate::progress::Progress;
@@ -23,7 +23,7 @@ const PRUNING: &str = "remove archives";
 
 /// What a folder of archives holds.
 #[derive(Debug, Default)]
-pub struct Shelf {
+pub struct ArchiveDirectory {
     /// The archives whose manifest is whole, the oldest first.
     pub archives: Vec<Archive>,
     /// Folders that should be archives and are not.
@@ -66,7 +66,7 @@ pub struct Pruned {
     pub in_use: Vec<PathBuf>,
 }
 
-impl Shelf {
+impl ArchiveDirectory {
     /// Looks into a folder.
     ///
     /// # Errors
@@ -79,26 +79,26 @@ impl Shelf {
 
     fn read_now(folder: &Path) -> Result<Self> {
         let io = |error| io_error(READING, folder, error).hint("name it with --backup-location");
-        let mut shelf = Self::default();
+        let mut directory = Self::default();
         for entry in fs::read_dir(folder).map_err(io)? {
             let entry = entry.map_err(io)?;
             // A link could lead anywhere; what it leads to is not ours.
             if entry.file_type().map_err(io)?.is_dir() {
-                shelf.take_in(entry.path(), &entry.file_name().to_string_lossy())?;
+                directory.take_in(entry.path(), &entry.file_name().to_string_lossy())?;
             }
         }
-        shelf.archives.sort_by(|a, b| {
+        directory.archives.sort_by(|a, b| {
             (a.manifest.created_at, &a.path).cmp(&(b.manifest.created_at, &b.path))
         });
-        shelf.damaged.sort_by(|a, b| a.path.cmp(&b.path));
-        shelf.leftovers.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(shelf)
+        directory.damaged.sort_by(|a, b| a.path.cmp(&b.path));
+        directory.leftovers.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(directory)
     }
 
     fn take_in(&mut self, path: PathBuf, name: &str) -> Result<()> {
         if name.starts_with(UNFINISHED) || name.starts_with(REMOVED) {
             // Gone in between: whoever was at work on it has finished.
-            let held = match Hold::attempt(&path) {
+            let held = match ArchiveLock::attempt(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 held => held.map_err(|error| io_error(READING, &path, error))?,
             };
@@ -169,7 +169,7 @@ fn remove_all(folder: &Path, mut pruned: Pruned) -> Result<Pruned> {
     let mut removed = Vec::new();
     for path in std::mem::take(&mut pruned.leftovers) {
         let io = |error| io_error(PRUNING, &path, error);
-        match Hold::attempt(&path) {
+        match ArchiveLock::attempt(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             held => match held.map_err(io)? {
                 // Somebody took it up since it was looked at.
@@ -191,7 +191,7 @@ fn remove_all(folder: &Path, mut pruned: Pruned) -> Result<Pruned> {
 fn remove_archive(folder: &Path, path: &Path) -> Result<()> {
     let io = |error| io_error(PRUNING, path, error);
     // The hold goes with the folder: nobody else takes it for a leftover.
-    let _held = Hold::attempt(path).map_err(io)?;
+    let _held = ArchiveLock::attempt(path).map_err(io)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let hidden = folder.join(format!("{REMOVED}{name}"));
     fs::rename(path, &hidden).map_err(io)?;

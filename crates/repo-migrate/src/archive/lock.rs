@@ -10,11 +10,11 @@ use std::path::Path;
 
 /// A held folder; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct ArchiveLock {
     _folder: File,
 }
 
-impl Hold {
+impl ArchiveLock {
     /// Holds a folder, and waits while another does. `None` where folders
     /// cannot be locked.
     pub(crate) fn wait(folder: &Path) -> io::Result<Option<Self>> {

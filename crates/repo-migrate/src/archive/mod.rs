@@ -15,7 +15,7 @@ mod reader;
 mod store;
 mod writer;
 
-pub use dir::{Damaged, Leftover, Pruned, Shelf};
+pub use dir::{ArchiveDirectory, Damaged, Leftover, Pruned};
 pub use handle::Archive;
 pub use manifest::{ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};
 pub(crate) use store::ArchivedStore;

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::CompressionLevel;
 
 use crate::archive::errors::io_error;
-use crate::archive::lock::Hold;
+use crate::archive::lock::ArchiveLock;
 use crate::archive::manifest::{
     ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role, file_name,
 };
@@ -34,7 +34,7 @@ pub(crate) const UNFINISHED: &str = ".unfinished_backup_";
 pub(crate) struct ArchiveWriter {
     folder: Option<TempDir>,
     /// Tells others that the unfinished folder is being written.
-    hold: Option<Hold>,
+    hold: Option<ArchiveLock>,
     location: PathBuf,
     compression: CompressionLevel,
     /// The folders above that this writer made, outermost first.
@@ -85,7 +85,7 @@ impl ArchiveWriter {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         loop {
             let folder = builder.tempdir_in(&self.location).map_err(io)?;
-            let hold = Hold::wait(folder.path()).map_err(io)?;
+            let hold = ArchiveLock::wait(folder.path()).map_err(io)?;
             if folder.path().exists() {
                 (self.folder, self.hold) = (Some(folder), hold);
                 return Ok(());

@@ -4,23 +4,24 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::{
     CollectionSchema, DocumentValidator, Entity, Error, Record, Result, Unreadable, UpgradePath,
 };
 
 use crate::check::reason::{breaks, reason_of, rule_of};
-use crate::copy::quarantine::{LeftOut, What};
+use crate::copy::quarantine::{LeftOut, Quarantine, What};
 use crate::ndjson;
 use crate::plan::references::{self, Reference};
-use crate::prefetch::ahead;
-use crate::store_reference::{Side, blocking, lanes};
+use crate::prefetch::prefetch;
+use crate::store_reference::{StoreReference, blocking, lanes};
 use crate::upgrade::path;
 use crate::verify::digest::Fingerprint;
 use crate::verify::report::Depth;
 
 /// What is computed of each batch, off the runtime's threads.
-pub(crate) struct Look {
+pub(crate) struct BatchChecks {
     pub(crate) schema: CollectionSchema,
     pub(crate) max_entity_bytes: usize,
     pub(crate) lines: bool,
@@ -64,7 +65,27 @@ impl Batch {
         self.offenders.iter().map(entry).chain(unreadable).collect()
     }
 
-    /// What an archive of the lines adds up to.
+    /// Adds what does not get into the target to the quarantine file, if there
+    /// is one.
+    pub(crate) async fn set_aside(
+        &self,
+        quarantine: &mut Option<Quarantine>,
+        schema: &CollectionSchema,
+    ) -> Result<()> {
+        if let Some(open) = quarantine.take() {
+            *quarantine = Some(open.add(schema, self.left_out()).await?);
+        }
+        Ok(())
+    }
+
+    /// What an archive of the lines adds up to, without what it cannot hold.
+    pub(crate) fn archived(&self) -> impl Iterator<Item = &Fingerprint> {
+        let left_out = |at| self.offenders.iter().any(|one| one.at == at && !one.archivable);
+        let all = self.archived_prints().iter().enumerate();
+        all.filter(move |(at, _)| !left_out(*at)).map(|(_, print)| print)
+    }
+
+    /// The same of every record.
     pub(crate) fn archived_prints(&self) -> &[Fingerprint] {
         self.as_read.as_deref().unwrap_or(&self.prints)
     }
@@ -80,15 +101,15 @@ pub(crate) struct Offender {
     pub(crate) rule: String,
     /// Whether its line says all of it. A document that does not carry its id
     /// cannot be told by its line: it is in no archive.
-    pub(crate) tellable: bool,
+    pub(crate) archivable: bool,
 }
 
 /// The records of a collection in batches, each looked at, in no order.
-pub(crate) async fn looked_at(
-    side: &Side,
-    look: Look,
+pub(crate) async fn checked_batches(
+    side: &StoreReference,
+    look: BatchChecks,
     batch_size: NonZeroUsize,
-) -> Result<impl futures::Stream<Item = Result<Batch>>> {
+) -> Result<BoxStream<'static, Result<Batch>>> {
     let look = Arc::new(look);
     let scan = side.scan_all_with_errors(&look.schema.collection, batch_size, lanes()).await?;
     let batches = scan
@@ -109,7 +130,7 @@ pub(crate) async fn looked_at(
         })
         .try_buffered(lanes())
         .boxed();
-    Ok(ahead(batches))
+    Ok(prefetch(batches))
 }
 
 /// What a scan came upon.
@@ -127,7 +148,7 @@ impl Found {
     }
 }
 
-impl Look {
+impl BatchChecks {
     fn at(&self, records: Vec<Record>) -> Batch {
         let mut batch = Batch {
             records: Vec::with_capacity(records.len()),
@@ -157,9 +178,9 @@ impl Look {
                 references::of_document(&self.schema, &entity.id, document, found);
             }
         }
-        let tellable = !self.lines || self.add_line(&read, broken.is_some(), &mut batch.lines);
+        let archivable = !self.lines || self.add_line(&read, broken.is_some(), &mut batch.lines);
         if let Some(rule) = broken {
-            batch.offenders.push(Offender { at, record: read.clone(), rule, tellable });
+            batch.offenders.push(Offender { at, record: read.clone(), rule, archivable });
         }
         batch.prints.push(Fingerprint::to(self.depth, seen));
         if let Some(as_read) = &mut batch.as_read {
@@ -192,8 +213,9 @@ impl Look {
     fn add_line(&self, record: &Record, doubtful: bool, lines: &mut Vec<u8>) -> bool {
         let before = lines.len();
         ndjson::write(record, &self.schema, lines);
-        let tellable = || ndjson::parse(lines[before..].trim_ascii_end(), 1, &self.schema).is_ok();
-        if doubtful && !tellable() {
+        let archivable =
+            || ndjson::parse(lines[before..].trim_ascii_end(), 1, &self.schema).is_ok();
+        if doubtful && !archivable() {
             lines.truncate(before);
             return false;
         }

@@ -1,28 +1,25 @@
 //! One pass over a collection of the source: every record is checked against
-//! the target's limits and compared with what the target holds, its
-//! references are looked up, and, where asked, it goes into the archive.
+//! the target's limits and compared with what the target holds, and its
+//! references are looked up. The caller takes the batches on.
 
 use std::num::NonZeroUsize;
 
 use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
 use repo_core::{EntityId, Record, Result, Segment};
 
 use crate::OnConflict;
-use crate::archive::filling;
-use crate::archive::{CollectionWriter, WrittenCollection};
-use crate::check::batch::{Batch, Look, looked_at};
+use crate::check::batch::{Batch, BatchChecks, checked_batches};
 use crate::check::decide::{Decision, decide};
-use crate::copy::quarantine::Quarantine;
 use crate::plan::references::ReferenceCheck;
 use crate::plan::{Plan, PlannedCollection};
-use crate::progress::Progress;
 use crate::report::{Counts, DanglingReferences, Listed, MAX_NAMED};
 use crate::store_reference::Held;
 use crate::verify::digest::{Deltas, Fingerprint, IdCounts, Sums, bucket_of};
 
 /// What a pass over one collection found.
 #[derive(Debug)]
-pub(crate) struct Survey {
+pub(crate) struct SourceCheck {
     /// What a run does, or would do.
     pub(crate) counts: Counts,
     pub(crate) replaced: u64,
@@ -37,7 +34,7 @@ pub(crate) struct Survey {
     pub(crate) offenders: Listed,
     pub(crate) dangling: Vec<DanglingReferences>,
     /// Entities that no archive can hold.
-    pub(crate) untellable: u64,
+    pub(crate) unarchivable: u64,
     /// Records that the source cannot read.
     pub(crate) unreadable: u64,
     /// The source's records as the target is to hold them.
@@ -48,7 +45,7 @@ pub(crate) struct Survey {
 
 /// How a pass is done.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pass {
+pub(crate) struct CheckOptions {
     pub(crate) batch_size: NonZeroUsize,
     pub(crate) on_conflict: OnConflict,
     /// Whether references are looked up.
@@ -57,7 +54,7 @@ pub(crate) struct Pass {
     pub(crate) quarantine: bool,
 }
 
-impl Survey {
+impl SourceCheck {
     fn new() -> Self {
         Self {
             counts: Counts::default(),
@@ -69,7 +66,7 @@ impl Survey {
             cut_short: false,
             offenders: Listed::default(),
             dangling: Vec::new(),
-            untellable: 0,
+            unarchivable: 0,
             unreadable: 0,
             sums: Sums::new(),
             deltas: Deltas::default(),
@@ -79,12 +76,12 @@ impl Survey {
     /// What is known of an archive that was surveyed before, into a target
     /// that held nothing.
     pub(crate) fn of_archive(sums: Sums) -> Self {
-        let mut survey = Self::new();
-        survey.counts.read = sums.records;
-        survey.counts.tombstones = sums.tombstones;
-        survey.counts.applied = sums.records;
-        survey.sums = sums;
-        survey
+        let mut check = Self::new();
+        check.counts.read = sums.records;
+        check.counts.tombstones = sums.tombstones;
+        check.counts.applied = sums.records;
+        check.sums = sums;
+        check
     }
 
     fn sort(&mut self) {
@@ -111,63 +108,77 @@ impl Survey {
     }
 }
 
-/// Reads a collection of the source once.
-pub(crate) async fn survey(
-    plan: &Plan,
-    planned: &PlannedCollection,
-    pass: Pass,
-    mut writer: Option<CollectionWriter>,
-    quarantine: &mut Option<Quarantine>,
-    progress: &dyn Progress,
-) -> Result<(Survey, Option<WrittenCollection>)> {
-    let mut archived = Sums::new();
-    let mut survey = Survey::new();
-    let mut met = IdCounts::new();
-    let mut references = ReferenceCheck::new(
-        &planned.schema,
-        |name| plan.source_collections.contains_key(name),
-        |name| plan.named.as_ref().is_none_or(|named| named.contains(name)),
-    );
-    let look = Look {
-        schema: planned.schema.clone(),
-        max_entity_bytes: plan.target.capabilities().max_entity_bytes,
-        lines: writer.is_some(),
-        references: pass.references,
-        depth: plan.depth,
-        upgrade: planned.upgrade.clone(),
-        validator: None,
-    };
-    let mut batches = looked_at(&plan.source, look, pass.batch_size).await?;
-    while let Some(batch) = batches.try_next().await? {
-        survey.count(&batch, writer.is_some().then_some(&mut archived));
-        let stored = survey.stored(plan, planned, &batch, &mut met).await?;
-        survey.decide_all(plan, pass, &batch, &stored)?;
-        references.check(&plan.source, &batch.references).await?;
-        progress.advance(planned.name(), batch.records.len() as u64);
-        if let Some(open) = quarantine.take() {
-            *quarantine = Some(open.add(&planned.schema, batch.left_out()).await?);
-        }
-        if let Some(open) = writer.take()
-            && (survey.offenders.count == 0 || pass.quarantine)
-        {
-            writer = Some(filling::append(open, batch.lines).await?);
-        }
-    }
-    survey.dangling = references.finish();
-    if planned.target_holds {
-        survey.find_only_in_target(plan, planned, pass, &met).await?;
-    }
-    survey.sort();
-    let entry = match writer {
-        Some(writer) => Some(filling::finish(writer, &archived).await?),
-        None => None,
-    };
-    Ok((survey, entry))
+/// One pass over a collection of the source, batch after batch.
+pub(crate) struct SourceChecker<'a> {
+    plan: &'a Plan,
+    planned: &'a PlannedCollection,
+    options: CheckOptions,
+    found: SourceCheck,
+    /// What the target holds of the ids that were read.
+    met: IdCounts,
+    references: ReferenceCheck,
+    batches: BoxStream<'static, Result<Batch>>,
 }
 
-impl Survey {
-    /// Counts a batch, and adds what an archive holds of it to `archived`.
-    fn count(&mut self, batch: &Batch, archived: Option<&mut Sums>) {
+impl<'a> SourceChecker<'a> {
+    /// Begins to read. Batches carry the `lines` of their records where these
+    /// are to be archived.
+    pub(crate) async fn begin(
+        plan: &'a Plan,
+        planned: &'a PlannedCollection,
+        options: CheckOptions,
+        lines: bool,
+    ) -> Result<Self> {
+        let references = ReferenceCheck::new(
+            &planned.schema,
+            |name| plan.source_collections.contains_key(name),
+            |name| plan.named.as_ref().is_none_or(|named| named.contains(name)),
+        );
+        let checks = BatchChecks {
+            schema: planned.schema.clone(),
+            max_entity_bytes: plan.target.capabilities().max_entity_bytes,
+            lines,
+            references: options.references,
+            depth: plan.depth,
+            upgrade: planned.upgrade.clone(),
+            validator: None,
+        };
+        let batches = checked_batches(&plan.source, checks, options.batch_size).await?;
+        let (found, met) = (SourceCheck::new(), IdCounts::new());
+        Ok(Self { plan, planned, options, found, met, references, batches })
+    }
+
+    /// The next batch, checked and counted.
+    pub(crate) async fn next(&mut self) -> Result<Option<Batch>> {
+        let Some(batch) = self.batches.try_next().await? else { return Ok(None) };
+        let (plan, planned) = (self.plan, self.planned);
+        self.found.count(&batch);
+        let stored = self.found.stored(plan, planned, &batch, &mut self.met).await?;
+        self.found.decide_all(plan, self.options, &batch, &stored)?;
+        self.references.check(&plan.source, &batch.references).await?;
+        Ok(Some(batch))
+    }
+
+    /// Whether a run may still move what was read so far.
+    pub(crate) fn is_movable(&self) -> bool {
+        self.options.quarantine || self.found.offenders.count == 0
+    }
+
+    /// What was found, after the last batch.
+    pub(crate) async fn finish(self) -> Result<SourceCheck> {
+        let Self { plan, planned, options, mut found, met, references, .. } = self;
+        found.dangling = references.finish();
+        if planned.target_holds {
+            found.find_only_in_target(plan, planned, options, &met).await?;
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+impl SourceCheck {
+    /// Counts a batch.
+    fn count(&mut self, batch: &Batch) {
         for (record, print) in batch.records.iter().zip(&batch.prints) {
             self.sums.add(print);
             self.counts.read += 1;
@@ -177,19 +188,13 @@ impl Survey {
             if let Some(record) = batch.records.get(offender.at) {
                 self.offenders.push(&format!("{} ({})", record.id(), offender.rule));
             }
-            self.untellable += u64::from(!offender.tellable);
+            self.unarchivable += u64::from(!offender.archivable);
         }
         if let Some((record, reason)) = &batch.unreadable {
             self.counts.read += 1;
             self.counts.quarantined += 1;
             self.unreadable += 1;
             self.offenders.push(&format!("{} ({reason})", record.id));
-        }
-        let Some(archived) = archived else { return };
-        for (at, print) in batch.archived_prints().iter().enumerate() {
-            if !batch.offenders.iter().any(|offender| offender.at == at && !offender.tellable) {
-                archived.add(print);
-            }
         }
     }
 
@@ -215,7 +220,7 @@ impl Survey {
     fn decide_all(
         &mut self,
         plan: &Plan,
-        pass: Pass,
+        pass: CheckOptions,
         batch: &Batch,
         stored: &[Option<Record>],
     ) -> Result<()> {
@@ -236,7 +241,7 @@ impl Survey {
     fn decide(
         &mut self,
         plan: &Plan,
-        pass: Pass,
+        pass: CheckOptions,
         record: &Record,
         print: &Fingerprint,
         stored: Option<&Record>,
@@ -297,7 +302,7 @@ impl Survey {
         &mut self,
         plan: &Plan,
         planned: &PlannedCollection,
-        pass: Pass,
+        pass: CheckOptions,
         met: &IdCounts,
     ) -> Result<()> {
         let mut held = IdCounts::new();

@@ -8,7 +8,7 @@ use repo_core::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 
 /// The version of the mark's form; another one cannot be gone on with.
 const FORMAT: u32 = 1;
@@ -83,7 +83,7 @@ impl Verified {
     }
 
     /// Checks that these are the stores that were compared.
-    pub(crate) fn check(&self, source: &Side, target: &Side) -> Result<()> {
+    pub(crate) fn check(&self, source: &StoreReference, target: &StoreReference) -> Result<()> {
         for (side, expected) in [(source, &self.source), (target, &self.target)] {
             if side.location() != expected {
                 return Err(Error::new(
@@ -129,7 +129,7 @@ pub async fn unfinished_clean_up(
     source: &Arc<dyn StorageStrategy>,
     target: &Arc<dyn StorageStrategy>,
 ) -> Result<Option<Verified>> {
-    let (source, target) = (Side::source(source), Side::target(target));
+    let (source, target) = (StoreReference::source(source), StoreReference::target(target));
     let stored = source.record().await?.migration;
     let Some(stored) = stored.filter(MigrationState::is_clean_up) else { return Ok(None) };
     match Mark::read(&stored) {
@@ -139,7 +139,7 @@ pub async fn unfinished_clean_up(
 }
 
 /// The refusal of a store whose clean-up is unfinished.
-pub(crate) fn unfinished(side: &Side, stored: &MigrationState) -> Error {
+pub(crate) fn unfinished(side: &StoreReference, stored: &MigrationState) -> Error {
     let what = "a clean-up of the store after a migration out of it is unfinished";
     let error = side.err(Error::new(ErrorKind::Locked, "migrate", what));
     let Some(mark) = Mark::read(stored) else {
@@ -151,7 +151,11 @@ pub(crate) fn unfinished(side: &Side, stored: &MigrationState) -> Error {
 }
 
 /// Marks the source, and returns what it then keeps as the plan.
-pub(crate) async fn mark(source: &Side, verified: &Verified, now: Timestamp) -> Result<String> {
+pub(crate) async fn mark(
+    source: &StoreReference,
+    verified: &Verified,
+    now: Timestamp,
+) -> Result<String> {
     let mark = Mark {
         format: FORMAT,
         source: verified.source.clone(),
@@ -172,7 +176,7 @@ pub(crate) async fn mark(source: &Side, verified: &Verified, now: Timestamp) -> 
 }
 
 /// Removes the mark, unless that is done.
-pub(crate) async fn unmark(source: &Side, plan: String) -> Result<()> {
+pub(crate) async fn unmark(source: &StoreReference, plan: String) -> Result<()> {
     let update = StoreUpdate::Migration { expected: Some(plan), state: None };
     match source.update(update).await {
         Err(error) if error.kind() == ErrorKind::Locked => Ok(()),

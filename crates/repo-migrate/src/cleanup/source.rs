@@ -18,10 +18,10 @@ use repo_core::{
 
 use crate::cleanup::mark::{Verified, mark, unmark};
 use crate::cleanup::report::{CleanUpReport, CleanedCollection};
-use crate::copy::throttle::Pace;
+use crate::copy::throttle::Throttle;
 use crate::plan::sameness::{Evidence, is_seen, same_store};
 use crate::progress::{Phase, Progress};
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 use crate::upgrade::path::{self, Upgrading};
 use crate::verify::Held;
 
@@ -60,7 +60,7 @@ pub async fn clean_up(
     options: &CleanUpOptions,
     progress: &dyn Progress,
 ) -> Result<CleanUpReport> {
-    let (source, target) = (Side::source(source), Side::target(target));
+    let (source, target) = (StoreReference::source(source), StoreReference::target(target));
     verified.check(&source, &target)?;
     refuse_one_store(&source, &target).await?;
     let plan = mark(&source, verified, SystemClock.now()).await?;
@@ -69,12 +69,12 @@ pub async fn clean_up(
         total += source.count(name).await?;
     }
     progress.phase(Phase::CleanUp, Some(total));
-    let pace = Pace::new(options.workers, options.rate_limit, options.patience, progress);
+    let throttle = Throttle::new(options.workers, options.rate_limit, options.patience, progress);
     let held = Held::read(&source, &target).await?;
     let names = verified.collections().iter();
     let upgrading = options.upgrades.as_ref().map(|schemas| held.upgrading(schemas, names));
     let upgrading = upgrading.unwrap_or_default();
-    let cleaner = Cleaner { source, target, verified, options, upgrading, pace, progress };
+    let cleaner = Cleaner { source, target, verified, options, upgrading, throttle, progress };
     let (since, mut collections) = (Instant::now(), Vec::new());
     for name in verified.collections() {
         let (cleaned, finished) = cleaner.collection(name).await?;
@@ -92,7 +92,7 @@ pub async fn clean_up(
 /// Nothing is deleted from a store that is the target under another name, or
 /// that a copy follows. Whoever calls this has opened both anew: what the
 /// migration found out is found out again.
-async fn refuse_one_store(source: &Side, target: &Side) -> Result<()> {
+async fn refuse_one_store(source: &StoreReference, target: &StoreReference) -> Result<()> {
     let evidence = Evidence::read(source, target).await?;
     evidence.refuse_same(source, target, OPERATION)?;
     evidence.refuse_replica(source, OPERATION)?;
@@ -111,12 +111,12 @@ async fn refuse_one_store(source: &Side, target: &Side) -> Result<()> {
 }
 
 struct Cleaner<'a> {
-    source: Side,
-    target: Side,
+    source: StoreReference,
+    target: StoreReference,
     verified: &'a Verified,
     options: &'a CleanUpOptions,
     upgrading: Upgrading,
-    pace: Pace<'a>,
+    throttle: Throttle<'a>,
     progress: &'a dyn Progress,
 }
 
@@ -139,7 +139,7 @@ impl Cleaner<'_> {
         let mut deleting = batches
             .take_until(self.progress.stopped())
             .map_ok(|records| self.batch(name, records))
-            .try_buffer_unordered(self.pace.workers());
+            .try_buffer_unordered(self.throttle.workers());
         while let Some(batch) = deleting.try_next().await? {
             cleaned.deleted += batch.deleted;
             batch.left.iter().for_each(|left| cleaned.left.push(left));
@@ -181,7 +181,7 @@ impl Cleaner<'_> {
             }
         }
         let work = || self.delete(writes.clone());
-        let deleted = self.pace.batch(writes.len(), work).await?;
+        let deleted = self.throttle.batch(writes.len(), work).await?;
         done.deleted = deleted.deleted;
         done.left.extend(deleted.left);
         Ok(done)

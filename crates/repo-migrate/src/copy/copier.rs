@@ -23,9 +23,9 @@ use crate::OnConflict;
 use crate::archive::Archive;
 use crate::check::decide::{Decision, decide};
 use crate::check::reason::breaks;
-use crate::copy::throttle::Pace;
+use crate::copy::throttle::Throttle;
 use crate::job::checkpoint::Copied;
-use crate::job::lease::Claim;
+use crate::job::lease::Lease;
 use crate::plan::{Plan, PlannedCollection};
 use crate::progress::Progress;
 use crate::report::Counts;
@@ -50,9 +50,9 @@ pub(crate) struct Copier<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) options: &'a MigrationOptions,
     pub(crate) origin: Origin<'a>,
-    pub(crate) claim: &'a Claim,
+    pub(crate) lease: &'a Lease,
     pub(crate) progress: &'a dyn Progress,
-    pub(crate) pace: Pace<'a>,
+    pub(crate) throttle: Throttle<'a>,
 }
 
 /// A batch of one collection, or what one collection has in a shared batch.
@@ -102,7 +102,7 @@ impl Copier<'_> {
         if matches!(ended, Ok(true)) {
             return ended;
         }
-        let saved = self.claim.save(|_| ()).await;
+        let saved = self.lease.save(|_| ()).await;
         // What stopped the copy is told before what stopped the checkpoint.
         let finished = ended?;
         saved?;
@@ -182,7 +182,7 @@ impl Copier<'_> {
         }
         if since.is_due(self.batch_size()) {
             *since = Since::now();
-            self.claim.save(|_| ()).await?;
+            self.lease.save(|_| ()).await?;
         }
         Ok(true)
     }
@@ -206,7 +206,7 @@ impl Copier<'_> {
         let mut written = batches
             .take_until(self.progress.stopped())
             .map_ok(|records| self.own_batch(planned, records))
-            .try_buffered(self.pace.workers());
+            .try_buffered(self.throttle.workers());
         loop {
             // Further batches go on while it is stored how far they are.
             let next = if since.is_due(self.batch_size()) {
@@ -229,7 +229,7 @@ impl Copier<'_> {
     /// How far a collection is. A copy from the source itself begins anew each
     /// time: there the target is asked what it holds already.
     async fn stands_at(&self, name: &CollectionName) -> Copied {
-        let kept = self.claim.copied(name).await;
+        let kept = self.lease.copied(name).await;
         match self.origin {
             Origin::Archive(_) => kept,
             Origin::Source => Copied { counts: Counts::default(), finished: false, ..kept },
@@ -237,7 +237,7 @@ impl Copier<'_> {
     }
 
     async fn save(&self, name: &CollectionName, copied: Copied) -> Result<()> {
-        self.claim
+        self.lease
             .save(|checkpoint| {
                 checkpoint.copied.insert(name.clone(), copied);
             })
@@ -245,7 +245,7 @@ impl Copier<'_> {
     }
 
     async fn note(&self, name: &CollectionName, copied: Copied) {
-        self.claim
+        self.lease
             .note(|checkpoint| {
                 checkpoint.copied.insert(name.clone(), copied);
             })
@@ -261,7 +261,7 @@ impl Copier<'_> {
         match self.origin {
             Origin::Archive(archive) => archive.records_after(collection, after, batch_size),
             Origin::Source => {
-                let (source, readers) = (&self.plan.source, self.pace.workers());
+                let (source, readers) = (&self.plan.source, self.throttle.workers());
                 match self.options.quarantine {
                     Some(_) => source.scan_all(collection, batch_size, readers).await,
                     // One that has become unreadable since is in no quarantine.
@@ -308,7 +308,7 @@ impl Copier<'_> {
     /// Copies one batch, the unit of work of a copy; the counts of each part.
     async fn batch(&self, parts: Vec<Part<'_>>) -> Result<Vec<Counts>> {
         let records = parts.iter().map(|part| part.records.len()).sum();
-        let written = self.pace.batch(records, || self.write_batch(&parts)).await?;
+        let written = self.throttle.batch(records, || self.write_batch(&parts)).await?;
         let counts = parts.iter().zip(written).map(|(part, written)| {
             let mut counts = part.counts;
             counts.add(&written);

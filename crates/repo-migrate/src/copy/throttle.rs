@@ -19,10 +19,10 @@ use crate::progress::Progress;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Batches without a refusal after which one more is written at a time.
-const CALM: u32 = 20;
+const SUCCESSES: u32 = 20;
 
-/// The pace of one run.
-pub(crate) struct Pace<'a> {
+/// The throttle of one run.
+pub(crate) struct Throttle<'a> {
     /// How long a refused batch is tried again.
     patience: Duration,
     per_second: Option<NonZeroUsize>,
@@ -36,14 +36,14 @@ struct Now {
     /// Batches that may be written at a time.
     at_a_time: usize,
     /// Permits that are to be withdrawn when they come back.
-    owed: usize,
-    calm: u32,
+    surplus_permits: usize,
+    successes: u32,
     refusals: u64,
     /// When the entities that are under way have had their time.
     free_at: Instant,
 }
 
-impl<'a> Pace<'a> {
+impl<'a> Throttle<'a> {
     pub(crate) fn new(
         workers: NonZeroUsize,
         per_second: Option<NonZeroUsize>,
@@ -51,7 +51,13 @@ impl<'a> Pace<'a> {
         progress: &'a dyn Progress,
     ) -> Self {
         let most = workers.get().min(Semaphore::MAX_PERMITS);
-        let now = Now { at_a_time: most, owed: 0, calm: 0, refusals: 0, free_at: Instant::now() };
+        let now = Now {
+            at_a_time: most,
+            surplus_permits: 0,
+            successes: 0,
+            refusals: 0,
+            free_at: Instant::now(),
+        };
         let (permits, now) = (Semaphore::new(most), Mutex::new(now));
         Self { patience, per_second, most, permits, now, progress }
     }
@@ -95,8 +101,8 @@ impl<'a> Pace<'a> {
 
     fn give_back(&self, permit: SemaphorePermit<'_>) {
         let mut now = self.now();
-        if now.owed > 0 {
-            now.owed -= 1;
+        if now.surplus_permits > 0 {
+            now.surplus_permits -= 1;
             permit.forget();
         }
     }
@@ -119,11 +125,11 @@ impl<'a> Pace<'a> {
             let error = match work().await {
                 Err(error) if error.kind() == ErrorKind::Unavailable => error,
                 done => {
-                    self.was_calm();
+                    self.succeeded();
                     return done;
                 }
             };
-            self.was_refused(&error);
+            self.refused(&error);
             if began.elapsed() >= self.patience || self.sleep(jittered(pause)).await {
                 return Err(error);
             }
@@ -140,27 +146,27 @@ impl<'a> Pace<'a> {
         }
     }
 
-    fn was_calm(&self) {
+    fn succeeded(&self) {
         let mut now = self.now();
-        now.calm += 1;
-        if now.calm < CALM || now.at_a_time == self.most {
+        now.successes += 1;
+        if now.successes < SUCCESSES || now.at_a_time == self.most {
             return;
         }
-        (now.calm, now.at_a_time) = (0, now.at_a_time + 1);
-        if now.owed > 0 {
-            now.owed -= 1;
+        (now.successes, now.at_a_time) = (0, now.at_a_time + 1);
+        if now.surplus_permits > 0 {
+            now.surplus_permits -= 1;
         } else {
             self.permits.add_permits(1);
         }
     }
 
-    fn was_refused(&self, error: &Error) {
+    fn refused(&self, error: &Error) {
         let mut now = self.now();
-        (now.calm, now.refusals) = (0, now.refusals + 1);
+        (now.successes, now.refusals) = (0, now.refusals + 1);
         let fewer = (now.at_a_time / 2).max(1);
         let less = now.at_a_time - fewer;
         now.at_a_time = fewer;
-        now.owed += less - self.permits.forget_permits(less);
+        now.surplus_permits += less - self.permits.forget_permits(less);
         let first = now.refusals == 1;
         drop(now);
         if first && !self.patience.is_zero() {
@@ -191,8 +197,8 @@ mod tests {
     use super::*;
     use crate::progress::Silent;
 
-    fn pace(workers: usize, patience: Duration) -> Pace<'static> {
-        Pace::new(NonZeroUsize::new(workers).unwrap(), None, patience, &Silent)
+    fn throttle(workers: usize, patience: Duration) -> Throttle<'static> {
+        Throttle::new(NonZeroUsize::new(workers).unwrap(), None, patience, &Silent)
     }
 
     fn refusal() -> Error {
@@ -201,36 +207,37 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_batch_is_tried_again_and_others_less_at_a_time() {
-        let pace = pace(8, Duration::from_secs(60));
+        let throttle = throttle(8, Duration::from_secs(60));
         let tries = AtomicU64::new(0);
         let work = || async {
             if tries.fetch_add(1, Ordering::SeqCst) < 2 { Err(refusal()) } else { Ok(7) }
         };
-        assert_eq!(pace.batch(1, work).await.unwrap(), 7);
-        assert_eq!((pace.refusals(), pace.now().at_a_time), (2, 2));
-        assert_eq!(pace.permits.available_permits(), 2);
-        for _ in 0..CALM * 6 {
-            pace.batch(1, || async { Ok(()) }).await.unwrap();
+        assert_eq!(throttle.batch(1, work).await.unwrap(), 7);
+        assert_eq!((throttle.refusals(), throttle.now().at_a_time), (2, 2));
+        assert_eq!(throttle.permits.available_permits(), 2);
+        for _ in 0..SUCCESSES * 6 {
+            throttle.batch(1, || async { Ok(()) }).await.unwrap();
         }
-        assert_eq!((pace.now().at_a_time, pace.permits.available_permits()), (8, 8));
+        assert_eq!((throttle.now().at_a_time, throttle.permits.available_permits()), (8, 8));
     }
 
     #[tokio::test]
     async fn patience_ends_and_other_errors_are_told_at_once() {
-        let error = pace(2, Duration::ZERO).batch(1, || async { Err::<(), _>(refusal()) }).await;
+        let error =
+            throttle(2, Duration::ZERO).batch(1, || async { Err::<(), _>(refusal()) }).await;
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Unavailable);
         let tries = AtomicU64::new(0);
         let work = || async {
             tries.fetch_add(1, Ordering::SeqCst);
             Err::<(), _>(refusal().into_kind(ErrorKind::OutcomeUnknown))
         };
-        pace(2, Duration::from_secs(60)).batch(1, work).await.unwrap_err();
+        throttle(2, Duration::from_secs(60)).batch(1, work).await.unwrap_err();
         assert_eq!(tries.into_inner(), 1, "what may have been applied is not repeated blindly");
     }
 
     #[tokio::test]
     async fn no_more_at_a_time_than_workers_and_than_the_target_bears() {
-        let pace = pace(4, Duration::from_secs(60));
+        let throttle = throttle(4, Duration::from_secs(60));
         let (at_once, most, calls) =
             (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
         let work = || async {
@@ -241,13 +248,13 @@ mod tests {
             // All of the first four are refused once.
             if calls.fetch_add(1, Ordering::SeqCst) < 4 { Err(refusal()) } else { Ok(()) }
         };
-        let batches = (0..12).map(|_| pace.batch(1, work));
+        let batches = (0..12).map(|_| throttle.batch(1, work));
         futures::future::try_join_all(batches).await.unwrap();
         assert_eq!(most.swap(0, Ordering::SeqCst), 4);
-        assert_eq!(pace.permits.available_permits(), 1);
-        assert_eq!(pace.now().at_a_time, 1);
-        assert_eq!(pace.now().owed, 0);
-        let batches = (0..6).map(|_| pace.batch(1, work));
+        assert_eq!(throttle.permits.available_permits(), 1);
+        assert_eq!(throttle.now().at_a_time, 1);
+        assert_eq!(throttle.now().surplus_permits, 0);
+        let batches = (0..6).map(|_| throttle.batch(1, work));
         futures::future::try_join_all(batches).await.unwrap();
         assert_eq!(most.into_inner(), 1);
     }
@@ -255,9 +262,9 @@ mod tests {
     #[tokio::test]
     async fn the_rate_is_kept_over_all_workers() {
         let limit = NonZeroUsize::new(1_000);
-        let pace = Pace::new(NonZeroUsize::new(4).unwrap(), limit, Duration::ZERO, &Silent);
+        let throttle = Throttle::new(NonZeroUsize::new(4).unwrap(), limit, Duration::ZERO, &Silent);
         let began = Instant::now();
-        let batches = (0..6).map(|_| pace.batch(50, || async { Ok(()) }));
+        let batches = (0..6).map(|_| throttle.batch(50, || async { Ok(()) }));
         futures::future::try_join_all(batches).await.unwrap();
         // The last of them has to wait for the 250 before it.
         assert!(began.elapsed() >= Duration::from_millis(250), "{:?}", began.elapsed());

@@ -1,4 +1,4 @@
-//! The part of a run that writes to the target, under a claim: taking up an
+//! The part of a run that writes to the target, under a lease: taking up an
 //! unfinished run, and copying.
 
 use std::collections::BTreeMap;
@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use crate::archive::Archive;
-use crate::check::source_checks::Survey;
+use crate::check::source_checks::SourceCheck;
 use crate::copy::copier::{self, Copier, Origin};
-use crate::copy::throttle::Pace;
+use crate::copy::throttle::Throttle;
 use crate::job::checkpoint::{ArchiveRef, Begun, Checkpoint, Copied, Stage};
-use crate::job::lease::Claim;
+use crate::job::lease::Lease;
 use crate::progress::Phase;
 use crate::report::Resumed;
-use crate::report::run_report::Done;
+use crate::report::run_report::RunReport;
 use crate::run::Run;
 use crate::upgrade::path::Upgrading;
 
 impl Run<'_> {
     /// Takes up the migration that was found on the target.
-    pub(crate) async fn take_up(&mut self, done: &mut Done) -> Result<()> {
+    pub(crate) async fn take_up(&mut self, done: &mut RunReport) -> Result<()> {
         let Some(found) = self.plan.found.as_ref().filter(|_| !self.options.dry_run) else {
             return Ok(());
         };
@@ -42,13 +42,13 @@ impl Run<'_> {
             && checkpoint.copied.values().all(all);
         let (target, plan) = (&self.plan.target, &self.plan.fingerprint);
         let stored = Some(found.stored.clone());
-        self.claim = Some(Claim::take(target, plan, stored, checkpoint).await?);
+        self.lease = Some(Lease::take(target, plan, stored, checkpoint).await?);
         Ok(())
     }
 
     /// Opens the archives of an unfinished run. One that cannot be used any
     /// more is left out, and said.
-    async fn take_up_archives(&mut self, checkpoint: &mut Checkpoint, done: &mut Done) {
+    async fn take_up_archives(&mut self, checkpoint: &mut Checkpoint, done: &mut RunReport) {
         if let Some(kept) = &checkpoint.archive {
             match self.usable(kept, done.origin.as_ref()).await {
                 Ok(archive) => done.origin = Some(archive),
@@ -113,38 +113,43 @@ impl Run<'_> {
     }
 
     /// Takes the migration for this run, if it does not hold it yet.
-    pub(crate) async fn hold(&mut self) -> Result<&Claim> {
-        let claim = match self.claim.take() {
-            Some(claim) => claim,
+    pub(crate) async fn hold(&mut self) -> Result<&Lease> {
+        let lease = match self.lease.take() {
+            Some(lease) => lease,
             None => {
                 let stored = self.plan.found.as_ref().map(|found| found.stored.clone());
                 let (target, plan) = (&self.plan.target, &self.plan.fingerprint);
-                Claim::take(target, plan, stored, self.new_checkpoint()).await?
+                Lease::take(target, plan, stored, self.new_checkpoint()).await?
             }
         };
-        Ok(self.claim.insert(claim))
+        Ok(self.lease.insert(lease))
     }
 
     /// Makes what the target lacks and copies every collection, or as much as
     /// was done when the run was asked to end.
-    pub(crate) async fn copy(&mut self, surveys: &[Survey], done: &mut Done) -> Result<()> {
+    pub(crate) async fn copy(
+        &mut self,
+        checks: &[SourceCheck],
+        done: &mut RunReport,
+    ) -> Result<()> {
         let plan = self.plan;
         let since = self.phase(Phase::Copy, Some(plan.live_total()));
         done.prepared = Some(copier::prepare(plan).await?);
         let (options, progress) = (self.options, self.progress);
-        let claim = self.hold().await?;
+        let lease = self.hold().await?;
         let origin = done.origin.as_ref();
-        claim.save(|checkpoint| describe(checkpoint, surveys, plan, done)).await?;
+        lease.save(|checkpoint| describe(checkpoint, checks, plan, done)).await?;
         copier::raise_floors(plan).await?;
         let origin = origin.map_or(Origin::Source, Origin::Archive);
-        let pace = Pace::new(options.workers, options.rate_limit, options.patience, progress);
-        let copier = Copier { plan, options, origin, claim, progress, pace };
+        let throttle =
+            Throttle::new(options.workers, options.rate_limit, options.patience, progress);
+        let copier = Copier { plan, options, origin, lease, progress, throttle };
         done.stopped = !copier.copy().await?;
-        done.refusals = copier.pace.refusals();
+        done.refusals = copier.throttle.refusals();
         if !done.stopped {
-            claim.save(|checkpoint| checkpoint.stage = Stage::Verify).await?;
+            lease.save(|checkpoint| checkpoint.stage = Stage::Verify).await?;
         }
-        let kept = claim.checkpoint().await.copied;
+        let kept = lease.checkpoint().await.copied;
         let copied =
             plan.collections.iter().map(|one| kept.get(one.name()).copied().unwrap_or_default());
         done.copied = Some(copied.collect());
@@ -174,15 +179,15 @@ fn fingerprints(upgrading: &Upgrading) -> BTreeMap<CollectionName, String> {
 /// Notes the archives, and what there is to copy where that is not known yet.
 fn describe(
     checkpoint: &mut Checkpoint,
-    surveys: &[Survey],
+    checks: &[SourceCheck],
     plan: &crate::plan::Plan,
-    done: &Done,
+    done: &RunReport,
 ) {
     checkpoint.stage = Stage::Copy;
     checkpoint.archive = done.origin.as_ref().map(ArchiveRef::to);
     checkpoint.target_archive = done.target_backup.as_ref().map(ArchiveRef::to);
-    for (planned, survey) in plan.collections.iter().zip(surveys) {
-        let (of, replaced, raised) = (survey.counts.read, survey.replaced, survey.raised);
+    for (planned, check) in plan.collections.iter().zip(checks) {
+        let (of, replaced, raised) = (check.counts.read, check.replaced, check.raised);
         let fresh = Copied { of, replaced, raised, ..Copied::default() };
         checkpoint.copied.entry(planned.name().clone()).or_insert(fresh);
     }

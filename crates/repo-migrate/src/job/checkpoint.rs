@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::OnConflict;
 use crate::archive::Archive;
-use crate::job::holder::Owner;
+use crate::job::holder::Holder;
 use crate::job::in_place::InPlace;
 use crate::report::Counts;
 
@@ -30,7 +30,7 @@ pub(crate) struct Checkpoint {
     pub(crate) started_at: Timestamp,
     pub(crate) tool_version: String,
     /// Who is at work on it; none when a run ended by itself before its end.
-    pub(crate) owner: Option<Owner>,
+    pub(crate) owner: Option<Holder>,
     pub(crate) stage: Stage,
     /// Whether the target held no record when the migration began: then all
     /// that it holds now came from here.

@@ -13,14 +13,14 @@ use repo_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How long an owner counts as at work after it was last heard of.
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const LEASE_TIME: Duration = Duration::from_secs(60);
 
 /// The runs of this process that are under way.
 static AT_WORK: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// One run of a migration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Owner {
+pub(crate) struct Holder {
     /// Tells this run from every other, also of the same process.
     pub(crate) token: String,
     pub(crate) host: String,
@@ -65,7 +65,7 @@ fn at_work() -> MutexGuard<'static, BTreeSet<String>> {
     AT_WORK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Owner {
+impl Holder {
     /// A new run of this process.
     pub(crate) fn new(now: Timestamp) -> Self {
         let process = std::process::id();
@@ -84,7 +84,7 @@ impl Owner {
         if self.machine.is_some() && self.machine == machine() && !self.runs_here() {
             return Liveness::Ended;
         }
-        if now > self.renewed_at.saturating_add(LEASE) {
+        if now > self.renewed_at.saturating_add(LEASE_TIME) {
             Liveness::Silent
         } else {
             Liveness::AtWork
@@ -139,25 +139,25 @@ mod tests {
 
     #[test]
     fn a_run_of_this_process_is_at_work_until_it_is_dropped() {
-        let owner = Owner::new(at(0));
+        let owner = Holder::new(at(0));
         assert_eq!(owner.liveness(at(1)), Liveness::Ended);
         let at_work = AtWork::new(&owner.token);
         assert_eq!(owner.liveness(at(59)), Liveness::AtWork);
         assert_eq!(owner.liveness(at(61)), Liveness::Silent);
         drop(at_work);
         assert_eq!(owner.liveness(at(1)), Liveness::Ended);
-        assert_ne!(owner.token, Owner::new(at(0)).token);
+        assert_ne!(owner.token, Holder::new(at(0)).token);
     }
 
     #[test]
     fn a_process_of_this_machine_that_ended_is_known_at_once() {
         let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-        let own = Owner::new(at(0));
+        let own = Holder::new(at(0));
         let process = child.id();
-        let owner = Owner { process, process_started: started(process), ..own.clone() };
+        let owner = Holder { process, process_started: started(process), ..own.clone() };
         assert!(owner.process_started.is_some());
         assert_eq!(owner.liveness(at(1)), Liveness::AtWork);
-        let other = Owner { process_started: Some(1), ..owner.clone() };
+        let other = Holder { process_started: Some(1), ..owner.clone() };
         assert_eq!(other.liveness(at(1)), Liveness::Ended, "the number was given away again");
         child.kill().unwrap();
         // Until somebody asks for its end it is there, and not at work.
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn of_another_machine_only_the_lease_is_known() {
-        let owner = Owner { machine: Some("elsewhere".to_owned()), ..Owner::new(at(0)) };
+        let owner = Holder { machine: Some("elsewhere".to_owned()), ..Holder::new(at(0)) };
         assert_eq!(owner.liveness(at(60)), Liveness::AtWork);
         assert_eq!(owner.liveness(at(61)), Liveness::Silent);
     }

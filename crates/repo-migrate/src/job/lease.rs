@@ -13,20 +13,20 @@ use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 
 use crate::job::checkpoint::{Checkpoint, Copied};
-use crate::job::holder::{AtWork, LEASE, Owner};
-use crate::store_reference::Side;
+use crate::job::holder::{AtWork, Holder, LEASE_TIME};
+use crate::store_reference::StoreReference;
 
 /// A migration that this run holds.
 #[derive(Debug)]
-pub(crate) struct Claim {
+pub(crate) struct Lease {
     shared: Arc<Shared>,
-    heart: AbortHandle,
+    renewal: AbortHandle,
     _at_work: AtWork,
 }
 
 #[derive(Debug)]
 struct Shared {
-    target: Side,
+    target: StoreReference,
     /// As the store keeps it.
     plan: String,
     checkpoint: Mutex<Checkpoint>,
@@ -37,18 +37,18 @@ pub(crate) fn fingerprint(plan: &str) -> &str {
     plan.split(':').next().unwrap_or(plan)
 }
 
-impl Claim {
+impl Lease {
     /// Takes a migration that is stored as `stored`, or a new one.
     ///
     /// # Errors
     /// `Locked` when something else is stored by now.
     pub(crate) async fn take(
-        target: &Side,
+        target: &StoreReference,
         fingerprint: &str,
         stored: Option<String>,
         mut checkpoint: Checkpoint,
     ) -> Result<Self> {
-        let owner = Owner::new(SystemClock.now());
+        let owner = Holder::new(SystemClock.now());
         let at_work = AtWork::new(&owner.token);
         let plan = format!("{fingerprint}:{}", owner.token);
         checkpoint.owner = Some(owner);
@@ -57,8 +57,8 @@ impl Claim {
         target.update(update).await.map_err(begun_meanwhile)?;
         let checkpoint = Mutex::new(checkpoint);
         let shared = Arc::new(Shared { target: target.clone(), plan, checkpoint });
-        let heart = tokio::spawn(Shared::beat(Arc::clone(&shared))).abort_handle();
-        Ok(Self { shared, heart, _at_work: at_work })
+        let renewal = tokio::spawn(Shared::renew(Arc::clone(&shared))).abort_handle();
+        Ok(Self { shared, renewal, _at_work: at_work })
     }
 
     /// What the target keeps as the plan: the token in it is of this run alone.
@@ -92,7 +92,7 @@ impl Claim {
 
     /// Gives the migration back unfinished, for any run to go on with.
     pub(crate) async fn give_back(self) -> Result<()> {
-        self.heart.abort();
+        self.renewal.abort();
         self.shared.save(|checkpoint| checkpoint.owner = None).await
     }
 
@@ -101,8 +101,8 @@ impl Claim {
     /// # Errors
     /// `Locked` when another run has taken it over.
     pub(crate) async fn finish(self) -> Result<()> {
-        self.heart.abort();
-        // A beat that is under way holds the lock; after it none follows.
+        self.renewal.abort();
+        // A renewal that is under way holds the lock; after it none follows.
         let _last = self.shared.checkpoint.lock().await;
         let expected = Some(self.shared.plan.clone());
         let update = StoreUpdate::Migration { expected, state: None };
@@ -111,9 +111,9 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for Lease {
     fn drop(&mut self) {
-        self.heart.abort();
+        self.renewal.abort();
     }
 }
 
@@ -133,11 +133,11 @@ impl Shared {
         Ok(())
     }
 
-    /// Renews the lease while the run is busy with something else. A beat that
-    /// fails is made up for by the next; a lost claim shows at the next save.
-    async fn beat(self: Arc<Self>) {
+    /// Renews the lease while the run is busy with something else. A renewal that
+    /// fails is made up for by the next; a lost lease shows at the next save.
+    async fn renew(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LEASE / 4).await;
+            tokio::time::sleep(LEASE_TIME / 4).await;
             if let Err(error) = self.save(|_| ()).await {
                 tracing::warn!(%error, "the lease of the migration could not be renewed");
             }

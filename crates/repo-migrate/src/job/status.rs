@@ -13,11 +13,11 @@ use serde::Serialize;
 use crate::OnConflict;
 use crate::cleanup::mark::Mark;
 use crate::job::checkpoint::{Checkpoint, Stage};
-use crate::job::holder::{Liveness, Owner};
+use crate::job::holder::{Holder, Liveness};
 use crate::job::lease::fingerprint;
 use crate::job::unfinished::damaged;
 use crate::report::Counts;
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 
 /// A migration into a store that has not finished.
 #[derive(Debug, Clone, Serialize)]
@@ -83,7 +83,7 @@ pub struct CollectionStatus {
 /// `Unsupported` when another version of the tool began it; what the store
 /// refuses.
 pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinished>> {
-    let side = Side::only(store);
+    let side = StoreReference::only(store);
     let Some(stored) = side.record().await?.migration else { return Ok(None) };
     if let Some(mark) = Mark::read(&stored) {
         return Ok(Some(Unfinished::of_clean_up(&stored, mark)));
@@ -156,7 +156,7 @@ fn copied(checkpoint: &Checkpoint) -> Vec<CollectionStatus> {
     copied.chain(in_place).collect()
 }
 
-fn owner_status(owner: Owner, now: Timestamp) -> OwnerStatus {
+fn owner_status(owner: Holder, now: Timestamp) -> OwnerStatus {
     let state = match owner.liveness(now) {
         Liveness::AtWork => "at_work",
         Liveness::Ended => "ended",

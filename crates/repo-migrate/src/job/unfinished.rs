@@ -10,14 +10,14 @@ use crate::job::checkpoint::Checkpoint;
 use crate::job::holder::Liveness;
 use crate::job::in_place::InPlace;
 use crate::job::lease::fingerprint;
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 
 /// Tells one plan from another: two runs have the same plan when they move the
 /// same collections between the same stores. What is to be done with conflicts
 /// is not part of it, so that a run that conflicts stop can be finished.
 pub(crate) fn plan_of(
-    source: &Side,
-    target: &Side,
+    source: &StoreReference,
+    target: &StoreReference,
     collections: Option<&BTreeSet<CollectionName>>,
 ) -> Result<String> {
     let text = serde_json::to_vec(&(2, source.location(), target.location(), collections));
@@ -49,7 +49,7 @@ pub(crate) fn find(
     plan: &str,
     stored: Option<MigrationState>,
     restart: bool,
-    target: &Side,
+    target: &StoreReference,
     now: Timestamp,
 ) -> Result<Option<Found>> {
     let Some(stored) = stored else { return Ok(None) };
@@ -104,7 +104,11 @@ pub(crate) fn find(
 }
 
 /// Words on whose lock is taken over.
-pub(crate) fn taken_from(checkpoint: &Checkpoint, target: &Side, now: Timestamp) -> Result<String> {
+pub(crate) fn taken_from(
+    checkpoint: &Checkpoint,
+    target: &StoreReference,
+    now: Timestamp,
+) -> Result<String> {
     let Some(owner) = &checkpoint.owner else { return Ok(String::new()) };
     let who = format!("process {} on {}", owner.process, owner.host);
     match owner.liveness(now) {
@@ -126,7 +130,7 @@ pub(crate) fn taken_from(checkpoint: &Checkpoint, target: &Side, now: Timestamp)
     }
 }
 
-fn another(target: &Side) -> Error {
+fn another(target: &StoreReference) -> Error {
     Error::new(
         ErrorKind::Locked,
         "migrate",
@@ -137,7 +141,7 @@ fn another(target: &Side) -> Error {
 }
 
 /// The error for progress that cannot be read.
-pub(crate) fn damaged(stored: &MigrationState, side: &Side) -> Error {
+pub(crate) fn damaged(stored: &MigrationState, side: &StoreReference) -> Error {
     let what = "what the store keeps of an unfinished migration is damaged";
     let error =
         side.err(Error::new(ErrorKind::Corrupt, "migrate", what)).with("plan", &stored.plan);
@@ -153,7 +157,7 @@ pub(crate) fn damaged(stored: &MigrationState, side: &Side) -> Error {
     )
 }
 
-fn other_plan(checkpoint: &Checkpoint, target: &Side) -> Error {
+fn other_plan(checkpoint: &Checkpoint, target: &StoreReference) -> Error {
     let error = another(target)
         .with("its_source", &checkpoint.source)
         .with("begun_at", checkpoint.started_at);
@@ -176,7 +180,7 @@ fn other_plan(checkpoint: &Checkpoint, target: &Side) -> Error {
 /// # Errors
 /// `Locked`, with the command that goes on.
 pub(crate) async fn refuse_mixed(
-    side: &Side,
+    side: &StoreReference,
     concerns: impl Fn(&CollectionName) -> bool,
 ) -> Result<()> {
     let Some(stored) = side.record().await?.migration else { return Ok(()) };
@@ -190,14 +194,14 @@ pub(crate) async fn refuse_mixed(
 }
 
 /// Refuses a target on which an upgrade is unfinished; no flag drops it.
-fn refuse_in_place(checkpoint: &Checkpoint, side: &Side) -> Result<()> {
+fn refuse_in_place(checkpoint: &Checkpoint, side: &StoreReference) -> Result<()> {
     match &checkpoint.in_place {
         Some(in_place) => Err(unfinished_upgrade(in_place, side)),
         None => Ok(()),
     }
 }
 
-pub(crate) fn unfinished_upgrade(in_place: &InPlace, side: &Side) -> Error {
+pub(crate) fn unfinished_upgrade(in_place: &InPlace, side: &StoreReference) -> Error {
     let InPlace { collection, to, .. } = in_place;
     let why = format!("an upgrade of {collection} is unfinished");
     side.err(Error::new(ErrorKind::Locked, "upgrade", why))

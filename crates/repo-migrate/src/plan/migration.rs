@@ -16,7 +16,7 @@ use crate::job::unfinished::refuse_mixed;
 use crate::job::unfinished::{self, Found};
 use crate::plan::sameness::Evidence;
 use crate::plan::space;
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 use crate::upgrade::path::{self, Upgrading};
 use crate::verify::digest::Fingerprint;
 use crate::verify::report::Depth;
@@ -45,8 +45,8 @@ impl Purpose {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) purpose: Purpose,
-    pub(crate) source: Side,
-    pub(crate) target: Side,
+    pub(crate) source: StoreReference,
+    pub(crate) target: StoreReference,
     /// By name.
     pub(crate) collections: Vec<PlannedCollection>,
     /// Everything that is prepared in the source, chosen or not.
@@ -101,7 +101,7 @@ impl Plan {
     /// Looks at both sides, and refuses what cannot end well.
     pub(crate) async fn make(
         purpose: Purpose,
-        (source, target): (Side, Side),
+        (source, target): (StoreReference, StoreReference),
         schemas: &Schemas,
         options: &MigrationOptions,
         now: Timestamp,
@@ -218,7 +218,7 @@ impl Plan {
     }
 }
 
-fn check_target(target: &Side, dry_run: bool, operation: &'static str) -> Result<()> {
+fn check_target(target: &StoreReference, dry_run: bool, operation: &'static str) -> Result<()> {
     if let Some(words) = target.foreign() {
         return Err(Error::new(ErrorKind::Foreign, operation, format!("the target is {words}"))
             .with("side", "target")
@@ -240,7 +240,7 @@ fn check_target(target: &Side, dry_run: bool, operation: &'static str) -> Result
 /// Ends the loads of the chosen collections that an earlier run left open:
 /// what the target holds can be read only then. A dry run says so instead.
 async fn end_loads(
-    target: &Side,
+    target: &StoreReference,
     schemas: &Schemas,
     chosen: &[CollectionName],
     dry_run: bool,
@@ -263,7 +263,7 @@ async fn end_loads(
     Ok(warnings)
 }
 
-async fn warnings(source: &Side, found: Option<&Found>) -> Result<Vec<String>> {
+async fn warnings(source: &StoreReference, found: Option<&Found>) -> Result<Vec<String>> {
     let mut warnings: Vec<String> = found.map(|found| found.warning.clone()).into_iter().collect();
     warnings.extend(source.foreign().map(|words| format!("the source is {words}")));
     if source.record().await?.migration.is_some() {
@@ -277,7 +277,7 @@ async fn warnings(source: &Side, found: Option<&Found>) -> Result<Vec<String>> {
 
 /// The names that were asked for, or all; each once, in order.
 pub(crate) fn choose(
-    source: &Side,
+    source: &StoreReference,
     held: &BTreeMap<CollectionName, CollectionState>,
     asked: Option<&[CollectionName]>,
     operation: &'static str,
@@ -322,7 +322,7 @@ pub(crate) fn unknown_collection<'a>(
 /// without records may be behind: it is brought up to date.
 fn check_target_version(
     schema: &CollectionSchema,
-    side: &Side,
+    side: &StoreReference,
     found: u32,
     holds_records: bool,
 ) -> Result<()> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use repo_core::{CollectionName, CollectionSchema, Document, EntityId, FieldPath, Result, Value};
 
 use crate::report::{DanglingReference, DanglingReferences};
-use crate::store_reference::{Held, Side};
+use crate::store_reference::{Held, StoreReference};
 
 /// Most examples of one field.
 const MAX_EXAMPLES: usize = 20;
@@ -75,7 +75,11 @@ impl ReferenceCheck {
     }
 
     /// Looks up the references of one batch: one read for each field.
-    pub(crate) async fn check(&mut self, source: &Side, batch: &[Reference]) -> Result<()> {
+    pub(crate) async fn check(
+        &mut self,
+        source: &StoreReference,
+        batch: &[Reference],
+    ) -> Result<()> {
         for (number, field) in self.fields.iter_mut().enumerate().filter(|(_, f)| f.is_checked) {
             let references: Vec<&Reference> =
                 batch.iter().filter(|reference| reference.field == number).collect();
@@ -105,7 +109,7 @@ impl ReferenceCheck {
 }
 
 impl Field {
-    async fn look_up(&mut self, source: &Side, references: &[&Reference]) -> Result<()> {
+    async fn look_up(&mut self, source: &StoreReference, references: &[&Reference]) -> Result<()> {
         if !self.target_is_there {
             return Ok(());
         }

@@ -2,17 +2,17 @@
 
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
-use crate::check::source_checks::Survey;
+use crate::check::source_checks::SourceCheck;
 use crate::plan::{Plan, PlannedCollection, Purpose};
 use crate::report::Listed;
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 
 /// Most records that an error names.
 const MAX_NAMED: usize = 8;
 
 /// Refuses entities that the target cannot hold.
-pub(crate) fn offenders(plan: &Plan, surveys: &[Survey]) -> Result<()> {
-    let Some((count, names)) = list(plan, surveys, |survey| &survey.offenders) else {
+pub(crate) fn offenders(plan: &Plan, checks: &[SourceCheck]) -> Result<()> {
+    let Some((count, names)) = list(plan, checks, |check| &check.offenders) else {
         return Ok(());
     };
     Err(Error::new(
@@ -29,11 +29,11 @@ pub(crate) fn offenders(plan: &Plan, surveys: &[Survey]) -> Result<()> {
 }
 
 /// Refuses records of the target that are in the way.
-pub(crate) fn conflicts(plan: &Plan, surveys: &[Survey]) -> Result<()> {
-    let Some((count, names)) = list(plan, surveys, |survey| &survey.conflicts) else {
+pub(crate) fn conflicts(plan: &Plan, checks: &[SourceCheck]) -> Result<()> {
+    let Some((count, names)) = list(plan, checks, |check| &check.conflicts) else {
         return Ok(());
     };
-    let least = if surveys.iter().any(|survey| survey.cut_short) { "at least " } else { "" };
+    let least = if checks.iter().any(|check| check.cut_short) { "at least " } else { "" };
     let why = format!("the target already holds other records: {least}{count} differ");
     Err(Error::new(
         ErrorKind::AlreadyExists,
@@ -57,7 +57,7 @@ pub(crate) fn conflicts(plan: &Plan, surveys: &[Survey]) -> Result<()> {
 
 /// Refuses entities that cannot be upgraded.
 pub(crate) fn not_upgradable(
-    side: &Side,
+    side: &StoreReference,
     name: &CollectionName,
     mut offenders: Listed,
 ) -> Result<()> {
@@ -80,17 +80,21 @@ pub(crate) fn not_upgradable(
 }
 
 /// How many records a list holds over all collections, and the first of them.
-fn list(plan: &Plan, surveys: &[Survey], of: impl Fn(&Survey) -> &Listed) -> Option<(u64, String)> {
-    let count: u64 = surveys.iter().map(|survey| of(survey).count).sum();
+fn list(
+    plan: &Plan,
+    checks: &[SourceCheck],
+    of: impl Fn(&SourceCheck) -> &Listed,
+) -> Option<(u64, String)> {
+    let count: u64 = checks.iter().map(|check| of(check).count).sum();
     if count == 0 {
         return None;
     }
-    let named = |(planned, survey): (&PlannedCollection, _)| {
+    let named = |(planned, check): (&PlannedCollection, _)| {
         let name = planned.name().clone();
-        of(survey).first.iter().map(move |text| format!("{name}/{text}")).collect::<Vec<_>>()
+        of(check).first.iter().map(move |text| format!("{name}/{text}")).collect::<Vec<_>>()
     };
     let mut names: Vec<String> =
-        plan.collections.iter().zip(surveys).flat_map(named).take(MAX_NAMED).collect();
+        plan.collections.iter().zip(checks).flat_map(named).take(MAX_NAMED).collect();
     let more = count - names.len() as u64;
     if more > 0 {
         names.push(format!("and {more} more"));

@@ -10,7 +10,7 @@ use repo_core::{
     StoreUpdate,
 };
 
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 
 /// What is known of both sides without a write.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub(crate) struct Evidence {
 
 impl Evidence {
     /// Looks at both sides.
-    pub(crate) async fn read(source: &Side, target: &Side) -> Result<Self> {
+    pub(crate) async fn read(source: &StoreReference, target: &StoreReference) -> Result<Self> {
         let (ours, theirs) = (source.physical_identity().await?, target.physical_identity().await?);
         let (source_record, target_record) = (source.record().await?, target.record().await?);
         let ids = source_record.id.zip(target_record.id);
@@ -47,8 +47,8 @@ impl Evidence {
     /// `ConfigInvalid`, with both names.
     pub(crate) fn refuse_same(
         &self,
-        source: &Side,
-        target: &Side,
+        source: &StoreReference,
+        target: &StoreReference,
         operation: &'static str,
     ) -> Result<()> {
         match self.sameness {
@@ -62,7 +62,11 @@ impl Evidence {
     ///
     /// # Errors
     /// `Unsupported`.
-    pub(crate) fn refuse_replica(&self, source: &Side, operation: &'static str) -> Result<()> {
+    pub(crate) fn refuse_replica(
+        &self,
+        source: &StoreReference,
+        operation: &'static str,
+    ) -> Result<()> {
         let Some(words) = &self.source_is_replica else { return Ok(()) };
         Err(source
             .err(Error::new(
@@ -75,8 +79,8 @@ impl Evidence {
 }
 
 fn compare(
-    source: &Side,
-    target: &Side,
+    source: &StoreReference,
+    target: &StoreReference,
     ours: Option<&PhysicalIdentity>,
     theirs: Option<&PhysicalIdentity>,
 ) -> Sameness {
@@ -94,7 +98,11 @@ fn holds_nothing(record: &StoreRecord) -> bool {
 }
 
 /// The refusal of one store as both sides.
-pub(crate) fn same_store(source: &Side, target: &Side, operation: &'static str) -> Error {
+pub(crate) fn same_store(
+    source: &StoreReference,
+    target: &StoreReference,
+    operation: &'static str,
+) -> Error {
     let error =
         Error::new(ErrorKind::ConfigInvalid, operation, "source and target are the same store")
             .with("store", source.location());
@@ -113,7 +121,7 @@ pub(crate) fn same_store(source: &Side, target: &Side, operation: &'static str) 
 /// `Locked` when something is unfinished in the marked store, or another run
 /// has written there meanwhile: nothing is decided then. What either side
 /// refuses.
-pub(crate) async fn is_seen(through: &Side, seen_by: &Side) -> Result<bool> {
+pub(crate) async fn is_seen(through: &StoreReference, seen_by: &StoreReference) -> Result<bool> {
     let plan = format!("{}{}", MigrationState::MARK, StoreId::random()?);
     let progress = format!("{{\"looked_for_through\":{:?}}}", seen_by.location());
     let state = MigrationState { plan: plan.clone(), progress };
@@ -134,7 +142,7 @@ pub(crate) async fn is_seen(through: &Side, seen_by: &Side) -> Result<bool> {
 ///
 /// # Errors
 /// What the target refuses; `Locked` when another run is at work on it.
-pub(crate) async fn give_own_id(target: &Side, shared: StoreId) -> Result<StoreId> {
+pub(crate) async fn give_own_id(target: &StoreReference, shared: StoreId) -> Result<StoreId> {
     let id = StoreId::random()?;
     target.update(StoreUpdate::Id { expected: shared, id }).await?;
     Ok(id)

@@ -7,7 +7,7 @@ use futures::TryStreamExt as _;
 use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result, Segment, check_writable};
 
 use crate::ndjson;
-use crate::store_reference::{Side, blocking};
+use crate::store_reference::{StoreReference, blocking};
 
 /// Records of each collection that are compressed to estimate the rest.
 const SAMPLE: usize = 200;
@@ -17,7 +17,11 @@ const MARGIN_BYTES: u64 = 1_024 * 1_024;
 
 /// How large the archive of a collection with `count` records will be, in
 /// bytes: an estimate from its first records.
-pub(crate) async fn estimate(side: &Side, schema: &CollectionSchema, count: u64) -> Result<u64> {
+pub(crate) async fn estimate(
+    side: &StoreReference,
+    schema: &CollectionSchema,
+    count: u64,
+) -> Result<u64> {
     let batch_size = NonZeroUsize::new(SAMPLE).unwrap_or(NonZeroUsize::MIN);
     let mut scan = side.scan(&schema.collection, Segment::ALL, batch_size).await?;
     let Some(records) = scan.try_next().await? else { return Ok(0) };
@@ -98,7 +102,7 @@ mod tests {
         let store: Arc<dyn StorageStrategy> = Arc::new(MemoryStrategy::new(OpenOptions::default()));
         let schema = CollectionSchema::undeclared("machines".parse().unwrap());
         store.prepare(std::slice::from_ref(&schema)).await.unwrap();
-        let side = Side::source(&store);
+        let side = StoreReference::source(&store);
         assert_eq!(estimate(&side, &schema, 0).await.unwrap(), 0);
         let records: Vec<Record> = (0..3_000)
             .map(|n| {

@@ -8,12 +8,12 @@ use repo_core::CollectionName;
 use crate::progress::{Phase, Progress};
 
 /// A progress that also counts.
-pub(crate) struct Counted<'a> {
+pub(crate) struct CountingProgress<'a> {
     inner: &'a dyn Progress,
     records: AtomicU64,
 }
 
-impl<'a> Counted<'a> {
+impl<'a> CountingProgress<'a> {
     pub(crate) fn new(inner: &'a dyn Progress) -> Self {
         Self { inner, records: AtomicU64::new(0) }
     }
@@ -24,7 +24,7 @@ impl<'a> Counted<'a> {
     }
 }
 
-impl Progress for Counted<'_> {
+impl Progress for CountingProgress<'_> {
     fn phase(&self, phase: Phase, total: Option<u64>) {
         self.records.store(0, Ordering::Relaxed);
         self.inner.phase(phase, total);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use repo_core::{Clock as _, Error, Prepared, SystemClock};
 
 use crate::archive::Archive;
-use crate::check::source_checks::Survey;
+use crate::check::source_checks::SourceCheck;
 use crate::job::checkpoint::Copied;
 use crate::plan::Purpose;
 use crate::report::{CollectionReport, Counts, Floors, MigrationReport, Outcome};
@@ -14,7 +14,7 @@ use crate::verify::report::VerifyReport;
 
 /// What a run did to the target.
 #[derive(Default)]
-pub(crate) struct Done {
+pub(crate) struct RunReport {
     pub(crate) prepared: Option<Vec<Prepared>>,
     /// The target's answers, by collection; none when nothing was written.
     pub(crate) copied: Option<Vec<Copied>>,
@@ -29,7 +29,7 @@ pub(crate) struct Done {
     pub(crate) stopped: bool,
 }
 
-impl Done {
+impl RunReport {
     /// After the archives are made, an error says where they are, and after the
     /// first write how to go on.
     pub(crate) fn explain(&self, error: Error, written: bool) -> Error {
@@ -48,12 +48,12 @@ impl Done {
 
 impl Run<'_> {
     /// The report of a run as far as it came.
-    pub(crate) fn report(&mut self, surveys: Vec<Survey>, done: Done) -> MigrationReport {
-        let outcome = self.outcome(&surveys, &done);
+    pub(crate) fn report(&mut self, checks: Vec<SourceCheck>, done: RunReport) -> MigrationReport {
+        let outcome = self.outcome(&checks, &done);
         let mut totals = Counts::default();
         let mut collections = Vec::new();
-        for (at, survey) in surveys.into_iter().enumerate() {
-            let Some(report) = self.collection_report(at, survey, &done) else { continue };
+        for (at, check) in checks.into_iter().enumerate() {
+            let Some(report) = self.collection_report(at, check, &done) else { continue };
             totals.add(&report.counts);
             collections.push(report);
         }
@@ -96,8 +96,8 @@ impl Run<'_> {
     fn collection_report(
         &self,
         at: usize,
-        survey: Survey,
-        done: &Done,
+        check: SourceCheck,
+        done: &RunReport,
     ) -> Option<CollectionReport> {
         let planned = self.plan.collections.get(at)?;
         let (source, target_before) = (planned.source.floor, planned.target_floor());
@@ -108,9 +108,9 @@ impl Run<'_> {
             .and_then(|all| all.iter().find(|one| one.collection == *name).map(|one| one.change));
         // What the target answered counts, not what was to be expected of it.
         let expected = Copied {
-            counts: survey.counts,
-            replaced: survey.replaced,
-            raised: survey.raised,
+            counts: check.counts,
+            replaced: check.replaced,
+            raised: check.raised,
             ..Copied::default()
         };
         let answered = done.copied.as_ref().and_then(|copied| copied.get(at).copied());
@@ -118,9 +118,9 @@ impl Run<'_> {
         // What the source cannot read, and what no archive can hold, did not
         // come to the copy.
         if answered.is_some() {
-            let untellable = if done.origin.is_some() { survey.untellable } else { 0 };
-            copied.counts.read += survey.unreadable + untellable;
-            copied.counts.quarantined += survey.unreadable + untellable;
+            let unarchivable = if done.origin.is_some() { check.unarchivable } else { 0 };
+            copied.counts.read += check.unreadable + unarchivable;
+            copied.counts.quarantined += check.unreadable + unarchivable;
         }
         Some(CollectionReport {
             name: name.clone(),
@@ -130,20 +130,20 @@ impl Run<'_> {
             upgrade: planned.upgrade.as_ref().map(|path| path.versions()).unwrap_or_default(),
             prepared,
             floors: Floors { source, target_before, target_after: target_before.max(source) },
-            only_in_target: survey.only_in_target,
-            left_differing: survey.left_differing,
-            quarantined_entities: survey.offenders,
-            dangling: survey.dangling,
+            only_in_target: check.only_in_target,
+            left_differing: check.left_differing,
+            quarantined_entities: check.offenders,
+            dangling: check.dangling,
         })
     }
 
-    fn outcome(&self, surveys: &[Survey], done: &Done) -> Outcome {
+    fn outcome(&self, checks: &[SourceCheck], done: &RunReport) -> Outcome {
         if done.stopped {
             return Outcome::Interrupted;
         }
         if self.options.dry_run {
             let partly =
-                self.undecided || surveys.iter().any(|survey| survey.leaves_differences(self.plan));
+                self.undecided || checks.iter().any(|check| check.leaves_differences(self.plan));
             return if partly { Outcome::DryRunPartly } else { Outcome::DryRun };
         }
         // More left than was found before the copy: someone else writes. Where
@@ -152,13 +152,13 @@ impl Run<'_> {
         let as_expected = self.resumed.is_some()
             || done.refusals > 0
             || done.copied.as_ref().is_none_or(|copied| {
-                let pairs = copied.iter().zip(surveys);
-                pairs.into_iter().all(|(a, survey)| left(&a.counts) == left(&survey.counts))
+                let pairs = copied.iter().zip(checks);
+                pairs.into_iter().all(|(a, check)| left(&a.counts) == left(&check.counts))
             });
         let equal = done.verification.as_ref().is_none_or(|report| report.equal);
         if !as_expected || !equal {
             Outcome::Differs
-        } else if surveys.iter().any(|survey| survey.leaves_differences(self.plan)) {
+        } else if checks.iter().any(|check| check.leaves_differences(self.plan)) {
             Outcome::Partly
         } else if done.verification.is_some() {
             Outcome::Verified

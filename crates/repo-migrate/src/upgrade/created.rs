@@ -12,7 +12,7 @@ use repo_core::{CollectionName, Entity, EntityId, Record, Result, Segment, Times
 use crate::archive::Archive;
 use crate::progress::Progress;
 use crate::report::Listed;
-use crate::store_reference::{Side, lanes};
+use crate::store_reference::{StoreReference, lanes};
 use crate::verify::digest::{BUCKETS, bucket_of};
 
 /// Records read at a time.
@@ -24,7 +24,7 @@ const IDS_EACH: usize = 100_000;
 /// it. Births are summed by bucket of the id; only where the sums differ is the
 /// archive searched.
 pub(crate) async fn find(
-    side: &Side,
+    side: &StoreReference,
     name: &CollectionName,
     archive: &Archive,
     progress: &dyn Progress,

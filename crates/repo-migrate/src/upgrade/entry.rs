@@ -9,7 +9,7 @@ use super::report::UpgradeReport;
 use super::run;
 use crate::job::unfinished::refuse_mixed;
 use crate::progress::Progress;
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 
 /// Upgrades every document of a collection to another schema version, each as
 /// a normal write, and then records that version. A run that was killed, that
@@ -34,7 +34,7 @@ pub async fn upgrade(
     options: &UpgradeOptions,
     progress: &dyn Progress,
 ) -> Result<UpgradeReport> {
-    run::Run::new(Side::only(store), schemas, options, progress).all().await
+    run::Run::new(StoreReference::only(store), schemas, options, progress).all().await
 }
 
 /// Refuses work on a collection whose documents are partly of one schema
@@ -46,6 +46,6 @@ pub async fn refuse_unfinished_upgrade(
     store: &Arc<dyn StorageStrategy>,
     collection: &CollectionName,
 ) -> Result<()> {
-    let side = Side::only(store);
+    let side = StoreReference::only(store);
     refuse_mixed(&side, |name| name == collection).await
 }

@@ -9,7 +9,7 @@ use crate::job::checkpoint::{Begun, Checkpoint};
 use crate::job::in_place::InPlace;
 use crate::job::unfinished::{taken_from, unfinished_upgrade};
 use crate::report::Listed;
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 use crate::upgrade::UpgradeOptions;
 use crate::upgrade::report::Counts;
 
@@ -32,7 +32,7 @@ pub(crate) struct Found {
 pub(crate) fn find(
     stored: Option<MigrationState>,
     options: &UpgradeOptions,
-    side: &Side,
+    side: &StoreReference,
     now: Timestamp,
 ) -> Result<Option<Found>> {
     let Some(stored) = stored else { return Ok(None) };
@@ -52,7 +52,7 @@ pub(crate) fn find(
 
 /// The mark of an upgrade that begins.
 pub(crate) fn new(
-    side: &Side,
+    side: &StoreReference,
     path: &UpgradePath,
     name: &CollectionName,
     now: Timestamp,
@@ -81,7 +81,7 @@ pub(crate) fn new(
 }
 
 /// The fingerprint that the store keeps with the mark.
-pub(crate) fn plan_of(side: &Side, name: &CollectionName, from: u32, to: u32) -> String {
+pub(crate) fn plan_of(side: &StoreReference, name: &CollectionName, from: u32, to: u32) -> String {
     let text = format!("upgrade\n{}\n{name}\n{from}\n{to}", side.location());
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }

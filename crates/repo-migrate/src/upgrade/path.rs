@@ -10,7 +10,7 @@ use repo_core::{
     CollectionName, CollectionSchema, Entity, Error, ErrorKind, Record, Result, UpgradePath,
 };
 
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 
 /// The way that the documents of each collection go; none for those that stay
 /// as they are.
@@ -47,7 +47,7 @@ pub(crate) fn record(path: &UpgradePath, record: Record) -> Record {
 /// `Unsupported` when there is no way.
 pub(crate) fn way(
     schema: &CollectionSchema,
-    side: &Side,
+    side: &StoreReference,
     found: u32,
 ) -> Result<Option<Arc<UpgradePath>>> {
     match schema.upgrade_path(found, schema.schema_version) {
@@ -60,7 +60,7 @@ pub(crate) fn way(
 }
 
 /// The error for documents of a schema version that cannot be used.
-pub(crate) fn other_version(schema: &CollectionSchema, side: &Side, found: u32) -> Error {
+pub(crate) fn other_version(schema: &CollectionSchema, side: &StoreReference, found: u32) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         "migrate",

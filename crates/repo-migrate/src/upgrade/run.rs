@@ -10,14 +10,14 @@ use repo_core::{
 
 use crate::archive::Archive;
 use crate::back_up::{self, BackupOptions};
-use crate::check::batch::{Look, looked_at};
+use crate::check::batch::{BatchChecks, checked_batches};
 use crate::job::checkpoint::ArchiveRef;
 use crate::job::in_place::InPlace;
-use crate::job::lease::Claim;
+use crate::job::lease::Lease;
 use crate::plan::refusals;
 use crate::progress::{Phase, Progress};
 use crate::report::Listed;
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 use crate::upgrade::UpgradeOptions;
 use crate::upgrade::created;
 use crate::upgrade::mark::{self, Found};
@@ -28,7 +28,7 @@ use crate::verify::report::Depth;
 
 /// A run, and what it has found so far.
 pub(crate) struct Run<'a> {
-    side: Side,
+    side: StoreReference,
     schemas: &'a Schemas,
     schema: CollectionSchema,
     options: &'a UpgradeOptions,
@@ -49,7 +49,7 @@ struct Plan {
 
 impl<'a> Run<'a> {
     pub(crate) fn new(
-        side: Side,
+        side: StoreReference,
         schemas: &'a Schemas,
         options: &'a UpgradeOptions,
         progress: &'a dyn Progress,
@@ -94,9 +94,9 @@ impl<'a> Run<'a> {
             report.counts = checked;
             return Ok(report);
         }
-        let claim = self.hold(&plan).await?;
-        let ended = self.write(&plan, &claim).await;
-        self.end(claim, versions, ended).await
+        let lease = self.hold(&plan).await?;
+        let ended = self.write(&plan, &lease).await;
+        self.end(lease, versions, ended).await
     }
 
     /// Looks at the store, and refuses what cannot end well.
@@ -143,8 +143,8 @@ impl<'a> Run<'a> {
         CollectionSchema { json_schema: None, ..self.schema.clone() }
     }
 
-    fn look(&self, plan: &Plan) -> Look {
-        Look {
+    fn look(&self, plan: &Plan) -> BatchChecks {
+        BatchChecks {
             schema: self.schema.clone(),
             max_entity_bytes: self.side.capabilities().max_entity_bytes,
             lines: false,
@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
         self.progress.phase(Phase::Check, Some(live));
         let (mut counts, mut offenders) = (Counts::default(), Listed::default());
         let batch_size = self.options.batch_size;
-        let mut batches = looked_at(&self.side, self.look(plan), batch_size).await?;
+        let mut batches = checked_batches(&self.side, self.look(plan), batch_size).await?;
         while let Some(batch) = batches.try_next().await? {
             counts.records += batch.records.len() as u64;
             counts.tombstones += batch.records.iter().filter(|one| !one.is_live()).count() as u64;
@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
     }
 
     /// Sets the mark, or takes over the one that is there.
-    async fn hold(&mut self, plan: &Plan) -> Result<Claim> {
+    async fn hold(&mut self, plan: &Plan) -> Result<Lease> {
         let (from, to) = (plan.path.from(), plan.path.to());
         let fingerprint = mark::plan_of(&self.side, self.name(), from, to);
         let (stored, checkpoint) = match &plan.found {
@@ -191,13 +191,13 @@ impl<'a> Run<'a> {
             }
             None => (None, mark::new(&self.side, &plan.path, self.name(), self.started_at)),
         };
-        Claim::take(&self.side, &fingerprint, stored, checkpoint).await
+        Lease::take(&self.side, &fingerprint, stored, checkpoint).await
     }
 
     /// Archives, writes, and records the new version. What was created by
     /// others meanwhile; none when it was asked to end.
-    async fn write(&mut self, plan: &Plan, claim: &Claim) -> Result<Option<Listed>> {
-        let Some(archive) = self.or_stop(self.archived(claim)).await? else { return Ok(None) };
+    async fn write(&mut self, plan: &Plan, lease: &Lease) -> Result<Option<Listed>> {
+        let Some(archive) = self.or_stop(self.archived(lease)).await? else { return Ok(None) };
         self.archive = Some(archive.clone());
         self.progress.phase(Phase::Upgrade, Some(archive.manifest().records()));
         let with = With {
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
             path: &plan.path,
             validator: &plan.validator,
             archive: &archive,
-            claim,
+            lease,
             options: self.options,
             progress: self.progress,
         };
@@ -225,8 +225,8 @@ impl<'a> Run<'a> {
 
     /// The archive of the collection as it was: the one that the mark names,
     /// or a new one, named by the mark before anything is written.
-    async fn archived(&self, claim: &Claim) -> Result<Archive> {
-        if let Some(kept) = claim.checkpoint().await.archive {
+    async fn archived(&self, lease: &Lease) -> Result<Archive> {
+        if let Some(kept) = lease.checkpoint().await.archive {
             let archive = kept.open().await.map_err(|error| {
                 error.hint(
                     "the archive tells which entities are upgraded: put it back where it was, \
@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
             batch_size: self.options.batch_size,
         };
         let archive = back_up::make(&self.side, self.schemas, &options, self.progress).await?;
-        claim
+        lease
             .save(|checkpoint| {
                 checkpoint.archive = Some(ArchiveRef::to(&archive));
                 if let Some(in_place) = &mut checkpoint.in_place {
@@ -258,15 +258,15 @@ impl<'a> Run<'a> {
     /// Takes the mark off, or gives it back for the same call to go on.
     async fn end(
         self,
-        claim: Claim,
+        lease: Lease,
         versions: Vec<u32>,
         ended: Result<Option<Listed>>,
     ) -> Result<UpgradeReport> {
-        let checkpoint = claim.checkpoint().await;
+        let checkpoint = lease.checkpoint().await;
         // Without an archive nothing was written, and nothing is to be gone
         // on with.
         let done = matches!(ended, Ok(Some(_))) || checkpoint.archive.is_none();
-        let closed = if done { claim.finish().await } else { claim.give_back().await };
+        let closed = if done { lease.finish().await } else { lease.give_back().await };
         let created = match ended {
             Ok(created) => created,
             Err(error) => return Err(self.explain(error)),

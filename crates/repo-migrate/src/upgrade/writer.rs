@@ -16,10 +16,10 @@ use repo_core::{
 use crate::archive::Archive;
 use crate::check::reason::{breaks, rule_of};
 use crate::job::in_place::{Aside, InPlace};
-use crate::job::lease::Claim;
+use crate::job::lease::Lease;
 use crate::progress::Progress;
 use crate::report::Listed;
-use crate::store_reference::{Side, blocking};
+use crate::store_reference::{StoreReference, blocking};
 use crate::upgrade::UpgradeOptions;
 use crate::upgrade::judge::{Verdict, Witness, judge};
 
@@ -35,12 +35,12 @@ const MAX_KEPT: usize = 100;
 /// What batches are written with.
 #[derive(Clone, Copy)]
 pub(crate) struct With<'a> {
-    pub(crate) side: &'a Side,
+    pub(crate) side: &'a StoreReference,
     pub(crate) schema: &'a CollectionSchema,
     pub(crate) path: &'a Arc<UpgradePath>,
     pub(crate) validator: &'a Arc<DocumentValidator>,
     pub(crate) archive: &'a Archive,
-    pub(crate) claim: &'a Claim,
+    pub(crate) lease: &'a Lease,
     pub(crate) options: &'a UpgradeOptions,
     pub(crate) progress: &'a dyn Progress,
 }
@@ -68,7 +68,7 @@ impl<'a> Writer<'a> {
     /// A writer that goes on where the mark stands.
     pub(crate) async fn new(with: With<'a>) -> Result<Self> {
         let lost = || Error::new(ErrorKind::Corrupt, "upgrade", "the mark of the upgrade is gone");
-        let mark = with.claim.checkpoint().await.in_place.ok_or_else(lost)?;
+        let mark = with.lease.checkpoint().await.in_place.ok_or_else(lost)?;
         Ok(Self { with, mark: Mutex::new(mark) })
     }
 
@@ -112,7 +112,7 @@ impl<'a> Writer<'a> {
             (mark.in_flight, mark.aside) = (lines, aside.to_vec());
             mark.clone()
         };
-        self.with.claim.save(|checkpoint| checkpoint.in_place = Some(mark)).await
+        self.with.lease.save(|checkpoint| checkpoint.in_place = Some(mark)).await
     }
 
     /// Counts the batch that was announced as done. The next announcement

@@ -13,7 +13,7 @@ use repo_core::{
 
 use crate::progress::Progress;
 use crate::report::MAX_NAMED;
-use crate::store_reference::{Held, Side, blocking, lanes};
+use crate::store_reference::{Held, StoreReference, blocking, lanes};
 use crate::upgrade::path;
 use crate::verify::difference::difference;
 use crate::verify::digest::{Deltas, Fingerprint, Sums, bucket_of};
@@ -26,8 +26,8 @@ use crate::verify::state::Kept;
 const BATCH: usize = 250;
 
 /// One collection on one side.
-pub(crate) struct Half {
-    side: Side,
+pub(crate) struct ComparedCollection {
+    side: StoreReference,
     name: CollectionName,
     /// `None` when the collection was never prepared: it then counts as empty.
     state: Option<CollectionState>,
@@ -39,10 +39,10 @@ pub(crate) struct Half {
 }
 
 /// One collection on both sides.
-pub(crate) struct Pair {
+pub(crate) struct CollectionComparison {
     pub(crate) name: CollectionName,
-    pub(crate) source: Half,
-    pub(crate) target: Half,
+    pub(crate) source: ComparedCollection,
+    pub(crate) target: ComparedCollection,
     pub(crate) depth: Depth,
 }
 
@@ -57,11 +57,11 @@ pub(crate) struct Expected<'a> {
     pub(crate) unchanged: bool,
 }
 
-impl Half {
+impl ComparedCollection {
     /// `known` is how many live entities there are to read, where somebody
     /// knows: counting may cost as much as reading.
     pub(crate) async fn new(
-        side: &Side,
+        side: &StoreReference,
         name: &CollectionName,
         state: Option<&CollectionState>,
         known: Option<u64>,
@@ -186,7 +186,7 @@ impl Half {
     }
 }
 
-impl Pair {
+impl CollectionComparison {
     /// Live entities that are to be read.
     pub(crate) fn live(&self, expected: Option<Expected<'_>>) -> u64 {
         let source = if is_known(expected) { 0 } else { self.source.live };
@@ -200,7 +200,7 @@ impl Pair {
         kept: Option<&Kept>,
         progress: &dyn Progress,
     ) -> Result<CollectionVerification> {
-        let sum = async |half: &Half| match kept {
+        let sum = async |half: &ComparedCollection| match kept {
             Some(kept) => half.sum_kept(kept, progress).await,
             None => half.sum(None, progress).await,
         };
@@ -319,11 +319,11 @@ impl Suspects {
 
     /// The records that are in suspect buckets, added to `sums`, and what the
     /// other side holds under their ids. One whose other side cannot be read is
-    /// left out: the survey, or opening the store, has told of it.
+    /// left out: the check, or opening the store, has told of it.
     async fn look_up(
         &self,
         mut records: Vec<Record>,
-        other: &Half,
+        other: &ComparedCollection,
         sums: &mut Sums,
     ) -> Result<(Vec<Record>, Vec<Option<Record>>)> {
         records.retain(|record| self.bucket(record).is_some());

@@ -16,9 +16,9 @@ use repo_core::{
 use crate::plan::sameness::Evidence;
 use crate::plan::unknown_collection;
 use crate::progress::{Phase, Progress};
-use crate::store_reference::Side;
+use crate::store_reference::StoreReference;
 use crate::upgrade::path::Upgrading;
-use crate::verify::comparison::{Expected, Half, Pair};
+use crate::verify::comparison::{CollectionComparison, ComparedCollection, Expected};
 use crate::verify::report::{Depth, VerifyReport};
 use crate::verify::state::{Compared, Kept};
 
@@ -50,7 +50,7 @@ pub async fn verify(
     options: &VerifyOptions,
     progress: &dyn Progress,
 ) -> Result<VerifyReport> {
-    let (source, target) = (Side::source(source), Side::target(target));
+    let (source, target) = (StoreReference::source(source), StoreReference::target(target));
     let (chosen, held) = choose(&source, &target, options.collections.as_deref()).await?;
     let names = chosen.iter().map(|(name, _)| name);
     let invented = source.invents_versions().await? || target.invents_versions().await?;
@@ -95,8 +95,8 @@ pub(crate) struct How<'a> {
 
 /// What is compared, and what both sides hold.
 async fn choose<'a>(
-    source: &Side,
-    target: &Side,
+    source: &StoreReference,
+    target: &StoreReference,
     collections: Option<&[CollectionName]>,
 ) -> Result<(Vec<(CollectionName, Option<Expected<'a>>)>, Held)> {
     Evidence::read(source, target).await?.refuse_same(source, target, "verify")?;
@@ -107,8 +107,8 @@ async fn choose<'a>(
 
 /// Compares the chosen collections.
 pub(crate) async fn compare(
-    source: &Side,
-    target: &Side,
+    source: &StoreReference,
+    target: &StoreReference,
     chosen: Vec<(CollectionName, Option<Expected<'_>>)>,
     how: How<'_>,
     progress: &dyn Progress,
@@ -118,11 +118,24 @@ pub(crate) async fn compare(
     let mut pairs = Vec::new();
     for (name, expected) in chosen {
         let known = expected.map(|expected| expected.read.live());
-        let pair = Pair {
-            source: Half::new(source, &name, held.source.get(&name), known, how.depth)
-                .await?
-                .upgraded(how.upgrading.get(&name)),
-            target: Half::new(target, &name, held.target.get(&name), known, how.depth).await?,
+        let pair = CollectionComparison {
+            source: ComparedCollection::new(
+                source,
+                &name,
+                held.source.get(&name),
+                known,
+                how.depth,
+            )
+            .await?
+            .upgraded(how.upgrading.get(&name)),
+            target: ComparedCollection::new(
+                target,
+                &name,
+                held.target.get(&name),
+                known,
+                how.depth,
+            )
+            .await?,
             name,
             depth: how.depth,
         };
@@ -153,7 +166,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) async fn read(source: &Side, target: &Side) -> Result<Self> {
+    pub(crate) async fn read(source: &StoreReference, target: &StoreReference) -> Result<Self> {
         Ok(Self { source: source.collections().await?, target: target.collections().await? })
     }
 

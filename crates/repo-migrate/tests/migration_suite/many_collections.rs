@@ -66,7 +66,7 @@ async fn small_collections_share_batches_and_checkpoints() {
         assert_eq!((report.outcome, report.totals.applied), (Outcome::Verified, COLLECTIONS));
         assert!(report.collections.iter().all(|one| one.counts.applied == 1));
         assert_eq!(target.applies.load(Ordering::SeqCst), COLLECTIONS / BATCH as u64);
-        // Beside these: the claim, what there is to copy, the stages, the end, and a
+        // Beside these: the lease, what there is to copy, the stages, the end, and a
         // checkpoint every 250 ms on a slow machine.
         assert!(target.write_count() < 40, "{} writes to the target", target.write_count());
         assert_same(&source, &into, COLLECTIONS).await;

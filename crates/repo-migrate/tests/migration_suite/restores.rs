@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use repo_core::{CollectionSchema, ErrorKind, Schemas, StoreUpdate};
 use repo_migrate::{
-    Archive, BackupOptions, CompressionLevel, Outcome, RestoreOptions, Role, Shelf, Silent,
-    VerifyOptions, archived_schemas, back_up, restore, verify,
+    Archive, ArchiveDirectory, BackupOptions, CompressionLevel, Outcome, RestoreOptions, Role,
+    Silent, VerifyOptions, archived_schemas, back_up, restore, verify,
 };
 
 use crate::places::Place;
@@ -225,14 +225,14 @@ async fn pruning_keeps_the_newest_sound_archives_of_each_store() {
     std::fs::create_dir(folder.path().join("something of mine")).unwrap();
     std::fs::write(folder.path().join("notes.txt"), "mine").unwrap();
 
-    let shelf = Shelf::read(folder.path()).await.unwrap();
-    assert_eq!(shelf.archives.len(), 5);
-    let pruned = shelf.prune(folder.path(), keep(2), true, &Silent).await.unwrap();
+    let directory = ArchiveDirectory::read(folder.path()).await.unwrap();
+    assert_eq!(directory.archives.len(), 5);
+    let pruned = directory.prune(folder.path(), keep(2), true, &Silent).await.unwrap();
     assert_eq!(pruned.removed, [of_one[0].clone()]);
     assert!(of_one[0].exists(), "a dry run removes nothing");
 
-    let shelf = Shelf::read(folder.path()).await.unwrap();
-    let pruned = shelf.prune(folder.path(), keep(2), false, &Silent).await.unwrap();
+    let directory = ArchiveDirectory::read(folder.path()).await.unwrap();
+    let pruned = directory.prune(folder.path(), keep(2), false, &Silent).await.unwrap();
     assert_eq!(pruned.removed, [of_one[0].clone()]);
     assert_eq!(pruned.damaged.len(), 1);
     let there: Vec<bool> = of_one.iter().map(|path| path.exists()).collect();
@@ -255,11 +255,11 @@ async fn leftovers_of_killed_runs_are_found_and_removed_but_not_those_in_use() {
     let held = std::fs::File::open(&alive).unwrap();
     fs2::FileExt::lock_exclusive(&held).unwrap();
 
-    let shelf = Shelf::read(folder.path()).await.unwrap();
+    let directory = ArchiveDirectory::read(folder.path()).await.unwrap();
     let found: Vec<(bool, &Path)> =
-        shelf.leftovers.iter().map(|one| (one.in_use, one.path.as_path())).collect();
+        directory.leftovers.iter().map(|one| (one.in_use, one.path.as_path())).collect();
     assert_eq!(found, [(false, half.as_path()), (true, alive.as_path()), (false, dead.as_path())]);
-    let pruned = shelf.prune(folder.path(), keep(1), false, &Silent).await.unwrap();
+    let pruned = directory.prune(folder.path(), keep(1), false, &Silent).await.unwrap();
     assert_eq!(pruned.leftovers, [half.clone(), dead.clone()]);
     assert_eq!(pruned.in_use, std::slice::from_ref(&alive));
     assert!(alive.exists() && !dead.exists() && !half.exists() && made.path().exists());
@@ -272,8 +272,8 @@ async fn a_folder_without_a_sound_manifest_is_named() {
     let renamed = folder.path().join("renamed");
     std::fs::create_dir(&renamed).unwrap();
     std::fs::write(renamed.join("manifest.json"), "{}").unwrap();
-    let shelf = Shelf::read(folder.path()).await.unwrap();
-    assert_eq!((shelf.archives.len(), shelf.damaged.len()), (0, 2));
-    let error = Shelf::read(&folder.path().join("nowhere")).await.unwrap_err();
+    let directory = ArchiveDirectory::read(folder.path()).await.unwrap();
+    assert_eq!((directory.archives.len(), directory.damaged.len()), (0, 2));
+    let error = ArchiveDirectory::read(&folder.path().join("nowhere")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }

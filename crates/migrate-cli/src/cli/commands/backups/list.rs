@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::exit_code::{Ending, FAILED};
 use crate::cli::failure::{ErrorView, Outcome};
 use crate::cli::output::{cell, draw, table};
-use repo_migrate::{Role, Shelf};
+use repo_migrate::{ArchiveDirectory, Role};
 
 /// What can be typed after `backups list`.
 #[derive(Debug, Args)]
@@ -25,14 +25,14 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let folder = folder(context, self.backup_location.as_deref())?;
-        let shelf = Shelf::read(&folder).await?;
-        let archives: Vec<Summary> = shelf.archives.iter().map(Summary::of).collect();
-        let damaged: Vec<Json> = shelf
+        let directory = ArchiveDirectory::read(&folder).await?;
+        let archives: Vec<Summary> = directory.archives.iter().map(Summary::of).collect();
+        let damaged: Vec<Json> = directory
             .damaged
             .iter()
             .map(|found| json!({ "archive": found.path, "error": ErrorView::new(&found.error) }))
             .collect();
-        let leftovers: Vec<Json> = shelf
+        let leftovers: Vec<Json> = directory
             .leftovers
             .iter()
             .map(|found| json!({ "folder": found.path, "in_use": found.in_use }))
@@ -43,12 +43,12 @@ impl Arguments {
             "damaged": damaged,
             "leftovers": leftovers,
         });
-        context.output.result(&told, || human(&archives, &shelf))?;
-        Ok(if shelf.damaged.is_empty() { Ending::Done } else { Ending::Unsound(FAILED) })
+        context.output.result(&told, || human(&archives, &directory))?;
+        Ok(if directory.damaged.is_empty() { Ending::Done } else { Ending::Unsound(FAILED) })
     }
 }
 
-fn human(archives: &[Summary], shelf: &Shelf) -> String {
+fn human(archives: &[Summary], directory: &ArchiveDirectory) -> String {
     let mut table = table(&["archive", "made of", "role", "records", "bytes"]);
     for column in table.column_iter_mut().skip(3) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -63,10 +63,10 @@ fn human(archives: &[Summary], shelf: &Shelf) -> String {
         ]);
     }
     let mut text = draw(&table) + "\n";
-    for found in &shelf.damaged {
+    for found in &directory.damaged {
         let _ = writeln!(text, "DAMAGED {}: {}", found.path.display(), found.error);
     }
-    for found in &shelf.leftovers {
+    for found in &directory.leftovers {
         let what = if found.in_use {
             "is being written"
         } else {

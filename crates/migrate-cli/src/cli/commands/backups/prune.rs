@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::exit_code::{Ending, PARTLY};
 use crate::cli::failure::{ErrorView, Outcome};
 use crate::cli::progress::Shown;
-use repo_migrate::{Archive, Phase, Progress as _, Pruned, Shelf};
+use repo_migrate::{Archive, ArchiveDirectory, Phase, Progress as _, Pruned};
 
 /// What can be typed after `backups prune`.
 #[derive(Debug, Args)]
@@ -37,8 +37,8 @@ impl Arguments {
         let folder = folder(context, self.backup_location.as_deref())?;
         let progress = Shown::new(context.output);
         progress.phase(Phase::BackupCheck, None);
-        let shelf = Shelf::read(&folder).await?;
-        let pruned = shelf.prune(&folder, self.keep, self.dry_run, &progress).await;
+        let directory = ArchiveDirectory::read(&folder).await?;
+        let pruned = directory.prune(&folder, self.keep, self.dry_run, &progress).await;
         progress.finish();
         let pruned = pruned?;
         context.output.result(&self.told(&folder, &pruned), || self.human(&pruned))?;

@@ -12,7 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::exit_code::{Ending, FAILED};
 use crate::cli::failure::{ErrorView, Outcome};
 use crate::cli::progress::Shown;
-use repo_migrate::{Archive, Phase, Progress as _, Shelf};
+use repo_migrate::{Archive, ArchiveDirectory, Phase, Progress as _};
 
 /// What can be typed after `backups verify`.
 #[derive(Debug, Args)]
@@ -82,9 +82,12 @@ impl Arguments {
     async fn find(&self, context: &Context) -> Outcome<(Vec<Archive>, Vec<Row>)> {
         let mut rows = Vec::new();
         if self.archives.is_empty() {
-            let shelf = Shelf::read(&folder(context, self.backup_location.as_deref())?).await?;
-            rows.extend(shelf.damaged.into_iter().map(|one| Row::damaged(one.path, &one.error)));
-            return Ok((shelf.archives, rows));
+            let directory =
+                ArchiveDirectory::read(&folder(context, self.backup_location.as_deref())?).await?;
+            rows.extend(
+                directory.damaged.into_iter().map(|one| Row::damaged(one.path, &one.error)),
+            );
+            return Ok((directory.archives, rows));
         }
         let mut archives = Vec::new();
         for path in &self.archives {
