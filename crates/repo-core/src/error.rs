@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::{Key, Precondition, Unreadable, Version};
+use crate::{Key, Precondition, Remedy, Unreadable, Version};
 
 /// The result of every operation of the engine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -139,6 +139,7 @@ struct Inner {
     message: String,
     context: Vec<(&'static str, String)>,
     hint: Option<String>,
+    remedy: Option<Box<dyn Remedy>>,
     failed: Vec<FailedPrecondition>,
     unreadable: Option<Box<Unreadable>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -155,6 +156,7 @@ impl Error {
             message: message.into(),
             context: Vec::new(),
             hint: None,
+            remedy: None,
             failed: Vec::new(),
             unreadable: None,
             source: None,
@@ -197,7 +199,24 @@ impl Error {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self.0.remedy = None;
         self
+    }
+
+    /// Says what can be done now, as a type that a program words for its own
+    /// users. For every other one the hint is its `Display`.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Remedy) -> Self {
+        self.0.hint = Some(remedy.to_string());
+        self.0.remedy = Some(Box::new(remedy));
+        self
+    }
+
+    /// What can be done now, where it was given as a `T`.
+    #[must_use]
+    pub fn remedy_as<T: Remedy>(&self) -> Option<&T> {
+        let remedy: &dyn std::any::Any = self.0.remedy.as_deref()?;
+        remedy.downcast_ref()
     }
 
     /// Keeps the error that caused this one.

@@ -20,6 +20,7 @@ mod physical_identity;
 mod query;
 mod reason;
 mod registry;
+mod remedy;
 mod repository;
 mod scan;
 mod schema;
@@ -57,6 +58,7 @@ pub use query::{
 };
 pub use reason::plain_reason;
 pub use registry::{OpenOptions, Registry, StrategyFactory};
+pub use remedy::Remedy;
 pub use repository::{Model, Repository, StoreRepository, Stored};
 pub use scan::{
     OnUnreadable, RecordStream, ScanOptions, Scanned, Segment, Unreadable, base64_of, read_ahead,

@@ -21,6 +21,7 @@ use crate::options::CompressionLevel;
 use crate::plan::space;
 use crate::plan::{self, Plan, PlannedCollection};
 use crate::progress::{Phase, Progress};
+use crate::remedy::Remedy;
 use crate::store_reference::{StoreReference, blocking};
 use crate::verify::digest::Sums;
 use crate::verify::report::Depth;
@@ -291,7 +292,7 @@ fn unreadable(side: &StoreReference, record: &Unreadable, reason: &str) -> Error
     let error = Error::new(ErrorKind::Corrupt, "back up", "a stored record cannot be read")
         .with("key", format!("{}/{}", record.collection, record.id))
         .with("reason", reason);
-    side.err(error).hint("repair it, or put it aside with --quarantine FILE")
+    side.err(error).remedy(Remedy::RepairOrQuarantine)
 }
 
 /// A document that does not carry its id cannot be told by its line.

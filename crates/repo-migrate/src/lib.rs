@@ -21,6 +21,7 @@ mod options;
 mod plan;
 mod prefetch;
 mod progress;
+mod remedy;
 mod report;
 mod restore;
 mod run;
@@ -41,6 +42,7 @@ pub use job::{CollectionStatus, OwnerStatus, Unfinished, status};
 pub use migrate::migrate;
 pub use options::{CompressionLevel, MigrationOptions, OnConflict};
 pub use progress::{Phase, Progress, Silent};
+pub use remedy::Remedy;
 pub use report::{
     CollectionReport, Counts, DanglingReference, DanglingReferences, Floors, Listed, MAX_NAMED,
     MigrationReport, Outcome, PhaseTime, Resumed, manifest_schema, report_schema,

@@ -8,6 +8,7 @@ use repo_core::{Error, ErrorKind};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
+use super::remedies::hint_of;
 use super::{exit_code, redact::redact};
 
 /// What a command returns.
@@ -81,7 +82,7 @@ pub(crate) fn for_people(error: &Error) -> String {
             source = cause.source();
         }
     }
-    if let Some(hint) = error.hint_text() {
+    if let Some(hint) = hint_of(error) {
         let _ = writeln!(text, "hint: {hint}");
     }
     redact(&text)
@@ -91,7 +92,7 @@ pub(crate) fn for_people(error: &Error) -> String {
 /// did was acknowledged before and stays, so this is a warning beside its
 /// result and never takes its place.
 pub(crate) fn closing_failed(error: &Error) -> String {
-    let hint = error.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();
+    let hint = hint_of(error).map(|hint| format!("; {hint}")).unwrap_or_default();
     redact(&format!("what was done stays; closing the store failed afterwards: {error}{hint}"))
 }
 
@@ -133,7 +134,7 @@ impl ErrorView {
             operation: error.operation().to_owned(),
             message: redact(error.message()),
             context,
-            hint: error.hint_text().map(redact),
+            hint: hint_of(error).as_deref().map(redact),
             failed_preconditions: failed.collect(),
             exit_code: exit_code::of(error.kind()),
         }

@@ -21,6 +21,7 @@ mod output;
 mod progress;
 mod redact;
 mod registry;
+mod remedies;
 mod render;
 mod report;
 mod sides;

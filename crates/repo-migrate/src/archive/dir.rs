@@ -14,6 +14,7 @@ use crate::archive::lock::ArchiveLock;
 use crate::archive::manifest::{MANIFEST_FILE, Manifest, Role};
 use crate::archive::writer::{MIGRATION_PREFIX, STORE_PREFIX, UNFINISHED, sync_dir};
 use crate::progress::Progress;
+use crate::remedy::Remedy;
 use crate::store_reference::blocking;
 
 /// How the name of an archive begins that is being removed.
@@ -78,7 +79,7 @@ impl ArchiveDirectory {
     }
 
     fn read_now(folder: &Path) -> Result<Self> {
-        let io = |error| io_error(READING, folder, error).hint("name it with --backup-location");
+        let io = |error| io_error(READING, folder, error).remedy(Remedy::NameArchives);
         let mut directory = Self::default();
         for entry in fs::read_dir(folder).map_err(io)? {
             let entry = entry.map_err(io)?;

@@ -5,27 +5,27 @@ use std::path::Path;
 
 use repo_core::{Error, ErrorKind};
 
+use crate::remedy::Remedy;
+
 /// A file or folder could not be used.
 pub(crate) fn io_error(operation: &'static str, path: &Path, source: io::Error) -> Error {
     use io::ErrorKind as Io;
-    let (kind, hint) = match source.kind() {
+    let (kind, remedy) = match source.kind() {
         Io::NotFound => (ErrorKind::NotFound, None),
-        Io::PermissionDenied | Io::ReadOnlyFilesystem => (
-            ErrorKind::PermissionDenied,
-            Some("name a folder that this user may write with --backup-location"),
-        ),
-        Io::StorageFull | Io::QuotaExceeded => (
-            ErrorKind::Unavailable,
-            Some("free some space, or name a folder elsewhere with --backup-location"),
-        ),
+        Io::PermissionDenied | Io::ReadOnlyFilesystem => {
+            (ErrorKind::PermissionDenied, Some(Remedy::WritableArchives))
+        }
+        Io::StorageFull | Io::QuotaExceeded => {
+            (ErrorKind::Unavailable, Some(Remedy::RoomForArchives))
+        }
         _ => (ErrorKind::Unavailable, None),
     };
     let error = Error::new(kind, operation, "the file system refused")
         .with("path", path.display())
         .with("reason", &source)
         .caused_by(source);
-    match hint {
-        Some(hint) => error.hint(hint),
+    match remedy {
+        Some(remedy) => error.remedy(remedy),
         None => error,
     }
 }

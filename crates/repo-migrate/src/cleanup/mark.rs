@@ -8,6 +8,7 @@ use repo_core::{
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use crate::remedy::Remedy;
 use crate::store_reference::StoreReference;
 
 /// The version of the mark's form; another one cannot be gone on with.
@@ -145,9 +146,10 @@ pub(crate) fn unfinished(side: &StoreReference, stored: &MigrationState) -> Erro
     let Some(mark) = Mark::read(stored) else {
         return error.hint("finish it with the version of the tool that began it");
     };
-    error.with("its_target", &mark.target).with("begun_at", mark.begun_at).hint(
-        "finish it first: the migration from this store into that target, with --cleanup-source",
-    )
+    error
+        .with("its_target", &mark.target)
+        .with("begun_at", mark.begun_at)
+        .remedy(Remedy::FinishCleanUp)
 }
 
 /// Marks the source, and returns what it then keeps as the plan.

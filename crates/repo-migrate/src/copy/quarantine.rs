@@ -20,6 +20,7 @@ use tempfile::NamedTempFile;
 
 use crate::check::reason::reason_of;
 use crate::ndjson;
+use crate::remedy::Remedy;
 use crate::store_reference::blocking;
 
 const WRITING: &str = "write the quarantine file";
@@ -82,7 +83,7 @@ impl Quarantine {
                     "something else than a quarantine file is there",
                 )
                 .with("file", place.display())
-                .hint("name another file with --quarantine"));
+                .remedy(Remedy::OtherQuarantineFile));
             }
             Ok(Self { place, file: None, entries: 0 })
         })

@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 
 use crate::job::checkpoint::{Checkpoint, Copied};
 use crate::job::holder::{AtWork, Holder, LEASE_TIME};
+use crate::remedy::Remedy;
 use crate::store_reference::StoreReference;
 
 /// A migration that this run holds.
@@ -145,15 +146,13 @@ impl Shared {
     }
 }
 
-const STATUS: &str = "`repoctl migrate status` says who is at work on it";
-
 fn begun_meanwhile(error: Error) -> Error {
     if error.kind() != ErrorKind::Locked {
         return error;
     }
     Error::new(ErrorKind::Locked, "migrate", "another run into the target began meanwhile")
         .caused_by(error)
-        .hint(STATUS)
+        .remedy(Remedy::SeeHolder)
 }
 
 fn taken_over(error: Error) -> Error {
@@ -162,5 +161,5 @@ fn taken_over(error: Error) -> Error {
     }
     Error::new(ErrorKind::Locked, "migrate", "another run has taken the migration over")
         .caused_by(error)
-        .hint(STATUS)
+        .remedy(Remedy::SeeHolder)
 }

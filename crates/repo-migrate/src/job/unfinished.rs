@@ -10,6 +10,7 @@ use crate::job::checkpoint::Checkpoint;
 use crate::job::holder::Liveness;
 use crate::job::in_place::InPlace;
 use crate::job::lease::fingerprint;
+use crate::remedy::Remedy;
 use crate::store_reference::StoreReference;
 
 /// Tells one plan from another: two runs have the same plan when they move the
@@ -151,27 +152,21 @@ pub(crate) fn damaged(stored: &MigrationState, side: &StoreReference) -> Error {
              upgrade made",
         );
     }
-    error.hint(
-        "drop it by giving the migration into this store again with --restart: what was copied \
-         stays, and is compared",
-    )
+    error.remedy(Remedy::DropByRestart)
 }
 
 fn other_plan(checkpoint: &Checkpoint, target: &StoreReference) -> Error {
     let error = another(target)
         .with("its_source", &checkpoint.source)
         .with("begun_at", checkpoint.started_at);
-    let drop = "or drop it with --restart: what it copied stays, and is compared";
     let Some(names) = &checkpoint.collections else {
-        return error.hint(format!(
-            "finish it first: run it again, from the same source and with all its collections; {drop}"
-        ));
+        return error.remedy(Remedy::FinishOrRestart { collections: None });
     };
-    let names: Vec<&str> = names.iter().map(CollectionName::as_str).collect();
-    let names = names.join(",");
-    error.with("its_collections", &names).hint(format!(
-        "finish it first: run it again, from the same source and with --collections {names}; {drop}"
-    ))
+    let names: Vec<CollectionName> = names.iter().cloned().collect();
+    let listed: Vec<&str> = names.iter().map(CollectionName::as_str).collect();
+    error
+        .with("its_collections", listed.join(","))
+        .remedy(Remedy::FinishOrRestart { collections: Some(names) })
 }
 
 /// Refuses a store in which one of these collections holds documents of two
@@ -207,5 +202,5 @@ pub(crate) fn unfinished_upgrade(in_place: &InPlace, side: &StoreReference) -> E
     side.err(Error::new(ErrorKind::Locked, "upgrade", why))
         .with("collection", collection)
         .with("to", to)
-        .hint(format!("go on with it: `repoctl upgrade {collection} --to {to}`"))
+        .remedy(Remedy::ResumeUpgrade { collection: collection.clone(), to: *to })
 }

@@ -16,6 +16,7 @@ use crate::job::unfinished::refuse_mixed;
 use crate::job::unfinished::{self, Found};
 use crate::plan::sameness::Evidence;
 use crate::plan::space;
+use crate::remedy::Remedy;
 use crate::store_reference::StoreReference;
 use crate::upgrade::path::{self, Upgrading};
 use crate::verify::digest::Fingerprint;
@@ -332,10 +333,8 @@ fn check_target_version(
     }
     let error = path::other_version(schema, side, found);
     Err(match schema.upgrade_path(found, declared) {
-        Some(_) => error.hint(format!(
-            "upgrade it first: `repoctl upgrade {} --to {declared}`",
-            schema.collection
-        )),
+        Some(_) => error
+            .remedy(Remedy::UpgradeFirst { collection: schema.collection.clone(), to: declared }),
         None => error.hint("migrate with the schema files that the store was made with"),
     })
 }

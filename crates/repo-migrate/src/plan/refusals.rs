@@ -4,6 +4,7 @@ use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use crate::check::source_checks::SourceCheck;
 use crate::plan::{Plan, PlannedCollection, Purpose};
+use crate::remedy::Remedy;
 use crate::report::Listed;
 use crate::store_reference::StoreReference;
 
@@ -22,10 +23,7 @@ pub(crate) fn offenders(plan: &Plan, checks: &[SourceCheck]) -> Result<()> {
     )
     .with("side", "source")
     .with("entities", names)
-    .hint(
-        "correct them in the source, put them aside with --quarantine FILE, or leave their \
-         collection out with --collections",
-    ))
+    .remedy(Remedy::CorrectOrQuarantine))
 }
 
 /// Refuses records of the target that are in the way.
@@ -43,15 +41,9 @@ pub(crate) fn conflicts(plan: &Plan, checks: &[SourceCheck]) -> Result<()> {
     .with("side", "target")
     .with("store", plan.target.location())
     .with("records", names)
-    .hint(match plan.purpose {
-        Purpose::Migrate => {
-            "choose an empty target, --on-conflict newer (the higher version stays) or \
-             --on-conflict overwrite (the source's documents win)"
-        }
-        Purpose::Restore => {
-            "live records are never replaced: restore into an empty store beside it (another \
-             folder, file or database), compare, and then name that one in the configuration"
-        }
+    .remedy(match plan.purpose {
+        Purpose::Migrate => Remedy::ChooseOnConflict,
+        Purpose::Restore => Remedy::RestoreElsewhere,
     }))
 }
 

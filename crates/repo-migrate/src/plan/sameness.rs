@@ -10,6 +10,7 @@ use repo_core::{
     StoreUpdate,
 };
 
+use crate::remedy::Remedy;
 use crate::store_reference::StoreReference;
 
 /// What is known of both sides without a write.
@@ -74,7 +75,7 @@ impl Evidence {
                 operation,
                 format!("this source is never cleaned up: it is {words}"),
             ))
-            .hint("leave --cleanup-source out, or name the store that it is a copy of"))
+            .remedy(Remedy::NoCleanUp))
     }
 }
 

@@ -7,6 +7,7 @@ use futures::TryStreamExt as _;
 use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result, Segment, check_writable};
 
 use crate::ndjson;
+use crate::remedy::Remedy;
 use crate::store_reference::{StoreReference, blocking};
 
 /// Records of each collection that are compressed to estimate the rest.
@@ -70,7 +71,7 @@ pub(crate) async fn check(folder: &Path, needed: u64) -> Result<()> {
             .with("folder", start.display())
             .with("free_bytes", free)
             .with("estimated_bytes", needed)
-            .hint("free some space, or name a folder elsewhere with --backup-location"))
+            .remedy(Remedy::RoomForArchives))
     })
     .await
 }

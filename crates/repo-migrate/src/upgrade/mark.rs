@@ -8,6 +8,7 @@ use crate::OnConflict;
 use crate::job::checkpoint::{Begun, Checkpoint};
 use crate::job::in_place::InPlace;
 use crate::job::unfinished::{taken_from, unfinished_upgrade};
+use crate::remedy::Remedy;
 use crate::report::Listed;
 use crate::store_reference::StoreReference;
 use crate::upgrade::UpgradeOptions;
@@ -38,8 +39,7 @@ pub(crate) fn find(
     let Some(stored) = stored else { return Ok(None) };
     let migration = || {
         let why = "a migration into this store is unfinished";
-        side.err(Error::new(ErrorKind::Locked, "upgrade", why))
-            .hint("finish it first; `repoctl migrate status` says which it is")
+        side.err(Error::new(ErrorKind::Locked, "upgrade", why)).remedy(Remedy::FinishMigration)
     };
     let checkpoint = Checkpoint::read(&stored).ok_or_else(migration)?;
     let in_place = checkpoint.in_place.clone().ok_or_else(migration)?;

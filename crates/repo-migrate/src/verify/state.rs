@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use tokio::sync::Mutex;
 
+use crate::remedy::Remedy;
 use crate::store_reference::blocking;
 use crate::verify::digest::Sums;
 use crate::verify::report::Depth;
@@ -180,7 +181,7 @@ fn write(file: &Path, content: &Content) -> Result<()> {
 fn refused(file: &Path, why: &str) -> Error {
     Error::new(ErrorKind::ConfigInvalid, "verify", why)
         .with("file", file.display())
-        .hint("name another file with --state, or remove this one")
+        .remedy(Remedy::OtherStateFile)
 }
 
 fn of_another(file: &Path, found: &Compared) -> Error {

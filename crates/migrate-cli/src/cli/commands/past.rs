@@ -8,6 +8,7 @@ use repo_core::{Error, ErrorKind, Result};
 use crate::cli::context::{Access, Context};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
+use crate::cli::remedies::hint_of;
 use repo_migrate::Quarantine;
 
 /// The file, if one was named.
@@ -30,7 +31,7 @@ pub(super) fn hint(error: Error) -> Error {
     if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Invalid) || !about_one {
         return error;
     }
-    let before = error.hint_text().map(|hint| format!("{hint}; or ")).unwrap_or_default();
+    let before = hint_of(&error).map(|hint| format!("{hint}; or ")).unwrap_or_default();
     error.hint(format!("{before}go on past it with --quarantine FILE"))
 }
 

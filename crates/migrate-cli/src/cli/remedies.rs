@@ -1,0 +1,69 @@
+//! What can be done about an error, in the words of this command line.
+
+use repo_core::{CollectionName, Error};
+use repo_migrate::Remedy;
+
+/// What the person can do now, where that is known.
+pub(crate) fn hint_of(error: &Error) -> Option<String> {
+    match error.remedy_as::<Remedy>() {
+        Some(remedy) => Some(in_flags(remedy)),
+        None => error.hint_text().map(str::to_owned),
+    }
+}
+
+fn in_flags(remedy: &Remedy) -> String {
+    let words = match remedy {
+        Remedy::CorrectOrQuarantine => {
+            "correct them in the source, put them aside with --quarantine FILE, or leave their \
+             collection out with --collections"
+        }
+        Remedy::RepairOrQuarantine => "repair it, or put it aside with --quarantine FILE",
+        Remedy::OtherQuarantineFile => "name another file with --quarantine",
+        Remedy::ChooseOnConflict => {
+            "choose an empty target, --on-conflict newer (the higher version stays) or \
+             --on-conflict overwrite (the source's documents win)"
+        }
+        Remedy::FinishOrRestart { collections } => {
+            return finish_or_restart(collections.as_deref());
+        }
+        Remedy::DropByRestart => {
+            "drop it by giving the migration into this store again with --restart: what was \
+             copied stays, and is compared"
+        }
+        Remedy::ResumeUpgrade { collection, to } => {
+            return format!("go on with it: `repoctl upgrade {collection} --to {to}`");
+        }
+        Remedy::UpgradeFirst { collection, to } => {
+            return format!("upgrade it first: `repoctl upgrade {collection} --to {to}`");
+        }
+        Remedy::FinishMigration => "finish it first; `repoctl migrate status` says which it is",
+        Remedy::FinishCleanUp => {
+            "finish it first: the migration from this store into that target, with \
+             --cleanup-source"
+        }
+        Remedy::SeeHolder => "`repoctl migrate status` says who is at work on it",
+        Remedy::NoCleanUp => "leave --cleanup-source out, or name the store that it is a copy of",
+        Remedy::RoomForArchives => {
+            "free some space, or name a folder elsewhere with --backup-location"
+        }
+        Remedy::WritableArchives => "name a folder that this user may write with --backup-location",
+        Remedy::NameArchives => "name it with --backup-location",
+        Remedy::OtherStateFile => "name another file with --state, or remove this one",
+        other => return other.to_string(),
+    };
+    words.to_owned()
+}
+
+fn finish_or_restart(collections: Option<&[CollectionName]>) -> String {
+    let with = match collections {
+        None => "all its collections".to_owned(),
+        Some(names) => {
+            let names: Vec<&str> = names.iter().map(CollectionName::as_str).collect();
+            format!("--collections {}", names.join(","))
+        }
+    };
+    format!(
+        "finish it first: run it again, from the same source and with {with}; or drop it with \
+         --restart: what it copied stays, and is compared"
+    )
+}
