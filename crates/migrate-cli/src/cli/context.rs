@@ -25,9 +25,17 @@ pub(crate) const DEFAULT_FILE: &str = "repository.json";
 /// no settings that could be wrong.
 const NOT_CHOSEN: &str = "memory";
 
+/// The command lines of the programs, for completions and manual pages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Programs {
+    pub(crate) repoctl: fn() -> clap::Command,
+    pub(crate) migrate_repository: fn() -> clap::Command,
+}
+
 /// The flags and what they lead to.
 #[derive(Debug)]
 pub(crate) struct Context {
+    pub(crate) programs: Programs,
     pub(crate) registry: Registry,
     pub(crate) output: Output,
     pub(crate) common: CommonArgs,
@@ -67,9 +75,10 @@ pub(crate) struct Opened {
 }
 
 impl Context {
-    pub(crate) fn new(common: CommonArgs, store: StoreArgs) -> Self {
+    pub(crate) fn new(programs: Programs, common: CommonArgs, store: StoreArgs) -> Self {
         let text = |value: std::ffi::OsString| value.into_string().ok();
         Self {
+            programs,
             registry: registry::registry(),
             output: Output { format: common.format, quiet: common.quiet },
             environment: std::env::vars_os()

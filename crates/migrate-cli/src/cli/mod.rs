@@ -3,42 +3,44 @@
 //! `args` says what can be typed, `commands` holds one file a command, and
 //! the rest is what they share.
 
-mod again;
 mod archives;
 mod args;
 mod bars;
 mod commands;
 mod context;
+mod disabled_strategy;
 mod embedded;
 mod events;
 pub mod exit_code;
 mod failure;
-mod feed;
 mod intake;
-mod left_out;
+mod line_reader;
 mod logging;
 mod output;
+mod programs;
 mod progress;
 mod redact;
 mod registry;
 mod remedies;
 mod render;
 mod report;
+mod resume_command;
 mod sides;
 mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind as ClapKind;
+use clap::{CommandFactory as _, Parser};
 use repo_core::{Error, ErrorKind, SystemLimit};
 
-use args::{MigrateRepository, Repoctl, StoreArgs};
-use context::Context;
+use args::StoreArgs;
+use context::{Context, Programs};
 use exit_code::Ending;
 use failure::{ErrorObject, Failure, Outcome, for_people};
 use output::{Format, complain};
+use programs::{MigrateRepository, Repoctl};
 
 /// The registry of the strategies that the tools know, for
 /// `schemas/config.schema.json` and for whoever embeds the tools.
@@ -49,12 +51,15 @@ pub fn known_strategies() -> repo_core::Registry {
 
 pub use events::{Event, events_schema};
 
+const PROGRAMS: Programs =
+    Programs { repoctl: Repoctl::command, migrate_repository: MigrateRepository::command };
+
 /// The program `repoctl`.
 #[must_use]
 pub fn repoctl() -> ExitCode {
     match parse::<Repoctl>() {
         Ok(Repoctl { common, store, command }) => {
-            let context = Context::new(common, store);
+            let context = Context::new(PROGRAMS, common, store);
             end(&context, run(&context, command.run(&context)))
         }
         Err(code) => code,
@@ -66,7 +71,7 @@ pub fn repoctl() -> ExitCode {
 pub fn migrate_repository() -> ExitCode {
     match parse::<MigrateRepository>() {
         Ok(MigrateRepository { common, migrate }) => {
-            let context = Context::new(common, StoreArgs::default());
+            let context = Context::new(PROGRAMS, common, StoreArgs::default());
             end(&context, run(&context, migrate.run(&context)))
         }
         Err(code) => code,

@@ -2,12 +2,12 @@
 
 use repo_core::{MemoryFactory, Registry, Result, StrategyFactory};
 
-use super::left_out::LeftOutFactory;
+use super::disabled_strategy::DisabledStrategyFactory;
 
 /// Every strategy by name. What this build cannot open is there as well, so
 /// that its settings are still read and the refusal says why.
 pub(crate) fn registry() -> Registry {
-    let left_out = LeftOutFactory::all().into_iter();
+    let left_out = DisabledStrategyFactory::all().into_iter();
     let registry = left_out.fold(Registry::new(), |registry, factory| registry.with(factory));
     with_built_in(registry.with(MemoryFactory))
 }
@@ -17,8 +17,8 @@ pub(crate) fn registry() -> Registry {
 /// # Errors
 /// `Unsupported` otherwise.
 pub(crate) fn check_usable(factory: &dyn StrategyFactory) -> Result<()> {
-    let left_out = LeftOutFactory::all();
-    let same = |other: &&LeftOutFactory| {
+    let left_out = DisabledStrategyFactory::all();
+    let same = |other: &&DisabledStrategyFactory| {
         other.name() == factory.name() && other.summary() == factory.summary()
     };
     left_out.iter().find(same).map_or(Ok(()), |left_out| Err(left_out.refuse()))

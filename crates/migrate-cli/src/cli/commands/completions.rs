@@ -1,10 +1,9 @@
 //! `repoctl completions`: completion scripts, from the definition of the
 //! command line itself.
 
-use clap::{Args, CommandFactory as _, ValueEnum};
+use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 
-use crate::cli::args::{MigrateRepository, Repoctl};
 use crate::cli::context::Context;
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
@@ -31,10 +30,10 @@ enum Program {
 }
 
 impl Arguments {
-    pub(crate) fn run(&self, _context: &Context) -> Outcome<Ending> {
+    pub(crate) fn run(&self, context: &Context) -> Outcome<Ending> {
         let mut command = match self.program {
-            Program::Repoctl => Repoctl::command(),
-            Program::MigrateRepository => MigrateRepository::command(),
+            Program::Repoctl => (context.programs.repoctl)(),
+            Program::MigrateRepository => (context.programs.migrate_repository)(),
         };
         let name = command.get_name().to_owned();
         let mut script = Vec::new();

@@ -12,8 +12,8 @@ use serde::Serialize;
 use crate::cli::context::{Access, Context, Opened, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::feed::Feed;
 use crate::cli::intake::{Answer, Batch, Totals};
+use crate::cli::line_reader::LineReader;
 use crate::cli::output::{Format, Output};
 use crate::cli::signals::Interruption;
 use repo_migrate::ndjson::{self, Line};
@@ -57,7 +57,7 @@ impl Arguments {
             }
             refuse_unfinished_upgrade(&opened.store, &name).await?;
             let longest = opened.store.capabilities().max_entity_bytes.saturating_mul(6);
-            let feed = Feed::open(&self.file, longest.saturating_add(LINE_OVERHEAD))?;
+            let feed = LineReader::open(&self.file, longest.saturating_add(LINE_OVERHEAD))?;
             let mut run = Run {
                 output: context.output,
                 opened: &opened,
@@ -107,7 +107,7 @@ impl Run<'_> {
     /// not written.
     async fn all(
         &mut self,
-        mut feed: Feed,
+        mut feed: LineReader,
         batch_size: usize,
         interruption: &Interruption,
     ) -> Outcome<Ending> {

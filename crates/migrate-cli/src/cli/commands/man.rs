@@ -1,9 +1,8 @@
 //! `repoctl man`: manual pages, from the definition of the command line
 //! itself.
 
-use clap::{Args, Command, CommandFactory as _};
+use clap::{Args, Command};
 
-use crate::cli::args::Repoctl;
 use crate::cli::context::Context;
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Failure, Outcome, wrong_usage};
@@ -18,8 +17,8 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    pub(crate) fn run(&self, _context: &Context) -> Outcome<Ending> {
-        let mut root = Repoctl::command();
+    pub(crate) fn run(&self, context: &Context) -> Outcome<Ending> {
+        let mut root = (context.programs.repoctl)();
         root.build();
         let mut page = &root;
         for name in &self.command {
@@ -57,7 +56,10 @@ fn in_ascii(page: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::cli::programs::Repoctl;
 
     fn check(page: &Command) {
         let text = rendered(page).unwrap();

@@ -11,7 +11,6 @@ use super::{
     backup::compression_level, import::batch_size, migrate_clean_up, migrate_status,
     verify::collections,
 };
-use crate::cli::again;
 use crate::cli::context::{Access, Context};
 use crate::cli::events::Event;
 use crate::cli::exit_code::{Ending, Signal};
@@ -20,6 +19,7 @@ use crate::cli::output::{Format, complain};
 use crate::cli::progress::Shown;
 use crate::cli::redact::redact;
 use crate::cli::report;
+use crate::cli::resume_command;
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
 use crate::cli::signals::Interruption;
 use repo_migrate::{
@@ -241,7 +241,7 @@ pub(super) fn finish(
 }
 
 fn interrupted(context: &Context, report: &MigrationReport, signal: Signal) -> Outcome<Ending> {
-    let resume_command = redact(&again::command());
+    let resume_command = redact(&resume_command::command());
     let copied: u64 = report.collections.iter().map(|one| one.counts.read).sum();
     let what = if let Some(clean_up) = &report.clean_up {
         let deleted: u64 = clean_up.collections.iter().map(|one| one.deleted).sum();

@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use super::backup::compression_level;
 use super::import::batch_size;
-use crate::cli::again;
 use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::{Ending, Signal};
 use crate::cli::failure::{Outcome, wrong_usage};
@@ -19,6 +18,7 @@ use crate::cli::output::{Format, cell, complain};
 use crate::cli::progress::Shown;
 use crate::cli::redact::redact;
 use crate::cli::report::way;
+use crate::cli::resume_command;
 use crate::cli::signals::Interruption;
 use repo_migrate::{
     CompressionLevel, Listed, MigrationOptions, UpgradeOptions, UpgradeOutcome, UpgradeReport,
@@ -111,7 +111,7 @@ fn finish(
 ) -> Outcome<Ending> {
     if report.outcome == UpgradeOutcome::Interrupted {
         let signal = interruption.signal().unwrap_or(Signal::Interrupt);
-        let command = redact(&again::command());
+        let command = redact(&resume_command::command());
         let done = report.counts.upgraded;
         complain(&format!("interrupted: {done} entities are upgraded; to go on:\n  {command}\n"));
         if context.output.format != Format::Human {

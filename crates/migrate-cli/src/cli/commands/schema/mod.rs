@@ -1,6 +1,7 @@
 //! `repoctl schema`: the declared collections.
 
 mod ddl;
+mod finding;
 mod references;
 mod show;
 mod validate;

@@ -7,7 +7,7 @@ use repo_core::{
     Value,
 };
 
-use super::validate::Finding;
+use super::finding::Finding;
 
 /// Most entities read by one call: an array field may hold many ids.
 const READ_AT_ONCE: usize = 1_000;

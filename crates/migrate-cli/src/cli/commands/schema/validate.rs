@@ -8,6 +8,7 @@ use repo_core::{CollectionName, DocumentValidator, Entity, Error, Record, ScanOp
 use serde::Serialize;
 use serde_json::json;
 
+use super::finding::Finding;
 use super::references::References;
 use crate::cli::context::{Access, Context, Opened, collection};
 use crate::cli::exit_code::Ending;
@@ -22,16 +23,6 @@ const MAX_NAMED: usize = 1_000;
 pub(crate) struct Arguments {
     /// The collections [default: every one in the store]
     collections: Vec<String>,
-}
-
-/// Something that does not fit.
-#[derive(Debug, Serialize)]
-pub(crate) struct Finding {
-    pub(crate) collection: String,
-    pub(crate) id: String,
-    pub(crate) problem: &'static str,
-    pub(crate) pointer: String,
-    pub(crate) detail: String,
 }
 
 #[derive(Debug, Default, Serialize)]

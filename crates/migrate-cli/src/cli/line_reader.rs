@@ -15,13 +15,13 @@ const AHEAD: usize = 32;
 
 /// The lines of one input, without their line feeds.
 #[derive(Debug)]
-pub(crate) struct Feed {
+pub(crate) struct LineReader {
     path: PathBuf,
     lines: mpsc::Receiver<io::Result<Vec<u8>>>,
     number: u64,
 }
 
-impl Feed {
+impl LineReader {
     /// Opens a file; `-` is standard input. A line longer than `max_bytes` is
     /// refused, so that memory stays bounded.
     ///

@@ -9,14 +9,14 @@ use serde_json::{Value as Json, json};
 
 /// A strategy that this build was made without, by a cargo feature.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct LeftOutFactory {
+pub(crate) struct DisabledStrategyFactory {
     name: &'static str,
     summary: &'static str,
     settings_key: &'static str,
     scheme: &'static str,
 }
 
-impl LeftOutFactory {
+impl DisabledStrategyFactory {
     /// All that this build does not offer.
     pub(crate) fn all() -> Vec<Self> {
         let of = |name, summary, settings_key, scheme| Self { name, summary, settings_key, scheme };
@@ -46,7 +46,7 @@ impl LeftOutFactory {
 }
 
 #[async_trait]
-impl StrategyFactory for LeftOutFactory {
+impl StrategyFactory for DisabledStrategyFactory {
     fn name(&self) -> &'static str {
         self.name
     }
