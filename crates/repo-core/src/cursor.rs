@@ -6,14 +6,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionName, EntityId, Error, ErrorKind, Query, Result, SortKey};
+use crate::{EntityId, Error, ErrorKind, Result, SortKey};
 
 /// Where a page ended, bound to the query that gave it. Its text is opaque
 /// and safe in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    query: String,
-    position: Position,
+    pub(crate) query: String,
+    pub(crate) position: Position,
 }
 
 /// The last thing that a page held.
@@ -40,25 +40,6 @@ struct Encoded {
 }
 
 impl Cursor {
-    /// A cursor for the page after `position` of `query` on `collection`.
-    #[must_use]
-    pub fn new(collection: &CollectionName, query: &Query, position: Position) -> Self {
-        Self { query: fingerprint(collection, query), position }
-    }
-
-    /// The position, if this cursor belongs to `query` on `collection`.
-    ///
-    /// # Errors
-    /// `Invalid` when it was given by another query.
-    pub fn position_in(&self, collection: &CollectionName, query: &Query) -> Result<&Position> {
-        let ordered = matches!(self.position, Position::Ordered { .. });
-        if self.query == fingerprint(collection, query) && ordered == query.order().is_some() {
-            return Ok(&self.position);
-        }
-        Err(invalid("the cursor belongs to another query")
-            .hint("repeat the query without a cursor"))
-    }
-
     /// Reads the text form.
     ///
     /// # Errors
@@ -78,7 +59,7 @@ impl Cursor {
     }
 }
 
-fn invalid(message: &str) -> Error {
+pub(crate) fn invalid(message: &str) -> Error {
     Error::new(ErrorKind::Invalid, "query", message)
 }
 
@@ -94,10 +75,4 @@ impl fmt::Display for Cursor {
         let json = serde_json::to_vec(&encoded).map_err(|_| fmt::Error)?;
         f.write_str(&URL_SAFE_NO_PAD.encode(json))
     }
-}
-
-/// A short digest of what a cursor is bound to: collection, filter and order.
-fn fingerprint(collection: &CollectionName, query: &Query) -> String {
-    let described = format!("{collection}\n{:?}\n{:?}", query.filter(), query.order());
-    URL_SAFE_NO_PAD.encode(&blake3::hash(described.as_bytes()).as_bytes()[..9])
 }

@@ -3,9 +3,10 @@
 //! A caller decides by [`ErrorKind`]; a person reads the message, its context
 //! and its hint. Driver errors stay reachable through `source`.
 
+use std::any::Any;
 use std::fmt;
 
-use crate::{Key, Precondition, Remedy, Unreadable, Version};
+use crate::Remedy;
 
 /// The result of every operation of the engine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -99,27 +100,6 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// One write of a commit whose precondition did not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedPrecondition {
-    /// The key the write named.
-    pub key: Key,
-    /// What the write asked for.
-    pub expected: Precondition,
-    /// The version of the live entity, or `None` when there is none.
-    pub actual: Option<Version>,
-}
-
-impl fmt::Display for FailedPrecondition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: expected {}, found ", self.key, self.expected)?;
-        match self.actual {
-            Some(version) => write!(f, "version {version}"),
-            None => f.write_str("no entity"),
-        }
-    }
-}
-
 /// An error with its kind, the operation that failed, and its context.
 ///
 /// ```
@@ -140,8 +120,9 @@ struct Inner {
     context: Vec<(&'static str, String)>,
     hint: Option<String>,
     remedy: Option<Box<dyn Remedy>>,
-    failed: Vec<FailedPrecondition>,
-    unreadable: Option<Box<Unreadable>>,
+    /// Whether failed preconditions are among the details.
+    names_preconditions: bool,
+    details: Vec<Box<dyn Any + Send + Sync>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -151,41 +132,16 @@ impl Error {
     /// here, where there are none, is [`Unexpected`](ErrorKind::Unexpected).
     pub fn new(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
-            kind: with_list(kind, &[]),
+            kind: with_list(kind, false),
             operation,
             message: message.into(),
             context: Vec::new(),
             hint: None,
             remedy: None,
-            failed: Vec::new(),
-            unreadable: None,
+            names_preconditions: false,
+            details: Vec::new(),
             source: None,
         }))
-    }
-
-    /// The error of a commit whose preconditions did not hold; with each
-    /// whether its write only checks.
-    ///
-    /// All creates that met an entity: `AlreadyExists`. All updates or deletes
-    /// of what is not there: `NotFound`. Anything else: `Conflict`. Without a
-    /// single one: `Unexpected`, since a store has to name what failed.
-    #[must_use]
-    pub fn preconditions(operation: &'static str, failed: Vec<(FailedPrecondition, bool)>) -> Self {
-        if failed.is_empty() {
-            let why = "the store refused a precondition and did not say which";
-            return Self::new(ErrorKind::Unexpected, operation, why);
-        }
-        let kind = precondition_kind(&failed);
-        let failed: Vec<_> = failed.into_iter().map(|(failure, _)| failure).collect();
-        let listed: Vec<String> = failed.iter().take(8).map(ToString::to_string).collect();
-        let more = match failed.len().saturating_sub(8) {
-            0 => String::new(),
-            n => format!("; and {n} more"),
-        };
-        let message = format!("{}{more}", listed.join("; "));
-        let mut error = Self::new(ErrorKind::Unexpected, operation, message);
-        error.0.failed = failed;
-        error.into_kind(kind)
     }
 
     /// Adds a named value to the context.
@@ -234,7 +190,7 @@ impl Error {
     /// [`Unexpected`](ErrorKind::Unexpected) then.
     #[must_use]
     pub fn into_kind(mut self, kind: ErrorKind) -> Self {
-        self.0.kind = with_list(kind, &self.0.failed);
+        self.0.kind = with_list(kind, self.0.names_preconditions);
         self
     }
 
@@ -274,55 +230,37 @@ impl Error {
         self.0.hint.as_deref()
     }
 
-    /// Each precondition that failed, with expected and actual version.
-    #[must_use]
-    pub fn failed_preconditions(&self) -> &[FailedPrecondition] {
-        &self.0.failed
-    }
-
-    /// Says that this is about one stored record, which cannot be read.
-    #[must_use]
-    pub fn about_unreadable(mut self, record: Unreadable) -> Self {
-        self.0.unreadable = Some(Box::new(record));
+    /// Adds what a program reads, by its type; one of a type stands for all.
+    pub(crate) fn with_detail<T: Any + Send + Sync>(mut self, detail: T) -> Self {
+        self = self.without_detail::<T>();
+        self.0.details.push(Box::new(detail));
         self
     }
 
-    /// Takes back [`about_unreadable`](Self::about_unreadable): the operation
-    /// as a whole has failed.
-    #[must_use]
-    pub fn about_all(mut self) -> Self {
-        self.0.unreadable = None;
+    pub(crate) fn without_detail<T: Any>(mut self) -> Self {
+        self.0.details.retain(|detail| !detail.is::<T>());
         self
     }
 
-    /// The one stored record that cannot be read, if this is about one: then
-    /// the scan goes on after it.
-    #[must_use]
-    pub fn unreadable(&self) -> Option<&Unreadable> {
-        self.0.unreadable.as_deref()
+    pub(crate) fn detail<T: Any>(&self) -> Option<&T> {
+        self.0.details.iter().find_map(|detail| detail.downcast_ref())
+    }
+
+    /// From here on it may be a [`Conflict`](ErrorKind::Conflict): its details
+    /// name the preconditions that failed.
+    pub(crate) fn naming_preconditions(mut self) -> Self {
+        self.0.names_preconditions = true;
+        self
     }
 }
 
 /// The kind that an error with this list can have: who is told of a conflict
 /// tries again after reading what is named, so one without names would be tried
 /// again for nothing.
-fn with_list(kind: ErrorKind, failed: &[FailedPrecondition]) -> ErrorKind {
+fn with_list(kind: ErrorKind, named: bool) -> ErrorKind {
     match kind {
-        ErrorKind::Conflict if failed.is_empty() => ErrorKind::Unexpected,
+        ErrorKind::Conflict if !named => ErrorKind::Unexpected,
         kind => kind,
-    }
-}
-
-fn precondition_kind(failed: &[(FailedPrecondition, bool)]) -> ErrorKind {
-    let all = |test: fn(&FailedPrecondition) -> bool| {
-        failed.iter().all(|(failure, is_check)| !is_check && test(failure))
-    };
-    if all(|f| f.expected == Precondition::Absent) {
-        ErrorKind::AlreadyExists
-    } else if all(|f| f.expected != Precondition::Absent && f.actual.is_none()) {
-        ErrorKind::NotFound
-    } else {
-        ErrorKind::Conflict
     }
 }
 
@@ -354,41 +292,5 @@ impl fmt::Debug for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn failure() -> FailedPrecondition {
-        FailedPrecondition {
-            key: Key::new("items".parse().unwrap(), "a".parse().unwrap()),
-            expected: Precondition::Version(Version::new(2).unwrap()),
-            actual: Some(Version::new(3).unwrap()),
-        }
-    }
-
-    #[test]
-    fn a_conflict_without_failed_preconditions_cannot_be_made() {
-        let made = Error::new(ErrorKind::Conflict, "commit", "met");
-        assert_eq!(made.kind(), ErrorKind::Unexpected);
-        for kind in ErrorKind::ALL {
-            let turned = Error::new(*kind, "commit", "met").into_kind(ErrorKind::Conflict);
-            assert_eq!(turned.kind(), ErrorKind::Unexpected, "{kind}");
-        }
-        let unnamed = Error::preconditions("commit", Vec::new());
-        assert_eq!(unnamed.kind(), ErrorKind::Unexpected);
-    }
-
-    #[test]
-    fn a_conflict_keeps_its_list_under_every_kind() {
-        let conflict = || Error::preconditions("commit", vec![(failure(), false)]);
-        assert_eq!(conflict().kind(), ErrorKind::Conflict);
-        for kind in ErrorKind::ALL {
-            let back = conflict().into_kind(*kind).into_kind(ErrorKind::Conflict);
-            assert_eq!(back.kind(), ErrorKind::Conflict, "{kind}");
-            assert_eq!(back.failed_preconditions(), [failure()]);
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use futures::future::ready;
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 
-use crate::{CollectionName, Consistency, Error, ErrorKind, Record, Result};
+use crate::{Consistency, Error, ErrorKind, Record, Result};
 
 /// Batches of records. Each batch holds at least one record. An error ends it,
 /// but for one [about a single record](crate::Error::unreadable) in a store
@@ -35,17 +35,6 @@ impl OnUnreadable {
     pub fn goes_on(self) -> bool {
         self != Self::Fail
     }
-}
-
-/// A stored record that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Its collection.
-    pub collection: CollectionName,
-    /// Its id, as far as that can be read, or else its place in the store.
-    pub id: String,
-    /// What is stored, as it is; `None` where the store cannot give it.
-    pub stored: Option<Vec<u8>>,
 }
 
 /// Bytes as text, where they are none: base64 with padding (RFC 4648).

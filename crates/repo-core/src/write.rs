@@ -1,46 +1,8 @@
 //! Conditional writes, the one primitive behind every change, and what
 //! `commit` and `apply` answer.
 
-use std::fmt;
-
-use crate::{Document, Error, ErrorKind, FailedPrecondition, Key, Result, Timestamp, Version};
-
-/// What must hold for a write to happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precondition {
-    /// Nothing.
-    Any,
-    /// There is no live entity.
-    Absent,
-    /// There is a live entity.
-    Exists,
-    /// There is a live entity of exactly this version.
-    Version(Version),
-}
-
-impl Precondition {
-    /// Whether it holds for the version of the live entity, `None` for none.
-    #[must_use]
-    pub fn holds(self, live: Option<Version>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Absent => live.is_none(),
-            Self::Exists => live.is_some(),
-            Self::Version(version) => live == Some(version),
-        }
-    }
-}
-
-impl fmt::Display for Precondition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any => f.write_str("anything"),
-            Self::Absent => f.write_str("no entity"),
-            Self::Exists => f.write_str("an entity"),
-            Self::Version(version) => write!(f, "version {version}"),
-        }
-    }
-}
+use crate::precondition::{FailedPrecondition, Precondition};
+use crate::{Document, Error, ErrorKind, Key, Result, Timestamp, Version};
 
 /// What a write does once its precondition holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{refuse, schema};
+use super::refusal::refuse;
+use super::schema;
 use crate::Result;
 
 /// How variables begin that choose and set up the store.

@@ -6,7 +6,7 @@ use figment::value::{Dict, Map};
 use figment::{Metadata, Profile, Provider};
 use serde_json::{Value as Json, json};
 
-use super::refuse;
+use super::refusal::refuse;
 use crate::{Result, Rule, Value};
 
 /// One layer of values under a name for people.

@@ -8,6 +8,7 @@ mod entries;
 mod environment;
 mod file;
 mod model;
+mod refusal;
 mod schema;
 mod settings;
 
@@ -21,7 +22,9 @@ pub use model::{Limits, MigrationConfig, StorageConfig};
 pub use schema::config_schema;
 pub use settings::read_settings;
 
-use crate::{Error, ErrorKind, Registry, Result, did_you_mean};
+use refusal::refuse;
+
+use crate::{Registry, Result, did_you_mean};
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -138,10 +141,6 @@ impl Config {
             .map(|key| format!("`{key}` at the top has no effect: move it into `storage`"))
             .collect()
     }
-}
-
-fn refuse(why: &str) -> Error {
-    Error::new(ErrorKind::ConfigInvalid, "read the configuration", why)
 }
 
 fn merge(sources: &ConfigSources, schema: &Json) -> Result<Figment> {

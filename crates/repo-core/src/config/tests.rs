@@ -1,5 +1,5 @@
 use super::*;
-use crate::MemoryFactory;
+use crate::{ErrorKind, MemoryFactory};
 
 fn registry() -> Registry {
     Registry::new().with(MemoryFactory)

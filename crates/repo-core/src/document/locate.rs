@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::plain::plain_len;
-use super::{RESERVED_KEYS, unescape};
+use super::reserved::RESERVED_KEYS;
+use super::unescape::unescape;
 use crate::{Error, ErrorKind, Result};
 
 /// A dotted path to a field: `status`, `metadata.spot_price`. It goes through

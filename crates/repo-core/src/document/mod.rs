@@ -6,24 +6,23 @@ mod locate;
 mod plain;
 mod quick;
 mod reader;
+mod reserved;
 mod size;
+mod unescape;
 mod value;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 pub use decimal::{Decimal, DecimalError, MAX_DIGITS, MAX_EXPONENT, MIN_EXPONENT};
 pub use locate::FieldPath;
 pub use reader::{MAX_DEPTH, MAX_KEY_BYTES, Rule, SyntaxError};
+pub use reserved::RESERVED_KEYS;
 pub use value::{Value, push_json_string};
 
 use canonical::{canonical, with_canonical};
 
 use crate::{Error, ErrorKind, Result};
-
-/// Keys at the top of a document that the engine uses itself.
-pub const RESERVED_KEYS: [&str; 4] = ["_version", "_created_at", "_updated_at", "_deleted"];
 
 /// A JSON object as text, checked once, cheap to clone.
 ///
@@ -252,17 +251,6 @@ fn compact(text: &str) -> String {
     }
     out.push_str(&text[from..]);
     out
-}
-
-/// Unescapes the inside of a JSON string that was checked before.
-fn unescape(raw: &str) -> Cow<'_, str> {
-    if !raw.contains('\\') {
-        return Cow::Borrowed(raw);
-    }
-    match Value::parse(&format!("\"{raw}\"")) {
-        Ok(Value::String(text)) => Cow::Owned(text),
-        _ => Cow::Borrowed(raw),
-    }
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //! no numbers, no text. It knows the good ones only. What it does not know, good
 //! or bad, is left to the [reader](super::reader), which says what is wrong.
 
-use super::RESERVED_KEYS;
 use super::plain::plain_len;
 use super::reader::{MAX_DEPTH, MAX_KEY_BYTES};
+use super::reserved::RESERVED_KEYS;
 
 /// Most keys of all objects that are open at one place.
 const MOST_KEYS: usize = 64;

@@ -4,9 +4,9 @@
 
 use std::borrow::Cow;
 
-use super::RESERVED_KEYS;
 use super::decimal::Decimal;
 use super::reader::{Rule, Sink, SyntaxError};
+use super::reserved::RESERVED_KEYS;
 
 /// Adds up the size while the reader goes through the text.
 #[derive(Default)]

@@ -5,7 +5,15 @@ use std::cmp::Ordering;
 use super::{Filter, Predicate};
 use crate::{Document, Value};
 
-pub(super) fn matches(filter: &Filter, document: &Document) -> bool {
+impl Filter {
+    /// Whether `document` matches.
+    #[must_use]
+    pub fn matches(&self, document: &Document) -> bool {
+        matches(self, document)
+    }
+}
+
+fn matches(filter: &Filter, document: &Document) -> bool {
     match filter {
         Filter::And(parts) => parts.iter().all(|part| matches(part, document)),
         Filter::Or(parts) => parts.iter().any(|part| matches(part, document)),

@@ -7,7 +7,7 @@
 mod matching;
 mod parse;
 
-use crate::{Document, FieldPath, Value};
+use crate::{FieldPath, Value};
 
 /// A condition on a document. Every filter is true or false, never unknown:
 /// a comparison with a missing field or with a value of another type is false.
@@ -42,12 +42,6 @@ impl Filter {
     #[must_use]
     pub fn is_all(&self) -> bool {
         matches!(self, Self::And(parts) if parts.iter().all(Self::is_all))
-    }
-
-    /// Whether `document` matches.
-    #[must_use]
-    pub fn matches(&self, document: &Document) -> bool {
-        matching::matches(self, document)
     }
 
     /// The values that the field at `path` must be one of for the filter to

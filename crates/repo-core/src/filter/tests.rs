@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::Document;
 
 fn check(filter: &str, document: &str, expected: bool) {
     let parsed = Filter::parse(filter).unwrap();

@@ -11,17 +11,14 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::sync::Arc;
-
 pub(super) use parse::declared;
 pub use path::UpgradePath;
 pub use step::{ConvertTo, UpgradeStep};
 
-use crate::{Document, Error, ErrorKind, Result};
+use change::Change;
+pub use change::UpgradeFunction;
 
-/// A function that makes of a document the one of the next version.
-pub type UpgradeFunction = Arc<dyn Fn(&Document) -> Result<Document> + Send + Sync>;
+use crate::{Error, ErrorKind, Result};
 
 /// One upgrade: from one schema version to another.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,35 +26,6 @@ pub struct Upgrade {
     from: u32,
     to: u32,
     change: Change,
-}
-
-/// What an upgrade does with a document.
-#[derive(Clone)]
-enum Change {
-    /// As the schema file declares.
-    Steps(Arc<[UpgradeStep]>),
-    /// As the program does.
-    Function(UpgradeFunction),
-}
-
-impl fmt::Debug for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Steps(steps) => f.debug_tuple("Steps").field(steps).finish(),
-            Self::Function(_) => f.write_str("Function"),
-        }
-    }
-}
-
-/// Two functions are the same when they are one.
-impl PartialEq for Change {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Steps(a), Self::Steps(b)) => a == b,
-            (Self::Function(a), Self::Function(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        }
-    }
 }
 
 impl Upgrade {

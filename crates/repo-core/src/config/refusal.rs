@@ -1,0 +1,7 @@
+//! The error for a configuration that cannot be used.
+
+use crate::{Error, ErrorKind};
+
+pub(super) fn refuse(why: &str) -> Error {
+    Error::new(ErrorKind::ConfigInvalid, "read the configuration", why)
+}

@@ -1,0 +1,44 @@
+//! Reading every record, for `health --deep`.
+
+use futures::TryStreamExt as _;
+
+use crate::{CollectionName, HealthCheck, HealthProgress, Result, ScanOptions, StorageStrategy};
+
+/// For strategies: the part of a deep check that is the same in every store.
+/// Reads each record of each collection, and says for each collection how many
+/// there are, or which one cannot be read.
+pub async fn check_records(
+    store: &dyn StorageStrategy,
+    progress: &HealthProgress,
+) -> Vec<HealthCheck> {
+    let names = match store.collections().await {
+        Ok(names) => names,
+        Err(error) => return vec![records(false, error.to_string())],
+    };
+    let mut checks = Vec::with_capacity(names.len());
+    for name in names {
+        checks.push(match check_collection(store, &name, progress).await {
+            Ok(count) => records(true, format!("{name}: {count} records, all sound")),
+            Err(error) => records(false, format!("{name}: {error}")),
+        });
+    }
+    checks
+}
+
+fn records(ok: bool, detail: String) -> HealthCheck {
+    HealthCheck { name: "records", ok, detail }
+}
+
+async fn check_collection(
+    store: &dyn StorageStrategy,
+    name: &CollectionName,
+    progress: &HealthProgress,
+) -> Result<u64> {
+    let mut count = 0;
+    let mut batches = store.scan(name, ScanOptions::default()).await?;
+    while let Some(batch) = batches.try_next().await? {
+        count += batch.len() as u64;
+        progress(name, batch.len() as u64);
+    }
+    Ok(count)
+}
