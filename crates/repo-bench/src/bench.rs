@@ -3,14 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use repo_core::{Error, ErrorKind, Result};
+use repo_core::Result;
 use tempfile::TempDir;
 
-use crate::machine::Machine;
 use crate::measure::{self, Spread, Timed};
-use crate::report::{Figures, Line, Report};
+use crate::report::{Figures, Line};
 use crate::row::Row;
-use crate::rows;
 use crate::scale::Scale;
 use crate::selection::Selection;
 
@@ -37,28 +35,9 @@ pub struct Options {
 
 /// A run under way.
 pub(crate) struct Bench {
-    options: Options,
-    place: TempDir,
-    lines: Vec<Line>,
-}
-
-/// Measures the chosen rows.
-///
-/// # Errors
-/// `ConfigInvalid` when a row needs a server that is not named; otherwise
-/// those of the stores and drivers.
-pub async fn run(options: Options) -> Result<Report> {
-    let place = TempDir::with_prefix_in("repo-bench-", &options.folder).map_err(|source| {
-        Error::new(ErrorKind::ConfigInvalid, "make a folder for the stores", source.to_string())
-            .with("folder", options.folder.display())
-            .hint("name a folder that exists and may be written with --folder")
-            .caused_by(source)
-    })?;
-    let before = Machine::now(place.path());
-    let mut bench = Bench { options, place, lines: Vec::new() };
-    rows::run(&mut bench).await?;
-    let load_after = Machine::now(bench.place.path()).load;
-    Ok(Report { machine: before, load_after, lines: bench.lines })
+    pub(crate) options: Options,
+    pub(crate) place: TempDir,
+    pub(crate) lines: Vec<Line>,
 }
 
 impl Bench {

@@ -8,11 +8,12 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::data::MACHINES_OF_A_REQUEST;
+use crate::grouping::grouped;
 use crate::machine::Machine;
 use crate::measure::Spread;
 use crate::ours::{self, Store};
 use crate::plan::Book;
-use crate::rows::{Server, grouped};
+use crate::rows::Server;
 
 /// The sizes, each ten times the one before.
 const SIZES: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];

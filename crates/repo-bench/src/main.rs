@@ -116,7 +116,7 @@ async fn measure(arguments: Arguments) -> Result<String> {
     };
     let report = repo_bench::run(Options {
         scale: if arguments.quick { Scale::quick() } else { Scale::full() },
-        selection: Selection::of(&arguments.rows)?,
+        selection: Selection::of(&arguments.rows, repo_bench::all_rows)?,
         pairs: usize::from(arguments.pairs),
         folder: arguments.folder.unwrap_or_else(std::env::temp_dir),
         program: std::env::current_exe().map_err(failed)?,

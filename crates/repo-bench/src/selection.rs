@@ -3,7 +3,6 @@
 use repo_core::{Error, ErrorKind, Result};
 
 use crate::row::Row;
-use crate::rows;
 
 /// The rows to measure.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,20 +15,23 @@ impl Selection {
         Self(None)
     }
 
-    /// The rows of these names: a group (`json`) or a row (`json.commit`). No
+    /// Of `rows` those of these names: a group (`json`) or a row (`json.commit`). No
     /// name means all.
     ///
     /// # Errors
     /// `ConfigInvalid` for a name that no row and no group has.
-    pub fn of(names: &[String]) -> Result<Self> {
+    pub fn of<R>(names: &[String], rows: impl Fn() -> R) -> Result<Self>
+    where
+        R: Iterator<Item = &'static Row>,
+    {
         if names.is_empty() {
             return Ok(Self::all());
         }
         for name in names {
-            if !rows::all().any(|row| row.name == name || row.group() == name) {
-                let mut known: Vec<&str> = rows::all().map(Row::group).collect();
+            if !rows().any(|row| row.name == name || row.group() == name) {
+                let mut known: Vec<&str> = rows().map(Row::group).collect();
                 known.dedup();
-                known.extend(rows::all().map(|row| row.name));
+                known.extend(rows().map(|row| row.name));
                 return Err(Error::new(
                     ErrorKind::ConfigInvalid,
                     "choose rows",
@@ -53,22 +55,23 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::all;
 
     #[test]
     fn rows_are_chosen_by_name_and_by_group() {
         let of = |names: &[&str]| {
-            Selection::of(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+            Selection::of(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(), all)
         };
         let chosen = of(&["json", "sqlite.get"]).unwrap();
-        let names: Vec<&str> = rows::all().filter(|r| chosen.has(r)).map(|r| r.name).collect();
+        let names: Vec<&str> = all().filter(|r| chosen.has(r)).map(|r| r.name).collect();
         assert!(names.iter().all(|name| name.starts_with("json.") || *name == "sqlite.get"));
         assert!(names.contains(&"json.commit") && names.contains(&"sqlite.get"));
-        assert!(rows::all().all(|row| of(&[]).unwrap().has(row)));
+        assert!(all().all(|row| of(&[]).unwrap().has(row)));
     }
 
     #[test]
     fn an_unknown_row_is_refused_with_the_known_ones() {
-        let error = Selection::of(&["jsn".to_owned()]).unwrap_err();
+        let error = Selection::of(&["jsn".to_owned()], all).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
         assert!(error.hint_text().unwrap().contains("json.commit"));
     }

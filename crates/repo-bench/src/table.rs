@@ -2,10 +2,10 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
+use crate::grouping::grouped;
 use crate::growth::Growth;
 use crate::report::{Report, duration};
 use crate::row::Row;
-use crate::rows::grouped;
 
 const HEADER: [&str; 8] = ["row", "at", "ours", "raw", "ratio", "spread", "bound", "holds"];
 

@@ -11,7 +11,7 @@ fn options(folder: &Path, rows: &[&str]) -> Options {
     let names: Vec<String> = rows.iter().map(|&name| name.to_owned()).collect();
     Options {
         scale: Scale::tiny(),
-        selection: Selection::of(&names).unwrap(),
+        selection: Selection::of(&names, repo_bench::all_rows).unwrap(),
         pairs: 2,
         folder: folder.to_owned(),
         program: PathBuf::from(env!("CARGO_BIN_EXE_bench")),

@@ -2,9 +2,10 @@
 
 use repo_core::{CollectionName, Error};
 
+use crate::data_file::DataFile;
 use crate::documents::Documents;
 use crate::env::Env;
-use crate::state::{DataFile, State};
+use crate::state::State;
 use crate::table::{Place, ShortDigest, Slot};
 
 /// Most records that an error names.

@@ -3,7 +3,7 @@
 //! What stands there was written by this store, or read by it before. If it is
 //! something else, and the file has its size and time, then the disk has
 //! changed it, or a program that covered its tracks: that is damage,
-//! and [`errors::not_as_stored`] tells it from an edit.
+//! and [`data_file::not_as_stored`] tells it from an edit.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use repo_core::{Document, Error, Result};
 
+use crate::data_file::{self, DataFile};
 use crate::errors;
 use crate::snapshot::short_digest;
-use crate::state::DataFile;
 use crate::sweep::Sweep;
 use crate::table::{NO_DIGEST, Place, ShortDigest, Slot};
 
@@ -124,7 +124,7 @@ impl Documents {
     /// The error for a document that is not the one that was stored there.
     pub(crate) fn misplaced(&self, slot: &Slot) -> Error {
         match (slot.place, &self.data) {
-            (Place::Data, Some(data)) => errors::not_as_stored(data, slot.offset),
+            (Place::Data, Some(data)) => data_file::not_as_stored(data, slot.offset),
             _ => match self.file_of(slot.place) {
                 Ok((_, path)) => changed(path, slot.offset),
                 Err(error) => error,
@@ -135,7 +135,7 @@ impl Documents {
     fn read_at(&self, file: &File, path: &Path, bytes: &mut [u8], offset: u64) -> Result<()> {
         file.read_exact_at(bytes, offset).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => match &self.data {
-                Some(data) if data.path == path => errors::not_as_stored(data, offset),
+                Some(data) if data.path == path => data_file::not_as_stored(data, offset),
                 _ => changed(path, offset),
             },
             _ => errors::io("read a document", path, e),

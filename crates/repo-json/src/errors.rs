@@ -8,9 +8,6 @@ use repo_core::{CollectionName, Error, ErrorKind, Rule, SyntaxError, SystemLimit
 
 use crate::spot;
 
-use crate::folder::Signature;
-use crate::state::DataFile;
-
 /// An input/output error on a file of the store. Nothing was applied.
 pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Error {
     let kind = match source.kind() {
@@ -201,31 +198,25 @@ pub(crate) fn interrupted(operation: &'static str, location: &str) -> Error {
         .with("store", location)
 }
 
-/// A data file does not hold what `.meta` says of it. With another size or
-/// time than it had at opening another program is just rewriting it in place;
-/// else it is damaged.
-pub(crate) fn not_as_stored(data: &DataFile, byte: u64) -> Error {
-    let known = &data.signature;
-    let is_rewritten = Signature::of_file(&data.file, &data.path).is_ok_and(|now| {
-        (now.len, now.mtime_secs, now.mtime_nanos)
-            != (known.len, known.mtime_secs, known.mtime_nanos)
-    });
-    if is_rewritten {
-        return busy(&data.path);
-    }
+/// The error for a data file that was edited while commits wait in the
+/// journal.
+pub(crate) fn edited(path: &Path) -> Error {
     corrupt(
-        "read a data file",
-        &data.path,
-        byte,
-        // Lists of records show the message alone.
-        &format!(
-            "{} is damaged: its size and time are those it was written with, its content is not",
-            data.path.display()
-        ),
+        "open the store",
+        path,
+        0,
+        "the data file was changed by something else while commits were not yet written into it",
     )
     .hint(
-        "put the folder back from a backup, and check the disk; or run `repoctl resolve --keep \
-         file` to take the file as it is",
+        "run `repoctl resolve --keep file` to take the file as it is, or `--keep journal` to put \
+         the commits over it; nothing was changed so far",
+    )
+}
+
+/// The error for a data file that is not there.
+pub(crate) fn missing(path: &Path) -> Error {
+    corrupt("open the store", path, 0, "a data file of the store is missing").hint(
+        "put the file back; if all of its entities are meant to be gone, put a file with {} there",
     )
 }
 

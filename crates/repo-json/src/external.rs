@@ -1,28 +1,23 @@
 //! Data files that something else wrote: taken in with versions that rise,
 //! never silently, and never over commits that are only in the journal.
 
-use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::path::Path;
 
-use repo_core::{CollectionName, Error, Result};
+use repo_core::{CollectionName, Result};
 
-use crate::checkpoint::{self, Failure, Publish};
+use crate::data_file::{DataFile, Tables, open_compared, scan, scan_with};
 use crate::env::Env;
 use crate::errors;
-use crate::folder::Signature;
 use crate::layout::Layout;
 use crate::meta::MetaFile;
-use crate::recovery::{open_compared, owner, scan, scan_with};
-use crate::state::{Collection, DataFile, Repair, State};
+use crate::signature::Signature;
+use crate::state::{Collection, Repair, State};
 use crate::table::{NO_DIGEST, Place, Records, ShortDigest, Slot, Table};
 
 /// The coarsest step in which file systems count modification times, in
 /// microseconds.
 const TICK: i64 = 10_000;
-
-/// The collections of a data file.
-pub(crate) type Tables = BTreeMap<CollectionName, Table>;
 
 /// A store without `.meta`: every entity has version 1, its times are those
 /// of its file.
@@ -70,26 +65,13 @@ pub(crate) fn attach(
             continue;
         }
         refuse_over_journal(&state, &path)?;
-        let of =
-            if file.form == crate::snapshot::Form::Single { None } else { owner(&state, index) };
+        let of = if file.form == crate::snapshot::Form::Single { None } else { state.owner(index) };
         let (data, tables) =
-            scan(env, &file.name, of.as_ref(), true)?.ok_or_else(|| missing(&path))?;
-        take_in(env, &mut state, data, tables, &mut KnownDigests)?;
+            scan(env, &file.name, of.as_ref(), true)?.ok_or_else(|| errors::missing(&path))?;
+        merge(env, &mut state, data, tables, &mut KnownDigests)?;
     }
-    take_in_new_files(env, layout, &mut state)?;
+    merge_new_files(env, layout, &mut state)?;
     Ok(state)
-}
-
-/// Writes what was taken in into `.meta`, and reads the store anew. Call it
-/// with the exclusive lock held.
-pub(crate) fn record(env: &Env, state: State) -> std::result::Result<State, Failure> {
-    let publish = if state.journal.is_some() { Publish::Append } else { Publish::Replace };
-    checkpoint::run(env, &state, publish)?;
-    let mut recorded = crate::recovery::load(env).map_err(Failure::Within)?;
-    let more = std::mem::replace(&mut recorded.notices, state.notices);
-    let more = more.into_iter().filter(|notice| !recorded.notices.contains(notice));
-    recorded.notices.extend(more.collect::<Vec<_>>());
-    Ok(recorded)
 }
 
 /// Whether every edit after `.meta` was written shows in the modification
@@ -100,7 +82,7 @@ fn is_settled(file: &MetaFile, meta: Option<Signature>) -> bool {
 }
 
 /// Split files of declared collections that came since the last checkpoint.
-fn take_in_new_files(env: &Env, layout: &Layout, state: &mut State) -> Result<()> {
+fn merge_new_files(env: &Env, layout: &Layout, state: &mut State) -> Result<()> {
     let Layout::Split(_) = layout else { return Ok(()) };
     for (name, of) in layout.existing(env, false)? {
         if state.files.iter().any(|file| file.name == name) {
@@ -108,7 +90,7 @@ fn take_in_new_files(env: &Env, layout: &Layout, state: &mut State) -> Result<()
         }
         refuse_over_journal(state, &env.folder.data(&name))?;
         if let Some((data, tables)) = scan(env, &name, of.as_ref(), true)? {
-            take_in(env, state, data, tables, &mut KnownDigests)?;
+            merge(env, state, data, tables, &mut KnownDigests)?;
         }
     }
     let known = |name: &CollectionName| {
@@ -126,34 +108,13 @@ fn take_in_new_files(env: &Env, layout: &Layout, state: &mut State) -> Result<()
 
 fn refuse_over_journal(state: &State, path: &Path) -> Result<()> {
     match &state.journal {
-        Some(journal) if journal.has_records => Err(edited(path)),
+        Some(journal) if journal.has_records => Err(errors::edited(path)),
         _ => Ok(()),
     }
 }
 
-/// The error for a data file that was edited while commits wait in the
-/// journal.
-pub(crate) fn edited(path: &Path) -> Error {
-    errors::corrupt(
-        "open the store",
-        path,
-        0,
-        "the data file was changed by something else while commits were not yet written into it",
-    )
-    .hint(
-        "run `repoctl resolve --keep file` to take the file as it is, or `--keep journal` to put \
-         the commits over it; nothing was changed so far",
-    )
-}
-
-pub(crate) fn missing(path: &Path) -> Error {
-    errors::corrupt("open the store", path, 0, "a data file of the store is missing").hint(
-        "put the file back; if all of its entities are meant to be gone, put a file with {} there",
-    )
-}
-
 /// How an edited file is weighed against what the store knows.
-pub(crate) trait Weigh {
+pub(crate) trait MergePolicy {
     /// The digest of the document of a known record.
     fn digest(
         &mut self,
@@ -170,7 +131,7 @@ pub(crate) trait Weigh {
 /// The file decides; all digests are known from `.meta`.
 pub(crate) struct KnownDigests;
 
-impl Weigh for KnownDigests {
+impl MergePolicy for KnownDigests {
     fn digest(
         &mut self,
         _: &State,
@@ -187,12 +148,12 @@ impl Weigh for KnownDigests {
 }
 
 /// Replaces what is known of a data file by what it holds now.
-pub(crate) fn take_in(
+pub(crate) fn merge(
     env: &Env,
     state: &mut State,
     data: DataFile,
     mut tables: Tables,
-    weigh: &mut dyn Weigh,
+    policy: &mut dyn MergePolicy,
 ) -> Result<Differences> {
     let index = state.files.len();
     let path = data.path.clone();
@@ -208,7 +169,7 @@ pub(crate) fn take_in(
         let found = tables.remove(&name).unwrap_or_default();
         let Some(collection) = state.collections.get(&name) else { continue };
         let merge = Merge { state, collection, name: &name, time };
-        let (table, differences) = merge.run(&found, weigh)?;
+        let (table, differences) = merge.run(&found, policy)?;
         seen.add(&differences);
         if let Some(collection) = state.collections.get_mut(&name) {
             collection.dirty = differences.kept > 0;
@@ -241,15 +202,15 @@ fn tell(state: &mut State, path: &Path, seen: &Differences) {
 
 /// What is known of a collection that no file holds is removed from it: the
 /// files are the truth.
-pub(crate) fn take_out(
+pub(crate) fn merge_removal(
     state: &mut State,
     name: &CollectionName,
     time: i64,
-    weigh: &mut dyn Weigh,
+    policy: &mut dyn MergePolicy,
 ) -> Result<Differences> {
     let Some(collection) = state.collections.get(name) else { return Ok(Differences::default()) };
     let merge = Merge { state, collection, name, time };
-    let (table, differences) = merge.run(&Table::default(), weigh)?;
+    let (table, differences) = merge.run(&Table::default(), policy)?;
     if let Some(collection) = state.collections.get_mut(name) {
         collection.table = table;
     }
@@ -287,7 +248,7 @@ struct Merge<'a> {
 type Item<'t> = (&'t str, &'t Slot, ShortDigest);
 
 impl Merge<'_> {
-    fn run(&self, found: &Table, weigh: &mut dyn Weigh) -> Result<(Table, Differences)> {
+    fn run(&self, found: &Table, policy: &mut dyn MergePolicy) -> Result<(Table, Differences)> {
         let mut known = self.collection.table.after(None).peekable();
         let mut found = found.after(None).peekable();
         let mut table = Table::default();
@@ -295,11 +256,11 @@ impl Merge<'_> {
         while let Some((known, found)) = next_pair(&mut known, &mut found) {
             let id = known.or(found).map_or("", |item| item.0);
             let (slot, digest) = match known {
-                Some(known) if weigh.stays(self.name, id) => {
+                Some(known) if policy.stays(self.name, id) => {
                     differences.kept += 1;
                     (*known.1, known.2)
                 }
-                _ => self.choose(known, found, weigh, &mut differences)?,
+                _ => self.choose(known, found, policy, &mut differences)?,
             };
             table.push(id, slot, digest);
         }
@@ -310,7 +271,7 @@ impl Merge<'_> {
         &self,
         known: Option<Item<'_>>,
         found: Option<Item<'_>>,
-        weigh: &mut dyn Weigh,
+        policy: &mut dyn MergePolicy,
         differences: &mut Differences,
     ) -> Result<(Slot, ShortDigest)> {
         Ok(match (known, found) {
@@ -320,7 +281,7 @@ impl Merge<'_> {
                 (Slot::tombstone(old.version.saturating_add(1), self.time), NO_DIGEST)
             }
             (Some((_, old, known)), Some((_, new, digest))) if old.is_live() => {
-                let known = weigh.digest(self.state, self.collection, old, known)?;
+                let known = policy.digest(self.state, self.collection, old, known)?;
                 let created_at = old.created_at;
                 if known == digest {
                     let (version, updated_at) = (old.version, old.updated_at);

@@ -3,8 +3,10 @@
 use repo_core::{Health, HealthCheck, HealthDepth};
 
 use crate::damage;
-use crate::folder::{self, Signature};
-use crate::state::{DataFile, Repair, State};
+use crate::data_file::DataFile;
+use crate::folder::{self};
+use crate::signature::Signature;
+use crate::state::{Repair, State};
 use crate::store::Store;
 use crate::sweep::Sweep;
 

@@ -1,17 +1,16 @@
 //! Opening: from the files as they are to what they mean. Nothing is changed
 //! here, so that a read-only handle sees what a writer would make of them.
 
-use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use repo_core::{CollectionName, Error, Result};
+use repo_core::{Error, Result};
 
+use crate::data_file::{DataFile, digest_of_path, open_known};
 use crate::env::Env;
 use crate::errors;
 use crate::external;
-use crate::folder::{self, META, Signature};
+use crate::folder::{self, META};
 use crate::identity;
 use crate::journal::{
     CheckpointOp, Frame, JOURNAL_HEAD, Op, Tail, decode_ops, read_frames, read_head,
@@ -19,8 +18,8 @@ use crate::journal::{
 use crate::layout::Layout;
 use crate::meta::{Meta, MetaFile, read_meta};
 use crate::selection;
-use crate::snapshot::{FileDigest, scan_file};
-use crate::state::{Collection, DataFile, JournalState, Repair, State};
+use crate::signature::Signature;
+use crate::state::{Collection, JournalState, Repair, State};
 
 const RESTORE: &str = "put the folder back from a backup; or run `repoctl resolve --keep file`: \
                        what was committed since the last checkpoint is then given up";
@@ -301,109 +300,7 @@ fn open_pending(env: &Env, file: &MetaFile, checkpoint: &CheckpointOp) -> Result
         if old == replaced.old {
             return Ok(data);
         }
-        return Err(external::edited(&place));
+        return Err(errors::edited(&place));
     }
-    open_known(&place, file)?.ok_or_else(|| external::edited(&place))
-}
-
-/// Opens a data file if it is the one that `.meta` describes.
-pub(crate) fn open_known(path: &Path, file: &MetaFile) -> Result<Option<DataFile>> {
-    open_compared(path, file, true)
-}
-
-/// The same. `trusted`: an unchanged signature says that the file is
-/// unchanged; otherwise the digest is always compared.
-pub(crate) fn open_compared(
-    path: &Path,
-    file: &MetaFile,
-    trusted: bool,
-) -> Result<Option<DataFile>> {
-    let Some(handle) = folder::open_if_there(path)? else { return Ok(None) };
-    let signature = Signature::of_file(&handle, path)?;
-    if !(trusted && signature == file.signature) && digest_of(&handle, path)? != file.digest {
-        return Ok(None);
-    }
-    Ok(Some(DataFile {
-        name: file.name.clone(),
-        path: path.to_owned(),
-        form: file.form,
-        file: Arc::new(handle),
-        signature,
-        digest: file.digest,
-    }))
-}
-
-/// The digest of a whole file.
-pub(crate) fn digest_of(mut file: &File, path: &Path) -> Result<FileDigest> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let failed = |e| errors::io("read a data file", path, e);
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
-    let mut digest = blake3::Hasher::new();
-    let mut buffer = vec![0; 256 * 1_024];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(*digest.finalize().as_bytes()),
-            Ok(len) => digest.update(&buffer[..len]),
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(failed(e)),
-        };
-    }
-}
-
-pub(crate) fn digest_of_path(path: &Path) -> Result<Option<FileDigest>> {
-    folder::open_if_there(path)?.map(|file| digest_of(&file, path)).transpose()
-}
-
-/// The collection of a split file; `None` for the file of all.
-pub(crate) fn owner(state: &State, file: usize) -> Option<CollectionName> {
-    let owned = |c: &&Collection| c.file == Some(file);
-    state.collections.iter().find(|(_, c)| owned(c)).map(|(name, _)| name.clone())
-}
-
-/// Reads a data file whose content is not known.
-pub(crate) fn scan(
-    env: &Env,
-    name: &str,
-    of: Option<&CollectionName>,
-    digests: bool,
-) -> Result<Option<(DataFile, external::Tables)>> {
-    let found = scan_with(env, name, of, digests, false)?;
-    Ok(found.map(|found| (found.data, found.tables)))
-}
-
-/// What a data file turned out to hold.
-pub(crate) struct FoundFile {
-    pub(crate) data: DataFile,
-    pub(crate) tables: external::Tables,
-    /// Collections in it that were not selected.
-    pub(crate) left_out: BTreeSet<CollectionName>,
-}
-
-/// The same; it may set entities that break a rule aside.
-pub(crate) fn scan_with(
-    env: &Env,
-    name: &str,
-    of: Option<&CollectionName>,
-    digests: bool,
-    set_aside: bool,
-) -> Result<Option<FoundFile>> {
-    let path = env.folder.data(name);
-    let Some(file) = folder::open_if_there(&path)? else { return Ok(None) };
-    let before = Signature::of_file(&file, &path)?;
-    let scanned = env.with_rules(digests, set_aside, |rules| scan_file(&file, &path, of, rules));
-    if Signature::of_path(&path)? != Some(before) {
-        // Half of a file may well be malformed.
-        return Err(errors::busy(&path));
-    }
-    let scanned = scanned?;
-    let data = DataFile {
-        name: name.to_owned(),
-        path,
-        form: scanned.form,
-        file: Arc::new(file),
-        signature: scanned.signature,
-        digest: scanned.digest,
-    };
-    let (tables, left_out) = (scanned.collections, scanned.left_out);
-    Ok(Some(FoundFile { data, tables, left_out }))
+    open_known(&place, file)?.ok_or_else(|| errors::edited(&place))
 }

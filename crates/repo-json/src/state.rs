@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -12,14 +11,14 @@ use repo_core::{
     StoreRecord,
 };
 
+use crate::data_file::DataFile;
 use crate::documents::Documents;
 use crate::env::{Env, shape_of};
-use crate::folder::Signature;
 use crate::index::Indexes;
 use crate::journal::{CheckpointOp, JOURNAL_HEAD, Op};
 use crate::layout::Layout;
-use crate::meta::{CollectionHead, LAYOUT_VERSION, MetaFile, layout_of};
-use crate::snapshot::{FileDigest, Form};
+use crate::meta::{CollectionHead, LAYOUT_VERSION, layout_of};
+
 use crate::table::{Place, Slot, Table};
 
 /// The store as one handle sees it.
@@ -74,30 +73,6 @@ pub(crate) struct Collection {
     pub(crate) searched: Arc<AtomicU64>,
     /// Whether live entities differ from the data file.
     pub(crate) dirty: bool,
-}
-
-/// An open data file.
-#[derive(Debug, Clone)]
-pub(crate) struct DataFile {
-    pub(crate) name: String,
-    /// Where it is now: a checkpoint that was broken off leaves it beside its
-    /// place.
-    pub(crate) path: PathBuf,
-    pub(crate) form: Form,
-    pub(crate) file: Arc<File>,
-    pub(crate) signature: Signature,
-    pub(crate) digest: FileDigest,
-}
-
-impl DataFile {
-    pub(crate) fn to_meta(&self) -> MetaFile {
-        MetaFile {
-            name: self.name.clone(),
-            form: self.form,
-            signature: self.signature,
-            digest: self.digest,
-        }
-    }
 }
 
 /// An open journal.
@@ -161,6 +136,12 @@ impl Collection {
 }
 
 impl State {
+    /// The collection of a split file; `None` for the file of all.
+    pub(crate) fn owner(&self, file: usize) -> Option<CollectionName> {
+        let owned = |c: &&Collection| c.file == Some(file);
+        self.collections.iter().find(|(_, c)| owned(c)).map(|(name, _)| name.clone())
+    }
+
     /// Whether there is a store at all.
     pub(crate) fn exists(&self) -> bool {
         self.journal.is_some() || !self.files.is_empty() || !self.left_out.is_empty()

@@ -16,11 +16,11 @@ use crate::cache::Cache;
 use crate::checkpoint::Failure;
 use crate::env::Env;
 use crate::errors;
-use crate::external;
-use crate::folder::Signature;
 use crate::hooks::Step;
 use crate::lock::LockFile;
+use crate::publish_edits;
 use crate::recovery;
+use crate::signature::Signature;
 use crate::state::{Collection, Repair, State};
 use crate::sweep::Sweeps;
 
@@ -252,7 +252,7 @@ impl Store {
     }
 
     fn record(&self, loaded: State) -> Result<State> {
-        external::record(&self.env, loaded).map_err(|failure| match failure {
+        publish_edits::record(&self.env, loaded).map_err(|failure| match failure {
             Failure::Before(error) => error,
             Failure::Within(error) => {
                 self.poison(&format!("a checkpoint was broken off: {error}"));

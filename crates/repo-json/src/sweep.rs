@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use repo_core::{CollectionName, Result};
 
+use crate::data_file::{self, DataFile};
 use crate::errors;
-use crate::folder::Signature;
+use crate::signature::Signature;
 use crate::snapshot::FileDigest;
-use crate::state::DataFile;
 
 /// Bytes read at once where no document is wanted.
 const CHUNK: u64 = 256 * 1_024;
@@ -68,7 +68,11 @@ impl Sweep {
     pub(crate) fn finish(mut self) -> Result<()> {
         self.read_to(self.data.signature.len)?;
         let found: FileDigest = *self.digest.finalize().as_bytes();
-        if found == self.data.digest { Ok(()) } else { Err(errors::not_as_stored(&self.data, 0)) }
+        if found == self.data.digest {
+            Ok(())
+        } else {
+            Err(data_file::not_as_stored(&self.data, 0))
+        }
     }
 
     fn read_to(&mut self, end: u64) -> Result<()> {
@@ -77,7 +81,7 @@ impl Sweep {
             let len = (end - self.at).min(CHUNK);
             buffer.resize(usize::try_from(len).unwrap_or(0), 0);
             self.data.file.read_exact_at(&mut buffer, self.at).map_err(|e| match e.kind() {
-                std::io::ErrorKind::UnexpectedEof => errors::not_as_stored(&self.data, self.at),
+                std::io::ErrorKind::UnexpectedEof => data_file::not_as_stored(&self.data, self.at),
                 _ => errors::io("read a data file", &self.data.path, e),
             })?;
             self.digest.update(&buffer);

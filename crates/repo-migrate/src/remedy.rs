@@ -106,3 +106,36 @@ impl fmt::Display for Remedy {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_remedy_names_a_command_or_a_flag() {
+        let collection: CollectionName = "machines".parse().unwrap();
+        let all = [
+            Remedy::CorrectOrQuarantine,
+            Remedy::RepairOrQuarantine,
+            Remedy::OtherQuarantineFile,
+            Remedy::ChooseOnConflict,
+            Remedy::RestoreElsewhere,
+            Remedy::FinishOrRestart { collections: None },
+            Remedy::DropByRestart,
+            Remedy::ResumeUpgrade { collection: collection.clone(), to: 2 },
+            Remedy::UpgradeFirst { collection, to: 2 },
+            Remedy::FinishMigration,
+            Remedy::FinishCleanUp,
+            Remedy::SeeHolder,
+            Remedy::NoCleanUp,
+            Remedy::RoomForArchives,
+            Remedy::WritableArchives,
+            Remedy::NameArchives,
+            Remedy::OtherStateFile,
+        ];
+        for remedy in all {
+            let words = remedy.to_string();
+            assert!(!words.contains("--") && !words.contains("repoctl"), "{words}");
+        }
+    }
+}

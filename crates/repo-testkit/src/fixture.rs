@@ -3,14 +3,9 @@
 
 use std::sync::Arc;
 
-use repo_core::{
-    CollectionName, CollectionSchema, ManualClock, OpenOptions, Schemas, StorageStrategy, Timestamp,
-};
+use repo_core::{CollectionName, CollectionSchema, ManualClock, OpenOptions, Schemas, Timestamp};
 
-use crate::Place;
-
-/// An open store.
-pub type Store = Arc<dyn StorageStrategy>;
+use crate::{Place, Store};
 
 /// One place with its clock and its collections:
 ///

@@ -18,6 +18,6 @@ mod memory_place;
 mod place;
 pub mod servers;
 
-pub use fixture::{Fixture, Store};
+pub use fixture::Fixture;
 pub use memory_place::MemoryPlace;
-pub use place::Place;
+pub use place::{Place, Store};

@@ -1,9 +1,12 @@
 //! Where a store under test lives.
 
-use async_trait::async_trait;
-use repo_core::{OpenOptions, Result};
+use std::sync::Arc;
 
-use crate::Store;
+use async_trait::async_trait;
+use repo_core::{OpenOptions, Result, StorageStrategy};
+
+/// An open store.
+pub type Store = Arc<dyn StorageStrategy>;
 
 /// A place where one store lives: a temporary folder, a schema of a database,
 /// a table prefix. It is isolated from all others and removed on drop. What

@@ -67,3 +67,27 @@ fn finish_or_restart(collections: Option<&[CollectionName]>) -> String {
          --restart: what it copied stays, and is compared"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use repo_core::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_remedy_is_worded_with_the_flags_of_the_programs() {
+        let hint = |remedy| hint_of(&Error::new(ErrorKind::Locked, "migrate", "x").remedy(remedy));
+        let collections = Some(vec!["machines".parse().unwrap(), "requests".parse().unwrap()]);
+        let words = hint(Remedy::FinishOrRestart { collections }).unwrap();
+        assert!(words.contains("--collections machines,requests; or drop it with --restart"));
+        let words = hint(Remedy::UpgradeFirst { collection: "machines".parse().unwrap(), to: 3 });
+        assert_eq!(words.unwrap(), "upgrade it first: `repoctl upgrade machines --to 3`");
+        assert!(hint(Remedy::RestoreElsewhere).unwrap().contains("an empty store"));
+    }
+
+    #[test]
+    fn a_hint_in_words_stays_as_it_is() {
+        let error = Error::new(ErrorKind::NotFound, "get", "no such entity").hint("create it");
+        assert_eq!(hint_of(&error).as_deref(), Some("create it"));
+    }
+}

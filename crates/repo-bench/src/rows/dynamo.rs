@@ -13,10 +13,10 @@ use aws_types::SdkConfig;
 use repo_core::{Record, Result};
 use repo_dynamo::{DynamoSettings, DynamoStrategy};
 
-use super::grouped;
 use super::servers::unique;
 use crate::bench::Bench;
 use crate::data;
+use crate::grouping::grouped;
 use crate::measure::Timed;
 use crate::ours::{self, Store};
 use crate::raw::dynamo::{Item, Raw};

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use repo_core::{Result, StorageStrategyExt as _};
 
-use super::grouped;
 use crate::bench::Bench;
 use crate::child::memory_of_opening;
 use crate::data;
 use crate::errors;
+use crate::grouping::grouped;
 use crate::measure::{Spread, Timed, timed};
 use crate::ours::{self, Store};
 use crate::plan::Book;

@@ -8,10 +8,11 @@ use repo_migrate::{MigrationOptions, Outcome, Silent, migrate};
 use serde_json::json;
 
 use super::servers::unique;
-use super::{grouped, postgres, sqlite};
+use super::{postgres, sqlite};
 use crate::bench::Bench;
 use crate::data;
 use crate::errors;
+use crate::grouping::grouped;
 use crate::measure::{Timed, timed, timed_here};
 use crate::ours::{self, Store};
 use crate::raw;

@@ -5,11 +5,11 @@ use repo_core::{Record, Result, StrategyFactory as _};
 use repo_sql::PostgresFactory;
 use serde_json::json;
 
-use super::grouped;
 use super::servers::{postgres, unique};
 use crate::bench::Bench;
 use crate::data;
 use crate::errors;
+use crate::grouping::grouped;
 use crate::ours::{self, Store};
 use crate::plan::Book;
 use crate::raw::postgres::Raw;

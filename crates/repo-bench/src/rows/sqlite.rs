@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use repo_core::{Record, Result};
 
-use super::grouped;
 use crate::bench::Bench;
 use crate::data;
 use crate::errors;
+use crate::grouping::grouped;
 use crate::measure::Timed;
 use crate::ours::{self, Store};
 use crate::plan::Book;

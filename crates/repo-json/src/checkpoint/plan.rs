@@ -5,8 +5,8 @@ use std::path::Path;
 
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
+use crate::data_file::DataFile;
 use crate::snapshot::Form;
-use crate::state::DataFile;
 
 /// A data file of the next generation.
 pub(super) struct Planned {

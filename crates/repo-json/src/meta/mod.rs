@@ -10,7 +10,7 @@ use repo_core::{CollectionName, MigrationState, StoreId};
 pub(crate) use read::read_meta;
 pub(crate) use write::{MetaWriter, StoreHead};
 
-use crate::folder::Signature;
+use crate::signature::Signature;
 use crate::snapshot::{FileDigest, Form};
 use crate::table::Table;
 

@@ -10,7 +10,8 @@ use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, StoreI
 use super::{CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE};
 use crate::codec::{SummedReader, Take};
 use crate::errors;
-use crate::folder::{self, Signature};
+use crate::folder::{self};
+use crate::signature::Signature;
 use crate::snapshot::Form;
 use crate::table::{Place, Slot, Table};
 

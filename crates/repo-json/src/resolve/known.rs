@@ -2,14 +2,15 @@
 
 use repo_core::{Error, ErrorKind, Result};
 
-use super::Keep;
+use super::keep::Keep;
+use crate::data_file::digest_of_path;
 use crate::env::Env;
 use crate::errors;
 use crate::folder::META;
 use crate::journal::CheckpointOp;
 use crate::layout::Layout;
 use crate::meta::{Meta, MetaFile, read_meta};
-use crate::recovery::{self, digest_of_path};
+use crate::recovery;
 use crate::state::{JournalState, State};
 
 /// The records of a store, its data files not yet opened.

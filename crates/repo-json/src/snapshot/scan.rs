@@ -13,7 +13,7 @@ use super::check::{Checker, Pool, escape};
 use super::source::Source;
 use super::{FileDigest, Form};
 use crate::errors;
-use crate::folder::Signature;
+use crate::signature::Signature;
 use crate::table::Table;
 
 /// What to do about a key at the top that is no collection of ours.

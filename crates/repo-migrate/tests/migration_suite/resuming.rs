@@ -236,7 +236,7 @@ async fn restarting_drops_another_migration_and_compares_what_it_copied() {
     let other = store(&[live("m-00000", 1, "\"other\":1")]).await;
     let error = migrate(&other, &target, &schemas, &options(), &Silent).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);
-    assert!(error.hint_text().unwrap().contains("--restart"), "{error:?}");
+    assert!(error.hint_text().unwrap().contains("by a restart"), "{error:?}");
     let dropping = MigrationOptions { restart: true, ..options() };
     let error = migrate(&other, &target, &schemas, &dropping, &Silent).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
@@ -355,7 +355,7 @@ async fn damaged_progress_is_named_and_can_be_dropped() {
         target.update_store_record(update).await.unwrap();
         let error = migrate(&source, &target, &schemas, &options(), &Silent).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{progress}: {error}");
-        assert!(error.hint_text().unwrap().contains("--restart"), "{error:?}");
+        assert!(error.hint_text().unwrap().contains("by a restart"), "{error:?}");
         assert_eq!(status(&target).await.unwrap_err().kind(), ErrorKind::Corrupt, "{progress}");
         let again = MigrationOptions { restart: true, ..options() };
         let report = migrate(&source, &target, &schemas, &again, &Silent).await.unwrap();

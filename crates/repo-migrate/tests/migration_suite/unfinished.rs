@@ -85,7 +85,9 @@ async fn another_plan_is_locked_out_and_told_what_to_do() {
         let error = migrate(&source, &target, &schemas, &other, &Silent).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Locked);
         assert_eq!(error.context_value("its_source"), Some(source.location()));
-        assert!(error.hint_text().unwrap().contains("--collections machines"));
+        let collections = Some(vec!["machines".parse().unwrap()]);
+        let expected = repo_migrate::Remedy::FinishOrRestart { collections };
+        assert_eq!(error.remedy_as::<repo_migrate::Remedy>(), Some(&expected));
     }
     let elsewhere = store(&many(3)).await;
     let error = migrate(&elsewhere, &target, &schemas, &named, &Silent).await.unwrap_err();

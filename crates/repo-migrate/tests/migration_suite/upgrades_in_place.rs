@@ -261,7 +261,7 @@ async fn while_it_is_unfinished_nothing_else_may_mix_with_it() {
     let locked = |error: Error| {
         assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
         let hint = error.hint_text().unwrap();
-        assert!(hint.contains("repoctl upgrade machines --to 3"), "{hint}");
+        assert!(hint.contains("resume the upgrade of machines to schema version 3"), "{hint}");
     };
     locked(refuse_unfinished_upgrade(&store, &name("machines")).await.unwrap_err());
     refuse_unfinished_upgrade(&store, &name("others")).await.unwrap();

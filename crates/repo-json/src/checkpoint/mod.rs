@@ -12,14 +12,15 @@ use std::path::Path;
 use repo_core::{CollectionName, EntityId, Error, Result, StoreId};
 
 use crate::backup;
+use crate::data_file::{digest_of, digest_of_path};
 use crate::env::Env;
 use crate::errors;
-use crate::folder::{self, JOURNAL, META, Signature};
+use crate::folder::{self, JOURNAL, META};
 use crate::hooks::Step;
 use crate::journal::{CheckpointFile, CheckpointOp, Op, append, create_with, frame_of, push_op};
 use crate::layout::Layout;
 use crate::meta::{MetaFile, MetaWriter, StoreHead};
-use crate::recovery::{digest_of, digest_of_path};
+use crate::signature::Signature;
 use crate::snapshot::{Form, SnapshotWriter, short_digest};
 use crate::state::{Collection, JournalState, State};
 use crate::table::{NO_DIGEST, Place};
@@ -84,7 +85,7 @@ pub(crate) fn finish(env: &Env, checkpoint: &CheckpointOp) -> Result<()> {
         let beside = env.folder.beside(&file.name);
         let path = if beside.exists() { beside } else { env.folder.data(&file.name) };
         if digest_of_path(&path)? != Some(file.new) {
-            return Err(crate::external::edited(&path));
+            return Err(errors::edited(&path));
         }
     }
     let names = checkpoint.files.iter().map(|file| file.name.as_str());
@@ -347,7 +348,7 @@ impl Writer<'_> {
             let old = planned.old.as_ref().map(|old| old.digest);
             if found != old {
                 return Err(match old {
-                    Some(_) => crate::external::edited(&place),
+                    Some(_) => errors::edited(&place),
                     None => stranger(&place),
                 });
             }

@@ -1,7 +1,10 @@
 //! Deciding, by the word of an operator, between a data file that something
 //! else changed and the commits that were not yet written into it.
 
+mod keep;
 mod known;
+
+pub use keep::Keep;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -13,30 +16,21 @@ use serde_json::Value as Json;
 use crate::backup::stamp;
 use crate::checkpoint::{self, Failure, Publish};
 use crate::config::JsonSettings;
+use crate::data_file::{self, digest_of_path, open_known};
 use crate::env::Env;
 use crate::errors;
-use crate::external::{self, Differences, Weigh};
+use crate::external::{self, Differences, MergePolicy};
 use crate::folder;
 use crate::hooks::Hooks;
 use crate::journal::{CheckpointFile, JOURNAL_HEAD, Op, decode_ops, read_frames};
 use crate::layout::Layout;
 use crate::lock::LockFile;
 use crate::meta::MetaFile;
-use crate::recovery::{self, digest_of_path, open_known, owner};
+use crate::recovery;
 use crate::snapshot::{Form, short_digest};
 use crate::state::{Collection, JournalState, State};
 use crate::table::{NO_DIGEST, ShortDigest, Slot};
 use known::{Known, known};
-
-/// What is right where both say something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    /// The data files as they are now; all commits in the journal are given
-    /// up.
-    File,
-    /// The commits in the journal, up to a damaged frame; elsewhere the files.
-    Journal,
-}
 
 /// What a resolution did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -124,13 +118,13 @@ fn keep_files(env: &Env, known: Option<Known>) -> Result<Decision> {
         return Ok((state, Differences { added, ..Differences::default() }));
     };
     let Known { mut state, files, .. } = known;
-    let mut weigh = FilesWin(env);
+    let mut policy = FilesWin(env);
     let mut seen = Differences::default();
     for (index, file) in files.iter().enumerate() {
         let of = file_owner(&state, index, file);
-        let (data, tables) = recovery::scan(env, &file.name, of.as_ref(), true)?
-            .ok_or_else(|| external::missing(&env.folder.data(&file.name)))?;
-        seen.add(&external::take_in(env, &mut state, data, tables, &mut weigh)?);
+        let (data, tables) = data_file::scan(env, &file.name, of.as_ref(), true)?
+            .ok_or_else(|| errors::missing(&env.folder.data(&file.name)))?;
+        seen.add(&external::merge(env, &mut state, data, tables, &mut policy)?);
     }
     let nowhere: Vec<CollectionName> = state
         .collections
@@ -140,13 +134,13 @@ fn keep_files(env: &Env, known: Option<Known>) -> Result<Decision> {
         .collect();
     let now = env.options.clock.now().as_micros();
     for name in nowhere {
-        seen.add(&external::take_out(&mut state, &name, now, &mut weigh)?);
+        seen.add(&external::merge_removal(&mut state, &name, now, &mut policy)?);
     }
     Ok((state, seen))
 }
 
 fn file_owner(state: &State, index: usize, file: &MetaFile) -> Option<CollectionName> {
-    if file.form == Form::Single { None } else { owner(state, index) }
+    if file.form == Form::Single { None } else { state.owner(index) }
 }
 
 fn keep_journal(
@@ -159,7 +153,7 @@ fn keep_journal(
             .hint("put the folder back from a backup, or keep the files")
     };
     let Known { mut state, files, .. } = known.ok_or_else(missing)?;
-    let mut weigh = JournalWins { touched: touched(env, state.journal.as_ref())? };
+    let mut policy = JournalWins { touched: touched(env, state.journal.as_ref())? };
     let mut seen = Differences::default();
     for (index, file) in files.iter().enumerate() {
         let path = env.folder.data(&file.name);
@@ -169,9 +163,9 @@ fn keep_journal(
         }
         copies.push(copy_aside(env, &path)?);
         let of = file_owner(&state, index, file);
-        let (data, tables) = recovery::scan(env, &file.name, of.as_ref(), true)?
-            .ok_or_else(|| external::missing(&path))?;
-        seen.add(&external::take_in(env, &mut state, data, tables, &mut weigh)?);
+        let (data, tables) = data_file::scan(env, &file.name, of.as_ref(), true)?
+            .ok_or_else(|| errors::missing(&path))?;
+        seen.add(&external::merge(env, &mut state, data, tables, &mut policy)?);
     }
     Ok((state, seen))
 }
@@ -193,8 +187,8 @@ fn settled(env: &Env, keep: Keep, copies: &mut Vec<Option<PathBuf>>) -> Result<O
         if open_known(&path, file)?.is_none() {
             // It stays as it is, so it must be one that can be read.
             let of = file_owner(&found.state, index, file);
-            recovery::scan(env, &file.name, of.as_ref(), false)?
-                .ok_or_else(|| external::missing(&path))?;
+            data_file::scan(env, &file.name, of.as_ref(), false)?
+                .ok_or_else(|| errors::missing(&path))?;
         }
     }
     if pending.meta_beside {
@@ -249,7 +243,7 @@ fn touched(env: &Env, journal: Option<&JournalState>) -> Result<HashSet<(String,
 /// The files decide about every record.
 struct FilesWin<'e>(&'e Env);
 
-impl Weigh for FilesWin<'_> {
+impl MergePolicy for FilesWin<'_> {
     fn digest(
         &mut self,
         state: &State,
@@ -274,7 +268,7 @@ struct JournalWins {
     touched: HashSet<(String, String)>,
 }
 
-impl Weigh for JournalWins {
+impl MergePolicy for JournalWins {
     fn digest(
         &mut self,
         _: &State,
