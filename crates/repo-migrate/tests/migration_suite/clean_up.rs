@@ -151,7 +151,11 @@ async fn a_later_delete_in_the_source_is_kept_until_the_target_knows_it() {
         let (schemas, how) = (schemas(&["machines"]), on_conflict(how));
         let error = migrate(&source, &target, &schemas, &how, &Silent).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Locked);
-        assert_eq!(error.remedy_as::<repo_migrate::Remedy>(), Some(&repo_migrate::Remedy::FinishCleanUp), "{error}");
+        assert_eq!(
+            error.remedy_as::<repo_migrate::Remedy>(),
+            Some(&repo_migrate::Remedy::FinishCleanUp),
+            "{error}"
+        );
     }
     change(&target, "m-00001", Change::Delete).await;
     let proof = unfinished_clean_up(&source, &target).await.unwrap().expect("it is unfinished");

@@ -81,7 +81,11 @@ async fn a_file_of_something_else_is_refused_and_left() {
     for (a, b, options) in [(&target, &source, keeping(&file)), (&source, &target, quick)] {
         let error = verify(a, b, &options, &Silent).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
-        assert_eq!(error.remedy_as::<repo_migrate::Remedy>(), Some(&repo_migrate::Remedy::OtherStateFile), "{error}");
+        assert_eq!(
+            error.remedy_as::<repo_migrate::Remedy>(),
+            Some(&repo_migrate::Remedy::OtherStateFile),
+            "{error}"
+        );
     }
     assert_eq!(std::fs::read(&file).unwrap(), kept);
     for text in ["", "{}", "{\"format\":9}", "a letter to somebody"] {
