@@ -86,3 +86,26 @@ fn a_strategy_of_ones_own_is_registered_and_used() {
          saved: notes/note-1 is now at version 3\n"
     );
 }
+
+#[test]
+fn a_program_migrates_with_a_progress_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let migrate = || {
+        Command::new(env!("CARGO_BIN_EXE_migration"))
+            .arg(format!("json:{}", root.join("examples/host-factory/data").display()))
+            .arg(format!("sqlite:{}", dir.path().join("moved.db").display()))
+            .current_dir(&root)
+            .output()
+            .expect("the program starts")
+    };
+    let moved = migrate();
+    let text = String::from_utf8(moved.stdout).unwrap();
+    assert!(moved.status.success(), "{text}{}", String::from_utf8_lossy(&moved.stderr));
+    for line in ["checking ", "copying ", "verifying ", "verified: true"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    // Again there is nothing to copy.
+    let text = String::from_utf8(migrate().stdout).unwrap();
+    assert!(!text.contains("copying") && text.contains("verified: true"), "{text}");
+}
