@@ -128,6 +128,65 @@ fn a_damaged_record_goes_to_quarantine_and_the_others_arrive() {
     assert_eq!(count["count"], json!(29));
 }
 
+/// A SQLite store of 30 machines with a changed byte in a value of `m-0007`.
+fn rotten_database() -> Place {
+    let place = filled("sqlite:data.db", 30);
+    // No index holds the value: pages and indexes alone would not show it.
+    let mut noted = machine("m-0007", "running");
+    noted["note"] = json!("spot");
+    place.run_with_input("put machines --store sqlite:data.db -", &noted.to_string()).ok();
+    place.line("checkpoint --store sqlite:data.db").ok();
+    let path = place.path("data.db");
+    let bytes = std::fs::read(&path).unwrap();
+    // The page may hold what is left of a copy from before it was split, too.
+    let whole = "\"note\":\"spot\"";
+    let at = whole.find("spot").unwrap();
+    let places = bytes.windows(whole.len()).enumerate();
+    let found: Vec<usize> =
+        places.filter(|(_, b)| *b == whole.as_bytes()).map(|(n, _)| n).collect();
+    assert!(!found.is_empty(), "the document is stored as text");
+    found.iter().for_each(|place| rot(&path, place + at, b"S"));
+    place
+}
+
+#[test]
+fn a_changed_byte_in_a_sqlite_file_is_found() {
+    let place = rotten_database();
+    place.line("init --store sqlite:copy.db").ok();
+    let was = std::fs::read(place.path("data.db")).unwrap();
+    for line in [
+        "health --deep --store sqlite:data.db",
+        "export machines --store sqlite:data.db",
+        "backup --store sqlite:data.db --backup-location archives",
+        "verify --source sqlite:data.db --target sqlite:copy.db",
+        "migrate --source sqlite:data.db --target json:new --backup-location archives",
+        "migrate --source sqlite:data.db --target json:other --no-backup",
+    ] {
+        let run = place.line(line).ends(1);
+        let told = format!("{}{}", run.stdout, run.stderr);
+        assert!(told.contains("m-0007") && told.contains("digest"), "{line}: {run:#?}");
+    }
+    assert_eq!(std::fs::read(place.path("data.db")).unwrap(), was);
+    let left = std::fs::read_dir(place.path("archives")).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "an archive of a damaged store was kept");
+}
+
+#[test]
+fn a_damaged_record_of_a_sqlite_file_goes_to_quarantine() {
+    let place = rotten_database();
+    let words = "migrate --source sqlite:data.db --target json:new --backup-location archives \
+                 --quarantine bad.ndjson";
+    place.line(words).ends(3);
+    let bad = place.read("bad.ndjson");
+    assert!(bad.lines().count() == 1 && bad.contains("m-0007") && bad.contains("Spot"), "{bad}");
+    let count = place.line("count machines --store json:new --format json").ok().json();
+    assert_eq!(count["count"], json!(29));
+    // What was put aside is written again as it should be, and all is well.
+    let whole = machine("m-0007", "running").to_string();
+    place.run_with_input("put machines --store sqlite:data.db -", &whole).ok();
+    place.line("health --deep --store sqlite:data.db").ok();
+}
+
 #[test]
 fn the_files_beside_the_data_are_checked_as_well() {
     for name in ["data/.meta", "data/.journal"] {

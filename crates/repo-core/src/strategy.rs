@@ -112,7 +112,8 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     }
 
     /// Brings a store of an older layout to the newest one of its strategy, and
-    /// returns the layout that it was in; `None` when there is nothing to do.
+    /// returns the layout that it was in; `None` when there is nothing to do. That
+    /// may be the newest one, where a store of it lacks what newer ones have.
     /// Only `repoctl init` does it: until then a store of an older layout is
     /// used as it is, by this program and by older ones. Safe to repeat.
     ///

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use repo_core::{CollectionSchema, Result};
 
 use crate::Dialect;
-use crate::layout::CollectionLayout;
+use crate::layout::{CollectionLayout, DIGEST_COLUMN, DIGEST_DEFINITION, Digest, digest_trigger};
 use crate::names::{OBJECTS_TABLE, literal, quote};
 
 /// What the database holds of one collection already.
@@ -18,6 +18,19 @@ pub(crate) struct Made {
     /// Indexes by name, with their definitions.
     pub(crate) indexes: BTreeMap<String, String>,
     pub(crate) view: Option<String>,
+    /// The statement that made the trigger under the name of that of the digests.
+    pub(crate) digest_trigger: Option<String>,
+}
+
+impl Made {
+    /// Whether each record has its digest, and the trigger that belongs to it.
+    pub(crate) fn has_digest(&self, digest: &Digest) -> bool {
+        self.has_digest_column() && self.digest_trigger.as_ref() == Some(&digest.trigger_definition)
+    }
+
+    fn has_digest_column(&self) -> bool {
+        self.columns.get(DIGEST_COLUMN).is_some_and(|made| made == DIGEST_DEFINITION)
+    }
 }
 
 /// Which indexes `prepare` makes.
@@ -82,6 +95,46 @@ pub(crate) fn upgrade_statements(dialect: Dialect, from: u32) -> Vec<String> {
     statements
 }
 
+/// What gives each record of a prepared collection room for its digest. Digests that
+/// stand there without the trigger beside them count for nothing: they go. `None`
+/// where there is nothing to do.
+pub(crate) fn digest_statements(layout: &CollectionLayout, made: &Made) -> Option<Vec<String>> {
+    let digest = layout.digest.as_ref().filter(|digest| !made.has_digest(digest))?;
+    let table = quote(&layout.table);
+    let mut statements = Vec::new();
+    match made.columns.get(DIGEST_COLUMN) {
+        None => {
+            statements.push(format!("ALTER TABLE {table} ADD COLUMN {DIGEST_DEFINITION}"));
+            statements.extend(note_digest(layout));
+        }
+        Some(_) if made.has_digest_column() => statements.push(format!(
+            "UPDATE {table} SET \"{DIGEST_COLUMN}\" = NULL WHERE \"{DIGEST_COLUMN}\" IS NOT NULL"
+        )),
+        // An indexed field that is declared no longer.
+        Some(_) => return None,
+    }
+    if made.digest_trigger.is_some() {
+        statements.insert(0, format!("DROP TRIGGER {}", quote(&digest.trigger)));
+    }
+    statements.push(digest.trigger_definition.clone());
+    Some(statements)
+}
+
+/// Notes the column, and the table as it is with it.
+fn note_digest(layout: &CollectionLayout) -> [String; 2] {
+    let objects = quote(OBJECTS_TABLE);
+    let [collection, table, column, definition] =
+        [layout.collection.as_str(), &layout.table, DIGEST_COLUMN, DIGEST_DEFINITION].map(literal);
+    [
+        format!(
+            "UPDATE {objects} SET \"definition\" = \
+             (SELECT \"sql\" FROM \"sqlite_master\" WHERE \"name\" = {table}) \
+             WHERE \"collection\" = {collection} AND \"kind\" = 'table' AND \"name\" = {table}"
+        ),
+        format!("INSERT INTO {objects} VALUES ({collection}, 'column', {column}, {definition})"),
+    ]
+}
+
 /// What turns `made` into `layout`; nothing when it is so already. What is
 /// there and no longer declared stays.
 pub(crate) fn collection_statements(
@@ -108,6 +161,10 @@ pub(crate) fn collection_statements(
 
 fn create(dialect: Dialect, layout: &CollectionLayout) -> Vec<String> {
     let mut parts = dialect.record_columns(&layout.id_column).to_vec();
+    if layout.digest.is_some() {
+        // Before the document: what is behind a long one is slow to reach.
+        parts.insert(parts.len() - 1, DIGEST_DEFINITION.to_owned());
+    }
     parts.extend(layout.columns.iter().map(|column| column.definition.clone()));
     parts.push(format!(
         "CONSTRAINT \"document is a JSON object with this id\" \
@@ -122,6 +179,7 @@ fn create(dialect: Dialect, layout: &CollectionLayout) -> Vec<String> {
         statements.push(index.definition.clone());
         statements.extend(dialect.mark("index", &index.name, collection));
     }
+    statements.extend(layout.digest.iter().map(|digest| digest.trigger_definition.clone()));
     statements.push(layout.view_definition.clone());
     statements.extend(dialect.mark("view", &layout.view, collection));
     statements
@@ -152,6 +210,11 @@ fn update(dialect: Dialect, layout: &CollectionLayout, made: &Made) -> Vec<Strin
     let new_view = made.view.as_ref() != Some(&layout.view_definition) || !changed.is_empty();
 
     let mut statements = Vec::new();
+    if made.digest_trigger.is_some() && changed.contains(&quote(DIGEST_COLUMN)) {
+        // An indexed field takes the name of the column.
+        let trigger = digest_trigger(&layout.collection);
+        statements.push(format!("DROP TRIGGER {}", quote(&trigger)));
+    }
     if new_view && made.view.is_some() {
         statements.push(format!("DROP VIEW {}", quote(&layout.view)));
     }
@@ -185,6 +248,7 @@ fn note_objects(dialect: Dialect, layout: &CollectionLayout, made: Option<&Made>
         columns.extend(made.columns.iter().map(|(name, text)| (name.as_str(), text.as_str())));
         indexes.extend(made.indexes.iter().map(|(name, text)| (name.as_str(), text.as_str())));
     }
+    columns.extend(layout.digest.iter().map(|_| (DIGEST_COLUMN, DIGEST_DEFINITION)));
     columns.extend(layout.columns.iter().map(|c| (c.name.as_str(), c.definition.as_str())));
     indexes.extend(layout.indexes.iter().map(|i| (i.name.as_str(), i.definition.as_str())));
     let objects = quote(OBJECTS_TABLE);

@@ -15,7 +15,8 @@ use crate::names::{Taken, literal, quote, shorten, with_hash};
 
 /// The newest version of this layout; each store keeps the one that it is in.
 /// Layout 1 is the same without the store's id. `upgrade_layout` makes 2 of it, and
-/// nothing else does.
+/// nothing else does. Tables of either may have digests or not; each collection's
+/// own columns say so.
 pub(crate) const LAYOUT_VERSION: u32 = 2;
 
 /// Whether this program reads and writes stores of a layout.
@@ -54,6 +55,15 @@ pub(crate) struct Index {
     pub(crate) definition: String,
 }
 
+/// The digest beside each record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Digest {
+    /// The trigger that removes it when another program changes a record.
+    pub(crate) trigger: String,
+    /// The statement that makes the trigger.
+    pub(crate) trigger_definition: String,
+}
+
 /// One collection in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CollectionLayout {
@@ -63,6 +73,8 @@ pub(crate) struct CollectionLayout {
     pub(crate) view: String,
     pub(crate) id_field: FieldPath,
     pub(crate) id_column: String,
+    /// Not in PostgreSQL, nor where an indexed field takes the column's name.
+    pub(crate) digest: Option<Digest>,
     pub(crate) columns: Vec<Column>,
     pub(crate) indexes: Vec<Index>,
     /// The statement that makes the view.
@@ -77,12 +89,7 @@ impl CollectionLayout {
     /// # Errors
     /// `Unsupported` when two columns would have one name.
     pub(crate) fn new(dialect: Dialect, schema: &CollectionSchema) -> Result<Self> {
-        let prefix = if schema.collection.as_str().starts_with(dialect.reserved_prefix()) {
-            "_"
-        } else {
-            ""
-        };
-        let view = format!("{prefix}{}", schema.collection);
+        let view = view_name(dialect, &schema.collection);
         let table = format!("{view}_records");
         let id_column = dialect.column_name(schema.id_name());
         let columns = columns(dialect, schema);
@@ -91,6 +98,7 @@ impl CollectionLayout {
             indexes: indexes(dialect, schema, &table, &id_column, &columns),
             view_definition: view_definition(dialect, schema, &view, &table, &columns)
                 .map_err(named)?,
+            digest: digest(dialect, &schema.collection, &table, &id_column, &columns),
             is_document: dialect.is_document(&id_column, schema.id_name()),
             collection: schema.collection.clone(),
             schema_version: schema.schema_version,
@@ -108,11 +116,19 @@ impl CollectionLayout {
         self
     }
 
-    /// Every name this layout takes in the database: table, view, indexes.
+    /// Every name this layout takes in the database: table, view, trigger, indexes.
     pub(crate) fn object_names(&self) -> impl Iterator<Item = &str> {
         [self.table.as_str(), self.view.as_str()]
             .into_iter()
+            .chain(self.digest.as_ref().map(|digest| digest.trigger.as_str()))
             .chain(self.indexes.iter().map(|index| index.name.as_str()))
+    }
+
+    /// Leaves the digest out where a table that is there has none.
+    pub(crate) fn with_digest_as_made(mut self, made: Option<&Made>) -> Self {
+        let has = |digest: &Digest| made.is_none_or(|made| made.has_digest(digest));
+        self.digest = self.digest.filter(has);
+        self
     }
 
     /// The column that holds the field at `path`.
@@ -164,6 +180,44 @@ pub(crate) fn record_columns(layout: &CollectionLayout) -> String {
         "{}, \"_version\", \"_created_at\", \"_updated_at\", \"document\"",
         quote(&layout.id_column)
     )
+}
+
+fn view_name(dialect: Dialect, collection: &CollectionName) -> String {
+    let reserved = collection.as_str().starts_with(dialect.reserved_prefix());
+    format!("{}{collection}", if reserved { "_" } else { "" })
+}
+
+/// The column of digests, and how it is made.
+pub(crate) const DIGEST_COLUMN: &str = "_digest";
+pub(crate) const DIGEST_DEFINITION: &str = "\"_digest\" INTEGER";
+
+/// The name of the trigger of a collection. The hyphens keep it apart from every table
+/// and view, and no index ends like this.
+pub(crate) fn digest_trigger(collection: &CollectionName) -> String {
+    shorten(&format!("{}-digest-trigger", view_name(Dialect::Sqlite, collection)))
+}
+
+/// The digest of each record in SQLite, which has no checksums of its own.
+fn digest(
+    dialect: Dialect,
+    collection: &CollectionName,
+    table: &str,
+    id_column: &str,
+    columns: &[Column],
+) -> Option<Digest> {
+    let mut names = columns.iter().map(|column| column.name.as_str()).chain([id_column]);
+    if dialect != Dialect::Sqlite || names.any(|name| name.eq_ignore_ascii_case(DIGEST_COLUMN)) {
+        return None;
+    }
+    let trigger = digest_trigger(collection);
+    let [name, table, id, digest] = [&trigger, table, id_column, DIGEST_COLUMN].map(quote);
+    let trigger_definition = format!(
+        "CREATE TRIGGER {name} AFTER UPDATE OF {id}, \"_version\", \"_created_at\", \
+         \"_updated_at\", \"document\" ON {table} \
+         WHEN NEW.{digest} IS OLD.{digest} AND NEW.{digest} IS NOT NULL \
+         BEGIN UPDATE {table} SET {digest} = NULL WHERE {id} = NEW.{id}; END"
+    );
+    Some(Digest { trigger, trigger_definition })
 }
 
 /// One generated column for each indexed field; none for the id field, which

@@ -47,13 +47,15 @@ pub(crate) struct Raw {
 
 impl Raw {
     /// Opens a database with the settings of ours: a write-ahead log, a full
-    /// sync of it for each commit, 4 MiB of pages for the writer.
+    /// sync of it for each commit, 4 MiB of pages for the writer. Without the
+    /// trigger of ours: it would do work here that no raw program has.
     pub(crate) fn open(file: &Path) -> Result<Self> {
         let failed = errors::raw("open a database");
         let writer = Connection::open(file).map_err(&failed)?;
         writer
             .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -4096",
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -4096;
+                 DROP TRIGGER IF EXISTS \"machines-digest-trigger\"",
             )
             .map_err(&failed)?;
         let flags =

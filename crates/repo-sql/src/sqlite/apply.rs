@@ -1,9 +1,9 @@
 //! Records written as they are, when their version is higher.
 
 use repo_core::{Applied, Error, Record, Result};
-use rusqlite::params;
 
 use super::commit::{stored_text, table};
+use super::digest::Signed;
 use super::rows;
 use super::shared::Shared;
 use super::table::Table;
@@ -39,22 +39,26 @@ fn apply_run(
     answers: &mut Vec<Applied>,
 ) -> Result<()> {
     let failed = |source| errors::sqlite("apply", shared.file(), source);
-    let mut upsert =
-        transaction.connection.prepare_cached(&table.statements.upsert).map_err(failed)?;
+    let prepared = |sql: &str| transaction.connection.prepare_cached(sql).map_err(failed);
+    let mut insert = prepared(&table.statements.insert_new)?;
+    let mut raise = prepared(&table.statements.raise)?;
     for record in records {
         let created_at = match record {
             Record::Live(entity) => entity.created_at,
             Record::Tombstone(tombstone) => tombstone.deleted_at,
         };
-        let changed = upsert
-            .execute(params![
-                record.id().as_str(),
-                record.version().as_i64(),
-                created_at.as_micros(),
-                record.updated_at().as_micros(),
-                record.document().map(stored_text),
-            ])
-            .map_err(failed)?;
+        let document = record.document().map(stored_text);
+        let signed = Signed {
+            id: record.id().as_str(),
+            version: record.version().as_i64(),
+            updated_at: record.updated_at().as_micros(),
+            document: document.as_deref(),
+        };
+        let created_at = created_at.as_micros();
+        let changed = match table.store(&mut insert, &signed, created_at).map_err(failed)? {
+            0 => table.store(&mut raise, &signed, created_at).map_err(failed)?,
+            inserted => inserted,
+        };
         answers.push(match changed {
             0 => compare(shared, transaction, table, record)?,
             _ => Applied::Applied,

@@ -1,7 +1,7 @@
 //! What the database holds of ours, read from the store's own tables and
 //! checked against what SQLite says is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::taken::TakenNames;
 use crate::Dialect;
 use crate::ddl::Made;
 use crate::errors;
-use crate::layout::{CollectionLayout, LAYOUT_VERSION, is_known_layout};
+use crate::layout::{CollectionLayout, LAYOUT_VERSION, digest_trigger, is_known_layout};
 use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE, quote};
 
 /// Gives the declared schema of a collection, if there is one.
@@ -156,6 +156,10 @@ type MadeCollections = BTreeMap<CollectionName, (Made, FieldPath)>;
 
 fn read_made(connection: &Connection, file: &Path) -> Result<MadeCollections> {
     let mut collections = read_collections(connection, file)?;
+    let mut triggers = read_triggers(connection, file)?;
+    for (name, (made, _)) in &mut collections {
+        made.digest_trigger = triggers.remove(&digest_trigger(name));
+    }
     for noted in read_noted(connection, file)? {
         let Ok(name) = CollectionName::new(&noted.collection) else { continue };
         let Some((made, _)) = collections.get_mut(&name) else { continue };
@@ -201,6 +205,16 @@ fn read_collections(connection: &Connection, file: &Path) -> Result<MadeCollecti
         collections.insert(name, (Made { schema_version, ..Made::default() }, id_field));
     }
     Ok(collections)
+}
+
+/// The statements that made the triggers, by name.
+fn read_triggers(connection: &Connection, file: &Path) -> Result<HashMap<String, String>> {
+    connection
+        .prepare("SELECT \"name\", \"sql\" FROM sqlite_master WHERE \"type\" = 'trigger'")
+        .and_then(|mut statement| {
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+        .map_err(|source| errors::sqlite("open", file, source))
 }
 
 fn read_noted(connection: &Connection, file: &Path) -> Result<Vec<Noted>> {
@@ -271,6 +285,7 @@ pub(super) fn refuse_foreign(
     for name in layout.object_names() {
         let ours = made.is_some_and(|made| {
             name == layout.table
+                || layout.digest.as_ref().is_some_and(|digest| name == digest.trigger)
                 || (name == layout.view && made.view.is_some())
                 || made.indexes.contains_key(name)
         });

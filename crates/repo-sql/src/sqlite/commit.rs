@@ -7,8 +7,9 @@ use repo_core::{
     Change, CollectionName, Document, Error, Key, Precondition, Result, Timestamp, Version, Write,
     Written,
 };
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, ToSql};
 
+use super::digest::Signed;
 use super::rows;
 use super::shared::Shared;
 use super::table::Table;
@@ -95,15 +96,14 @@ fn update(
     let failed = |source| errors::sqlite("commit", shared.file(), source);
     let mut statement =
         transaction.connection.prepare_cached(&table.statements.update_version).map_err(failed)?;
-    let mut rows = statement
-        .query(params![
-            write.key.id.as_str(),
-            expected.as_i64(),
-            version.as_i64(),
-            now.as_micros(),
-            stored_text(document)
-        ])
-        .map_err(failed)?;
+    let (id, text) = (write.key.id.as_str(), stored_text(document));
+    let (to, updated_at) = (version.as_i64(), now.as_micros());
+    let number = table.layout.digest.is_some().then(|| {
+        let signed = Signed { id, version: to, updated_at, document: Some(&text) };
+        signed.without_creation()
+    });
+    let values: [&dyn ToSql; 6] = [&id, &expected.as_i64(), &to, &updated_at, &text, &number];
+    let mut rows = statement.query(table.with_digest(&values)).map_err(failed)?;
     let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
     let created_at = rows::integer_at(row, 0)
         .and_then(Timestamp::from_micros)
@@ -127,18 +127,17 @@ fn store(
         Change::Put(document) => Some(stored_text(document)),
         _ => None,
     };
+    let document = document.as_deref();
+    let signed = Signed {
+        id: write.key.id.as_str(),
+        version: version.as_i64(),
+        updated_at: now.as_micros(),
+        document,
+    };
     transaction
         .connection
         .prepare_cached(sql)
-        .and_then(|mut statement| {
-            statement.execute(params![
-                write.key.id.as_str(),
-                version.as_i64(),
-                created_at.as_micros(),
-                now.as_micros(),
-                document
-            ])
-        })
+        .and_then(|mut statement| table.store(&mut statement, &signed, created_at.as_micros()))
         .map_err(|source| errors::sqlite("commit", shared.file(), source))?;
     Ok(if live {
         Written::Put { version, created_at, updated_at: now }

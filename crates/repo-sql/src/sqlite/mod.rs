@@ -5,6 +5,7 @@ mod apply;
 mod catalog;
 mod commit;
 mod connection;
+mod digest;
 mod existing;
 mod links;
 mod mark;

@@ -128,6 +128,7 @@ fn make(
         // the view of the next one needs.
         let made = known.made.get(&layout.collection);
         catalog::refuse_foreign("prepare", &names, shared.file(), schema, made)?;
+        layout = layout.with_digest_as_made(made);
         if new_indexes == NewIndexes::Left {
             layout = layout.without_new_indexes(made);
         }

@@ -7,6 +7,8 @@ use repo_core::{
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 
+use super::digest::Signed;
+
 /// The cells of a row beside its id, each of the type that it has to have.
 pub(super) struct Cells<'a> {
     pub(super) version: i64,
@@ -15,10 +17,13 @@ pub(super) struct Cells<'a> {
     pub(super) updated_at: i64,
     /// None for a tombstone.
     pub(super) document: Option<&'a str>,
+    /// None where there is none, or where it was not asked for.
+    pub(super) digest: Option<i64>,
 }
 
 impl<'row> Cells<'row> {
-    /// Those of a row of [`record_columns`](crate::layout::record_columns).
+    /// Those of a row of [`record_columns`](crate::layout::record_columns), behind
+    /// which the digest may stand.
     pub(super) fn of(row: &'row Row<'_>) -> Result<Self> {
         let is_dead = matches!(row.get_ref(4), Ok(ValueRef::Null));
         Ok(Self {
@@ -26,7 +31,22 @@ impl<'row> Cells<'row> {
             updated_at: integer_at(row, 3)?,
             document: if is_dead { None } else { Some(text_at(row, 4)?) },
             created_at: if is_dead { 0 } else { integer_at(row, 2)? },
+            digest: match row.get_ref(5) {
+                Ok(ValueRef::Null) | Err(_) => None,
+                Ok(_) => Some(integer_at(row, 5)?),
+            },
         })
+    }
+
+    /// # Errors
+    /// `Corrupt` when the digest is that of another record.
+    fn check_digest(&self, id: &str) -> Result<()> {
+        let Self { version, created_at, updated_at, document, digest } = *self;
+        let Some(digest) = digest else { return Ok(()) };
+        if (Signed { id, version, updated_at, document }).digest(created_at) == digest {
+            return Ok(());
+        }
+        Err(damaged("the record does not match its digest: it is not as it was stored"))
     }
 
     fn record(&self, collection: &CollectionName, id: EntityId) -> Result<Record> {
@@ -97,7 +117,11 @@ fn record_of_cells(
     cells: Result<Cells<'_>>,
 ) -> Result<Record> {
     cells
-        .and_then(|cells| cells.record(collection, id.clone()))
+        .and_then(|cells| {
+            let record = cells.record(collection, id.clone())?;
+            cells.check_digest(id.as_str())?;
+            Ok(record)
+        })
         .map_err(|error| damaged_record(&Key::new(collection.clone(), id.clone()), error))
 }
 
@@ -126,6 +150,9 @@ pub(super) fn damaged_record(key: &Key, error: Error) -> Error {
     Error::new(ErrorKind::Corrupt, "read a record", "a stored record is damaged")
         .with("key", key)
         .with("reason", &error)
-        .hint("repair the row, or restore the file from a backup")
+        .hint(
+            "put the file back from a backup, and check the disk; without one, `migrate --quarantine \
+             FILE` brings all other records elsewhere. If it was changed on purpose, write it again",
+        )
         .caused_by(error)
 }

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use futures::stream;
 use repo_core::{
-    CollectionName, OnUnreadable, Record, RecordStream, Result, ScanOptions, Scanned, read_ahead,
+    CollectionName, Error, OnUnreadable, Record, RecordStream, Result, ScanOptions, Scanned,
+    read_ahead,
 };
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::connection::IN_SEGMENT;
+use super::read::with_table;
 use super::readers::Readers;
 use super::rows::{self, Cells};
 use super::shared::Shared;
@@ -37,21 +39,21 @@ pub(super) fn stream(
     options: ScanOptions,
 ) -> RecordStream {
     let on_unreadable = shared.options.on_unreadable();
-    let collection = table.schema.collection.clone();
+    let (scanned, of) = (Arc::clone(&table), Arc::clone(&shared));
     let start = (shared, readers, table, Some(None::<String>));
     let batches = stream::try_unfold(start, move |(shared, readers, table, position)| async move {
         let Some(after) = position else { return Ok(None) };
         let (reading, of) = (Arc::clone(&shared), Arc::clone(&table));
         let batch = readers
             .run("scan", move |connection| {
-                next_batch(&reading, connection, &of, options, after.as_deref())
+                next_batch(&reading, connection, &of.schema.collection, options, after.as_deref())
             })
             .await?;
         let position = batch.next().map(|id| Some(id.to_owned()));
         let goes_on = !batch.rows.is_empty();
         Ok(goes_on.then_some((batch, (shared, readers, table, position))))
     });
-    read_ahead(batches, move |batch| batch.records(&collection, on_unreadable))
+    read_ahead(batches, move |batch| batch.records(&of, &scanned, on_unreadable))
 }
 
 /// Rows as they were read, their text in one piece.
@@ -66,7 +68,15 @@ struct Batch {
 /// A row on its way to the thread that checks it.
 enum Taken {
     /// Id and document are the text from the end of the row before.
-    Cells { id_end: usize, end: usize, version: i64, created_at: i64, updated_at: i64, live: bool },
+    Cells {
+        id_end: usize,
+        end: usize,
+        version: i64,
+        created_at: i64,
+        updated_at: i64,
+        live: bool,
+        digest: Option<i64>,
+    },
     /// Cells are not of the right types: what is wrong, after the id.
     Read { id_end: usize, record: Result<Record> },
 }
@@ -89,10 +99,10 @@ impl Batch {
         let id_end = self.text.len();
         self.rows.push(match Cells::of(row) {
             Ok(cells) => {
-                let Cells { version, created_at, updated_at, document } = cells;
+                let Cells { version, created_at, updated_at, document, digest } = cells;
                 self.text.push_str(document.unwrap_or_default());
                 let (end, live) = (self.text.len(), document.is_some());
-                Taken::Cells { id_end, end, version, created_at, updated_at, live }
+                Taken::Cells { id_end, end, version, created_at, updated_at, live, digest }
             }
             Err(_) => Taken::Read { id_end, record: rows::record(collection, row) },
         });
@@ -107,7 +117,16 @@ impl Batch {
     }
 
     /// Checks every row.
-    fn records(self, collection: &CollectionName, on_unreadable: OnUnreadable) -> Result<Scanned> {
+    fn records(
+        self,
+        shared: &Shared,
+        table: &Table,
+        on_unreadable: OnUnreadable,
+    ) -> Result<Scanned> {
+        let collection = &table.schema.collection;
+        let placed = |error: Error| {
+            error.with("table", &table.layout.table).with("file", shared.file().display())
+        };
         let mut scanned =
             Scanned { records: Vec::with_capacity(self.rows.len()), ..Scanned::default() };
         let text = |range: Range<usize>| self.text.get(range).unwrap_or_default();
@@ -116,14 +135,14 @@ impl Batch {
             let (id_end, end) = (row.id_end(), row.end());
             let record = match row {
                 Taken::Read { record, .. } => record,
-                Taken::Cells { version, created_at, updated_at, live, .. } => {
+                Taken::Cells { version, created_at, updated_at, live, digest, .. } => {
                     let document = live.then(|| text(id_end..end));
-                    let cells = Cells { version, created_at, updated_at, document };
+                    let cells = Cells { version, created_at, updated_at, document, digest };
                     let stored = || document.map(|text| text.as_bytes().to_vec());
                     rows::named_record(collection, text(start..id_end), Ok(cells), stored)
                 }
             };
-            scanned.push(record, on_unreadable)?;
+            scanned.push(record.map_err(placed), on_unreadable)?;
             start = end;
         }
         Ok(scanned)
@@ -145,7 +164,21 @@ impl Taken {
     }
 }
 
+/// Reads with the collection as it is now: a digest that nobody watches over any more
+/// is not to be looked at.
 fn next_batch(
+    shared: &Shared,
+    connection: &Connection,
+    collection: &CollectionName,
+    options: ScanOptions,
+    after: Option<&str>,
+) -> Result<Batch> {
+    with_table(shared, connection, "scan", collection, |table| {
+        read_batch(shared, connection, table, options, after)
+    })
+}
+
+fn read_batch(
     shared: &Shared,
     connection: &Connection,
     table: &Table,
@@ -186,8 +219,9 @@ fn statement(table: &Table, options: ScanOptions, after: Option<&str>) -> (Strin
         [] => String::new(),
         conditions => format!(" WHERE {}", conditions.join(" AND ")),
     };
+    let digest = table.layout.digest.as_ref().map_or("", |_| ", \"_digest\"");
     let sql = format!(
-        "SELECT {} FROM {}{filter} ORDER BY {id}",
+        "SELECT {}{digest} FROM {}{filter} ORDER BY {id}",
         record_columns(&table.layout),
         quote(&table.layout.table)
     );

@@ -55,6 +55,7 @@ impl TakenNames {
             let kind = match name {
                 name if name == layout.table => "table",
                 name if name == layout.view => "view",
+                name if layout.digest.as_ref().is_some_and(|d| name == d.trigger) => "trigger",
                 _ => "index",
             };
             let taken = Taken { kind: kind.to_owned(), name: name.to_owned() };

@@ -5,13 +5,14 @@ use rusqlite::Connection;
 
 use super::session::Session;
 use super::shared::Shared;
-use crate::ddl::upgrade_statements;
-use crate::layout::LAYOUT_VERSION;
+use crate::ddl::{digest_statements, upgrade_statements};
+use crate::layout::CollectionLayout;
 use crate::{Dialect, errors};
 
 pub(super) const OPERATION: &str = "upgrade the layout";
 
-/// Upgrades the store in one transaction, and gives the layout that it was in;
+/// Upgrades the store in one transaction: an id, where it has none, and a digest
+/// beside each record, which records get when they are next written. Gives the layout that it was in;
 /// `None` when there was nothing to do.
 pub(super) fn upgrade(session: &mut Session) -> Result<Option<u32>> {
     let shared = std::sync::Arc::clone(session.shared());
@@ -40,13 +41,17 @@ fn in_transaction(shared: &Shared, connection: &Connection) -> Result<Option<u32
     if !known.prepared {
         return Err(never_prepared(OPERATION, &shared.location));
     }
-    if known.layout == LAYOUT_VERSION {
-        return Ok(None);
+    let mut statements = upgrade_statements(Dialect::Sqlite, known.layout);
+    for (name, table) in &known.tables {
+        let layout = CollectionLayout::new(Dialect::Sqlite, &table.schema)?;
+        let made = known.made.get(name);
+        statements
+            .extend(made.and_then(|made| digest_statements(&layout, made)).unwrap_or_default());
     }
-    for statement in upgrade_statements(Dialect::Sqlite, known.layout) {
+    for statement in &statements {
         connection
-            .execute_batch(&statement)
+            .execute_batch(statement)
             .map_err(|source| errors::sqlite(OPERATION, shared.file(), source))?;
     }
-    Ok(Some(known.layout))
+    Ok((!statements.is_empty()).then_some(known.layout))
 }

@@ -48,7 +48,12 @@ impl Arguments {
                 ));
             }
             let layout = opened.store.store_record().await?.layout_version;
-            if let Some(from) = upgraded {
+            if upgraded == Some(layout) {
+                context.output.note(
+                    "tables got a column for the digest of each record; records that were there \
+                     get theirs when they are next written",
+                );
+            } else if let Some(from) = upgraded {
                 context.output.note(&format!(
                     "the store was brought from layout {from} to {layout}; a version of the \
                      program from before cannot open it any more"
