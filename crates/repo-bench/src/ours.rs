@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use repo_core::{
-    Applied, Document, EntityId, Error, Filter, OpenOptions, Precondition, Query, Record, Result,
-    ScanOptions, Schemas, StorageStrategy, StorageStrategyExt as _, StrategyFactory, Version,
-    Write,
+    Applied, Document, EntityId, Error, FieldPath, Filter, OpenOptions, Precondition, Predicate,
+    Query, Record, Result, ScanOptions, Schemas, StorageStrategy, StorageStrategyExt as _,
+    StrategyFactory, Value, Version, Write,
 };
 use serde_json::{Value as Json, json};
 
@@ -162,10 +162,12 @@ pub(crate) async fn load(store: &Store, batches: Vec<Vec<Record>>) -> Result<Tim
 /// One query on an indexed field after the other.
 pub(crate) async fn queries(store: &Store, requests: &[u64]) -> Result<Timed> {
     let collection = data::collection()?;
+    let field = FieldPath::parse("request_id")?;
     timed(requests.len(), async {
         for request in requests {
-            let filter = json!({ "request_id": data::request_id(*request) }).to_string();
-            let page = store.query(&collection, &Query::new(Filter::parse(&filter)?)).await?;
+            let wanted = Predicate::Eq(Value::String(data::request_id(*request)));
+            let filter = Filter::Field(field.clone(), wanted);
+            let page = store.query(&collection, &Query::new(filter)).await?;
             errors::expect("query", MACHINES_OF_A_REQUEST, page.entities.len())?;
         }
         Ok(())
