@@ -18,7 +18,7 @@ pub enum OnUnreadable {
     /// It ends with the error.
     #[default]
     Fail,
-    /// It yields the error, which [says which record it is](Unreadable), and
+    /// It yields the error, which [says which record it is](crate::Unreadable), and
     /// goes on. Only for a store that is open for reading. `get_many` fails
     /// with `Corrupt` about such a record, naming it as `key` or `id`; other
     /// methods leave such records out or fail.

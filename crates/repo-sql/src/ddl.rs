@@ -264,10 +264,19 @@ fn note_objects(dialect: Dialect, layout: &CollectionLayout, made: Option<&Made>
             let names = [layout.table.as_str(), layout.view.as_str()];
             let mut names: Vec<&str> = names.into_iter().chain(indexes.into_keys()).collect();
             names.sort_unstable();
+            // SQLite has no index of its objects. Those of a new collection are
+            // the last ones: table, its own index, indexes, trigger and view.
+            let newest = match made {
+                None => format!(
+                    "\"rowid\" > (SELECT max(\"rowid\") FROM \"sqlite_master\") - {} AND ",
+                    names.len() + 2
+                ),
+                Some(_) => String::new(),
+            };
             let names: Vec<String> = names.into_iter().map(literal).collect();
             statements.push(format!(
                 "INSERT INTO {objects} SELECT {collection}, \"type\", \"name\", \"sql\" \
-                 FROM \"sqlite_master\" WHERE \"name\" IN ({})",
+                 FROM \"sqlite_master\" WHERE {newest}\"name\" IN ({})",
                 names.join(", ")
             ));
         }

@@ -15,7 +15,7 @@ use crate::store_reference::StoreReference;
 const FORMAT: u32 = 1;
 
 /// The proof that two stores were compared and hold the same, from
-/// [`MigrationReport::verified`] or [`unfinished_clean_up`].
+/// [`MigrationReport::verified`](crate::MigrationReport::verified) or [`unfinished_clean_up`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     source: String,
