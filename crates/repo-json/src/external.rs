@@ -118,34 +118,24 @@ pub(crate) trait MergePolicy {
     /// The digest of the document of a known record.
     fn digest(
         &mut self,
-        state: &State,
-        collection: &Collection,
-        slot: &Slot,
-        known: ShortDigest,
-    ) -> Result<ShortDigest>;
-
-    /// Whether the known record stays whatever the file says.
-    fn stays(&self, collection: &CollectionName, id: &str) -> bool;
-}
-
-/// The file decides; all digests are known from `.meta`.
-pub(crate) struct KnownDigests;
-
-impl MergePolicy for KnownDigests {
-    fn digest(
-        &mut self,
-        _: &State,
-        _: &Collection,
-        _: &Slot,
+        _state: &State,
+        _collection: &Collection,
+        _slot: &Slot,
         known: ShortDigest,
     ) -> Result<ShortDigest> {
         Ok(known)
     }
 
-    fn stays(&self, _: &CollectionName, _: &str) -> bool {
+    /// Whether the known record stays whatever the file says.
+    fn stays(&self, _collection: &CollectionName, _id: &str) -> bool {
         false
     }
 }
+
+/// The file decides; all digests are known from `.meta`.
+pub(crate) struct KnownDigests;
+
+impl MergePolicy for KnownDigests {}
 
 /// Replaces what is known of a data file by what it holds now.
 pub(crate) fn merge(

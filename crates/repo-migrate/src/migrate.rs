@@ -390,7 +390,7 @@ impl Run<'_> {
             .collect();
         let (source, target) = (&self.plan.source, &self.plan.target);
         let upgrading = self.plan.upgrading();
-        // An archive that was surveyed before gives sums of whole records, and
+        // An archive that was checked before gives sums of whole records, and
         // the target then holds the versions that are in it.
         let depth = if self.from_empty { Depth::Complete } else { self.plan.depth };
         let how = How { depth, upgrading: &upgrading, kept: None };

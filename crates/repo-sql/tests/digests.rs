@@ -181,6 +181,34 @@ async fn a_table_without_digests_is_used_as_it_is_until_it_is_upgraded() {
     assert_eq!(deep(&store).await, "");
 }
 
+#[tokio::test]
+async fn an_upgraded_store_of_layout_1_finds_what_changed_after_it_was_written() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("m.db");
+    prepared(&file).await.close().await.unwrap();
+    tool(&file).execute_batch(AS_BEFORE).unwrap();
+    tool(&file).execute_batch(common::LAYOUT_1).unwrap();
+    let store = open(&file).await;
+    store.save(key("old"), machine("old", "")).await.unwrap();
+    assert_eq!(store.upgrade_layout().await.unwrap(), Some(1));
+    store.save(key("new"), machine("new", "\"note\":\"spot\"")).await.unwrap();
+    assert_eq!((has_digest(&file, "old"), has_digest(&file, "new")), (false, true));
+    store.close().await.unwrap();
+    // A page may hold what is left of an earlier copy as well.
+    let sound = std::fs::read(&file).unwrap();
+    let mut rotten = sound.clone();
+    for (at, found) in sound.windows(4).enumerate() {
+        if found == b"spot" {
+            rotten[at] = b'S';
+        }
+    }
+    assert_ne!(rotten, sound);
+    std::fs::write(&file, rotten).unwrap();
+    let error = scan(&open(&file).await).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("digest"), "{error}");
+}
+
 /// Digests that nobody watched over count for nothing.
 #[tokio::test]
 async fn without_its_trigger_a_digest_is_not_looked_at() {

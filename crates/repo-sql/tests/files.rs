@@ -270,24 +270,12 @@ async fn a_newer_layout_is_refused() {
     assert_eq!(open_error(&file).await, ErrorKind::Corrupt);
 }
 
-/// The store's own record as the version before layout 2 made it.
-const LAYOUT_1: &str = r#"
-DROP TABLE "_repo_store";
-CREATE TABLE "_repo_store" (
-  "one" INTEGER PRIMARY KEY NOT NULL CHECK ("one" = 1),
-  "layout_version" INTEGER NOT NULL,
-  "epoch" INTEGER NOT NULL,
-  "migration_plan" TEXT,
-  "migration_progress" TEXT
-);
-INSERT INTO "_repo_store" ("one", "layout_version", "epoch") VALUES (1, 1, 0);"#;
-
 #[tokio::test]
 async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("m.db");
     prepared(&file).await.close().await.unwrap();
-    common::tool(&file).execute_batch(LAYOUT_1).unwrap();
+    common::tool(&file).execute_batch(common::LAYOUT_1).unwrap();
     let layout = async |store: &common::Store| {
         let record = store.store_record().await.unwrap();
         (record.layout_version, record.id)

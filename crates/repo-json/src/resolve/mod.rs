@@ -257,10 +257,6 @@ impl MergePolicy for FilesWin<'_> {
         // It was written since the last checkpoint.
         Ok(short_digest(&state.documents(self.0, collection).read(slot)?))
     }
-
-    fn stays(&self, _: &CollectionName, _: &str) -> bool {
-        false
-    }
 }
 
 /// The journal decides about the records that it changes.
@@ -269,16 +265,6 @@ struct JournalWins {
 }
 
 impl MergePolicy for JournalWins {
-    fn digest(
-        &mut self,
-        _: &State,
-        _: &Collection,
-        _: &Slot,
-        known: ShortDigest,
-    ) -> Result<ShortDigest> {
-        Ok(known)
-    }
-
     fn stays(&self, collection: &CollectionName, id: &str) -> bool {
         self.touched.contains(&(collection.to_string(), id.to_owned()))
     }

@@ -73,7 +73,7 @@ impl SourceCheck {
         }
     }
 
-    /// What is known of an archive that was surveyed before, into a target
+    /// What is known of an archive that was checked before, into a target
     /// that held nothing.
     pub(crate) fn of_archive(sums: Sums) -> Self {
         let mut check = Self::new();

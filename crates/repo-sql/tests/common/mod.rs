@@ -86,3 +86,15 @@ pub(crate) async fn ids(store: &Store, query: &Query) -> Vec<String> {
     let page = store.query(&collection("machines"), query).await.unwrap();
     page.entities.iter().map(|entity| entity.id.to_string()).collect()
 }
+
+/// The store's own record as the version before layout 2 made it.
+pub(crate) const LAYOUT_1: &str = r#"
+DROP TABLE "_repo_store";
+CREATE TABLE "_repo_store" (
+  "one" INTEGER PRIMARY KEY NOT NULL CHECK ("one" = 1),
+  "layout_version" INTEGER NOT NULL,
+  "epoch" INTEGER NOT NULL,
+  "migration_plan" TEXT,
+  "migration_progress" TEXT
+);
+INSERT INTO "_repo_store" ("one", "layout_version", "epoch") VALUES (1, 1, 0);"#;
