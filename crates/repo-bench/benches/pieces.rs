@@ -6,7 +6,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use repo_bench::{document_text, schema};
-use repo_core::{Document, Entity, EntityId, FieldPath, Filter, Record, Timestamp, Value, Version};
+use repo_core::strategy::Record;
+use repo_core::{Document, Entity, EntityId, FieldPath, Filter, Timestamp, Value, Version};
 use repo_dynamo::measured::Mapping;
 use repo_json::measured::{decode, frame, payload};
 

@@ -1,9 +1,9 @@
 //! The data of all rows: machines of about 500 bytes, each made from its
 //! number alone, so that both sides hold the same without keeping it.
 
+use repo_core::strategy::Record;
 use repo_core::{
-    CollectionName, CollectionSchema, Document, Entity, EntityId, Key, Record, Result, Timestamp,
-    Version,
+    CollectionName, CollectionSchema, Document, Entity, EntityId, Key, Result, Timestamp, Version,
 };
 
 /// The collection of all rows.

@@ -6,10 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
+use repo_core::strategy::{
+    Applied, OpenOptions, Record, ScanOptions, StorageStrategy, StorageStrategyExt as _,
+    StrategyFactory,
+};
 use repo_core::{
-    Applied, Document, EntityId, Error, FieldPath, Filter, OpenOptions, Precondition, Predicate,
-    Query, Record, Result, ScanOptions, Schemas, StorageStrategy, StorageStrategyExt as _,
-    StrategyFactory, Value, Version, Write,
+    Document, EntityId, Error, FieldPath, Filter, Precondition, Predicate, Query, Result, Schemas,
+    Value, Version, Write,
 };
 use serde_json::{Value as Json, json};
 

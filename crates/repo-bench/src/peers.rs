@@ -7,10 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use repo_core::strategy::{OpenOptions, StorageStrategy, StorageStrategyExt as _, StrategyFactory};
 use repo_core::{
     CollectionName, CollectionSchema, Document, EntityId, Error, ErrorKind, Filter, Key,
-    OpenOptions, Precondition, Query, Result, Schemas, StorageStrategy, StorageStrategyExt as _,
-    StrategyFactory, Write,
+    Precondition, Query, Result, Schemas, Write,
 };
 use repo_migrate::{MigrationOptions, Outcome, Silent, migrate};
 use serde::Serialize;

@@ -12,10 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use repo_bench::{COLLECTION, document_text, schema};
-use repo_core::{
-    Document, EntityId, Filter, Key, OpenOptions, Precondition, Schemas, StorageStrategy,
-    StorageStrategyExt as _, StrategyFactory, Write,
-};
+use repo_core::strategy::{OpenOptions, StorageStrategy, StorageStrategyExt as _, StrategyFactory};
+use repo_core::{Document, EntityId, Filter, Key, Precondition, Schemas, Write};
 use repo_migrate::{MigrationOptions, Outcome, Silent, migrate};
 use serde_json::{Value as Json, json};
 

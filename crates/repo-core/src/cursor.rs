@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::{EntityId, Error, ErrorKind, Result, SortKey};
+use crate::strategy::SortKey;
+use crate::{EntityId, Error, ErrorKind, Result};
 
 /// Where a page ended, bound to the query that gave it. Its text is opaque
 /// and safe in a URL.

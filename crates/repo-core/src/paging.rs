@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::cursor::invalid;
-use crate::{CollectionName, Cursor, Position, Query, Result};
+use crate::strategy::Position;
+use crate::{CollectionName, Cursor, Query, Result};
 
 impl Cursor {
     /// A cursor for the page after `position` of `query` on `collection`.

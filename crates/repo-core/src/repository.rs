@@ -8,9 +8,10 @@ use futures::stream::{BoxStream, StreamExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::strategy::{StorageStrategy, StorageStrategyExt as _};
 use crate::{
     CollectionName, Consistency, Document, Entity, EntityId, Filter, Key, Precondition, Query,
-    Result, StorageStrategy, StorageStrategyExt as _, Timestamp, Version, Write, Written,
+    Result, Timestamp, Version, Write, Written,
 };
 
 /// A type that is kept in a collection.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use backon::BackoffBuilder as _;
 
+use crate::strategy::{StorageStrategy, StorageStrategyExt as _};
 use crate::{
-    Change, Document, Entity, Error, ErrorKind, Key, Precondition, Result, StorageStrategy,
-    StorageStrategyExt as _, Version, Write, Written,
+    Change, Document, Entity, Error, ErrorKind, Key, Precondition, Result, Version, Write, Written,
 };
 
 /// A transaction over the keys of one store, of any collections.
@@ -224,6 +224,7 @@ impl Default for RetryPolicy {
 /// ```
 /// # use std::sync::Arc;
 /// # use repo_core::*;
+/// # use repo_core::strategy::*;
 /// # async fn run(strategy: Arc<dyn StorageStrategy>) -> Result<()> {
 /// let key = Key::new("counters".parse()?, "hits".parse()?);
 /// transaction(&strategy, RetryPolicy::default(), async |tx| {

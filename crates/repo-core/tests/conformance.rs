@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::layers::ValidationLayer;
+use repo_core::strategy::{OpenOptions, StorageStrategy, StorageStrategyExt as _};
 use repo_core::{
-    CollectionName, CollectionSchema, Document, EntityId, ErrorKind, Key, OpenOptions, Result,
-    Schemas, StorageStrategy, StorageStrategyExt as _,
+    CollectionName, CollectionSchema, Document, EntityId, ErrorKind, Key, Result, Schemas,
 };
 use repo_testkit::{MemoryPlace, Place, Store};
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use repo_core::{Applied, Key, Record, Result};
+use repo_core::strategy::{Applied, Record};
+use repo_core::{Key, Result};
 
 use crate::catalog::Table;
 use crate::item::{self, Item, check_size, item_of, number, record_of};

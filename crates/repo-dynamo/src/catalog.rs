@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use repo_core::{CollectionName, Error, ErrorKind, Result, Value, never_prepared};
+use repo_core::strategy::never_prepared;
+use repo_core::{CollectionName, Error, ErrorKind, Result, Value};
 
 use crate::definition::Definition;
 use crate::item::{Item, number, text};

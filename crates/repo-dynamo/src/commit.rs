@@ -13,9 +13,9 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
+use repo_core::strategy::{Record, Tombstone};
 use repo_core::{
-    Change, Entity, EntityId, Error, ErrorKind, Record, Result, Timestamp, Tombstone, Version,
-    Write, Written,
+    Change, Entity, EntityId, Error, ErrorKind, Result, Timestamp, Version, Write, Written,
 };
 
 use crate::catalog::Table;

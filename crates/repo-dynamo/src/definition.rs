@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::{
-    CollectionName, CollectionSchema, CollectionState, Error, FieldPath, MigrationState, Result,
-    StoreId, StoreRecord, Timestamp,
-};
+use repo_core::strategy::{CollectionState, MigrationState, StoreId, StoreRecord};
+use repo_core::{CollectionName, CollectionSchema, Error, FieldPath, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::layout::{Index, LAYOUT_VERSION, Layout, table_name};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::{OpenOptions, Result, StorageStrategy, StrategyFactory};
+use repo_core::Result;
+use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use repo_core::{EntityId, Key, Record, Result};
+use repo_core::strategy::Record;
+use repo_core::{EntityId, Key, Result};
 
 use crate::catalog::Table;
 use crate::item::{Item, id_of, key, record_of};

@@ -1,7 +1,8 @@
 //! What tells the tables of a store from others, whatever the endpoint is called.
 
 use aws_sdk_dynamodb::types::TableDescription;
-use repo_core::{ErrorKind, PhysicalIdentity, Result};
+use repo_core::strategy::PhysicalIdentity;
+use repo_core::{ErrorKind, Result};
 
 use crate::layout::table_name;
 use crate::shared::Shared;

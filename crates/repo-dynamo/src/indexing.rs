@@ -5,7 +5,8 @@
 //! strings that order as the values do: the tag of the type (the first byte of
 //! a [`SortKey`] as a digit), then the text of a string or hexadecimal digits.
 
-use repo_core::{Document, EntityId, SortKey, Value};
+use repo_core::strategy::SortKey;
+use repo_core::{Document, EntityId, Value};
 
 use crate::layout::{Index, fnv};
 

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use repo_core::strategy::{Record, Tombstone};
 use repo_core::{
-    DEFAULT_MAX_ENTITY_BYTES, Document, Entity, EntityId, Error, ErrorKind, Record, Result,
-    Timestamp, Tombstone, Version,
+    DEFAULT_MAX_ENTITY_BYTES, Document, Entity, EntityId, Error, ErrorKind, Result, Timestamp,
+    Version,
 };
 
 use crate::layout::{CREATED, DOCUMENT, GENERATION, Layout, PURGED, UPDATED, VERSION};

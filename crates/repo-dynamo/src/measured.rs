@@ -1,7 +1,8 @@
 //! A piece that `cargo bench -p repo-bench` times by itself. Not part of the
 //! interface: it changes as the layout of items does.
 
-use repo_core::{CollectionSchema, Record, Result};
+use repo_core::strategy::Record;
+use repo_core::{CollectionSchema, Result};
 
 use crate::item::{self, item_of, record_of};
 use crate::layout::{Index, Layout, table_name};

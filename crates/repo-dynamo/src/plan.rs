@@ -1,6 +1,7 @@
 //! Which index answers a query, and which part of it has to be read.
 
-use repo_core::{Comparison, Direction, FieldPath, Filter, Order, Predicate, SortKey, Value};
+use repo_core::strategy::SortKey;
+use repo_core::{Comparison, Direction, FieldPath, Filter, Order, Predicate, Value};
 
 use crate::indexing::{ABOVE_SEPARATOR, hash_text, value_text, value_text_of_key};
 use crate::layout::{Index, Layout};

@@ -16,10 +16,8 @@ use std::time::Instant;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use repo_core::{
-    CollectionSchema, Entity, Error, ErrorKind, PrepareChange, Prepared, Record, Result, Segment,
-    StoreId,
-};
+use repo_core::strategy::{PrepareChange, Prepared, Record, Segment, StoreId};
+use repo_core::{CollectionSchema, Entity, Error, ErrorKind, Result};
 
 use crate::catalog::{LEASE, Table};
 use crate::definition::{CollectionDefinition, Definition, IndexState};

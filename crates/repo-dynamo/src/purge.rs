@@ -14,9 +14,8 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use repo_core::{
-    CollectionName, EntityId, Purged, Record, Result, Segment, Timestamp, Version, check_purge,
-};
+use repo_core::strategy::{Purged, Record, Segment, check_purge};
+use repo_core::{CollectionName, EntityId, Result, Timestamp, Version};
 
 use crate::catalog::Table;
 use crate::definition::Definition;

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::operation::query::QueryOutput;
+use repo_core::strategy::{Position, Record, Segment, Selector};
 use repo_core::{
     CollectionName, Consistency, Cursor, Direction, Entity, EntityId, Filter, MAX_PAGE_SIZE, Page,
-    Plan, Position, Query, Record, Result, Segment, Selector,
+    Plan, Query, Result,
 };
 
 use crate::catalog::Table;

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodb::types::Select;
 use futures::stream;
-use repo_core::{
-    Consistency, Error, RecordStream, Result, ScanOptions, Scanned, Segment, Unreadable, read_ahead,
-};
+use repo_core::strategy::{RecordStream, ScanOptions, Scanned, Segment, Unreadable, read_ahead};
+use repo_core::{Consistency, Error, Result};
 
 use crate::catalog::Table;
 use crate::item::{Item, record_of};

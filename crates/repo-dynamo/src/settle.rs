@@ -8,7 +8,8 @@
 
 use std::time::Duration;
 
-use repo_core::{EntityId, Record, Result};
+use repo_core::strategy::Record;
+use repo_core::{EntityId, Result};
 
 use crate::catalog::{LEASE, Table};
 use crate::item::{generation, record_of};

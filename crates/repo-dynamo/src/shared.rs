@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use repo_core::{CollectionName, Error, ErrorKind, OpenOptions, Result, not_prepared};
+use repo_core::strategy::{OpenOptions, not_prepared};
+use repo_core::{CollectionName, Error, ErrorKind, Result};
 use tokio::sync::OnceCell;
 
 use crate::catalog::Cache;

@@ -1,6 +1,7 @@
 //! The store's own record: reading and changing it.
 
-use repo_core::{Result, StoreRecord, StoreUpdate, check_migration, check_new_id};
+use repo_core::Result;
+use repo_core::strategy::{StoreRecord, StoreUpdate, check_migration, check_new_id};
 
 use crate::shared::Shared;
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use repo_core::strategy::{
+    Applied, Capabilities, OpenOptions, PhysicalIdentity, Prepared, Purged, Record, RecordStream,
+    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys, check_records,
+};
 use repo_core::{
-    Applied, Capabilities, CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES,
-    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, OpenOptions, Page,
-    PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions,
-    StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys,
-    check_records,
+    CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES, EntityId, Error,
+    ErrorKind, Filter, Health, HealthCheck, HealthDepth, Page, Query, Result, Timestamp, Write,
+    Written,
 };
 
 use crate::client;

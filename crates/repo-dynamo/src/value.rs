@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use repo_core::{Decimal, Value, base64_of};
+use repo_core::strategy::base64_of;
+use repo_core::{Decimal, Value};
 use serde_json::{Value as Json, json};
 
 /// The attribute of a value.

@@ -8,9 +8,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use common::DynamoPlace;
+use repo_core::strategy::{
+    OpenOptions, StorageStrategy as _, StorageStrategyExt as _, StoreUpdate,
+};
 use repo_core::{
-    CollectionName, CollectionSchema, Document, EntityId, Key, ManualClock, OpenOptions,
-    Precondition, StorageStrategy as _, StorageStrategyExt as _, StoreUpdate, Timestamp, Write,
+    CollectionName, CollectionSchema, Document, EntityId, Key, ManualClock, Precondition,
+    Timestamp, Write,
 };
 use repo_dynamo::DynamoStrategy;
 
@@ -81,13 +84,13 @@ async fn a_floor_that_rose_after_the_purge_counts() {
     let versions: Vec<u64> = written.iter().map(|w| w.version().unwrap().get()).collect();
     assert_eq!(versions, [41, 41]);
     // Applied records ignore floors, also over what remains of a purged one.
-    let record = repo_core::Record::Tombstone(repo_core::Tombstone {
+    let record = repo_core::strategy::Record::Tombstone(repo_core::strategy::Tombstone {
         collection: key("c").collection,
         id: key("c").id,
         version: repo_core::Version::FIRST,
         deleted_at: later(),
     });
-    assert_eq!(one.apply(vec![record]).await.unwrap(), [repo_core::Applied::Applied]);
+    assert_eq!(one.apply(vec![record]).await.unwrap(), [repo_core::strategy::Applied::Applied]);
 }
 
 #[tokio::test]

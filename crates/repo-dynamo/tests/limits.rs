@@ -4,10 +4,12 @@
 mod common;
 
 use common::DynamoPlace;
+use repo_core::strategy::{
+    Applied, OpenOptions, PrepareChange, Record, StorageStrategy as _, StorageStrategyExt as _,
+};
 use repo_core::{
-    Applied, CollectionName, CollectionSchema, Document, Entity, EntityId, ErrorKind, FieldPath,
-    Key, OpenOptions, Precondition, PrepareChange, Record, StorageStrategy as _,
-    StorageStrategyExt as _, Timestamp, Version, Write,
+    CollectionName, CollectionSchema, Document, Entity, EntityId, ErrorKind, FieldPath, Key,
+    Precondition, Timestamp, Version, Write,
 };
 use repo_dynamo::DynamoStrategy;
 

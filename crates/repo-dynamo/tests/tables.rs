@@ -10,10 +10,10 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, TableDescription,
 };
 use common::DynamoPlace;
-use repo_core::{
-    CollectionName, CollectionSchema, Document, EntityId, ErrorKind, Key, OpenOptions,
-    PrepareChange, StorageStrategy as _, StorageStrategyExt as _, StoreId, StoreUpdate,
+use repo_core::strategy::{
+    OpenOptions, PrepareChange, StorageStrategy as _, StorageStrategyExt as _, StoreId, StoreUpdate,
 };
+use repo_core::{CollectionName, CollectionSchema, Document, EntityId, ErrorKind, Key};
 use repo_dynamo::{BillingMode, DynamoSettings, DynamoStrategy};
 
 fn machines(indexes: &str) -> CollectionSchema {

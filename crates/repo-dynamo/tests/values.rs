@@ -6,9 +6,10 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::DynamoPlace;
+use repo_core::strategy::{StorageStrategy as _, StorageStrategyExt as _};
 use repo_core::{
     CollectionName, CollectionSchema, Cursor, Document, EntityId, Filter, Key, Page, Plan, Query,
-    StorageStrategy as _, StorageStrategyExt as _, Value,
+    Value,
 };
 use repo_dynamo::{DynamoSettings, DynamoStrategy};
 

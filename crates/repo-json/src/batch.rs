@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 
+use repo_core::strategy::{
+    Applied, PrepareChange, Prepared, Purged, Record, StoreRecord, StoreUpdate, Tombstone,
+    check_migration, check_new_id, check_purge,
+};
 use repo_core::{
-    Applied, Change, CollectionName, CollectionSchema, Document, Entity, EntityId, Error, Key,
-    PrepareChange, Prepared, Purged, Record, Result, StoreRecord, StoreUpdate, Timestamp,
-    Tombstone, Version, Write, Written, check_migration, check_new_id, check_purge,
+    Change, CollectionName, CollectionSchema, Document, Entity, EntityId, Error, Key, Result,
+    Timestamp, Version, Write, Written,
 };
 
 use crate::env::{Env, shape_of};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use repo_core::{CollectionName, CollectionSchema, OpenOptions};
+use repo_core::strategy::OpenOptions;
+use repo_core::{CollectionName, CollectionSchema};
 
 use crate::config::JsonSettings;
 use crate::folder::Folder;

@@ -4,7 +4,8 @@
 use std::io;
 use std::path::Path;
 
-use repo_core::{CollectionName, Error, ErrorKind, Rule, SyntaxError, SystemLimit};
+use repo_core::strategy::SystemLimit;
+use repo_core::{CollectionName, Error, ErrorKind, Rule, SyntaxError};
 
 use crate::spot;
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::{Error, ErrorKind, OpenOptions, Result, StorageStrategy, StrategyFactory};
+use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
+use repo_core::{Error, ErrorKind, Result};
 use serde_json::{Value as Json, json};
 
 use crate::config::JsonSettings;

@@ -8,7 +8,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use repo_core::{CollectionSchema, Document, FieldPath, Filter, SortKey, Value};
+use repo_core::strategy::SortKey;
+use repo_core::{CollectionSchema, Document, FieldPath, Filter, Value};
 
 use crate::env::memory_hash;
 

@@ -1,7 +1,7 @@
 //! A piece that `cargo bench -p repo-bench` times by itself. Not part of the
 //! interface: it changes as the journal does.
 
-use repo_core::Record;
+use repo_core::strategy::Record;
 
 use crate::journal::{Op, decode_ops, frame_of, push_op};
 

@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use repo_core::strategy::{Position, Record, Selector};
 use repo_core::{
-    CollectionName, Document, Entity, EntityId, Error, Filter, Page, Plan, Position, Query, Record,
-    Result, Selector,
+    CollectionName, Document, Entity, EntityId, Error, Filter, Page, Plan, Query, Result,
 };
 
 use crate::batch::live_or_tombstone;

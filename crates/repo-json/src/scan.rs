@@ -3,10 +3,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{
-    CollectionName, EntityId, Error, Key, OnUnreadable, Record, Result, ScanOptions, Scanned,
-    Unreadable,
-};
+use repo_core::strategy::{OnUnreadable, Record, ScanOptions, Scanned, Unreadable};
+use repo_core::{CollectionName, EntityId, Error, Key, Result};
 
 use crate::chunk::Taken;
 use crate::damage;

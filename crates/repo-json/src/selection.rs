@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::OpenOptions;
+use repo_core::strategy::OpenOptions;
 
 use crate::meta::MetaFile;
 use crate::snapshot::Form;

@@ -3,10 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use repo_core::{
-    CollectionSchema, Error, ErrorKind, Key, PrepareChange, Prepared, Result, StoreId,
-    never_prepared,
-};
+use repo_core::strategy::{PrepareChange, Prepared, StoreId, never_prepared};
+use repo_core::{CollectionSchema, Error, ErrorKind, Key, Result};
 
 use crate::batch::{Batch, Pending};
 use crate::checkpoint::{self, Failure, Publish};

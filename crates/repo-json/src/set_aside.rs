@@ -1,7 +1,8 @@
 //! Entities of a data file that break a rule, in a store that was opened to
 //! read what can be read.
 
-use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result, Unreadable};
+use repo_core::strategy::Unreadable;
+use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result};
 
 /// Most text of such entities that is kept, in bytes.
 const MOST_BYTES: usize = 64 * 1_024 * 1_024;

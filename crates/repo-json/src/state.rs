@@ -6,10 +6,8 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use repo_core::{
-    CollectionName, CollectionState, Document, MigrationState, Result, StateMark, StoreId,
-    StoreRecord,
-};
+use repo_core::strategy::{CollectionState, MigrationState, StateMark, StoreId, StoreRecord};
+use repo_core::{CollectionName, Document, Result};
 
 use crate::data_file::DataFile;
 use crate::documents::Documents;

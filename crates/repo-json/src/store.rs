@@ -10,7 +10,8 @@ use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
 
-use repo_core::{CollectionName, Error, Result, not_prepared};
+use repo_core::strategy::not_prepared;
+use repo_core::{CollectionName, Error, Result};
 
 use crate::cache::Cache;
 use crate::checkpoint::Failure;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
+use repo_core::strategy::{
+    Applied, Capabilities, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions,
+    StateMark, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys, check_writable,
+    identity_of_files,
+};
 use repo_core::{
-    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthDepth, Page, PhysicalIdentity, Prepared, Purged, Query,
-    Record, RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_writable, identity_of_files,
+    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
+    Health, HealthDepth, Page, Query, Result, Timestamp, Write, Written,
 };
 use tokio::sync::oneshot;
 

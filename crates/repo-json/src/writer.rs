@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use repo_core::strategy::{Applied, Prepared, Purged, Record, StoreRecord, StoreUpdate};
 use repo_core::{
-    Applied, CollectionName, CollectionSchema, Error, ErrorKind, Prepared, Purged, Record, Result,
-    StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    CollectionName, CollectionSchema, Error, ErrorKind, Result, Timestamp, Write, Written,
 };
 use tokio::sync::oneshot;
 

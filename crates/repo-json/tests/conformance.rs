@@ -4,7 +4,8 @@
 mod wrapped;
 
 use async_trait::async_trait;
-use repo_core::{OpenOptions, Result, StrategyFactory as _};
+use repo_core::Result;
+use repo_core::strategy::{OpenOptions, StrategyFactory as _};
 use repo_json::JsonFactory;
 use repo_testkit::{Place, Store};
 use serde_json::{Value as Json, json};

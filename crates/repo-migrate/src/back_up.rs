@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
+use repo_core::strategy::{StorageStrategy, Unreadable};
 use repo_core::{
     Clock as _, CollectionName, CollectionSchema, EntityId, Error, ErrorKind, Result, Schemas,
-    StorageStrategy, SystemClock, Timestamp, Unreadable, UpgradePath,
+    SystemClock, Timestamp, UpgradePath,
 };
 
 use crate::archive::filling::{add, append, begin, close, finish};
@@ -81,7 +82,7 @@ pub async fn back_up(
 }
 
 /// As [`back_up`], but records that a store which was opened to
-/// [read past them](repo_core::OnUnreadable) cannot read go to `aside`.
+/// [read past them](repo_core::strategy::OnUnreadable) cannot read go to `aside`.
 ///
 /// # Errors
 /// As [`back_up`], and what the file system refuses.

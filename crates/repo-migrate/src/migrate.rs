@@ -5,9 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use repo_core::{
-    Clock as _, CollectionName, Result, Sameness, Schemas, StorageStrategy, SystemClock,
-};
+use repo_core::strategy::{Sameness, StorageStrategy};
+use repo_core::{Clock as _, CollectionName, Result, Schemas, SystemClock};
 
 use crate::MigrationOptions;
 use crate::OnConflict;

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repo_core::{CollectionName, CollectionSchema, Result, Schemas, StorageStrategy};
+use repo_core::strategy::StorageStrategy;
+use repo_core::{CollectionName, CollectionSchema, Result, Schemas};
 
 use crate::Archive;
 use crate::MigrationOptions;

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use repo_core::{StateMark, Timestamp};
+use repo_core::Timestamp;
+use repo_core::strategy::StateMark;
 
 use crate::MigrationOptions;
 use crate::job::lease::Lease;

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::future::ready;
 use futures::stream::BoxStream;
+use repo_core::strategy::{
+    Applied, CollectionState, MigrationState, PhysicalIdentity, Prepared, Purged, Record,
+    ScanOptions, Segment, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+};
 use repo_core::{
-    Applied, CollectionName, CollectionState, Consistency, EntityId, Error, ErrorKind, Filter,
-    MigrationState, PhysicalIdentity, Prepared, Purged, Record, Result, ScanOptions, Segment,
-    StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    CollectionName, Consistency, EntityId, Error, ErrorKind, Filter, Result, Timestamp, Write,
+    Written,
 };
 
 use crate::prefetch::prefetch;
@@ -54,7 +57,7 @@ impl StoreReference {
         self.store.invents_versions().await.map_err(|error| self.err(error))
     }
 
-    pub(crate) fn capabilities(&self) -> &repo_core::Capabilities {
+    pub(crate) fn capabilities(&self) -> &repo_core::strategy::Capabilities {
         self.store.capabilities()
     }
 

@@ -1,6 +1,6 @@
 //! Reads of unknown length in chunks, in bounded memory.
 
-use repo_core::Record;
+use repo_core::strategy::Record;
 
 /// Rows in the first chunk of a read of unknown length.
 const FIRST_CHUNK: usize = 100;

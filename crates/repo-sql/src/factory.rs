@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::{Error, ErrorKind, OpenOptions, Result, StorageStrategy, StrategyFactory};
+use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
+use repo_core::{Error, ErrorKind, Result};
 use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 

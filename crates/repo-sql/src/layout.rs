@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use repo_core::strategy::MAX_INDEXED_TEXT_BYTES;
 use repo_core::{
-    CollectionName, CollectionSchema, Error, ErrorKind, Field, FieldKind, FieldPath,
-    MAX_INDEXED_TEXT_BYTES, Result,
+    CollectionName, CollectionSchema, Error, ErrorKind, Field, FieldKind, FieldPath, Result,
 };
 
 use crate::Dialect;

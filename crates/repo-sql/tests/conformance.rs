@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use postgres::PostgresPlace;
-use repo_core::{OpenOptions, Result, StorageStrategy, StrategyFactory as _};
+use repo_core::Result;
+use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory as _};
 use repo_sql::SqliteFactory;
 use repo_testkit::Place;
 use serde_json::json;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use common::{Store, collection, key, machine, machines, open, options, prepared, read_only, tool};
 use futures::TryStreamExt as _;
-use repo_core::{
-    Error, ErrorKind, HealthDepth, OnUnreadable, OpenOptions, Precondition, Record, ScanOptions,
-    StorageStrategyExt as _, Timestamp, Write,
+use repo_core::strategy::{
+    OnUnreadable, OpenOptions, Record, ScanOptions, StorageStrategyExt as _,
 };
+use repo_core::{Error, ErrorKind, HealthDepth, Precondition, Timestamp, Write};
 use tempfile::TempDir;
 
 /// Ids with their digests.

@@ -11,7 +11,8 @@ use existing::{
 };
 use postgres::PostgresPlace;
 use postgres::role::Role;
-use repo_core::{Error, ErrorKind, OpenOptions, Schemas};
+use repo_core::strategy::OpenOptions;
+use repo_core::{Error, ErrorKind, Schemas};
 use repo_testkit::Place as _;
 
 /// A schema of another program.
@@ -136,7 +137,7 @@ async fn ids_may_be_uuids_domains_or_padded_text() {
             ))
             .await;
         let store = open(&other).await;
-        let one_by_one = repo_core::ScanOptions {
+        let one_by_one = repo_core::strategy::ScanOptions {
             batch_size: std::num::NonZeroUsize::MIN,
             ..Default::default()
         };

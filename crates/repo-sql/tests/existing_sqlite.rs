@@ -10,7 +10,8 @@ use existing::{
     Database, Store, collection, documents, entities, id, open, reading, things, try_open,
     try_scan, unreadable,
 };
-use repo_core::{Error, ErrorKind, OpenOptions, Query, ScanOptions, Schemas, StrategyFactory as _};
+use repo_core::strategy::{OpenOptions, ScanOptions, StrategyFactory as _};
+use repo_core::{Error, ErrorKind, Query, Schemas};
 use repo_sql::SqliteFactory;
 use rusqlite::Connection;
 use serde_json::json;

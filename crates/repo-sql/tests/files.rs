@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use common::{collection, key, machine, machines, open, options, prepared, read_only, try_open};
 use futures::TryStreamExt as _;
-use repo_core::{
-    Consistency, ErrorKind, Filter, OpenOptions, Query, Registry, ScanOptions,
-    StorageStrategyExt as _, StoreUpdate,
+use repo_core::strategy::{
+    OpenOptions, Registry, ScanOptions, StorageStrategyExt as _, StoreUpdate,
 };
+use repo_core::{Consistency, ErrorKind, Filter, Query};
 use repo_sql::{SqlFactory, SqliteFactory};
 use serde_json::json;
 use tempfile::TempDir;
@@ -284,9 +284,12 @@ async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
     assert_eq!(layout(&store).await, (1, None));
     store.prepare(&[machines()]).await.unwrap();
     store.save(key("older"), machine("older", "")).await.unwrap();
-    let plan = repo_core::MigrationState { plan: "p".to_owned(), progress: String::new() };
-    let (expected, id) =
-        (repo_core::StoreId::random().unwrap(), repo_core::StoreId::random().unwrap());
+    let plan =
+        repo_core::strategy::MigrationState { plan: "p".to_owned(), progress: String::new() };
+    let (expected, id) = (
+        repo_core::strategy::StoreId::random().unwrap(),
+        repo_core::strategy::StoreId::random().unwrap(),
+    );
     for (update, ok) in [
         (StoreUpdate::Id { expected, id }, false),
         (StoreUpdate::Migration { expected: None, state: Some(plan) }, true),

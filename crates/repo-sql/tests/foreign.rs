@@ -6,9 +6,8 @@ mod common;
 use std::path::Path;
 
 use common::{collection, key, machine, machines, options, prepared, try_open};
-use repo_core::{
-    CollectionSchema, Error, ErrorKind, OpenOptions, Schemas, StorageStrategyExt as _,
-};
+use repo_core::strategy::{OpenOptions, StorageStrategyExt as _};
+use repo_core::{CollectionSchema, Error, ErrorKind, Schemas};
 use tempfile::TempDir;
 
 fn made_by(file: &Path, sql: &str) {

@@ -4,10 +4,8 @@
 mod common;
 
 use common::{Store, collection, options, tool, try_open};
-use repo_core::{
-    CollectionSchema, Document, EntityId, ErrorKind, Filter, Key, Plan, PrepareChange, Query,
-    StorageStrategyExt as _, Value,
-};
+use repo_core::strategy::{PrepareChange, StorageStrategyExt as _};
+use repo_core::{CollectionSchema, Document, EntityId, ErrorKind, Filter, Key, Plan, Query, Value};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -6,9 +6,10 @@ mod postgres;
 
 use common::{Store, collection, options};
 use postgres::PostgresPlace;
+use repo_core::strategy::{PrepareChange, StorageStrategyExt as _};
 use repo_core::{
-    CollectionSchema, Consistency, Document, EntityId, ErrorKind, Filter, Key, Precondition,
-    PrepareChange, Query, StorageStrategyExt as _, Write,
+    CollectionSchema, Consistency, Document, EntityId, ErrorKind, Filter, Key, Precondition, Query,
+    Write,
 };
 use repo_testkit::Place as _;
 use serde_json::{Value as Json, json};

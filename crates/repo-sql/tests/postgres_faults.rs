@@ -8,9 +8,10 @@ use common::{Store, collection, key, machine, machines, options};
 use postgres::proxy::{Fate, Proxy};
 use postgres::role::Role;
 use postgres::{PostgresPlace, eventually, tool};
+use repo_core::strategy::{Record, ScanOptions, StorageStrategyExt as _, StoreUpdate};
 use repo_core::{
     Consistency, Document, Entity, Error, ErrorKind, FieldPath, Filter, Precondition, Query,
-    Record, ScanOptions, StorageStrategyExt as _, StoreUpdate, Timestamp, Version, Write,
+    Timestamp, Version, Write,
 };
 use repo_testkit::Place as _;
 use serde_json::json;

@@ -7,10 +7,8 @@ mod postgres;
 
 use common::{Store, collection, key, machine, machines, options};
 use postgres::PostgresPlace;
-use repo_core::{
-    CollectionSchema, Error, ErrorKind, Filter, OpenOptions, Plan, PrepareChange, Query,
-    StorageStrategyExt as _, StoreUpdate,
-};
+use repo_core::strategy::{OpenOptions, PrepareChange, StorageStrategyExt as _, StoreUpdate};
+use repo_core::{CollectionSchema, Error, ErrorKind, Filter, Plan, Query};
 use repo_testkit::Place as _;
 use tokio_postgres::Client;
 
@@ -285,8 +283,10 @@ async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
         assert_eq!(layout(store).await, (1, None));
         store.prepare(&[machines()]).await.unwrap();
         store.save(key("b"), machine("b", "")).await.unwrap();
-        let (expected, id) =
-            (repo_core::StoreId::random().unwrap(), repo_core::StoreId::random().unwrap());
+        let (expected, id) = (
+            repo_core::strategy::StoreId::random().unwrap(),
+            repo_core::strategy::StoreId::random().unwrap(),
+        );
         let refused = store.update_store_record(StoreUpdate::Id { expected, id }).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Locked);
         assert_eq!(layout(store).await, (1, None));

@@ -7,9 +7,8 @@ mod postgres;
 use common::{collection, key, machine, machines, options};
 use postgres::role::Role;
 use postgres::{PostgresPlace, tool};
-use repo_core::{
-    CollectionSchema, Consistency, ErrorKind, Filter, PrepareChange, Query, StorageStrategyExt as _,
-};
+use repo_core::strategy::{PrepareChange, StorageStrategyExt as _};
+use repo_core::{CollectionSchema, Consistency, ErrorKind, Filter, Query};
 use repo_testkit::Place as _;
 use serde_json::{Value as Json, json};
 
@@ -75,7 +74,7 @@ async fn hidden_rows_of_our_own_tables_are_an_error() {
     place.tool().await.batch_execute(hide).await.unwrap();
     let name = collection("machines");
     for read_only in [false, true] {
-        let options = repo_core::OpenOptions { read_only, ..options(&[machines()]) };
+        let options = repo_core::strategy::OpenOptions { read_only, ..options(&[machines()]) };
         let store = place.open_with(&role.with(&Json::Null), options).await.unwrap();
         let mut errors = vec![
             store.get(&name, &key("b").id).await.map(drop).unwrap_err(),

@@ -6,10 +6,8 @@ mod postgres;
 
 use common::{Store, collection, options};
 use postgres::PostgresPlace;
-use repo_core::{
-    CollectionSchema, Document, EntityId, ErrorKind, Filter, Key, Plan, PrepareChange, Query,
-    StorageStrategyExt as _,
-};
+use repo_core::strategy::{PrepareChange, StorageStrategyExt as _};
+use repo_core::{CollectionSchema, Document, EntityId, ErrorKind, Filter, Key, Plan, Query};
 use repo_testkit::Place as _;
 use serde_json::json;
 

@@ -12,9 +12,9 @@ use futures::future::join_all;
 use postgres::proxy::{Fate, Proxy};
 use postgres::role::Role;
 use postgres::{PostgresPlace, eventually, tool};
+use repo_core::strategy::{Applied, Record, StorageStrategyExt as _};
 use repo_core::{
-    Applied, Consistency, Entity, ErrorKind, Filter, Key, Precondition, Query, Record,
-    StorageStrategyExt as _, Timestamp, Version, Write,
+    Consistency, Entity, ErrorKind, Filter, Key, Precondition, Query, Timestamp, Version, Write,
 };
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;

@@ -11,10 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use common::{Store, collection, key, machine, machines, options};
 use futures::future::join_all;
 use postgres::PostgresPlace;
-use repo_core::{
-    Applied, Document, Entity, Error, Precondition, Record, StorageStrategyExt as _, Timestamp,
-    Version, Write, Written,
-};
+use repo_core::strategy::{Applied, Record, StorageStrategyExt as _};
+use repo_core::{Document, Entity, Error, Precondition, Timestamp, Version, Write, Written};
 use serde_json::json;
 
 async fn two_handles() -> (PostgresPlace, Store, Store) {

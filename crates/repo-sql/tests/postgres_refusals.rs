@@ -7,9 +7,8 @@ mod postgres;
 use common::{Store, collection, key, machine, machines, options};
 use postgres::role::{PASSWORD, Role};
 use postgres::{PostgresPlace, eventually, tool};
-use repo_core::{
-    Error, ErrorKind, OpenOptions, Precondition, Query, StorageStrategyExt as _, Write,
-};
+use repo_core::strategy::{OpenOptions, StorageStrategyExt as _};
+use repo_core::{Error, ErrorKind, Precondition, Query, Write};
 use repo_testkit::Place as _;
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use common::{Store, collection, ids, key, machine, machines, options};
 use postgres::PostgresPlace;
+use repo_core::strategy::{OpenOptions, PrepareChange, StorageStrategyExt as _};
 use repo_core::{
-    CollectionSchema, Consistency, ErrorKind, Filter, ManualClock, OpenOptions, Plan,
-    PrepareChange, Query, StorageStrategyExt as _, Timestamp,
+    CollectionSchema, Consistency, ErrorKind, Filter, ManualClock, Plan, Query, Timestamp,
 };
 use repo_sql::{Dialect, ddl};
 use repo_testkit::Place as _;

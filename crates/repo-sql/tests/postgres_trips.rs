@@ -11,10 +11,8 @@ use std::time::Duration;
 use common::{Store, collection, key, machine, machines, options};
 use postgres::PostgresPlace;
 use postgres::proxy::Proxy;
-use repo_core::{
-    Applied, Consistency, Entity, Filter, Precondition, Query, Record, StorageStrategyExt as _,
-    Timestamp, Version, Write,
-};
+use repo_core::strategy::{Applied, Record, StorageStrategyExt as _};
+use repo_core::{Consistency, Entity, Filter, Precondition, Query, Timestamp, Version, Write};
 use serde_json::json;
 
 struct Behind {

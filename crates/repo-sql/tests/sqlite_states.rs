@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 
 use common::{collection, key, machine, options, prepared, try_open};
 use futures::TryStreamExt as _;
-use repo_core::{
-    CollectionSchema, Error, ErrorKind, OpenOptions, Record, ScanOptions, StorageStrategyExt as _,
-};
+use repo_core::strategy::{OpenOptions, Record, ScanOptions, StorageStrategyExt as _};
+use repo_core::{CollectionSchema, Error, ErrorKind};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

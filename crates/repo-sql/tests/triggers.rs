@@ -7,7 +7,8 @@ mod postgres;
 
 use common::{Store, key, machine, machines, options, prepared};
 use postgres::PostgresPlace;
-use repo_core::{Error, ErrorKind, RetryPolicy, StorageStrategyExt as _, transaction};
+use repo_core::strategy::StorageStrategyExt as _;
+use repo_core::{Error, ErrorKind, RetryPolicy, transaction};
 use repo_testkit::Place as _;
 use tempfile::TempDir;
 

@@ -9,10 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use common::{collection, key, machine, open, prepared, tool, try_open};
 use futures::future::join_all;
-use repo_core::{
-    Consistency, ErrorKind, Filter, Precondition, PrepareChange, StorageStrategyExt as _, Version,
-    Write, Written,
-};
+use repo_core::strategy::{PrepareChange, StorageStrategyExt as _};
+use repo_core::{Consistency, ErrorKind, Filter, Precondition, Version, Write, Written};
 use rusqlite::TransactionBehavior;
 use tempfile::TempDir;
 
@@ -124,7 +122,8 @@ async fn a_lock_held_too_long_is_unavailable() {
     let settings = serde_json::json!({ "name": file.to_str().unwrap(), "timeout": 0 });
     let factory = repo_sql::SqliteFactory;
     let options = common::options(&[common::machines()]);
-    let store = repo_core::StrategyFactory::open(&factory, &settings, options).await.unwrap();
+    let store =
+        repo_core::strategy::StrategyFactory::open(&factory, &settings, options).await.unwrap();
     store.save(key("a"), machine("a", "")).await.unwrap();
     let mut other = tool(&file);
     let lock = other.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{CollectionName, CollectionSchema, ManualClock, OpenOptions, Schemas, Timestamp};
+use repo_core::strategy::OpenOptions;
+use repo_core::{CollectionName, CollectionSchema, ManualClock, Schemas, Timestamp};
 
 use crate::{Place, Store};
 

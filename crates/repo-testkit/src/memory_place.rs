@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use repo_core::{Error, ErrorKind, MemoryStrategy, OpenOptions, Result};
+use repo_core::strategy::OpenOptions;
+use repo_core::{Error, ErrorKind, MemoryStrategy, Result};
 
 use crate::{Place, Store};
 

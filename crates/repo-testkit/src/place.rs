@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::{OpenOptions, Result, StorageStrategy};
+use repo_core::Result;
+use repo_core::strategy::{OpenOptions, StorageStrategy};
 
 /// An open store.
 pub type Store = Arc<dyn StorageStrategy>;
@@ -15,7 +16,7 @@ pub type Store = Arc<dyn StorageStrategy>;
 pub trait Place: Send + Sync {
     /// Opens the store of this place. Called again, also while a handle is
     /// open, it opens the same store again; the suite does the latter only
-    /// where [`Capabilities::multi_process`](repo_core::Capabilities) says so.
+    /// where [`Capabilities::multi_process`](repo_core::strategy::Capabilities) says so.
     ///
     /// # Errors
     /// Those of the strategy's factory: `NotFound` for a store opened

@@ -13,12 +13,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::config::read_settings;
+use repo_core::strategy::{
+    Applied, Capabilities, MemoryFactory, MigrationState, OpenOptions, PhysicalIdentity, Prepared,
+    Purged, Record, RecordStream, Registry, ScanOptions, StateMark, StorageStrategy,
+    StorageStrategyExt as _, StoreRecord, StoreUpdate, StrategyFactory,
+};
 use repo_core::{
-    Applied, Capabilities, CollectionName, CollectionSchema, Consistency, Document, EntityId,
-    Filter, Health, HealthDepth, Key, MemoryFactory, MigrationState, OpenOptions, Page,
-    PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Registry, Result, ScanOptions,
-    StateMark, StorageStrategy, StorageStrategyExt as _, StoreRecord, StoreUpdate, StrategyFactory,
-    Timestamp, Write, Written,
+    CollectionName, CollectionSchema, Consistency, Document, EntityId, Filter, Health, HealthDepth,
+    Key, Page, Query, Result, Timestamp, Write, Written,
 };
 use serde::Deserialize;
 use serde_json::{Value as Json, json};

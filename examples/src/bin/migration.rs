@@ -8,10 +8,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use repo_core::{
-    CollectionName, Error, ErrorKind, MemoryFactory, OpenOptions, Registry, Result, Schemas,
-    StorageStrategy,
-};
+use repo_core::strategy::{MemoryFactory, OpenOptions, Registry, StorageStrategy};
+use repo_core::{CollectionName, Error, ErrorKind, Result, Schemas};
 use repo_migrate::{MigrationOptions, Outcome, Phase, Progress, Remedy, migrate};
 
 /// One line for each phase, with the records of the one before.

@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use repo_core::config::{Config, ConfigSources};
+use repo_core::strategy::{MemoryFactory, OpenOptions, Registry, StorageStrategy};
 use repo_core::{
-    Document, EntityId, Filter, Key, MemoryFactory, Model, OpenOptions, Query, Registry,
-    Repository, Result, RetryPolicy, Schemas, StorageStrategy, StoreRepository, transaction,
+    Document, EntityId, Filter, Key, Model, Query, Repository, Result, RetryPolicy, Schemas,
+    StoreRepository, transaction,
 };
 use serde::{Deserialize, Serialize};
 

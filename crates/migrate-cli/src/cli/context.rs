@@ -7,10 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use repo_core::config::{Config, ConfigSources};
 use repo_core::layers::ValidationLayer;
-use repo_core::{
-    CollectionName, CollectionSchema, ErrorKind, OnUnreadable, OpenOptions, Registry, Result,
-    Schemas, StorageStrategy, StrategyFactory,
-};
+use repo_core::strategy::{OnUnreadable, OpenOptions, Registry, StorageStrategy, StrategyFactory};
+use repo_core::{CollectionName, CollectionSchema, ErrorKind, Result, Schemas};
 use serde_json::Value as Json;
 
 use super::args::{CommonArgs, StoreArgs};

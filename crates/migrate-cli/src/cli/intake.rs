@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use repo_core::strategy::{Applied, Capabilities, Record, StorageStrategy};
 use repo_core::{
-    Applied, Capabilities, CollectionName, Document, EntityId, Error, ErrorKind, Key, Precondition,
-    Record, Result, StorageStrategy, Version, Write, Written,
+    CollectionName, Document, EntityId, Error, ErrorKind, Key, Precondition, Result, Version,
+    Write, Written,
 };
 use serde::Serialize;
 

@@ -33,7 +33,8 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind as ClapKind;
 use clap::{CommandFactory as _, Parser};
-use repo_core::{Error, ErrorKind, SystemLimit};
+use repo_core::strategy::SystemLimit;
+use repo_core::{Error, ErrorKind};
 
 use args::StoreArgs;
 use context::{Context, Programs};
@@ -45,7 +46,7 @@ use programs::{MigrateRepository, Repoctl};
 /// The registry of the strategies that the tools know, for
 /// `schemas/config.schema.json` and for whoever embeds the tools.
 #[must_use]
-pub fn known_strategies() -> repo_core::Registry {
+pub fn known_strategies() -> repo_core::strategy::Registry {
     registry::registry()
 }
 

@@ -1,6 +1,7 @@
 //! The strategies that this build knows, usable or not.
 
-use repo_core::{MemoryFactory, Registry, Result, StrategyFactory};
+use repo_core::Result;
+use repo_core::strategy::{MemoryFactory, Registry, StrategyFactory};
 
 use super::disabled_strategy::DisabledStrategyFactory;
 

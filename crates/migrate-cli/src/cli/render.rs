@@ -2,7 +2,8 @@
 //!
 //! Numbers are never parsed on the way: what is printed is the stored text.
 
-use repo_core::{CollectionSchema, Entity, FieldPath, Record, Value};
+use repo_core::strategy::Record;
+use repo_core::{CollectionSchema, Entity, FieldPath, Value};
 use serde_json::value::RawValue;
 
 use super::failure::{Failure, Outcome};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use repo_core::config::Config;
-use repo_core::{CollectionName, Result, Sameness, Schemas, StorageStrategy};
+use repo_core::strategy::{Sameness, StorageStrategy};
+use repo_core::{CollectionName, Result, Schemas};
 
 use super::context::{Access, Chosen, Context};
 use super::failure::wrong_usage;

@@ -4,7 +4,8 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use repo_core::{Record, Result};
+use repo_core::Result;
+use repo_core::strategy::Record;
 use rusqlite::{Connection, Row, Statement, TransactionBehavior, params};
 
 use crate::data::{LOADED_AT, MACHINES_OF_A_REQUEST, request_id};

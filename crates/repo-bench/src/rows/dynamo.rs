@@ -10,7 +10,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_types::SdkConfig;
-use repo_core::{Record, Result};
+use repo_core::Result;
+use repo_core::strategy::Record;
 use repo_dynamo::{DynamoSettings, DynamoStrategy};
 
 use super::servers::unique;

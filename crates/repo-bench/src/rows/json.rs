@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use repo_core::{Result, StorageStrategyExt as _};
+use repo_core::Result;
+use repo_core::strategy::StorageStrategyExt as _;
 
 use crate::bench::Bench;
 use crate::child::memory_of_opening;

@@ -1,7 +1,8 @@
 //! PostgreSQL against tokio-postgres: one connection each, two schemas with
 //! the same tables.
 
-use repo_core::{Record, Result, StrategyFactory as _};
+use repo_core::Result;
+use repo_core::strategy::{Record, StrategyFactory as _};
 use repo_sql::PostgresFactory;
 use serde_json::json;
 

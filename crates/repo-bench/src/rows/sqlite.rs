@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use repo_core::{Record, Result};
+use repo_core::Result;
+use repo_core::strategy::Record;
 
 use crate::bench::Bench;
 use crate::data;

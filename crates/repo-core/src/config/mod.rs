@@ -24,7 +24,8 @@ pub use settings::read_settings;
 
 use refusal::refuse;
 
-use crate::{Registry, Result, did_you_mean};
+use crate::Result;
+use crate::strategy::{Registry, did_you_mean};
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]

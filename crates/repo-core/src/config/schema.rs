@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json, json};
 
 use super::{MigrationConfig, StorageConfig};
-use crate::Registry;
+use crate::strategy::Registry;
 
 /// The JSON Schema (2020-12) of a configuration with the strategies of a
 /// registry.

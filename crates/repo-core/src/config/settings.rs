@@ -4,7 +4,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::entries::is_secret;
-use crate::{Error, ErrorKind, Result, did_you_mean, plain_reason};
+use crate::strategy::{did_you_mean, plain_reason};
+use crate::{Error, ErrorKind, Result};
 
 /// Reads the settings of a strategy into its own type, which derives
 /// `Deserialize` with `deny_unknown_fields` and defaults.

@@ -1,5 +1,6 @@
 use super::*;
-use crate::{ErrorKind, MemoryFactory};
+use crate::ErrorKind;
+use crate::strategy::MemoryFactory;
 
 fn registry() -> Registry {
     Registry::new().with(MemoryFactory)

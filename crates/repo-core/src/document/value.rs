@@ -112,7 +112,7 @@ impl Value {
 ///
 /// ```
 /// let mut json = String::from("[");
-/// repo_core::push_json_string(&mut json, "a \"quote\"");
+/// repo_core::strategy::push_json_string(&mut json, "a \"quote\"");
 /// assert_eq!(json, r#"["a \"quote\"""#);
 /// ```
 pub fn push_json_string(out: &mut String, text: &str) {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::strategy::{
+    Applied, Capabilities, DocumentValidator, MigrationState, PhysicalIdentity, Prepared, Purged,
+    Record, RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+};
 use crate::{
-    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, Document,
-    DocumentValidator, EntityId, Filter, Health, HealthDepth, Key, MigrationState, Page,
-    PhysicalIdentity, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas,
-    StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    Change, CollectionName, CollectionSchema, Consistency, Document, EntityId, Filter, Health,
+    HealthDepth, Key, Page, Query, Result, Schemas, Timestamp, Write, Written,
 };
 
 /// Refuses documents that do not fit their collection's JSON Schema, before

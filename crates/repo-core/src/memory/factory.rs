@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 
 use super::MemoryStrategy;
-use crate::{Error, ErrorKind, OpenOptions, Result, StorageStrategy, StrategyFactory};
+use crate::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
+use crate::{Error, ErrorKind, Result};
 
 /// Makes empty memory stores; each opening is a new one.
 #[derive(Debug, Clone, Copy, Default)]

@@ -9,13 +9,15 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 
 use super::table::{Table, written};
+use crate::strategy::{
+    Applied, Capabilities, MigrationState, OpenOptions, PhysicalIdentity, Position, PrepareChange,
+    Prepared, Purged, Record, RecordStream, ScanOptions, Selector, StorageStrategy, StoreId,
+    StoreRecord, StoreUpdate, check_distinct_keys, check_new_id, check_purge, check_records,
+    never_prepared, not_prepared,
+};
 use crate::{
-    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthCheck, HealthDepth, MigrationState, OpenOptions, Page,
-    PhysicalIdentity, Plan, Position, PrepareChange, Prepared, Purged, Query, Record, RecordStream,
-    Result, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, Timestamp,
-    Write, Written, check_distinct_keys, check_new_id, check_purge, check_records, never_prepared,
-    not_prepared,
+    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
+    Health, HealthCheck, HealthDepth, Page, Plan, Query, Result, Timestamp, Write, Written,
 };
 
 /// Records in the memory of this process. Nothing survives it.
@@ -319,10 +321,7 @@ impl StorageStrategy for MemoryStrategy {
                 table.state.floor = table.state.floor.max(floor);
             }
             StoreUpdate::Migration { expected, state: next } => {
-                crate::store_record::check_migration(
-                    state.migration.as_ref(),
-                    expected.as_deref(),
-                )?;
+                crate::strategy::check_migration(state.migration.as_ref(), expected.as_deref())?;
                 state.migration = next;
             }
             StoreUpdate::Id { expected, id } => {

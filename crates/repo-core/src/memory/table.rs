@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::strategy::{Applied, CollectionState, Record, Tombstone};
 use crate::{
-    Applied, Change, CollectionSchema, CollectionState, Entity, EntityId, Record, Result,
-    Timestamp, Tombstone, Version, Write, Written,
+    Change, CollectionSchema, Entity, EntityId, Result, Timestamp, Version, Write, Written,
 };
 
 /// One collection.

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{CollectionSchema, Field, FieldKind};
-use crate::{CollectionName, Error, ErrorKind, FieldPath, Result, plain_reason};
+use crate::strategy::plain_reason;
+use crate::{CollectionName, Error, ErrorKind, FieldPath, Result};
 
 /// The `x-repository` block.
 #[derive(Deserialize)]

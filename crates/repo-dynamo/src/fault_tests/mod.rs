@@ -16,11 +16,14 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use proxy::{Fate, Proxy, error};
+use repo_core::strategy::{
+    Applied, OpenOptions, PrepareChange, Record, StorageStrategy as _, StorageStrategyExt as _,
+    StoreUpdate, Tombstone,
+};
 use repo_core::{
-    Applied, CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, ErrorKind,
-    FieldPath, Filter, HealthDepth, Key, OpenOptions, Plan, Precondition, PrepareChange, Query,
-    Record, Result, StorageStrategy as _, StorageStrategyExt as _, StoreUpdate, Timestamp,
-    Tombstone, Version, Write, Written,
+    CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, ErrorKind,
+    FieldPath, Filter, HealthDepth, Key, Plan, Precondition, Query, Result, Timestamp, Version,
+    Write, Written,
 };
 
 use repo_testkit::servers::{access_key, dynamodb as server};

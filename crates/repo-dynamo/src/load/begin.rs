@@ -1,6 +1,7 @@
 //! `prepare_for_load`: a collection that is not there yet begins as a load.
 
-use repo_core::{CollectionName, CollectionSchema, PrepareChange, Prepared, Result};
+use repo_core::strategy::{PrepareChange, Prepared};
+use repo_core::{CollectionName, CollectionSchema, Result};
 
 use crate::definition::{CollectionDefinition, LoadDefinition};
 use crate::layout::{Layout, table_name};

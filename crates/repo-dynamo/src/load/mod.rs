@@ -31,7 +31,8 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
 use fastbloom::BloomFilter;
-use repo_core::{CollectionName, Error, ErrorKind, Key, Result, StoreId, Timestamp};
+use repo_core::strategy::StoreId;
+use repo_core::{CollectionName, Error, ErrorKind, Key, Result, Timestamp};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use crate::catalog::Table;
@@ -188,7 +189,7 @@ impl Shared {
     }
 
     /// What the store's record shows to this handle.
-    pub(crate) fn shown(&self, definition: &Definition) -> repo_core::StoreRecord {
+    pub(crate) fn shown(&self, definition: &Definition) -> repo_core::strategy::StoreRecord {
         let session = self.session.get();
         definition.to_record(|name| session.is_some_and(|session| session.owns(definition, name)))
     }

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use repo_core::{Applied, Error, ErrorKind, Record, Result};
+use repo_core::strategy::{Applied, Record};
+use repo_core::{Error, ErrorKind, Result};
 
 use crate::errors::is_over;
 use crate::item::{check_size, item_of};

@@ -9,7 +9,8 @@ mod plan;
 
 use std::path::Path;
 
-use repo_core::{CollectionName, EntityId, Error, Result, StoreId};
+use repo_core::strategy::StoreId;
+use repo_core::{CollectionName, EntityId, Error, Result};
 
 use crate::backup;
 use crate::data_file::{digest_of, digest_of_path};

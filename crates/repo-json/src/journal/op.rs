@@ -1,6 +1,6 @@
 //! What a frame says: changes of records, and of the store's own record.
 
-use repo_core::{MigrationState, StoreId};
+use repo_core::strategy::{MigrationState, StoreId};
 
 use crate::codec::{Put as _, Take};
 use crate::snapshot::FileDigest;

@@ -5,7 +5,8 @@
 mod read;
 mod write;
 
-use repo_core::{CollectionName, MigrationState, StoreId};
+use repo_core::CollectionName;
+use repo_core::strategy::{MigrationState, StoreId};
 
 pub(crate) use read::read_meta;
 pub(crate) use write::{MetaWriter, StoreHead};

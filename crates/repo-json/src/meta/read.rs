@@ -5,7 +5,8 @@ use std::io::{self, BufReader, ErrorKind as IoKind, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, StoreId};
+use repo_core::strategy::{MigrationState, StoreId};
+use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use super::{CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE};
 use crate::codec::{SummedReader, Take};

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use repo_core::{MigrationState, Result, StoreId};
+use repo_core::Result;
+use repo_core::strategy::{MigrationState, StoreId};
 
 use super::{CollectionHead, MAGIC, MetaFile, NO_FILE, layout_of};
 use crate::codec::{Put as _, SummedWriter};

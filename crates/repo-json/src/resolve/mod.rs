@@ -10,7 +10,8 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use repo_core::{CollectionName, ErrorKind, OpenOptions, Result};
+use repo_core::strategy::OpenOptions;
+use repo_core::{CollectionName, ErrorKind, Result};
 use serde_json::Value as Json;
 
 use crate::backup::stamp;

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use repo_core::{Document, Precondition, StorageStrategy as _, Write};
+use repo_core::strategy::StorageStrategy as _;
+use repo_core::{Document, Precondition, Write};
 use serde_json::json;
 
 use super::{Fixture, all, key, save};

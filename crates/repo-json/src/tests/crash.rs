@@ -5,7 +5,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use repo_core::{ErrorKind, StorageStrategy as _};
+use repo_core::ErrorKind;
+use repo_core::strategy::StorageStrategy as _;
 use serde_json::json;
 
 use super::{Fixture, all, delete, restore, save, snapshot};

@@ -1,6 +1,7 @@
 //! Data files that another tool writes between two runs, or beside one.
 
-use repo_core::{ErrorKind, Filter, Plan, Query, StorageStrategy as _, Timestamp};
+use repo_core::strategy::StorageStrategy as _;
+use repo_core::{ErrorKind, Filter, Plan, Query, Timestamp};
 use serde_json::{Value as Json, json};
 
 use super::{Fixture, all, name, save, snapshot};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use repo_core::{ErrorKind, StorageStrategy as _, StrategyFactory as _};
+use repo_core::ErrorKind;
+use repo_core::strategy::{StorageStrategy as _, StrategyFactory as _};
 use serde_json::json;
 
 use super::{Fixture, save, snapshot};

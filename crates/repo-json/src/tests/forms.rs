@@ -1,6 +1,7 @@
 //! The layouts and forms of data files, and what other tools make of JSON.
 
-use repo_core::{ErrorKind, StorageStrategy as _, StrategyFactory as _};
+use repo_core::ErrorKind;
+use repo_core::strategy::{StorageStrategy as _, StrategyFactory as _};
 use serde_json::{Value as Json, json};
 
 use super::{Fixture, all, save};
@@ -125,7 +126,7 @@ async fn indentation_is_a_choice() {
     assert_eq!(sorted(&fixture.read("request_database.json")), sorted(&expected));
 }
 
-async fn all_of(store: &dyn repo_core::StorageStrategy) -> u64 {
+async fn all_of(store: &dyn repo_core::strategy::StorageStrategy) -> u64 {
     let name = super::name("machines");
     store.count(&name, &Default::default(), Default::default()).await.unwrap()
 }

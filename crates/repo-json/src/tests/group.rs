@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use futures::FutureExt as _;
-use repo_core::{ErrorKind, Precondition, StorageStrategy as _, StorageStrategyExt as _, Write};
+use repo_core::strategy::{StorageStrategy as _, StorageStrategyExt as _};
+use repo_core::{ErrorKind, Precondition, Write};
 
 use super::{Fixture, all, document, key, save};
 use crate::hooks::{Hooks, Step};

@@ -5,9 +5,8 @@ use std::fs;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use repo_core::{
-    CollectionSchema, ErrorKind, Filter, OpenOptions, StorageStrategy as _, StorageStrategyExt as _,
-};
+use repo_core::strategy::{OpenOptions, StorageStrategy as _, StorageStrategyExt as _};
+use repo_core::{CollectionSchema, ErrorKind, Filter};
 use serde_json::json;
 
 use super::{Fixture, all, document, key, name, save, schemas};

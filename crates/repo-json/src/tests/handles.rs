@@ -4,9 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::sync::Arc;
 
-use repo_core::{
-    ErrorKind, Filter, Plan, Query, StorageStrategy as _, StorageStrategyExt as _, StoreUpdate,
-};
+use repo_core::strategy::{StorageStrategy as _, StorageStrategyExt as _, StoreUpdate};
+use repo_core::{ErrorKind, Filter, Plan, Query};
 
 use super::{Fixture, all, document, key, name, save, snapshot};
 use crate::hooks::Hooks;
@@ -87,7 +86,7 @@ async fn a_scan_goes_on_over_a_checkpoint() {
     for n in 0..50 {
         save(&store, "machines", &format!("m-{n:02}"), n).await;
     }
-    let options = repo_core::ScanOptions {
+    let options = repo_core::strategy::ScanOptions {
         batch_size: std::num::NonZeroUsize::new(7).unwrap(),
         ..Default::default()
     };

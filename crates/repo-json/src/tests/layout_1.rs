@@ -2,10 +2,8 @@
 
 use super::{Fixture, snapshot};
 use crate::hooks::{Hooks, Step};
-use repo_core::{
-    CollectionName, Document, EntityId, ErrorKind, Key, StorageStrategy, StorageStrategyExt as _,
-    StoreId, StoreUpdate,
-};
+use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _, StoreId, StoreUpdate};
+use repo_core::{CollectionName, Document, EntityId, ErrorKind, Key};
 
 const META: &[u8] = include_bytes!("layout_1/meta");
 const JOURNAL: &[u8] = include_bytes!("layout_1/journal");

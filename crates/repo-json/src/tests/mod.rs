@@ -20,9 +20,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use repo_core::strategy::{
+    OpenOptions, Record, ScanOptions, StorageStrategy, StorageStrategyExt as _,
+};
 use repo_core::{
-    CollectionName, CollectionSchema, Document, EntityId, Error, Key, ManualClock, OpenOptions,
-    Record, Result, ScanOptions, Schemas, StorageStrategy, StorageStrategyExt as _, Timestamp,
+    CollectionName, CollectionSchema, Document, EntityId, Error, Key, ManualClock, Result, Schemas,
+    Timestamp,
 };
 use serde_json::{Value as Json, json};
 

@@ -6,7 +6,8 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
-use repo_core::{ErrorKind, StorageStrategy as _};
+use repo_core::ErrorKind;
+use repo_core::strategy::StorageStrategy as _;
 use serde_json::json;
 
 use super::{Fixture, all, save, snapshot};
@@ -187,9 +188,9 @@ async fn a_file_that_is_rewritten_while_it_is_read_is_called_that() {
     }
     store.close().await.unwrap();
     let reader = fixture.open_read_only();
-    let options = repo_core::ScanOptions {
+    let options = repo_core::strategy::ScanOptions {
         batch_size: std::num::NonZeroUsize::MIN,
-        ..repo_core::ScanOptions::default()
+        ..repo_core::strategy::ScanOptions::default()
     };
     let mut scan = reader.scan(&super::name("machines"), options).await.unwrap();
     assert_eq!(scan.try_next().await.unwrap().unwrap().len(), 1);

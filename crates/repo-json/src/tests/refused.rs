@@ -4,7 +4,7 @@
 use repo_core::ErrorKind;
 
 use super::{Fixture, save, snapshot};
-use repo_core::StorageStrategy as _;
+use repo_core::strategy::StorageStrategy as _;
 
 /// Text, kind, pointer, byte.
 fn check(text: &str, kind: ErrorKind, pointer: Option<&str>, byte: usize) {

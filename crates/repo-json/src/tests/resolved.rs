@@ -1,6 +1,7 @@
 //! `resolve`: an operator decides between an edited file and the journal.
 
-use repo_core::{ErrorKind, StorageStrategy as _};
+use repo_core::ErrorKind;
+use repo_core::strategy::StorageStrategy as _;
 use serde_json::json;
 
 use super::{Fixture, all, delete, save, snapshot};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt as _;
 
-use repo_core::{ErrorKind, StorageStrategy as _};
+use repo_core::ErrorKind;
+use repo_core::strategy::StorageStrategy as _;
 
 use super::{Fixture, all, delete, restore, save, snapshot};
 use crate::hooks::Hooks;

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
+use repo_core::strategy::{
+    Applied, Capabilities, OpenOptions, PrepareChange, Prepared, Purged, Record, RecordStream,
+    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, StrategyFactory as _,
+};
 use repo_core::{
-    Applied, Capabilities, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
-    OpenOptions, Page, PrepareChange, Prepared, Purged, Query, Record, RecordStream, Result,
-    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, StrategyFactory as _, Timestamp, Write,
-    Written,
+    CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, Page, Query, Result,
+    Timestamp, Write, Written,
 };
 use repo_json::JsonFactory;
 use repo_testkit::{Place, Store};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::{CollectionName, Error, ErrorKind, Record, RecordStream, Result, UpgradePath};
+use repo_core::strategy::{Record, RecordStream};
+use repo_core::{CollectionName, Error, ErrorKind, Result, UpgradePath};
 
 use super::errors::corrupt;
 use super::manifest::{ArchivedCollection, Manifest};

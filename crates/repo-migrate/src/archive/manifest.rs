@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use repo_core::{
-    CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result, Timestamp, plain_reason,
-};
+use repo_core::strategy::plain_reason;
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

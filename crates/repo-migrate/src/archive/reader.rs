@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result};
+use repo_core::strategy::Record;
+use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
 use crate::archive::errors::{corrupt, read_error};
 use crate::archive::manifest::ArchivedCollection;

@@ -3,11 +3,13 @@
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
+use repo_core::strategy::{
+    Applied, Capabilities, CollectionState, Prepared, Purged, Record, RecordStream, ScanOptions,
+    StorageStrategy, StoreRecord, StoreUpdate, check_records,
+};
 use repo_core::{
-    Applied, Capabilities, CollectionName, CollectionSchema, CollectionState, Consistency,
-    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, Page, Prepared, Purged,
-    Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
-    Timestamp, Write, Written, check_records,
+    CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
+    HealthCheck, HealthDepth, Page, Query, Result, Timestamp, Write, Written,
 };
 
 use crate::archive::Archive;

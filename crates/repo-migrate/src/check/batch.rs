@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::{
-    CollectionSchema, DocumentValidator, Entity, Error, Record, Result, Unreadable, UpgradePath,
-};
+use repo_core::strategy::{DocumentValidator, Record, Unreadable};
+use repo_core::{CollectionSchema, Entity, Error, Result, UpgradePath};
 
 use crate::check::reason::{breaks, reason_of, rule_of};
 use crate::copy::quarantine::{LeftOut, Quarantine, What};

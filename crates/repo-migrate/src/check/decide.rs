@@ -1,7 +1,8 @@
 //! What becomes of one record of the source, given what the target holds
 //! under its key.
 
-use repo_core::{Applied, Record, Result, Version};
+use repo_core::strategy::{Applied, Record};
+use repo_core::{Result, Version};
 
 use crate::OnConflict;
 use crate::verify::report::Depth;

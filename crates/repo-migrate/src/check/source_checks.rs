@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
-use repo_core::{EntityId, Record, Result, Segment};
+use repo_core::strategy::{Record, Segment};
+use repo_core::{EntityId, Result};
 
 use crate::OnConflict;
 use crate::check::batch::{Batch, BatchChecks, checked_batches};

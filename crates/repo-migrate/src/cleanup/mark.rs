@@ -1,10 +1,8 @@
 //! What may be removed from a source, and the mark that a source carries while
 //! that is done.
 
-use repo_core::{
-    CollectionName, Error, ErrorKind, MigrationState, Record, Result, StorageStrategy, StoreUpdate,
-    Timestamp,
-};
+use repo_core::strategy::{MigrationState, Record, StorageStrategy, StoreUpdate};
+use repo_core::{CollectionName, Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

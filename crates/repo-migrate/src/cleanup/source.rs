@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use repo_core::strategy::{Record, Sameness, Segment, StorageStrategy};
 use repo_core::{
-    Clock as _, CollectionName, EntityId, Key, Precondition, Record, Result, Sameness, Schemas,
-    Segment, StorageStrategy, SystemClock, Write,
+    Clock as _, CollectionName, EntityId, Key, Precondition, Result, Schemas, SystemClock, Write,
 };
 
 use crate::cleanup::mark::{Verified, mark, unmark};

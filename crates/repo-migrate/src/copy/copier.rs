@@ -13,10 +13,8 @@ use std::time::{Duration, Instant};
 use futures::future::{BoxFuture, join};
 use futures::stream::BoxStream;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
-use repo_core::{
-    Applied, CollectionName, EntityId, Error, ErrorKind, Prepared, Record, Result, StoreUpdate,
-    UpgradePath,
-};
+use repo_core::strategy::{Applied, Prepared, Record, StoreUpdate};
+use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result, UpgradePath};
 
 use crate::MigrationOptions;
 use crate::OnConflict;

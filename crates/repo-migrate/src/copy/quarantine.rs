@@ -10,10 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use repo_core::{
-    CollectionName, CollectionSchema, Error, ErrorKind, Record, Result, ScanOptions, Schemas,
-    StorageStrategy, Unreadable, base64_of,
-};
+use repo_core::strategy::{Record, ScanOptions, StorageStrategy, Unreadable, base64_of};
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tempfile::NamedTempFile;
@@ -198,7 +196,7 @@ impl LeftOut {
 }
 
 /// Adds what cannot be read of some collections of a store that was opened to
-/// [read past it](repo_core::OnUnreadable). Reads them once.
+/// [read past it](repo_core::strategy::OnUnreadable). Reads them once.
 ///
 /// # Errors
 /// What the store or the file system refuses.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, Timestamp};
+use repo_core::strategy::MigrationState;
+use repo_core::{CollectionName, Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 

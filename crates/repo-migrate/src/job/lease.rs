@@ -6,9 +6,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{
-    Clock as _, CollectionName, Error, ErrorKind, MigrationState, Result, StoreUpdate, SystemClock,
-};
+use repo_core::strategy::{MigrationState, StoreUpdate};
+use repo_core::{Clock as _, CollectionName, Error, ErrorKind, Result, SystemClock};
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 

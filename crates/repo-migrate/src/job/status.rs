@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use repo_core::{
-    Clock as _, CollectionName, Error, ErrorKind, MigrationState, Result, StorageStrategy,
-    SystemClock, Timestamp,
-};
+use repo_core::strategy::{MigrationState, StorageStrategy};
+use repo_core::{Clock as _, CollectionName, Error, ErrorKind, Result, SystemClock, Timestamp};
 use serde::Serialize;
 
 use crate::OnConflict;

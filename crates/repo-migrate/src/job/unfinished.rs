@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, Timestamp};
+use repo_core::strategy::MigrationState;
+use repo_core::{CollectionName, Error, ErrorKind, Result, Timestamp};
 
 use crate::cleanup::mark;
 use crate::job::checkpoint::Checkpoint;

@@ -12,9 +12,10 @@ mod split;
 use std::borrow::Cow;
 use std::io::Write as _;
 
+use repo_core::strategy::{Record, Tombstone};
 use repo_core::{
-    CollectionSchema, Document, Entity, EntityId, Error, ErrorKind, Record, Result, SyntaxError,
-    Timestamp, Tombstone, Value, Version,
+    CollectionSchema, Document, Entity, EntityId, Error, ErrorKind, Result, SyntaxError, Timestamp,
+    Value, Version,
 };
 
 /// What one line says.
@@ -161,7 +162,9 @@ impl Meta {
     /// The metadata among the fields; `None` when there is none of it.
     fn read(fields: &Fields) -> Result<Option<Self>, Broken> {
         let Some(version) = fields.get("_version") else {
-            let stray = repo_core::RESERVED_KEYS.into_iter().find(|key| fields.contains_key(*key));
+            let stray = repo_core::strategy::RESERVED_KEYS
+                .into_iter()
+                .find(|key| fields.contains_key(*key));
             return match stray {
                 None => Ok(None),
                 Some(key) => Err(Broken::new("metadata needs _version beside it", &pointer(key))),

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use repo_core::{Document, RESERVED_KEYS, Value};
+use repo_core::strategy::RESERVED_KEYS;
+use repo_core::{Document, Value};
 
 /// The parts of a line in the form that [`crate::ndjson::write`] gives it.
 pub(crate) struct OwnForm<'a> {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use repo_core::strategy::{CollectionState, Record, did_you_mean};
 use repo_core::{
-    CollectionName, CollectionSchema, CollectionState, Error, ErrorKind, Record, Result, Schemas,
-    Timestamp, UpgradePath, did_you_mean,
+    CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas, Timestamp, UpgradePath,
 };
 
 use crate::MigrationOptions;

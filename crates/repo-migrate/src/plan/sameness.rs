@@ -5,10 +5,10 @@
 //! the store that it was copied from, so where nothing else decides a mark
 //! does: written through one side, and looked for through the other.
 
-use repo_core::{
-    Error, ErrorKind, MigrationState, PhysicalIdentity, Result, Sameness, StoreId, StoreRecord,
-    StoreUpdate,
+use repo_core::strategy::{
+    MigrationState, PhysicalIdentity, Sameness, StoreId, StoreRecord, StoreUpdate,
 };
+use repo_core::{Error, ErrorKind, Result};
 
 use crate::remedy::Remedy;
 use crate::store_reference::StoreReference;

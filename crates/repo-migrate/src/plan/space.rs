@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use futures::TryStreamExt as _;
-use repo_core::{CollectionSchema, Error, ErrorKind, Record, Result, Segment, check_writable};
+use repo_core::strategy::{Record, Segment, check_writable};
+use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
 use crate::ndjson;
 use crate::remedy::Remedy;
@@ -80,9 +81,8 @@ pub(crate) async fn check(folder: &Path, needed: u64) -> Result<()> {
 mod tests {
     use std::sync::Arc;
 
-    use repo_core::{
-        Document, Entity, MemoryStrategy, OpenOptions, StorageStrategy, Timestamp, Version,
-    };
+    use repo_core::strategy::{OpenOptions, StorageStrategy};
+    use repo_core::{Document, Entity, MemoryStrategy, Timestamp, Version};
 
     use super::*;
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use repo_core::{CollectionName, PrepareChange, Timestamp};
+use repo_core::strategy::PrepareChange;
+use repo_core::{CollectionName, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 

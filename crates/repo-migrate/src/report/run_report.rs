@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use repo_core::{Clock as _, Error, Prepared, SystemClock};
+use repo_core::strategy::Prepared;
+use repo_core::{Clock as _, Error, SystemClock};
 
 use crate::archive::Archive;
 use crate::check::source_checks::SourceCheck;

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use futures::TryStreamExt as _;
-use repo_core::{CollectionName, Entity, EntityId, Record, Result, Segment, Timestamp};
+use repo_core::strategy::{Record, Segment};
+use repo_core::{CollectionName, Entity, EntityId, Result, Timestamp};
 
 use crate::archive::Archive;
 use crate::progress::Progress;

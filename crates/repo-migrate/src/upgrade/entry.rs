@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{CollectionName, Result, Schemas, StorageStrategy};
+use repo_core::strategy::StorageStrategy;
+use repo_core::{CollectionName, Result, Schemas};
 
 use super::options::UpgradeOptions;
 use super::report::UpgradeReport;

@@ -3,7 +3,8 @@
 //! A batch is one commit: all of it was written, or none. So one entity that
 //! nobody else has touched tells it for all of them.
 
-use repo_core::{Document, Entity, Record};
+use repo_core::strategy::Record;
+use repo_core::{Document, Entity};
 
 /// Whether a batch was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,8 @@ pub(crate) fn judge<'a>(witnesses: impl Iterator<Item = Witness<'a>>) -> Verdict
 
 #[cfg(test)]
 mod tests {
-    use repo_core::{EntityId, Timestamp, Tombstone, Version};
+    use repo_core::strategy::Tombstone;
+    use repo_core::{EntityId, Timestamp, Version};
 
     use super::*;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::{CollectionName, Error, ErrorKind, MigrationState, Result, Timestamp, UpgradePath};
+use repo_core::strategy::MigrationState;
+use repo_core::{CollectionName, Error, ErrorKind, Result, Timestamp, UpgradePath};
 
 use crate::OnConflict;
 use crate::job::checkpoint::{Begun, Checkpoint};

@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use repo_core::{
-    CollectionName, CollectionSchema, Entity, Error, ErrorKind, Record, Result, UpgradePath,
-};
+use repo_core::strategy::Record;
+use repo_core::{CollectionName, CollectionSchema, Entity, Error, ErrorKind, Result, UpgradePath};
 
 use crate::store_reference::StoreReference;
 

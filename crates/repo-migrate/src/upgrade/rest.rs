@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 
 use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
-use repo_core::{Capabilities, CollectionName, Document, Record, Result};
+use repo_core::strategy::{Capabilities, Record};
+use repo_core::{CollectionName, Document, Result};
 
 use crate::archive::Archive;
 

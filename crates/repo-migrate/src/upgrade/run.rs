@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use futures::{FutureExt as _, TryStreamExt as _};
+use repo_core::strategy::{DocumentValidator, not_prepared};
 use repo_core::{
-    Clock as _, CollectionName, CollectionSchema, DocumentValidator, Error, ErrorKind, Result,
-    Schemas, SystemClock, Timestamp, UpgradePath, not_prepared,
+    Clock as _, CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas, SystemClock,
+    Timestamp, UpgradePath,
 };
 
 use crate::archive::Archive;

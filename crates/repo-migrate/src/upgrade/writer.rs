@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
+use repo_core::strategy::{DocumentValidator, Record};
 use repo_core::{
-    CollectionSchema, Document, DocumentValidator, Entity, EntityId, Error, ErrorKind,
-    Precondition, Record, Result, UpgradePath, Write,
+    CollectionSchema, Document, Entity, EntityId, Error, ErrorKind, Precondition, Result,
+    UpgradePath, Write,
 };
 
 use crate::archive::Archive;

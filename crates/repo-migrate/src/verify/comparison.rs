@@ -6,10 +6,8 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::{
-    CollectionName, CollectionState, EntityId, Error, ErrorKind, Record, Result, Segment,
-    UpgradePath,
-};
+use repo_core::strategy::{CollectionState, Record, Segment};
+use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result, UpgradePath};
 
 use crate::progress::Progress;
 use crate::report::MAX_NAMED;

@@ -1,6 +1,7 @@
 //! Naming how two records, or two documents, differ.
 
-use repo_core::{Document, Record, Value};
+use repo_core::strategy::Record;
+use repo_core::{Document, Value};
 
 use crate::verify::report::{Aspect, Depth, Difference, DifferenceKind};
 

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use repo_core::{EntityId, Record};
+use repo_core::EntityId;
+use repo_core::strategy::Record;
 use serde::{Deserialize, Serialize};
 
 use crate::verify::report::Depth;

@@ -1,6 +1,7 @@
 //! What comparing two stores found.
 
-use repo_core::{CollectionName, Record, Timestamp};
+use repo_core::strategy::Record;
+use repo_core::{CollectionName, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

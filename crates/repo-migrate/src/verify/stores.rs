@@ -8,10 +8,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use repo_core::{
-    Clock as _, CollectionName, CollectionState, Error, ErrorKind, Result, Schemas,
-    StorageStrategy, SystemClock,
-};
+use repo_core::strategy::{CollectionState, StorageStrategy};
+use repo_core::{Clock as _, CollectionName, Error, ErrorKind, Result, Schemas, SystemClock};
 
 use crate::plan::sameness::Evidence;
 use crate::plan::unknown_collection;

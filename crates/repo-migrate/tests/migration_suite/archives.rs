@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use repo_core::{Error, ErrorKind, Record, Result};
+use repo_core::strategy::Record;
+use repo_core::{Error, ErrorKind, Result};
 use repo_migrate::{
     Archive, ArchivedCollection, Outcome, Phase, Role, Silent, VerifyOptions, migrate, verify,
 };

@@ -4,9 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repo_core::{
-    Change, Document, EntityId, Error, ErrorKind, Key, Precondition, StorageStrategyExt as _, Write,
-};
+use repo_core::strategy::StorageStrategyExt as _;
+use repo_core::{Change, Document, EntityId, Error, ErrorKind, Key, Precondition, Write};
 use repo_migrate::{
     CleanUpOptions, CleanUpReport, MigrationOptions, OnConflict, Outcome, Silent, Verified,
     clean_up, migrate, status, unfinished_clean_up,
@@ -235,8 +234,9 @@ async fn nothing_is_removed_without_a_verified_run_of_these_two_stores() {
 async fn a_migration_into_the_source_is_finished_first() {
     let (source, target) = (store(&many(10)).await, empty());
     let proof = verified(&source, &target).await;
-    let state = repo_core::MigrationState { plan: "p".to_owned(), progress: "{}".to_owned() };
-    let update = repo_core::StoreUpdate::Migration { expected: None, state: Some(state) };
+    let state =
+        repo_core::strategy::MigrationState { plan: "p".to_owned(), progress: "{}".to_owned() };
+    let update = repo_core::strategy::StoreUpdate::Migration { expected: None, state: Some(state) };
     source.update_store_record(update).await.unwrap();
     let error: Error =
         clean_up(&source, &target, &proof, &clean_up_options(), &Silent).await.unwrap_err();

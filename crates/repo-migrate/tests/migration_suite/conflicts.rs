@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{ErrorKind, Record, Result};
+use repo_core::strategy::Record;
+use repo_core::{ErrorKind, Result};
 use repo_migrate::{
     Archive, MigrationOptions, MigrationReport, OnConflict, Outcome, Phase, Silent, VerifyOptions,
     migrate, verify,

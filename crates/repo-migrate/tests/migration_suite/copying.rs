@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{MemoryStrategy, OpenOptions, StoreUpdate};
+use repo_core::MemoryStrategy;
+use repo_core::strategy::{OpenOptions, StoreUpdate};
 use repo_migrate::{MigrationOptions, Outcome, Phase, Silent, migrate};
 
 use crate::stores::{
@@ -28,8 +29,9 @@ async fn every_record_arrives_with_its_version_times_and_text() {
             (contents(&source, "machines").await, contents(&target, "machines").await);
         assert_eq!(before, after);
         for (before, after) in before.iter().zip(&after) {
-            let text =
-                |record: &repo_core::Record| record.document().map(|d| d.as_str().to_owned());
+            let text = |record: &repo_core::strategy::Record| {
+                record.document().map(|d| d.as_str().to_owned())
+            };
             assert_eq!(text(before), text(after));
         }
         assert_eq!(target.store_record().await.unwrap().migration, None);

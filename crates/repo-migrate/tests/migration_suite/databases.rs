@@ -3,10 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use repo_core::{
-    CollectionSchema, ErrorKind, FieldPath, Filter, OpenOptions, Plan, Query, Registry, Result,
-    Schemas,
-};
+use repo_core::strategy::{OpenOptions, Registry};
+use repo_core::{CollectionSchema, ErrorKind, FieldPath, Filter, Plan, Query, Result, Schemas};
 use repo_migrate::{
     Archive, MigrationOptions, Outcome, Silent, VerifyOptions, migrate, status, verify,
 };

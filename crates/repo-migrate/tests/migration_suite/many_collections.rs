@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use repo_core::{Entity, ErrorKind, Record, Schemas};
+use repo_core::strategy::Record;
+use repo_core::{Entity, ErrorKind, Schemas};
 use repo_migrate::{MigrationOptions, OnConflict, Outcome, Silent, migrate};
 
 use crate::stores::{

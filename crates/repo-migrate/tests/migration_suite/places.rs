@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use repo_core::{OpenOptions, Registry, Result, Schemas};
+use repo_core::strategy::{OpenOptions, Registry};
+use repo_core::{Result, Schemas};
 use serde_json::{Value as Json, json};
 
 use crate::stores::Store;

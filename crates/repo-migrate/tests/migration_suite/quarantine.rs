@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use repo_core::{ErrorKind, MemoryStrategy, OpenOptions, Record, Result};
+use repo_core::strategy::{OpenOptions, Record};
+use repo_core::{ErrorKind, MemoryStrategy, Result};
 use repo_migrate::{
     MigrationOptions, MigrationReport, OnConflict, Outcome, Silent, migrate, status,
 };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use repo_core::Record;
+use repo_core::strategy::Record;
 use repo_migrate::{MigrationOptions, MigrationReport, Outcome, Silent, migrate};
 
 use crate::places::Place;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{CollectionSchema, Error, ErrorKind, MemoryStrategy, OpenOptions};
+use repo_core::strategy::OpenOptions;
+use repo_core::{CollectionSchema, Error, ErrorKind, MemoryStrategy};
 use repo_migrate::{MigrationOptions, Silent, migrate};
 
 use crate::stores::{

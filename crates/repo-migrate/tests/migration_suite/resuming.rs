@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 
-use repo_core::{Error, ErrorKind, MigrationState, Record, StoreUpdate};
+use repo_core::strategy::{MigrationState, Record, StoreUpdate};
+use repo_core::{Error, ErrorKind};
 use repo_migrate::{
     MigrationOptions, OnConflict, Outcome, Phase, Silent, VerifyOptions, migrate, status, verify,
 };

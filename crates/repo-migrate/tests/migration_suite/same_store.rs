@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{ErrorKind, MemoryStrategy, MigrationState, OpenOptions, StoreUpdate};
+use repo_core::strategy::{MigrationState, OpenOptions, StoreUpdate};
+use repo_core::{ErrorKind, MemoryStrategy};
 use repo_migrate::{
     CleanUpOptions, MigrationOptions, Outcome, Silent, clean_up, migrate, unfinished_clean_up,
 };
@@ -160,8 +161,8 @@ async fn a_stale_handle_is_asked_afresh() {
 async fn handles_that_share_are_one_store() {
     let memory = MemoryStrategy::new(OpenOptions::default());
     let (a, b): (Store, Store) = (Arc::new(memory.share(OpenOptions::default())), Arc::new(memory));
-    let compared = |a: &repo_core::PhysicalIdentity, b| a.compare(b);
+    let compared = |a: &repo_core::strategy::PhysicalIdentity, b| a.compare(b);
     let (ours, theirs) =
         (a.physical_identity().await.unwrap(), b.physical_identity().await.unwrap());
-    assert_eq!(compared(&ours.unwrap(), &theirs.unwrap()), repo_core::Sameness::Same);
+    assert_eq!(compared(&ours.unwrap(), &theirs.unwrap()), repo_core::strategy::Sameness::Same);
 }

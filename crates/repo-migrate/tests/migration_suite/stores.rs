@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use repo_core::strategy::{
+    Applied, Capabilities, MigrationState, OpenOptions, Prepared, Purged, Record, RecordStream,
+    ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Tombstone,
+};
 use repo_core::{
-    Applied, Capabilities, CollectionName, CollectionSchema, Consistency, Document, Entity,
-    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, MemoryStrategy, MigrationState,
-    OpenOptions, Page, Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, Schemas,
-    StateMark, StorageStrategy, StoreRecord, StoreUpdate, Timestamp, Tombstone, Version, Write,
-    Written,
+    CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, Error, ErrorKind,
+    Filter, Health, HealthDepth, MemoryStrategy, Page, Query, Result, Schemas, Timestamp, Version,
+    Write, Written,
 };
 use repo_migrate::{MigrationOptions, OnConflict, Phase, Progress};
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use repo_core::{Capabilities, ErrorKind};
+use repo_core::ErrorKind;
+use repo_core::strategy::Capabilities;
 use repo_migrate::{MigrationOptions, Outcome, Silent, VerifyOptions, migrate, verify};
 
 use crate::stores::{

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{ErrorKind, MigrationState, StoreUpdate};
+use repo_core::ErrorKind;
+use repo_core::strategy::{MigrationState, StoreUpdate};
 use repo_migrate::{MigrationOptions, OnConflict, Outcome, Silent, VerifyOptions, migrate, verify};
 
 use crate::stores::{

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use repo_core::{
-    CollectionSchema, Document, Error, ErrorKind, Record, Schemas, StorageStrategyExt as _,
-};
+use repo_core::strategy::{Record, StorageStrategyExt as _};
+use repo_core::{CollectionSchema, Document, Error, ErrorKind, Schemas};
 use repo_migrate::{
     Archive, BackupOptions, CleanUpOptions, CompressionLevel, MigrationOptions, OnConflict,
     Outcome, RestoreOptions, Silent, VerifyOptions, archived_schemas, back_up, clean_up, migrate,

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::executor::block_on;
-use repo_core::{Error, ErrorKind, Precondition, Record, Write};
+use repo_core::strategy::Record;
+use repo_core::{Error, ErrorKind, Precondition, Write};
 use repo_migrate::{Silent, UpgradeOptions, UpgradeOutcome, upgrade};
 
 use crate::stores::{Probe, Store, contents, gone, live, name};

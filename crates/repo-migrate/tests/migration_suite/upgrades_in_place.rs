@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use repo_core::{
-    Capabilities, Document, Error, ErrorKind, Key, Precondition, Record, Result, Schemas, Write,
-};
+use repo_core::strategy::{Capabilities, Record};
+use repo_core::{Document, Error, ErrorKind, Key, Precondition, Result, Schemas, Write};
 use repo_migrate::{
     Archive, BackupOptions, CompressionLevel, MigrationOptions, Silent, UpgradeOptions,
     UpgradeOutcome, UpgradeReport, back_up, migrate, refuse_unfinished_upgrade, status, upgrade,
@@ -304,8 +303,8 @@ async fn while_it_is_unfinished_nothing_else_may_mix_with_it() {
 async fn a_migration_that_is_unfinished_is_in_the_way() {
     let folder = tempfile::tempdir().unwrap();
     let store = store_of(&records(10).0).await;
-    let state = repo_core::MigrationState { plan: "p".into(), progress: "{}".into() };
-    let update = repo_core::StoreUpdate::Migration { expected: None, state: Some(state) };
+    let state = repo_core::strategy::MigrationState { plan: "p".into(), progress: "{}".into() };
+    let update = repo_core::strategy::StoreUpdate::Migration { expected: None, state: Some(state) };
     store.update_store_record(update).await.unwrap();
     let error = run(&store, folder.path()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);

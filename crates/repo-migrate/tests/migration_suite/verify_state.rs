@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use repo_core::{ErrorKind, Record, Result};
+use repo_core::strategy::Record;
+use repo_core::{ErrorKind, Result};
 use repo_migrate::{Depth, Silent, VerifyOptions, VerifyReport, verify};
 
 use crate::stores::{Probe, Store, cut_off, live, many, store};

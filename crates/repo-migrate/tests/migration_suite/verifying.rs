@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use repo_core::{ErrorKind, Record, StoreUpdate};
+use repo_core::ErrorKind;
+use repo_core::strategy::{Record, StoreUpdate};
 use repo_migrate::{
     Aspect, Depth, Difference, DifferenceKind, MigrationOptions, OnConflict, Outcome, Silent,
     VerifyOptions, VerifyReport, migrate, verify,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
-use repo_core::{Error, ErrorKind, SystemLimit};
+use repo_core::strategy::SystemLimit;
+use repo_core::{Error, ErrorKind};
 use tokio_postgres::error::SqlState;
 
 use super::{FOREIGN, FOREIGN_HINT, UNEXPECTED, UNEXPECTED_HINT};

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use repo_core::{Error, ErrorKind, SystemLimit};
+use repo_core::strategy::SystemLimit;
+use repo_core::{Error, ErrorKind};
 use rusqlite::{ErrorCode, ffi};
 
 use super::{FOREIGN, FOREIGN_HINT, UNEXPECTED, UNEXPECTED_HINT};

@@ -5,10 +5,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use repo_core::strategy::{OnUnreadable, Record, Scanned, Unreadable, base64_of, push_json_string};
 use repo_core::{
-    Decimal, DecimalError, Document, Entity, EntityId, Error, ErrorKind, Key, OnUnreadable, Record,
-    Result, Scanned, SyntaxError, Timestamp, Unreadable, Value, Version, base64_of,
-    push_json_string,
+    Decimal, DecimalError, Document, Entity, EntityId, Error, ErrorKind, Key, Result, SyntaxError,
+    Timestamp, Value, Version,
 };
 use serde_json::Value as Json;
 

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{EntityId, OnUnreadable, Record, Result, Scanned};
+use repo_core::strategy::{OnUnreadable, Record, Scanned};
+use repo_core::{EntityId, Result};
 
 use super::document::{stands_twice, without_id};
 use super::reader::TableReader;

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::{EntityId, HealthCheck, PhysicalIdentity, Record, Result, StateMark};
+use repo_core::strategy::{PhysicalIdentity, Record, StateMark};
+use repo_core::{EntityId, HealthCheck, Result};
 
 use super::document::{Place, Records};
 use super::table::Table;
@@ -20,7 +21,7 @@ pub(crate) trait TableReader: fmt::Debug + Send + Sync {
     /// `Closed` once the reader is closed.
     fn check_open(&self, operation: &'static str) -> Result<()>;
 
-    /// See [`physical_identity`](repo_core::StorageStrategy::physical_identity).
+    /// See [`physical_identity`](repo_core::strategy::StorageStrategy::physical_identity).
     async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>>;
 
     /// Up to `most` rows behind `after`, in the order that the database
@@ -48,7 +49,7 @@ pub(crate) trait TableReader: fmt::Debug + Send + Sync {
         table: &Arc<Table>,
     ) -> Result<Option<Place>>;
 
-    /// See [`state_mark`](repo_core::StorageStrategy::state_mark).
+    /// See [`state_mark`](repo_core::strategy::StorageStrategy::state_mark).
     async fn state_mark(&self) -> Result<Option<StateMark>> {
         Ok(None)
     }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use repo_core::strategy::{
+    Applied, Capabilities, CollectionState, OnUnreadable, OpenOptions, PhysicalIdentity, Position,
+    Prepared, Purged, Record, RecordStream, ScanOptions, Selector, StateMark, StorageStrategy,
+    StoreRecord, StoreUpdate, check_records, did_you_mean, suggestion_before,
+};
 use repo_core::{
-    Applied, Capabilities, CollectionName, CollectionSchema, CollectionState, Consistency,
-    EntityId, Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, OnUnreadable,
-    OpenOptions, Page, PhysicalIdentity, Plan, Position, Prepared, Purged, Query, Record,
-    RecordStream, Result, ScanOptions, Selector, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, Timestamp, Write, Written, check_records, did_you_mean, suggestion_before,
+    CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
+    HealthCheck, HealthDepth, Page, Plan, Query, Result, Timestamp, Write, Written,
 };
 
 use super::IDS_AT_ONCE;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use repo_core::{CollectionSchema, Field, FieldKind, RESERVED_KEYS};
+use repo_core::strategy::RESERVED_KEYS;
+use repo_core::{CollectionSchema, Field, FieldKind};
 use serde_json::Value as Json;
 
 /// What the catalog of a database says of a table.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use diesel::result::DatabaseErrorKind::UniqueViolation;
 use diesel::result::Error::DatabaseError;
-use repo_core::{Applied, CollectionName, EntityId, Error, ErrorKind, Record, Result};
+use repo_core::strategy::{Applied, Record};
+use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result};
 
 use super::loader;
 use super::pool::loaders::LentLoader;

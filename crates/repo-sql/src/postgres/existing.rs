@@ -6,10 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::{
-    EntityId, Error, ErrorKind, HealthCheck, PhysicalIdentity, Record, Result, StorageStrategy,
-    Timestamp,
-};
+use repo_core::strategy::{PhysicalIdentity, Record, StorageStrategy};
+use repo_core::{EntityId, Error, ErrorKind, HealthCheck, Result, Timestamp};
 
 use super::connection::PgRow;
 use super::identity;

@@ -1,6 +1,7 @@
 //! What tells a PostgreSQL database from others, whatever its server is called.
 
-use repo_core::{MigrationState, PhysicalIdentity, Result};
+use repo_core::Result;
+use repo_core::strategy::{MigrationState, PhysicalIdentity};
 
 use super::rows::{optional_text_at, text_at, truth_at};
 use super::shared::Shared;

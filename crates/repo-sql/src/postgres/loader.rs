@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::SinkExt as _;
-use repo_core::Record;
+use repo_core::strategy::Record;
 use tokio_postgres::{Client, Error, Statement};
 
 use super::connection::Driver;

@@ -2,10 +2,8 @@
 
 use diesel_async::AsyncMigrationHarness;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
-use repo_core::{
-    CollectionSchema, Error, ErrorKind, Key, MAX_INDEXED_TEXT_BYTES, PrepareChange, Prepared,
-    Result,
-};
+use repo_core::strategy::{MAX_INDEXED_TEXT_BYTES, PrepareChange, Prepared};
+use repo_core::{CollectionSchema, Error, ErrorKind, Key, Result};
 
 use super::catalog::{refuse_foreign_in, refuse_other_id_field, schema_exists};
 use super::rows::id_at;

@@ -2,10 +2,8 @@
 
 use std::collections::HashMap;
 
-use repo_core::{
-    CollectionName, Entity, EntityId, Error, ErrorKind, Filter, Page, Position, Query, Record,
-    Result, Selector, SortKey, SortValue,
-};
+use repo_core::strategy::{Position, Record, Selector, SortKey, SortValue};
+use repo_core::{CollectionName, Entity, EntityId, Error, ErrorKind, Filter, Page, Query, Result};
 
 use super::connection::PgRow;
 use super::rows;

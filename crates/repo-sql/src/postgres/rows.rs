@@ -4,9 +4,9 @@ use diesel::deserialize::FromSql;
 use diesel::pg::{Pg, PgValue};
 use diesel::row::{Field as _, Row as _};
 use diesel::sql_types::BigInt;
+use repo_core::strategy::{Record, Tombstone, Unreadable};
 use repo_core::{
-    CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Record, Result, Timestamp,
-    Tombstone, Unreadable, Version,
+    CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Result, Timestamp, Version,
 };
 
 use super::connection::PgRow;

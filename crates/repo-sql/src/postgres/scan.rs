@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use futures::stream;
-use repo_core::{RecordStream, Result, ScanOptions, Scanned, read_ahead};
+use repo_core::Result;
+use repo_core::strategy::{RecordStream, ScanOptions, Scanned, read_ahead};
 
 use super::connection::PgRow;
 use super::read;

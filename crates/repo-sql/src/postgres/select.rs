@@ -1,6 +1,7 @@
 //! The statement behind a query or a count, and which index serves it.
 
-use repo_core::{Direction, EntityId, Filter, Order, Plan, SortValue};
+use repo_core::strategy::SortValue;
+use repo_core::{Direction, EntityId, Filter, Order, Plan};
 
 use super::statement::Statement;
 use crate::Dialect;

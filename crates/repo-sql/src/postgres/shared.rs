@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, OpenOptions, Result};
+use repo_core::strategy::OpenOptions;
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result};
 
 use super::catalog::{self, Catalog};
 use super::pool::Pool;
@@ -161,7 +162,7 @@ impl Shared {
             _ => {
                 let prepared = self.catalog();
                 let prepared = prepared.tables.keys();
-                repo_core::not_prepared(operation, collection, &self.location, prepared)
+                repo_core::strategy::not_prepared(operation, collection, &self.location, prepared)
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{Change, Error, Precondition, Record, Result, Timestamp, Version, Write, Written};
+use repo_core::strategy::Record;
+use repo_core::{Change, Error, Precondition, Result, Timestamp, Version, Write, Written};
 
 use super::rows;
 use super::shared::Shared;

@@ -6,10 +6,11 @@ use diesel::dsl::sql;
 use diesel::sql_types::{Nullable, Text};
 use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
-use repo_core::{
-    CollectionName, CollectionState, Error, ErrorKind, MigrationState, Result, StoreId,
-    StoreRecord, StoreUpdate, check_migration, check_new_id,
+use repo_core::strategy::{
+    CollectionState, MigrationState, StoreId, StoreRecord, StoreUpdate, check_migration,
+    check_new_id,
 };
+use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use super::schema::{collections, store};
 use super::shared::Shared;

@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use repo_core::strategy::{
+    Applied, Capabilities, MigrationState, OpenOptions, PhysicalIdentity, Prepared, Purged, Record,
+    RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys,
+    check_records, never_prepared,
+};
 use repo_core::{
-    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthDepth, MigrationState, OpenOptions, Page, PhysicalIdentity,
-    Prepared, Purged, Query, Record, RecordStream, Result, ScanOptions, StorageStrategy,
-    StoreRecord, StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_records,
-    never_prepared,
+    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
+    Health, HealthDepth, Page, Query, Result, Timestamp, Write, Written,
 };
 
 use super::catalog::Catalog;

@@ -1,6 +1,7 @@
 //! Bringing a store of an older layout to the present one.
 
-use repo_core::{Result, never_prepared};
+use repo_core::Result;
+use repo_core::strategy::never_prepared;
 
 use super::prepare::lock;
 use super::shared::Shared;

@@ -1,8 +1,7 @@
 //! Purge and health.
 
-use repo_core::{
-    CollectionName, Error, Health, HealthCheck, Purged, Result, Timestamp, check_purge,
-};
+use repo_core::strategy::{Purged, check_purge};
+use repo_core::{CollectionName, Error, Health, HealthCheck, Result, Timestamp};
 
 use super::catalog;
 use super::read;

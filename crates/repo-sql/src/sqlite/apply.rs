@@ -1,6 +1,7 @@
 //! Records written as they are, when their version is higher.
 
-use repo_core::{Applied, Error, Record, Result};
+use repo_core::strategy::{Applied, Record};
+use repo_core::{Error, Result};
 
 use super::commit::{stored_text, table};
 use super::digest::Signed;

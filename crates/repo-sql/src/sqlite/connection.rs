@@ -5,7 +5,8 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use repo_core::{EntityId, Error, ErrorKind, Result, Segment};
+use repo_core::strategy::Segment;
+use repo_core::{EntityId, Error, ErrorKind, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};

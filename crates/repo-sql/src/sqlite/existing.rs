@@ -7,10 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::{
-    EntityId, Error, ErrorKind, HealthCheck, OpenOptions, PhysicalIdentity, Record, Result,
-    StateMark, StorageStrategy, Timestamp,
-};
+use repo_core::strategy::{OpenOptions, PhysicalIdentity, Record, StateMark, StorageStrategy};
+use repo_core::{EntityId, Error, ErrorKind, HealthCheck, Result, Timestamp};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use repo_core::{Result, StateMark};
+use repo_core::Result;
+use repo_core::strategy::StateMark;
 
 use super::connection::{self, Reader};
 use super::opening::off_thread;
@@ -79,7 +80,7 @@ fn read(reader: &Reader, number: u64, file: &Path) -> Result<StateMark> {
 mod tests {
     use std::time::Duration;
 
-    use repo_core::OpenOptions;
+    use repo_core::strategy::OpenOptions;
     use rusqlite::Connection;
 
     use super::*;

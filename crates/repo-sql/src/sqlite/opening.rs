@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{Error, ErrorKind, OpenOptions, Result, check_writable};
+use repo_core::strategy::{OpenOptions, check_writable};
+use repo_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 
 use super::shared::Shared;

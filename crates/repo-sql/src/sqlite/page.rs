@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use repo_core::{EntityId, Page, Position, Query, Record, Result, Selector};
+use repo_core::strategy::{Position, Record, Selector};
+use repo_core::{EntityId, Page, Query, Result};
 use rusqlite::{StatementStatus, params_from_iter};
 
 use super::allowance::STEPS_AT_ONCE;

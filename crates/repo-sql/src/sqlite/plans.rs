@@ -101,7 +101,8 @@ impl Plans {
 pub(super) mod tests {
     use std::time::Duration;
 
-    use repo_core::{CollectionName, CollectionSchema, Filter, OpenOptions, Page, Query, Result};
+    use repo_core::strategy::OpenOptions;
+    use repo_core::{CollectionName, CollectionSchema, Filter, Page, Query, Result};
 
     use super::*;
     use crate::ddl::NewIndexes;

@@ -1,6 +1,7 @@
 //! Making and updating the tables of collections.
 
-use repo_core::{CollectionSchema, PrepareChange, Prepared, Result, check_writable};
+use repo_core::strategy::{PrepareChange, Prepared, check_writable};
+use repo_core::{CollectionSchema, Result};
 use rusqlite::Connection;
 
 use super::opening::check_encoding;

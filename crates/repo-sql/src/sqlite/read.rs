@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use repo_core::{CollectionName, EntityId, Error, ErrorKind, Filter, Record, Result};
+use repo_core::strategy::Record;
+use repo_core::{CollectionName, EntityId, Error, ErrorKind, Filter, Result};
 use rusqlite::{Connection, params_from_iter};
 
 use super::connection::in_one_state;

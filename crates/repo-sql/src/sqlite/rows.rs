@@ -1,8 +1,8 @@
 //! Rows to records. Another tool may have written them, so each is checked.
 
+use repo_core::strategy::{Record, Tombstone, Unreadable};
 use repo_core::{
-    CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Record, Result, Timestamp,
-    Tombstone, Unreadable, Version,
+    CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Result, Timestamp, Version,
 };
 use rusqlite::Row;
 use rusqlite::types::ValueRef;

@@ -5,10 +5,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use futures::stream;
-use repo_core::{
-    CollectionName, Error, OnUnreadable, Record, RecordStream, Result, ScanOptions, Scanned,
-    read_ahead,
-};
+use repo_core::strategy::{OnUnreadable, Record, RecordStream, ScanOptions, Scanned, read_ahead};
+use repo_core::{CollectionName, Error, Result};
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::connection::IN_SEGMENT;

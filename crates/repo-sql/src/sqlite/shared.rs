@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use repo_core::{
-    CollectionName, CollectionSchema, Error, ErrorKind, OpenOptions, PhysicalIdentity, Result,
-    identity_of_files,
-};
+use repo_core::strategy::{OpenOptions, PhysicalIdentity, identity_of_files};
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result};
 use rusqlite::Connection;
 
 use super::catalog::{self, Catalog};
@@ -195,7 +193,7 @@ impl Shared {
         foreign.filter(|error| error.kind() == ErrorKind::Foreign).unwrap_or_else(|| {
             let catalog = self.catalog();
             let prepared = catalog.tables.keys();
-            repo_core::not_prepared(operation, collection, &self.location, prepared)
+            repo_core::strategy::not_prepared(operation, collection, &self.location, prepared)
         })
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use repo_core::{
-    CollectionName, CollectionState, Error, ErrorKind, MigrationState, Result, StoreRecord,
-    StoreUpdate, check_migration, check_new_id, never_prepared,
+use repo_core::strategy::{
+    CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration, check_new_id,
+    never_prepared,
 };
+use repo_core::{CollectionName, Error, ErrorKind, Result};
 use rusqlite::{Connection, params};
 
 use super::commit::table;

@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use repo_core::strategy::{
+    Applied, Capabilities, MigrationState, OpenOptions, PhysicalIdentity, Prepared, Purged, Record,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    check_distinct_keys, check_records, never_prepared,
+};
 use repo_core::{
-    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Filter,
-    Health, HealthDepth, MigrationState, OpenOptions, Page, PhysicalIdentity, Prepared, Purged,
-    Query, Record, RecordStream, Result, ScanOptions, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, Timestamp, Write, Written, check_distinct_keys, check_records, never_prepared,
+    Change, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth,
+    Page, Query, Result, Timestamp, Write, Written,
 };
 use rusqlite::Connection;
 

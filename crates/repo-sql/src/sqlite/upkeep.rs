@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use repo_core::{
-    CollectionName, Error, ErrorKind, Health, HealthCheck, MigrationState, Purged, Result,
-    Timestamp, check_purge, check_writable,
-};
+use repo_core::strategy::{MigrationState, Purged, check_purge, check_writable};
+use repo_core::{CollectionName, Error, ErrorKind, Health, HealthCheck, Result, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::catalog::Catalog;

@@ -4,10 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use repo_core::{
-    CollectionName, CollectionSchema, Document, EntityId, Error, Key, OpenOptions, Query,
-    StorageStrategy, StrategyFactory as _,
-};
+use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory as _};
+use repo_core::{CollectionName, CollectionSchema, Document, EntityId, Error, Key, Query};
 use repo_sql::SqliteFactory;
 use rusqlite::Connection;
 use serde_json::json;

@@ -1,6 +1,7 @@
 //! Which rows have an id, and what is said of the others.
 
-use repo_core::{Filter, Query, ScanOptions};
+use repo_core::strategy::ScanOptions;
+use repo_core::{Filter, Query};
 
 use super::{Database, collection, documents, entities, id, open, try_scan, unreadable};
 

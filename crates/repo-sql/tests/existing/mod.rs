@@ -12,10 +12,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
-use repo_core::{
-    CollectionName, CollectionSchema, Entity, EntityId, Error, OpenOptions, Record, ScanOptions,
-    Schemas, StorageStrategy,
-};
+use repo_core::strategy::{OpenOptions, Record, ScanOptions, StorageStrategy};
+use repo_core::{CollectionName, CollectionSchema, Entity, EntityId, Error, Schemas};
 
 pub(crate) type Store = Arc<dyn StorageStrategy>;
 

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use repo_core::{
-    CollectionSchema, Consistency, Cursor, Filter, Plan, Query, ScanOptions, Schemas, Segment,
-};
+use repo_core::strategy::{ScanOptions, Segment};
+use repo_core::{CollectionSchema, Consistency, Cursor, Filter, Plan, Query, Schemas};
 
 use super::{
     Database, Store, collection, documents, entities, id, open, reading, things, things_in,

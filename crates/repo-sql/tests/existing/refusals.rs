@@ -1,9 +1,7 @@
 //! What is refused, and how.
 
-use repo_core::{
-    Document, ErrorKind, Filter, Key, OpenOptions, Query, Record, Schemas, StorageStrategyExt as _,
-    StoreUpdate, Timestamp, Tombstone, Version,
-};
+use repo_core::strategy::{OpenOptions, Record, StorageStrategyExt as _, StoreUpdate, Tombstone};
+use repo_core::{Document, ErrorKind, Filter, Key, Query, Schemas, Timestamp, Version};
 
 use super::{Database, collection, id, open, reading, things, try_open};
 

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use repo_core::{OpenOptions, Result, StorageStrategy, StrategyFactory as _};
+use repo_core::Result;
+use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory as _};
 use repo_sql::PostgresFactory;
 use repo_testkit::Place;
 use serde_json::Value as Json;

@@ -1,6 +1,7 @@
 //! `apply`, the replication primitive: the higher version wins.
 
-use repo_core::{Applied, Key, Record, StoreUpdate, Timestamp};
+use repo_core::strategy::{Applied, Record, StoreUpdate};
+use repo_core::{Key, Timestamp};
 
 use super::support::{
     Sequence, collection, delete, entity, everything, fill, json_string, key, live, put, record,

@@ -1,6 +1,7 @@
 //! `commit`: each change, each precondition, each state of a key.
 
-use repo_core::{Change, ErrorKind, Key, Precondition, Record, Write, Written};
+use repo_core::strategy::Record;
+use repo_core::{Change, ErrorKind, Key, Precondition, Write, Written};
 
 use super::support::{
     assert_kind, document, everything, failures, key, live, record, tombstone, version,

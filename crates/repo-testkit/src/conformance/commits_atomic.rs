@@ -1,8 +1,7 @@
 //! `commit`: all of its writes or none, and what it answers.
 
-use repo_core::{
-    CollectionSchema, ErrorKind, Filter, Key, OpenOptions, Precondition, Record, Write, Written,
-};
+use repo_core::strategy::{OpenOptions, Record};
+use repo_core::{CollectionSchema, ErrorKind, Filter, Key, Precondition, Write, Written};
 
 use super::support::{
     assert_kind, collection, count, delete, document, entity, everything, failures, key, put,

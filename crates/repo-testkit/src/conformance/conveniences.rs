@@ -1,9 +1,8 @@
 //! `save`, `create`, `update`, `delete` and the typed repository.
 
 use futures::TryStreamExt as _;
-use repo_core::{
-    ErrorKind, Filter, Model, Query, Repository, StorageStrategyExt as _, StoreRepository,
-};
+use repo_core::strategy::StorageStrategyExt as _;
+use repo_core::{ErrorKind, Filter, Model, Query, Repository, StoreRepository};
 use serde::{Deserialize, Serialize};
 
 use super::support::{assert_kind, delete, document, failures, filter, id, key, save, version};

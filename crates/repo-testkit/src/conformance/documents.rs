@@ -1,6 +1,7 @@
 //! What a document holds comes back equal, whichever way it is read.
 
-use repo_core::{Document, EntityId, Key, Query, Record, ScanOptions};
+use repo_core::strategy::{Record, ScanOptions};
+use repo_core::{Document, EntityId, Key, Query};
 
 use super::support::{collection, document, fill, find, id_field, json_string, key, put, scan};
 use crate::{Fixture, Store};

@@ -1,6 +1,7 @@
 //! Documents are equal as JSON: numbers by exact value, keys in any order.
 
-use repo_core::{Applied, Document};
+use repo_core::Document;
+use repo_core::strategy::Applied;
 
 use super::support::{entity, filter, find_ids, key, live, save};
 use crate::Fixture;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use repo_core::{ErrorKind, Plan, Query, StorageStrategyExt as _};
+use repo_core::strategy::StorageStrategyExt as _;
+use repo_core::{ErrorKind, Plan, Query};
 
 use super::support::{assert_kind, collection, filter, key, save};
 use crate::Fixture;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use repo_core::{
-    CollectionName, CollectionSchema, EntityId, ErrorKind, Filter, Query, StorageStrategyExt as _,
-};
+use repo_core::strategy::StorageStrategyExt as _;
+use repo_core::{CollectionName, CollectionSchema, EntityId, ErrorKind, Filter, Query};
 
 use super::support::{
     assert_kind, collection, count, delete, entity, fill, find_ids, id, key, put, records, save,

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use repo_core::{
-    Clock as _, Consistency, ErrorKind, Filter, MigrationState, Query, ScanOptions,
-    StorageStrategyExt as _, StoreUpdate, Timestamp,
-};
+use repo_core::strategy::{MigrationState, ScanOptions, StorageStrategyExt as _, StoreUpdate};
+use repo_core::{Clock as _, Consistency, ErrorKind, Filter, Query, Timestamp};
 
 use super::support::{
     Sequence, assert_kind, collection, delete, document, everything, id, key, live, put, save,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use repo_core::strategy::{OpenOptions, PrepareChange, Prepared, ScanOptions, StoreUpdate};
 use repo_core::{
-    CollectionSchema, Consistency, ErrorKind, FieldPath, Filter, OpenOptions, Precondition,
-    PrepareChange, Prepared, Query, ScanOptions, Schemas, StoreUpdate, Timestamp, Write,
+    CollectionSchema, Consistency, ErrorKind, FieldPath, Filter, Precondition, Query, Schemas,
+    Timestamp, Write,
 };
 
 use super::support::{

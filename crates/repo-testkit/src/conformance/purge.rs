@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use repo_core::{
-    Clock as _, ErrorKind, MigrationState, Purged, StorageStrategyExt as _, StoreUpdate, Timestamp,
-};
+use repo_core::strategy::{MigrationState, Purged, StorageStrategyExt as _, StoreUpdate};
+use repo_core::{Clock as _, ErrorKind, Timestamp};
 
 use super::support::{
     assert_kind, collection, delete, everything, key, live, record, records, save, tombstone,

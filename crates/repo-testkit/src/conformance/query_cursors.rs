@@ -1,6 +1,7 @@
 //! A cursor is opaque text, bound to its query, and good for another handle.
 
-use repo_core::{Cursor, EntityId, ErrorKind, Position, Query, SortKey};
+use repo_core::strategy::{Position, SortKey};
+use repo_core::{Cursor, EntityId, ErrorKind, Query};
 
 use super::support::{assert_kind, collection, fill, filter, find_ids, key, put};
 use crate::{Fixture, Store};

@@ -244,7 +244,7 @@ pub async fn tombstones_are_neither_found_nor_counted(f: Fixture) {
             }
             for entity in find(&store, name, Query::new(filter.clone())).await {
                 assert_eq!(
-                    Some(repo_core::Record::Live(entity.clone())),
+                    Some(repo_core::strategy::Record::Live(entity.clone())),
                     super::support::record(&store, &entity.key()).await
                 );
             }

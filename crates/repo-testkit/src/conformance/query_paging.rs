@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::{Page, Query, StorageStrategyExt as _};
+use repo_core::strategy::StorageStrategyExt as _;
+use repo_core::{Page, Query};
 
 use super::support::{collection, count, delete, fill, filter, find_ids, key, put, save};
 use crate::{Fixture, Store};

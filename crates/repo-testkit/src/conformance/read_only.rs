@@ -1,9 +1,7 @@
 //! A store opened for reading only reads, and makes nothing.
 
-use repo_core::{
-    Clock as _, Consistency, ErrorKind, Filter, MigrationState, OpenOptions, Precondition, Query,
-    StoreUpdate, Write,
-};
+use repo_core::strategy::{MigrationState, OpenOptions, StoreUpdate};
+use repo_core::{Clock as _, Consistency, ErrorKind, Filter, Precondition, Query, Write};
 
 use super::support::{
     assert_kind, collection, count, delete, everything, find_ids, id, key, live, put, save,

@@ -1,9 +1,7 @@
 //! `get` and `get_many`: strong, in the order asked for.
 
-use repo_core::{
-    Consistency, EntityId, ErrorKind, Filter, Query, ScanOptions, StorageStrategyExt as _,
-    StoreUpdate,
-};
+use repo_core::strategy::{ScanOptions, StorageStrategyExt as _, StoreUpdate};
+use repo_core::{Consistency, EntityId, ErrorKind, Filter, Query};
 
 use super::support::{
     assert_kind, collection, count, delete, document, fill, find_ids, id, key, live, put, records,
@@ -41,7 +39,10 @@ pub async fn get_many_takes_any_number_of_ids(f: Fixture) {
     let found = store.get_many(&collection("items"), &ids).await.unwrap();
     assert_eq!(found.len(), ids.len());
     for (at, (record, id)) in found.iter().zip(&ids).enumerate() {
-        assert_eq!(record.as_ref().map(repo_core::Record::id), (at % 2 == 0).then_some(id));
+        assert_eq!(
+            record.as_ref().map(repo_core::strategy::Record::id),
+            (at % 2 == 0).then_some(id)
+        );
     }
 }
 

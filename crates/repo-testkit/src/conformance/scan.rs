@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::{Consistency, Record, ScanOptions, Segment};
+use repo_core::Consistency;
+use repo_core::strategy::{Record, ScanOptions, Segment};
 
 use super::support::{
     collection, delete, fill, key, live, put, record, records, save, scan, tombstone,

@@ -1,8 +1,7 @@
 //! What every store keeps about itself.
 
-use repo_core::{
-    CollectionSchema, ErrorKind, MigrationState, Result, StoreId, StoreUpdate, Version,
-};
+use repo_core::strategy::{MigrationState, StoreId, StoreUpdate};
+use repo_core::{CollectionSchema, ErrorKind, Result, Version};
 
 use super::support::{assert_kind, collection, delete, key, save};
 use crate::{Fixture, Store};

@@ -1,10 +1,10 @@
 //! Short words that the behaviours are written in.
 
 use futures::TryStreamExt as _;
+use repo_core::strategy::{Record, ScanOptions, StorageStrategyExt as _, Tombstone};
 use repo_core::{
     CollectionName, Consistency, Document, Entity, EntityId, Error, ErrorKind, Filter, Key,
-    Precondition, Query, Record, Result, ScanOptions, StorageStrategyExt as _, Timestamp,
-    Tombstone, Version, Write, Written,
+    Precondition, Query, Result, Timestamp, Version, Write, Written,
 };
 
 use crate::Store;

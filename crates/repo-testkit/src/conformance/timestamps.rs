@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use repo_core::{Applied, Clock as _, Query, Record, Timestamp, Written};
+use repo_core::strategy::{Applied, Record};
+use repo_core::{Clock as _, Query, Timestamp, Written};
 
 use super::support::{
     delete, document, entity, find, key, live, put, record, records, save, tombstone,

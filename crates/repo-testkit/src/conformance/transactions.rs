@@ -1,8 +1,9 @@
 //! Transactions: reads tracked, writes buffered, serializable over keys.
 
+use repo_core::strategy::StorageStrategyExt as _;
 use repo_core::{
-    Document, Error, ErrorKind, FieldPath, Filter, Key, Query, RetryPolicy,
-    StorageStrategyExt as _, Transaction, transaction,
+    Document, Error, ErrorKind, FieldPath, Filter, Key, Query, RetryPolicy, Transaction,
+    transaction,
 };
 
 use super::support::{

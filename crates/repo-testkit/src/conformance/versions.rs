@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use repo_core::{
-    Clock as _, ErrorKind, Key, Precondition, StorageStrategyExt as _, StoreUpdate, Version, Write,
-};
+use repo_core::strategy::{StorageStrategyExt as _, StoreUpdate};
+use repo_core::{Clock as _, ErrorKind, Key, Precondition, Version, Write};
 
 use super::support::{
     Sequence, assert_kind, collection, delete, document, entity, everything, key, live, put,

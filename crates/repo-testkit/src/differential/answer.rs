@@ -4,9 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
+use repo_core::strategy::{
+    Applied, CollectionState, MigrationState, Purged, Record, ScanOptions, Segment, StoreUpdate,
+};
 use repo_core::{
-    Applied, CollectionName, CollectionState, Consistency, Entity, Error, ErrorKind, Filter,
-    MigrationState, Precondition, Purged, Query, Record, Result, ScanOptions, Segment, StoreUpdate,
+    CollectionName, Consistency, Entity, Error, ErrorKind, Filter, Precondition, Query, Result,
     Timestamp, Version, Write, Written,
 };
 

@@ -4,10 +4,10 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use repo_core::strategy::{MigrationState, Record, StoreUpdate, Tombstone};
 use repo_core::{
     Change, Clock as _, CollectionName, Document, Entity, EntityId, Filter, Key, ManualClock,
-    MigrationState, Precondition, Query, Record, Result, StoreUpdate, Timestamp, Tombstone,
-    Version, Write,
+    Precondition, Query, Result, Timestamp, Version, Write,
 };
 
 use super::answer::Call;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
-use repo_core::{Clock, Record};
+use repo_core::Clock;
+use repo_core::strategy::Record;
 
 use super::answer::{Answer, ask, everything};
 use super::resolve::call;

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
+use repo_core::strategy::{
+    Applied, Capabilities, OpenOptions, Prepared, Purged, Record, RecordStream, ScanOptions,
+    StorageStrategy, StoreRecord, StoreUpdate,
+};
 use repo_core::{
-    Applied, Capabilities, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthDepth, OpenOptions, Page, Precondition, Prepared, Purged,
-    Query, Record, RecordStream, Result, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
-    Timestamp, Write, Written,
+    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
+    Health, HealthDepth, Page, Precondition, Query, Result, Timestamp, Write, Written,
 };
 use repo_testkit::{MemoryPlace, Place, Store};
 

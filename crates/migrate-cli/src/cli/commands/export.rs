@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use futures::TryStreamExt as _;
-use repo_core::{CollectionSchema, Consistency, Record, RecordStream, ScanOptions};
+use repo_core::strategy::{Record, RecordStream, ScanOptions};
+use repo_core::{CollectionSchema, Consistency};
 use serde_json::json;
 
 use super::past;

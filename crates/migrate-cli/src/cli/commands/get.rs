@@ -1,7 +1,8 @@
 //! `repoctl get`: one entity by its id.
 
 use clap::Args;
-use repo_core::{CollectionName, EntityId, Error, ErrorKind, Record};
+use repo_core::strategy::Record;
+use repo_core::{CollectionName, EntityId, Error, ErrorKind};
 
 use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::Ending;

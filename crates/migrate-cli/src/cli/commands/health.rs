@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use clap::Args;
-use repo_core::{CollectionName, Consistency, Filter, Health, HealthDepth, StorageStrategy};
+use repo_core::strategy::StorageStrategy;
+use repo_core::{CollectionName, Consistency, Filter, Health, HealthDepth};
 use serde_json::json;
 
 use crate::cli::context::{Access, Context};

@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Record, Result};
+use repo_core::strategy::Record;
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result};
 use serde::Serialize;
 
 use crate::cli::context::{Access, Context, Opened, collection};
@@ -53,7 +54,9 @@ impl Arguments {
             let prepared = opened.store.collections().await?;
             if !prepared.contains(&name) {
                 let store = opened.store.location();
-                return Err(repo_core::not_prepared("import", &name, store, &prepared).into());
+                return Err(
+                    repo_core::strategy::not_prepared("import", &name, store, &prepared).into()
+                );
             }
             refuse_unfinished_upgrade(&opened.store, &name).await?;
             let longest = opened.store.capabilities().max_entity_bytes.saturating_mul(6);

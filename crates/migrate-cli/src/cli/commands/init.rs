@@ -2,7 +2,8 @@
 //! repeat.
 
 use clap::Args;
-use repo_core::{CollectionSchema, PrepareChange, Result, StorageStrategyExt as _};
+use repo_core::strategy::{PrepareChange, StorageStrategyExt as _};
+use repo_core::{CollectionSchema, Result};
 use serde::Serialize;
 use serde_json::json;
 

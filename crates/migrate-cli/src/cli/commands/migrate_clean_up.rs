@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use repo_core::config::MigrationConfig;
-use repo_core::{Error, ErrorKind, Result, StorageStrategy};
+use repo_core::strategy::StorageStrategy;
+use repo_core::{Error, ErrorKind, Result};
 
 use crate::cli::context::Context;
 use crate::cli::failure::{Outcome, wrong_usage};

@@ -4,7 +4,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use repo_core::{Document, Key, Precondition, Result, StorageStrategyExt as _, Version};
+use repo_core::strategy::StorageStrategyExt as _;
+use repo_core::{Document, Key, Precondition, Result, Version};
 use serde_json::json;
 
 use crate::cli::context::{Access, Context, collection};

@@ -40,7 +40,7 @@ impl Arguments {
         &self,
         context: &Context,
         chosen: &Chosen,
-        options: repo_core::OpenOptions,
+        options: repo_core::strategy::OpenOptions,
     ) -> Outcome<Ending> {
         let keep = match self.keep {
             Keep::File => repo_json::Keep::File,
@@ -56,7 +56,7 @@ impl Arguments {
         &self,
         _: &Context,
         chosen: &Chosen,
-        _: repo_core::OpenOptions,
+        _: repo_core::strategy::OpenOptions,
     ) -> Outcome<Ending> {
         let _ = self.keep;
         Err(no_journal(chosen).into())

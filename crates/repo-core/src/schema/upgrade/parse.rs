@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{ConvertTo, Upgrade, UpgradeStep, Upgrades, refuse};
-use crate::suggestion::did_you_mean;
+use crate::strategy::did_you_mean;
 use crate::{Error, FieldPath, Result, Value};
 
 /// Where the list stands in the file.

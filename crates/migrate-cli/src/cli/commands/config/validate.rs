@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use repo_core::Error;
 use repo_core::config::Config;
-use repo_core::{Error, StrategyFactory};
+use repo_core::strategy::StrategyFactory;
 use serde_json::json;
 
 use crate::cli::context::Context;

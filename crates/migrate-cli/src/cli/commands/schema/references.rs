@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use repo_core::{
-    CollectionName, CollectionSchema, Entity, EntityId, FieldPath, Record, Result, StorageStrategy,
-    Value,
-};
+use repo_core::strategy::{Record, StorageStrategy};
+use repo_core::{CollectionName, CollectionSchema, Entity, EntityId, FieldPath, Result, Value};
 
 use super::finding::Finding;
 

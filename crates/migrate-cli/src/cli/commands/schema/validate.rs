@@ -4,7 +4,8 @@
 
 use clap::Args;
 use futures::TryStreamExt as _;
-use repo_core::{CollectionName, DocumentValidator, Entity, Error, Record, ScanOptions};
+use repo_core::strategy::{DocumentValidator, Record, ScanOptions};
+use repo_core::{CollectionName, Entity, Error};
 use serde::Serialize;
 use serde_json::json;
 

@@ -2,7 +2,8 @@
 
 use futures::TryStreamExt as _;
 
-use crate::{CollectionName, HealthCheck, HealthProgress, Result, ScanOptions, StorageStrategy};
+use crate::strategy::{ScanOptions, StorageStrategy};
+use crate::{CollectionName, HealthCheck, HealthProgress, Result};
 
 /// For strategies: the part of a deep check that is the same in every store.
 /// Reads each record of each collection, and says for each collection how many

@@ -3,10 +3,8 @@
 
 use std::collections::BinaryHeap;
 
-use crate::{
-    CollectionName, Cursor, Direction, Entity, EntityId, Page, Plan, Position, Query, Result,
-    SortKey,
-};
+use crate::strategy::{Position, SortKey};
+use crate::{CollectionName, Cursor, Direction, Entity, EntityId, Page, Plan, Query, Result};
 
 /// Takes candidates one by one and keeps at most one page of them.
 ///

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionName, Error, ErrorKind, Result, StoreId};
+use crate::strategy::StoreId;
+use crate::{CollectionName, Error, ErrorKind, Result};
 
 /// The store's own record.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -23,7 +24,7 @@ pub struct StoreRecord {
     /// A migration into this store that has not finished.
     pub migration: Option<MigrationState>,
     /// Collections that another handle fills since its
-    /// [`prepare_for_load`](crate::StorageStrategy::prepare_for_load), or
+    /// [`prepare_for_load`](crate::strategy::StorageStrategy::prepare_for_load), or
     /// filled when it was killed: nobody else can use them. `prepare` by any
     /// handle ends a load that was broken off.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

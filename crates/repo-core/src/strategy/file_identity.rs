@@ -4,7 +4,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::PhysicalIdentity;
+use crate::strategy::PhysicalIdentity;
 
 /// The identity of a store in `base` (a folder or a file) and `files`, links
 /// followed. A mount of a folder in a second place, and a link, have the device

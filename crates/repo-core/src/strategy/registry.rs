@@ -8,10 +8,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use crate::suggestion::{did_you_mean, suggestion_before};
+use crate::strategy::{OnUnreadable, StorageStrategy};
+use crate::strategy::{did_you_mean, suggestion_before};
 use crate::{
-    Clock, CollectionName, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, OnUnreadable, Result,
-    Schemas, StorageStrategy, SystemClock,
+    Clock, CollectionName, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, Result, Schemas, SystemClock,
 };
 
 /// What a factory needs besides its own settings.

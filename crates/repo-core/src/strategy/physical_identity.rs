@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 /// Facts of the system that keeps a store: the device and inode of its files,
 /// the server and number of its database, the ids of its tables. What
-/// [`physical_identity`](crate::StorageStrategy::physical_identity) answers.
+/// [`physical_identity`](crate::strategy::StorageStrategy::physical_identity) answers.
 ///
 /// ```
-/// use repo_core::{PhysicalIdentity, Sameness};
+/// use repo_core::strategy::{PhysicalIdentity, Sameness};
 ///
 /// let file = |inode| PhysicalIdentity::new("files").holds(inode).within("device 7");
 /// assert_eq!(file("7:12").compare(&file("7:12")), Sameness::Same);

@@ -4,11 +4,14 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::suggestion::did_you_mean;
+use crate::strategy::did_you_mean;
+use crate::strategy::{
+    Applied, Capabilities, MigrationState, PhysicalIdentity, Record, RecordStream, ScanOptions,
+    StoreRecord, StoreUpdate,
+};
 use crate::{
-    Applied, Capabilities, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, Health, HealthDepth, MigrationState, Page, PhysicalIdentity, Query, Record,
-    RecordStream, Result, ScanOptions, StoreRecord, StoreUpdate, Timestamp, Write, Written,
+    CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
+    HealthDepth, Page, Query, Result, Timestamp, Write, Written,
 };
 
 /// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.
@@ -83,7 +86,7 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// Safe to repeat. The only method that makes anything outside a
     /// collection. The schema version is recorded as given, whatever the
     /// records are:
-    /// [`prepare_keeping_versions`](crate::StorageStrategyExt::prepare_keeping_versions)
+    /// [`prepare_keeping_versions`](crate::strategy::StorageStrategyExt::prepare_keeping_versions)
     /// leaves that of records that have to be upgraded.
     ///
     /// # Errors

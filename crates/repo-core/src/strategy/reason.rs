@@ -5,7 +5,7 @@
 ///
 /// ```
 /// let error = serde_json::from_str::<Vec<u16>>("[99999999]").unwrap_err();
-/// let reason = repo_core::plain_reason(&error);
+/// let reason = repo_core::strategy::plain_reason(&error);
 /// assert!(reason.contains("expected a whole number from 0 to 65535"), "{reason}");
 /// ```
 #[must_use]

@@ -8,9 +8,9 @@ const LEAST_LIKENESS: f64 = 0.75;
 ///
 /// ```
 /// let known = ["machines", "requests"];
-/// let meant = repo_core::did_you_mean("machine", known);
+/// let meant = repo_core::strategy::did_you_mean("machine", known);
 /// assert_eq!(meant.as_deref(), Some("did you mean `machines`?"));
-/// assert_eq!(repo_core::did_you_mean("volumes", known), None);
+/// assert_eq!(repo_core::strategy::did_you_mean("volumes", known), None);
 /// ```
 #[must_use]
 pub fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {

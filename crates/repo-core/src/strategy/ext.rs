@@ -5,10 +5,10 @@ use std::num::NonZeroUsize;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt as _};
 
+use crate::strategy::{Prepared, ScanOptions, StorageStrategy};
 use crate::{
     CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, Error, ErrorKind,
-    Key, Precondition, Prepared, Query, Result, ScanOptions, StorageStrategy, UpgradePath, Version,
-    Write, Written,
+    Key, Precondition, Query, Result, UpgradePath, Version, Write, Written,
 };
 
 /// Conveniences that every [`StorageStrategy`] has. They are not methods of
@@ -18,7 +18,7 @@ pub trait StorageStrategyExt: StorageStrategy {
     /// The live entity, or `None`. Strong.
     async fn get(&self, collection: &CollectionName, id: &EntityId) -> Result<Option<Entity>> {
         let records = self.get_many(collection, std::slice::from_ref(id)).await?;
-        Ok(records.into_iter().next().flatten().and_then(crate::Record::into_live))
+        Ok(records.into_iter().next().flatten().and_then(crate::strategy::Record::into_live))
     }
 
     /// Stores a document whether or not the entity is there.

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use futures::future::ready;
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 
-use crate::{Consistency, Error, ErrorKind, Record, Result};
+use crate::strategy::Record;
+use crate::{Consistency, Error, ErrorKind, Result};
 
 /// Batches of records. Each batch holds at least one record. An error ends it,
 /// but for one [about a single record](crate::Error::unreadable) in a store
@@ -18,7 +19,7 @@ pub enum OnUnreadable {
     /// It ends with the error.
     #[default]
     Fail,
-    /// It yields the error, which [says which record it is](crate::Unreadable), and
+    /// It yields the error, which [says which record it is](crate::strategy::Unreadable), and
     /// goes on. Only for a store that is open for reading. `get_many` fails
     /// with `Corrupt` about such a record, naming it as `key` or `id`; other
     /// methods leave such records out or fail.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind, Result};
 
-/// A random id of 128 bits that [`prepare`](crate::StorageStrategy::prepare)
+/// A random id of 128 bits that [`prepare`](crate::strategy::StorageStrategy::prepare)
 /// gives to a store. Written as 32 lower-case hexadecimal digits.
 ///
 /// Two stores that were made have different ids. A store that was copied has
@@ -15,7 +15,7 @@ use crate::{Error, ErrorKind, Result};
 /// two handles are on one store.
 ///
 /// ```
-/// use repo_core::StoreId;
+/// use repo_core::strategy::StoreId;
 ///
 /// let id: StoreId = "0123456789abcdef0123456789abcdef".parse().unwrap();
 /// assert_eq!(id.to_string(), "0123456789abcdef0123456789abcdef");

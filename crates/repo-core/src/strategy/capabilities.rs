@@ -20,7 +20,7 @@ pub struct Capabilities {
     /// each segment passes over every id, and one scan of everything is quicker
     /// than its segments side by side.
     pub parallel_scan: bool,
-    /// Whether [`prepare_for_load`](crate::StorageStrategy::prepare_for_load)
+    /// Whether [`prepare_for_load`](crate::strategy::StorageStrategy::prepare_for_load)
     /// leaves indexes to the next `prepare`.
     pub indexes_after_load: bool,
     /// Whether indexed queries avoid reading the whole collection.

@@ -1,0 +1,57 @@
+//! For authors of strategies and of layers, and for tools that work on whole
+//! stores: the contract, what its methods exchange, and what every strategy
+//! needs to keep it.
+//!
+//! [`StorageStrategy`] is the contract, [`MemoryStrategy`](crate::MemoryStrategy)
+//! its reference. A strategy is made by a [`StrategyFactory`], which a
+//! [`Registry`] knows by its name. Programs that only keep entities need
+//! nothing of this module.
+
+mod capabilities;
+mod contract;
+mod deep_check;
+mod ext;
+mod file_identity;
+mod physical_identity;
+mod reason;
+mod record;
+mod registry;
+mod scan;
+mod select;
+mod sort_key;
+mod store_id;
+mod store_record;
+mod suggestion;
+mod system_limit;
+mod unreadable;
+mod writable;
+
+pub use capabilities::Capabilities;
+pub use contract::{
+    PrepareChange, Prepared, Purged, StateMark, StorageStrategy, never_prepared, not_prepared,
+};
+pub use deep_check::check_records;
+pub use ext::StorageStrategyExt;
+pub use file_identity::identity_of_files;
+pub use physical_identity::{PhysicalIdentity, Sameness};
+pub use reason::plain_reason;
+pub use record::{Record, Tombstone};
+pub use registry::{OpenOptions, Registry, StrategyFactory};
+pub use scan::{OnUnreadable, RecordStream, ScanOptions, Scanned, Segment, base64_of, read_ahead};
+pub use select::Selector;
+pub use sort_key::{SortKey, SortValue};
+pub use store_id::StoreId;
+pub use store_record::{
+    CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration, check_new_id,
+    check_purge,
+};
+pub use suggestion::{did_you_mean, suggestion_before};
+pub use system_limit::SystemLimit;
+pub use unreadable::Unreadable;
+pub use writable::check_writable;
+
+pub use crate::cursor::Position;
+pub use crate::document::{RESERVED_KEYS, invalid_document, push_json_string};
+pub use crate::memory::MemoryFactory;
+pub use crate::schema::{DocumentValidator, MAX_INDEXED_TEXT_BYTES};
+pub use crate::write::{Applied, check_distinct_keys};
