@@ -200,6 +200,16 @@ impl Error {
         self.0.kind
     }
 
+    /// Whether the same call may succeed when it is made again, unchanged: nothing
+    /// was applied, and what stood in the way may pass
+    /// ([`Unavailable`](ErrorKind::Unavailable)). After a
+    /// [`Conflict`](ErrorKind::Conflict) or an
+    /// [`OutcomeUnknown`](ErrorKind::OutcomeUnknown) the caller has to read first.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.kind() == ErrorKind::Unavailable
+    }
+
     /// The operation that failed, for example `commit`.
     #[must_use]
     pub fn operation(&self) -> &'static str {

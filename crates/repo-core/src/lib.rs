@@ -9,18 +9,21 @@ pub mod config;
 mod cursor;
 mod document;
 mod entity;
+mod entity_query;
 mod error;
 mod filter;
 mod health;
 mod key;
 pub mod layers;
 mod memory;
+mod model;
 mod paging;
 mod precondition;
 mod query;
 mod remedy;
 mod repository;
 mod schema;
+mod store_repository;
 pub mod strategy;
 mod time;
 mod transaction;
@@ -33,21 +36,24 @@ pub use document::{
     MAX_KEY_BYTES, MIN_EXPONENT, Rule, SyntaxError, Value,
 };
 pub use entity::Entity;
+pub use entity_query::EntityQuery;
 pub use error::{Error, ErrorKind, Result};
-pub use filter::{Comparison, Filter, Pattern, Predicate};
+pub use filter::{Comparison, Condition, FieldCondition, Filter, Pattern, Predicate, field};
 pub use health::{Health, HealthCheck, HealthDepth, HealthProgress};
 pub use key::{CollectionName, EntityId, Key, MAX_COLLECTION_NAME_BYTES, MAX_ID_CHARS};
 pub use memory::MemoryStrategy;
+pub use model::{Model, Stored};
 pub use precondition::{FailedPrecondition, Precondition};
 pub use query::{
     Consistency, DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query,
 };
 pub use remedy::Remedy;
-pub use repository::{Model, Repository, StoreRepository, Stored};
+pub use repository::Repository;
 pub use schema::{
-    CollectionSchema, ConvertTo, DEFAULT_MAX_ENTITY_BYTES, Field, FieldKind, Schemas, Upgrade,
-    UpgradeFunction, UpgradePath, UpgradeStep, Upgrades,
+    CollectionSchema, CollectionSchemaBuilder, ConvertTo, DEFAULT_MAX_ENTITY_BYTES, Field,
+    FieldKind, Schemas, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades,
 };
+pub use store_repository::StoreRepository;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use transaction::{RetryPolicy, Transaction, transaction};
 pub use version::Version;

@@ -75,7 +75,7 @@ impl Query {
     ///
     /// # Errors
     /// `Invalid` for another direction or a malformed path.
-    pub fn order_by(mut self, order: &str) -> Result<Self> {
+    pub fn order_by(self, order: &str) -> Result<Self> {
         let (path, direction) = match order.rsplit_once(':') {
             None => (order, Direction::Ascending),
             Some((path, "asc")) => (path, Direction::Ascending),
@@ -89,8 +89,14 @@ impl Query {
                 .with("direction", other));
             }
         };
-        self.order = Some(Order { path: FieldPath::parse(path)?, direction });
-        Ok(self)
+        Ok(self.ordered(Order { path: FieldPath::parse(path)?, direction }))
+    }
+
+    /// Orders by a field.
+    #[must_use]
+    pub fn ordered(mut self, order: Order) -> Self {
+        self.order = Some(order);
+        self
     }
 
     /// At most `limit` entities in a page, 1 to [`MAX_PAGE_SIZE`].
@@ -108,7 +114,7 @@ impl Query {
         }
     }
 
-    /// Goes on where the page that gave `cursor` ended. The rest of the query
+    /// Continues where the page that gave `cursor` ended. The rest of the query
     /// has to be the same.
     #[must_use]
     pub fn after(mut self, cursor: Cursor) -> Self {
@@ -147,7 +153,7 @@ impl Query {
         self.limit.is_some()
     }
 
-    /// Where to go on.
+    /// Where to continue.
     #[must_use]
     pub fn cursor(&self) -> Option<&Cursor> {
         self.cursor.as_ref()

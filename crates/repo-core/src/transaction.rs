@@ -1,14 +1,15 @@
 //! Transactions: reads tracked, writes buffered, one conditional commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use backon::BackoffBuilder as _;
 
-use crate::strategy::{StorageStrategy, StorageStrategyExt as _};
+use crate::strategy::{Record, StorageStrategy, StorageStrategyExt as _};
 use crate::{
-    Change, Document, Entity, Error, ErrorKind, Key, Precondition, Result, Version, Write, Written,
+    Change, CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Precondition,
+    Result, Version, Write, Written,
 };
 
 /// A transaction over the keys of one store, of any collections.
@@ -62,6 +63,43 @@ impl Transaction {
             self.read.insert(key.clone(), entity);
         }
         Ok(self.read.get(key).and_then(Option::as_ref))
+    }
+
+    /// The documents under several keys as this transaction sees them, in their
+    /// order. What was not read before is read at once, with one read a
+    /// collection.
+    ///
+    /// # Errors
+    /// Those of [`StorageStrategy::get_many`].
+    pub async fn get_many(&mut self, keys: &[Key]) -> Result<Vec<Option<Document>>> {
+        self.read_missing(keys).await?;
+        let seen = |key: &Key| match self.writes.get(key) {
+            Some(buffered) => buffered.document.clone(),
+            None => {
+                let entity = self.read.get(key).and_then(Option::as_ref);
+                entity.map(|entity| entity.document.clone())
+            }
+        };
+        Ok(keys.iter().map(seen).collect())
+    }
+
+    /// Reads those of `keys` that were neither read nor written.
+    async fn read_missing(&mut self, keys: &[Key]) -> Result<()> {
+        let mut missing: BTreeMap<&CollectionName, BTreeSet<&EntityId>> = BTreeMap::new();
+        for key in keys {
+            if !self.read.contains_key(key) && !self.writes.contains_key(key) {
+                missing.entry(&key.collection).or_default().insert(&key.id);
+            }
+        }
+        for (collection, ids) in missing {
+            let ids: Vec<EntityId> = ids.into_iter().cloned().collect();
+            let records = self.strategy.get_many(collection, &ids).await?;
+            for (id, record) in ids.into_iter().zip(records) {
+                let entity = record.and_then(Record::into_live);
+                self.read.insert(Key::new(collection.clone(), id), entity);
+            }
+        }
+        Ok(())
     }
 
     /// Stores a document whether or not the entity is there.

@@ -58,7 +58,7 @@ async fn main() -> Result<()> {
     let requests = StoreRepository::<Request>::new(Arc::clone(&strategy))?;
     let machines = StoreRepository::<Machine>::new(Arc::clone(&strategy))?;
 
-    let number = requests.count(&Filter::default()).await? + 1;
+    let number = requests.count(&Filter::default(), repo_core::Consistency::Strong).await? + 1;
     let request = Request {
         request_id: format!("example-req-{number:04}"),
         template_id: "small-ondemand".to_owned(),
@@ -75,7 +75,7 @@ async fn main() -> Result<()> {
         println!("{} is {} at version {}", id, stored.value.status, stored.version);
     }
 
-    match requests.update(&request, version).await {
+    match requests.update_version(&request, version).await {
         Err(error) => println!("an update of the old version: {}", error.kind()),
         Ok(version) => println!("the old version was overwritten by version {version}"),
     }

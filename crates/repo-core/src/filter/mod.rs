@@ -4,10 +4,13 @@
 //! into its own language; the engine filters again what the store returns
 //! beyond.
 
+mod field;
 mod matching;
 mod parse;
 
-use crate::{FieldPath, Value};
+pub use field::{Condition, FieldCondition, field};
+
+use crate::{Error, ErrorKind, FieldPath, Result, Value};
 
 /// A condition on a document. Every filter is true or false, never unknown:
 /// a comparison with a missing field or with a value of another type is false.
@@ -112,6 +115,18 @@ impl Comparison {
 pub struct Pattern(regex::Regex);
 
 impl Pattern {
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// `Invalid` when it is not a regular expression.
+    pub fn new(source: &str) -> Result<Self> {
+        regex::Regex::new(source).map(Self).map_err(|error| {
+            Error::new(ErrorKind::Invalid, "read a filter", "not a regular expression")
+                .with("reason", &error)
+                .caused_by(error)
+        })
+    }
+
     /// Whether the pattern is found anywhere in `text`.
     #[must_use]
     pub fn is_match(&self, text: &str) -> bool {

@@ -141,7 +141,10 @@ fn operator(path: &FieldPath, name: &str, operand: &Value, at: &str) -> Result<F
         },
         "$begins_with" => Predicate::BeginsWith(text(operand, at)?.to_owned()),
         "$contains" => Predicate::Contains(operand.clone()),
-        "$regex" => Predicate::Regex(pattern(text(operand, at)?, at)?),
+        "$regex" => {
+            let pattern = Pattern::new(text(operand, at)?);
+            Predicate::Regex(pattern.map_err(|error| error.with("pointer", at))?)
+        }
         _ => return Err(unknown_operator(name, at, &PREDICATES)),
     };
     Ok(Filter::Field(path.clone(), predicate))
@@ -149,12 +152,6 @@ fn operator(path: &FieldPath, name: &str, operand: &Value, at: &str) -> Result<F
 
 fn text<'a>(operand: &'a Value, at: &str) -> Result<&'a str> {
     operand.as_str().ok_or_else(|| refuse(at, "the operand is a string"))
-}
-
-fn pattern(source: &str, at: &str) -> Result<Pattern> {
-    regex::Regex::new(source).map(Pattern).map_err(|error| {
-        refuse(at, "not a regular expression").with("reason", &error).caused_by(error)
-    })
 }
 
 fn unknown_operator(name: &str, at: &str, known: &[&str]) -> Error {

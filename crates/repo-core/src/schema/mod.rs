@@ -1,5 +1,6 @@
 //! Collections as their JSON Schema files declare them.
 
+mod builder;
 mod parse;
 mod set;
 mod upgrade;
@@ -8,6 +9,7 @@ mod validate;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use builder::CollectionSchemaBuilder;
 pub use set::Schemas;
 pub use upgrade::{ConvertTo, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades};
 pub use validate::DocumentValidator;

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{CollectionSchema, Field, FieldKind};
 use crate::strategy::plain_reason;
-use crate::{CollectionName, Error, ErrorKind, FieldPath, Result};
+use crate::{CollectionName, Error, ErrorKind, Result};
 
 /// The `x-repository` block.
 #[derive(Deserialize)]
@@ -66,45 +66,26 @@ fn build(block: Block, schema: Json, text: &str) -> Result<CollectionSchema> {
         .with("collection", block.collection));
     }
     let named = |error: Error| error.with("collection", &block.collection);
-    let path = |text: &String| {
-        FieldPath::parse(text).map_err(|error| named(refuse(error.message())).with("field", text))
-    };
-    if block.schema_version == 0 {
-        return Err(named(refuse("schemaVersion is 1 or more")));
+    let mut builder = CollectionSchema::builder(block.collection.as_str(), &block.id_field)
+        .schema_version(block.schema_version);
+    for index in &block.indexes {
+        builder = builder.index(&index.iter().map(String::as_str).collect::<Vec<_>>());
     }
-    let id_field = path(&block.id_field)?;
-    if id_field.steps().len() != 1 {
-        return Err(named(refuse("idField names a field at the top")));
+    for (field, target) in &block.references {
+        builder = builder.reference(field, target.as_str());
     }
-    if block.indexes.iter().any(Vec::is_empty) {
-        return Err(named(refuse("an index names at least one field")));
+    if let Some(table) = &block.table {
+        builder = builder.table(table);
     }
-    if block.table.as_ref().is_some_and(|table| table.is_empty() || table.contains('\0')) {
-        return Err(named(refuse("table names a table of a database")));
-    }
-    let indexes = block
-        .indexes
-        .iter()
-        .map(|index| index.iter().map(path).collect())
-        .collect::<Result<_>>()?;
-    let references = block
-        .references
-        .iter()
-        .map(|(field, target)| Ok((path(field)?, target.clone())))
-        .collect::<Result<_>>()?;
+    let declared = builder.build()?;
     super::validate::compile(&schema).map_err(named)?;
-    let upgrades =
-        super::upgrade::declared(text, &id_field, block.schema_version).map_err(named)?;
+    let id_field = &declared.id_field;
+    let upgrades = super::upgrade::declared(text, id_field, block.schema_version).map_err(named)?;
     Ok(CollectionSchema {
         fields: fields(&schema),
-        id_field,
-        indexes,
-        references,
-        schema_version: block.schema_version,
-        table: block.table,
-        collection: block.collection,
         json_schema: Some(Arc::new(schema)),
         upgrades,
+        ..declared
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::CollectionSchema;
-use crate::{CollectionName, Error, ErrorKind, Result};
+use crate::{CollectionName, Error, ErrorKind, Model, Result};
 
 /// The declared collections, by name.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,6 +46,22 @@ impl Schemas {
             .with("folder", dir.display()));
         }
         Ok(schemas)
+    }
+
+    /// Adds the collection of a model that declares its schema.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` when it declares none, or a wrong one, or when the
+    /// collection is declared already.
+    pub fn with<M: Model>(mut self) -> Result<Self> {
+        let Some(schema) = M::schema()? else {
+            let why = "the model declares no schema of its collection";
+            return Err(Error::new(ErrorKind::ConfigInvalid, "load schemas", why)
+                .with("collection", M::COLLECTION)
+                .hint("derive `Model`, or give the schema beside it"));
+        };
+        self.insert(schema)?;
+        Ok(self)
     }
 
     /// Adds a collection.

@@ -2,7 +2,9 @@
 
 use futures::TryStreamExt as _;
 use repo_core::strategy::StorageStrategyExt as _;
-use repo_core::{ErrorKind, Filter, Model, Query, Repository, StoreRepository};
+use repo_core::{
+    Consistency, Direction, ErrorKind, Filter, Model, Query, Repository, StoreRepository, field,
+};
 use serde::{Deserialize, Serialize};
 
 use super::support::{assert_kind, delete, document, failures, filter, id, key, save, version};
@@ -64,17 +66,66 @@ pub async fn a_repository_is_the_same_in_types(f: Fixture) {
     assert_eq!(things.create(&one).await.unwrap().get(), 1);
     assert_kind(things.create(&one).await, ErrorKind::AlreadyExists);
     let two = thing("a", "off", 2);
-    assert_kind(things.update(&two, version(7)).await, ErrorKind::Conflict);
-    assert_eq!(things.update(&two, version(1)).await.unwrap().get(), 2);
+    assert_kind(things.update_version(&two, version(7)).await, ErrorKind::Conflict);
+    assert_eq!(things.update_version(&two, version(1)).await.unwrap().get(), 2);
     let found = things.find_by_id(&id("a")).await.unwrap().unwrap();
     assert_eq!((found.value, found.version.get()), (two.clone(), 2));
     assert!(things.exists(&id("a")).await.unwrap());
     assert_eq!(things.save(&two).await.unwrap().get(), 3);
-    assert_kind(things.delete(&id("a"), version(2)).await, ErrorKind::Conflict);
-    things.delete(&id("a"), version(3)).await.unwrap();
-    assert_kind(things.delete(&id("a"), version(3)).await, ErrorKind::NotFound);
+    assert_kind(things.delete_version(&id("a"), version(2)).await, ErrorKind::Conflict);
+    things.delete_version(&id("a"), version(3)).await.unwrap();
+    assert_kind(things.delete_version(&id("a"), version(3)).await, ErrorKind::NotFound);
     assert!(things.find_by_id(&id("a")).await.unwrap().is_none());
     assert!(!things.exists(&id("a")).await.unwrap());
+}
+
+/// What was read is changed and stored over the version that was read, and only
+/// over that.
+pub async fn what_was_read_is_updated_over_its_version(f: Fixture) {
+    let store = f.prepared().await;
+    let things = repository(&store);
+    things.save_batch(&[thing("a", "on", 1), thing("b", "on", 2)]).await.unwrap();
+    let read = things.get("a").await.unwrap().unwrap();
+    let changed = read.clone().changed(|thing| thing.count += 10);
+    assert_eq!(things.update(&changed).await.unwrap().get(), 2);
+    assert_kind(things.update(&changed).await, ErrorKind::Conflict);
+    assert_kind(things.delete(&read).await, ErrorKind::Conflict);
+    let ids = ["b", "missing", "a", "b"].map(id);
+    let found = things.find_many(&ids).await.unwrap();
+    let counts: Vec<_> = found.iter().map(|thing| thing.as_ref().map(|t| t.count)).collect();
+    assert_eq!(counts, [Some(2), None, Some(11), Some(2)]);
+    things.delete(found[2].as_ref().unwrap()).await.unwrap();
+    assert!(things.find_many(&[id("a")]).await.unwrap()[0].is_none());
+    assert_kind(things.get("").await, ErrorKind::Invalid);
+}
+
+/// A query that is built step by step answers as the JSON form does.
+pub async fn a_query_built_in_rust_is_the_json_one(f: Fixture) {
+    let store = f.prepared().await;
+    let things = repository(&store);
+    let batch: Vec<Thing> = (0..50)
+        .map(|n| thing(&format!("{n:02}"), ["on", "off"][(n % 2) as usize], n % 9))
+        .collect();
+    things.save_batch(&batch).await.unwrap();
+    let built = || things.query(field("status").eq("on").and(field("count").ge(3))).strong();
+    let json = Query::new(filter(r#"{"$and": [{"status": "on"}, {"count": {"$ge": 3}}]}"#))
+        .order_by("count:desc")
+        .unwrap()
+        .strong();
+    let expected: Vec<_> = things.find_by_criteria(json).try_collect().await.unwrap();
+    let ordered = || built().order_by("count", Direction::Descending);
+    assert_eq!(ordered().try_collect().await.unwrap(), expected);
+    assert_eq!(ordered().limit(4).try_collect().await.unwrap(), expected[..4]);
+    assert_eq!(ordered().limit(1_000_000).try_collect().await.unwrap(), expected);
+    assert_eq!(ordered().limit(0).try_collect().await.unwrap(), []);
+    assert_eq!(ordered().first().await.unwrap().as_ref(), expected.first());
+    assert_eq!(ordered().limit(2).count().await.unwrap(), expected.len() as u64);
+    let hostile = r#"on", "$or": [{}], "x": {"$ne": "y"#;
+    assert_eq!(things.query(field("status").eq(hostile)).first().await.unwrap(), None);
+    let wrong = things.query(field("a..b").eq(1)).try_collect().await;
+    assert_kind(wrong, ErrorKind::Invalid);
+    let wrong = things.query(filter("{}")).order_by("_version", Direction::Ascending);
+    assert_kind(wrong.try_collect().await, ErrorKind::Invalid);
 }
 
 /// Batches are one commit: all or nothing.
@@ -116,7 +167,7 @@ pub async fn streams_go_over_all_pages(f: Fixture) {
         let found: Vec<&Thing> = found.iter().map(|stored| &stored.value).collect();
         assert_eq!(found, expected[..most]);
     }
-    assert_eq!(things.count(&on).await.unwrap(), 550);
+    assert_eq!(things.count(&on, Consistency::Strong).await.unwrap(), 550);
 }
 
 /// A stored document that does not fit the type is an error that names it.

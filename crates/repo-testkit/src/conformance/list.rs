@@ -62,6 +62,8 @@ macro_rules! conformance {
                 conveniences: [
                     each_convenience_has_its_condition,
                     a_repository_is_the_same_in_types,
+                    what_was_read_is_updated_over_its_version,
+                    a_query_built_in_rust_is_the_json_one,
                     batches_are_written_whole,
                     streams_go_over_all_pages,
                     a_document_of_another_shape_is_an_error,
@@ -229,6 +231,7 @@ macro_rules! conformance {
                 ];
                 transactions: [
                     a_transaction_reads_its_own_writes,
+                    a_transaction_reads_several_keys_at_once,
                     a_commit_checks_everything_read,
                     write_skew_is_refused,
                     what_was_not_read_is_not_checked,

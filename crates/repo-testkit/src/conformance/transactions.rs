@@ -46,6 +46,34 @@ pub async fn a_transaction_reads_its_own_writes(f: Fixture) {
     assert_eq!(count(&store, "items", &Filter::default()).await, 2);
 }
 
+/// Several keys are read in one go, in their order, with the transaction's own
+/// writes; each of them is checked by the commit.
+pub async fn a_transaction_reads_several_keys_at_once(f: Fixture) {
+    let store = f.prepared().await;
+    let [a, b, c, other] =
+        [key("items", "a"), key("items", "b"), key("items", "c"), key("things", "a")];
+    save(&store, &a, "\"n\":1").await;
+    save(&store, &b, "\"n\":2").await;
+    save(&store, &other, "\"n\":3").await;
+    let keys = [other.clone(), c.clone(), b.clone(), a.clone(), b.clone()];
+    let mut tx = begin(&store);
+    tx.save(b.clone(), document(&b, "\"n\":20"));
+    let seen = tx.get_many(&keys).await.unwrap();
+    let numbers: Vec<u64> = seen.iter().map(|document| number(document.as_ref())).collect();
+    assert_eq!(numbers, [3, 0, 20, 1, 20]);
+    assert_eq!(tx.get_many(&[]).await.unwrap(), []);
+    // What appeared meanwhile was read as absent.
+    save(&store, &c, "\"n\":4").await;
+    assert_eq!(tx.get(&c).await.unwrap(), None);
+    assert_kind(tx.commit().await, ErrorKind::Conflict);
+    let mut tx = begin(&store);
+    tx.get_many(&keys).await.unwrap();
+    tx.save(a.clone(), document(&a, "\"n\":10"));
+    tx.commit().await.unwrap();
+    assert_eq!(number(Some(&entity(&store, &a).await.document)), 10);
+    assert_eq!(number(Some(&entity(&store, &b).await.document)), 2);
+}
+
 /// What was read and has changed, appeared or gone fails the commit, and
 /// nothing is written.
 pub async fn a_commit_checks_everything_read(f: Fixture) {
