@@ -4,11 +4,11 @@
 //! into its own language; the engine filters again what the store returns
 //! beyond.
 
-mod field;
+mod condition;
 mod matching;
 mod parse;
 
-pub use field::{Condition, FieldCondition, field};
+pub use condition::{Condition, FieldCondition, field};
 
 use crate::{Error, ErrorKind, FieldPath, Result, Value};
 
@@ -53,10 +53,10 @@ impl Filter {
     #[must_use]
     pub fn required_values(&self, path: &FieldPath) -> Option<&[Value]> {
         match self {
-            Self::Field(field, Predicate::Eq(value)) if field == path => {
+            Self::Field(at, Predicate::Eq(value)) if at == path => {
                 Some(std::slice::from_ref(value))
             }
-            Self::Field(field, Predicate::In(values)) if field == path => Some(values),
+            Self::Field(at, Predicate::In(values)) if at == path => Some(values),
             Self::And(parts) => parts.iter().find_map(|part| part.required_values(path)),
             _ => None,
         }

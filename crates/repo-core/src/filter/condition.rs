@@ -169,7 +169,7 @@ impl From<Filter> for Condition {
 fn operand(value: impl Serialize) -> Result<Value> {
     let refuse = || Error::new(ErrorKind::Invalid, "make a filter", "the operand is no JSON value");
     let text = serde_json::to_string(&value).map_err(|source| refuse().caused_by(source))?;
-    Value::parse(&text).map_err(|source| refuse().with("rule", &source.rule).caused_by(source))
+    Value::parse(&text).map_err(|source| refuse().with("rule", source.rule).caused_by(source))
 }
 
 #[cfg(test)]
