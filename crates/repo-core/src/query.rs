@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 
 use crate::{Cursor, Entity, Error, ErrorKind, FieldPath, Filter, Result};
 
-/// Most entities in a page when the query sets no limit.
+/// Most entities in a page when the query sets no limit. A query over a million
+/// entities must not fill the memory, so a page always has a size; the streams
+/// of `Repository` follow the cursors and have none.
 pub const DEFAULT_PAGE_SIZE: usize = 1_000;
 /// Highest limit of one page.
 pub const MAX_PAGE_SIZE: usize = 10_000;

@@ -4,6 +4,14 @@
 //! version that an id had in its place for much longer (see `purge`), and a
 //! change of indexes waits until no handle writes by the old ones (see
 //! `prepare` and `settle`).
+//!
+//! All of it is one item in the table `PREFIX__store` (no collection's name
+//! begins with `_`), written whole by compare-and-set on a revision. A table is
+//! ours when this record lists its collection, and the record lists it before
+//! the table is made. A table that is there and not listed is somebody else's,
+//! whatever its keys, and stays unaltered. The store's own table is ours by the
+//! mark in the item; an empty one with the right key counts as one that a killed
+//! run left. An item has 400 KB, which is room for some hundreds of collections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};

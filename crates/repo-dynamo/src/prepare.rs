@@ -10,7 +10,9 @@
 //! 4. DynamoDB makes the index; what was written meanwhile is looked at again;
 //! 5. the store's record says that queries may use it.
 //!
-//! A run that was killed goes on at the next one.
+//! A run that was killed is finished by the next one. One gap remains: an item
+//! is missing from a new index if its writer was killed in the seconds after a
+//! write that DynamoDB held back for as long as the whole change took.
 
 use std::time::Instant;
 

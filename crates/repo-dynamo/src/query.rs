@@ -1,5 +1,12 @@
 //! Queries and counts: by the index that fits, else by a scan. What DynamoDB
 //! returns is always filtered again on the document.
+//!
+//! A cursor stays good when the next page is asked for with `.strong()`, but an
+//! index cannot be read consistently, and a scan has another order. So a cursor
+//! without an order says where it stands: behind an id in a scan, or behind a
+//! place in an index. A strong page behind a place in an index reads the whole
+//! table and keeps the next page in that order, in bounded memory. A cursor of
+//! an index that was dropped is `Invalid`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,11 @@
 //! Which data files a store has, and under which names.
+//!
+//! One folder is one store. `.meta` says what it holds. Without `.meta`, every
+//! `*.json` of a split folder whose name could be a collection belongs to the
+//! store, so that a migration leaves none out; one that is no collection is
+//! refused by name, and naming the files in the configuration restricts the
+//! store to those. With `.meta`, only files of declared or named collections
+//! are taken in, and `health` names the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -363,7 +363,7 @@ impl Run<'_> {
     }
 
     /// Whether the source says that nobody wrote to it since this run read all
-    /// of it: reading it once more would tell nothing (decision 0106). What is
+    /// of it: reading it once more would tell nothing (decision 0042). What is
     /// in quarantine has sums that are no reading's.
     async fn source_is_as_read(&self) -> bool {
         let Some(mark) = &self.source_mark else { return false };

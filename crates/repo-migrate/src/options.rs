@@ -111,7 +111,7 @@ impl CompressionLevel {
 }
 
 /// The fastest: of documents that are alike it makes no larger archives than
-/// Zstandard's own default of 3, in half the time (decision 0107).
+/// Zstandard's own default of 3, in half the time (decision 0040).
 impl Default for CompressionLevel {
     fn default() -> Self {
         Self(1)

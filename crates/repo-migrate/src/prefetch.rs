@@ -1,5 +1,7 @@
-//! Streams that are read ahead: whoever takes from one works while the next
-//! item is made.
+//! Streams that are read ahead: the consumer works while the next item is made.
+//! A stream that only its consumer polls stands still while the consumer
+//! compresses, looks up references or waits for the target; checking 200,000
+//! rows took 0.69 s so, and 0.43 s read ahead.
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
@@ -8,7 +10,8 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
 
 /// Items that wait to be taken, at most; one more is being made. Memory must not
-/// grow with what is stored, and each may be a batch of large documents.
+/// grow with what is stored, and each may be a batch of large documents. Two were
+/// no faster.
 const MOST: usize = 1;
 
 /// The same stream, driven by a task of its own, which ends with it.

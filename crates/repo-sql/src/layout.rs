@@ -262,8 +262,10 @@ fn column_kind(schema: &CollectionSchema, path: &FieldPath) -> ColumnKind {
 }
 
 /// The declared indexes. The id stands last in each that has room for it, so
-/// that an equality gives the ids in order and a page goes on from the last
-/// one without a sort.
+/// that an equality gives the ids in order and the next page begins after the
+/// last one without a sort. In PostgreSQL an entry has a limit, and an insert
+/// beyond it fails: an index has as many of its declared columns there as always
+/// fit, which leaves out a third text field.
 fn indexes(
     dialect: Dialect,
     schema: &CollectionSchema,

@@ -45,7 +45,9 @@ pub(crate) struct Context {
 /// What a command does with its store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// It reads: a store that is not there is an error, and nothing is made.
+    /// It reads: a store that is not there is an error, and nothing is made. So
+    /// `count` on a mistyped path makes no store, and a look at files that
+    /// another tool edited records no edits.
     Read,
     /// It reads what can be read; scans say what cannot.
     ReadWhatCan,

@@ -1,5 +1,11 @@
 //! Ending on request: the first signal asks the command to stop after the
-//! batch in hand, the second ends the process at once.
+//! batch in hand, the second ends the process at once, both with 130 (`SIGINT`)
+//! or 143 (`SIGTERM`).
+//!
+//! `migrate` and `restore` store the checkpoint, give their lock back and print
+//! the command that resumes; before the first write they just stop. `import`
+//! does not write the lines of an unfinished batch, since it has promised
+//! nothing about them. The operating system ends all other commands.
 
 use repo_core::{Error, ErrorKind, Result};
 use tokio::sync::watch;

@@ -1,4 +1,10 @@
-//! The one total order of values, as bytes that compare like the values.
+//! The one total order of values, as bytes that compare like the values: the
+//! rank of the type, then sign, exponent and digits, or UTF-8 text.
+//!
+//! Sorting, cursors and index keys all use it, because no store orders all
+//! values as the contract does: SQLite, for one, compares integers of 20 digits
+//! as floats. An order that no index of a store gives is computed for each
+//! candidate.
 
 use crate::{Decimal, Value};
 

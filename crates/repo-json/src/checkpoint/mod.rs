@@ -4,6 +4,24 @@
 //! journal names them; only then do they take their places, and a fresh
 //! journal follows. Whoever finds that frame finishes what is left to do, so
 //! a process may be killed between any two steps.
+//!
+//! With generation G in use:
+//! 1. the changed data files and `.meta` of G+1 are written beside the old ones
+//!    and synced with the folder; the old data files are read once more, and
+//!    one that this store does not know refuses the checkpoint;
+//! 2. a checkpoint frame goes into the journal of G and is synced; it holds the
+//!    old and new digests of the data files and the checksum of the new `.meta`;
+//! 3. the data files are renamed, then `.meta`; the folder is synced;
+//! 4. an empty journal of G+1 is written beside the old one and renamed.
+//!
+//! | found when opening | means |
+//! |---|---|
+//! | no checkpoint frame at the end of the journal | G counts; files beside are leftovers |
+//! | a checkpoint frame at the end | G+1 counts; a writer finishes steps 3 and 4, a reader uses each file where it is |
+//! | journal and `.meta` of one generation | nothing was under way |
+//!
+//! An error before step 2 leaves the store as it was; one after it stops the
+//! handle, and the next opening finishes.
 
 mod plan;
 

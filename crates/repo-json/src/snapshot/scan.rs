@@ -1,5 +1,8 @@
 //! Reading a whole data file whose content is not known yet: every entity is
 //! checked against the rules of the contract, and its place is noted.
+//!
+//! Malformed text is `Corrupt`, a broken rule is `Invalid`. With several errors
+//! the first one in the file is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

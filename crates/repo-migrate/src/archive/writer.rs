@@ -21,7 +21,9 @@ const WRITING: &str = "write an archive";
 pub(crate) const MIGRATION_PREFIX: &str = "migration_backup_";
 /// How the names of other archives begin.
 pub(crate) const STORE_PREFIX: &str = "backup_";
-/// Most files that wait to be brought to disk. Each is open.
+/// Most files that wait to be brought to disk. Each is open. The file system puts
+/// the changes of many into one entry of its journal, which counts where there
+/// are thousands of small collections.
 const MOST_UNSYNCED: usize = 64;
 /// How many are brought to disk at the same time.
 const SYNCED_AT_ONCE: usize = 16;

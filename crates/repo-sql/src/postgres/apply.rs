@@ -126,7 +126,7 @@ async fn insert(shared: &Shared, table: &Table, records: &[&Record]) -> Result<b
 }
 
 /// The same by COPY, when the records before them were new: a load is under
-/// way (decision 0105). What the server refuses, the upsert finds again, and
+/// way (decision 0100). What the server refuses, the upsert finds again, and
 /// tells.
 async fn copy(loader: LentLoader, table: &Table, records: &[&Record]) -> bool {
     match loader.copy(&table.statements.copy_records, loader::rows(records)).await {

@@ -54,7 +54,9 @@ async fn as_a_writer(shared: &Shared) -> Result<bool> {
     Ok(rows?.first().is_some_and(|row| truth_at(row, 0)))
 }
 
-/// Refuses a database that cannot hold every text.
+/// Refuses a database that cannot hold every text: the first document that its
+/// encoding has no characters for would stop a migration in the middle. Reading
+/// is possible from any encoding; see `connection` for `SQL_ASCII`.
 ///
 /// # Errors
 /// `Unsupported` unless its encoding is UTF8.

@@ -28,7 +28,8 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(1919250543, hashtext(\u{0}1\u{0
 const COLLECTIONS_AT_ONCE: usize = 50;
 
 /// Makes what the collections need, in several transactions where they are
-/// many.
+/// many. A failure in between leaves the first collections made, empty and
+/// whole; the same call again makes the rest.
 ///
 /// # Errors
 /// `Foreign` for what is not ours, which stays unaltered; `Unsupported` for

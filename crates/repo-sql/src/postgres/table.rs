@@ -138,7 +138,7 @@ struct Names {
 
 impl Names {
     /// Puts one document, on a condition on the record that is there. The
-    /// floor is read by the statement itself: see decision 0064.
+    /// floor is read by the statement itself: see decision 0062.
     fn put(&self, condition: &str) -> Arc<str> {
         let Self { table, id, columns, collection } = self;
         let [one, two, three] = [1, 2, 3].map(value);

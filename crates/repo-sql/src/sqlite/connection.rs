@@ -72,8 +72,11 @@ impl Stamp {
 ///
 /// A database in WAL mode is read by way of two files beside it. Where those
 /// are not there and cannot be made (a medium or folder that may not be
-/// written), nobody is writing now, and the file is read as it stands. That
-/// holds for one read: another user may be allowed to write there.
+/// written), nobody is writing now, and the file is read as it stands
+/// (`immutable=1`): a backup on such a medium is an ordinary source. With a log
+/// or a rollback journal beside it that is `PermissionDenied`, since the file
+/// alone may not hold what was committed. It holds for one read, so each read
+/// opens the file again: another user may be allowed to write there.
 pub(super) fn open_reader(file: &Path, busy: Duration) -> Result<Reader> {
     patiently(busy, || try_open_reader(file, busy))
 }
@@ -271,8 +274,9 @@ fn open(file: &Path, access: OpenFlags, busy: Duration) -> Result<Connection> {
         .busy_timeout(busy)
         // A name in quotes that is no column is an error, never a string.
         .and_then(|()| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false))
-        // A plan does not depend on the values: else each new value of a LIMIT
-        // makes the statement anew.
+        // A plan does not depend on the values: with STAT4, which the bundled
+        // SQLite has, each new value of a LIMIT would prepare the statement
+        // anew, in every page of a query and of a scan.
         .and_then(|_| connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true))
         // The file may come from elsewhere: its schema runs no function that
         // could do harm.

@@ -20,7 +20,7 @@ const MAX_GROUP: usize = 256;
 const LINGER: Duration = Duration::from_micros(50);
 /// How long the thread looks for the next commit before it sleeps, with the
 /// processor free for whoever else wants it. Being woken takes as long, and a
-/// caller that commits again and again would wait for it each time (decision 0104).
+/// caller that commits again and again would wait for it each time (decision 0024).
 const AWAKE: Duration = Duration::from_micros(50);
 
 /// What a grouped job does: its writes, in a transaction that is open.

