@@ -1,10 +1,4 @@
-//! Removing from the source what a verified migration has brought to the
-//! target.
-//!
-//! Each record is deleted only while the target holds the same, and only at
-//! that version. Deleting leaves tombstones one version above what the target
-//! holds: copied later, they would delete it there. So the source carries a
-//! mark, which keeps other migrations away, until they are purged.
+//! The clean-up of one source: its mark, its deletions, its purge.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;

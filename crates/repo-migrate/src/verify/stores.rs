@@ -1,8 +1,4 @@
-//! Comparing two stores completely, in both directions, whatever the order in
-//! which they return records, in bounded memory.
-//!
-//! Both sides are read once and their digests summed by bucket. Only where
-//! sums differ are records read again, and each difference is named.
+//! Two open stores, compared: which collections, how deep, by which upgrades.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
