@@ -77,6 +77,42 @@ fn the_orchestrator_prints_the_same_on_every_strategy() {
 }
 
 #[test]
+fn the_first_page_is_the_same_on_every_url() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = servers::new_access_key();
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", &*key),
+        ("AWS_SECRET_ACCESS_KEY", "not-a-secret"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_REGION", "eu-central-1"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &servers::dynamodb()),
+    ];
+    let on = |url: &str| run(env!("CARGO_BIN_EXE_first_page"), &[Path::new(url)], &environment);
+    let memory = on("memory:");
+    for line in [
+        "created m-3 at version 1",
+        "m-3 is running since 2026-03-01T03:00:00Z\nm-2 is running since",
+        "m-2 is stopped at version 2",
+        "an update of the old version: Err(Conflict)",
+    ] {
+        assert!(memory.contains(line), "{memory}");
+    }
+    assert!(!memory.contains("m-1 is running"), "{memory}");
+    let schema = servers::unique_name();
+    for url in [
+        format!("sqlite:{}", dir.path().join("first.db").display()),
+        format!("json:{}", dir.path().join("first").display()),
+        format!("{}?schema={schema}", servers::postgres()),
+        "dynamodb:first".to_owned(),
+    ] {
+        assert_eq!(on(&url), memory, "{url}");
+    }
+    let drop = format!("DROP SCHEMA \"{schema}\" CASCADE");
+    let psql = Command::new("psql").args(["-Xqd", &servers::postgres(), "-c", &drop]).output();
+    assert!(psql.unwrap().status.success());
+}
+
+#[test]
 fn a_strategy_of_ones_own_is_registered_and_used() {
     let printed = run(env!("CARGO_BIN_EXE_custom_strategy"), &[], &[]);
     assert_eq!(

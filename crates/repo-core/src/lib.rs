@@ -55,6 +55,6 @@ pub use schema::{
 };
 pub use store_repository::StoreRepository;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
-pub use transaction::{RetryPolicy, Transaction, transaction};
+pub use transaction::{RetryPolicy, Transaction, TransactionAttempts, transaction};
 pub use version::Version;
 pub use write::{Change, Write, Written};

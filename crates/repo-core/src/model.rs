@@ -1,7 +1,5 @@
 //! Types that are kept in collections, and what is read back of them.
 
-use std::ops::Deref;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -26,8 +24,7 @@ pub trait Model: Serialize + DeserializeOwned + Send + Sync + 'static {
     }
 }
 
-/// A typed value with its metadata. Fields and methods of the value can be used
-/// directly.
+/// A typed value with its metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored<E> {
     /// The value.
@@ -66,13 +63,5 @@ impl<E: Model> Stored<E> {
             created_at: entity.created_at,
             updated_at: entity.updated_at,
         })
-    }
-}
-
-impl<E> Deref for Stored<E> {
-    type Target = E;
-
-    fn deref(&self) -> &E {
-        &self.value
     }
 }

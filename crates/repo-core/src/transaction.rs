@@ -286,25 +286,51 @@ pub async fn transaction<T>(
     policy: RetryPolicy,
     mut body: impl AsyncFnMut(&mut Transaction) -> Result<T>,
 ) -> Result<T> {
-    let mut pauses = backon::ExponentialBuilder::default()
-        .with_min_delay(policy.min_delay)
-        .with_max_delay(policy.max_delay)
-        .with_jitter()
-        .with_max_times(policy.max_attempts.saturating_sub(1))
-        .build();
+    let mut attempts = TransactionAttempts::new(policy);
     loop {
         let mut tx = Transaction::begin(Arc::clone(strategy));
-        let (error, again) = match body(&mut tx).await {
+        let outcome = body(&mut tx).await;
+        if let Some(value) = attempts.end(tx, outcome).await? {
+            return Ok(value);
+        }
+    }
+}
+
+/// The runs of one transaction, for callers that run its body themselves, as
+/// [`transaction`] does.
+#[derive(Debug)]
+pub struct TransactionAttempts(backon::ExponentialBackoff);
+
+impl TransactionAttempts {
+    /// No run yet.
+    #[must_use]
+    pub fn new(policy: RetryPolicy) -> Self {
+        let pauses = backon::ExponentialBuilder::default()
+            .with_min_delay(policy.min_delay)
+            .with_max_delay(policy.max_delay)
+            .with_jitter()
+            .with_max_times(policy.max_attempts.saturating_sub(1));
+        Self(pauses.build())
+    }
+
+    /// Ends a run whose body returned `outcome`: commits it, and returns its value.
+    /// `None`, after a pause, when all of it has to run again.
+    ///
+    /// # Errors
+    /// As [`transaction`].
+    pub async fn end<T>(&mut self, tx: Transaction, outcome: Result<T>) -> Result<Option<T>> {
+        let (error, again) = match outcome {
             Err(error) => (error, tx.again),
             Ok(value) => {
-                let Err(error) = tx.commit().await else { return Ok(value) };
+                let Err(error) = tx.commit().await else { return Ok(Some(value)) };
                 let kind = error.kind();
                 (error, matches!(kind, ErrorKind::Conflict | ErrorKind::Unavailable))
             }
         };
-        match pauses.next() {
+        match self.0.next() {
             Some(pause) if again => tokio::time::sleep(pause).await,
             _ => return Err(error),
         }
+        Ok(None)
     }
 }

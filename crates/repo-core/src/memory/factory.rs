@@ -42,8 +42,8 @@ impl StrategyFactory for MemoryFactory {
         json!({ "type": "object", "additionalProperties": false })
     }
 
-    fn settings_from_url(&self, _url: &str) -> Result<Option<Json>> {
-        Ok(None)
+    fn settings_from_url(&self, url: &str) -> Result<Option<Json>> {
+        Ok((url == "memory:").then(|| Json::Object(serde_json::Map::new())))
     }
 
     async fn open(

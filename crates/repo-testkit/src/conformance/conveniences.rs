@@ -92,7 +92,7 @@ pub async fn what_was_read_is_updated_over_its_version(f: Fixture) {
     assert_kind(things.delete(&read).await, ErrorKind::Conflict);
     let ids = ["b", "missing", "a", "b"].map(id);
     let found = things.find_many(&ids).await.unwrap();
-    let counts: Vec<_> = found.iter().map(|thing| thing.as_ref().map(|t| t.count)).collect();
+    let counts: Vec<_> = found.iter().map(|thing| thing.as_ref().map(|t| t.value.count)).collect();
     assert_eq!(counts, [Some(2), None, Some(11), Some(2)]);
     things.delete(found[2].as_ref().unwrap()).await.unwrap();
     assert!(things.find_many(&[id("a")]).await.unwrap()[0].is_none());

@@ -1,0 +1,227 @@
+//! What an embedder meets besides the first page: refusals, and transactions over
+//! types.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use repo_engine::{
+    CollectionSchema, Consistency, ErrorKind, Filter, ManualClock, Model, Repository, Result,
+    Schemas, Store, Timestamp, Tracked, field,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Model)]
+#[model(collection = "machines", id = "machineId", index("status", "meta.zone"))]
+#[model(reference("requestId", collection = "requests"))]
+#[serde(rename_all = "camelCase")]
+struct Machine {
+    machine_id: String,
+    request_id: Option<String>,
+    status: String,
+    #[serde(default)]
+    meta: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Model)]
+#[model(collection = "requests", id = "id", schema_version = 2)]
+struct Request {
+    id: String,
+    machines: u32,
+}
+
+/// A model by hand, whose schema stands elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Note {
+    id: String,
+}
+
+impl Model for Note {
+    const COLLECTION: &'static str = "notes";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+fn machine(id: &str) -> Machine {
+    Machine {
+        machine_id: id.to_owned(),
+        request_id: None,
+        status: "new".to_owned(),
+        meta: [("zone".to_owned(), "a".to_owned())].into(),
+    }
+}
+
+fn request(machines: u32) -> Request {
+    Request { id: "r".to_owned(), machines }
+}
+
+async fn open() -> Store {
+    Store::open("memory:").model::<Machine>().model::<Request>().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_schema_is_that_of_the_type() {
+    let schema = Machine::schema().unwrap().unwrap();
+    assert_eq!(schema.id_name(), "machineId");
+    assert_eq!(schema.indexes.len(), 1);
+    assert_eq!(schema.indexes[0][1].to_string(), "meta.zone");
+    assert_eq!(schema.references.len(), 1);
+    assert_eq!(Request::schema().unwrap().unwrap().schema_version, 2);
+    let store = open().await;
+    let machines = store.repository::<Machine>().unwrap();
+    machines.create(&machine("m-1")).await.unwrap();
+    let found = machines.query(field("meta.zone").eq("a")).try_collect().await.unwrap();
+    assert_eq!(found[0].value, machine("m-1"));
+    assert_eq!(machines.count(&Filter::default(), Consistency::Strong).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_model_and_a_store_that_do_not_fit_are_refused() {
+    let store = Store::open("memory:").model::<Request>().await.unwrap();
+    let error = store.repository::<Machine>().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+    assert!(error.to_string().contains("machines"), "{error}");
+
+    let other = CollectionSchema::builder("machines", "uuid").build().unwrap();
+    let store = Store::open("memory:").schemas([other].into_iter().collect()).await.unwrap();
+    let error = store.repository::<Machine>().unwrap_err();
+    assert!(error.to_string().contains("id field"), "{error}");
+
+    let error = Store::open("memory:").model::<Note>().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+    let error = Store::open("memory:").model::<Request>().model::<Request>().await.unwrap_err();
+    assert!(error.to_string().contains("twice"), "{error}");
+    let notes = CollectionSchema::builder("notes", "id").build().unwrap();
+    let schemas = Schemas::default().with::<Request>().unwrap();
+    let both = schemas.iter().cloned().chain([notes]).collect();
+    let store = Store::open("memory:").schemas(both).await.unwrap();
+    store.repository::<Note>().unwrap().create(&Note { id: "n".to_owned() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_url_of_no_kind_and_a_store_that_is_not_there_are_refused() {
+    for url in ["", "mysql:x", "memory:x", "sqlite", "sqlit:x"] {
+        let error = Store::open(url).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{url}: {error}");
+        assert!(error.hint_text().is_some(), "{url}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    for kind in ["json", "sqlite"] {
+        let url = format!("{kind}:{}", dir.path().join("none").display());
+        let error = Store::open(&url).model::<Request>().read_only().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{url}: {error}");
+    }
+    assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_clock_of_the_callers_own_gives_the_times() {
+    let start = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
+    let clock = ManualClock::new(start);
+    let store = Store::open("memory:").model::<Request>().clock(clock).await.unwrap();
+    let requests = store.repository::<Request>().unwrap();
+    requests.create(&request(1)).await.unwrap();
+    assert_eq!(requests.get("r").await.unwrap().unwrap().created_at, start);
+    store.close().await.unwrap();
+    assert_eq!(requests.get("r").await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn a_transaction_sees_what_it_wrote() {
+    let store = open().await;
+    let made = store
+        .transaction(async |tx| {
+            assert!(tx.find::<Machine>("m-1").await?.is_none());
+            tx.create(&machine("m-1")).await?;
+            let again = tx.create(&machine("m-1")).await.unwrap_err();
+            assert_eq!(again.kind(), ErrorKind::AlreadyExists);
+            let read = tx.get::<Machine>("m-1").await?;
+            assert_eq!(read.version(), None);
+            tx.update(&read.clone().changed(|m| m.status = "up".to_owned())).await?;
+            let moved = read.changed(|m| m.machine_id = "m-2".to_owned());
+            assert_eq!(tx.update(&moved).await.unwrap_err().kind(), ErrorKind::Invalid);
+            let many = tx.find_many::<Machine>(["none", "m-1"]).await?;
+            assert!(many[0].is_none());
+            tx.save(&request(1))?;
+            Ok(many[1].clone())
+        })
+        .await
+        .unwrap();
+    assert_eq!(made.unwrap().value.status, "up");
+    let machines = store.repository::<Machine>().unwrap();
+    let stored = machines.get("m-1").await.unwrap().unwrap();
+    assert_eq!((stored.value.status.as_str(), stored.version.get()), ("up", 1));
+    let gone = store
+        .transaction(async |tx| {
+            let read = tx.get::<Machine>("m-1").await?;
+            tx.delete(&read).await?;
+            assert_eq!(tx.update(&read).await.unwrap_err().kind(), ErrorKind::NotFound);
+            tx.get::<Machine>("m-1").await.map(|_| ())
+        })
+        .await;
+    assert_eq!(gone.unwrap_err().kind(), ErrorKind::NotFound);
+    // The error rolled back.
+    assert!(machines.get("m-1").await.unwrap().is_some());
+    store
+        .transaction(async |tx| {
+            tx.update_version(&machine("m-1"), stored.version).await?;
+            tx.delete_by_id::<Request>("r")
+        })
+        .await
+        .unwrap();
+    assert!(store.repository::<Request>().unwrap().get("r").await.unwrap().is_none());
+}
+
+/// A value that an earlier run has read is never written over what came since.
+#[tokio::test]
+async fn a_value_of_an_earlier_run_is_a_conflict() {
+    let store = open().await;
+    let requests = store.repository::<Request>().unwrap();
+    requests.create(&request(0)).await.unwrap();
+    let runs = AtomicUsize::new(0);
+    let mut kept: Option<Tracked<Request>> = None;
+    let result = store
+        .transaction(async |tx| {
+            let first = runs.fetch_add(1, Ordering::Relaxed) == 0;
+            let read = tx.get::<Request>("r").await?;
+            if first {
+                kept = Some(read);
+                // Somebody else is quicker, so that all of this runs again.
+                requests.save(&request(7)).await?;
+            }
+            let old = kept.clone().unwrap().changed(|request| request.machines += 1);
+            tx.update(&old).await
+        })
+        .await;
+    assert_eq!(result.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(runs.load(Ordering::Relaxed), 2);
+    assert_eq!(requests.get("r").await.unwrap().unwrap().value.machines, 7);
+}
+
+/// Many tasks count in one value, and none is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_in_tasks_lose_nothing() {
+    let store = open().await;
+    let requests = store.repository::<Request>().unwrap();
+    requests.create(&request(0)).await.unwrap();
+    let add = |store: Store| async move {
+        for _ in 0..10 {
+            add_one(&store).await.unwrap();
+        }
+    };
+    let tasks: Vec<_> = (0..8).map(|_| tokio::spawn(add(store.clone()))).collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(requests.get("r").await.unwrap().unwrap().value.machines, 80);
+}
+
+async fn add_one(store: &Store) -> Result<()> {
+    store
+        .transaction(async move |tx| {
+            let read = tx.get::<Request>("r").await?;
+            tx.update(&read.changed(|request| request.machines += 1)).await
+        })
+        .await
+}
