@@ -18,6 +18,10 @@ pub(crate) fn of(modules: &BTreeMap<ModulePath, Module>) -> Graph {
     for (path, module) in modules {
         let mut used = BTreeMap::new();
         let mut note = |names: &[String]| {
+            // `crate` alone names nothing, as in `Token![crate]`.
+            if names == ["crate"] {
+                return;
+            }
             if let Some(target) = resolver.resolve(path, names, MAX_STEPS) {
                 used.entry(target).or_insert_with(|| names.join("::"));
             }
