@@ -81,3 +81,8 @@ pub use repo_core::{
 };
 #[doc(inline)]
 pub use repo_derive::Model;
+
+/// Compiles the examples of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/embedding.md")]
+struct EmbeddingGuide;
