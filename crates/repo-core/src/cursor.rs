@@ -27,7 +27,7 @@ pub enum Position {
         /// The id.
         id: EntityId,
     },
-    /// In a query without an order: whatever the store goes on from.
+    /// In a query without an order: what the store continues from.
     Native(String),
 }
 

@@ -264,7 +264,7 @@ impl Error {
     }
 }
 
-/// The kind that an error with this list can have: who is told of a conflict
+/// The kind that an error with this list can have: a caller that gets a conflict
 /// tries again after reading what is named, so one without names would be tried
 /// again for nothing.
 fn with_list(kind: ErrorKind, named: bool) -> ErrorKind {

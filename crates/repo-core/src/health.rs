@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::CollectionName;
 
-/// Is told of records that were looked at: their collection, and how many more
-/// there are of them. Must return quickly.
+/// Receives the collection of records that were read, and how many more were
+/// read. Must return quickly.
 pub type HealthProgress = Arc<dyn Fn(&CollectionName, u64) + Send + Sync>;
 
 /// How thoroughly a store is looked at.

@@ -79,7 +79,7 @@
 //! # What to decide by
 //!
 //! [`ErrorKind`] says what a caller may do next; [`Error::is_retryable`] whether the
-//! same call may be made again. Limits and features of a store stand in its
+//! same call may be made again. Limits and features of a store are its
 //! [`Capabilities`](strategy::Capabilities): what it cannot do is refused in words,
 //! never weakened.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -109,7 +109,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when told to.
+/// A clock that moves only by [`advance`](Self::advance).
 #[derive(Debug)]
 pub struct ManualClock(Mutex<Timestamp>);
 

@@ -1,4 +1,4 @@
-//! What stands in `#[model(…)]`.
+//! The attribute `#[model(…)]`.
 
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
@@ -60,7 +60,7 @@ impl Declaration {
                     }
                 };
                 if doubled {
-                    return Err(Error::new_spanned(attribute, "a part stands here twice"));
+                    return Err(Error::new_spanned(attribute, "a part is given twice"));
                 }
             }
         }

@@ -41,11 +41,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
 /// The field with the id, which is a field of the type itself.
 fn id_field(name: &LitStr, fields: &DocumentFields) -> Result<syn::Ident> {
     if name.value().contains('.') {
-        return Err(Error::new_spanned(name, "the id stands in a field at the top"));
+        return Err(Error::new_spanned(name, "the id is a field at the top"));
     }
     match fields.find(name)? {
         Some(field) => Ok(field.ident.clone()),
-        None => Err(Error::new_spanned(name, "the id cannot stand in a flattened field")),
+        None => Err(Error::new_spanned(name, "the id cannot be in a flattened field")),
     }
 }
 

@@ -60,7 +60,7 @@ enum Open {
 #[derive(Clone)]
 struct Member {
     key: Range<usize>,
-    /// Where it stands in the text, without the comma before it.
+    /// Its place in the text, without the comma before it.
     text: Range<usize>,
 }
 

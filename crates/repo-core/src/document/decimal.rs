@@ -261,7 +261,7 @@ impl From<i64> for Decimal {
 }
 
 /// Canonical text, a JSON number. Equal numbers give equal text. Integers of up
-/// to 38 digits stand in plain digits: many readers take a number with an
+/// to 38 digits are written out: many readers take a number with an
 /// exponent for a float. What is longer, or very small, has an exponent.
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, FieldPath, Result, Value};
 /// document: `status`, `metadata.spot_price`.
 ///
 /// Operands are values that serde can serialise, so an enum is compared by the
-/// text that stands in the document. They never become part of a text that is
+/// text in the document. They never become part of a text that is
 /// parsed. What is wrong with a path or an operand is reported when the condition
 /// becomes a [`Filter`] or is used in a query.
 ///
@@ -165,7 +165,7 @@ impl From<Filter> for Condition {
     }
 }
 
-/// A value as it stands in a document.
+/// A value as in a document.
 fn operand(value: impl Serialize) -> Result<Value> {
     let refuse = || Error::new(ErrorKind::Invalid, "make a filter", "the operand is no JSON value");
     let text = serde_json::to_string(&value).map_err(|source| refuse().caused_by(source))?;

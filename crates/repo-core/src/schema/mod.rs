@@ -135,7 +135,7 @@ impl CollectionSchema {
         self.table.as_deref().unwrap_or(self.collection.as_str())
     }
 
-    /// Every field that stands in some index, once.
+    /// Every field of an index, once.
     pub fn indexed_fields(&self) -> impl Iterator<Item = &FieldPath> {
         let mut seen: Vec<&FieldPath> = Vec::new();
         for path in self.indexes.iter().flatten() {
@@ -180,7 +180,7 @@ impl CollectionSchema {
         max_entity_bytes: usize,
     ) -> Result<()> {
         self.check_id(id, document)?;
-        // No text is longer than the document that it stands in.
+        // No text is longer than the document that holds it.
         if document.as_str().len() > MAX_INDEXED_TEXT_BYTES {
             for path in self.indexed_fields() {
                 self.check_indexed_text(id, document, path)?;

@@ -105,7 +105,7 @@ pub async fn apply_is_idempotent(f: Fixture) {
 }
 
 /// A key may stand several times; each is compared with what the ones before
-/// it left. The answers stand in the order of the records.
+/// it left. The answers are in the order of the records.
 pub async fn a_key_may_stand_several_times(f: Fixture) {
     let store = f.prepared().await;
     let (a, b) = (key("items", "a"), key("items", "b"));
@@ -193,7 +193,7 @@ pub async fn many_at_once_are_compared_one_by_one(f: Fixture) {
 }
 
 /// Batch after batch of new records, as a load brings them: each is kept as it
-/// is, whatever is in it, and what comes again afterwards is told apart.
+/// is, whatever is in it, and what comes again afterwards is recognised.
 pub async fn a_load_keeps_every_record_as_it_is(f: Fixture) {
     let store = f.prepared().await;
     let odd = ["'\"", "\\\\N", "ä€🦀", "a\tb\nc", "\\.", "NULL", "{},", ""];
@@ -286,7 +286,7 @@ fn moved(record: &Record, name: &str) -> Record {
     }
 }
 
-/// Records and ordinary writes on the same keys go on from each other.
+/// Records and ordinary writes on the same keys continue from each other.
 pub async fn apply_and_commit_go_on_from_each_other(f: Fixture) {
     let store = f.prepared().await;
     let key = key("items", "a");

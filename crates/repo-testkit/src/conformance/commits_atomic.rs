@@ -146,7 +146,7 @@ pub async fn an_empty_commit_does_nothing(f: Fixture) {
     assert_eq!(everything(&store).await, before);
 }
 
-/// The answers stand in the order of the writes.
+/// The answers are in the order of the writes.
 pub async fn answers_stand_in_the_order_of_the_writes(f: Fixture) {
     let store = f.prepared().await;
     let [item, note, gone] = stock(&store).await;

@@ -51,7 +51,7 @@ pub async fn one_writer_wins_each_round(f: Fixture) {
     }
 }
 
-/// Many create the same id: one does, the others are told that it exists.
+/// Many create the same id: one does, the others get that it exists.
 pub async fn one_of_many_creates(f: Fixture) {
     let store = f.prepared().await;
     let other = f.second(&store).await;
@@ -67,7 +67,7 @@ pub async fn one_of_many_creates(f: Fixture) {
     }
 }
 
-/// Rounds that go on at the same time.
+/// Rounds that run at the same time.
 const ROUNDS_AT_ONCE: usize = 8;
 
 /// Two commits that each check that the other's key is absent: one goes
@@ -243,7 +243,7 @@ pub async fn nobody_sees_half_of_a_commit(f: Fixture) {
 }
 
 /// A commit whose future is dropped is there as a whole or not at all, and
-/// the store goes on.
+/// the store works on.
 pub async fn a_dropped_commit_is_whole_or_not_there(f: Fixture) {
     let store = f.prepared().await;
     store.commit(both(0)).await.unwrap();

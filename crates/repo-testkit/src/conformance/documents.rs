@@ -228,7 +228,7 @@ pub async fn unusual_keys_are_kept(f: Fixture) {
 }
 
 /// Arrays keep their order, their types and their length; containers may be
-/// empty; members may stand in any order.
+/// empty; members may be in any order.
 pub async fn shapes_are_kept(f: Fixture) {
     let long = format!("[{}]", vec!["1"; 2_000].join(","));
     let wide = (0..500).map(|n| format!("\"k{n}\":{n}")).collect::<Vec<_>>().join(",");

@@ -83,15 +83,15 @@ pub async fn a_store_in_order_is_healthy(f: Fixture) {
     }
 }
 
-/// A deep look reads each record, live or not, and tells how far it is.
+/// A deep look reads each record, live or not, and reports how far it is.
 pub async fn a_deep_look_reads_every_record(f: Fixture) {
     let store = f.prepared().await;
     for id in 0..30_usize {
         save(&store, &key("items", &id.to_string()), "").await;
     }
     store.delete(key("items", "7")).await.unwrap();
-    let told = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&told);
+    let reported = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&reported);
     let progress = move |name: &repo_core::CollectionName, records| {
         assert!(name.as_str() == "items" || records == 0, "{name} holds nothing");
         counter.fetch_add(records, Ordering::Relaxed);
@@ -99,7 +99,7 @@ pub async fn a_deep_look_reads_every_record(f: Fixture) {
     let deep = repo_core::HealthDepth::Deep(Arc::new(progress));
     let health = store.health(&deep).await.unwrap();
     assert!(health.is_ok(), "{health:?}");
-    assert_eq!(told.load(Ordering::Relaxed), 30);
+    assert_eq!(reported.load(Ordering::Relaxed), 30);
 }
 
 /// An error of a call holds what is needed to act on it: the operation and,

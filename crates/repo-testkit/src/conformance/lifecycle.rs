@@ -103,7 +103,7 @@ pub async fn a_reopen_keeps_everything(f: Fixture) {
     }
 }
 
-/// Written, reopened, written again: each opening goes on from the last.
+/// Written, reopened, written again: each opening continues from the last.
 pub async fn each_opening_goes_on_from_the_last(f: Fixture) {
     let mut store = f.prepared().await;
     let key = key("things", "a");

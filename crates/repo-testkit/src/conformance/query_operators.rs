@@ -1,6 +1,6 @@
 //! Every operator on every type of value, in fields with and without an index,
 //! against `Filter::matches`. What `Filter::matches` itself has to answer
-//! stands in `query_logic.rs`.
+//! is in `query_logic.rs`.
 
 use std::collections::BTreeSet;
 
@@ -116,7 +116,7 @@ fn filters(field: &str) -> Vec<String> {
         ]
         .map(str::to_owned),
     );
-    // An object with operators within is told apart from a plain object.
+    // An object with operators within is distinguished from a plain object.
     conditions.into_iter().map(|condition| format!("{{\"{field}\":{condition}}}")).collect()
 }
 

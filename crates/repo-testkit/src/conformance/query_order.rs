@@ -6,7 +6,7 @@ use repo_core::{ErrorKind, Filter, Query};
 use super::support::{assert_kind, fill, filter, find_ids, json_string, key, put};
 use crate::Fixture;
 
-/// The groups in ascending order; `None` is missing; what stands in one group
+/// The groups in ascending order; `None` is missing; what is in one group
 /// ties.
 fn groups() -> Vec<Vec<Option<String>>> {
     let single = [

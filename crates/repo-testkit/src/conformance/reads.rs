@@ -9,7 +9,7 @@ use super::support::{
 };
 use crate::Fixture;
 
-/// The records of `get_many` stand in the order of the ids; what is missing is
+/// The records of `get_many` are in the order of the ids; what is missing is
 /// `None`; an id may stand twice; tombstones are shown.
 pub async fn get_many_answers_in_the_order_of_the_ids(f: Fixture) {
     let store = f.prepared().await;

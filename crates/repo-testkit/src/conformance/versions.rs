@@ -24,7 +24,7 @@ pub async fn the_first_version_is_one_and_each_write_adds_one(f: Fixture) {
     }
 }
 
-/// A delete is a write; what is created again goes on counting.
+/// A delete is a write; what is created again continues counting.
 pub async fn a_version_survives_delete_and_create(f: Fixture) {
     let store = f.prepared().await;
     let key = key("items", "a");
@@ -76,7 +76,7 @@ pub async fn what_writes_nothing_raises_no_version(f: Fixture) {
 }
 
 /// After a purge an id without a record starts one above the floor; ids that
-/// have a record go on from it, and other collections start at 1.
+/// have a record continue from it, and other collections start at 1.
 pub async fn new_ids_start_above_the_floor(f: Fixture) {
     let store = f.prepared().await;
     let (low, high) = (key("items", "low"), key("items", "high"));
@@ -135,7 +135,7 @@ async fn step(store: &Store, f: &Fixture, random: &mut Sequence, key: &Key) {
 }
 
 /// Whatever happens, the version of an id never falls: over delete, purge,
-/// re-create and `apply`, as seen by whoever looks after each step.
+/// re-create and `apply`, as a reader sees it after each step.
 pub async fn a_version_never_falls(f: Fixture) {
     let store = f.prepared().await;
     let keys = ["a", "b", "c", "d"].map(|text| key("items", text));

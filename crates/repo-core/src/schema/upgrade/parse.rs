@@ -12,7 +12,7 @@ use super::{ConvertTo, Upgrade, UpgradeStep, Upgrades, refuse};
 use crate::strategy::did_you_mean;
 use crate::{Error, FieldPath, Result, Value};
 
-/// Where the list stands in the file.
+/// The place of the list in the file.
 const PLACE: &str = "/x-repository/upgrades";
 
 /// The names of the steps.
@@ -112,7 +112,7 @@ impl Reading<'_> {
         let (from, to) = (self.field(&mut fields, "from")?, self.field(&mut fields, "to")?);
         let (a, b) = (from.steps(), to.steps());
         if a.starts_with(b) || b.starts_with(a) {
-            return Err(refuse("a field is not renamed into itself, or to what it stands in")
+            return Err(refuse("a field is not renamed to itself, or to a field that contains it")
                 .with("pointer", place)
                 .with("from", &from)
                 .with("to", &to));

@@ -98,8 +98,8 @@ impl UpgradePath {
         Ok(document)
     }
 
-    /// Tells this way from another one: other versions or other steps. What a
-    /// function does cannot be told.
+    /// Distinguishes this way from one with other versions or other steps. What a
+    /// function does is not part of it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
