@@ -6,32 +6,8 @@ use std::collections::BTreeMap;
 use repo_core::{CollectionSchema, Result};
 
 use crate::Dialect;
-use crate::layout::{CollectionLayout, DIGEST_COLUMN, DIGEST_DEFINITION, Digest, digest_trigger};
-use crate::names::{OBJECTS_TABLE, literal, quote};
-
-/// What the database holds of one collection already.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Made {
-    pub(crate) schema_version: u32,
-    /// Generated columns by name, with their definitions.
-    pub(crate) columns: BTreeMap<String, String>,
-    /// Indexes by name, with their definitions.
-    pub(crate) indexes: BTreeMap<String, String>,
-    pub(crate) view: Option<String>,
-    /// The statement that made the trigger under the name of that of the digests.
-    pub(crate) digest_trigger: Option<String>,
-}
-
-impl Made {
-    /// Whether each record has its digest, and the trigger that belongs to it.
-    pub(crate) fn has_digest(&self, digest: &Digest) -> bool {
-        self.has_digest_column() && self.digest_trigger.as_ref() == Some(&digest.trigger_definition)
-    }
-
-    fn has_digest_column(&self) -> bool {
-        self.columns.get(DIGEST_COLUMN).is_some_and(|made| made == DIGEST_DEFINITION)
-    }
-}
+use crate::layout::{CollectionLayout, DIGEST_COLUMN, DIGEST_DEFINITION, Made, digest_trigger};
+use crate::names::{OBJECTS_TABLE, STORE_TABLE, literal, quote};
 
 /// Which indexes `prepare` makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,9 +66,33 @@ pub(crate) fn statements_of(script: &str) -> impl Iterator<Item = String> {
 pub(crate) fn upgrade_statements(dialect: Dialect, from: u32) -> Vec<String> {
     let mut statements = Vec::new();
     if from < 2 {
-        statements.extend(dialect.give_store_id());
+        statements.extend(give_store_id(dialect));
     }
     statements
+}
+
+/// What turns the store's own record of layout 1 into that of layout 2. In
+/// PostgreSQL a store may know of the migrations that made it: this is one.
+fn give_store_id(dialect: Dialect) -> Vec<String> {
+    match dialect {
+        Dialect::Sqlite => vec![
+            format!("ALTER TABLE {} ADD COLUMN \"store_id\" TEXT", quote(STORE_TABLE)),
+            format!(
+                "UPDATE {} SET \"store_id\" = lower(hex(randomblob(16))), \
+                 \"layout_version\" = 2",
+                quote(STORE_TABLE)
+            ),
+        ],
+        Dialect::Postgres => {
+            let script = include_str!("../migrations/00000000000002_store_id/up.sql");
+            let noted = "DO $$BEGIN \
+                 IF to_regclass('__diesel_schema_migrations') IS NOT NULL THEN \
+                 INSERT INTO __diesel_schema_migrations (version) \
+                 VALUES ('00000000000002') ON CONFLICT DO NOTHING; \
+                 END IF; END$$";
+            statements_of(script).chain([noted.to_owned()]).collect()
+        }
+    }
 }
 
 /// What gives each record of a prepared collection room for its digest. Digests that

@@ -1,9 +1,9 @@
 //! What differs between the SQL dialects in definitions and names, as plain
 //! facts. What differs in looking into a document stands in `expression`.
 
-use crate::ddl::statements_of;
-use crate::layout::ColumnKind;
-use crate::names::{COLLECTIONS_TABLE, STORE_TABLE, literal, quote, shorten, with_hash};
+use repo_core::CollectionName;
+
+use crate::names::{COLLECTIONS_TABLE, literal, quote, shorten, with_hash};
 
 /// A kind of SQL database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,18 @@ pub enum Dialect {
     Sqlite,
     /// PostgreSQL 13 or newer.
     Postgres,
+}
+
+/// What a typed column holds; anything else in the document is NULL in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ColumnKind {
+    Text,
+    Integer,
+    Number,
+    Boolean,
+    /// A string or a number, each as it is: fields of several types, and
+    /// those that no schema declares.
+    Scalar,
 }
 
 /// Stands where a value belongs in a statement for PostgreSQL, around its
@@ -33,11 +45,17 @@ impl Dialect {
     }
 
     /// The beginning of table names that the database keeps for itself.
-    pub(crate) fn reserved_prefix(self) -> &'static str {
+    fn reserved_prefix(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite_",
             Self::Postgres => "pg_",
         }
+    }
+
+    /// The name of the view of a collection, from which that of its table is made.
+    pub(crate) fn view_name(self, collection: &CollectionName) -> String {
+        let reserved = collection.as_str().starts_with(self.reserved_prefix());
+        format!("{}{collection}", if reserved { "_" } else { "" })
     }
 
     /// The name of the column that holds the field of this name. PostgreSQL
@@ -145,30 +163,6 @@ impl Dialect {
             literal(collection),
             literal(id)
         )
-    }
-
-    /// What turns the store's own record of layout 1 into that of layout 2. In
-    /// PostgreSQL a store may know of the migrations that made it: this is one.
-    pub(crate) fn give_store_id(self) -> Vec<String> {
-        match self {
-            Self::Sqlite => vec![
-                format!("ALTER TABLE {} ADD COLUMN \"store_id\" TEXT", quote(STORE_TABLE)),
-                format!(
-                    "UPDATE {} SET \"store_id\" = lower(hex(randomblob(16))), \
-                     \"layout_version\" = 2",
-                    quote(STORE_TABLE)
-                ),
-            ],
-            Self::Postgres => {
-                let script = include_str!("../migrations/00000000000002_store_id/up.sql");
-                let noted = "DO $$BEGIN \
-                     IF to_regclass('__diesel_schema_migrations') IS NOT NULL THEN \
-                     INSERT INTO __diesel_schema_migrations (version) \
-                     VALUES ('00000000000002') ON CONFLICT DO NOTHING; \
-                     END IF; END$$";
-                statements_of(script).chain([noted.to_owned()]).collect()
-            }
-        }
     }
 
     /// The statement that marks something as ours, where the database has

@@ -4,7 +4,7 @@
 //! SQLite its path, in PostgreSQL an expression. The other functions take that.
 
 use crate::Dialect;
-use crate::layout::ColumnKind;
+use crate::dialect::ColumnKind;
 use crate::names::{literal, quote};
 
 /// Which JSON types a value may have.

@@ -6,16 +6,19 @@
 //! AND and OR keep that; a negation is written `IS NOT TRUE`, and only of what
 //! is exact.
 
+mod condition;
 mod number;
+mod pusher;
 mod text;
 
 use repo_core::{Comparison, FieldPath, Filter, Predicate, Value};
 
-use crate::Dialect;
+pub(crate) use self::condition::Condition;
+use self::pusher::{Place, Pusher, operator};
 use crate::bind::Binder;
+use crate::dialect::ColumnKind;
 use crate::expression::JsonType;
-use crate::layout::{CollectionLayout, ColumnKind};
-use crate::names::quote;
+use crate::layout::CollectionLayout;
 
 /// Most parts of a filter in one statement; beyond it the rest is left to the
 /// filter itself. SQLite: an expression is at most 1,000 levels deep, and a
@@ -24,58 +27,9 @@ const MAX_PARTS: usize = 200;
 /// Deepest nesting that is pushed.
 const MAX_NESTING: usize = 40;
 
-/// A condition for WHERE.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Condition {
-    pub(crate) sql: String,
-    /// Whether it lets through nothing but matches.
-    pub(crate) exact: bool,
-    /// Whether it is never true for a tombstone.
-    pub(crate) only_live: bool,
-    /// Columns whose index can find every row that satisfies it.
-    pub(crate) searched: Vec<String>,
-}
-
-impl Condition {
-    fn exact(sql: impl Into<String>) -> Self {
-        Self { sql: sql.into(), exact: true, only_live: true, searched: Vec::new() }
-    }
-
-    fn wider(sql: impl Into<String>) -> Self {
-        Self { exact: false, ..Self::exact(sql) }
-    }
-
-    /// Found by the index of a column.
-    fn searching(mut self, column: &str) -> Self {
-        self.searched.push(column.to_owned());
-        self
-    }
-
-    fn never() -> Self {
-        Self::exact("FALSE")
-    }
-
-    /// Lets everything through and says nothing.
-    fn anything() -> Self {
-        Self { exact: false, only_live: false, ..Self::exact("TRUE") }
-    }
-
-    /// Whether it leaves out nothing.
-    pub(crate) fn is_anything(&self) -> bool {
-        self.sql == "TRUE"
-    }
-}
-
 /// The condition for `filter` on the rows of a collection's table.
 pub(crate) fn push(filter: &Filter, layout: &CollectionLayout, binder: &mut Binder) -> Condition {
-    Pusher { dialect: binder.dialect(), layout, binder, parts_seen: 0 }.filter(filter, 0)
-}
-
-struct Pusher<'a> {
-    dialect: Dialect,
-    layout: &'a CollectionLayout,
-    binder: &'a mut Binder,
-    parts_seen: usize,
+    Pusher::new(layout, binder).filter(filter, 0)
 }
 
 impl Pusher<'_> {
@@ -155,26 +109,6 @@ impl Pusher<'_> {
         }
     }
 
-    /// The column that holds the field, and of which kind.
-    fn column(&self, path: &FieldPath) -> Option<(String, ColumnKind)> {
-        if *path == self.layout.id_field {
-            return Some((quote(&self.layout.id_column), ColumnKind::Text));
-        }
-        let column = self.layout.column(path)?;
-        Some((quote(&column.name), column.kind))
-    }
-
-    /// How the statement names the value in the document.
-    fn at(&mut self, place: &Place<'_>) -> String {
-        let steps = place.path.steps().iter().map(String::as_str);
-        self.dialect.value_at(steps, |text| self.binder.text(text))
-    }
-
-    fn has_type(&mut self, place: &Place<'_>, json_type: JsonType) -> String {
-        let at = self.at(place);
-        self.dialect.has_type(&at, &[json_type])
-    }
-
     fn equals(&mut self, place: &Place<'_>, value: &Value) -> Condition {
         match value {
             Value::Null => Condition::exact(self.has_type(place, JsonType::Null)),
@@ -244,22 +178,6 @@ impl Pusher<'_> {
         }
         let sql = format!("({there}) IS NOT TRUE");
         Condition { only_live: false, ..Condition::exact(sql) }
-    }
-}
-
-/// Where a field is found.
-struct Place<'a> {
-    path: &'a FieldPath,
-    column: Option<(String, ColumnKind)>,
-    is_id: bool,
-}
-
-fn operator(comparison: Comparison) -> &'static str {
-    match comparison {
-        Comparison::Less => "<",
-        Comparison::LessOrEqual => "<=",
-        Comparison::Greater => ">",
-        Comparison::GreaterOrEqual => ">=",
     }
 }
 

@@ -2,11 +2,12 @@
 
 use repo_core::{Comparison, Decimal};
 
-use super::{Condition, Place, Pusher, operator};
+use super::condition::Condition;
+use super::pusher::{Place, Pusher, operator};
 use crate::Dialect;
 use crate::bind::Param;
+use crate::dialect::ColumnKind;
 use crate::expression::JsonType;
-use crate::layout::ColumnKind;
 
 impl Pusher<'_> {
     /// A number that compares so with `number`; without a comparison, equals it.

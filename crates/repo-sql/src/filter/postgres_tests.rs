@@ -9,6 +9,7 @@ use tokio_postgres::{Client, NoTls, Row};
 
 use super::tests::{Answer, assert_true, key, questions, things};
 use super::*;
+use crate::Dialect;
 use crate::bind::Param;
 use crate::dialect::MARK;
 

@@ -6,6 +6,7 @@ use repo_testkit::{Fixture, MemoryPlace, generate};
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::*;
+use crate::Dialect;
 
 pub(super) fn things() -> CollectionSchema {
     let name = CollectionName::new("things").unwrap();

@@ -2,11 +2,12 @@
 
 use repo_core::Value;
 
-use super::{Condition, Place, Pusher};
+use super::condition::Condition;
+use super::pusher::{Place, Pusher};
 use crate::Dialect;
 use crate::bind::Param;
+use crate::dialect::ColumnKind;
 use crate::expression::JsonType;
-use crate::layout::ColumnKind;
 
 impl Pusher<'_> {
     /// As a range, which an index serves: the strings that begin with `start`

@@ -10,7 +10,7 @@ use repo_core::strategy::{Applied, Record};
 use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result};
 
 use super::loader;
-use super::pool::loaders::LentLoader;
+use super::pool::LentLoader;
 use super::read;
 use super::rows;
 use super::shared::Shared;

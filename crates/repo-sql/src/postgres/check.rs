@@ -3,7 +3,8 @@
 
 use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
-use super::catalog::{Catalog, refuse_foreign_in, refuse_other_id_field, schema_exists};
+use super::catalog::Catalog;
+use super::inspect::{refuse_foreign_in, refuse_other_id_field, schema_exists};
 use super::rows::{text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};

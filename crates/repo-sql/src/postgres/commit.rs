@@ -13,8 +13,8 @@ use repo_core::{
     Written,
 };
 
-use super::connection::PgRow;
 use super::rows;
+use super::rows::PgRow;
 use super::shared::Shared;
 use super::statement::{JsonText, SqlValue, Statement};
 use super::store_record;

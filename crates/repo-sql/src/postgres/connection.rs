@@ -2,27 +2,25 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel_async::pooled_connection::PoolableConnection as _;
-use diesel_async::{AsyncConnectionCore, AsyncPgConnection, SimpleAsyncConnection as _};
+use diesel_async::{AsyncConnectionCore as _, AsyncPgConnection, SimpleAsyncConnection as _};
 use futures::TryStreamExt as _;
 use repo_core::Result;
-use tokio::task::AbortHandle;
 use tokio_postgres::{Client, Config, NoTls, config::SslMode as TlsMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::driver::Driver;
 use super::loader::Loader;
+use super::rows::PgRow;
 use super::statement::Statement;
 use super::tls;
 use crate::config::{SqlSettings, SslMode};
 use crate::errors;
 use crate::names::quote;
-
-/// A row of an answer.
-pub(super) type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
 
 /// Makes connections to one database.
 pub(super) struct Connector {
@@ -45,54 +43,6 @@ impl fmt::Debug for Connector {
 pub(super) struct Connection {
     diesel: AsyncPgConnection,
     driver: Driver,
-}
-
-/// Moves what is sent and received on a connection.
-pub(super) struct Driver {
-    task: AbortHandle,
-    open: Arc<Counted>,
-}
-
-impl Driver {
-    /// Whether either side closed the connection.
-    pub(super) fn is_closed(&self) -> bool {
-        self.open.is_closed()
-    }
-
-    /// Closes it at once, whatever is under way: the server rolls back.
-    pub(super) fn close(&self) {
-        self.open.close();
-        self.task.abort();
-    }
-}
-
-/// Counts a connection as open until it is closed or dropped.
-struct Counted {
-    all: Arc<AtomicUsize>,
-    closed: AtomicBool,
-}
-
-impl Counted {
-    fn new(all: &Arc<AtomicUsize>) -> Self {
-        all.fetch_add(1, Ordering::AcqRel);
-        Self { all: Arc::clone(all), closed: AtomicBool::new(false) }
-    }
-
-    fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
-    }
-
-    fn close(&self) {
-        if !self.closed.swap(true, Ordering::AcqRel) {
-            self.all.fetch_sub(1, Ordering::AcqRel);
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.close();
-    }
 }
 
 impl Connector {
@@ -162,33 +112,17 @@ impl Connector {
         }
     }
 
-    /// Moves what is sent and received until either side closes the
-    /// connection.
-    fn drive(
-        &self,
-        driver: impl Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
-    ) -> Driver {
-        let open = Arc::new(Counted::new(&self.open));
-        let of_driver = Arc::clone(&open);
-        let driven = async move {
-            // Why it ended was told to whoever waited for an answer.
-            let _ = driver.await;
-            of_driver.close();
-        };
-        Driver { task: tokio::spawn(driven).abort_handle(), open }
-    }
-
     /// A connection on which nothing is set up yet.
     async fn begin(&self) -> Result<(Client, Driver)> {
         let failed = |source| errors::cannot_connect(&self.place, source);
         Ok(match &self.tls {
             None => {
                 let (client, driver) = self.config.connect(NoTls).await.map_err(failed)?;
-                (client, self.drive(driver))
+                (client, Driver::start(&self.open, driver))
             }
             Some(tls) => {
                 let (client, driver) = self.config.connect(tls.clone()).await.map_err(failed)?;
-                (client, self.drive(driver))
+                (client, Driver::start(&self.open, driver))
             }
         })
     }

@@ -9,10 +9,9 @@ use async_trait::async_trait;
 use repo_core::strategy::{PhysicalIdentity, Record, StorageStrategy};
 use repo_core::{EntityId, Error, ErrorKind, HealthCheck, Result, Timestamp};
 
-use super::connection::PgRow;
 use super::identity;
 use super::read;
-use super::rows::{number_at, optional_text_at, raw_at, text_at, truth_at};
+use super::rows::{PgRow, number_at, optional_text_at, raw_at, text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use crate::errors;

@@ -10,7 +10,7 @@ use futures::SinkExt as _;
 use repo_core::strategy::Record;
 use tokio_postgres::{Client, Error, Statement};
 
-use super::connection::Driver;
+use super::driver::Driver;
 use super::rows::written_first;
 
 /// How the binary form of COPY begins: its signature, no flags, no further

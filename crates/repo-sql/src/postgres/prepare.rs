@@ -5,13 +5,14 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 use repo_core::strategy::{MAX_INDEXED_TEXT_BYTES, PrepareChange, Prepared};
 use repo_core::{CollectionSchema, Error, ErrorKind, Key, Result};
 
-use super::catalog::{refuse_foreign_in, refuse_other_id_field, schema_exists};
+use super::inspect::{refuse_foreign_in, refuse_other_id_field, schema_exists};
 use super::rows::id_at;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use super::transaction::{Sees, Transaction};
-use crate::ddl::{Made, NewIndexes, collection_statements};
-use crate::layout::{CollectionLayout, Column, ColumnKind, layouts};
+use crate::ddl::{NewIndexes, collection_statements};
+use crate::dialect::ColumnKind;
+use crate::layout::{CollectionLayout, Column, Made, layouts};
 use crate::names::{literal, quote};
 use crate::{Dialect, errors};
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use repo_core::strategy::{Position, Record, Selector, SortKey, SortValue};
 use repo_core::{CollectionName, Entity, EntityId, Error, ErrorKind, Filter, Page, Query, Result};
 
-use super::connection::PgRow;
 use super::rows;
+use super::rows::PgRow;
 use super::select::Select;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};

@@ -4,12 +4,14 @@ use diesel::deserialize::FromSql;
 use diesel::pg::{Pg, PgValue};
 use diesel::row::{Field as _, Row as _};
 use diesel::sql_types::BigInt;
+use diesel_async::{AsyncConnectionCore, AsyncPgConnection};
 use repo_core::strategy::{Record, Tombstone, Unreadable};
 use repo_core::{
     CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Result, Timestamp, Version,
 };
 
-use super::connection::PgRow;
+/// A row of an answer.
+pub(super) type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
 
 /// The record of a row of [`record_columns`](crate::layout::record_columns).
 ///

@@ -7,9 +7,9 @@ use futures::stream;
 use repo_core::Result;
 use repo_core::strategy::{RecordStream, ScanOptions, Scanned, read_ahead};
 
-use super::connection::PgRow;
 use super::read;
 use super::rows;
+use super::rows::PgRow;
 use super::shared::Shared;
 use super::statement::Statement;
 use super::table::Table;

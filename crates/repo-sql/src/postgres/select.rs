@@ -6,8 +6,9 @@ use repo_core::{Direction, EntityId, Filter, Order, Plan};
 use super::statement::Statement;
 use crate::Dialect;
 use crate::bind::{Binder, Param};
+use crate::dialect::ColumnKind;
 use crate::filter::{Condition, push};
-use crate::layout::{CollectionLayout, ColumnKind, record_columns};
+use crate::layout::{CollectionLayout, record_columns};
 use crate::names::quote;
 
 /// A filter as a condition, with its values.

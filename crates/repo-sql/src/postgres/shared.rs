@@ -8,10 +8,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use repo_core::strategy::OpenOptions;
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result};
 
-use super::catalog::{self, Catalog};
+use super::catalog::Catalog;
 use super::pool::Pool;
-use super::table::Table;
-use super::transaction::{Sees, Transaction};
 use crate::config::SqlSettings;
 
 /// The state of one handle.
@@ -106,64 +104,17 @@ impl Shared {
         Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the catalog anew, and notes it unless it was found with schemas
-    /// that are outdated.
-    pub(super) async fn read_catalog(&self, operation: &'static str) -> Result<Arc<Catalog>> {
-        let (mut transaction, _) =
-            Transaction::begin(&self.pool, operation, Sees::OneState, Vec::new()).await?;
-        let catalog = self.read_catalog_in(&mut transaction).await;
-        transaction.rollback().await;
-        let catalog = catalog?;
+    /// How often schemas were given.
+    pub(super) fn times_given(&self) -> u64 {
+        self.times_given.load(Ordering::Acquire)
+    }
+
+    /// Notes what is known now, unless it was found with schemas that are
+    /// outdated.
+    pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {
         let mut known = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
         if catalog.given >= known.given {
-            known.clone_from(&catalog);
-        }
-        Ok(catalog)
-    }
-
-    /// The catalog as a transaction sees it.
-    pub(super) async fn read_catalog_in(
-        &self,
-        transaction: &mut Transaction,
-    ) -> Result<Arc<Catalog>> {
-        // Before the schemas themselves are looked at: too low a number only
-        // makes the catalog be read again.
-        let given = self.times_given.load(Ordering::Acquire);
-        let catalog = Catalog::read(self, transaction).await?;
-        Ok(Arc::new(Catalog { given, ..catalog }))
-    }
-
-    /// The prepared collection; looked up in the database when this handle
-    /// does not know it, since another one may have prepared it.
-    pub(super) async fn table(
-        &self,
-        operation: &'static str,
-        collection: &CollectionName,
-    ) -> Result<Arc<Table>> {
-        self.check_open(operation)?;
-        let known = self.catalog();
-        let up_to_date = known.given == self.times_given.load(Ordering::Acquire);
-        if let (true, Some(table)) = (up_to_date, known.tables.get(collection)) {
-            return Ok(Arc::clone(table));
-        }
-        match self.read_catalog(operation).await?.tables.get(collection) {
-            Some(table) => Ok(Arc::clone(table)),
-            None => Err(self.unknown(operation, collection).await),
-        }
-    }
-
-    /// The error for a collection that is not prepared.
-    async fn unknown(&self, operation: &'static str, collection: &CollectionName) -> Error {
-        let schema = self
-            .declared(collection)
-            .unwrap_or_else(|| CollectionSchema::undeclared(collection.clone()));
-        match catalog::refuse_foreign(self, operation, &[schema]).await {
-            Err(error) if error.kind() == ErrorKind::Foreign => error,
-            _ => {
-                let prepared = self.catalog();
-                let prepared = prepared.tables.keys();
-                repo_core::strategy::not_prepared(operation, collection, &self.location, prepared)
-            }
+            *known = catalog;
         }
     }
 }

@@ -19,7 +19,7 @@ use super::catalog::Catalog;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    apply, catalog, commit, existing, identity, prepare, read, scan, single, store_record, upgrade,
+    apply, commit, existing, identity, inspect, prepare, read, scan, single, store_record, upgrade,
     upkeep,
 };
 use crate::config::SqlSettings;
@@ -135,7 +135,7 @@ async fn check(shared: &Shared, known: &Catalog) -> Result<()> {
         .filter(|schema| shared.options.selects(schema.collection.as_str()))
         .cloned()
         .collect();
-    match catalog::refuse_foreign(shared, "open", &new).await {
+    match inspect::refuse_foreign(shared, "open", &new).await {
         // It cannot be prepared here; `prepare` says so.
         Err(error) if error.kind() == ErrorKind::Unsupported => {}
         other => other?,

@@ -7,9 +7,8 @@ use repo_core::{CollectionSchema, Result, Version};
 
 use super::guess::Guess;
 use crate::Dialect;
-use crate::ddl::Made;
 use crate::dialect::MARK;
-use crate::layout::{CollectionLayout, record_columns};
+use crate::layout::{CollectionLayout, Made, record_columns};
 use crate::names::{COLLECTIONS_TABLE, literal, quote};
 
 /// A prepared collection.

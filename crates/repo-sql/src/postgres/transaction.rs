@@ -3,8 +3,9 @@
 use diesel::QueryResult;
 use repo_core::Result;
 
-use super::connection::{Connection, PgRow};
+use super::connection::Connection;
 use super::pool::{Lent, Pool};
+use super::rows::PgRow;
 use super::statement::Statement;
 use crate::errors;
 

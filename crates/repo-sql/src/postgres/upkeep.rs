@@ -3,7 +3,7 @@
 use repo_core::strategy::{Purged, check_purge};
 use repo_core::{CollectionName, Error, Health, HealthCheck, Result, Timestamp};
 
-use super::catalog;
+use super::inspect;
 use super::read;
 use super::rows::{number_at, text_at, truth_at};
 use super::shared::Shared;
@@ -107,7 +107,7 @@ async fn layout(shared: &Shared) -> HealthCheck {
             .filter(|schema| !known.tables.contains_key(&schema.collection))
             .cloned()
             .collect();
-        catalog::refuse_foreign(shared, "health", &new).await?;
+        inspect::refuse_foreign(shared, "health", &new).await?;
         Ok::<_, Error>(known)
     };
     match read.await {

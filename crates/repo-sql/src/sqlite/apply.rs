@@ -5,10 +5,10 @@ use repo_core::{Error, Result};
 
 use super::commit::{stored_text, table};
 use super::digest::Signed;
+use super::jobs::Transaction;
 use super::rows;
 use super::shared::Shared;
 use super::table::Table;
-use super::writer::Transaction;
 use crate::errors;
 
 /// Applies records in order, in the transaction that is open.

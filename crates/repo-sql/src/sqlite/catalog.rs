@@ -11,9 +11,8 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::table::Table;
 use super::taken::TakenNames;
 use crate::Dialect;
-use crate::ddl::Made;
 use crate::errors;
-use crate::layout::{CollectionLayout, LAYOUT_VERSION, digest_trigger, is_known_layout};
+use crate::layout::{CollectionLayout, LAYOUT_VERSION, Made, digest_trigger, is_known_layout};
 use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE, quote};
 
 /// Gives the declared schema of a collection, if there is one.

@@ -10,10 +10,10 @@ use repo_core::{
 use rusqlite::{OptionalExtension as _, ToSql};
 
 use super::digest::Signed;
+use super::jobs::Transaction;
 use super::rows;
 use super::shared::Shared;
 use super::table::Table;
-use super::writer::Transaction;
 use crate::errors;
 use crate::names::{COLLECTIONS_TABLE, quote};
 

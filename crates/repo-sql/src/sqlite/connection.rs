@@ -12,14 +12,11 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
 use super::allowance::Allowance;
-use super::plans::Plans;
+use super::plans::{MOST_STATEMENTS, Plans};
 use crate::errors;
 
 /// Pause between two attempts to open a database that is busy.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(2);
-
-/// Statements kept prepared by each connection.
-pub(super) const STATEMENT_CACHE: usize = 128;
 
 /// Memory for pages of the connection that writes, in KiB; negative as SQLite
 /// has it. Its default of 2 MiB is less than the inner pages of the indexes of
@@ -269,7 +266,7 @@ fn open(file: &Path, access: OpenFlags, busy: Duration) -> Result<Connection> {
     let failed = |source| errors::sqlite("open", file, source);
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(file, flags).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    connection.set_prepared_statement_cache_capacity(MOST_STATEMENTS);
     connection
         .busy_timeout(busy)
         // A name in quotes that is no column is an error, never a string.

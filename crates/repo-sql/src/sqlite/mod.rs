@@ -7,6 +7,8 @@ mod commit;
 mod connection;
 mod digest;
 mod existing;
+mod group_commit;
+mod jobs;
 mod links;
 mod mark;
 mod opening;

@@ -14,8 +14,8 @@ use repo_core::{Plan, Result};
 
 use super::table::Table;
 
-/// Most statements that are known. As many as a connection keeps prepared.
-const MOST: usize = super::connection::STATEMENT_CACHE;
+/// Most statements that a connection keeps prepared, and of which it knows the plan.
+pub(super) const MOST_STATEMENTS: usize = 128;
 
 /// The statements of one connection, by their text.
 #[derive(Default)]
@@ -90,7 +90,7 @@ impl Plans {
     /// Keeps what the first run of a statement showed.
     pub(super) fn keep(&self, sql: String, known: Arc<Known>) {
         let mut all = self.0.borrow_mut();
-        if all.len() >= MOST && !all.contains_key(&sql) {
+        if all.len() >= MOST_STATEMENTS && !all.contains_key(&sql) {
             all.clear();
         }
         all.insert(sql, known);
@@ -209,7 +209,7 @@ pub(super) mod tests {
             most = most.max(all.len());
             unsorted += usize::from(all.values().any(|known| known.unsorted.is_some()));
         }
-        assert_eq!((most, unsorted > 0), (MOST, true));
+        assert_eq!((most, unsorted > 0), (MOST_STATEMENTS, true));
     }
 
     /// A read of all that a collection holds must not stand in the way of all

@@ -11,8 +11,8 @@ use repo_core::{CollectionName, Error, ErrorKind, Result};
 use rusqlite::{Connection, params};
 
 use super::commit::table;
+use super::jobs::Transaction;
 use super::shared::Shared;
-use super::writer::Transaction;
 use crate::errors;
 use crate::names::{COLLECTIONS_TABLE, ID_COLUMN, STORE_TABLE, quote};
 

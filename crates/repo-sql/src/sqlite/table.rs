@@ -6,8 +6,7 @@ use rusqlite::{Statement, ToSql};
 
 use super::digest::{self, Signed};
 use crate::Dialect;
-use crate::ddl::Made;
-use crate::layout::{CollectionLayout, DIGEST_COLUMN, record_columns};
+use crate::layout::{CollectionLayout, DIGEST_COLUMN, Made, record_columns};
 use crate::names::quote;
 
 /// A prepared collection.

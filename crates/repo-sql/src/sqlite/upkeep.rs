@@ -9,11 +9,11 @@ use rusqlite::{Connection, params};
 use super::catalog::Catalog;
 use super::commit::table;
 use super::connection::{beside, in_one_state, open_reader};
+use super::jobs::Transaction;
 use super::links;
 use super::session::Session;
 use super::shared::Shared;
 use super::store_record;
-use super::writer::Transaction;
 use crate::errors;
 use crate::names::quote;
 

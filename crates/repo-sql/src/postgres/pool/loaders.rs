@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use repo_core::Result;
-
-use super::{Connections, Lender, Lent, Pool};
+use super::lending::{Connections, Lent};
 use crate::postgres::guess::Guess;
 use crate::postgres::loader::Loader;
 
@@ -55,13 +53,13 @@ impl Loaders {
     /// is no other. Who wants one says so and then looks for loaders; who is
     /// done with a loader puts it down and then looks for wishes: so one of the
     /// two sees the other.
-    pub(super) fn make_room(&self, connections: &Connections<Lender>) -> Wish<'_> {
+    pub(super) fn make_room(&self, connections: &Connections) -> Wish<'_> {
         self.wishes.fetch_add(1, Ordering::SeqCst);
         self.give_up_if_full(connections);
         Wish(&self.wishes)
     }
 
-    fn give_up_if_full(&self, connections: &Connections<Lender>) {
+    fn give_up_if_full(&self, connections: &Connections) {
         if self.count.load(Ordering::SeqCst) == 0 {
             return;
         }
@@ -78,6 +76,37 @@ impl Loaders {
         drop(closed);
     }
 
+    /// Lends one that is idle.
+    pub(super) fn lend_idle(self: &Arc<Self>, connections: &Connections) -> Option<LentLoader> {
+        let placed = self.take()?;
+        self.lasting.was_right();
+        Some(self.lent(placed, connections))
+    }
+
+    /// Whether a new one is likely to be used again.
+    pub(super) fn are_likely(&self) -> bool {
+        self.lasting.is_likely()
+    }
+
+    /// Lends a new one, in the place of a connection that was closed for it.
+    pub(super) fn lend_new(
+        self: &Arc<Self>,
+        loader: Loader,
+        place: Lent,
+        connections: &Connections,
+    ) -> LentLoader {
+        self.lent(Placed { loader, place }, connections)
+    }
+
+    /// None could be made.
+    pub(super) fn missed(&self) {
+        self.lasting.was_wrong();
+    }
+
+    fn lent(self: &Arc<Self>, placed: Placed, connections: &Connections) -> LentLoader {
+        LentLoader { placed, loaders: Arc::clone(self), connections: connections.clone() }
+    }
+
     fn take(&self) -> Option<Placed> {
         let fresh = |placed: &Placed| {
             let old = self.renew_after.is_some_and(|age| placed.loader.age() > age);
@@ -91,7 +120,7 @@ impl Loaders {
         }
     }
 
-    fn put(&self, placed: Placed, connections: &Connections<Lender>) {
+    fn put(&self, placed: Placed, connections: &Connections) {
         self.change(|idle| idle.push(placed));
         if connections.is_closed() {
             self.clear();
@@ -108,43 +137,11 @@ impl Loaders {
     }
 }
 
-impl Pool {
-    /// A connection for COPY; `None` where the place of the last one was soon
-    /// wanted back, and where none can be made now: the server may still count
-    /// the one that was closed for it.
-    ///
-    /// # Errors
-    /// As [`get`](Pool::get).
-    pub(in crate::postgres) async fn loader(&self) -> Result<Option<LentLoader>> {
-        let placed = match self.loaders.take() {
-            Some(placed) => {
-                self.loaders.lasting.was_right();
-                placed
-            }
-            None if !self.loaders.lasting.is_likely() => return Ok(None),
-            None => {
-                let place = self.get().await?;
-                place.close();
-                match self.connector.connect_loader().await {
-                    Ok(loader) => Placed { loader, place },
-                    Err(error) => {
-                        tracing::debug!(%error, "no connection for COPY");
-                        self.loaders.lasting.was_wrong();
-                        return Ok(None);
-                    }
-                }
-            }
-        };
-        let (loaders, connections) = (Arc::clone(&self.loaders), self.connections.clone());
-        Ok(Some(LentLoader { placed, loaders, connections }))
-    }
-}
-
 /// A loader that goes back after it was used; dropped, it is closed.
 pub(in crate::postgres) struct LentLoader {
     placed: Placed,
     loaders: Arc<Loaders>,
-    connections: Connections<Lender>,
+    connections: Connections,
 }
 
 impl LentLoader {

@@ -1,62 +1,30 @@
 //! The connections of one handle: `pool_size` are kept, `max_overflow` more
 //! are opened under load and closed when they come back.
 
-pub(super) mod loaders;
+mod lending;
+mod loaders;
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::Runtime;
-use deadpool::managed::{
-    Manager, Metrics, Object, Pool as Connections, PoolError, RecycleError, RecycleResult,
-    TimeoutType, Timeouts,
-};
-use diesel::QueryResult;
+use deadpool::managed::{PoolError, TimeoutType, Timeouts};
 use repo_core::{Error, ErrorKind, Result};
 
+pub(super) use self::lending::Lent;
+use self::lending::{Connections, Lender};
+pub(super) use self::loaders::LentLoader;
 use self::loaders::Loaders;
-use super::connection::{Connection, Connector, PgRow};
-use super::statement::Statement;
+use super::connection::Connector;
 use crate::config::SqlSettings;
 use crate::errors;
 
 /// Lends connections.
 pub(super) struct Pool {
-    connections: Connections<Lender>,
+    connections: Connections,
     connector: Arc<Connector>,
     keep: usize,
     loaders: Arc<Loaders>,
-}
-
-/// Makes and renews connections for the pool.
-#[derive(Debug)]
-struct Lender {
-    connector: Arc<Connector>,
-    renew_after: Option<Duration>,
-}
-
-impl Manager for Lender {
-    type Type = Connection;
-    type Error = Error;
-
-    async fn create(&self) -> Result<Connection> {
-        self.connector.connect().await
-    }
-
-    async fn recycle(
-        &self,
-        connection: &mut Connection,
-        metrics: &Metrics,
-    ) -> RecycleResult<Error> {
-        if connection.is_closed() {
-            return Err(RecycleError::message("the connection is closed"));
-        }
-        if self.renew_after.is_some_and(|age| metrics.age() > age) {
-            return Err(RecycleError::message("the connection is to be renewed"));
-        }
-        Ok(())
-    }
 }
 
 impl Pool {
@@ -66,7 +34,7 @@ impl Pool {
         let connector = Arc::new(Connector::new(settings, read_only)?);
         let seconds = |number: u32| Duration::from_secs(u64::from(number));
         let renew_after = (settings.pool_recycle > 0).then(|| seconds(settings.pool_recycle));
-        let lender = Lender { connector: Arc::clone(&connector), renew_after };
+        let lender = Lender::new(Arc::clone(&connector), renew_after);
         let keep = settings.pool_size as usize;
         let timeouts =
             Timeouts { wait: Some(seconds(settings.pool_timeout)), ..Timeouts::default() };
@@ -99,12 +67,7 @@ impl Pool {
     pub(super) async fn get(&self) -> Result<Lent> {
         let _wish = self.loaders.make_room(&self.connections);
         match self.connections.get().await {
-            Ok(object) => Ok(Lent {
-                object,
-                connector: Arc::clone(&self.connector),
-                keep: self.keep,
-                spoiled: false,
-            }),
+            Ok(object) => Ok(Lent::new(object, Arc::clone(&self.connector), self.keep)),
             Err(PoolError::Backend(error)) => Err(error),
             Err(PoolError::Timeout(TimeoutType::Wait)) => {
                 let most = self.connections.status().max_size;
@@ -118,6 +81,31 @@ impl Pool {
         }
     }
 
+    /// A connection for COPY; `None` where the place of the last one was soon
+    /// wanted back, and where none can be made now: the server may still count
+    /// the one that was closed for it.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub(super) async fn loader(&self) -> Result<Option<LentLoader>> {
+        if let Some(lent) = self.loaders.lend_idle(&self.connections) {
+            return Ok(Some(lent));
+        }
+        if !self.loaders.are_likely() {
+            return Ok(None);
+        }
+        let place = self.get().await?;
+        place.close();
+        match self.connector.connect_loader().await {
+            Ok(loader) => Ok(Some(self.loaders.lend_new(loader, place, &self.connections))),
+            Err(error) => {
+                tracing::debug!(%error, "no connection for COPY");
+                self.loaders.missed();
+                Ok(None)
+            }
+        }
+    }
+
     /// How many connections there are, in words.
     pub(super) fn status(&self) -> String {
         let most = self.connections.status().max_size;
@@ -127,70 +115,5 @@ impl Pool {
     pub(super) fn close(&self) {
         self.connections.close();
         self.loaders.clear();
-    }
-}
-
-/// A connection that goes back when it is dropped.
-pub(super) struct Lent {
-    object: Object<Lender>,
-    connector: Arc<Connector>,
-    keep: usize,
-    spoiled: bool,
-}
-
-impl Lent {
-    /// Whether the connection is closed instead of given back: while it is in
-    /// a transaction or a statement, so that nobody goes on in it.
-    pub(super) fn spoil(&mut self, spoiled: bool) {
-        self.spoiled = spoiled;
-    }
-
-    /// The rows that one statement outside a transaction answers. Dropped
-    /// before the answer it closes the connection, so that the next one to
-    /// borrow it does not wait for what nobody waits for any more.
-    pub(super) async fn alone(&mut self, statement: Statement) -> QueryResult<Vec<PgRow>> {
-        self.spoil(true);
-        let rows = self.object.rows(statement).await;
-        self.spoil(false);
-        rows
-    }
-
-    /// How many rows one statement outside a transaction wrote; dropped, as
-    /// [`alone`](Self::alone).
-    pub(super) async fn count_alone(&mut self, statement: Statement) -> QueryResult<usize> {
-        self.spoil(true);
-        let count = self.object.count(statement).await;
-        self.spoil(false);
-        count
-    }
-}
-
-impl Deref for Lent {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        &self.object
-    }
-}
-
-impl DerefMut for Lent {
-    fn deref_mut(&mut self) -> &mut Connection {
-        &mut self.object
-    }
-}
-
-impl Lent {
-    /// Whether more connections are open than are kept.
-    fn is_one_too_many(&self) -> bool {
-        self.connector.open() > self.keep
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        if self.spoiled || self.is_one_too_many() {
-            // The pool throws it out when it comes upon it.
-            self.object.close();
-        }
     }
 }

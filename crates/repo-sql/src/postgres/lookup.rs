@@ -1,0 +1,68 @@
+//! Looking up the prepared collections, in what is known of the database or in
+//! the database itself.
+
+use std::sync::Arc;
+
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result};
+
+use super::catalog::Catalog;
+use super::inspect;
+use super::shared::Shared;
+use super::table::Table;
+use super::transaction::{Sees, Transaction};
+
+impl Shared {
+    /// Reads the catalog anew, and notes it unless it was found with schemas
+    /// that are outdated.
+    pub(super) async fn read_catalog(&self, operation: &'static str) -> Result<Arc<Catalog>> {
+        let (mut transaction, _) =
+            Transaction::begin(&self.pool, operation, Sees::OneState, Vec::new()).await?;
+        let catalog = self.read_catalog_in(&mut transaction).await;
+        transaction.rollback().await;
+        let catalog = catalog?;
+        self.set_catalog(Arc::clone(&catalog));
+        Ok(catalog)
+    }
+
+    /// The catalog as a transaction sees it.
+    pub(super) async fn read_catalog_in(
+        &self,
+        transaction: &mut Transaction,
+    ) -> Result<Arc<Catalog>> {
+        inspect::read(self, transaction).await.map(Arc::new)
+    }
+
+    /// The prepared collection; looked up in the database when this handle
+    /// does not know it, since another one may have prepared it.
+    pub(super) async fn table(
+        &self,
+        operation: &'static str,
+        collection: &CollectionName,
+    ) -> Result<Arc<Table>> {
+        self.check_open(operation)?;
+        let known = self.catalog();
+        let up_to_date = known.given == self.times_given();
+        if let (true, Some(table)) = (up_to_date, known.tables.get(collection)) {
+            return Ok(Arc::clone(table));
+        }
+        match self.read_catalog(operation).await?.tables.get(collection) {
+            Some(table) => Ok(Arc::clone(table)),
+            None => Err(self.unknown(operation, collection).await),
+        }
+    }
+
+    /// The error for a collection that is not prepared.
+    async fn unknown(&self, operation: &'static str, collection: &CollectionName) -> Error {
+        let schema = self
+            .declared(collection)
+            .unwrap_or_else(|| CollectionSchema::undeclared(collection.clone()));
+        match inspect::refuse_foreign(self, operation, &[schema]).await {
+            Err(error) if error.kind() == ErrorKind::Foreign => error,
+            _ => {
+                let prepared = self.catalog();
+                let prepared = prepared.tables.keys();
+                repo_core::strategy::not_prepared(operation, collection, &self.location, prepared)
+            }
+        }
+    }
+}
