@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{Applied, Record};
 use repo_core::{Key, Result};
 
-use crate::catalog::Table;
+use crate::cache::Table;
 use crate::item::{self, Item, check_size, item_of, number, record_of};
 use crate::layout::{PURGED, VERSION};
 use crate::retry::patiently;

@@ -1,83 +1,27 @@
-//! The prepared collections as this handle knows them, for a while.
-//!
-//! What is cached may be as old as [`LEASE`]. That is safe: a purge leaves the
-//! version that an id had in its place for much longer (see `purge`), and a
-//! change of indexes waits until no handle writes by the old ones (see
-//! `prepare` and `settle`).
-//!
-//! All of it is one item in the table `PREFIX__store` (no collection's name
-//! begins with `_`), written whole by compare-and-set on a revision. A table is
-//! ours when this record lists its collection, and the record lists it before
-//! the table is made. A table that is there and not listed is somebody else's,
-//! whatever its keys, and stays unaltered. The store's own table is ours by the
-//! mark in the item; an empty one with the right key counts as one that a killed
-//! run left. An item has 400 KB, which is room for some hundreds of collections.
+//! The store's own record: read and changed by compare and set; and the prepared
+//! collections, looked up in what is known of it or in the record itself.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use repo_core::strategy::never_prepared;
 use repo_core::{CollectionName, Error, ErrorKind, Result, Value};
 
+use crate::cache::{Catalog, Table};
 use crate::definition::Definition;
 use crate::item::{Item, number, text};
-use crate::layout::{LAYOUT_VERSION, Layout, STORE_KEY};
+use crate::layout::{LAYOUT_VERSION, RECORD_KEY, STORE_KEY};
 use crate::retry::{contention, patiently};
 use crate::shared::Shared;
 use crate::value::{to_attribute, to_json};
 
-/// How long what is known of the collections is used.
-pub(crate) const LEASE: Duration = Duration::from_secs(2);
-
-pub(crate) const RECORD_KEY: &str = "store";
 const KIND: &str = "kind";
 const KIND_IS: &str = "repository store";
 const RECORD: &str = "record";
 const REVISION: &str = "revision";
-
-/// A prepared collection and its floor.
-#[derive(Debug)]
-pub(crate) struct Table {
-    pub(crate) layout: Layout,
-    pub(crate) floor: u64,
-    /// When this was read.
-    pub(crate) read_at: Instant,
-}
-
-#[derive(Debug)]
-struct Catalog {
-    tables: BTreeMap<CollectionName, Arc<Table>>,
-    loading: BTreeSet<CollectionName>,
-    read_at: Instant,
-}
-
-/// What is known of the collections, and since when.
-#[derive(Debug, Default)]
-pub(crate) struct Cache {
-    known: RwLock<Option<Arc<Catalog>>>,
-    /// Held by the one who reads; the others wait for the answer.
-    reading: tokio::sync::Mutex<()>,
-}
-
-impl Cache {
-    /// The prepared collections, as far as they are known.
-    pub(crate) fn collections(&self) -> Vec<CollectionName> {
-        self.get().iter().flat_map(|catalog| catalog.tables.keys().cloned()).collect()
-    }
-
-    /// Whether the collection is being loaded, as far as it is known.
-    pub(crate) fn is_loading(&self, collection: &CollectionName) -> bool {
-        self.get().is_some_and(|catalog| catalog.loading.contains(collection))
-    }
-
-    fn get(&self) -> Option<Arc<Catalog>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.clone().filter(|catalog| catalog.read_at.elapsed() < LEASE)
-    }
-}
 
 /// The store's own record and its revision.
 #[derive(Debug, Clone)]
@@ -147,10 +91,7 @@ impl Shared {
         }
         let loading = definition.loads.keys().cloned().collect();
         let catalog = Arc::new(Catalog { tables, loading, read_at });
-        let mut known = self.cache.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.as_ref().is_none_or(|older| older.read_at <= read_at) {
-            *known = Some(Arc::clone(&catalog));
-        }
+        self.cache.keep(&catalog);
         Ok(catalog)
     }
 

@@ -21,7 +21,7 @@ use repo_core::{
     Change, Entity, EntityId, Error, ErrorKind, Result, Timestamp, Version, Write, Written,
 };
 
-use crate::catalog::Table;
+use crate::cache::Table;
 use crate::get::Wanted;
 use crate::item::{self, Item, State, check_size, item_bytes, item_of, number};
 use crate::layout::{PURGED, VERSION};

@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::Record;
 use repo_core::{EntityId, Key, Result};
 
-use crate::catalog::Table;
+use crate::cache::Table;
 use crate::item::{Item, id_of, key, record_of};
 use crate::layout::{CREATED, GENERATION, PURGED, VERSION};
 use crate::retry::{backoff, patiently};

@@ -22,6 +22,8 @@ pub(crate) const PURGED: &str = "_purged";
 
 /// The partition key of the store's own table.
 pub(crate) const STORE_KEY: &str = "_key";
+/// The key of the store's own record in that table.
+pub(crate) const RECORD_KEY: &str = "store";
 
 const OWN_ATTRIBUTES: [&str; 6] = [VERSION, CREATED, UPDATED, DOCUMENT, GENERATION, PURGED];
 

@@ -21,7 +21,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{PrepareChange, Prepared, Record, Segment, StoreId};
 use repo_core::{CollectionSchema, Entity, Error, ErrorKind, Result};
 
-use crate::catalog::{LEASE, Table};
+use crate::cache::{LEASE, Table};
 use crate::definition::{CollectionDefinition, Definition, IndexState};
 use crate::item::{self, check_size, index_attributes, number, record_of, text};
 use crate::layout::{

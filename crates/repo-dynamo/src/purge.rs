@@ -17,7 +17,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{Purged, Record, Segment, check_purge};
 use repo_core::{CollectionName, EntityId, Result, Timestamp, Version};
 
-use crate::catalog::Table;
+use crate::cache::Table;
 use crate::definition::Definition;
 use crate::item::{self, Item, State, id_of, number, record_of};
 use crate::layout::{CREATED, PURGED, VERSION};

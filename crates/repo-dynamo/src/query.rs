@@ -17,7 +17,7 @@ use repo_core::{
     Plan, Query, Result,
 };
 
-use crate::catalog::Table;
+use crate::cache::Table;
 use crate::indexing::{IndexPlace, value_text};
 use crate::item::{Item, record_of, text};
 use crate::layout::{Index, Layout};

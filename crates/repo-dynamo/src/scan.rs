@@ -9,7 +9,7 @@ use futures::stream;
 use repo_core::strategy::{RecordStream, ScanOptions, Scanned, Segment, Unreadable, read_ahead};
 use repo_core::{Consistency, Error, Result};
 
-use crate::catalog::Table;
+use crate::cache::Table;
 use crate::item::{Item, record_of};
 use crate::layout::CREATED;
 use crate::retry::patiently;

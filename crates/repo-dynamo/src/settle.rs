@@ -11,7 +11,7 @@ use std::time::Duration;
 use repo_core::strategy::Record;
 use repo_core::{EntityId, Result};
 
-use crate::catalog::{LEASE, Table};
+use crate::cache::{LEASE, Table};
 use crate::item::{generation, record_of};
 use crate::shared::Shared;
 

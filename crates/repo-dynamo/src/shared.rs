@@ -10,7 +10,7 @@ use repo_core::strategy::{OpenOptions, not_prepared};
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 use tokio::sync::OnceCell;
 
-use crate::catalog::Cache;
+use crate::cache::Cache;
 use crate::config::DynamoSettings;
 use crate::errors::{Effect, Scene};
 use crate::layout::store_table_name;

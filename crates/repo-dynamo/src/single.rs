@@ -9,7 +9,7 @@ use repo_core::{
     Change, Document, Error, ErrorKind, Precondition, Result, Timestamp, Version, Write, Written,
 };
 
-use crate::catalog::Table;
+use crate::cache::Table;
 use crate::item::{self, Item, State, document_attribute, index_attributes, number, text};
 use crate::layout::{CREATED, DOCUMENT, GENERATION, PURGED, UPDATED, VERSION};
 use crate::retry::patiently;

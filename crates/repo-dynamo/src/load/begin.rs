@@ -5,7 +5,8 @@ use repo_core::{CollectionName, CollectionSchema, Result};
 
 use crate::definition::{CollectionDefinition, LoadDefinition};
 use crate::layout::{Layout, table_name};
-use crate::load::{Session, fence};
+use crate::load::session::Session;
+use crate::load::signing::now;
 use crate::shared::Shared;
 
 impl Shared {
@@ -67,7 +68,7 @@ impl Shared {
                 !definition.collections.contains_key(name) && !definition.loads.contains_key(name);
             if free {
                 let new = CollectionDefinition::new(schema);
-                let load = LoadDefinition::new(new, session.token, fence::now());
+                let load = LoadDefinition::new(new, session.token, now());
                 definition.loads.insert(name.clone(), load);
                 begun = true;
             }

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use repo_core::{CollectionName, CollectionSchema, Result};
 
-use crate::load::{Open, Session, locked};
+use crate::load::lock::locked;
+use crate::load::session::{Open, Session};
 use crate::shared::Shared;
 
 /// What an end does when another run has taken the load over.

@@ -19,140 +19,33 @@
 mod begin;
 mod end;
 mod fence;
+mod lock;
 #[cfg(test)]
 mod model;
 mod send;
+mod session;
+mod signing;
 mod take_over;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use aws_sdk_dynamodb::Client;
-use fastbloom::BloomFilter;
 use repo_core::strategy::StoreId;
-use repo_core::{CollectionName, Error, ErrorKind, Key, Result, Timestamp};
-use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+use repo_core::{CollectionName, Error, ErrorKind, Result};
 
-use crate::catalog::Table;
+use crate::cache::Table;
 use crate::definition::{CollectionDefinition, Definition};
-use crate::layout::Layout;
-use crate::load::fence::SigningClock;
-pub(crate) use crate::load::fence::{Ages, CHECKED_LAG, UNCHECKED_WINDOW};
+use crate::load::fence::{CHECKED_LAG, UNCHECKED_WINDOW};
+use crate::load::lock::locked;
+use crate::load::session::Open;
+pub(crate) use crate::load::session::Session;
+pub(crate) use crate::load::signing::Ages;
+use crate::load::signing::{SigningClock, now, signing_with};
 use crate::shared::Shared;
-
-/// Memory in which the ids of the running loads are remembered, however many
-/// they are: 10,000,000 take a conditional request for one new id in 600.
-const FILTER_BITS: usize = 16 * 1_024 * 1_024 * 8;
-const FILTER_HASHES: u32 = 9;
 
 /// How often a change of the store's record is made again whose answer was
 /// lost.
 const LOST_ANSWERS: usize = 5;
-
-/// What one handle loads.
-#[derive(Debug)]
-pub(crate) struct Session {
-    /// Stands in the store's record with each load of this handle.
-    token: StoreId,
-    /// Signs with the time of the last renewal.
-    client: Client,
-    clock: SigningClock,
-    /// How old a renewal may be when a request is sent.
-    lag: Duration,
-    /// Read by requests that are under way, written by whoever has to know
-    /// that there is none.
-    open: Arc<RwLock<Open>>,
-    /// The names in `open`, to be asked for without waiting.
-    names: Mutex<BTreeSet<CollectionName>>,
-    /// When all that is open was last confirmed.
-    renewed: Mutex<Option<Instant>>,
-    renewing: tokio::sync::Mutex<()>,
-    unanswered: Mutex<Option<Unanswered>>,
-}
-
-/// The collections that are being loaded.
-#[derive(Default)]
-pub(crate) struct Open {
-    layouts: BTreeMap<CollectionName, Arc<Layout>>,
-    /// What was written; made with the first load.
-    seen: Mutex<Option<BloomFilter>>,
-}
-
-pub(crate) type UnderWay = Arc<OwnedRwLockReadGuard<Open>>;
-
-/// A request that may still arrive.
-#[derive(Debug, Clone, Copy)]
-struct Unanswered {
-    /// What it was signed with, or later.
-    signed: Timestamp,
-    given_up: Instant,
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl fmt::Debug for Open {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.layouts.keys()).finish()
-    }
-}
-
-impl Open {
-    /// Remembers the key; whether it was remembered already. It may say so of
-    /// one that was not.
-    fn remember(&self, key: &Key) -> bool {
-        locked(&self.seen).as_mut().is_none_or(|seen| seen.insert(key))
-    }
-
-    /// The table of a collection that is being loaded.
-    fn table(&self, name: &CollectionName) -> Option<Arc<Table>> {
-        let layout = self.layouts.get(name)?;
-        let layout = Layout::clone(layout);
-        Some(Arc::new(Table { layout, floor: 0, read_at: Instant::now() }))
-    }
-}
-
-impl Session {
-    /// Takes up a collection, which has to be confirmed with the next request.
-    async fn insert(&self, name: CollectionName, layout: Layout) {
-        let mut open = self.open.write().await;
-        let filter = || BloomFilter::with_num_bits(FILTER_BITS).hashes(FILTER_HASHES);
-        locked(&open.seen).get_or_insert_with(filter);
-        locked(&self.names).insert(name.clone());
-        open.layouts.insert(name, Arc::new(layout));
-        *locked(&self.renewed) = None;
-    }
-
-    /// Lets collections go, and what is remembered with the last one.
-    fn remove(&self, open: &mut Open, names: &[CollectionName]) {
-        for name in names {
-            open.layouts.remove(name);
-            locked(&self.names).remove(name);
-        }
-        if open.layouts.is_empty() {
-            *locked(&open.seen) = None;
-        }
-    }
-
-    /// Notes a request that ended without an answer.
-    fn note_unanswered(&self) {
-        let found = Unanswered { signed: self.clock.latest(), given_up: Instant::now() };
-        *locked(&self.unanswered) = Some(found);
-    }
-
-    fn is_renewed(&self) -> bool {
-        locked(&self.renewed).is_some_and(|renewed| renewed.elapsed() < self.lag)
-    }
-
-    /// Whether the load of a collection in the store's record is of this
-    /// handle.
-    pub(crate) fn owns(&self, definition: &Definition, name: &CollectionName) -> bool {
-        definition.loads.get(name).is_some_and(|load| load.token == self.token)
-    }
-}
 
 impl Shared {
     /// The loads of this handle, made with the first one.
@@ -166,7 +59,7 @@ impl Shared {
                 let clock = SigningClock::default();
                 Ok(Arc::new(Session {
                     token: StoreId::random()?,
-                    client: fence::signing_with(&self.client, clock.clone()),
+                    client: signing_with(&self.client, clock.clone()),
                     clock,
                     lag,
                     open: Arc::default(),
@@ -237,7 +130,7 @@ impl Shared {
         if session.is_renewed() {
             return Ok(());
         }
-        let (begun, at) = (Instant::now(), fence::now());
+        let (begun, at) = (Instant::now(), now());
         self.change_again("apply", |definition| {
             if let Some(name) = open.layouts.keys().find(|name| !session.owns(definition, name)) {
                 return Err(self.taken_over("apply", name));

@@ -12,7 +12,8 @@ use repo_core::{Error, ErrorKind, Result};
 use crate::errors::is_over;
 use crate::item::{check_size, item_of};
 use crate::layout::Layout;
-use crate::load::{Session, UnderWay, locked};
+use crate::load::lock::locked;
+use crate::load::session::{Session, UnderWay};
 use crate::retry::backoff;
 use crate::shared::Shared;
 
