@@ -35,7 +35,11 @@ pub(crate) fn of(modules: &BTreeMap<ModulePath, Module>) -> Graph {
             }
             note(&import.path);
         }
-        module.paths.iter().for_each(|names| note(names));
+        module
+            .paths
+            .iter()
+            .filter(|names| !resolver.names_module(path, names))
+            .for_each(|n| note(n));
         used.remove(path);
         graph.insert(path.clone(), used);
     }
@@ -47,6 +51,13 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
+    /// Whether `name` in the code of `at` would be a module alone. Code cannot use
+    /// one: it is a variable of that name, or a word for a macro.
+    fn names_module(&self, at: &[String], names: &[String]) -> bool {
+        let [name] = names else { return false };
+        name == "crate" || self.modules.contains_key(&[at, std::slice::from_ref(name)].concat())
+    }
+
     /// The module that defines what `names` means in the module `at`; `None`
     /// for what is of another crate or unknown.
     fn resolve(&self, at: &[String], names: &[String], steps: usize) -> Option<ModulePath> {
@@ -91,5 +102,31 @@ impl Resolver<'_> {
             let longer: Vec<String> = import.path.iter().chain(names).cloned().collect();
             self.resolve(&here, &longer, steps)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn module(paths: &[&[&str]]) -> Module {
+        let owned = |path: &&[&str]| path.iter().map(|part| (*part).to_owned()).collect();
+        let items = BTreeSet::from(["Item".to_owned()]);
+        Module { items, paths: paths.iter().map(owned).collect(), ..Module::default() }
+    }
+
+    #[test]
+    fn a_variable_with_the_name_of_a_module_is_no_use_of_it() {
+        let path = |parts: &[&str]| -> ModulePath { parts.iter().map(|p| (*p).into()).collect() };
+        let root = module(&[&["number"], &["crate"], &["text", "Item"]]);
+        let modules = BTreeMap::from([
+            (path(&[]), root),
+            (path(&["number"]), module(&[&["crate"], &["crate", "text", "Item"]])),
+            (path(&["text"]), module(&[])),
+        ]);
+        let graph = of(&modules);
+        let used = |parts: &[&str]| graph[&path(parts)].keys().cloned().collect::<Vec<_>>();
+        assert_eq!(used(&[]), [path(&["text"])]);
+        assert_eq!(used(&["number"]), [path(&["text"])]);
     }
 }

@@ -63,5 +63,6 @@ fn every_crate(root: &Path) -> std::io::Result<Vec<PathBuf>> {
         }
     }
     folders.sort();
+    folders.push(PathBuf::from("xtask"));
     Ok(folders)
 }

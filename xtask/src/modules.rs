@@ -21,11 +21,12 @@ pub(crate) struct Module {
     pub(crate) paths: Vec<Vec<String>>,
 }
 
-/// Reads the crate whose `src/lib.rs` is in `folder`.
+/// Reads the crate in `folder`: its `src/lib.rs`, or `src/main.rs` if it has none.
 pub(crate) fn read(folder: &Path) -> Result<BTreeMap<ModulePath, Module>, String> {
     let root = folder.join("src");
     let mut modules = BTreeMap::new();
-    let file = parse(&root.join("lib.rs"))?;
+    let library = root.join("lib.rs");
+    let file = parse(&if library.exists() { library } else { root.join("main.rs") })?;
     Reader { modules: &mut modules }.module(Vec::new(), &root, file.items)?;
     Ok(modules)
 }
