@@ -9,6 +9,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::CancellationReason;
+use repo_core::strategy::Action;
 use repo_core::{Error, ErrorKind};
 
 /// What a request did if its answer was lost.
@@ -167,7 +168,10 @@ impl Scene<'_> {
                 .into(),
             "ResourceNotFoundException" => self
                 .error(ErrorKind::NotFound, "a table of the store is missing")
-                .hint("make it with `repoctl init`; check table_prefix and the region")
+                .hint(format!(
+                    "make it with {}; check table_prefix and the region",
+                    Action::Prepare
+                ))
                 .into(),
             "ValidationException" => self.invalid(message).into(),
             "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use repo_core::strategy::{OpenOptions, not_prepared};
+use repo_core::strategy::{Action, OpenOptions, not_prepared};
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 use tokio::sync::OnceCell;
 
@@ -104,10 +104,11 @@ impl Shared {
             return Error::new(ErrorKind::NotFound, operation, why)
                 .with("store", &self.location)
                 .with("collection", collection)
-                .hint(
-                    "wait for that run to end; one that was broken off is ended by `repoctl init` \
-                     or resumed by the same migration",
-                );
+                .hint(format!(
+                    "wait for that run to end; one that was broken off is ended by {} or resumed \
+                     by the same migration",
+                    Action::Prepare
+                ));
         }
         not_prepared(operation, collection, &self.location, &self.cache.collections())
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use repo_core::strategy::{
-    Applied, Capabilities, OpenOptions, PhysicalIdentity, Prepared, Purged, Record, RecordStream,
-    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys, check_records,
+    Action, Applied, Capabilities, OpenOptions, PhysicalIdentity, Prepared, Purged, Record,
+    RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys,
+    check_records,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES, EntityId, Error,
@@ -101,7 +102,10 @@ impl DynamoStrategy {
             return Err(Error::new(ErrorKind::NotFound, "open", "there is no store")
                 .with("store", &shared.location)
                 .with("table", &shared.store_table)
-                .hint("check table_prefix and region; a store is made with `repoctl init`"));
+                .hint(format!(
+                    "check table_prefix and region; a store is made with {}",
+                    Action::Prepare
+                )));
         }
         let capabilities = Capabilities {
             max_commit_keys: Some(MAX_COMMIT_KEYS),
@@ -125,7 +129,8 @@ impl DynamoStrategy {
 fn check_load(name: &CollectionName) -> HealthCheck {
     let detail = format!(
         "{name} is being loaded by another run and cannot be used until that ends; if it was \
-         broken off, resume the migration or run `repoctl init`"
+         broken off, resume the migration or run {}",
+        Action::Prepare
     );
     HealthCheck { name: "load", ok: false, detail }
 }
@@ -232,8 +237,11 @@ impl StorageStrategy for DynamoStrategy {
         self.shared.check_open("health")?;
         let found = self.shared.read_definition("health").await?;
         let ok = found.is_some();
-        let what = if ok { "is reached" } else { "holds no store; make it with `repoctl init`" };
-        let detail = format!("{} {what}", self.shared.location);
+        let location = &self.shared.location;
+        let detail = match ok {
+            true => format!("{location} is reached"),
+            false => format!("{location} holds no store; make it with {}", Action::Prepare),
+        };
         let mut checks = vec![HealthCheck { name: "store", ok, detail }];
         let definition = found.map(|found| found.definition).unwrap_or_default();
         let record = self.shared.shown(&definition);

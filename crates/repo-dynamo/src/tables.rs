@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{
     IndexStatus, KeySchemaElement, KeyType, Projection, ProjectionType, ProvisionedThroughput,
     ScalarAttributeType, TableDescription, TableStatus,
 };
+use repo_core::strategy::Action;
 use repo_core::{Error, ErrorKind, Result};
 
 use crate::config::BillingMode;
@@ -224,7 +225,7 @@ impl Shared {
             if Instant::now() >= end {
                 let Failure { error, .. } =
                     self.repeatable("prepare", table).later("the table is still being made");
-                return Err(error.hint("run `repoctl init` again later"));
+                return Err(error.hint(format!("run {} again later", Action::Prepare)));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_LOOK);

@@ -295,7 +295,7 @@ async fn a_missing_table_is_named_and_made_again_by_prepare() {
         store.save(key("a"), machine("a", "")).await.map(drop).unwrap_err(),
     ] {
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
-        assert!(error.hint_text().unwrap().contains("repoctl init"), "{error:?}");
+        assert!(error.hint_text().unwrap().contains("`prepare`"), "{error:?}");
         assert_eq!(error.context_value("table"), Some(place.table("machines").as_str()));
     }
     assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use repo_core::strategy::Action;
 use repo_core::{CollectionName, Error, Result};
 
 use crate::env::Env;
@@ -159,8 +160,8 @@ pub(crate) fn not_as_stored(data: &DataFile, byte: u64) -> Error {
             data.path.display()
         ),
     )
-    .hint(
-        "put the folder back from a backup, and check the disk; or run `repoctl resolve --keep \
-         file` to take the file as it is",
-    )
+    .hint(format!(
+        "put the folder back from a backup, and check the disk; or run {} to take the file as it is",
+        Action::KeepFile
+    ))
 }

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use repo_core::strategy::SystemLimit;
+use repo_core::strategy::{Action, SystemLimit};
 use repo_core::{CollectionName, Error, ErrorKind, Rule, SyntaxError};
 
 use crate::spot;
@@ -208,10 +208,12 @@ pub(crate) fn edited(path: &Path) -> Error {
         0,
         "the data file was changed by something else while commits were not yet written into it",
     )
-    .hint(
-        "run `repoctl resolve --keep file` to take the file as it is, or `--keep journal` to put \
-         the commits over it; nothing was changed so far",
-    )
+    .hint(format!(
+        "run {} to take the file as it is, or {} to put the commits over it; nothing was changed \
+         so far",
+        Action::KeepFile,
+        Action::KeepJournal
+    ))
 }
 
 /// The error for a data file that is not there.
@@ -266,7 +268,7 @@ pub(crate) fn unanswered(operation: &'static str, location: &str) -> Error {
 pub(crate) fn no_store(operation: &'static str, location: &str) -> Error {
     Error::new(ErrorKind::NotFound, operation, "there is no store in this folder")
         .with("store", location)
-        .hint("check the path; a new store is made with `repoctl init`")
+        .hint(format!("check the path; a new store is made with {}", Action::Prepare))
 }
 
 #[cfg(test)]

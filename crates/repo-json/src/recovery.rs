@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use repo_core::strategy::Action;
 use repo_core::{Error, Result};
 
 use crate::data_file::{DataFile, digest_of_path, open_known};
@@ -21,8 +22,13 @@ use crate::selection;
 use crate::signature::Signature;
 use crate::state::{Collection, JournalState, Repair, State};
 
-const RESTORE: &str = "put the folder back from a backup; or run `repoctl resolve --keep file`: \
-                       what was committed since the last checkpoint is then given up";
+fn restore_hint() -> String {
+    format!(
+        "put the folder back from a backup; or run {}: what was committed since the last \
+         checkpoint is then given up",
+        Action::KeepFile
+    )
+}
 
 /// Reads the store. Call it with the lock held, shared or exclusive.
 ///
@@ -58,7 +64,7 @@ fn load_in(env: &Env, layout: &Layout, meta: Option<Meta>) -> Result<State> {
             0,
             "the journal is missing",
         )
-        .hint(RESTORE)),
+        .hint(restore_hint())),
         (Some(meta), Some(journal)) => load_whole(env, layout, meta, journal),
     }
 }
@@ -96,7 +102,7 @@ fn load_without_meta(env: &Env, layout: &Layout, journal: JournalState) -> Resul
         }
         None => {
             Err(errors::corrupt("open the store", &env.folder.meta(), 0, "the file is missing")
-                .hint(RESTORE))
+                .hint(restore_hint()))
         }
     }
 }
@@ -123,7 +129,7 @@ fn load_whole(env: &Env, layout: &Layout, meta: Meta, journal: JournalState) -> 
         )
         .with("journal", journal_generation)
         .with("meta", state.generation)
-        .hint(RESTORE));
+        .hint(restore_hint()));
     }
     external::attach(env, layout, state, &files)
 }
@@ -217,10 +223,12 @@ pub(crate) fn read_sound(
 fn damaged_frame(path: &Path, damage: &Damage) -> Error {
     errors::corrupt("open the store", path, damage.at, "a frame of the journal is damaged")
         .with("next sound frame", damage.sound_at)
-        .hint(
-            "put the folder back from a backup; or run `repoctl resolve`: `--keep journal` keeps \
-             what stands before the damaged frame, `--keep file` gives up the whole journal",
-        )
+        .hint(format!(
+            "put the folder back from a backup; or run {} to keep what is before the damaged \
+             frame, or {} to give up the whole journal",
+            Action::KeepJournal,
+            Action::KeepFile
+        ))
 }
 
 fn apply_frame(
@@ -269,7 +277,7 @@ fn load_pending(
             let path = env.folder.beside(META);
             let missing = || {
                 errors::corrupt("open the store", &path, 0, "the new .meta of a checkpoint is lost")
-                    .hint(RESTORE)
+                    .hint(restore_hint())
             };
             let journal = old.journal;
             let found = read_meta(&path)?.ok_or_else(missing)?;

@@ -35,7 +35,7 @@ async fn nothing_is_made_before_prepare() {
     assert_eq!(store.collections().await.unwrap(), []);
     let used = store.save(key("a"), machine("a", "")).await.unwrap_err();
     assert_eq!(used.kind(), ErrorKind::NotFound);
-    assert!(used.hint_text().unwrap().contains("repoctl init"));
+    assert!(used.hint_text().unwrap().contains("`prepare`"));
     assert!(!store.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
     store.checkpoint().await.unwrap();
     store.close().await.unwrap();

@@ -1,5 +1,6 @@
 //! What can be done about an error, in the words of this command line.
 
+use repo_core::strategy::Action;
 use repo_core::{CollectionName, Error};
 use repo_migrate::Remedy;
 
@@ -7,7 +8,25 @@ use repo_migrate::Remedy;
 pub(crate) fn hint_of(error: &Error) -> Option<String> {
     match error.remedy_as::<Remedy>() {
         Some(remedy) => Some(in_flags(remedy)),
-        None => error.hint_text().map(str::to_owned),
+        None => error.hint_text().map(in_commands),
+    }
+}
+
+/// A text of a library with the commands that do what it asks for.
+pub(crate) fn in_commands(text: &str) -> String {
+    Action::ALL
+        .iter()
+        .fold(text.to_owned(), |text, &action| action.replaced(&text, command(action)))
+}
+
+fn command(action: Action) -> &'static str {
+    match action {
+        Action::Prepare => "`repoctl init`",
+        Action::KeepFile => "`repoctl resolve --keep file`",
+        Action::KeepJournal => "`repoctl resolve --keep journal`",
+        Action::DeepHealth => "`repoctl health --deep`",
+        Action::Health => "`repoctl health`",
+        _ => "the command for it",
     }
 }
 
@@ -83,6 +102,15 @@ mod tests {
         let words = hint(Remedy::UpgradeFirst { collection: "machines".parse().unwrap(), to: 3 });
         assert_eq!(words.unwrap(), "upgrade it first: `repoctl upgrade machines --to 3`");
         assert!(hint(Remedy::RestoreElsewhere).unwrap().contains("an empty store"));
+    }
+
+    #[test]
+    fn each_action_of_the_library_is_a_command() {
+        for &action in Action::ALL {
+            let hint = format!("do it with {action}; then wait");
+            let shown = hint_of(&Error::new(ErrorKind::NotFound, "open", "x").hint(hint)).unwrap();
+            assert!(shown.starts_with("do it with `repoctl ") && shown.ends_with("`; then wait"));
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::strategy::did_you_mean;
 use crate::strategy::{
-    Applied, Capabilities, MigrationState, PhysicalIdentity, Record, RecordStream, ScanOptions,
-    StoreRecord, StoreUpdate,
+    Action, Applied, Capabilities, MigrationState, PhysicalIdentity, Record, RecordStream,
+    ScanOptions, StoreRecord, StoreUpdate,
 };
 use crate::{
     CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// Rules for all methods:
 /// - A collection that [`prepare`](Self::prepare) has not made is `NotFound`,
-///   and the hint names `repoctl init`.
+///   and the hint names `prepare` (see [`Action`]).
 /// - After [`close`](Self::close) every method is `Closed`, never `Unavailable`:
 ///   trying again on this handle cannot help.
 /// - `Conflict` is the answer to failed preconditions alone, and names each.
@@ -117,7 +117,7 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// Brings a store of an older layout to the newest one of its strategy, and
     /// returns the layout that it was in; `None` when there is nothing to do. That
     /// may be the newest one, where a store of it lacks what newer ones have.
-    /// Only `repoctl init` does it: until then a store of an older layout is
+    /// Nothing else does it: until then a store of an older layout is
     /// used as it is, by this program and by older ones. Safe to repeat.
     ///
     /// # Errors
@@ -259,8 +259,8 @@ pub fn not_prepared<'a>(
 ) -> Error {
     let known = prepared.into_iter().map(CollectionName::as_str);
     let hint = match did_you_mean(collection.as_str(), known) {
-        Some(meant) => format!("{meant} A new one is made with `repoctl init`"),
-        None => "make it with `repoctl init`".to_owned(),
+        Some(meant) => format!("{meant} A new one is made with {}", Action::Prepare),
+        None => format!("make it with {}", Action::Prepare),
     };
     Error::new(ErrorKind::NotFound, operation, "the collection was never prepared")
         .with("collection", collection)
@@ -273,7 +273,7 @@ pub fn not_prepared<'a>(
 pub fn never_prepared(operation: &'static str, location: &str) -> Error {
     Error::new(ErrorKind::NotFound, operation, "the store was never prepared")
         .with("store", location)
-        .hint("make it with `repoctl init`")
+        .hint(format!("make it with {}", Action::Prepare))
 }
 
 /// What [`state_mark`](StorageStrategy::state_mark) answers; to be compared

@@ -7,6 +7,7 @@
 //! [`Registry`] knows by its name. Programs that only keep entities need
 //! nothing of this module.
 
+mod action;
 mod capabilities;
 mod contract;
 mod deep_check;
@@ -26,6 +27,7 @@ mod system_limit;
 mod unreadable;
 mod writable;
 
+pub use action::Action;
 pub use capabilities::Capabilities;
 pub use contract::{
     PrepareChange, Prepared, Purged, StateMark, StorageStrategy, never_prepared, not_prepared,

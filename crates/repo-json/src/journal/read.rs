@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use repo_core::Result;
+use repo_core::strategy::Action;
 
 use super::frame::{FRAME_HEAD_LEN, FRAME_MAGIC, FrameHead, HEAD, parse_head};
 use crate::errors;
@@ -52,8 +53,11 @@ pub(crate) fn read_head(file: &File, path: &Path) -> Result<u64> {
     };
     parsed.ok_or_else(|| {
         errors::corrupt("open the store", path, 0, "the head of the journal is damaged").hint(
-            "put the folder back from a backup; or run `repoctl resolve --keep file`: what was \
-             committed since the last checkpoint is then given up",
+            format!(
+                "put the folder back from a backup; or run {}: what was committed since the last \
+             checkpoint is then given up",
+                Action::KeepFile
+            ),
         )
     })
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, ErrorKind as IoKind, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use repo_core::strategy::{MigrationState, StoreId};
+use repo_core::strategy::{Action, MigrationState, StoreId};
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use super::{CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE};
@@ -89,10 +89,11 @@ impl Reader<'_> {
 
 fn damaged(path: &Path, byte: u64, what: &str) -> Error {
     errors::corrupt("open the store", path, byte, &format!("the file .meta is damaged: {what}"))
-        .hint(
-            "put the folder back from a backup; or run `repoctl resolve --keep file`: the data \
-             files are then taken as they are, without tombstones, and versions begin at 1 again",
-        )
+        .hint(format!(
+            "put the folder back from a backup; or run {}: the data files are then taken as they \
+             are, without tombstones, and versions begin at 1 again",
+            Action::KeepFile
+        ))
 }
 
 /// The layout, one that this software knows.

@@ -1,5 +1,6 @@
 //! What `.meta` and journal still tell of a store that cannot be opened.
 
+use repo_core::strategy::Action;
 use repo_core::{Error, ErrorKind, Result};
 
 use super::keep::Keep;
@@ -116,8 +117,9 @@ fn foreign(env: &Env, journal: Option<u64>, meta: Option<u64>) -> Error {
     )
     .with("journal", shown(journal))
     .with("meta", shown(meta))
-    .hint(
-        "put .meta and .journal back as they were together, from one backup; `--keep file` gives \
-         the journal up; nothing of the store was changed so far",
-    )
+    .hint(format!(
+        "put .meta and .journal back as they were together, from one backup; {} gives the journal \
+         up; nothing of the store was changed so far",
+        Action::KeepFile
+    ))
 }

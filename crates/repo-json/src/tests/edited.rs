@@ -106,7 +106,7 @@ async fn an_edit_under_commits_that_wait_in_the_journal_is_refused() {
     assert_eq!(store.close().await.unwrap_err().kind(), ErrorKind::Corrupt);
     let error = fixture.refused();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.hint_text().unwrap().contains("repoctl resolve"));
+    assert!(error.hint_text().unwrap().contains("`resolve` with"));
     assert_eq!(snapshot(&fixture.path()), edited);
 }
 

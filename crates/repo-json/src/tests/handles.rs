@@ -108,7 +108,7 @@ async fn files_are_made_for_their_owner_alone_and_only_by_prepare() {
     let store = fixture.open();
     let error = store.save(key("machines", "a"), document("a", 1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(error.hint_text().unwrap().contains("repoctl init"));
+    assert!(error.hint_text().unwrap().contains("`prepare`"));
     let migration = StoreUpdate::Migration { expected: None, state: None };
     assert_eq!(store.update_store_record(migration).await.unwrap_err().kind(), ErrorKind::NotFound);
     store.checkpoint().await.unwrap();

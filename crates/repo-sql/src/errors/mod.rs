@@ -15,7 +15,8 @@ pub(crate) use sqlite::{commit_is_uncertain, foreign, io, repeat, sqlite};
 /// What is said of a statement that only fits tables as we make them.
 const FOREIGN: &str = "the database refused a statement: its tables are not as this program \
      made them";
-const FOREIGN_HINT: &str = "another tool changed the tables; run `repoctl health`";
+/// Ends as [`Action::Health`](repo_core::strategy::Action) is written.
+const FOREIGN_HINT: &str = "another tool changed the tables; run `health`";
 
 /// What is said of a statement that failed for a reason that is not known here.
 /// The words of the database stand beside it.

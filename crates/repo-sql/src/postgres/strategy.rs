@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Applied, Capabilities, MigrationState, OpenOptions, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys,
-    check_records, never_prepared,
+    Action, Applied, Capabilities, MigrationState, OpenOptions, PhysicalIdentity, Prepared, Purged,
+    Record, RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
+    check_distinct_keys, check_records, never_prepared,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
@@ -143,7 +143,7 @@ async fn check(shared: &Shared, known: &Catalog) -> Result<()> {
     if !known.prepared && shared.options.read_only {
         return Err(Error::new(ErrorKind::NotFound, "open", "the database holds no store")
             .with("store", &shared.location)
-            .hint("check `name` and `schema`; a store is made with `repoctl init`"));
+            .hint(format!("check `name` and `schema`; a store is made with {}", Action::Prepare)));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Purge and health.
 
-use repo_core::strategy::{Purged, check_purge};
+use repo_core::strategy::{Action, Purged, check_purge};
 use repo_core::{CollectionName, Error, Health, HealthCheck, Result, Timestamp};
 
 use super::inspect;
@@ -115,7 +115,7 @@ async fn layout(shared: &Shared) -> HealthCheck {
             check("layout", true, format!("{} collections", known.tables.len()))
         }
         Ok(_) => {
-            check("layout", false, "there is no store; make it with `repoctl init`".to_owned())
+            check("layout", false, format!("there is no store; make it with {}", Action::Prepare))
         }
         Err(error) => check("layout", false, error.to_string()),
     }

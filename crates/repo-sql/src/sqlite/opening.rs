@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repo_core::strategy::{OpenOptions, check_writable};
+use repo_core::strategy::{Action, OpenOptions, check_writable};
 use repo_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 
@@ -32,7 +32,7 @@ pub(super) fn check_file(shared: &Shared) -> Result<()> {
     let missing = |what: &str| {
         Err(Error::new(ErrorKind::NotFound, "open", what)
             .with("file", shared.file().display())
-            .hint("check the path; a store is made with `repoctl init`"))
+            .hint(format!("check the path; a store is made with {}", Action::Prepare)))
     };
     if !shared.options.read_only {
         check_writable("open", shared.file())?;

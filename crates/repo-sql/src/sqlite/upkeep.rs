@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use repo_core::strategy::{MigrationState, Purged, check_purge, check_writable};
+use repo_core::strategy::{Action, MigrationState, Purged, check_purge, check_writable};
 use repo_core::{CollectionName, Error, ErrorKind, Health, HealthCheck, Result, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -97,7 +97,8 @@ pub(super) fn health(shared: &Shared, connection: &Connection, deep: bool) -> He
 
 /// What a store that was never prepared says.
 pub(super) fn unprepared(shared: &Shared) -> Health {
-    let detail = format!("{} does not exist; make it with `repoctl init`", shared.file().display());
+    let detail =
+        format!("{} does not exist; make it with {}", shared.file().display(), Action::Prepare);
     Health { checks: vec![check("file", false, detail)] }
 }
 
@@ -149,9 +150,12 @@ fn documents(connection: &Connection, catalog: &Catalog, deep: bool) -> HealthCh
     match broken.as_slice() {
         [] if deep => check("documents", true, "every document is JSON with its id".to_owned()),
         [] => {
-            let seen = "those at both ends of each collection are JSON with their ids; \
-                        `repoctl health --deep` reads every page and record";
-            check("documents", true, seen.to_owned())
+            let seen = format!(
+                "those at both ends of each collection are JSON with their ids; {} reads every \
+                 page and record",
+                Action::DeepHealth
+            );
+            check("documents", true, seen)
         }
         broken => check("documents", false, format!("damaged: {}", broken.join(", "))),
     }

@@ -52,7 +52,7 @@ async fn assert_unknown(store: &Store) {
         assert!(answer.is_err(), "call {at} went through");
         let error = assert_kind(answer, ErrorKind::NotFound);
         let hint = error.hint_text().unwrap_or_default();
-        assert!(hint.contains("repoctl init"), "call {at}: {error:?}");
+        assert!(hint.contains("`prepare`"), "call {at}: {error:?}");
     }
 }
 
@@ -317,7 +317,7 @@ pub async fn a_mistyped_collection_is_recognised(f: Fixture) {
         for answer in errors {
             let error = assert_kind(answer, ErrorKind::NotFound);
             let hint = error.hint_text().unwrap_or_default();
-            assert!(hint.contains("repoctl init"), "{error:?}");
+            assert!(hint.contains("`prepare`"), "{error:?}");
             match meant {
                 Some(meant) => assert!(hint.contains(meant), "{error:?}"),
                 None => assert!(!hint.contains("did you mean"), "{error:?}"),

@@ -12,6 +12,7 @@ use crate::cli::exit_code::{Ending, FAILED};
 use crate::cli::failure::Outcome;
 use crate::cli::output::{cell, draw, table};
 use crate::cli::progress::Shown;
+use crate::cli::remedies::in_commands;
 use repo_migrate::{Phase, Progress as _};
 
 /// What can be typed after `health`.
@@ -27,11 +28,14 @@ impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let opened = context.open(Access::Read).await?;
         let work = async {
-            let health = match self.deep {
+            let mut health = match self.deep {
                 true => deep(&opened.store, context).await?,
                 false => opened.store.health(&HealthDepth::Quick).await?,
             };
-            tell(context, &*opened.store, self.deep, &health)
+            for check in &mut health.checks {
+                check.detail = in_commands(&check.detail);
+            }
+            report(context, &*opened.store, self.deep, &health)
         };
         opened.close_after(work).await
     }
@@ -40,15 +44,15 @@ impl Arguments {
 async fn deep(store: &Arc<dyn StorageStrategy>, context: &Context) -> repo_core::Result<Health> {
     let shown = Arc::new(Shown::new(context.output));
     shown.phase(Phase::Check, count(&**store).await);
-    let told = Arc::clone(&shown);
-    let progress = move |name: &CollectionName, records: u64| told.advance(name, records);
+    let progressed = Arc::clone(&shown);
+    let progress = move |name: &CollectionName, records: u64| progressed.advance(name, records);
     let health = store.health(&HealthDepth::Deep(Arc::new(progress))).await;
     shown.finish();
     health
 }
 
 /// About how many records there are, for the progress; what cannot be counted
-/// is told of by the check itself.
+/// is reported by the check itself.
 async fn count(store: &dyn StorageStrategy) -> Option<u64> {
     let mut all = 0;
     for name in store.collections().await.ok()? {
@@ -57,21 +61,21 @@ async fn count(store: &dyn StorageStrategy) -> Option<u64> {
     Some(all)
 }
 
-fn tell(
+fn report(
     context: &Context,
     store: &dyn StorageStrategy,
     deep: bool,
     health: &Health,
 ) -> Outcome<Ending> {
     let location = store.location();
-    let told = json!({
+    let answer = json!({
         "store": location,
         "healthy": health.is_ok(),
         "deep": deep,
         "checks": health.checks,
         "capabilities": store.capabilities(),
     });
-    context.output.result(&told, || human(location, health))?;
+    context.output.result(&answer, || human(location, health))?;
     Ok(if health.is_ok() { Ending::Done } else { Ending::Unsound(FAILED) })
 }
 
