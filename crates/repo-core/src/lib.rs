@@ -84,7 +84,6 @@
 //! never weakened.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub mod config;
 mod cursor;
 mod document;
 mod entity;

@@ -114,7 +114,7 @@ impl DynamoSettings {
     /// `ConfigInvalid` for an unknown key or a wrong value; `Unsupported` for
     /// what is not yet supported.
     pub fn read(settings: &Json) -> Result<Self> {
-        let settings: Self = repo_core::config::read_settings(SETTINGS_AT, settings)?;
+        let settings: Self = repo_core::strategy::read_settings(SETTINGS_AT, settings)?;
         settings.check()?;
         Ok(settings)
     }

@@ -61,11 +61,18 @@
 //! `dynamodb:prefix`, `memory:`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod chosen;
+#[cfg(feature = "config")]
+pub mod config;
+#[cfg(feature = "config")]
+mod host_factory;
+mod left_out;
 mod open;
 mod registry;
 mod store;
 mod transaction;
 
+pub use chosen::Chosen;
 pub use open::OpenStore;
 pub use registry::registry;
 pub use store::Store;

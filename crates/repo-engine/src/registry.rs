@@ -2,10 +2,15 @@
 
 use repo_core::strategy::{MemoryFactory, Registry};
 
-/// Memory, and the strategies of the features that are on.
+use crate::left_out;
+
+/// Memory, and every strategy that the project knows. One whose cargo feature is
+/// off takes its settings unread and refuses to open (`Unsupported`), with the
+/// feature in the hint.
 #[must_use]
 pub fn registry() -> Registry {
-    let registry = Registry::new().with(MemoryFactory);
+    let registry = left_out::all().into_iter().fold(Registry::new(), Registry::with);
+    let registry = registry.with(MemoryFactory);
     #[cfg(feature = "json")]
     let registry = registry.with(repo_json::JsonFactory);
     #[cfg(feature = "sql")]

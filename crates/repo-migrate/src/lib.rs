@@ -13,6 +13,7 @@ mod archive;
 mod back_up;
 mod check;
 mod cleanup;
+mod config;
 mod copy;
 mod job;
 mod migrate;
@@ -37,6 +38,7 @@ pub use back_up::{BackupOptions, back_up, back_up_what_can_be_read};
 pub use cleanup::{
     CleanUpOptions, CleanUpReport, CleanedCollection, Verified, clean_up, unfinished_clean_up,
 };
+pub use config::MigrationConfig;
 pub use copy::{Quarantine, set_aside};
 pub use job::{CollectionStatus, OwnerStatus, Unfinished, status};
 pub use migrate::migrate;

@@ -140,7 +140,7 @@ impl SqlSettings {
     /// # Errors
     /// `ConfigInvalid` for an unknown key or a value out of range.
     pub(crate) fn read(settings: &Json) -> Result<Self> {
-        let mut settings: Self = repo_core::config::read_settings(SETTINGS_AT, settings)?;
+        let mut settings: Self = repo_core::strategy::read_settings(SETTINGS_AT, settings)?;
         if settings.database == SqlType::Postgresql && settings.host.is_empty() {
             settings.host.push_str("localhost");
         }

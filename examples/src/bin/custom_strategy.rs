@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::config::read_settings;
+use repo_core::strategy::read_settings;
 use repo_core::strategy::{
     Applied, Capabilities, MemoryFactory, MigrationState, OpenOptions, PhysicalIdentity, Prepared,
     Purged, Record, RecordStream, Registry, ScanOptions, StateMark, StorageStrategy,

@@ -12,12 +12,12 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use repo_core::config::{Config, ConfigSources};
-use repo_core::strategy::{MemoryFactory, OpenOptions, Registry, StorageStrategy};
+use repo_core::strategy::StorageStrategy;
 use repo_core::{
-    Document, EntityId, Filter, Key, Model, Query, Repository, Result, RetryPolicy, Schemas,
+    Document, EntityId, Filter, Key, Model, Query, Repository, Result, RetryPolicy,
     StoreRepository, transaction,
 };
+use repo_engine::config::{Config, ConfigSources};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -91,30 +91,12 @@ async fn main() -> Result<()> {
 
 /// Opens whatever store the configuration names, and makes what it lacks.
 async fn open(file: String) -> Result<Arc<dyn StorageStrategy>> {
-    let registry = Registry::new()
-        .with(MemoryFactory)
-        .with(repo_json::JsonFactory)
-        .with(repo_sql::SqlFactory)
-        .with(repo_sql::SqliteFactory)
-        .with(repo_sql::PostgresFactory)
-        .with(repo_dynamo::DynamoFactory);
     let sources = ConfigSources {
         file: Some(file.into()),
         environment: std::env::vars().collect(),
         overrides: Vec::new(),
     };
-    let config = Config::load(&sources, &registry)?;
-    let schemas = match &config.storage().schemas {
-        Some(dir) => Schemas::load_dir(dir)?,
-        None => Schemas::default(),
-    };
-    let declared: Vec<_> = schemas.iter().cloned().collect();
-    let options = OpenOptions { schemas: Arc::new(schemas), ..OpenOptions::default() };
-    let factory = registry.get(&config.storage().strategy)?;
-    let settings = config.settings(factory.settings_key())?;
-    let strategy = factory.open(&settings, options).await?;
-    strategy.prepare(&declared).await?;
-    Ok(strategy)
+    Config::load(&sources, &repo_engine::registry(), &[])?.open().await
 }
 
 /// Adds the machines and completes the request, all in one transaction.

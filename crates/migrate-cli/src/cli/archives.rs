@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use repo_core::{CollectionName, Result, Timestamp};
 use serde::Serialize;
 
+use super::configuration::migration;
 use super::context::Context;
 use repo_migrate::{Archive, Role};
 
@@ -76,7 +77,7 @@ pub(crate) fn folder(context: &Context, named: Option<&Path>) -> Result<PathBuf>
         Some(folder) => Ok(folder.to_owned()),
         None => {
             let config = context.load(context.file().as_deref(), None)?;
-            Ok(config.migration().backup_location.clone())
+            Ok(migration(&config)?.backup_location)
         }
     }
 }

@@ -5,16 +5,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use repo_core::config::{Config, ConfigSources};
-use repo_core::layers::ValidationLayer;
-use repo_core::strategy::{OnUnreadable, OpenOptions, Registry, StorageStrategy, StrategyFactory};
+use repo_core::strategy::{OnUnreadable, OpenOptions, Registry, StorageStrategy};
 use repo_core::{CollectionName, CollectionSchema, ErrorKind, Result, Schemas};
+use repo_engine::config::{Config, ConfigSources};
 use serde_json::Value as Json;
 
 use super::args::{CommonArgs, StoreArgs};
+use super::configuration::sections;
 use super::failure::{usage, wrong_usage};
 use super::output::Output;
-use super::{embedded, registry};
 
 /// The configuration file that is used when none is named.
 pub(crate) const DEFAULT_FILE: &str = "repository.json";
@@ -60,8 +59,7 @@ pub(crate) enum Access {
 /// A store that is chosen and not yet opened.
 #[derive(Debug, Clone)]
 pub(crate) struct Chosen {
-    pub(crate) factory: Arc<dyn StrategyFactory>,
-    pub(crate) settings: Json,
+    pub(crate) store: repo_engine::Chosen,
     /// The only collections that are read of it; `None` for all.
     only: Option<Arc<BTreeSet<CollectionName>>>,
 }
@@ -79,7 +77,7 @@ impl Context {
         let text = |value: std::ffi::OsString| value.into_string().ok();
         Self {
             programs,
-            registry: registry::registry(),
+            registry: repo_engine::registry(),
             output: Output { format: common.format, quiet: common.quiet },
             environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
@@ -140,7 +138,7 @@ impl Context {
                 .map(|(path, value)| ((*path).to_owned(), Json::from(*value)))
                 .collect(),
         };
-        let config = Config::load(&sources, &self.registry)?;
+        let config = Config::load(&sources, &self.registry, &sections())?;
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         for notice in config.notices() {
             // A command may load the file several times, for several stores.
@@ -154,36 +152,30 @@ impl Context {
 
     /// The collections: from the flag, the configuration, or the built-in
     /// three.
-    pub(crate) fn schemas(&self, config: Option<&Config>) -> Result<Arc<Schemas>> {
-        let configured = config.and_then(|config| config.storage().schemas.as_deref());
-        match self.common.schemas.as_deref().or(configured) {
+    pub(crate) fn schemas(&self, config: &Config) -> Result<Arc<Schemas>> {
+        match &self.common.schemas {
             Some(dir) => Schemas::load_dir(dir).map(Arc::new),
-            None => embedded::schemas().map(Arc::new),
+            None => config.schemas().map(Arc::new),
         }
     }
 
     /// The collections of a command that needs no store.
     pub(crate) fn schemas_without_store(&self) -> Result<Arc<Schemas>> {
-        if self.common.schemas.is_some() {
-            return self.schemas(None);
+        match &self.common.schemas {
+            Some(dir) => Schemas::load_dir(dir).map(Arc::new),
+            None => self.load(self.file().as_deref(), None)?.schemas().map(Arc::new),
         }
-        self.schemas(Some(&self.load(self.file().as_deref(), None)?))
     }
 
     /// The store of a URL.
     pub(crate) fn by_url(&self, url: &str) -> Result<Chosen> {
-        let (factory, settings) = self.registry.by_url(url)?;
-        registry::check_usable(factory.as_ref())?;
-        Ok(Chosen { factory: Arc::clone(factory), settings, only: None })
+        let store = repo_engine::Chosen::by_url(&self.registry, url)?;
+        Ok(Chosen { store, only: None })
     }
 
     /// The store of a strategy with the settings in a configuration.
     pub(crate) fn by_name(&self, name: &str, config: &Config) -> Result<Chosen> {
-        let factory = Arc::clone(self.registry.get(name)?);
-        let settings = config.settings(factory.settings_key())?;
-        factory.check(&settings)?;
-        registry::check_usable(factory.as_ref())?;
-        Ok(Chosen { factory, settings, only: None })
+        Ok(Chosen { store: config.chosen_as(name)?, only: None })
     }
 
     /// The store that the flags or the configuration name, with the
@@ -210,12 +202,12 @@ impl Context {
     ) -> Result<Opened> {
         let (chosen, config) = self.choose()?;
         let chosen = chosen.only(only);
-        let schemas = self.schemas(Some(&config))?;
+        let schemas = self.schemas(&config)?;
         let store = chosen.open(access, &config, &schemas).await?;
-        if access != Access::Write || !config.storage().validate_documents {
-            return Ok(Opened { store, schemas, output: self.output });
-        }
-        let store = Arc::new(ValidationLayer::new(store, &schemas)?);
+        let store = match access {
+            Access::Write => config.validated(store, &schemas)?,
+            _ => store,
+        };
         Ok(Opened { store, schemas, output: self.output })
     }
 }
@@ -234,7 +226,7 @@ impl Chosen {
         config: &Config,
         schemas: &Arc<Schemas>,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        self.factory.open(&self.settings, self.options(access, config, schemas)).await
+        self.store.open(self.options(access, config, schemas)).await
     }
 
     /// Opens it for reading; a store that is not there yet is opened as it
@@ -266,10 +258,8 @@ impl Chosen {
                 Access::ReadToName => OnUnreadable::NameAll,
                 Access::Read | Access::Write => OnUnreadable::Fail,
             },
-            schemas: Arc::clone(schemas),
             only: self.only.clone(),
-            max_entity_bytes: config.storage().limits.max_entity_bytes.get(),
-            ..OpenOptions::default()
+            ..config.options(Arc::clone(schemas))
         }
     }
 }

@@ -7,9 +7,8 @@ mod archives;
 mod args;
 mod bars;
 mod commands;
+mod configuration;
 mod context;
-mod disabled_strategy;
-mod embedded;
 mod events;
 pub mod exit_code;
 mod failure;
@@ -20,7 +19,6 @@ mod output;
 mod programs;
 mod progress;
 mod redact;
-mod registry;
 mod remedies;
 mod render;
 mod report;
@@ -47,7 +45,7 @@ use programs::{MigrateRepository, Repoctl};
 /// `schemas/config.schema.json` and for whoever embeds the tools.
 #[must_use]
 pub fn known_strategies() -> repo_core::strategy::Registry {
-    registry::registry()
+    repo_engine::registry()
 }
 
 pub use events::{Event, events_schema};

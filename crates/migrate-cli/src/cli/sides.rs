@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use repo_core::config::Config;
 use repo_core::strategy::{Sameness, StorageStrategy};
 use repo_core::{CollectionName, Result, Schemas};
+use repo_engine::config::Config;
 
 use super::context::{Access, Chosen, Context};
 use super::failure::wrong_usage;
@@ -75,11 +75,11 @@ impl SideArgs {
         let own = context.file();
         let file = own.as_deref().or(source.file).or(target.file);
         let config = context.load(file, None)?;
-        let schemas = context.schemas(Some(&config))?;
+        let schemas = context.schemas(&config)?;
         let source = source.choose(context, own.as_deref(), operation)?;
         let target = target.choose(context, own.as_deref(), operation)?;
         let sides = Sides { source, target, config, schemas };
-        if sides.source.chosen.same_as(&sides.target.chosen) {
+        if sides.source.chosen.store.same_as(&sides.target.chosen.store) {
             return Err(same_store(operation));
         }
         Ok(sides)
@@ -104,12 +104,12 @@ impl SideArgs {
         let [_, target] = self.named();
         if target.kind.is_none() && target.file.is_none() && target.url.is_none() {
             let (chosen, config) = context.choose()?;
-            let schemas = context.schemas(Some(&config))?;
+            let schemas = context.schemas(&config)?;
             return Ok((Side { chosen, config }, schemas));
         }
         let own = context.file();
         let config = context.load(own.as_deref().or(target.file), None)?;
-        let schemas = context.schemas(Some(&config))?;
+        let schemas = context.schemas(&config)?;
         Ok((target.choose(context, own.as_deref(), operation)?, schemas))
     }
 
@@ -171,19 +171,6 @@ impl Named<'_> {
                 "name one: --target-type sql, --target-config FILE, or --target sqlite:FILE",
             )),
         }
-    }
-}
-
-impl Chosen {
-    /// Whether both name the same store, as far as that shows before they are
-    /// opened.
-    fn same_as(&self, other: &Self) -> bool {
-        self.same_kind_as(other) && self.settings == other.settings
-    }
-
-    /// Whether both could name the same store.
-    fn same_kind_as(&self, other: &Self) -> bool {
-        self.factory.settings_key() == other.factory.settings_key()
     }
 }
 
@@ -272,7 +259,7 @@ impl Sides {
         source: &Arc<dyn StorageStrategy>,
         operation: &'static str,
     ) -> Result<()> {
-        if !self.source.chosen.same_kind_as(&self.target.chosen) {
+        if !self.source.chosen.store.same_kind_as(&self.target.chosen.store) {
             return Ok(());
         }
         let target = self.target.open_to_look(&self.schemas).await;

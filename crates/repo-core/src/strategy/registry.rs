@@ -100,6 +100,17 @@ pub trait StrategyFactory: fmt::Debug + Send + Sync {
     /// `ConfigInvalid` when the URL is of this kind but malformed.
     fn settings_from_url(&self, url: &str) -> Result<Option<Json>>;
 
+    /// Checks that this build can open stores of this kind at all. A strategy
+    /// that a cargo feature left out may stay known by its name, so that one
+    /// configuration serves several builds.
+    ///
+    /// # Errors
+    /// `Unsupported`, by [`left_out`](crate::strategy::left_out), where it
+    /// cannot.
+    fn check_built_in(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Opens the store. A store that does not exist is `NotFound` when opened
     /// read-only; opened for writing it is left to `prepare` to make.
     async fn open(&self, settings: &Json, options: OpenOptions)

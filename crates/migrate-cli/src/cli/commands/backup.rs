@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{import::batch_size, past, verify::collections};
 use crate::cli::archives::Summary;
+use crate::cli::configuration::migration;
 use crate::cli::context::Context;
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Failure, Outcome};
@@ -44,7 +45,7 @@ pub(super) fn compression_level(text: &str) -> Result<CompressionLevel, String> 
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let (_, config) = context.choose()?;
-        let migration = config.migration();
+        let migration = migration(&config)?;
         let location = self.backup_location.clone();
         let options = BackupOptions {
             collections: collections(self.collections.as_deref())?,

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use repo_core::Result;
-use repo_core::config::MigrationConfig;
 
 use super::{
     backup::compression_level, import::batch_size, migrate_clean_up, migrate_status,
     verify::collections,
 };
+use crate::cli::configuration::migration;
 use crate::cli::context::{Access, Context};
 use crate::cli::events::Event;
 use crate::cli::exit_code::{Ending, Signal};
@@ -23,8 +23,8 @@ use crate::cli::resume_command;
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
 use crate::cli::signals::Interruption;
 use repo_migrate::{
-    self, CompressionLevel, MigrationOptions, MigrationReport, OnConflict, Phase, Progress as _,
-    Verified, migrate, unfinished_clean_up,
+    self, CompressionLevel, MigrationConfig, MigrationOptions, MigrationReport, OnConflict, Phase,
+    Progress as _, Verified, migrate, unfinished_clean_up,
 };
 
 /// What can be typed after `migrate`.
@@ -124,7 +124,8 @@ impl Arguments {
             return arguments.run(context).await;
         }
         let sides = self.sides.choose(context, "migrate")?;
-        let options = self.options(sides.config.migration())?;
+        let configured = migration(&sides.config)?;
+        let options = self.options(&configured)?;
         // A clean-up opens the whole source for writing: what would stop it
         // then is to be found now.
         let only = options.collections.as_deref().filter(|_| !self.cleanup_source);
@@ -132,7 +133,7 @@ impl Arguments {
         if self.cleanup_source {
             migrate_clean_up::check(&options)?;
         } else {
-            migrate_clean_up::explain_setting(context, sides.config.migration());
+            migrate_clean_up::explain_setting(context, &configured);
         }
         let interruption = Interruption::listen()?;
         let progress = Shown::new(context.output).ended_by(&interruption).with_events();

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use repo_core::config::MigrationConfig;
 use repo_core::strategy::StorageStrategy;
 use repo_core::{Error, ErrorKind, Result};
 
@@ -11,7 +10,9 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Outcome, wrong_usage};
 use crate::cli::progress::Shown;
 use crate::cli::sides::Sides;
-use repo_migrate::{CleanUpOptions, MigrationOptions, MigrationReport, Verified, clean_up};
+use repo_migrate::{
+    CleanUpOptions, MigrationConfig, MigrationOptions, MigrationReport, Verified, clean_up,
+};
 
 /// Refuses a clean-up that could never begin.
 ///

@@ -27,10 +27,10 @@ enum Keep {
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let (chosen, config) = context.choose()?;
-        if chosen.factory.settings_key() != "json_strategy" {
+        if chosen.store.factory.settings_key() != "json_strategy" {
             return Err(no_journal(&chosen).into());
         }
-        let schemas = context.schemas(Some(&config))?;
+        let schemas = context.schemas(&config)?;
         let options = chosen.options(Access::Write, &config, &schemas);
         self.resolve(context, &chosen, options).await
     }
@@ -46,7 +46,7 @@ impl Arguments {
             Keep::File => repo_json::Keep::File,
             Keep::Journal => repo_json::Keep::Journal,
         };
-        let done = repo_json::resolve(&chosen.settings, options, keep).await?;
+        let done = repo_json::resolve(&chosen.store.settings, options, keep).await?;
         context.output.result(&done, || human(&done))?;
         Ok(Ending::Done)
     }
@@ -85,5 +85,5 @@ fn human(done: &repo_json::Resolved) -> String {
 
 fn no_journal(chosen: &Chosen) -> Error {
     Error::new(ErrorKind::Unsupported, "resolve", "only a JSON store has a journal to resolve")
-        .with("strategy", chosen.factory.name())
+        .with("strategy", chosen.store.factory.name())
 }

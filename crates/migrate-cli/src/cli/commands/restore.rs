@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::migrate::{finish, positive};
 use super::{import::batch_size, verify::collections};
+use crate::cli::configuration::migration;
 use crate::cli::context::{Access, Context};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
@@ -47,18 +48,19 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let (chosen, config) = context.choose()?;
+        let migration = migration(&config)?;
         let archive = Archive::open(&self.archive).await?;
         let options = RestoreOptions {
             collections: collections(self.collections.as_deref())?,
-            batch_size: self.batch_size.unwrap_or(config.migration().batch_size),
-            verify: config.migration().validate_after_migration && !self.no_verify,
+            batch_size: self.batch_size.unwrap_or(migration.batch_size),
+            verify: migration.validate_after_migration && !self.no_verify,
             dry_run: self.dry_run,
             restart: self.restart,
-            workers: self.parallel_workers.unwrap_or(config.migration().parallel_workers),
+            workers: self.parallel_workers.unwrap_or(migration.parallel_workers),
             rate_limit: self.rate_limit,
             ..RestoreOptions::default()
         };
-        let declared = context.schemas(Some(&config))?;
+        let declared = context.schemas(&config)?;
         let schemas = Arc::new(archived_schemas(&archive, &declared)?);
         let interruption = Interruption::listen()?;
         let store = if self.dry_run {

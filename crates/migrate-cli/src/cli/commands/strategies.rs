@@ -7,7 +7,6 @@ use crate::cli::context::Context;
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
 use crate::cli::output::{draw, table};
-use crate::cli::registry::check_usable;
 
 #[derive(Debug, Serialize)]
 struct Row {
@@ -23,7 +22,7 @@ pub(crate) fn run(context: &Context) -> Outcome<Ending> {
         .iter()
         .map(|factory| Row {
             name: factory.name(),
-            usable: check_usable(factory.as_ref()).is_ok(),
+            usable: factory.check_built_in().is_ok(),
             settings_key: factory.settings_key(),
             summary: factory.summary(),
         })

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::backup::compression_level;
 use super::import::batch_size;
+use crate::cli::configuration::migration;
 use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::{Ending, Signal};
 use crate::cli::failure::{Outcome, wrong_usage};
@@ -70,8 +71,8 @@ impl Arguments {
             return Err(without_archive().into());
         }
         let (chosen, config) = context.choose()?;
-        let schemas = context.schemas(Some(&config))?;
-        let migration = config.migration();
+        let schemas = context.schemas(&config)?;
+        let migration = migration(&config)?;
         let location = self.backup_location.clone();
         let options = UpgradeOptions {
             to: self.to.unwrap_or(schemas.get(&name).schema_version),

@@ -5,8 +5,9 @@ mod show;
 mod validate;
 
 use clap::Subcommand;
-use repo_core::config::config_schema;
+use repo_engine::config::config_schema;
 
+use crate::cli::configuration::sections;
 use crate::cli::context::Context;
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
@@ -28,7 +29,9 @@ impl Command {
             Self::Show => show::run(context),
             Self::Validate => validate::run(context),
             Self::Schema => {
-                context.output.text(&format!("{:#}", config_schema(&context.registry)))?;
+                context
+                    .output
+                    .text(&format!("{:#}", config_schema(&context.registry, &sections())))?;
                 Ok(Ending::Done)
             }
         }

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use repo_core::Error;
-use repo_core::config::Config;
 use repo_core::strategy::StrategyFactory;
+use repo_engine::config::Config;
 use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::exit_code::{Ending, USAGE};
 use crate::cli::failure::{ErrorView, Outcome, for_people};
 use crate::cli::output::{Format, complain};
-use crate::cli::registry::check_usable;
 
 pub(crate) fn run(context: &Context) -> Outcome<Ending> {
     let file = context.need_configuration()?;
@@ -63,9 +62,9 @@ fn problems(context: &Context, file: Option<&Path>) -> (Vec<Error>, Option<Confi
             config.settings(factory.settings_key()).and_then(|settings| factory.check(&settings));
         add(&mut problems, checked);
     }
-    add(&mut problems, context.schemas(Some(&config)).map(drop));
+    add(&mut problems, context.schemas(&config).map(drop));
     if let Some(Ok(factory)) = strategy.as_deref().map(|name| context.registry.get(name)) {
-        add(&mut problems, check_usable(factory.as_ref()));
+        add(&mut problems, factory.check_built_in());
     }
     (problems, Some(config))
 }

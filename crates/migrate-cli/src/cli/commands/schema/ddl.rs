@@ -76,7 +76,7 @@ fn strategy(context: &Context) -> Result<String> {
     if let Some(name) = &context.store.strategy {
         return Ok(context.registry.get(name)?.name().to_owned());
     }
-    Ok(context.choose()?.0.factory.name().to_owned())
+    Ok(context.choose()?.0.store.factory.name().to_owned())
 }
 
 #[cfg_attr(not(all(feature = "sql", feature = "dynamodb")), allow(unused_variables))]
@@ -120,7 +120,7 @@ fn sql(dialect: repo_sql::Dialect, schemas: &[CollectionSchema]) -> Result<Defin
 #[cfg(any(feature = "sql", feature = "dynamodb"))]
 fn settings(context: &Context, key: &str) -> Result<Json> {
     if context.store.store.is_some() {
-        return Ok(context.choose()?.0.settings);
+        return Ok(context.choose()?.0.store.settings);
     }
     match context.file() {
         Some(file) => context.load(Some(&file), None)?.settings(key),

@@ -68,7 +68,7 @@ fn read(
         return Ok(None);
     }
     let (_, config) = context.choose()?;
-    let schemas = context.schemas(Some(&config))?;
+    let schemas = context.schemas(&config)?;
     let referred = |name: &CollectionName| schemas.get(name).references.into_values();
     Ok(Some(named.iter().cloned().chain(named.iter().flat_map(referred)).collect()))
 }

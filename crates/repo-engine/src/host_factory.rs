@@ -3,9 +3,9 @@
 use repo_core::{CollectionSchema, Result, Schemas};
 
 const FILES: [&str; 3] = [
-    include_str!("../../../../schemas/collections/machines.schema.json"),
-    include_str!("../../../../schemas/collections/requests.schema.json"),
-    include_str!("../../../../schemas/collections/templates.schema.json"),
+    include_str!("../../../schemas/collections/machines.schema.json"),
+    include_str!("../../../schemas/collections/requests.schema.json"),
+    include_str!("../../../schemas/collections/templates.schema.json"),
 ];
 
 /// The collections `machines`, `requests` and `templates`.

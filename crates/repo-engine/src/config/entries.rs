@@ -1,6 +1,7 @@
 //! What `config show` prints: every value with its origin.
 
 use figment::Figment;
+use repo_core::strategy::is_secret;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -18,12 +19,15 @@ pub struct ConfigEntry {
 
 /// In place of a value that is not shown.
 const HIDDEN: &str = "***";
-const SECRET_WORDS: [&str; 4] = ["password", "secret", "token", "credential"];
 
-/// The leaves of `storage` and `migration`, by path.
-pub(super) fn collect(figment: &Figment, schema: &Json) -> Vec<ConfigEntry> {
+/// The leaves of the sections, by path.
+pub(super) fn collect<'a>(
+    figment: &Figment,
+    schema: &Json,
+    sections: impl Iterator<Item = &'a str>,
+) -> Vec<ConfigEntry> {
     let mut entries = Vec::new();
-    for section in ["storage", "migration"] {
+    for section in sections {
         let given: Json = figment
             .find_value(section)
             .map_or(Json::Null, |value| value.deserialize().unwrap_or(Json::Null));
@@ -100,11 +104,6 @@ pub(super) fn hide(path: &str, value: &Json) -> Json {
         None if secret && !value.is_null() => HIDDEN.into(),
         None => value.clone(),
     }
-}
-
-/// Whether a setting of this name holds a secret.
-pub(super) fn is_secret(name: &str) -> bool {
-    SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
 fn is_reference(text: &str) -> bool {

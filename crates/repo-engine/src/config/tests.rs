@@ -1,12 +1,45 @@
+use std::num::NonZeroUsize;
+
+use repo_core::ErrorKind;
+use repo_core::strategy::MemoryFactory;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::*;
-use crate::ErrorKind;
-use crate::strategy::MemoryFactory;
+
+/// A section of a program's own.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct Migration {
+    batch_size: NonZeroUsize,
+    create_backup: bool,
+    backup_location: PathBuf,
+}
+
+impl Default for Migration {
+    fn default() -> Self {
+        Self {
+            batch_size: NonZeroUsize::MIN,
+            create_backup: true,
+            backup_location: PathBuf::from("backups"),
+        }
+    }
+}
 
 fn registry() -> Registry {
     Registry::new().with(MemoryFactory)
 }
 
 fn load(file: &str, environment: &[(&str, &str)], overrides: &[(&str, Json)]) -> Result<Config> {
+    load_with(file, environment, overrides, &[Section::of::<Migration>("migration")])
+}
+
+fn load_with(
+    file: &str,
+    environment: &[(&str, &str)],
+    overrides: &[(&str, Json)],
+    sections: &[Section],
+) -> Result<Config> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("repository.json");
     std::fs::write(&path, file).unwrap();
@@ -15,7 +48,11 @@ fn load(file: &str, environment: &[(&str, &str)], overrides: &[(&str, Json)]) ->
         environment: environment.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
         overrides: overrides.iter().map(|(k, v)| ((*k).into(), v.clone())).collect(),
     };
-    Config::load(&sources, &registry())
+    Config::load(&sources, &registry(), sections)
+}
+
+fn migration(config: &Config) -> Migration {
+    config.section("migration").unwrap()
 }
 
 fn origin(config: &Config, path: &str) -> (Json, String) {
@@ -33,8 +70,8 @@ fn layers_stand_one_over_the_other_with_their_origin() {
         &[("migration.backup_location", json!("c"))],
     )
     .unwrap();
-    assert_eq!(config.migration().batch_size.get(), 8);
-    assert_eq!(config.migration().backup_location, PathBuf::from("c"));
+    assert_eq!(migration(&config).batch_size.get(), 8);
+    assert_eq!(migration(&config).backup_location, PathBuf::from("c"));
     assert!(config.storage().validate_documents);
     assert_eq!(origin(&config, "migration.batch_size"), (json!(8), "environment".into()));
     assert_eq!(origin(&config, "migration.backup_location"), (json!("c"), "command line".into()));
@@ -103,7 +140,7 @@ fn variables_fill_strings_and_stay_strings() {
     let file =
         r#"{"storage":{"strategy":"memory"},"migration":{"backup_location":"a/${N}/$${N}"}}"#;
     let config = load(file, &[("N", "007")], &[]).unwrap();
-    assert_eq!(config.migration().backup_location, PathBuf::from("a/007/${N}"));
+    assert_eq!(migration(&config).backup_location, PathBuf::from("a/007/${N}"));
     let error = load(file, &[], &[]).unwrap_err();
     assert_eq!(error.context_value("variable"), Some("N"));
     assert_eq!(error.context_value("at"), Some("migration.backup_location"));
@@ -115,6 +152,18 @@ fn other_sections_are_ignored_and_listed() {
     let config = load(file, &[], &[]).unwrap();
     assert_eq!(config.ignored(), ["json_strategy", "logging"]);
     assert_eq!(config.notices().len(), 1);
+}
+
+#[test]
+fn a_section_that_the_program_does_not_know_is_not_read() {
+    let file = r#"{"storage":{"strategy":"memory"},"migration":{"batchsize":"${NOT_SET}"}}"#;
+    let config = load_with(file, &[("REPO_MIGRATION__BATCH_SIZE", "x")], &[], &[]).unwrap();
+    assert_eq!(config.ignored(), ["migration"]);
+    assert!(config.entries().iter().all(|entry| !entry.path.starts_with("migration")));
+    let error = config.section::<Migration>("migration").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+    let schema = config_schema(&registry(), &[]);
+    assert!(schema["properties"].get("migration").is_none());
 }
 
 #[test]
@@ -139,19 +188,5 @@ fn a_wrong_value_is_named_with_its_place() {
     for (file, at) in cases {
         let error = load(file, &[], &[]).unwrap_err();
         assert_eq!(error.context_value("at"), Some(at), "{error}");
-    }
-}
-
-#[test]
-fn an_error_about_a_secret_setting_does_not_quote_it() {
-    #[derive(Debug, serde::Deserialize)]
-    struct Settings {
-        #[serde(rename = "password")]
-        _password: String,
-    }
-    for secret in [json!(733_155), json!(true), json!(["s3cret"])] {
-        let error = read_settings::<Settings>("x", &json!({ "password": secret })).unwrap_err();
-        let told = format!("{error:?}");
-        assert!(!told.contains("733155") && !told.contains("s3cret"), "{told}");
     }
 }

@@ -1,31 +1,47 @@
 //! Layered configuration: flags over environment over file over defaults.
 //!
-//! The shape is the one operators already have: a `storage` and a `migration`
-//! section. Other top-level sections are somebody else's; they are ignored
-//! and listed.
+//! The engine reads the section `storage`. A program names the sections of its
+//! own that stand beside it, each a [`Section`]; other top-level sections are
+//! somebody else's: they are ignored and listed.
+//!
+//! ```no_run
+//! use repo_engine::config::{Config, ConfigSources};
+//!
+//! # async fn example() -> repo_engine::Result<()> {
+//! let sources = ConfigSources {
+//!     file: Some("repository.json".into()),
+//!     environment: std::env::vars().collect(),
+//!     overrides: Vec::new(),
+//! };
+//! let config = Config::load(&sources, &repo_engine::registry(), &[])?;
+//! let store = config.open().await?;
+//! # store.close().await
+//! # }
+//! ```
 
 mod entries;
 mod environment;
 mod file;
 mod model;
+mod opening;
 mod refusal;
 mod schema;
-mod settings;
+mod section;
 
 use std::path::PathBuf;
 
 use figment::Figment;
+use repo_core::Result;
+use repo_core::strategy::{Registry, did_you_mean, read_settings};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 
 pub use entries::ConfigEntry;
-pub use model::{Limits, MigrationConfig, StorageConfig};
+pub use model::{Limits, StorageConfig};
 pub use schema::config_schema;
-pub use settings::read_settings;
+pub use section::Section;
 
 use refusal::refuse;
-
-use crate::Result;
-use crate::strategy::{Registry, did_you_mean};
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +59,9 @@ pub struct ConfigSources {
 #[derive(Debug, Clone)]
 pub struct Config {
     storage: StorageConfig,
-    migration: MigrationConfig,
+    /// The sections of the program, `${NAME}` filled.
+    sections: Map<String, Json>,
+    registry: Registry,
     /// The settings blocks as written, `${NAME}` not yet filled.
     blocks: Map<String, Json>,
     environment: Vec<(String, String)>,
@@ -61,16 +79,20 @@ impl ConfigSources {
 }
 
 impl Config {
-    /// Reads all layers and checks them: every key of `storage` and
-    /// `migration`, and the settings of the chosen strategy. The settings of
-    /// the other strategies are checked when they are used.
+    /// Reads all layers and checks them: every key of `storage` and of the
+    /// program's own `sections`, and the settings of the chosen strategy. The
+    /// settings of the other strategies are checked when they are used.
     ///
     /// # Errors
     /// `ConfigInvalid` for a file that cannot be read, an unknown key or a
     /// wrong value; `Unsupported` for a value not yet supported.
-    pub fn load(sources: &ConfigSources, registry: &Registry) -> Result<Self> {
-        let schema = config_schema(registry);
-        let merged = merge(sources, &schema)?;
+    pub fn load(
+        sources: &ConfigSources,
+        registry: &Registry,
+        sections: &[Section],
+    ) -> Result<Self> {
+        let schema = config_schema(registry, sections);
+        let merged = merge(sources, &schema, sections)?;
         let tree: Json = merged.extract().map_err(|source| {
             refuse("the configuration cannot be read")
                 .with("reason", &source)
@@ -79,15 +101,17 @@ impl Config {
         let Json::Object(mut top) = tree else {
             return Err(refuse("a configuration is a JSON object"));
         };
-        let mut storage = section(&mut top, "storage")?;
-        let migration = section(&mut top, "migration")?;
+        let mut storage = take_section(&mut top, STORAGE)?;
         let blocks = take_blocks(&mut storage, registry)?;
-        let storage = fill(Json::Object(storage), "storage", &sources.environment)?;
-        let migration = fill(Json::Object(migration), "migration", &sources.environment)?;
-        let entries = entries::collect(&merged, &schema);
+        let storage = fill(Json::Object(storage), STORAGE, &sources.environment)?;
+        let storage: StorageConfig = read_settings(STORAGE, &storage)?;
+        let given = take_sections(&mut top, sections, &sources.environment)?;
+        let names = [STORAGE].into_iter().chain(sections.iter().map(Section::name));
+        let entries = entries::collect(&merged, &schema, names);
         let config = Self {
-            storage: read_settings("storage", &storage)?,
-            migration: read_settings("migration", &migration)?,
+            storage,
+            sections: given,
+            registry: registry.clone(),
             blocks,
             environment: sources.environment.clone(),
             entries,
@@ -104,10 +128,24 @@ impl Config {
         &self.storage
     }
 
-    /// The `migration` section.
+    /// One of the sections that it was loaded with.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` when `T` is another type than the section's own and does
+    /// not fit, or when the configuration was loaded without the section.
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let Some(given) = self.sections.get(name) else {
+            return Err(refuse("the configuration was loaded without this section")
+                .with("section", name)
+                .hint("give the section to Config::load"));
+        };
+        read_settings(name, given)
+    }
+
+    /// The strategies that it was loaded with.
     #[must_use]
-    pub fn migration(&self) -> &MigrationConfig {
-        &self.migration
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// The settings under a strategy's key, `${NAME}` filled; an empty object
@@ -127,7 +165,7 @@ impl Config {
         &self.entries
     }
 
-    /// Top-level sections that are not ours.
+    /// Top-level sections that the program does not know.
     #[must_use]
     pub fn ignored(&self) -> &[String] {
         &self.ignored
@@ -144,16 +182,19 @@ impl Config {
     }
 }
 
-fn merge(sources: &ConfigSources, schema: &Json) -> Result<Figment> {
-    let defaults = json!({
-        "storage": StorageConfig::default(),
-        "migration": MigrationConfig::default(),
-    });
+/// The section that the engine reads.
+const STORAGE: &str = "storage";
+
+fn merge(sources: &ConfigSources, schema: &Json, sections: &[Section]) -> Result<Figment> {
+    let mut defaults = json!({ STORAGE: section::defaults::<StorageConfig>()? });
+    for section in sections {
+        defaults[section.name()] = section.defaults()?;
+    }
     let mut figment = Figment::from(file::Layer::new("default", defaults));
     if let Some(path) = &sources.file {
         figment = figment.merge(file::read(path)?);
     }
-    let environment = environment::layer(&sources.environment, schema)?;
+    let environment = environment::layer(&sources.environment, schema, sections)?;
     figment = figment.merge(file::Layer::new("environment", environment));
     for (path, value) in &sources.overrides {
         figment = figment.merge(file::Layer::nested("command line", path, value.clone()));
@@ -161,7 +202,23 @@ fn merge(sources: &ConfigSources, schema: &Json) -> Result<Figment> {
     Ok(figment)
 }
 
-fn section(top: &mut Map<String, Json>, name: &str) -> Result<Map<String, Json>> {
+/// Takes the program's own sections, filled and checked.
+fn take_sections(
+    top: &mut Map<String, Json>,
+    sections: &[Section],
+    environment: &[(String, String)],
+) -> Result<Map<String, Json>> {
+    let mut taken = Map::new();
+    for section in sections {
+        let given = Json::Object(take_section(top, section.name())?);
+        let given = fill(given, section.name(), environment)?;
+        section.check(&given)?;
+        taken.insert(section.name().to_owned(), given);
+    }
+    Ok(taken)
+}
+
+fn take_section(top: &mut Map<String, Json>, name: &str) -> Result<Map<String, Json>> {
     match top.remove(name) {
         None => Ok(Map::new()),
         Some(Json::Object(fields)) => Ok(fields),

@@ -1,16 +1,16 @@
 //! The JSON Schema of the configuration, generated from the types.
 
+use repo_core::strategy::Registry;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json, json};
 
-use super::{MigrationConfig, StorageConfig};
-use crate::strategy::Registry;
+use super::{Section, StorageConfig};
 
 /// The JSON Schema (2020-12) of a configuration with the strategies of a
-/// registry.
+/// registry and the sections that a program knows.
 #[must_use]
-pub fn config_schema(registry: &Registry) -> Json {
+pub fn config_schema(registry: &Registry, sections: &[Section]) -> Json {
     let mut storage = schema_of::<StorageConfig>();
     if let Some(properties) = properties_mut(&mut storage) {
         for factory in registry.iter() {
@@ -21,20 +21,22 @@ pub fn config_schema(registry: &Registry) -> Json {
             strategy.insert("enum".to_owned(), json!(names));
         }
     }
+    let mut properties = Map::new();
+    properties.insert("$schema".to_owned(), json!({ "type": "string" }));
+    properties.insert("storage".to_owned(), storage);
+    for section in sections {
+        properties.insert(section.name().to_owned(), section.schema());
+    }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Repository configuration",
         "description": "Other top-level sections are ignored.",
         "type": "object",
-        "properties": {
-            "$schema": { "type": "string" },
-            "storage": storage,
-            "migration": schema_of::<MigrationConfig>(),
-        },
+        "properties": properties,
     })
 }
 
-fn schema_of<T: JsonSchema>() -> Json {
+pub(super) fn schema_of<T: JsonSchema>() -> Json {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use figment::value::{Dict, Map};
 use figment::{Metadata, Profile, Provider};
+use repo_core::{Result, Rule, Value};
 use serde_json::{Value as Json, json};
 
 use super::refusal::refuse;
-use crate::{Result, Rule, Value};
 
 /// One layer of values under a name for people.
 #[derive(Debug)]

@@ -3,9 +3,21 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::entries::is_secret;
 use crate::strategy::{did_you_mean, plain_reason};
 use crate::{Error, ErrorKind, Result};
+
+const SECRET_WORDS: [&str; 4] = ["password", "secret", "token", "credential"];
+
+/// Whether a setting of this name holds a secret, which no message shows.
+///
+/// ```
+/// assert!(repo_core::strategy::is_secret("db_password"));
+/// assert!(!repo_core::strategy::is_secret("username"));
+/// ```
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    SECRET_WORDS.iter().any(|word| name.contains(word))
+}
 
 /// Reads the settings of a strategy into its own type, which derives
 /// `Deserialize` with `deny_unknown_fields` and defaults.
@@ -74,4 +86,25 @@ fn nearest_in_message(reason: &str) -> Option<String> {
     let mut quoted = reason.split('`').skip(1).step_by(2);
     let unknown = quoted.next().filter(|_| reason.starts_with("unknown "))?;
     did_you_mean(unknown, quoted)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_error_about_a_secret_setting_does_not_quote_it() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Settings {
+            #[serde(rename = "password")]
+            _password: String,
+        }
+        for secret in [json!(733_155), json!(true), json!(["s3cret"])] {
+            let error = read_settings::<Settings>("x", &json!({ "password": secret })).unwrap_err();
+            let told = format!("{error:?}");
+            assert!(!told.contains("733155") && !told.contains("s3cret"), "{told}");
+        }
+    }
 }

@@ -1,12 +1,11 @@
-//! The sections of the configuration as types.
+//! The `storage` section as a type.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use repo_core::DEFAULT_MAX_ENTITY_BYTES;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::DEFAULT_MAX_ENTITY_BYTES;
 
 /// The `storage` section, without the strategies' own settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,40 +50,5 @@ impl Default for Limits {
         let max_entity_bytes =
             NonZeroUsize::new(DEFAULT_MAX_ENTITY_BYTES).unwrap_or(NonZeroUsize::MIN);
         Self { max_entity_bytes }
-    }
-}
-
-/// The `migration` section: defaults for the flags of `migrateRepository`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct MigrationConfig {
-    /// Records in one batch.
-    #[schemars(range(min = 1))]
-    pub batch_size: NonZeroUsize,
-    /// Whether the source is backed up before the first write.
-    pub create_backup: bool,
-    /// The folder for backups.
-    pub backup_location: PathBuf,
-    /// Whether both sides are compared after the last write.
-    pub validate_after_migration: bool,
-    /// Whether verified records are meant to be deleted from the source. The
-    /// setting alone does nothing: the command line has to ask for it too.
-    pub cleanup_source: bool,
-    /// Batches copied at the same time.
-    #[schemars(range(min = 1))]
-    pub parallel_workers: NonZeroUsize,
-}
-
-impl Default for MigrationConfig {
-    fn default() -> Self {
-        let count = |number| NonZeroUsize::new(number).unwrap_or(NonZeroUsize::MIN);
-        Self {
-            batch_size: count(250),
-            create_backup: true,
-            backup_location: PathBuf::from("backups"),
-            validate_after_migration: true,
-            cleanup_source: false,
-            parallel_workers: count(4),
-        }
     }
 }

@@ -1,23 +1,28 @@
 //! The environment: a layer of its own, and what fills `${NAME}`.
 
+use repo_core::Result;
 use serde_json::{Map, Value as Json};
 
 use super::refusal::refuse;
-use super::schema;
-use crate::Result;
+use super::{Section, schema};
 
 /// How variables begin that choose and set up the store.
 pub(super) const STORAGE: &str = "REPO_STORAGE__";
 
-const SECTIONS: [&str; 2] = [STORAGE, "REPO_MIGRATION__"];
-
-/// The values of `REPO_STORAGE__…` and `REPO_MIGRATION__…`. A value has the
-/// type that the schema gives its place, so that a password of digits stays
-/// text.
-pub(super) fn layer(environment: &[(String, String)], schema: &Json) -> Result<Json> {
+/// The values of `REPO_STORAGE__…` and, for a section `migration`,
+/// `REPO_MIGRATION__…`. A value has the type that the schema gives its place, so
+/// that a password of digits stays text.
+pub(super) fn layer(
+    environment: &[(String, String)],
+    schema: &Json,
+    sections: &[Section],
+) -> Result<Json> {
+    let of_section = |section: &Section| format!("REPO_{}__", section.name().to_uppercase());
+    let mut beginnings = vec![STORAGE.to_owned()];
+    beginnings.extend(sections.iter().map(of_section));
     let mut root = Json::Object(Map::new());
     for (name, text) in environment {
-        if !is_setting(name) {
+        if !beginnings.iter().any(|beginning| name.starts_with(beginning)) {
             continue;
         }
         let path: Vec<String> = name["REPO_".len()..].split("__").map(str::to_lowercase).collect();
@@ -27,11 +32,6 @@ pub(super) fn layer(environment: &[(String, String)], schema: &Json) -> Result<J
         insert(&mut root, &path, value);
     }
     Ok(root)
-}
-
-/// Whether a variable is a setting of ours.
-fn is_setting(name: &str) -> bool {
-    SECTIONS.iter().any(|section| name.starts_with(section))
 }
 
 fn typed(text: &str, kind: Option<&str>) -> Option<Json> {
