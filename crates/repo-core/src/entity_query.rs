@@ -1,7 +1,7 @@
 //! Queries of a typed repository, built step by step.
 
-use futures::future;
-use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use futures_util::future;
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use crate::{
     Condition, Consistency, Direction, FieldPath, MAX_PAGE_SIZE, Model, Order, Query, Repository,

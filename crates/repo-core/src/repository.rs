@@ -1,7 +1,7 @@
 //! The typed face of a store: [`Repository`].
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures_util::stream::BoxStream;
 
 use crate::{Consistency, EntityId, Filter, Model, Query, Result, Stored, Version};
 

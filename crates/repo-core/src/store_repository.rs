@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::{BoxStream, StreamExt as _};
+use futures_util::stream::{BoxStream, StreamExt as _};
 
 use crate::strategy::{Record, StorageStrategy, StorageStrategyExt as _};
 use crate::{

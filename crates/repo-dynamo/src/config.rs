@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use repo_core::{Error, ErrorKind, Result};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -15,7 +14,8 @@ pub(crate) const SETTINGS_AT: &str = "storage.dynamodb_strategy";
 const MAX_PREFIX_CHARS: usize = 200;
 
 /// The settings of the DynamoDB strategy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DynamoSettings {
     /// The AWS region; without one it comes from the environment or the
@@ -31,11 +31,11 @@ pub struct DynamoSettings {
     pub billing_mode: BillingMode,
     /// Provisioned read capacity units of each new table and index. No effect
     /// with PAY_PER_REQUEST.
-    #[schemars(range(min = 1))]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub read_capacity: u32,
     /// Provisioned write capacity units of each new table and index. No effect
     /// with PAY_PER_REQUEST.
-    #[schemars(range(min = 1))]
+    #[cfg_attr(test, schemars(range(min = 1)))]
     pub write_capacity: u32,
     /// Whether queries, counts and scans always read consistently. They then
     /// read whole tables: DynamoDB's indexes cannot be read consistently.
@@ -48,7 +48,8 @@ pub struct DynamoSettings {
 }
 
 /// How tables are billed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum BillingMode {
     /// By request.
@@ -59,7 +60,8 @@ pub enum BillingMode {
 }
 
 /// A switch, or an object with a switch and the bounds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum AutoScaling {
     /// The switch alone.

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::Result;
-use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
-use schemars::generate::SchemaSettings;
+use repo_core::strategy::{self, OpenOptions, StorageStrategy, StrategyFactory};
 use serde_json::{Value as Json, json};
 
 use crate::config::{DynamoSettings, refuse};
@@ -37,11 +36,7 @@ impl StrategyFactory for DynamoFactory {
     }
 
     fn settings_schema(&self) -> Json {
-        let settings = SchemaSettings::draft2020_12().with(|settings| {
-            settings.inline_subschemas = true;
-            settings.meta_schema = None;
-        });
-        settings.into_generator().into_root_schema_for::<DynamoSettings>().to_value()
+        strategy::settings_schema(include_str!("settings.schema.json"))
     }
 
     fn settings_from_url(&self, url: &str) -> Result<Option<Json>> {
@@ -62,5 +57,26 @@ impl StrategyFactory for DynamoFactory {
     ) -> Result<Arc<dyn StorageStrategy>> {
         let settings = DynamoSettings::read(settings)?;
         Ok(Arc::new(DynamoStrategy::open(settings, options).await?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::generate::SchemaSettings;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_of_the_settings_is_that_of_their_type() {
+        let inline = SchemaSettings::draft2020_12().with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        });
+        let made = inline.into_generator().into_root_schema_for::<DynamoSettings>().to_value();
+        assert_eq!(
+            DynamoFactory.settings_schema(),
+            made,
+            "settings.schema.json is to be:\n{made:#}"
+        );
     }
 }

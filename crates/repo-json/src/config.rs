@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use repo_core::strategy::read_settings;
 use repo_core::{CollectionName, Error, ErrorKind, Result};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -14,7 +13,8 @@ use serde_json::Value as Json;
 pub const DEFAULT_SINGLE_FILE: &str = "request_database.json";
 
 /// The settings under `storage.json_strategy`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct JsonSettings {
     /// How collections are laid out in files.
@@ -46,7 +46,8 @@ pub struct JsonSettings {
 }
 
 /// How collections are laid out in files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StorageType {
     /// All collections in one file.
@@ -60,7 +61,8 @@ pub enum StorageType {
 }
 
 /// When closing a store writes the journal back into the data files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CheckpointOnClose {
     /// Where the data files are of 8 MiB or less together, or the journal is
@@ -75,14 +77,15 @@ pub enum CheckpointOnClose {
 }
 
 /// The names of the data files within the folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Filenames {
     /// The file of the single-file layout.
     pub single_file: String,
     /// Collection → file of the split layout. A collection that is not named
     /// here is kept in `<collection>.json`.
-    #[schemars(with = "BTreeMap<String, String>")]
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
     pub split_files: BTreeMap<CollectionName, String>,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
+use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory, settings_schema};
 use repo_core::{Error, ErrorKind, Result};
 use serde_json::{Value as Json, json};
 
@@ -36,7 +36,7 @@ impl StrategyFactory for JsonFactory {
     }
 
     fn settings_schema(&self) -> Json {
-        schemars::schema_for!(JsonSettings).to_value()
+        settings_schema(include_str!("settings.schema.json"))
     }
 
     fn settings_from_url(&self, url: &str) -> Result<Option<Json>> {
@@ -65,5 +65,16 @@ impl StrategyFactory for JsonFactory {
             .await
             .map_err(|_| errors::interrupted("open the store", &location))?;
         Ok(Arc::new(opened?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_of_the_settings_is_that_of_their_type() {
+        let made = schemars::schema_for!(JsonSettings).to_value();
+        assert_eq!(JsonFactory.settings_schema(), made, "settings.schema.json is to be:\n{made:#}");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use repo_core::strategy::{
     Applied, Capabilities, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions,
     StateMark, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys, check_writable,

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use repo_core::{Error, ErrorKind, Result};
-use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -18,7 +17,8 @@ pub(crate) const SETTINGS_AT: &str = "storage.sql_strategy";
 /// `max_overflow` and `timeout`; the others are accepted, so that one block
 /// serves both kinds of database, and have no effect on it. PostgreSQL uses
 /// all of them.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SqlSettings {
     /// The kind of database.
@@ -37,19 +37,19 @@ pub struct SqlSettings {
     /// The password to log in with. No effect on SQLite.
     pub password: Secret,
     /// Connections kept open for reading, 1 or more.
-    #[schemars(range(min = 1, max = 1_000))]
+    #[cfg_attr(test, schemars(range(min = 1, max = 1_000)))]
     pub pool_size: u32,
     /// Connections opened beyond that under load.
-    #[schemars(range(max = 1_000))]
+    #[cfg_attr(test, schemars(range(max = 1_000)))]
     pub max_overflow: u32,
     /// SQLite: seconds to wait for a lock that another process holds.
     /// PostgreSQL: seconds in which a connection has to be made; 0 for any
     /// time.
-    #[schemars(range(max = 86_400))]
+    #[cfg_attr(test, schemars(range(max = 86_400)))]
     pub timeout: u32,
     /// Seconds to wait for a connection when all are in use. No effect on
     /// SQLite.
-    #[schemars(range(max = 86_400))]
+    #[cfg_attr(test, schemars(range(max = 86_400)))]
     pub pool_timeout: u32,
     /// Seconds after which a connection is renewed; 0 for never. No effect on
     /// SQLite.
@@ -67,7 +67,8 @@ pub struct SqlSettings {
 }
 
 /// Whether a connection is encrypted, and who may be at its other end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SslMode {
     /// Never encrypted.
@@ -83,7 +84,8 @@ pub enum SslMode {
 }
 
 /// A kind of SQL database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SqlType {
     /// One file, in this process.
@@ -94,7 +96,8 @@ pub enum SqlType {
 }
 
 /// Text that no message shows.
-#[derive(Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Secret(String);
 

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
+use repo_core::strategy::{self, OpenOptions, StorageStrategy, StrategyFactory};
 use repo_core::{Error, ErrorKind, Result};
-use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 
 use crate::config::{SqlSettings, SqlType, refuse};
@@ -184,9 +183,22 @@ async fn open_postgres(
 }
 
 fn settings_schema() -> Json {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    settings.into_generator().into_root_schema_for::<SqlSettings>().to_value()
+    strategy::settings_schema(include_str!("settings.schema.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::generate::SchemaSettings;
+
+    use super::*;
+
+    #[test]
+    fn the_schema_of_the_settings_is_that_of_their_type() {
+        let inline = SchemaSettings::draft2020_12().with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        });
+        let made = inline.into_generator().into_root_schema_for::<SqlSettings>().to_value();
+        assert_eq!(SqlFactory.settings_schema(), made, "settings.schema.json is to be:\n{made:#}");
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
+use futures_util::StreamExt as _;
 
 use super::table::{Table, written};
 use crate::strategy::{
@@ -256,7 +256,7 @@ impl StorageStrategy for MemoryStrategy {
             .collect();
         let batches: Vec<Result<Vec<Record>>> =
             records.chunks(options.batch_size.get()).map(|batch| Ok(batch.to_vec())).collect();
-        Ok(futures::stream::iter(batches).boxed())
+        Ok(futures_util::stream::iter(batches).boxed())
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {

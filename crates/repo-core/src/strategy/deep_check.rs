@@ -1,6 +1,6 @@
 //! Reading every record, for `health --deep`.
 
-use futures::TryStreamExt as _;
+use futures_util::TryStreamExt as _;
 
 use crate::strategy::{ScanOptions, StorageStrategy};
 use crate::{CollectionName, HealthCheck, HealthProgress, Result};

@@ -44,7 +44,7 @@ pub use record::{Record, Tombstone};
 pub use registry::{OpenOptions, Registry, StrategyFactory};
 pub use scan::{OnUnreadable, RecordStream, ScanOptions, Scanned, Segment, base64_of, read_ahead};
 pub use select::Selector;
-pub use settings::{is_secret, read_settings};
+pub use settings::{is_secret, read_settings, settings_schema};
 pub use sort_key::{SortKey, SortValue};
 pub use store_id::StoreId;
 pub use store_record::{

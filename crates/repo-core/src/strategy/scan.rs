@@ -2,8 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use futures::future::ready;
-use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
+use futures_util::future::ready;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 
 use crate::strategy::Record;
 use crate::{Consistency, Error, ErrorKind, Result};

@@ -19,6 +19,15 @@ pub fn is_secret(name: &str) -> bool {
     SECRET_WORDS.iter().any(|word| name.contains(word))
 }
 
+/// A strategy's JSON Schema of its settings, from the text that it was built with.
+/// A test of the strategy compares the text with the type, so that programs need no
+/// generator of schemas.
+#[must_use]
+pub fn settings_schema(text: &'static str) -> Json {
+    // Text that is not JSON is shown as it stands.
+    serde_json::from_str(text).unwrap_or_else(|_| Json::from(text))
+}
+
 /// Reads the settings of a strategy into its own type, which derives
 /// `Deserialize` with `deny_unknown_fields` and defaults.
 ///
