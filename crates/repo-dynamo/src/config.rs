@@ -121,7 +121,8 @@ impl DynamoSettings {
         Ok(settings)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks settings, also those that a program made.
+    pub(crate) fn check(&self) -> Result<()> {
         for (name, on) in
             [("enable_dax", self.enable_dax), ("auto_scaling", self.auto_scaling.is_on())]
         {

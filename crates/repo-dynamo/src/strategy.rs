@@ -63,8 +63,25 @@ impl DynamoStrategy {
     /// `ConfigInvalid` without a region; `PermissionDenied` without accepted
     /// credentials; `Unavailable` when DynamoDB cannot be reached; `NotFound`
     /// when opened read-only and there is no store; `Foreign` when the
-    /// store's own table is somebody else's; `Unsupported` for a newer layout.
+    /// store's own table is somebody else's; `Unsupported` for a newer layout or
+    /// a setting that is not yet supported.
+    ///
+    /// ```no_run
+    /// use repo_core::strategy::OpenOptions;
+    /// use repo_dynamo::{DynamoSettings, DynamoStrategy};
+    ///
+    /// # async fn example() -> repo_core::Result<()> {
+    /// let settings = DynamoSettings {
+    ///     region: Some("eu-central-1".to_owned()),
+    ///     table_prefix: "broker".to_owned(),
+    ///     ..DynamoSettings::default()
+    /// };
+    /// let store = DynamoStrategy::open(settings, OpenOptions::default()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(settings: DynamoSettings, options: OpenOptions) -> Result<Self> {
+        settings.check()?;
         let config = client::load(&settings).await?;
         Self::open_with(&config, settings, options).await
     }
@@ -80,6 +97,7 @@ impl DynamoStrategy {
         settings: DynamoSettings,
         options: OpenOptions,
     ) -> Result<Self> {
+        settings.check()?;
         Self::open_patiently(config, settings, options, PATIENCE).await
     }
 

@@ -32,10 +32,11 @@ pub(crate) fn all() -> Vec<impl StrategyFactory + 'static> {
     if cfg!(not(feature = "json")) {
         known.push(of("json", "JSON files", "json_strategy", "json:", "json"));
     }
-    if cfg!(not(feature = "sql")) {
-        known.push(sql("sql", "a SQL database", "sql:", "sql"));
-        known.push(sql("sqlite", "a SQLite database", "sqlite:", "sql"));
-        known.push(sql("postgresql", "a PostgreSQL database", "postgres", "sql"));
+    // With one of its features on, repo-sql refuses for the other itself.
+    if cfg!(not(any(feature = "sqlite", feature = "postgres"))) {
+        known.push(sql("sql", "a SQL database", "sql:", "sqlite"));
+        known.push(sql("sqlite", "a SQLite database", "sqlite:", "sqlite"));
+        known.push(sql("postgresql", "a PostgreSQL database", "postgres", "postgres"));
     }
     if cfg!(not(feature = "dynamodb")) {
         let summary = "Amazon DynamoDB tables";

@@ -13,7 +13,7 @@ pub fn registry() -> Registry {
     let registry = registry.with(MemoryFactory);
     #[cfg(feature = "json")]
     let registry = registry.with(repo_json::JsonFactory);
-    #[cfg(feature = "sql")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     let registry = registry
         .with(repo_sql::SqlFactory)
         .with(repo_sql::SqliteFactory)

@@ -127,7 +127,8 @@ impl JsonSettings {
         Ok(settings)
     }
 
-    fn check(&self) -> Result<()> {
+    /// Checks settings, also those that a program made.
+    pub(crate) fn check(&self) -> Result<()> {
         if self.enable_compression {
             return Err(Error::new(
                 ErrorKind::Unsupported,

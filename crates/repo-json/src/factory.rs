@@ -8,9 +8,6 @@ use repo_core::{Error, ErrorKind, Result};
 use serde_json::{Value as Json, json};
 
 use crate::config::JsonSettings;
-use crate::env::Env;
-use crate::errors;
-use crate::hooks::Hooks;
 use crate::strategy::JsonStrategy;
 
 /// Opens stores of JSON files: `storage.strategy: "json"`, `json:DIR`.
@@ -59,12 +56,7 @@ impl StrategyFactory for JsonFactory {
         options: OpenOptions,
     ) -> Result<Arc<dyn StorageStrategy>> {
         let settings = JsonSettings::read(settings)?;
-        let env = Env::new(settings, options, Hooks::default());
-        let location = env.location.clone();
-        let opened = tokio::task::spawn_blocking(move || JsonStrategy::open(env))
-            .await
-            .map_err(|_| errors::interrupted("open the store", &location))?;
-        Ok(Arc::new(opened?))
+        Ok(Arc::new(JsonStrategy::open(settings, options).await?))
     }
 }
 

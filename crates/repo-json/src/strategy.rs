@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use repo_core::strategy::{
-    Applied, Capabilities, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions,
-    StateMark, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys, check_writable,
-    identity_of_files,
+    Applied, Capabilities, OpenOptions, PhysicalIdentity, Prepared, Purged, Record, RecordStream,
+    ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys,
+    check_writable, identity_of_files,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
@@ -16,9 +16,11 @@ use repo_core::{
 };
 use tokio::sync::oneshot;
 
+use crate::config::JsonSettings;
 use crate::env::Env;
 use crate::errors;
 use crate::health;
+use crate::hooks::Hooks;
 use crate::reader;
 use crate::scan::Scan;
 use crate::session::{Session, check_prepare};
@@ -40,8 +42,48 @@ impl fmt::Debug for JsonStrategy {
 }
 
 impl JsonStrategy {
+    /// Opens a store. A folder that does not exist is left to
+    /// [`prepare`](StorageStrategy::prepare) to make.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for a wrong setting, `Unsupported` for one that is not yet
+    /// supported; `NotFound` when opened read-only and there is no store;
+    /// `Corrupt` when a file is damaged; `PermissionDenied` when one may not be
+    /// opened; `Unsupported` for a newer layout.
+    ///
+    /// ```
+    /// use repo_core::strategy::{OpenOptions, StorageStrategy as _};
+    /// use repo_json::{JsonSettings, JsonStrategy, StorageType};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let base_path = folder.path().join("data");
+    /// # /*
+    /// let base_path = "data".into();
+    /// # */
+    /// let settings = JsonSettings {
+    ///     base_path,
+    ///     storage_type: StorageType::SplitFiles,
+    ///     ..JsonSettings::default()
+    /// };
+    /// let store = JsonStrategy::open(settings, OpenOptions::default()).await?;
+    /// store.prepare(&[]).await?;
+    /// store.close().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn open(settings: JsonSettings, options: OpenOptions) -> Result<Self> {
+        settings.check()?;
+        let env = Env::new(settings, options, Hooks::default());
+        let location = env.location.clone();
+        tokio::task::spawn_blocking(move || Self::open_here(env))
+            .await
+            .map_err(|_| errors::interrupted("open the store", &location))?
+    }
+
     /// Opens a store; blocks while its files are read.
-    pub(crate) fn open(env: Env) -> Result<Self> {
+    pub(crate) fn open_here(env: Env) -> Result<Self> {
         let read_only = env.options.read_only;
         let max_entity_bytes = env.options.max_entity_bytes;
         if !read_only {

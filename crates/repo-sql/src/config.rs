@@ -109,6 +109,18 @@ impl Secret {
     }
 }
 
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "\"\"" } else { "***" })
@@ -143,12 +155,27 @@ impl SqlSettings {
     /// # Errors
     /// `ConfigInvalid` for an unknown key or a value out of range.
     pub(crate) fn read(settings: &Json) -> Result<Self> {
-        let mut settings: Self = repo_core::strategy::read_settings(SETTINGS_AT, settings)?;
-        if settings.database == SqlType::Postgresql && settings.host.is_empty() {
-            settings.host.push_str("localhost");
+        repo_core::strategy::read_settings::<Self>(SETTINGS_AT, settings)?.checked()
+    }
+
+    /// Checks settings that a program made, for the kind of database that it opens.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for another kind or a value out of range.
+    pub(crate) fn checked_as(self, database: SqlType) -> Result<Self> {
+        if self.database != database {
+            let why = format!("`database` is {:?}, and this opens {database:?}", self.database);
+            return Err(refuse("type", why));
         }
-        settings.check()?;
-        Ok(settings)
+        self.checked()
+    }
+
+    fn checked(mut self) -> Result<Self> {
+        if self.database == SqlType::Postgresql && self.host.is_empty() {
+            self.host.push_str("localhost");
+        }
+        self.check()?;
+        Ok(self)
     }
 
     fn check(&self) -> Result<()> {

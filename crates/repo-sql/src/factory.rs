@@ -9,9 +9,6 @@ use repo_core::{Error, ErrorKind, Result};
 use serde_json::{Value as Json, json};
 
 use crate::config::{SqlSettings, SqlType, refuse};
-use crate::postgres::PostgresStrategy;
-use crate::postgres_url;
-use crate::sqlite::SqliteStrategy;
 
 const SETTINGS_KEY: &str = "sql_strategy";
 const URL_SCHEME: &str = "sqlite:";
@@ -91,7 +88,11 @@ impl StrategyFactory for PostgresFactory {
     }
 
     fn settings_from_url(&self, url: &str) -> Result<Option<Json>> {
-        postgres_url::settings(url)
+        postgres_url(url)
+    }
+
+    fn check_built_in(&self) -> Result<()> {
+        if cfg!(feature = "postgres") { Ok(()) } else { Err(without_postgres()) }
     }
 
     async fn open(
@@ -135,6 +136,10 @@ impl StrategyFactory for SqliteFactory {
         }
     }
 
+    fn check_built_in(&self) -> Result<()> {
+        if cfg!(feature = "sqlite") { Ok(()) } else { Err(without_sqlite()) }
+    }
+
     async fn open(
         &self,
         settings: &Json,
@@ -168,18 +173,50 @@ fn malformed_url() -> Error {
     .hint("write sqlite:request_database.db or sqlite:/srv/data/request_database.db")
 }
 
+fn without_sqlite() -> Error {
+    strategy::left_out("sqlite", "sqlite")
+}
+
+fn without_postgres() -> Error {
+    strategy::left_out("postgresql", "postgres")
+}
+
+#[cfg(feature = "sqlite")]
 async fn open_sqlite(
     settings: SqlSettings,
     options: OpenOptions,
 ) -> Result<Arc<dyn StorageStrategy>> {
-    SqliteStrategy::open_any(settings, options).await
+    crate::SqliteStrategy::open_any(settings, options).await
 }
 
+#[cfg(not(feature = "sqlite"))]
+async fn open_sqlite(_: SqlSettings, _: OpenOptions) -> Result<Arc<dyn StorageStrategy>> {
+    Err(without_sqlite())
+}
+
+#[cfg(feature = "postgres")]
 async fn open_postgres(
     settings: SqlSettings,
     options: OpenOptions,
 ) -> Result<Arc<dyn StorageStrategy>> {
-    PostgresStrategy::open_any(settings, options).await
+    crate::PostgresStrategy::open_any(settings, options).await
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn open_postgres(_: SqlSettings, _: OpenOptions) -> Result<Arc<dyn StorageStrategy>> {
+    Err(without_postgres())
+}
+
+#[cfg(feature = "postgres")]
+fn postgres_url(url: &str) -> Result<Option<Json>> {
+    crate::postgres_url::settings(url)
+}
+
+/// Only known as one, so that opening it can say what is missing.
+#[cfg(not(feature = "postgres"))]
+fn postgres_url(url: &str) -> Result<Option<Json>> {
+    let is_one = url.starts_with("postgresql://") || url.starts_with("postgres://");
+    Ok(is_one.then(|| json!({ "type": "postgresql" })))
 }
 
 fn settings_schema() -> Json {

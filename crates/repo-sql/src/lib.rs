@@ -6,6 +6,10 @@
 //! alone: connections, reading, writing and preparing, under the same names.
 //! `existing` reads the tables of another program, so that they can be migrated.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+#![cfg_attr(
+    not(all(feature = "sqlite", feature = "postgres")),
+    allow(dead_code, reason = "a part of what both share is used by one of them only")
+)]
 
 mod bind;
 mod chunk;
@@ -19,13 +23,21 @@ mod factory;
 mod filter;
 mod layout;
 mod names;
+#[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
 mod postgres_url;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use config::{Secret, SqlSettings, SqlType, SslMode};
 pub use ddl::ddl;
 pub use dialect::Dialect;
 pub use factory::{PostgresFactory, SqlFactory, SqliteFactory};
+#[cfg(feature = "postgres")]
 pub use postgres::PostgresStrategy;
+#[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStrategy;
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("repo-sql needs one of its features: sqlite, postgres");

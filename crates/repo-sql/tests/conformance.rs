@@ -1,4 +1,5 @@
 //! The contract, on a SQLite database and on a PostgreSQL server.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod postgres;

@@ -1,4 +1,5 @@
 //! The digest beside each record: who writes it, who removes it, and what it finds.
+#![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

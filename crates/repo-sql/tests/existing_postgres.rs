@@ -1,4 +1,5 @@
 //! Tables of another program in PostgreSQL, as a store that is only read.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod existing;

@@ -1,4 +1,5 @@
 //! Tables of another program in a SQLite file, as a store that is only read.
+#![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod existing;

@@ -1,5 +1,6 @@
 //! The file itself: made by `prepare` alone, never by reading, and refused
 //! when it is damaged or newer.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

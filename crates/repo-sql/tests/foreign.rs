@@ -1,4 +1,5 @@
 //! What is not ours is refused by name and left as it is.
+#![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

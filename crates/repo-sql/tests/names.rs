@@ -1,4 +1,5 @@
 //! Fields and collections with names that SQL does not like.
+#![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,4 +1,5 @@
 //! What fits into an index, whatever a document holds in an indexed field.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

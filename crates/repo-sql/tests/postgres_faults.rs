@@ -1,4 +1,5 @@
 //! Connections to PostgreSQL that break, before and after the server acted.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

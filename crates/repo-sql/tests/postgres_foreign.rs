@@ -1,5 +1,6 @@
 //! What is not ours in a PostgreSQL database is refused by name and left as it
 //! is.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

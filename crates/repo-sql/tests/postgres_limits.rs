@@ -1,4 +1,5 @@
 //! Limits of a PostgreSQL server, of its users and of what they may see.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,4 +1,5 @@
 //! Fields and collections with names that SQL does not like, in PostgreSQL.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

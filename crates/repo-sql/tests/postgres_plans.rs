@@ -1,4 +1,5 @@
 //! The indexes that PostgreSQL uses for our statements and for the view.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

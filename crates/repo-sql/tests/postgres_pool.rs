@@ -1,4 +1,5 @@
 //! The connections of one handle, as the server sees them.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

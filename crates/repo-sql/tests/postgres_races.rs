@@ -1,5 +1,6 @@
 //! What the statements and locks of the PostgreSQL strategy promise when many
 //! meet, over two handles, as two processes would.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,4 +1,5 @@
 //! What a PostgreSQL server refuses, and in which words that is said.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

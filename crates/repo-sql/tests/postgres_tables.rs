@@ -1,4 +1,5 @@
 //! What other tools see in a PostgreSQL database.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,4 +1,5 @@
 //! Encrypted connections to PostgreSQL, and servers that cannot be trusted.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,6 +1,7 @@
 //! Round trips: how often a call waits for the network. The proxy holds every
 //! answer of a turn back until all requests of that turn were seen, so a call
 //! that waits where it need not never ends, and one that asks more is seen.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

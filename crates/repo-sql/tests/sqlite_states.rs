@@ -1,5 +1,6 @@
 //! States of a SQLite file that a reader meets and cannot mend: each says what it
 //! is and what to do.
+#![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,4 +1,5 @@
 //! What other tools see in the database, and may do to it.
+#![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

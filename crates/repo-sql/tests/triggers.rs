@@ -1,5 +1,6 @@
 //! What a trigger of another tool does to a transaction: it is told once, in the
 //! database's own words, and never tried again.
+#![cfg(all(feature = "sqlite", feature = "postgres"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

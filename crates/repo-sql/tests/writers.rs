@@ -1,4 +1,5 @@
 //! Many writers at once: in one transaction, in one process, in several.
+#![cfg(feature = "sqlite")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod common;

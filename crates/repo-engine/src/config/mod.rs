@@ -23,6 +23,7 @@ mod entries;
 mod environment;
 mod file;
 mod model;
+mod of_type;
 mod opening;
 mod refusal;
 mod schema;
@@ -186,7 +187,7 @@ impl Config {
 const STORAGE: &str = "storage";
 
 fn merge(sources: &ConfigSources, schema: &Json, sections: &[Section]) -> Result<Figment> {
-    let mut defaults = json!({ STORAGE: section::defaults::<StorageConfig>()? });
+    let mut defaults = json!({ STORAGE: of_type::defaults::<StorageConfig>()? });
     for section in sections {
         defaults[section.name()] = section.defaults()?;
     }

@@ -2,9 +2,9 @@
 
 use repo_core::strategy::Registry;
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json, json};
 
+use super::of_type::schema_of;
 use super::{Section, StorageConfig};
 
 /// The JSON Schema (2020-12) of a configuration with the strategies of a
@@ -34,14 +34,6 @@ pub fn config_schema(registry: &Registry, sections: &[Section]) -> Json {
         "type": "object",
         "properties": properties,
     })
-}
-
-pub(super) fn schema_of<T: JsonSchema>() -> Json {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
 fn properties_mut(schema: &mut Json) -> Option<&mut Map<String, Json>> {

@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::refusal::refuse;
-use super::schema::schema_of;
+use super::of_type::{defaults, schema_of};
 
 /// A section of the configuration beside `storage`. The program that loads the
 /// configuration says which ones it knows; the others are ignored and listed.
@@ -56,13 +55,4 @@ impl Section {
     pub(super) fn check(&self, given: &Json) -> Result<()> {
         (self.check)(self.name, given)
     }
-}
-
-/// A type's defaults as a layer.
-pub(super) fn defaults<T: Default + Serialize>() -> Result<Json> {
-    serde_json::to_value(T::default()).map_err(|source| {
-        refuse("the defaults of a section cannot be written as JSON")
-            .with("reason", &source)
-            .caused_by(source)
-    })
 }

@@ -190,7 +190,7 @@ async fn another_id_field_is_refused_while_documents_have_the_old_one() {
         let schemas = Arc::new([serial.clone()].into_iter().collect());
         let options = OpenOptions { schemas, ..fixture.options(false) };
         let settings = JsonSettings::read(&fixture.settings(&fixture.path())).unwrap();
-        JsonStrategy::open(Env::new(settings, options, Hooks::default()))
+        JsonStrategy::open_here(Env::new(settings, options, Hooks::default()))
     };
     open().expect("no document has the old one");
     save(&store, "machines", "a", 1).await;

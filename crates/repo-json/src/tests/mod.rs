@@ -91,7 +91,7 @@ impl Fixture {
 
     fn try_open(&self, path: &Path, read_only: bool, hooks: Hooks) -> Result<JsonStrategy> {
         let settings = JsonSettings::read(&self.settings(path))?;
-        JsonStrategy::open(Env::new(settings, self.options(read_only), hooks))
+        JsonStrategy::open_here(Env::new(settings, self.options(read_only), hooks))
     }
 
     fn open(&self) -> JsonStrategy {

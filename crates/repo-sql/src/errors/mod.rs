@@ -1,15 +1,19 @@
 //! The only place that turns errors of the databases into kinds of the
 //! contract.
 
+#[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 use repo_core::{CollectionSchema, Error, ErrorKind, FieldPath};
 
+#[cfg(feature = "postgres")]
 pub(crate) use postgres::{
     cannot_connect, foreign as foreign_relation, is_lost, migration, no_free_connection, no_usage,
     not_owner, not_stored, outcome_unknown, postgres, timed_out, tls,
 };
+#[cfg(feature = "sqlite")]
 pub(crate) use sqlite::{commit_is_uncertain, foreign, io, repeat, sqlite};
 
 /// What is said of a statement that only fits tables as we make them.

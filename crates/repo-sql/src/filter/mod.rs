@@ -181,7 +181,7 @@ impl Pusher<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "postgres"))]
 mod postgres_tests;
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests;

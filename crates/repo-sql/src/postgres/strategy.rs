@@ -22,7 +22,7 @@ use super::{
     apply, commit, existing, identity, inspect, prepare, read, scan, single, store_record, upgrade,
     upkeep,
 };
-use crate::config::SqlSettings;
+use crate::config::{SqlSettings, SqlType};
 use crate::ddl::NewIndexes;
 use crate::layout::LAYOUT_VERSION;
 
@@ -46,8 +46,28 @@ impl PostgresStrategy {
     /// a refused login, `NotFound` for a missing database, or when opened
     /// read-only and there is no store; `Unsupported` for a newer layout;
     /// `Foreign` when tables that are not ours stand in the place of a
-    /// collection.
+    /// collection; `ConfigInvalid` for a setting out of range or of another kind
+    /// of database.
+    ///
+    /// ```no_run
+    /// use repo_core::strategy::OpenOptions;
+    /// use repo_sql::{PostgresStrategy, SqlSettings, SqlType};
+    ///
+    /// # async fn example() -> repo_core::Result<()> {
+    /// let settings = SqlSettings {
+    ///     database: SqlType::Postgresql,
+    ///     host: "db.example".to_owned(),
+    ///     name: "broker".to_owned(),
+    ///     username: "broker".to_owned(),
+    ///     password: std::env::var("DB_PASSWORD").unwrap_or_default().into(),
+    ///     ..SqlSettings::default()
+    /// };
+    /// let store = PostgresStrategy::open(settings, OpenOptions::default()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(settings: SqlSettings, options: OpenOptions) -> Result<Self> {
+        let settings = settings.checked_as(SqlType::Postgresql)?;
         let shared = Arc::new(Shared::new(&settings, options)?);
         let known = shared.read_catalog("open").await?;
         check(&shared, &known).await?;

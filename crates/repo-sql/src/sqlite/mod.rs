@@ -11,6 +11,7 @@ mod group_commit;
 mod jobs;
 mod links;
 mod mark;
+mod open;
 mod opening;
 mod page;
 mod plans;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Applied, Capabilities, MigrationState, OpenOptions, PhysicalIdentity, Prepared, Purged, Record,
+    Applied, Capabilities, MigrationState, PhysicalIdentity, Prepared, Purged, Record,
     RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
     check_distinct_keys, check_records, never_prepared,
 };
@@ -18,15 +18,13 @@ use rusqlite::Connection;
 use super::catalog::Catalog;
 use super::connection::Reader;
 use super::mark::Marker;
-use super::opening::{check_file, off_thread, shared};
+use super::opening::off_thread;
 use super::readers::Readers;
 use super::session::Session;
 use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
-use super::{
-    apply, commit, connection, existing, page, prepare, read, scan, store_record, upgrade, upkeep,
-};
+use super::{apply, commit, connection, page, prepare, read, scan, store_record, upgrade, upkeep};
 use crate::config::SqlSettings;
 use crate::ddl::NewIndexes;
 use crate::layout::LAYOUT_VERSION;
@@ -51,43 +49,8 @@ impl fmt::Debug for SqliteStrategy {
 }
 
 impl SqliteStrategy {
-    /// Opens the database. A file that does not exist is left to
-    /// [`prepare`](StorageStrategy::prepare) to make.
-    ///
-    /// # Errors
-    /// `NotFound` when opened read-only and there is no store; `Corrupt` when
-    /// the file is no database; `Unsupported` for a newer layout; `Foreign`
-    /// when tables that are not ours stand in the place of a collection;
-    /// `PermissionDenied` when the file may not be opened.
-    pub async fn open(settings: SqlSettings, options: OpenOptions) -> Result<Self> {
-        off_thread(move || {
-            let shared = shared(&settings, options)?;
-            check_file(&shared)?;
-            Ok(Self::on(shared, &settings))
-        })
-        .await
-    }
-
-    /// Opens the database; for reading only also one that holds no store but
-    /// tables of another program under the names of the collections.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), with why such tables cannot be read.
-    pub(crate) async fn open_any(
-        settings: SqlSettings,
-        options: OpenOptions,
-    ) -> Result<Arc<dyn StorageStrategy>> {
-        off_thread(move || {
-            let shared = shared(&settings, options)?;
-            match check_file(&shared) {
-                Ok(()) => Ok(Arc::new(Self::on(shared, &settings)) as Arc<dyn StorageStrategy>),
-                Err(refusal) => existing::open(shared, &settings, refusal),
-            }
-        })
-        .await
-    }
-
-    fn on(shared: Arc<Shared>, settings: &SqlSettings) -> Self {
+    /// The strategy on a file that was looked at.
+    pub(super) fn on(shared: Arc<Shared>, settings: &SqlSettings) -> Self {
         let capabilities = Capabilities {
             max_commit_keys: None,
             max_commit_bytes: None,

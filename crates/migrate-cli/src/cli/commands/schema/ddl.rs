@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 /// What `init` would make.
 enum Definitions {
     /// Statements, to be run as they stand.
-    #[cfg(feature = "sql")]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     Sql(String),
     /// Inputs of `aws dynamodb create-table --cli-input-json`, one a table.
     #[cfg(feature = "dynamodb")]
@@ -30,7 +30,7 @@ impl Definitions {
     /// The key and the value in the result.
     fn to_json(&self) -> (&'static str, Json) {
         match *self {
-            #[cfg(feature = "sql")]
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
             Self::Sql(ref script) => ("sql", json!(script)),
             #[cfg(feature = "dynamodb")]
             Self::Tables(ref tables) => ("tables", json!(tables)),
@@ -39,7 +39,7 @@ impl Definitions {
 
     fn to_text(&self) -> String {
         match *self {
-            #[cfg(feature = "sql")]
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
             Self::Sql(ref script) => script.clone(),
             #[cfg(feature = "dynamodb")]
             Self::Tables(ref tables) => {
@@ -79,18 +79,21 @@ fn strategy(context: &Context) -> Result<String> {
     Ok(context.choose()?.0.store.factory.name().to_owned())
 }
 
-#[cfg_attr(not(all(feature = "sql", feature = "dynamodb")), allow(unused_variables))]
+#[cfg_attr(
+    not(all(any(feature = "sqlite", feature = "postgres"), feature = "dynamodb")),
+    allow(unused_variables)
+)]
 fn definitions(
     context: &Context,
     strategy: &str,
     schemas: &[CollectionSchema],
 ) -> Result<Definitions> {
     match strategy {
-        #[cfg(feature = "sql")]
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
         "sqlite" => sql(repo_sql::Dialect::Sqlite, schemas),
-        #[cfg(feature = "sql")]
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
         "postgresql" => sql(repo_sql::Dialect::Postgres, schemas),
-        #[cfg(feature = "sql")]
+        #[cfg(any(feature = "sqlite", feature = "postgres"))]
         "sql" => match settings(context, "sql_strategy")?["type"].as_str() {
             Some("postgresql") => sql(repo_sql::Dialect::Postgres, schemas),
             _ => sql(repo_sql::Dialect::Sqlite, schemas),
@@ -110,14 +113,14 @@ fn definitions(
     }
 }
 
-#[cfg(feature = "sql")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 fn sql(dialect: repo_sql::Dialect, schemas: &[CollectionSchema]) -> Result<Definitions> {
     repo_sql::ddl(dialect, schemas).map(Definitions::Sql)
 }
 
 /// The settings of the store that is named by URL, else those of the
 /// configuration, else none.
-#[cfg(any(feature = "sql", feature = "dynamodb"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "dynamodb"))]
 fn settings(context: &Context, key: &str) -> Result<Json> {
     if context.store.store.is_some() {
         return Ok(context.choose()?.0.store.settings);
