@@ -2,7 +2,7 @@
 //! `commit` and `apply` answer.
 
 use crate::precondition::{FailedPrecondition, Precondition};
-use crate::{Document, Error, ErrorKind, Key, Result, Timestamp, Version};
+use crate::{Document, Key, Timestamp, Version};
 
 /// What a write does once its precondition holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,25 +57,6 @@ impl Write {
             FailedPrecondition { key: self.key.clone(), expected: self.precondition, actual };
         Some((failure, matches!(self.change, Change::Check)))
     }
-}
-
-/// Refuses a commit that names a key twice.
-///
-/// # Errors
-/// `Invalid`, naming the key.
-pub fn check_distinct_keys(writes: &[Write]) -> Result<()> {
-    let mut seen = std::collections::HashSet::with_capacity(writes.len());
-    for write in writes {
-        if !seen.insert(&write.key) {
-            return Err(Error::new(
-                ErrorKind::Invalid,
-                "commit",
-                "a key stands more than once in this commit",
-            )
-            .with("key", &write.key));
-        }
-    }
-    Ok(())
 }
 
 /// What one write of a successful commit did, in the order of the writes.

@@ -18,7 +18,9 @@ use std::time::Instant;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use repo_core::strategy::{PrepareChange, Prepared, Record, Segment, StoreId};
+use repo_core::strategy::{
+    PrepareChange, Prepared, Record, Segment, StoreId, check_distinct_collections,
+};
 use repo_core::{CollectionSchema, Entity, Error, ErrorKind, Result};
 
 use crate::cache::{LEASE, Table};
@@ -82,6 +84,7 @@ impl Shared {
     /// Refuses what is not ours in the place of a table, before anything is
     /// made. Whether a table is still to be made.
     pub(crate) async fn refuse_foreign(&self, schemas: &[CollectionSchema]) -> Result<bool> {
+        check_distinct_collections(schemas)?;
         schemas.iter().try_for_each(check_schema)?;
         let mut lacks_tables = false;
         let store = self.describe("prepare", &self.store_table).await?;

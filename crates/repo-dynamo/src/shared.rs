@@ -2,11 +2,10 @@
 //! the open or closed state of this handle.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use repo_core::strategy::{Action, OpenOptions, not_prepared};
+use repo_core::strategy::{Action, OpenOptions, OpenState, not_prepared};
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 use tokio::sync::OnceCell;
 
@@ -33,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) ages: OnceCell<Ages>,
     /// Held while this handle prepares.
     pub(crate) preparing: tokio::sync::Mutex<()>,
-    closed: AtomicBool,
+    open: OpenState,
 }
 
 impl Shared {
@@ -55,37 +54,21 @@ impl Shared {
             session: OnceCell::new(),
             ages: OnceCell::new(),
             preparing: tokio::sync::Mutex::default(),
-            closed: AtomicBool::new(false),
+            open: OpenState::default(),
         }
     }
 
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.open.close();
     }
 
     pub(crate) fn check_open(&self, operation: &'static str) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(
-                ErrorKind::Closed,
-                operation,
-                "this handle of the store is closed",
-            )
-            .with("store", &self.location));
-        }
-        Ok(())
+        self.open.check(operation, &self.location)
     }
 
     pub(crate) fn check_writable(&self, operation: &'static str) -> Result<()> {
         self.check_open(operation)?;
-        if self.options.read_only {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                operation,
-                "the store is open for reading only",
-            )
-            .with("store", &self.location));
-        }
-        Ok(())
+        self.options.check_writable(operation, &self.location)
     }
 
     /// A request that reads, or that may be made twice.

@@ -160,24 +160,12 @@ pub(crate) fn undecodable(path: &Path, byte: u64) -> Error {
         .hint("the file was written by another version of this software, or by something else")
 }
 
-/// The handle was closed.
-pub(crate) fn closed(operation: &'static str, location: &str) -> Error {
-    Error::new(ErrorKind::Closed, operation, "this handle of the store is closed")
-        .with("store", location)
-}
-
 /// A failed sync makes the handle unusable.
 pub(crate) fn poisoned(operation: &'static str, location: &str, reason: &str) -> Error {
     Error::new(ErrorKind::Closed, operation, "the store stopped after a failed write")
         .with("store", location)
         .with("reason", reason)
         .hint("find out why the disk failed, then open the store again")
-}
-
-/// A write on a store that is open for reading only.
-pub(crate) fn read_only(operation: &'static str, location: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, operation, "the store is open for reading only")
-        .with("store", location)
 }
 
 /// A collection that this handle was opened without.

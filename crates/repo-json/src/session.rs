@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use repo_core::strategy::{PrepareChange, Prepared, StoreId, never_prepared};
+use repo_core::strategy::{
+    PrepareChange, Prepared, StoreId, check_distinct_collections, never_prepared,
+};
 use repo_core::{CollectionSchema, Error, ErrorKind, Key, Result};
 
 use crate::batch::{Batch, Pending};
@@ -48,6 +50,7 @@ pub(crate) struct Session {
 
 /// Refuses collections that the store cannot have.
 pub(crate) fn check_prepare(env: &Env, state: &State, schemas: &[CollectionSchema]) -> Result<()> {
+    check_distinct_collections(schemas)?;
     let new = schemas.iter().map(|schema| &schema.collection);
     state.layout.refuse_shared_file(env, state.collections.keys().chain(new))?;
     schemas.iter().try_for_each(|schema| identity::check(env, "prepare", state, schema))

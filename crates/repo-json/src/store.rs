@@ -10,7 +10,7 @@ use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
 
-use repo_core::strategy::not_prepared;
+use repo_core::strategy::{OpenState, handle_closed, not_prepared};
 use repo_core::{CollectionName, Error, Result};
 
 use crate::cache::Cache;
@@ -36,7 +36,7 @@ pub(crate) struct Store {
     /// Whether this handle's writer holds the lock and has caught up, so that
     /// nobody else can have written.
     writing: AtomicBool,
-    closed: AtomicBool,
+    open: OpenState,
     /// Whether the writer ended after it had answered all that it took.
     ended: AtomicBool,
     /// Why this handle can do nothing more.
@@ -56,7 +56,7 @@ impl Store {
             state: RwLock::new(state),
             reader_lock: Mutex::new(lock),
             writing: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
+            open: OpenState::default(),
             ended: AtomicBool::new(false),
             poison: OnceLock::new(),
         })
@@ -95,18 +95,22 @@ impl Store {
 
     /// Refuses work on a closed or poisoned handle.
     pub(crate) fn check_open(&self, operation: &'static str) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(errors::closed(operation, &self.env.location));
-        }
+        self.open.check(operation, &self.env.location)?;
         match self.poison.get() {
             Some(reason) => Err(errors::poisoned(operation, &self.env.location, reason)),
             None => Ok(()),
         }
     }
 
+    /// Refuses work on a handle that cannot write.
+    pub(crate) fn check_writable(&self, operation: &'static str) -> Result<()> {
+        self.check_open(operation)?;
+        self.env.options.check_writable(operation, &self.env.location)
+    }
+
     /// Marks the handle closed; `false` if it was already.
     pub(crate) fn close(&self) -> bool {
-        !self.closed.swap(true, Ordering::AcqRel)
+        self.open.close()
     }
 
     /// Gives all files back.
@@ -137,7 +141,7 @@ impl Store {
     /// Why a request got no answer.
     pub(crate) fn unanswered(&self, operation: &'static str) -> Error {
         match self.ended.load(Ordering::Acquire) {
-            true => errors::closed(operation, &self.env.location),
+            true => handle_closed(operation, &self.env.location),
             false => errors::unanswered(operation, &self.env.location),
         }
     }

@@ -151,10 +151,7 @@ impl JsonStrategy {
         operation: &'static str,
         request: impl FnOnce(Reply<T>) -> Request,
     ) -> Result<T> {
-        self.store.check_open(operation)?;
-        if self.capabilities.read_only {
-            return Err(errors::read_only(operation, &self.store.env.location));
-        }
+        self.store.check_writable(operation)?;
         let (reply, answer) = oneshot::channel();
         self.writer.send(&self.store, request(reply))?;
         answer.await.map_err(|_| self.store.unanswered(operation))?
@@ -169,10 +166,7 @@ impl JsonStrategy {
             Item = (&'d CollectionName, &'d EntityId, Option<&'d repo_core::Document>),
         >,
     ) -> Result<()> {
-        self.store.check_open(operation)?;
-        if self.capabilities.read_only {
-            return Err(errors::read_only(operation, &self.store.env.location));
-        }
+        self.store.check_writable(operation)?;
         for (name, id, document) in documents {
             if !self.store.surely_has(name) {
                 let name = name.clone();

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use repo_core::Result;
+use repo_core::strategy::handle_closed;
 
 use crate::errors;
 use crate::store::Store;
@@ -39,7 +40,7 @@ impl Writer {
         })?;
         self.requests.send(request).or_else(|_| {
             store.check_open("write")?;
-            Err(errors::closed("write", &store.env.location))
+            Err(handle_closed("write", &store.env.location))
         })
     }
 

@@ -12,6 +12,7 @@
 )]
 
 mod bind;
+mod catalog_cache;
 mod chunk;
 mod config;
 mod ddl;
@@ -23,6 +24,7 @@ mod factory;
 mod filter;
 mod layout;
 mod names;
+mod own_record;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
@@ -10,14 +10,14 @@ use futures_util::StreamExt as _;
 
 use super::table::{Table, written};
 use crate::strategy::{
-    Applied, Capabilities, MigrationState, OpenOptions, PhysicalIdentity, Position, PrepareChange,
-    Prepared, Purged, Record, RecordStream, ScanOptions, Selector, StorageStrategy, StoreId,
-    StoreRecord, StoreUpdate, check_distinct_keys, check_new_id, check_purge, check_records,
-    never_prepared, not_prepared,
+    Applied, Capabilities, MigrationState, OpenOptions, OpenState, PhysicalIdentity, Position,
+    PrepareChange, Prepared, Purged, Record, RecordStream, ScanOptions, Selector, StorageStrategy,
+    StoreId, StoreRecord, StoreUpdate, check_distinct_collections, check_distinct_keys,
+    check_new_id, check_purge, check_records, never_prepared, not_prepared,
 };
 use crate::{
-    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
-    Health, HealthCheck, HealthDepth, Page, Plan, Query, Result, Timestamp, Write, Written,
+    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
+    HealthCheck, HealthDepth, Page, Plan, Query, Result, Timestamp, Write, Written,
 };
 
 /// Records in the memory of this process. Nothing survives it.
@@ -26,7 +26,7 @@ pub struct MemoryStrategy {
     location: String,
     capabilities: Capabilities,
     options: OpenOptions,
-    closed: AtomicBool,
+    open: OpenState,
     state: Arc<RwLock<State>>,
 }
 
@@ -101,7 +101,7 @@ impl MemoryStrategy {
                 fence: false,
             },
             options,
-            closed: AtomicBool::new(false),
+            open: OpenState::default(),
             state,
         }
     }
@@ -113,27 +113,12 @@ impl MemoryStrategy {
 
     fn write(&self, operation: &'static str) -> Result<RwLockWriteGuard<'_, State>> {
         self.check_open(operation)?;
-        if self.options.read_only {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                operation,
-                "the store is open for reading only",
-            )
-            .with("store", &self.location));
-        }
+        self.options.check_writable(operation, &self.location)?;
         Ok(self.state.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn check_open(&self, operation: &'static str) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(
-                ErrorKind::Closed,
-                operation,
-                "this handle of the store is closed",
-            )
-            .with("store", &self.location));
-        }
-        Ok(())
+        self.open.check(operation, &self.location)
     }
 
     fn check_document(&self, table: &Table, record: &Record) -> Result<()> {
@@ -166,6 +151,7 @@ impl StorageStrategy for MemoryStrategy {
 
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         let mut state = self.write("prepare")?;
+        check_distinct_collections(schemas)?;
         if state.id.is_none() {
             state.id = Some(StoreId::random()?);
         }
@@ -195,8 +181,9 @@ impl StorageStrategy for MemoryStrategy {
         }
     }
 
-    async fn check_prepare(&self, _schemas: &[CollectionSchema]) -> Result<()> {
-        self.check_open("prepare")
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        self.check_open("prepare")?;
+        check_distinct_collections(schemas)
     }
 
     async fn collections(&self) -> Result<Vec<CollectionName>> {
@@ -348,7 +335,7 @@ impl StorageStrategy for MemoryStrategy {
     }
 
     async fn close(&self) -> Result<()> {
-        self.closed.store(true, Ordering::Release);
+        self.open.close();
         Ok(())
     }
 }

@@ -93,7 +93,7 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// `Unsupported` on a store opened read-only; `Foreign` when something
     /// that is not ours stands in the place, which stays unaltered;
     /// `ConfigInvalid` when a collection was prepared with another id field;
-    /// `Unavailable` while another handle fills a collection since its
+    /// `Invalid` for two schemas of one collection; `Unavailable` while another handle fills a collection since its
     /// [`prepare_for_load`](Self::prepare_for_load).
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>>;
 

@@ -43,6 +43,19 @@ impl OpenOptions {
         if self.read_only { self.unreadable } else { OnUnreadable::Fail }
     }
 
+    /// Refuses a write on a store that is open for reading only. `location` is
+    /// that of the store.
+    ///
+    /// # Errors
+    /// `Unsupported` when [`read_only`](Self::read_only) is set.
+    pub fn check_writable(&self, operation: &'static str, location: &str) -> Result<()> {
+        if self.read_only {
+            let why = "the store is open for reading only";
+            return Err(Error::new(ErrorKind::Unsupported, operation, why).with("store", location));
+        }
+        Ok(())
+    }
+
     /// The selection in force: `None` where everything is opened.
     #[must_use]
     pub fn selection(&self) -> Option<&BTreeSet<CollectionName>> {

@@ -6,7 +6,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use repo_core::{CollectionSchema, Error, ErrorKind, FieldPath};
+use repo_core::{Error, ErrorKind};
 
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{
@@ -47,27 +47,6 @@ pub(crate) fn theirs(error: Error) -> Error {
         told = told.with(name, value);
     }
     told.hint(hint).caused_by(error)
-}
-
-/// The error of a schema that puts the ids elsewhere than the store has them.
-/// `place` is its file or address, `other` where another store could be.
-pub(crate) fn other_id_field(
-    operation: &'static str,
-    place: (&'static str, String),
-    stored: &FieldPath,
-    schema: &CollectionSchema,
-    other: &str,
-) -> Error {
-    Error::new(
-        ErrorKind::ConfigInvalid,
-        operation,
-        "the collection was prepared with another id field than its schema declares",
-    )
-    .with("collection", &schema.collection)
-    .with("stored", stored)
-    .with("declared", &schema.id_field)
-    .with(place.0, place.1)
-    .hint(format!("use the schema it was prepared with, or {other}"))
 }
 
 /// What to do about a name that is taken by something that is not ours.

@@ -7,8 +7,9 @@ mod index;
 mod made;
 mod view;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
+use repo_core::strategy::check_distinct_collections;
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result};
 
 pub(crate) use self::column::Column;
@@ -115,14 +116,7 @@ pub(crate) fn layouts(
     dialect: Dialect,
     schemas: &[CollectionSchema],
 ) -> Result<Vec<CollectionLayout>> {
-    let invalid = |why: &str, collection: &CollectionName| {
-        Error::new(ErrorKind::Invalid, "prepare", why).with("collection", collection)
-    };
-    let mut seen = BTreeSet::new();
-    if let Some(twice) = schemas.iter().find(|schema| !seen.insert(&schema.collection)) {
-        let why = "a collection stands twice among those to prepare";
-        return Err(invalid(why, &twice.collection));
-    }
+    check_distinct_collections(schemas)?;
     let layouts: Vec<CollectionLayout> = schemas
         .iter()
         .map(|schema| CollectionLayout::new(dialect, schema))
@@ -133,7 +127,8 @@ pub(crate) fn layouts(
             let other = names.insert(name.to_ascii_lowercase(), &layout.collection);
             if let Some(other) = other.filter(|other| **other != layout.collection) {
                 let why = "two collections need the same name in the database";
-                return Err(invalid(why, &layout.collection)
+                return Err(Error::new(ErrorKind::Invalid, "prepare", why)
+                    .with("collection", &layout.collection)
                     .with("name", name)
                     .with("other_collection", other)
                     .hint("rename one of them, or keep it in another database or schema"));

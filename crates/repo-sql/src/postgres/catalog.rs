@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use repo_core::CollectionName;
+use repo_core::{CollectionName, FieldPath};
 
 use super::table::Table;
+use crate::catalog_cache::ReadWithSchemas;
 use crate::layout::Made;
 
 /// Everything known of the database.
@@ -19,4 +20,17 @@ pub(super) struct Catalog {
     pub(super) layout: u32,
     pub(super) tables: BTreeMap<CollectionName, Arc<Table>>,
     pub(super) made: BTreeMap<CollectionName, Made>,
+}
+
+impl Catalog {
+    /// The id field of a prepared collection.
+    pub(super) fn id_field(&self, collection: &CollectionName) -> Option<&FieldPath> {
+        self.tables.get(collection).map(|table| &table.schema.id_field)
+    }
+}
+
+impl ReadWithSchemas for Catalog {
+    fn given(&self) -> u64 {
+        self.given
+    }
 }

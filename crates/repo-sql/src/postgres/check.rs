@@ -4,7 +4,7 @@
 use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
 use super::catalog::Catalog;
-use super::inspect::{refuse_foreign_in, refuse_other_id_field, schema_exists};
+use super::inspect::{refuse_foreign_in, schema_exists};
 use super::rows::{text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
@@ -88,7 +88,7 @@ async fn check(
     layouts: &[CollectionLayout],
 ) -> Result<()> {
     let known = shared.read_catalog_in(transaction).await?;
-    refuse_other_id_field(shared, &known, schemas)?;
+    shared.own_record().refuse_other_id_field(schemas, |name| known.id_field(name))?;
     for schema in schemas {
         let made = known.made.get(&schema.collection);
         refuse_foreign_in(shared, transaction, "prepare", std::slice::from_ref(schema), made)

@@ -16,7 +16,7 @@ use super::statement::{SqlValue, Statement};
 use super::table::Table;
 use super::transaction::{Sees, Transaction};
 use crate::dialect::{STORE_MARK, our_mark};
-use crate::layout::{CollectionLayout, LAYOUT_VERSION, Made, is_known_layout};
+use crate::layout::{CollectionLayout, Made};
 use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE};
 use crate::{Dialect, errors};
 
@@ -37,7 +37,7 @@ type Noted = (String, String, String, String);
 pub(super) async fn read(shared: &Shared, transaction: &mut Transaction) -> Result<Catalog> {
     // Before the schemas themselves are looked at: too low a number only makes
     // the catalog be read again.
-    let given = shared.times_given();
+    let given = shared.known.times_given();
     let Some(layout) = check_store(shared, transaction).await? else {
         return Ok(Catalog { given, ..Catalog::default() });
     };
@@ -61,54 +61,12 @@ pub(super) async fn read(shared: &Shared, transaction: &mut Transaction) -> Resu
     check_columns(shared, transaction, &made).await?;
     let mut tables = BTreeMap::new();
     for (name, (made, id_field)) in &made {
-        let schema = schema_of(shared, name, id_field)?;
+        let declared = shared.known.declared(name);
+        let schema = shared.own_record().schema_of(name, id_field, declared)?;
         tables.insert(name.clone(), Arc::new(Table::new(schema, made)?));
     }
     let made = made.into_iter().map(|(name, (made, _))| (name, made)).collect();
     Ok(Catalog { given, prepared: true, layout, tables, made })
-}
-
-/// Refuses collections that are there with another id field.
-pub(super) fn refuse_other_id_field(
-    shared: &Shared,
-    known: &Catalog,
-    schemas: &[CollectionSchema],
-) -> Result<()> {
-    schemas.iter().try_for_each(|schema| {
-        let stored = known.tables.get(&schema.collection).map(|table| &table.schema.id_field);
-        match stored.filter(|stored| **stored != schema.id_field) {
-            Some(stored) => Err(other_id_field(shared, "prepare", stored, schema)),
-            None => Ok(()),
-        }
-    })
-}
-
-/// The error of a schema with another id field than that of the store.
-fn other_id_field(
-    shared: &Shared,
-    operation: &'static str,
-    stored: &FieldPath,
-    schema: &CollectionSchema,
-) -> Error {
-    let place = ("store", shared.location.clone());
-    errors::other_id_field(operation, place, stored, schema, "another database schema")
-}
-
-/// The schema of a prepared collection: as declared, if that has the id field
-/// of the store.
-fn schema_of(
-    shared: &Shared,
-    name: &CollectionName,
-    id_field: &FieldPath,
-) -> Result<CollectionSchema> {
-    match shared.declared(name) {
-        Some(schema) if schema.id_field == *id_field => Ok(schema),
-        Some(schema) => Err(other_id_field(shared, "open", id_field, &schema)),
-        None => Ok(CollectionSchema {
-            id_field: id_field.clone(),
-            ..CollectionSchema::undeclared(name.clone())
-        }),
-    }
 }
 
 /// The layout of the store's own tables, one that this program knows; `None`
@@ -132,26 +90,8 @@ async fn check_store(shared: &Shared, transaction: &mut Transaction) -> Result<O
         .load(transaction.connection().diesel())
         .await
         .map_err(|source| transaction.failed(source))?;
-    match layout.as_slice().first().map(|version| i64::from(*version)) {
-        Some(version) if is_known_layout(version) => Ok(u32::try_from(version).ok()),
-        Some(version) if version > i64::from(LAYOUT_VERSION) => Err(Error::new(
-            ErrorKind::Unsupported,
-            "open",
-            "the database has a newer layout than this program knows",
-        )
-        .with("store", &shared.location)
-        .with("layout", version)
-        .with("known", LAYOUT_VERSION)
-        .hint("use the version of the program that wrote it, or a newer one")),
-        other => Err(Error::new(
-            ErrorKind::Corrupt,
-            "open",
-            "the store's own record names no layout that there ever was",
-        )
-        .with("store", &shared.location)
-        .with("layout", other.map_or_else(|| "none".to_owned(), |version| version.to_string()))
-        .hint("restore the database from a backup")),
-    }
+    let version = layout.as_slice().first().map(|version| i64::from(*version));
+    shared.own_record().layout(version).map(Some)
 }
 
 /// Without the right to use the schema its tables look as if they were not
@@ -177,13 +117,7 @@ async fn read_collections(
         .load(transaction.connection().diesel())
         .await
         .map_err(|source| transaction.failed(source))?;
-    let damaged = |error: Error| {
-        Error::new(ErrorKind::Corrupt, "open", "the store's own record is damaged")
-            .with("store", &shared.location)
-            .with("reason", &error)
-            .hint("restore the database from a backup")
-            .caused_by(error)
-    };
+    let damaged = |error: Error| shared.own_record().damaged(error);
     let collection = |(name, schema_version, id_field): (String, i32, String)| {
         let name = CollectionName::new(&name).map_err(damaged)?;
         let id_field = FieldPath::parse(&id_field).map_err(damaged)?;

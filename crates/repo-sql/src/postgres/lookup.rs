@@ -20,7 +20,7 @@ impl Shared {
         let catalog = self.read_catalog_in(&mut transaction).await;
         transaction.rollback().await;
         let catalog = catalog?;
-        self.set_catalog(Arc::clone(&catalog));
+        self.known.set(Arc::clone(&catalog));
         Ok(catalog)
     }
 
@@ -40,8 +40,8 @@ impl Shared {
         collection: &CollectionName,
     ) -> Result<Arc<Table>> {
         self.check_open(operation)?;
-        let known = self.catalog();
-        let up_to_date = known.given == self.times_given();
+        let known = self.known.get();
+        let up_to_date = known.given == self.known.times_given();
         if let (true, Some(table)) = (up_to_date, known.tables.get(collection)) {
             return Ok(Arc::clone(table));
         }
@@ -54,12 +54,13 @@ impl Shared {
     /// The error for a collection that is not prepared.
     async fn unknown(&self, operation: &'static str, collection: &CollectionName) -> Error {
         let schema = self
+            .known
             .declared(collection)
             .unwrap_or_else(|| CollectionSchema::undeclared(collection.clone()));
         match inspect::refuse_foreign(self, operation, &[schema]).await {
             Err(error) if error.kind() == ErrorKind::Foreign => error,
             _ => {
-                let prepared = self.catalog();
+                let prepared = self.known.get();
                 let prepared = prepared.tables.keys();
                 repo_core::strategy::not_prepared(operation, collection, &self.location, prepared)
             }

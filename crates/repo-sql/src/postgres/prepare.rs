@@ -5,7 +5,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 use repo_core::strategy::{MAX_INDEXED_TEXT_BYTES, PrepareChange, Prepared};
 use repo_core::{CollectionSchema, Error, ErrorKind, Key, Result};
 
-use super::inspect::{refuse_foreign_in, refuse_other_id_field, schema_exists};
+use super::inspect::{refuse_foreign_in, schema_exists};
 use super::rows::id_at;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
@@ -52,7 +52,7 @@ pub(super) async fn prepare(
         match make(shared, &mut transaction, looked_at, piece, new_indexes).await {
             Ok(made) => {
                 transaction.commit().await?;
-                shared.give(piece);
+                shared.known.give(piece);
                 prepared.extend(made);
             }
             Err(error) => {
@@ -79,7 +79,7 @@ async fn make(
     new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
     let known = shared.read_catalog_in(transaction).await?;
-    refuse_other_id_field(shared, &known, looked_at)?;
+    shared.own_record().refuse_other_id_field(looked_at, |name| known.id_field(name))?;
     let is_new = |schema: &&CollectionSchema| !known.made.contains_key(&schema.collection);
     let new: Vec<CollectionSchema> = looked_at.iter().filter(is_new).cloned().collect();
     refuse_foreign_in(shared, transaction, "prepare", &new, None).await?;

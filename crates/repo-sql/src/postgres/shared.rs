@@ -1,16 +1,17 @@
 //! What every call of one handle shares.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use repo_core::strategy::OpenOptions;
-use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result};
+use repo_core::Result;
+use repo_core::strategy::{OpenOptions, OpenState};
 
 use super::catalog::Catalog;
 use super::pool::Pool;
+use crate::Dialect;
+use crate::catalog_cache::CatalogCache;
 use crate::config::SqlSettings;
+use crate::own_record::OwnRecord;
 
 /// The state of one handle.
 pub(super) struct Shared {
@@ -19,12 +20,8 @@ pub(super) struct Shared {
     /// The schema of the database in which everything is.
     pub(super) schema: String,
     pub(super) options: OpenOptions,
-    closed: AtomicBool,
-    /// Schemas given to `prepare`; they come before those of the options.
-    given: RwLock<BTreeMap<CollectionName, CollectionSchema>>,
-    /// How often schemas were given.
-    times_given: AtomicU64,
-    catalog: RwLock<Arc<Catalog>>,
+    open: OpenState,
+    pub(super) known: CatalogCache<Catalog>,
 }
 
 /// Where it is and whether it is open; the rest would fill pages.
@@ -32,7 +29,7 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("location", &self.location)
-            .field("closed", &self.closed)
+            .field("open", &self.open)
             .finish_non_exhaustive()
     }
 }
@@ -43,78 +40,33 @@ impl Shared {
             pool: Pool::new(settings, options.read_only)?,
             location: settings.location(),
             schema: settings.schema.clone(),
+            known: CatalogCache::new(Arc::clone(&options.schemas)),
             options,
-            closed: AtomicBool::new(false),
-            given: RwLock::default(),
-            times_given: AtomicU64::new(0),
-            catalog: RwLock::default(),
+            open: OpenState::default(),
         })
     }
 
     /// Marks the handle closed and gives its connections back.
     pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.open.close();
         self.pool.close();
     }
 
     /// # Errors
     /// `Closed` once the handle is closed.
     pub(super) fn check_open(&self, operation: &'static str) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(
-                ErrorKind::Closed,
-                operation,
-                "this handle of the store is closed",
-            )
-            .with("store", &self.location));
-        }
-        Ok(())
+        self.open.check(operation, &self.location)
     }
 
     /// # Errors
     /// `Closed` once it is closed, `Unsupported` when opened read-only.
     pub(super) fn check_writable(&self, operation: &'static str) -> Result<()> {
         self.check_open(operation)?;
-        if self.options.read_only {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                operation,
-                "the store is open for reading only",
-            )
-            .with("store", &self.location));
-        }
-        Ok(())
+        self.options.check_writable(operation, &self.location)
     }
 
-    /// The declared schema of a collection, if there is one.
-    pub(super) fn declared(&self, collection: &CollectionName) -> Option<CollectionSchema> {
-        let given = self.given.read().unwrap_or_else(PoisonError::into_inner);
-        given.get(collection).or_else(|| self.options.schemas.declared(collection)).cloned()
-    }
-
-    /// Uses these schemas from now on. A catalog read with others counts no
-    /// longer.
-    pub(super) fn give(&self, schemas: &[CollectionSchema]) {
-        let mut given = self.given.write().unwrap_or_else(PoisonError::into_inner);
-        given.extend(schemas.iter().map(|schema| (schema.collection.clone(), schema.clone())));
-        self.times_given.fetch_add(1, Ordering::AcqRel);
-    }
-
-    pub(super) fn catalog(&self) -> Arc<Catalog> {
-        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// How often schemas were given.
-    pub(super) fn times_given(&self) -> u64 {
-        self.times_given.load(Ordering::Acquire)
-    }
-
-    /// Notes what is known now, unless it was found with schemas that are
-    /// outdated.
-    pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {
-        let mut known = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
-        if catalog.given >= known.given {
-            *known = catalog;
-        }
+    /// The store's own record, for what it says.
+    pub(super) fn own_record(&self) -> OwnRecord {
+        OwnRecord { dialect: Dialect::Postgres, location: self.location.clone() }
     }
 }

@@ -340,7 +340,7 @@ impl StorageStrategy for PostgresStrategy {
 
 impl PostgresStrategy {
     async fn is_prepared(&self) -> Result<bool> {
-        if self.shared.catalog().prepared {
+        if self.shared.known.get().prepared {
             return Ok(true);
         }
         Ok(self.shared.read_catalog("open").await?.prepared)

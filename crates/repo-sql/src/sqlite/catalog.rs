@@ -11,12 +11,11 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::table::Table;
 use super::taken::TakenNames;
 use crate::Dialect;
+use crate::catalog_cache::{CatalogCache, ReadWithSchemas};
 use crate::errors;
-use crate::layout::{CollectionLayout, LAYOUT_VERSION, Made, digest_trigger, is_known_layout};
+use crate::layout::{CollectionLayout, Made, digest_trigger};
 use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE, quote};
-
-/// Gives the declared schema of a collection, if there is one.
-pub(super) type Declared<'a> = &'a dyn Fn(&CollectionName) -> Option<CollectionSchema>;
+use crate::own_record::OwnRecord;
 
 /// Everything known of the database at one state of its schema.
 #[derive(Default)]
@@ -31,6 +30,12 @@ pub(super) struct Catalog {
     pub(super) layout: u32,
     pub(super) tables: BTreeMap<CollectionName, Arc<Table>>,
     pub(super) made: BTreeMap<CollectionName, Made>,
+}
+
+impl ReadWithSchemas for Catalog {
+    fn given(&self) -> u64 {
+        self.given
+    }
 }
 
 /// An object that we made, beside what SQLite has under its name now.
@@ -50,53 +55,39 @@ impl Catalog {
     /// `Unsupported` for a newer layout; `Foreign` for something of ours that
     /// another tool replaced or altered; `Corrupt` for a file that is no
     /// database.
-    pub(super) fn read(connection: &Connection, file: &Path, declared: Declared) -> Result<Self> {
+    pub(super) fn read(
+        connection: &Connection,
+        file: &Path,
+        known: &CatalogCache<Self>,
+    ) -> Result<Self> {
+        let given = known.times_given();
         let schema_cookie = schema_cookie(connection, file)?;
         let Some(layout) = check_store(connection, file)? else {
-            return Ok(Self { schema_cookie, ..Self::default() });
+            return Ok(Self { schema_cookie, given, ..Self::default() });
         };
         let made = read_made(connection, file)?;
         let mut tables = BTreeMap::new();
         for (name, (made, id_field)) in &made {
-            let schema = match declared(name) {
-                Some(schema) if schema.id_field == *id_field => schema,
-                Some(schema) => return Err(other_id_field("open", file, id_field, &schema)),
-                None => CollectionSchema {
-                    id_field: id_field.clone(),
-                    ..CollectionSchema::undeclared(name.clone())
-                },
-            };
+            let schema = own_record(file).schema_of(name, id_field, known.declared(name))?;
             tables.insert(name.clone(), Arc::new(Table::new(schema, made)?));
         }
         let made = made.into_iter().map(|(name, (made, _))| (name, made)).collect();
-        Ok(Self { schema_cookie, prepared: true, layout, tables, made, given: 0 })
+        Ok(Self { schema_cookie, prepared: true, layout, tables, made, given })
     }
 }
 
-/// Refuses collections that are there with another id field.
+/// Refuses to prepare collections that are there with another id field.
 pub(super) fn refuse_other_id_field(
     file: &Path,
     known: &Catalog,
     schemas: &[CollectionSchema],
 ) -> Result<()> {
-    schemas.iter().try_for_each(|schema| {
-        let stored = known.tables.get(&schema.collection).map(|table| &table.schema.id_field);
-        match stored.filter(|stored| **stored != schema.id_field) {
-            Some(stored) => Err(other_id_field("prepare", file, stored, schema)),
-            None => Ok(()),
-        }
-    })
+    let stored = |name: &CollectionName| known.tables.get(name).map(|t| &t.schema.id_field);
+    own_record(file).refuse_other_id_field(schemas, stored)
 }
 
-/// The error of a schema with another id field than that of the store.
-fn other_id_field(
-    operation: &'static str,
-    file: &Path,
-    stored: &FieldPath,
-    schema: &CollectionSchema,
-) -> Error {
-    let place = ("file", file.display().to_string());
-    errors::other_id_field(operation, place, stored, schema, "another database file")
+fn own_record(file: &Path) -> OwnRecord {
+    OwnRecord { dialect: Dialect::Sqlite, location: file.display().to_string() }
 }
 
 /// SQLite's counter of schema changes.
@@ -129,26 +120,7 @@ fn check_store(connection: &Connection, file: &Path) -> Result<Option<u32>> {
             errors::foreign("open", file, STORE_TABLE, "a table with the name of ours is not ours")
                 .caused_by(source)
         })?;
-    match layout {
-        Some(version) if is_known_layout(version) => Ok(u32::try_from(version).ok()),
-        Some(version) if version > i64::from(LAYOUT_VERSION) => Err(Error::new(
-            ErrorKind::Unsupported,
-            "open",
-            "the database has a newer layout than this program knows",
-        )
-        .with("file", file.display())
-        .with("layout", version)
-        .with("known", LAYOUT_VERSION)
-        .hint("use the version of the program that wrote it, or a newer one")),
-        other => Err(Error::new(
-            ErrorKind::Corrupt,
-            "open",
-            "the store's own record names no layout that there ever was",
-        )
-        .with("file", file.display())
-        .with("layout", other.map_or_else(|| "none".to_owned(), |version| version.to_string()))
-        .hint("restore the file from a backup")),
-    }
+    own_record(file).layout(layout).map(Some)
 }
 
 type MadeCollections = BTreeMap<CollectionName, (Made, FieldPath)>;
@@ -193,12 +165,7 @@ fn read_collections(connection: &Connection, file: &Path) -> Result<MadeCollecti
     let mut collections = BTreeMap::new();
     for row in rows {
         let (name, schema_version, id_field) = row.map_err(failed)?;
-        let damaged = |error: Error| {
-            Error::new(ErrorKind::Corrupt, "open", "the store's own record is damaged")
-                .with("file", file.display())
-                .with("reason", &error)
-                .caused_by(error)
-        };
+        let damaged = |error: Error| own_record(file).damaged(error);
         let name = CollectionName::new(&name).map_err(damaged)?;
         let id_field = FieldPath::parse(&id_field).map_err(damaged)?;
         collections.insert(name, (Made { schema_version, ..Made::default() }, id_field));

@@ -73,7 +73,7 @@ pub(super) fn check_file(shared: &Shared) -> Result<()> {
     if !catalog.prepared && shared.options.read_only {
         return missing("the database holds no store");
     }
-    shared.set_catalog(catalog);
+    shared.known.set(catalog);
     Ok(())
 }
 

@@ -170,7 +170,7 @@ mod tests {
 
     /// Whether a query of one kind would be read without a sort now.
     fn is_unsorted(store: &Store, reader: &Reader) -> Option<bool> {
-        let catalog = store.shared.catalog();
+        let catalog = store.shared.known.get();
         let table = catalog.tables.values().next().unwrap();
         let goal = Goal::Page { after: None, most: 2 };
         let select = Select::new(&table.layout, kind("any", 1).filter(), &goal);
@@ -189,7 +189,7 @@ mod tests {
             assert_eq!((ids(&page), &page.plan, &page.next), (rare.to_vec(), &plan, &None));
             assert_eq!(is_unsorted(&store, &reader), Some(true));
         }
-        let catalog = store.shared.catalog();
+        let catalog = store.shared.known.get();
         let table = catalog.tables.values().next().unwrap();
         let goal = Goal::Page { after: None, most: 2 };
         let sql = Select::new(&table.layout, kind("rare", 1).filter(), &goal).unsorted().unwrap();

@@ -38,8 +38,8 @@ pub(super) fn prepare(
     let prepared = in_transaction(&shared, connection, schemas, layouts, new_indexes);
     connection::save_memory(connection, false).map_err(failed)?;
     let prepared = prepared?;
-    shared.give(schemas);
-    shared.set_catalog(shared.read_catalog(connection)?);
+    shared.known.give(schemas);
+    shared.known.set(shared.read_catalog(connection)?);
     Ok(prepared)
 }
 

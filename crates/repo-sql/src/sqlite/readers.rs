@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use repo_core::strategy::handle_closed;
 use repo_core::{Error, ErrorKind, Result};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -41,7 +42,7 @@ impl Readers {
         let permit = Arc::clone(&self.slots)
             .acquire_owned()
             .await
-            .map_err(|_| closed(operation, &self.shared))?;
+            .map_err(|_| handle_closed(operation, &self.shared.location))?;
         let readers = self.clone();
         tokio::task::spawn_blocking(move || readers.run_with(permit, operation, work))
             .await
@@ -106,11 +107,4 @@ impl Readers {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn closed(operation: &'static str, shared: &Shared) -> Error {
-    shared.check_open(operation).err().unwrap_or_else(|| {
-        Error::new(ErrorKind::Closed, operation, "this handle of the store is closed")
-            .with("store", &shared.location)
-    })
 }

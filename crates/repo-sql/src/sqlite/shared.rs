@@ -1,19 +1,18 @@
 //! What the writer, the readers and every call of one handle share.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use repo_core::strategy::{OpenOptions, PhysicalIdentity, identity_of_files};
+use repo_core::strategy::{OpenOptions, OpenState, PhysicalIdentity, identity_of_files};
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result};
 use rusqlite::Connection;
 
 use super::catalog::{self, Catalog};
 use super::connection::in_one_state;
 use super::taken::TakenNames;
+use crate::catalog_cache::CatalogCache;
 
 /// The state of one handle.
 pub(super) struct Shared {
@@ -21,12 +20,8 @@ pub(super) struct Shared {
     pub(super) location: String,
     pub(super) busy: Duration,
     pub(super) options: OpenOptions,
-    closed: AtomicBool,
-    /// Schemas given to `prepare`; they come before those of the options.
-    given: RwLock<BTreeMap<CollectionName, CollectionSchema>>,
-    /// How often schemas were given.
-    times_given: AtomicU64,
-    catalog: RwLock<Arc<Catalog>>,
+    open: OpenState,
+    pub(super) known: CatalogCache<Catalog>,
 }
 
 /// Where it is and whether it is open; the rest would fill pages.
@@ -34,7 +29,7 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("location", &self.location)
-            .field("closed", &self.closed)
+            .field("open", &self.open)
             .finish_non_exhaustive()
     }
 }
@@ -45,11 +40,9 @@ impl Shared {
             location: format!("sqlite:{}", file.display()),
             file,
             busy,
+            known: CatalogCache::new(Arc::clone(&options.schemas)),
             options,
-            closed: AtomicBool::new(false),
-            given: RwLock::default(),
-            times_given: AtomicU64::new(0),
-            catalog: RwLock::default(),
+            open: OpenState::default(),
         }
     }
 
@@ -70,91 +63,42 @@ impl Shared {
 
     /// Marks the handle closed; whether it was open.
     pub(super) fn close(&self) -> bool {
-        !self.closed.swap(true, Ordering::AcqRel)
+        self.open.close()
     }
 
     /// # Errors
     /// `Closed` once the handle is closed.
     pub(super) fn check_open(&self, operation: &'static str) -> Result<()> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(
-                ErrorKind::Closed,
-                operation,
-                "this handle of the store is closed",
-            )
-            .with("store", &self.location));
-        }
-        Ok(())
+        self.open.check(operation, &self.location)
     }
 
     /// # Errors
     /// `Closed` once it is closed, `Unsupported` when opened read-only.
     pub(super) fn check_writable(&self, operation: &'static str) -> Result<()> {
         self.check_open(operation)?;
-        if self.options.read_only {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                operation,
-                "the store is open for reading only",
-            )
-            .with("store", &self.location));
-        }
-        Ok(())
-    }
-
-    /// The declared schema of a collection, if there is one.
-    fn declared(&self, collection: &CollectionName) -> Option<CollectionSchema> {
-        let given = self.given.read().unwrap_or_else(PoisonError::into_inner);
-        given.get(collection).or_else(|| self.options.schemas.declared(collection)).cloned()
-    }
-
-    /// Uses these schemas from now on. A catalog read with others counts no
-    /// longer.
-    pub(super) fn give(&self, schemas: &[CollectionSchema]) {
-        let mut given = self.given.write().unwrap_or_else(PoisonError::into_inner);
-        given.extend(schemas.iter().map(|schema| (schema.collection.clone(), schema.clone())));
-        self.times_given.fetch_add(1, Ordering::AcqRel);
-    }
-
-    pub(super) fn catalog(&self) -> Arc<Catalog> {
-        Arc::clone(&self.catalog.read().unwrap_or_else(PoisonError::into_inner))
+        self.options.check_writable(operation, &self.location)
     }
 
     /// Reads the catalog anew. Within a transaction that changes the schema
     /// the result counts only once that is committed.
     pub(super) fn read_catalog(&self, connection: &Connection) -> Result<Arc<Catalog>> {
-        let declared = |name: &CollectionName| self.declared(name);
-        // Before the schemas themselves are looked at: too low a number only
-        // makes the catalog be read again.
-        let given = self.times_given.load(Ordering::Acquire);
         in_one_state(connection, &self.file, |connection| {
-            let catalog = Catalog::read(connection, &self.file, &declared)?;
-            Ok(Arc::new(Catalog { given, ..catalog }))
+            Catalog::read(connection, &self.file, &self.known).map(Arc::new)
         })
-    }
-
-    /// Notes what is known of the database now, unless it was found with
-    /// schemas that are outdated. A slow reader may note an older state of the
-    /// database: whoever uses it compares the counter of schema changes.
-    pub(super) fn set_catalog(&self, catalog: Arc<Catalog>) {
-        let mut known = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
-        if catalog.given >= known.given {
-            *known = catalog;
-        }
     }
 
     /// The catalog that fits the database now: another process may have
     /// prepared something, another tool may have altered something.
     pub(super) fn refresh_catalog(&self, connection: &Connection) -> Result<Arc<Catalog>> {
-        let known = self.catalog();
+        let known = self.known.get();
         // Also what begins the read transaction, so it comes first.
         let schema_cookie = catalog::schema_cookie(connection, &self.file)?;
-        let given = self.times_given.load(Ordering::Acquire);
+        let given = self.known.times_given();
         if known.prepared && (known.schema_cookie, known.given) == (schema_cookie, given) {
             return Ok(known);
         }
         let catalog = self.read_catalog(connection)?;
-        self.set_catalog(Arc::clone(&catalog));
+        self.known.set(Arc::clone(&catalog));
         Ok(catalog)
     }
 
@@ -184,6 +128,7 @@ impl Shared {
         collection: &CollectionName,
     ) -> Error {
         let schema = self
+            .known
             .declared(collection)
             .unwrap_or_else(|| CollectionSchema::undeclared(collection.clone()));
         let foreign = connection.and_then(|connection| {
@@ -191,7 +136,7 @@ impl Shared {
             catalog::refuse_foreign(operation, &names, &self.file, &schema, None).err()
         });
         foreign.filter(|error| error.kind() == ErrorKind::Foreign).unwrap_or_else(|| {
-            let catalog = self.catalog();
+            let catalog = self.known.get();
             let prepared = catalog.tables.keys();
             repo_core::strategy::not_prepared(operation, collection, &self.location, prepared)
         })
@@ -226,15 +171,15 @@ mod tests {
         prepare(&mut Session::new(Arc::new(new())), &[schema("b")], NewIndexes::Made).unwrap();
         let connection = session.connection().unwrap();
         let slow = shared.read_catalog(connection).unwrap();
-        shared.set_catalog(Arc::clone(&slow));
-        shared.give(&[schema("b")]);
+        shared.known.set(Arc::clone(&slow));
+        shared.known.give(&[schema("b")]);
         let indexes = |catalog: &Catalog| -> Vec<String> {
             let tables = catalog.tables.values().flat_map(|table| table.layout.indexes.iter());
             tables.map(|index| index.name.clone()).collect()
         };
         assert_eq!(indexes(&slow), ["m-a-index"]);
         assert_eq!(indexes(&shared.refresh_catalog(connection).unwrap()), ["m-b-index"]);
-        shared.set_catalog(slow);
-        assert_eq!(indexes(&shared.catalog()), ["m-b-index"]);
+        shared.known.set(slow);
+        assert_eq!(indexes(&shared.known.get()), ["m-b-index"]);
     }
 }

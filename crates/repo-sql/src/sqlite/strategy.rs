@@ -83,7 +83,7 @@ impl SqliteStrategy {
         work: impl FnOnce(&Shared, &Reader, &Arc<Table>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.shared.check_open(operation)?;
-        if !self.shared.catalog().prepared && !self.shared.file().exists() {
+        if !self.shared.known.get().prepared && !self.shared.file().exists() {
             return Err(self.shared.unknown(operation, None, collection));
         }
         let (shared, collection) = (Arc::clone(&self.shared), collection.clone());
@@ -104,7 +104,7 @@ impl SqliteStrategy {
         work: impl FnOnce(&Shared, &Connection, &Catalog) -> Result<T> + Send + 'static,
     ) -> Result<Option<T>> {
         self.shared.check_open(operation)?;
-        if !self.shared.catalog().prepared && !self.shared.file().exists() {
+        if !self.shared.known.get().prepared && !self.shared.file().exists() {
             return Ok(None);
         }
         let shared = Arc::clone(&self.shared);
@@ -136,7 +136,7 @@ impl SqliteStrategy {
         operation: &'static str,
         collection: &CollectionName,
     ) -> Result<Arc<Table>> {
-        if let Some(table) = self.shared.catalog().tables.get(collection) {
+        if let Some(table) = self.shared.known.get().tables.get(collection) {
             return Ok(Arc::clone(table));
         }
         self.read_table(operation, collection, |_, _, table| Ok(Arc::clone(table))).await
@@ -196,7 +196,7 @@ impl StorageStrategy for SqliteStrategy {
     ) -> Result<Vec<Option<Record>>> {
         self.shared.check_open("get")?;
         if ids.len() <= IDS_AT_ONCE
-            && let Some(table) = self.shared.catalog().tables.get(collection)
+            && let Some(table) = self.shared.known.get().tables.get(collection)
             && let Some(done) = self
                 .readers
                 .run_at_once(|connection| read::get_many(&self.shared, connection, table, ids))
@@ -364,7 +364,7 @@ impl StorageStrategy for SqliteStrategy {
             self.marker.close();
             self.writer.close().await;
             let shared = Arc::clone(&self.shared);
-            if !shared.options.read_only && shared.catalog().prepared {
+            if !shared.options.read_only && shared.known.get().prepared {
                 // Whatever becomes of it, the handle is closed.
                 let tidy = move || connection::remove_log(shared.file());
                 let _ = tokio::task::spawn_blocking(tidy).await;

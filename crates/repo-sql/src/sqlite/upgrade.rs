@@ -32,7 +32,7 @@ pub(super) fn upgrade(session: &mut Session) -> Result<Option<u32>> {
         let _ = connection.execute_batch("ROLLBACK");
     }
     let from = upgraded?;
-    shared.set_catalog(shared.read_catalog(connection)?);
+    shared.known.set(shared.read_catalog(connection)?);
     Ok(from)
 }
 

@@ -122,6 +122,7 @@ macro_rules! conformance {
                     a_store_without_collections_is_empty,
                     prepare_may_be_repeated,
                     what_is_checked_is_as_it_will_be_made,
+                    a_collection_given_twice_is_refused,
                     what_the_check_refuses_prepare_refuses,
                     an_index_is_added_to_a_filled_collection,
                     what_is_loaded_before_its_indexes_is_found,

@@ -88,6 +88,21 @@ pub async fn what_is_checked_is_as_it_will_be_made(f: Fixture) {
     assert!(reader.check_prepare(&schemas).await.is_err(), "it is closed");
 }
 
+/// Of two schemas for one collection none is meant more than the other.
+pub async fn a_collection_given_twice_is_refused(f: Fixture) {
+    let store = f.open().await;
+    let twice = [undeclared("one"), undeclared("two"), undeclared("one")];
+    for refused in [
+        store.check_prepare(&twice).await.unwrap_err(),
+        store.prepare(&twice).await.unwrap_err(),
+        store.prepare_for_load(&twice).await.unwrap_err(),
+    ] {
+        assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
+        assert_eq!(refused.context_value("collection"), Some("one"), "{refused}");
+    }
+    assert_eq!(store.collections().await.unwrap(), []);
+}
+
 /// What `check_prepare` refuses, `prepare` refuses in the same way; what it
 /// accepts, `prepare` makes.
 pub async fn what_the_check_refuses_prepare_refuses(f: Fixture) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use deadpool::Runtime;
 use deadpool::managed::{PoolError, TimeoutType, Timeouts};
+use repo_core::strategy::handle_closed;
 use repo_core::{Error, ErrorKind, Result};
 
 pub(super) use self::lending::Lent;
@@ -73,11 +74,7 @@ impl Pool {
                 let most = self.connections.status().max_size;
                 Err(errors::no_free_connection(self.place(), most))
             }
-            Err(other) => {
-                Err(Error::new(ErrorKind::Closed, "connect", "this handle of the store is closed")
-                    .with("store", self.place())
-                    .caused_by(other))
-            }
+            Err(other) => Err(handle_closed("connect", self.place()).caused_by(other)),
         }
     }
 
