@@ -8,7 +8,7 @@
 //! All of it is one item in the table `PREFIX__store` (no collection's name
 //! begins with `_`), written whole by compare-and-set on a revision. A table is
 //! ours when this record lists its collection, and the record lists it before
-//! the table is made. A table that is there and not listed is somebody else's,
+//! the table is made. A table that is there and not listed is another program's,
 //! whatever its keys, and stays unaltered. The store's own table is ours by the
 //! mark in the item; an empty one with the right key counts as one that a killed
 //! run left. An item has 400 KB, which is room for some hundreds of collections.
@@ -45,7 +45,7 @@ pub(crate) struct Catalog {
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     known: RwLock<Option<Arc<Catalog>>>,
-    /// Held by the one who reads; the others wait for the answer.
+    /// Held by the caller that reads; the others wait for its answer.
     pub(crate) reading: tokio::sync::Mutex<()>,
 }
 

@@ -63,7 +63,7 @@ impl Shared {
         found.ok_or_else(|| self.unknown(operation, collection))
     }
 
-    /// Reads the catalog unless somebody else did so after `since`.
+    /// Reads the catalog unless another caller did so after `since`.
     async fn reload(&self, operation: &'static str, since: Instant) -> Result<Arc<Catalog>> {
         let _reading = self.cache.reading.lock().await;
         if let Some(catalog) = self.cache.get().filter(|catalog| catalog.read_at >= since) {
@@ -182,7 +182,7 @@ impl Shared {
     }
 
     /// Changes the store's own record by compare and set. `change` may be
-    /// called again when somebody else was faster.
+    /// called again when another handle was faster.
     pub(crate) async fn change_definition<F>(
         &self,
         operation: &'static str,

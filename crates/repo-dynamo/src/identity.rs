@@ -1,4 +1,4 @@
-//! What tells the tables of a store from others, whatever the endpoint is called.
+//! What distinguishes the tables of a store from others, by any name of the endpoint.
 
 use aws_sdk_dynamodb::types::TableDescription;
 use repo_core::strategy::PhysicalIdentity;

@@ -64,12 +64,12 @@ impl Native {
     }
 }
 
-/// The key that a scan goes on after.
+/// The key after which a scan resumes.
 pub(crate) fn scan_start(layout: &Layout, id: &EntityId) -> Item {
     key(layout, id)
 }
 
-/// The key that a query of an index goes on after.
+/// The key after which a query of an index resumes.
 pub(crate) fn index_start(
     layout: &Layout,
     index: &Index,

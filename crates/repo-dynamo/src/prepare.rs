@@ -3,9 +3,9 @@
 //! A change of the indexes of a filled collection goes in steps, so that no
 //! item is missing from an index that queries use:
 //! 1. the store's record says that the index is being built, under a new
-//!    generation: whoever reads it fills the index with each write;
-//! 2. after a lease nobody begins a write by the old generation any more, and
-//!    who is still at one looks after it himself (see `settle`);
+//!    generation: a handle that has read it fills the index with each write;
+//! 2. after a lease no handle begins a write by the old generation any more,
+//!    and one that is still at such a write repairs it itself (see `settle`);
 //! 3. every live item of an older generation gets its strings;
 //! 4. DynamoDB makes the index; what was written meanwhile is looked at again;
 //! 5. the store's record says that queries may use it.
@@ -31,7 +31,7 @@ use crate::layout::{
     table_name,
 };
 use crate::retry::patiently;
-use crate::scan::{Kept, PAGE_ITEMS, ScanPage};
+use crate::scan::{PAGE_ITEMS, ScanPage, ScannedItems};
 use crate::settle::MARGIN;
 use crate::shared::Shared;
 use crate::single::Terms;
@@ -148,7 +148,7 @@ impl Shared {
                 None => Err(self.foreign("prepare", table)),
             };
         }
-        // If somebody else was faster, theirs is as good.
+        // If another handle was faster, its record is as good.
         self.write_definition("prepare", &Definition::new()?, None).await.map(drop)
     }
 
@@ -267,7 +267,7 @@ impl Shared {
     async fn fill_indexes(&self, layout: &Layout) -> Result<()> {
         let table = Table { layout: layout.clone(), floor: 0, read_at: Instant::now() };
         let page = ScanPage {
-            kept: Kept::Live,
+            kept: ScannedItems::Live,
             segment: Segment::ALL,
             strong: true,
             most: PAGE_ITEMS,

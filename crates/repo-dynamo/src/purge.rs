@@ -22,7 +22,7 @@ use crate::definition::Definition;
 use crate::item::{self, Item, State, id_of, number, record_of};
 use crate::layout::{CREATED, PURGED, VERSION};
 use crate::retry::patiently;
-use crate::scan::{Kept, PAGE_ITEMS, ScanPage};
+use crate::scan::{PAGE_ITEMS, ScanPage, ScannedItems};
 use crate::shared::Shared;
 use crate::single::Terms;
 
@@ -109,7 +109,7 @@ impl Shared {
     ) -> Result<(Vec<Item>, Option<Item>)> {
         self.check_open("purge")?;
         let page = ScanPage {
-            kept: Kept::Dead,
+            kept: ScannedItems::Dead,
             segment: Segment::ALL,
             strong: true,
             most: PAGE_ITEMS,

@@ -24,7 +24,7 @@ use crate::layout::{Index, Layout};
 use crate::native::{Native, index_start, not_a_position, scan_start};
 use crate::plan::{Bounds, IndexPlan, choose};
 use crate::retry::patiently;
-use crate::scan::{Kept, PAGE_ITEMS, ScanPage};
+use crate::scan::{PAGE_ITEMS, ScanPage, ScannedItems};
 use crate::shared::Shared;
 use crate::single::Terms;
 
@@ -160,7 +160,7 @@ impl Shared {
         mut take: impl FnMut(Entity) -> Result<bool>,
     ) -> Result<()> {
         let page = ScanPage {
-            kept: Kept::Live,
+            kept: ScannedItems::Live,
             segment: Segment::ALL,
             strong,
             most: read.most,
@@ -308,7 +308,7 @@ impl Shared {
     /// How many live entities there are, without their documents.
     async fn count_all(&self, table: &Table, strong: bool) -> Result<u64> {
         let page = ScanPage {
-            kept: Kept::Live,
+            kept: ScannedItems::Live,
             segment: Segment::ALL,
             strong,
             most: PAGE_ITEMS,

@@ -32,8 +32,8 @@ where
         .map_err(|failure| failure.error)
 }
 
-/// The delays of a writer whom others were faster than: short ones, lest the
-/// one who waits the longest never comes to it.
+/// The delays of a writer that others were faster than: short ones, so that the
+/// one that waits longest has its turn.
 pub(crate) fn contention(patience: Duration) -> ExponentialBuilder {
     backoff(patience).with_min_delay(SHORTEST_TURN).with_max_delay(LONGEST_TURN)
 }

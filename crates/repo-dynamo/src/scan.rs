@@ -18,7 +18,7 @@ use crate::value::as_stored;
 
 /// Which items a scan yields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kept {
+pub(crate) enum ScannedItems {
     /// Live entities and tombstones. What remains of purged ones comes too,
     /// and is no record: they are few, and a filter takes the server time for
     /// every item.
@@ -30,7 +30,7 @@ pub(crate) enum Kept {
     Dead,
 }
 
-impl Kept {
+impl ScannedItems {
     fn filter(self) -> Option<&'static str> {
         match self {
             Self::Records => None,
@@ -40,7 +40,7 @@ impl Kept {
     }
 }
 
-/// Most items of a page where nobody says how many. DynamoDB ends a page at 1 MB
+/// Most items of a page where the caller does not say how many. DynamoDB ends a page at 1 MB
 /// by itself; DynamoDB Local without a limit takes longer the larger the table is,
 /// and does not answer in 10 seconds with 200,000 items.
 pub(crate) const PAGE_ITEMS: usize = 2_000;
@@ -48,7 +48,7 @@ pub(crate) const PAGE_ITEMS: usize = 2_000;
 /// One page of a scan.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ScanPage {
-    pub(crate) kept: Kept,
+    pub(crate) kept: ScannedItems,
     pub(crate) segment: Segment,
     pub(crate) strong: bool,
     /// Most items to look at.
@@ -105,7 +105,7 @@ enum At {
 pub(crate) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOptions) -> RecordStream {
     let strong = options.consistency == Consistency::Strong || shared.settings.consistent_reads;
     let page = ScanPage {
-        kept: Kept::Records,
+        kept: ScannedItems::Records,
         segment: options.segment,
         strong,
         most: options.batch_size.get(),

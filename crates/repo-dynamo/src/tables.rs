@@ -71,8 +71,8 @@ impl Shared {
     }
 
     /// Whether this user may make tables. DynamoDB has no way to ask, so it is
-    /// asked for a table that cannot be: with two partition keys. Who may not
-    /// make tables is told so first; the other answer is that it cannot be.
+    /// asked for a table that cannot be: with two partition keys. The answer to a user
+    /// without the right says so first; else it says that the table cannot be.
     ///
     /// # Errors
     /// `PermissionDenied`. Any other answer says nothing.

@@ -54,7 +54,7 @@ fn find(
     found: &mut Vec<(String, u64)>,
 ) {
     let slots: Vec<Slot> = records.iter().map(|(_, slot, _)| **slot).collect();
-    // What cannot be read at all was told of already.
+    // What cannot be read at all was reported already.
     let _ = documents.read_each(&slots, None, |at, text| {
         let (id, slot, digest) = records[at];
         let sound = documents

@@ -3,7 +3,7 @@
 //! What stands there was written by this store, or read by it before. If it is
 //! something else, and the file has its size and time, then the disk has
 //! changed it, or a program that covered its tracks: that is damage,
-//! and [`data_file::not_as_stored`] tells it from an edit.
+//! and [`data_file::not_as_stored`] distinguishes it from an edit.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;

@@ -54,8 +54,8 @@ impl Folder {
     }
 
     /// Refuses links in the places of the files that are ours alone. The lock
-    /// is never replaced, but one that stands elsewhere excludes whoever is
-    /// there, not whoever is here.
+    /// is never replaced, but one in another place excludes processes there,
+    /// not those here.
     pub(crate) fn refuse_links(&self) -> Result<()> {
         [self.meta(), self.journal(), self.lock()].iter().try_for_each(|path| refuse_link(path))
     }

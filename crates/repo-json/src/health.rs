@@ -21,7 +21,7 @@ pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
     let mut checks = vec![read_check(&state, caught_up), journal_check(store, &state)];
     let second_names = second_names(store, &state);
     let (files, notices) = (state.files.clone(), state.notices.clone());
-    // Commits go on while the files are read.
+    // Commits continue while the files are read.
     drop(state);
     checks.extend(files.iter().map(|file| {
         let now = Signature::of_path(&file.path);

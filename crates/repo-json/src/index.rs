@@ -21,8 +21,8 @@ pub(crate) struct Indexes {
     /// Whether every document is in them; while they are being filled, only
     /// those that were written or seen since.
     pub(crate) complete: bool,
-    /// Tells these indexes from others that took their place: who fills them
-    /// must not go on in those.
+    /// Distinguishes these indexes from others that took their place: a caller
+    /// that fills these must not continue in those.
     pub(crate) identity: Arc<()>,
 }
 
@@ -92,7 +92,7 @@ impl Indexes {
             };
             let (old, new) = (hash(old), hash(new));
             // While they are being filled the old entry may not be there yet,
-            // and who fills them passes over what was changed meanwhile.
+            // and the caller that fills them skips what was changed meanwhile.
             if self.complete && old == new {
                 continue;
             }

@@ -8,7 +8,7 @@
 //!   record; written whole at each checkpoint;
 //! - `.journal`: what was committed since, one frame for each group of
 //!   commits, synced before it is acknowledged;
-//! - `.lock`: held by whoever writes.
+//! - `.lock`: held by the process that writes.
 //!
 //! Several processes may use one folder. It has to be on a local file system
 //! of a Unix system: network file systems give locks, renames and syncs other

@@ -34,12 +34,12 @@ pub(crate) fn get_many(
     ids: &[EntityId],
 ) -> Result<Vec<Option<Record>>> {
     store.catch_up("get")?;
-    let found = Found::of(store, &store.state(), name, ids)?;
+    let found = FoundSlots::of(store, &store.state(), name, ids)?;
     found.records(store, name, ids)
 }
 
-/// The same at once, on any thread. `None` where it had to wait for somebody,
-/// to read much or to fail: [`get_many`] does that.
+/// The same at once, on any thread. `None` where it would wait for a lock,
+/// read much or fail: [`get_many`] does that.
 pub(crate) fn get_at_once(
     store: &Store,
     name: &CollectionName,
@@ -49,7 +49,7 @@ pub(crate) fn get_at_once(
         return None;
     }
     let state = store.current_state()?;
-    let found = Found::of(store, &state, name, ids).ok()?;
+    let found = FoundSlots::of(store, &state, name, ids).ok()?;
     drop(state);
     if found.bytes() > BYTES_AT_ONCE {
         return None;
@@ -58,14 +58,14 @@ pub(crate) fn get_at_once(
 }
 
 /// What the state says of some ids.
-struct Found {
+struct FoundSlots {
     slots: Vec<Option<(Slot, ShortDigest)>>,
     documents: Documents,
     /// Of the cache when this was found.
     epoch: u64,
 }
 
-impl Found {
+impl FoundSlots {
     fn of(store: &Store, state: &State, name: &CollectionName, ids: &[EntityId]) -> Result<Self> {
         let found = collection(&store.env, state, "get", name)?;
         if let Some(error) = found.table.set_aside.one_of(name, ids) {

@@ -192,7 +192,7 @@ pub(crate) struct Damage {
     sound_at: u64,
 }
 
-/// The same, but it stops before a bad frame and tells where it stands.
+/// The same, but it stops before a bad frame and reports where that is.
 pub(crate) fn read_sound(
     env: &Env,
     state: &mut State,

@@ -19,7 +19,7 @@ pub(crate) struct Scan {
     pub(crate) store: Arc<Store>,
     pub(crate) name: CollectionName,
     options: ScanOptions,
-    /// The id to go on from.
+    /// The id to resume after.
     after: Option<Box<str>>,
     sweep: Option<Sweep>,
 }
@@ -111,9 +111,9 @@ impl Scan {
                 let (env, state) = (&self.store.env, self.store.state());
                 // Damaged records are set aside where their collection is read,
                 // and each of the others was compared by itself.
-                let told =
+                let reported =
                     self.sets_aside() && !damage::damaged_records(env, &state, &data).is_empty();
-                if !told {
+                if !reported {
                     return Err(damage::located(error, env, &state, &data));
                 }
             }

@@ -27,11 +27,10 @@ use crate::store::Store;
 const SHORTEST_JOURNAL: u64 = 4 * 1_024 * 1_024;
 
 /// Data files of this many bytes together are brought up to date whenever the
-/// store is closed: that costs less than anybody notices, and other tools read
-/// them.
+/// store is closed: that is too short to notice, and other tools read them.
 const SMALL_FILES: u64 = 8 * 1_024 * 1_024;
-/// Larger ones when the journal is longer than this part of them: whoever opens
-/// the store reads the journal, and writing them costs all of their length.
+/// Larger ones when the journal is longer than this part of them: opening the
+/// store reads the journal, and writing them costs all of their length.
 const JOURNAL_PART: u64 = 8;
 
 /// The writer's side of a handle.
@@ -378,8 +377,8 @@ impl Session {
             }
         }
         loaded.notices.splice(0..0, std::mem::take(&mut state.notices));
-        let mut told = HashSet::new();
-        loaded.notices.retain(|notice| told.insert(notice.clone()));
+        let mut seen = HashSet::new();
+        loaded.notices.retain(|notice| seen.insert(notice.clone()));
         *state = loaded;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What tells an unchanged file from a changed one without reading it.
+//! What distinguishes an unchanged file from a changed one without reading it.
 
 use std::fs::{self, File};
 use std::io;

@@ -13,7 +13,7 @@ const BEFORE: u64 = 24;
 /// And from there on.
 const AFTER: usize = 48;
 
-/// What is said where nothing tells the cause.
+/// What is said where the cause is not known.
 pub(crate) const USUAL_CAUSES: &str = "usual causes are a byte order mark, UTF-16 instead of \
      UTF-8, NaN or Infinity, a comment, and a comma after the last member";
 
@@ -31,7 +31,7 @@ pub(crate) struct Spot {
 }
 
 /// Looks at a byte of a file once more, from the front. `None` when the file
-/// cannot be read again: the place is then told by its byte alone.
+/// cannot be read again: the place is then given by its byte alone.
 pub(crate) fn look(path: &Path, byte: u64) -> Option<Spot> {
     let file = File::open(path).ok()?;
     let (line, line_start) = line_of(&file, byte)?;
@@ -62,7 +62,7 @@ fn line_of(file: &File, byte: u64) -> Option<(u64, u64)> {
     }
 }
 
-/// Counts characters: every byte but those that go on with one.
+/// Counts characters: every byte except those that continue one.
 fn column_of(file: &File, line_start: u64, byte: u64) -> Option<u64> {
     let mut column = 1;
     let mut at = line_start;

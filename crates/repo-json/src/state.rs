@@ -44,7 +44,7 @@ pub(crate) struct State {
     pub(crate) notices: Vec<String>,
 }
 
-/// What a writer has to do with the files before it goes on.
+/// What a writer has to do with the files before it continues.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) enum Repair {
     /// Nothing.
@@ -160,7 +160,7 @@ impl State {
         )
     }
 
-    /// What tells this state from any other one of the same files.
+    /// What distinguishes this state from all others of the same files.
     pub(crate) fn mark(&self) -> StateMark {
         let journal = self.journal.as_ref().map(|journal| (journal.inode, journal.end));
         let files: Vec<_> = self.files.iter().map(|file| file.signature).collect();

@@ -1,8 +1,8 @@
 //! One open handle: its state, and how it is kept up with other processes.
 //!
-//! Who writes holds the lock exclusively from catching up to the end of the
-//! sync. Who reads first looks whether the files are still the ones it knows;
-//! only if not it takes the lock, shared, and catches up.
+//! A writer holds the lock exclusively from catching up to the end of the sync.
+//! A reader first looks whether the files are still the ones it knows; only if
+//! not it takes the lock, shared, and catches up.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};

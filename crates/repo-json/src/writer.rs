@@ -81,7 +81,7 @@ fn answer<T: 'static>(reply: Reply<T>, decided: Result<T>) -> Answer {
     Box::new(move |failed| drop(reply.send(failed.map_or(decided, Err))))
 }
 
-/// Stops the handle when the writer panics: nobody knows how far it came.
+/// Stops the handle when the writer panics: it is not known how far it came.
 struct Stop<'s>(&'s Store);
 
 impl Drop for Stop<'_> {
@@ -209,7 +209,7 @@ fn serve_alone(session: &mut Session, request: Request) -> Box<dyn FnOnce()> {
             let done = session.checkpoint();
             Box::new(move || drop(reply.send(done)))
         }
-        // Nothing else is served alone; who asked learns that nothing was done.
+        // Nothing else is served alone; its caller gets the error that nothing was done.
         other => Box::new(move || drop(other)),
     }
 }

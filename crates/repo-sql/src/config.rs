@@ -102,7 +102,7 @@ pub enum SqlType {
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for the one who logs in.
+    /// The text itself, for the login.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

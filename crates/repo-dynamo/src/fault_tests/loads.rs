@@ -240,7 +240,7 @@ async fn a_lost_answer_about_the_record_is_no_takeover() {
     assert_eq!(version_of(&store, "a").await, 1);
 }
 
-/// The table could not be made; the next try goes on.
+/// The table could not be made; the next try resumes.
 #[tokio::test]
 async fn a_load_that_did_not_come_to_its_table_is_prepared_again() {
     let denied = |operation: &str, before, body: &str| match operation {

@@ -56,7 +56,7 @@ impl Shared {
         })
     }
 
-    /// Begins a load. False when somebody else was faster: then the collection
+    /// Begins a load. False when another handle was faster: then the collection
     /// is an ordinary one.
     async fn begin_load(&self, schema: &CollectionSchema) -> Result<bool> {
         let name = &schema.collection;

@@ -1,7 +1,7 @@
 //! Loads: the filling of new collections by `BatchWriteItem`, which is three
 //! times as fast as conditional writes and replaces whatever it meets.
 //!
-//! It may never replace what a writer was told is durable. So a collection that
+//! It may never replace an acknowledged write. So a collection that
 //! is being loaded is in the store's record under `loads`, with the token of
 //! the handle that loads it, and not under `collections`: no other handle of
 //! any process can read or write it. It becomes an ordinary collection by one
@@ -11,7 +11,7 @@
 //! - each request is signed with the time of the last renewal of the load in
 //!   the store's record, so the server refuses it once that is too long ago
 //!   (`fence`);
-//! - who ends a load that has a lost request, or takes over the load of
+//! - a handle that ends a load with a lost request, or takes over the load of
 //!   another, first asks the server whether it still takes such a signature;
 //! - an id that comes twice in one load is written by a conditional request
 //!   the second time, after everything unconditional was answered (`send`).
@@ -151,8 +151,8 @@ impl Shared {
             .with("store", &self.location)
             .with("collection", collection)
             .hint(
-                "what this handle was told is written is there; let the other run end, \
-                 or begin again",
+                "every write that was acknowledged to this handle is there; let the other run \
+                 end, or begin again",
             )
     }
 }

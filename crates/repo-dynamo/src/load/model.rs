@@ -31,7 +31,7 @@ enum Fault {
 
 /// What stands in the table under the one id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Held {
+enum StoredItem {
     Nothing,
     /// By an unconditional request.
     Loaded,
@@ -64,8 +64,8 @@ struct State {
     unanswered: Option<u8>,
     /// What the taker saw.
     seen: Option<u8>,
-    held: Held,
-    acknowledged: Held,
+    held: StoredItem,
+    acknowledged: StoredItem,
 }
 
 impl State {
@@ -79,8 +79,8 @@ impl State {
             under_way: Vec::new(),
             unanswered: None,
             seen: None,
-            held: Held::Nothing,
-            acknowledged: Held::Nothing,
+            held: StoredItem::Nothing,
+            acknowledged: StoredItem::Nothing,
         }
     }
 
@@ -146,8 +146,8 @@ impl State {
         let past = self.unanswered.is_none_or(|signed| self.refuses(signed));
         if quiet && (past || fault == Fault::RepeatsAtOnce) && self.record.is_some() {
             let repeat = |next: &mut Self| {
-                next.held = Held::Repeated;
-                next.acknowledged = Held::Repeated;
+                next.held = StoredItem::Repeated;
+                next.acknowledged = StoredItem::Repeated;
                 // Nothing of this id is sent after that.
                 next.at_work = false;
             };
@@ -167,7 +167,7 @@ impl State {
             let deliver = |next: &mut Self| {
                 let request = next.under_way.remove(at);
                 if !self.refuses(request.signed) {
-                    next.held = Held::Loaded;
+                    next.held = StoredItem::Loaded;
                 }
             };
             all.push(self.with(deliver));
@@ -186,18 +186,18 @@ impl State {
         }
         if self.record.is_none() {
             let write = |next: &mut Self| {
-                next.held = Held::Written;
-                next.acknowledged = Held::Written;
+                next.held = StoredItem::Written;
+                next.acknowledged = StoredItem::Written;
             };
             all.push(self.with(write));
         }
     }
 
-    /// Whether what somebody was told is durable is still there.
+    /// Whether the last acknowledged write is still there.
     fn is_right(&self) -> bool {
-        self.acknowledged == Held::Nothing
+        self.acknowledged == StoredItem::Nothing
             || self.held == self.acknowledged
-            || self.held == Held::Written
+            || self.held == StoredItem::Written
     }
 }
 

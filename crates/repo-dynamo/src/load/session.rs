@@ -32,8 +32,8 @@ pub(crate) struct Session {
     pub(super) clock: SigningClock,
     /// How old a renewal may be when a request is sent.
     pub(super) lag: Duration,
-    /// Read by requests that are under way, written by whoever has to know
-    /// that there is none.
+    /// Read by requests that are under way, written by the caller
+    /// that has to know that there is none.
     pub(super) open: Arc<RwLock<Open>>,
     /// The names in `open`, to be asked for without waiting.
     pub(super) names: Mutex<BTreeSet<CollectionName>>,

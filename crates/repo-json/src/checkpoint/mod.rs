@@ -2,7 +2,7 @@
 //!
 //! New files are written beside the old ones and synced; a synced frame in the
 //! journal names them; only then do they take their places, and a fresh
-//! journal follows. Whoever finds that frame finishes what is left to do, so
+//! journal follows. A process that finds that frame finishes the work, so
 //! a process may be killed between any two steps.
 //!
 //! With generation G in use:

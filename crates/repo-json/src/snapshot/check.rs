@@ -170,7 +170,7 @@ impl<'scope, 'env> Pool<'scope, 'env> {
     }
 
     /// Takes the next entity of the file. `false` once an entity is known to
-    /// break a rule; `finish` then tells which.
+    /// break a rule; `finish` then reports which.
     pub(super) fn push(&mut self, key: String, key_offset: u64, offset: u64, raw: &[u8]) -> bool {
         let start = self.batch.text.len();
         self.batch.text.extend_from_slice(raw);

@@ -177,8 +177,8 @@ impl<'p, R: Read> Source<'p, R> {
         Ok(&self.buffer[start..self.at])
     }
 
-    /// Goes over one value. At the end of the file it stops; whoever checks
-    /// the value finds it truncated.
+    /// Skips one value. At the end of the file it stops; the check of the value
+    /// finds it truncated.
     pub(super) fn skip_value(&mut self) -> Result<()> {
         let mut depth = 0_usize;
         loop {

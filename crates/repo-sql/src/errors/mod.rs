@@ -28,8 +28,8 @@ const UNEXPECTED: &str = "the database refused a statement";
 const UNEXPECTED_HINT: &str = "the reason is in the database's own words; a trigger or a rule of \
      another tool may be behind it";
 
-/// The error of reading tables of another program: what is said of ours does
-/// not fit them.
+/// The error of reading tables of another program, for which the words about
+/// ours are wrong.
 pub(crate) fn theirs(error: Error) -> Error {
     let (message, hint) = match error.kind() {
         ErrorKind::Foreign => (
@@ -42,11 +42,11 @@ pub(crate) fn theirs(error: Error) -> Error {
         ),
         _ => return error,
     };
-    let mut told = Error::new(error.kind(), error.operation(), message);
+    let mut reworded = Error::new(error.kind(), error.operation(), message);
     for (name, value) in error.context() {
-        told = told.with(name, value);
+        reworded = reworded.with(name, value);
     }
-    told.hint(hint).caused_by(error)
+    reworded.hint(hint).caused_by(error)
 }
 
 /// What to do about a name that is taken by something that is not ours.

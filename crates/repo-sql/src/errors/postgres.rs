@@ -76,7 +76,7 @@ const LOST: Said = (
     "try again when the server can be reached",
 );
 
-/// Diesel keeps the code of most errors to itself, so these are told apart by
+/// Diesel keeps the code of most errors to itself, so these are recognised by
 /// their words. Connections ask the server for English ones.
 fn by_message(message: &str) -> Said {
     let says = |part: &str| message.contains(part);
@@ -125,7 +125,7 @@ pub(crate) fn not_owner(operation: &'static str, place: &Place, table: &str) -> 
         .hint(hint)
 }
 
-/// The error of making the store's own tables, of which diesel tells no more
+/// The error of making the store's own tables, of which diesel gives no more
 /// than its words.
 pub(crate) fn migration(
     operation: &'static str,

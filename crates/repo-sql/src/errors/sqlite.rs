@@ -107,7 +107,7 @@ fn classify(failure: &ffi::Error, text: &str, file: &Path) -> Said {
     }
 }
 
-/// What SQLite tells apart only by its extended code.
+/// What only SQLite's extended code distinguishes.
 fn by_extended_code(code: i32) -> Option<Said> {
     match code {
         ffi::SQLITE_READONLY_ROLLBACK | ffi::SQLITE_READONLY_RECOVERY => Some(UNFINISHED),
@@ -135,7 +135,7 @@ const LOST_LOG_HINT: &str = "nothing was changed; the file says that it is used 
      .backup`)";
 
 /// Whether the header says that the database is written by way of a log, and
-/// none is there: whoever copied the file may have left it behind.
+/// none is there: it may have been left behind when the file was copied.
 fn lost_its_log(file: &Path) -> bool {
     use std::io::Read as _;
     let mut header = [0; 20];

@@ -9,13 +9,17 @@
 mod document;
 mod pages;
 mod reader;
+mod records;
 mod strategy;
 mod table;
+mod value;
 
-pub(crate) use document::{Cell, Place, Records, Row, iso_time, record};
+pub(crate) use document::{Place, Row, record};
 pub(crate) use reader::TableReader;
+pub(crate) use records::Records;
 pub(crate) use strategy::ExistingStrategy;
-pub(crate) use table::{Found, FoundColumn, SqlKind, Statements, Table};
+pub(crate) use table::{FoundColumn, FoundTable, SqlKind, Statements, Table};
+pub(crate) use value::{Cell, iso_time};
 
 use repo_core::{CollectionSchema, Error, ErrorKind, Schemas};
 

@@ -1,5 +1,5 @@
 //! Going through a table in the order of its ids, in short reads: each begins
-//! behind the last id of the one before. Nobody who writes waits for us.
+//! behind the last id of the one before. No writer waits for them.
 
 use std::sync::Arc;
 

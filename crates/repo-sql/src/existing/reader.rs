@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use repo_core::strategy::{PhysicalIdentity, Record, StateMark};
 use repo_core::{EntityId, HealthCheck, Result};
 
-use super::document::{Place, Records};
+use super::document::Place;
+use super::records::Records;
 use super::table::Table;
 
 /// Reads rows as records. Object-safe, so that the strategy over it is one for

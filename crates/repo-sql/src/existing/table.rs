@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 /// What the catalog of a database says of a table.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundTable {
     pub(crate) name: String,
     /// Why it cannot be read, if that is known from what it is: a view.
     pub(crate) obstacle: Option<&'static str>,
@@ -130,8 +130,8 @@ impl Table {
     /// Why it cannot be read so, in words.
     pub(crate) fn new(
         schema: CollectionSchema,
-        found: Found,
-        statements: impl FnOnce(&Found, usize) -> Statements,
+        found: FoundTable,
+        statements: impl FnOnce(&FoundTable, usize) -> Statements,
     ) -> Result<Self, String> {
         let named = |why: String| format!("the table {:?} {why}", found.name);
         if let Some(obstacle) = found.obstacle {
@@ -276,7 +276,7 @@ mod tests {
     fn table(columns: &[&str]) -> Result<Table, String> {
         let schema = CollectionSchema::parse(SCHEMA).unwrap();
         let columns = columns.iter().map(|name| column(name)).collect();
-        let found = Found { name: "m".to_owned(), obstacle: None, columns };
+        let found = FoundTable { name: "m".to_owned(), obstacle: None, columns };
         let none: Arc<str> = "".into();
         Table::new(schema, found, |_, _| Statements {
             first: Arc::clone(&none),

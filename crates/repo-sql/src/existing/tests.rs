@@ -1,5 +1,6 @@
 use super::*;
-use crate::existing::table::Column;
+use crate::existing::iso_time;
+use crate::existing::table::{Column, Reading, SqlKind};
 
 fn column(reading: Reading, kind: SqlKind, nullable: bool) -> Column {
     Column {

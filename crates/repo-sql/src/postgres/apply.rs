@@ -116,8 +116,8 @@ async fn insert(shared: &Shared, table: &Table, records: &[&Record]) -> Result<b
             Ok(false)
         }
         Err(other) => Err(errors::postgres("apply", &shared.location, other)),
-        // Fewer than all: something of another tool refused some. Which ones,
-        // the upsert tells.
+        // Fewer than all: something of another tool refused some. The upsert
+        // reports which.
         Ok(inserted) => {
             table.all_new.was_right();
             Ok(inserted == records.len())
@@ -126,8 +126,8 @@ async fn insert(shared: &Shared, table: &Table, records: &[&Record]) -> Result<b
 }
 
 /// The same by COPY, when the records before them were new: a load is under
-/// way (decision 0100). What the server refuses, the upsert finds again, and
-/// tells.
+/// way (decision 0100). What the server refuses, the upsert finds again and
+/// reports.
 async fn copy(loader: LentLoader, table: &Table, records: &[&Record]) -> bool {
     match loader.copy(&table.statements.copy_records, loader::rows(records)).await {
         Err(error) => {

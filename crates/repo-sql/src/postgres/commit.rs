@@ -106,32 +106,32 @@ async fn try_commit(
 }
 
 /// Keys that one statement locks: neighbours in one collection with one lock.
-struct Run {
+struct LockRun {
     range: std::ops::Range<usize>,
     /// Which of [`Statements::heads`](super::table::Statements).
     lock: usize,
 }
 
-fn runs(planned: &[Planned<'_>], reads_only: bool) -> Vec<Run> {
+fn runs(planned: &[Planned<'_>], reads_only: bool) -> Vec<LockRun> {
     let lock = |planned: &Planned<'_>| match planned.write.change {
         _ if reads_only => 0,
         Change::Check => 1,
         _ => 2,
     };
-    let mut runs: Vec<Run> = Vec::new();
+    let mut runs: Vec<LockRun> = Vec::new();
     for (at, this) in planned.iter().enumerate() {
         let same = at > 0
             && planned[at - 1].write.key.collection == this.write.key.collection
             && lock(&planned[at - 1]) == lock(this);
         match runs.last_mut() {
             Some(run) if same => run.range.end = at + 1,
-            _ => runs.push(Run { range: at..at + 1, lock: lock(this) }),
+            _ => runs.push(LockRun { range: at..at + 1, lock: lock(this) }),
         }
     }
     runs
 }
 
-fn lock_statements(planned: &[Planned<'_>], runs: &[Run]) -> Vec<Statement> {
+fn lock_statements(planned: &[Planned<'_>], runs: &[LockRun]) -> Vec<Statement> {
     runs.iter()
         .map(|run| {
             let part = &planned[run.range.clone()];
@@ -141,7 +141,7 @@ fn lock_statements(planned: &[Planned<'_>], runs: &[Run]) -> Vec<Statement> {
         .collect()
 }
 
-fn take_heads(planned: &mut [Planned<'_>], runs: &[Run], found: &[Vec<PgRow>]) -> Result<()> {
+fn take_heads(planned: &mut [Planned<'_>], runs: &[LockRun], found: &[Vec<PgRow>]) -> Result<()> {
     for (run, rows) in runs.iter().zip(found) {
         let mut heads: BTreeMap<EntityId, Head> = BTreeMap::new();
         for row in rows {
@@ -289,7 +289,7 @@ impl Updates {
     }
 }
 
-/// What a commit did, but for its end.
+/// What a commit did before its end.
 struct Done {
     /// What each planned write did.
     written: Vec<Written>,

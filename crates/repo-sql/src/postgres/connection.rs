@@ -144,7 +144,7 @@ impl Connector {
             .batch_execute(&self.set_up)
             .await
             .map_err(|source| errors::postgres("connect", &self.place, source))?;
-        // Only some users and servers can; the others go on without.
+        // Only some users and servers can; the others work without.
         for wish in WISHES {
             let _ = connection.batch_execute(wish).await;
         }
@@ -163,7 +163,7 @@ impl Connector {
 }
 
 /// What a connection would like to have: errors in English, by which they are
-/// told apart; a server that looks, while it works, whether we are still there
+/// recognised; a server that looks, while it works, whether we are still there
 /// (PostgreSQL 14), so that a call that was dropped ends there too; and rows that
 /// a policy hides from this user as an error, never left out in silence.
 const WISHES: [&str; 3] = [

@@ -16,8 +16,8 @@ use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use crate::errors;
 use crate::existing::{
-    Cell, ExistingStrategy, Found, FoundColumn, Place, Records, Row, Search, SqlKind, Statements,
-    Table, TableReader, iso_time, may_be_tables, not_these, record, unfit,
+    Cell, ExistingStrategy, FoundColumn, FoundTable, Place, Records, Row, Search, SqlKind,
+    Statements, Table, TableReader, iso_time, may_be_tables, not_these, record, unfit,
 };
 use crate::names::quote;
 
@@ -44,7 +44,7 @@ pub(super) async fn open(shared: Arc<Shared>, refusal: Error) -> Result<Arc<dyn 
 
 /// A table of the catalog with what its statements need to know.
 struct Named {
-    found: Found,
+    found: FoundTable,
     /// By column: as what ids are compared, if the column can hold ids.
     id_types: Vec<Option<String>>,
 }
@@ -118,7 +118,7 @@ async fn look(shared: &Shared, names: Vec<String>) -> Result<BTreeMap<String, Na
         let name = text_at(row, 0)?;
         let obstacle = obstacle(&text_at(row, 1)?, truth_at(row, 2));
         let named = there.entry(name.clone()).or_insert_with(|| Named {
-            found: Found { name, obstacle, columns: Vec::new() },
+            found: FoundTable { name, obstacle, columns: Vec::new() },
             id_types: Vec::new(),
         });
         let Some(column) = optional_text_at(row, 3)? else { continue };
@@ -173,7 +173,7 @@ fn id_type(base: &str, written: String) -> Option<String> {
 /// The type as which whole numbers are compared.
 const WHOLE_NUMBER: &str = "bigint";
 
-fn statements(schema: &str, found: &Found, id: usize, id_type: &str) -> Statements {
+fn statements(schema: &str, found: &FoundTable, id: usize, id_type: &str) -> Statements {
     let columns: Vec<String> =
         found.columns.iter().enumerate().map(|(at, column)| shown(column, at == id)).collect();
     let columns = columns.join(", ");

@@ -1,4 +1,4 @@
-//! What tells a PostgreSQL database from others, whatever its server is called.
+//! What distinguishes a PostgreSQL database from others, by any name of its server.
 
 use repo_core::Result;
 use repo_core::strategy::{MigrationState, PhysicalIdentity};
@@ -11,8 +11,8 @@ use crate::errors;
 
 const OPERATION: &str = "identify the store";
 
-/// The start of the server to the microsecond tells one running server from
-/// all others, also from one on a physical copy of its data, which has the same
+/// The start of the server to the microsecond distinguishes a running server
+/// from all others, also from one on a physical copy of its data, which has the same
 /// system identifier. Administrators may keep that from a role.
 const FACTS: &str = "SELECT extract(epoch FROM pg_postmaster_start_time())::text, \
      (SELECT oid::text FROM pg_database WHERE datname = current_database()), \

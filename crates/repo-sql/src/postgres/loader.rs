@@ -1,5 +1,5 @@
 //! Connections for COPY, which takes the server less than any INSERT and which
-//! diesel's connections cannot do (decision 0100). Each stands in the place of
+//! diesel's connections cannot do (decision 0100). Each takes the place of
 //! one of these in the pool.
 
 use std::io::Cursor;

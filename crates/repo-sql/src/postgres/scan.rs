@@ -26,8 +26,8 @@ struct Position {
     ended: bool,
 }
 
-/// A stream of batches in the order of ids. A record keeps its id, so going on
-/// after the last one neither repeats nor skips.
+/// A stream of batches in the order of ids. A record keeps its id, so
+/// resuming after the last one neither repeats nor skips.
 pub(super) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOptions) -> RecordStream {
     let mut chunk = Chunk::default();
     chunk.at_most(options.batch_size.get());

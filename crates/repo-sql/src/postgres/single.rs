@@ -35,7 +35,7 @@ pub(super) async fn write(
             return Ok(outcome);
         }
     }
-    // What stands against the write would have been told.
+    // An error says what is against a write, and there was none.
     Err(errors::not_stored(&shared.location).with("key", &write.key))
 }
 

@@ -2,7 +2,7 @@
 //! reader.
 
 use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use repo_core::strategy::Segment;
@@ -12,6 +12,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, OpenFlags};
 
 use super::allowance::Allowance;
+use super::files::{beside, unchanging};
 use super::plans::{MOST_STATEMENTS, Plans};
 use crate::errors;
 
@@ -34,8 +35,8 @@ pub(super) const IN_SEGMENT: &str = "repo_in_segment";
 /// A connection that cannot write.
 pub(super) struct Reader {
     connection: Connection,
-    /// The file as it was when it was opened, if SQLite was told that nothing
-    /// changes it.
+    /// The file as it was when it was opened, if SQLite opened it as one that
+    /// does not change.
     as_it_stands: Option<Stamp>,
     allowance: Allowance,
     /// What it knows of the statements that it ran.
@@ -186,29 +187,6 @@ fn catalog_page(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA schema_version", [], |_| Ok(()))
 }
 
-/// The path of a file that SQLite keeps beside the database.
-pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-/// The file as a URI that promises that nothing changes it. Every byte that
-/// could mean something in a URI is escaped.
-fn unchanging(file: &Path) -> PathBuf {
-    let mut uri = String::from("file:");
-    for byte in file.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
-                uri.push(char::from(*byte));
-            }
-            other => uri.push_str(&format!("%{other:02X}")),
-        }
-    }
-    uri.push_str("?immutable=1");
-    PathBuf::from(uri)
-}
-
 /// The connection that writes. The file has to exist.
 pub(super) fn open_writer(file: &Path, busy: Duration) -> Result<Connection> {
     patiently(busy, || try_open_writer(file, busy))
@@ -336,38 +314,6 @@ fn register_segments(connection: &Connection) -> rusqlite::Result<()> {
 
 fn user_error(error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
     rusqlite::Error::UserFunctionError(Box::new(error))
-}
-
-/// Makes the empty file, readable by its owner only, with the folder that it
-/// stands in, and makes the names of both durable: SQLite does so only for the
-/// files that it makes itself. Whether it was made.
-pub(super) fn create_file(file: &Path) -> Result<bool> {
-    let failed = |source: std::io::Error| -> Error { errors::io("prepare", file, source) };
-    let missing = file.ancestors().skip(1).take_while(|folder| !folder.exists()).count();
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(file) {
-        Ok(_) => {
-            let changed = file.ancestors().skip(1).take(missing + 1);
-            changed
-                .filter(|folder| !folder.as_os_str().is_empty())
-                .try_for_each(sync_folder)
-                .map_err(failed)?;
-            Ok(true)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(failed(error)),
-    }
-}
-
-/// Makes the names in a folder durable, where a folder can be opened for that.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(all(test, unix))]

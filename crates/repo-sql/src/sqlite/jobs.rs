@@ -15,7 +15,7 @@ const MAX_GROUP: usize = 256;
 /// a fraction of what a sync takes.
 const LINGER: Duration = Duration::from_micros(50);
 /// How long the thread looks for the next commit before it sleeps, with the
-/// processor free for whoever else wants it. Being woken takes as long, and a
+/// processor free for other threads. Being woken takes as long, and a
 /// caller that commits again and again would wait for it each time (decision 0024).
 const AWAKE: Duration = Duration::from_micros(50);
 
@@ -25,7 +25,7 @@ pub(super) struct Transaction<'a> {
     pub(super) catalog: &'a Catalog,
 }
 
-/// Told how the transaction around a job ended; answers the caller.
+/// Takes how the transaction around a job ended, and answers the caller.
 pub(super) type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
 /// Runs a job in a transaction, or refuses it; whether its writes stay, and
 /// the answer to give after the commit.

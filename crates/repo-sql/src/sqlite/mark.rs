@@ -16,11 +16,11 @@ use crate::errors;
 /// connection saw, so that is kept, and used for nothing else.
 #[derive(Clone, Default)]
 pub(super) struct Marker {
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<MarkConnection>>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct MarkConnection {
     connection: Option<Reader>,
     /// How many were opened: each of them counts from the same number.
     opened: u64,
@@ -43,7 +43,7 @@ impl Marker {
                     connection::open_reader(shared.file(), shared.busy)?
                 }
             };
-            // Who reads a file as it stands keeps nothing of it open.
+            // A file that is read as it stands is not kept open.
             if !reader.lasts() {
                 return Ok(None);
             }
@@ -70,7 +70,7 @@ fn read(reader: &Reader, number: u64, file: &Path) -> Result<StateMark> {
             .pragma_query_value(None, "data_version", |row| row.get(0))
             .map_err(|source| errors::sqlite(OPERATION, file, source))
     })?;
-    // The file itself too: SQLite does not see who writes past it.
+    // The file itself too: SQLite does not see writes that pass it by.
     let found = std::fs::metadata(file).map_err(|source| errors::io(OPERATION, file, source))?;
     let changed = found.modified().map_err(|source| errors::io(OPERATION, file, source))?;
     Ok(StateMark::new(format!("{number} {version} {} {changed:?}", found.len())))

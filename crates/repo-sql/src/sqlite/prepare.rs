@@ -4,6 +4,7 @@ use repo_core::strategy::{PrepareChange, Prepared, check_writable};
 use repo_core::{CollectionSchema, Result};
 use rusqlite::Connection;
 
+use super::files::create_file;
 use super::opening::check_encoding;
 use super::session::Session;
 use super::shared::Shared;
@@ -29,7 +30,7 @@ pub(super) fn prepare(
         // Before the file is opened for writing, which may alter it.
         look(&shared, schemas)?;
     } else {
-        connection::create_file(shared.file())?;
+        create_file(shared.file())?;
     }
     let connection = session.connection()?;
     let failed = |source| errors::sqlite("prepare", shared.file(), source);

@@ -13,7 +13,7 @@ use super::shared::Shared;
 /// The readers of one handle.
 #[derive(Clone)]
 pub(super) struct Readers {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     idle: Arc<Mutex<Vec<Reader>>>,
     slots: Arc<Semaphore>,
     kept: usize,

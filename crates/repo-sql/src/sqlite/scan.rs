@@ -27,8 +27,8 @@ const MAX_BATCH_BYTES: usize = 4 * 1_024 * 1_024;
 /// Rows for which there is room before any is read.
 const MOST_ROOM: usize = 1_000;
 
-/// A stream of batches in the order of ids. A record keeps its id, so going on
-/// after the last one neither repeats nor skips. Documents are checked while
+/// A stream of batches in the order of ids. A record keeps its id, so
+/// resuming after the last one neither repeats nor skips. Documents are checked while
 /// the next batch is read.
 pub(super) fn stream(
     shared: Arc<Shared>,

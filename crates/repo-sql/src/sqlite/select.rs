@@ -145,7 +145,7 @@ impl Select {
 /// The index that a step such as
 /// `SEARCH machines_records USING INDEX machines-status-index (status=?)`
 /// searches. A search by the id alone counts only for an equality: beyond a
-/// page's last id it is how a scan goes on.
+/// page's last id it is how a scan resumes.
 fn searched_index<'a>(step: &'a str, layout: &CollectionLayout) -> Option<&'a str> {
     let rest = step.strip_prefix("SEARCH ")?.strip_prefix(layout.table.as_str())?;
     let rest = rest

@@ -50,7 +50,7 @@ impl Shared {
         &self.file
     }
 
-    /// What tells the database file from others.
+    /// What distinguishes the database file from others.
     pub(super) fn physical_identity(&self) -> Result<PhysicalIdentity> {
         let operation = "identify the store";
         self.check_open(operation)?;

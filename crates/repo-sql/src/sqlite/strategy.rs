@@ -13,10 +13,7 @@ use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth,
     Page, Query, Result, Timestamp, Write, Written,
 };
-use rusqlite::Connection;
 
-use super::catalog::Catalog;
-use super::connection::Reader;
 use super::mark::Marker;
 use super::opening::off_thread;
 use super::readers::Readers;
@@ -74,50 +71,6 @@ impl SqliteStrategy {
         }
     }
 
-    /// Runs `work` on a reader with the prepared collection, both in one state
-    /// of the database.
-    async fn read_table<T: Send + 'static>(
-        &self,
-        operation: &'static str,
-        collection: &CollectionName,
-        work: impl FnOnce(&Shared, &Reader, &Arc<Table>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.shared.check_open(operation)?;
-        if !self.shared.known.get().prepared && !self.shared.file().exists() {
-            return Err(self.shared.unknown(operation, None, collection));
-        }
-        let (shared, collection) = (Arc::clone(&self.shared), collection.clone());
-        self.readers
-            .run(operation, move |reader| {
-                read::with_table(&shared, reader, operation, &collection, |table| {
-                    work(&shared, reader, table)
-                })
-            })
-            .await
-    }
-
-    /// Runs `work` on a reader if the store is prepared, in the state of the
-    /// database that the catalog describes.
-    async fn read_store<T: Send + 'static>(
-        &self,
-        operation: &'static str,
-        work: impl FnOnce(&Shared, &Connection, &Catalog) -> Result<T> + Send + 'static,
-    ) -> Result<Option<T>> {
-        self.shared.check_open(operation)?;
-        if !self.shared.known.get().prepared && !self.shared.file().exists() {
-            return Ok(None);
-        }
-        let shared = Arc::clone(&self.shared);
-        self.readers
-            .run(operation, move |connection| {
-                connection::in_one_state(connection, shared.file(), |connection| {
-                    let catalog = shared.refresh_catalog(connection)?;
-                    catalog.prepared.then(|| work(&shared, connection, &catalog)).transpose()
-                })
-            })
-            .await
-    }
-
     async fn prepare_with(
         &self,
         schemas: &[CollectionSchema],
@@ -127,19 +80,6 @@ impl SqliteStrategy {
         let schemas = schemas.to_vec();
         let work = move |session: &mut Session| prepare::prepare(session, &schemas, new_indexes);
         self.writer.alone("prepare", work).await
-    }
-
-    /// The prepared collection, without touching the database when it is
-    /// known already.
-    async fn table(
-        &self,
-        operation: &'static str,
-        collection: &CollectionName,
-    ) -> Result<Arc<Table>> {
-        if let Some(table) = self.shared.known.get().tables.get(collection) {
-            return Ok(Arc::clone(table));
-        }
-        self.read_table(operation, collection, |_, _, table| Ok(Arc::clone(table))).await
     }
 }
 
@@ -184,6 +124,7 @@ impl StorageStrategy for SqliteStrategy {
 
     async fn collections(&self) -> Result<Vec<CollectionName>> {
         let names = self
+            .readers
             .read_store("collections", |_, _, catalog| Ok(catalog.tables.keys().cloned().collect()))
             .await?;
         Ok(names.unwrap_or_default())
@@ -204,10 +145,11 @@ impl StorageStrategy for SqliteStrategy {
             return done;
         }
         let ids = ids.to_vec();
-        self.read_table("get", collection, move |shared, connection, table| {
-            read::get_many(shared, connection, table, &ids)
-        })
-        .await
+        self.readers
+            .read_table("get", collection, move |shared, connection, table| {
+                read::get_many(shared, connection, table, &ids)
+            })
+            .await
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
@@ -222,10 +164,11 @@ impl StorageStrategy for SqliteStrategy {
             return done;
         }
         let query = query.clone();
-        self.read_table("query", collection, move |shared, reader, table| {
-            page::query(shared, reader, table, &query)
-        })
-        .await
+        self.readers
+            .read_table("query", collection, move |shared, reader, table| {
+                page::query(shared, reader, table, &query)
+            })
+            .await
     }
 
     async fn count(
@@ -235,10 +178,11 @@ impl StorageStrategy for SqliteStrategy {
         _consistency: Consistency,
     ) -> Result<u64> {
         let filter = filter.clone();
-        self.read_table("count", collection, move |shared, connection, table| {
-            read::count(shared, connection, table, &filter)
-        })
-        .await
+        self.readers
+            .read_table("count", collection, move |shared, connection, table| {
+                read::count(shared, connection, table, &filter)
+            })
+            .await
     }
 
     async fn scan(
@@ -247,7 +191,7 @@ impl StorageStrategy for SqliteStrategy {
         options: ScanOptions,
     ) -> Result<RecordStream> {
         self.shared.check_open("scan")?;
-        let table = self.table("scan", collection).await?;
+        let table = self.readers.table("scan", collection).await?;
         Ok(scan::stream(Arc::clone(&self.shared), self.readers.clone(), table, options))
     }
 
@@ -258,7 +202,7 @@ impl StorageStrategy for SqliteStrategy {
             return Ok(Vec::new());
         }
         for write in &writes {
-            let table = self.table("commit", &write.key.collection).await?;
+            let table = self.readers.table("commit", &write.key.collection).await?;
             if let Change::Put(document) = &write.change {
                 let limit = self.shared.options.max_entity_bytes;
                 table.schema.check_document(&write.key.id, document, limit)?;
@@ -280,7 +224,7 @@ impl StorageStrategy for SqliteStrategy {
             let known = table.take().filter(|t| t.schema.collection == *record.collection());
             let table = table.insert(match known {
                 Some(table) => table,
-                None => self.table("apply", record.collection()).await?,
+                None => self.readers.table("apply", record.collection()).await?,
             });
             if let Record::Live(entity) = record {
                 let limit = self.shared.options.max_entity_bytes;
@@ -295,7 +239,7 @@ impl StorageStrategy for SqliteStrategy {
 
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         self.shared.check_writable("purge")?;
-        self.table("purge", collection).await?;
+        self.readers.table("purge", collection).await?;
         let (shared, collection) = (Arc::clone(&self.shared), collection.clone());
         self.writer
             .transact("purge", move |transaction| {
@@ -310,6 +254,7 @@ impl StorageStrategy for SqliteStrategy {
 
     async fn store_record(&self) -> Result<StoreRecord> {
         let record = self
+            .readers
             .read_store("read the store's record", |shared, connection, _| {
                 store_record::read(connection, shared.file())
             })
@@ -320,7 +265,7 @@ impl StorageStrategy for SqliteStrategy {
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
         let operation = "update the store's record";
         self.shared.check_writable(operation)?;
-        if self.read_store(operation, |_, _, _| Ok(())).await?.is_none() {
+        if self.readers.read_store(operation, |_, _, _| Ok(())).await?.is_none() {
             return Err(never_prepared(operation, &self.shared.location));
         }
         let shared = Arc::clone(&self.shared);
@@ -333,7 +278,7 @@ impl StorageStrategy for SqliteStrategy {
 
     async fn checkpoint(&self) -> Result<()> {
         self.shared.check_writable("checkpoint")?;
-        if self.read_store("checkpoint", |_, _, _| Ok(())).await?.is_none() {
+        if self.readers.read_store("checkpoint", |_, _, _| Ok(())).await?.is_none() {
             return Ok(());
         }
         self.writer.alone("checkpoint", upkeep::checkpoint).await

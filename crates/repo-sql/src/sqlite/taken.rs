@@ -43,8 +43,7 @@ impl TakenNames {
         Ok(Self(names))
     }
 
-    /// What stands under a name. SQLite tells names apart by their ASCII letters
-    /// without their case.
+    /// What has a name. SQLite compares names without the case of ASCII letters.
     pub(super) fn get(&self, name: &str) -> Option<&Taken> {
         self.0.get(&name.to_ascii_lowercase())
     }

@@ -8,7 +8,8 @@ use rusqlite::{Connection, params};
 
 use super::catalog::Catalog;
 use super::commit::table;
-use super::connection::{beside, in_one_state, open_reader};
+use super::connection::{in_one_state, open_reader};
+use super::files::beside;
 use super::jobs::Transaction;
 use super::links;
 use super::session::Session;

@@ -67,14 +67,14 @@ impl Lent {
     }
 
     /// Whether the connection is closed instead of given back: while it is in
-    /// a transaction or a statement, so that nobody goes on in it.
+    /// a transaction or a statement, so that no other caller continues it.
     pub(in crate::postgres) fn spoil(&mut self, spoiled: bool) {
         self.spoiled = spoiled;
     }
 
     /// The rows that one statement outside a transaction answers. Dropped
     /// before the answer it closes the connection, so that the next one to
-    /// borrow it does not wait for what nobody waits for any more.
+    /// borrow it does not wait for an answer that no caller wants any more.
     pub(in crate::postgres) async fn alone(
         &mut self,
         statement: Statement,

@@ -1,6 +1,6 @@
-//! Connections for COPY. Each stands in the place of one of the pool's, so that
+//! Connections for COPY. Each takes the place of one of the pool's, so that
 //! there are never more than the settings say, and gives the place back as soon
-//! as somebody waits for it.
+//! as a caller waits for it.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use super::lending::{Connections, Lent};
 use crate::postgres::guess::Guess;
 use crate::postgres::loader::Loader;
 
-/// The loaders of a pool that nobody uses at the moment.
+/// The loaders of a pool that are not in use.
 pub(super) struct Loaders {
     idle: Mutex<Vec<Placed>>,
     /// How many these are.
@@ -29,7 +29,7 @@ struct Placed {
     place: Lent,
 }
 
-/// Somebody waits for a connection.
+/// A caller waits for a connection.
 pub(super) struct Wish<'a>(&'a AtomicUsize);
 
 impl Drop for Wish<'_> {
@@ -50,9 +50,9 @@ impl Loaders {
     }
 
     /// Says that a connection is wanted, and gives idle places back where there
-    /// is no other. Who wants one says so and then looks for loaders; who is
-    /// done with a loader puts it down and then looks for wishes: so one of the
-    /// two sees the other.
+    /// is no other. A caller that wants one notes its wish and then looks for
+    /// loaders; one that is done with a loader gives it back and then looks for
+    /// wishes: so one of the two sees the other.
     pub(super) fn make_room(&self, connections: &Connections) -> Wish<'_> {
         self.wishes.fetch_add(1, Ordering::SeqCst);
         self.give_up_if_full(connections);
