@@ -323,3 +323,16 @@ fn messages_are_words_for_people() {
     let run = place.line("health --store sqllite:a.db").ends(2);
     assert!(run.stderr.contains("did you mean `sqlite:`?"), "{run:#?}");
 }
+
+#[test]
+fn a_schema_that_is_no_json_schema_is_refused_before_anything_is_made() {
+    let place = with(&sqlite());
+    let schema = json!({
+        "x-repository": {"collection": "hosts", "idField": "id"},
+        "properties": {"status": {"type": "stringy"}},
+    });
+    std::fs::create_dir(place.path("schemas")).unwrap();
+    place.write("schemas/hosts.schema.json", schema.to_string());
+    place.line("init --schemas schemas").ends(2).complains("/properties/status/type");
+    assert!(!place.path("a.db").exists());
+}

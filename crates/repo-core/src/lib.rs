@@ -92,7 +92,6 @@ mod error;
 mod filter;
 mod health;
 mod key;
-pub mod layers;
 mod memory;
 mod model;
 mod paging;

@@ -1,2 +1,90 @@
 //! Layers: strategies around another one, each for one task.
+//!
+//! A strategy holds the logic of a store. What is the same around every store is
+//! a layer, and a layer is a strategy again, so that nothing above it knows it is
+//! there:
+//!
+//! | layer | does | feature |
+//! |---|---|---|
+//! | [`RetryLayer`] | repeats what failed and was not applied | |
+//! | [`TimeoutLayer`] | ends what takes too long | |
+//! | [`ConcurrencyLimitLayer`] | lets a number of operations through at once | |
+//! | [`TracingLayer`] | makes a span of each operation | `tracing` |
+//! | [`MetricsLayer`] | counts and times operations | `metrics` |
+//! | [`ValidationLayer`] | checks written documents, and processes them | `validation` |
+//!
+//! ```
+//! use std::num::NonZeroUsize;
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use repo_core::strategy::{OpenOptions, StorageStrategy as _, StorageStrategyExt as _};
+//! use repo_core::{CollectionSchema, Document, Key, MemoryStrategy};
+//! use repo_layers::{ConcurrencyLimitLayer, Layer as _, RetryLayer, TimeoutLayer};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> repo_core::Result<()> {
+//! let store = Arc::new(MemoryStrategy::new(OpenOptions::default()));
+//! let store = ConcurrencyLimitLayer::new(NonZeroUsize::MIN).around(store);
+//! let store = TimeoutLayer::new().read(Duration::from_secs(5)).around(store);
+//! let store = RetryLayer::default().around(store);
+//!
+//! store.prepare(&[CollectionSchema::undeclared("hosts".parse()?)]).await?;
+//! let key = Key::new("hosts".parse()?, "h".parse()?);
+//! store.create(key.clone(), Document::parse(r#"{"id": "h"}"#)?).await?;
+//! assert!(store.get(&key.collection, &key.id).await?.is_some());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`stack`] does the same from a configuration, [`LayerConfig`]. A layer of your
+//! own implements [`Layer`], and says only what it does differently.
+//!
+//! # Order
+//!
+//! Each layer sees what the layers around it let through. Outermost first, the
+//! usual order is: `tracing`, `metrics`, `retry`, `timeout`, `concurrency_limit`,
+//! `validation`.
+//!
+//! - `tracing` and `metrics` outside `retry` see one operation, however many
+//!   attempts it takes; inside, each attempt.
+//! - `timeout` inside `retry` is for each attempt, outside for all of them.
+//! - `concurrency_limit` inside `timeout`: waiting for a place counts as time.
+//!   Inside `retry`, nobody holds a place while pausing.
+//! - `validation` stands innermost, so that whatever is written passes it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod concurrency;
+mod config;
+mod layer;
+mod layered;
+#[cfg(feature = "metrics")]
+mod metric;
+mod operation;
+pub mod operations;
+mod refusal;
+mod retry;
+mod stack;
+mod timeout;
+#[cfg(feature = "tracing")]
+mod trace;
+#[cfg(feature = "validation")]
+mod validation;
+
+pub use concurrency::ConcurrencyLimitLayer;
+pub use config::{
+    ConcurrencyLimitConfig, LayerConfig, NoSettings, RetryConfig, TimeoutConfig, check_layers,
+};
+pub use layer::{Inner, Layer, Layered};
+#[cfg(feature = "metrics")]
+pub use metric::MetricsLayer;
+pub use operation::{Operation, OperationClass, OperationKind};
+pub use retry::{Retry, RetryLayer};
+pub use stack::stack;
+pub use timeout::TimeoutLayer;
+#[cfg(feature = "tracing")]
+pub use trace::TracingLayer;
+#[cfg(feature = "validation")]
+pub use validation::{
+    DocumentValidator, Processor, ValidationLayer, Validator, WriteContext, check_schemas,
+};

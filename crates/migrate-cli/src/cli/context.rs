@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use repo_core::strategy::{OnUnreadable, OpenOptions, Registry, StorageStrategy};
 use repo_core::{CollectionName, CollectionSchema, ErrorKind, Result, Schemas};
 use repo_engine::config::{Config, ConfigSources};
+use repo_layers::check_schemas;
 use serde_json::Value as Json;
 
 use super::args::{CommonArgs, StoreArgs};
@@ -154,7 +155,7 @@ impl Context {
     /// three.
     pub(crate) fn schemas(&self, config: &Config) -> Result<Arc<Schemas>> {
         match &self.common.schemas {
-            Some(dir) => Schemas::load_dir(dir).map(Arc::new),
+            Some(dir) => schemas_in(dir),
             None => config.schemas().map(Arc::new),
         }
     }
@@ -162,7 +163,7 @@ impl Context {
     /// The collections of a command that needs no store.
     pub(crate) fn schemas_without_store(&self) -> Result<Arc<Schemas>> {
         match &self.common.schemas {
-            Some(dir) => Schemas::load_dir(dir).map(Arc::new),
+            Some(dir) => schemas_in(dir),
             None => self.load(self.file().as_deref(), None)?.schemas().map(Arc::new),
         }
     }
@@ -204,10 +205,7 @@ impl Context {
         let chosen = chosen.only(only);
         let schemas = self.schemas(&config)?;
         let store = chosen.open(access, &config, &schemas).await?;
-        let store = match access {
-            Access::Write => config.validated(store, &schemas)?,
-            _ => store,
-        };
+        let store = config.layered(store, &schemas)?;
         Ok(Opened { store, schemas, output: self.output })
     }
 }
@@ -282,6 +280,13 @@ impl Opened {
     pub(crate) fn schema(&self, collection: &CollectionName) -> CollectionSchema {
         self.schemas.get(collection)
     }
+}
+
+/// The collections of a folder.
+fn schemas_in(dir: &Path) -> Result<Arc<Schemas>> {
+    let schemas = Schemas::load_dir(dir)?;
+    check_schemas(&schemas).map_err(|error| error.with("folder", dir.display()))?;
+    Ok(Arc::new(schemas))
 }
 
 /// Reads a collection name that somebody typed.

@@ -4,7 +4,6 @@ mod builder;
 mod parse;
 mod set;
 mod upgrade;
-mod validate;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +11,6 @@ use std::sync::Arc;
 pub use builder::CollectionSchemaBuilder;
 pub use set::Schemas;
 pub use upgrade::{ConvertTo, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades};
-pub use validate::DocumentValidator;
 
 use crate::{CollectionName, Document, EntityId, Error, ErrorKind, FieldPath, Result, Value};
 

@@ -35,7 +35,8 @@ fn one() -> u32 {
 }
 
 impl CollectionSchema {
-    /// Reads a JSON Schema (2020-12) with an `x-repository` block.
+    /// Reads a JSON Schema (2020-12) with an `x-repository` block. Whether the rest
+    /// of it is one is checked by who compiles it: `repo_layers::check_schemas`.
     ///
     /// # Errors
     /// `ConfigInvalid` when it is not one; `Unsupported` when it asks to
@@ -78,7 +79,6 @@ fn build(block: Block, schema: Json, text: &str) -> Result<CollectionSchema> {
         builder = builder.table(table);
     }
     let declared = builder.build()?;
-    super::validate::compile(&schema).map_err(named)?;
     let id_field = &declared.id_field;
     let upgrades = super::upgrade::declared(text, id_field, block.schema_version).map_err(named)?;
     Ok(CollectionSchema {

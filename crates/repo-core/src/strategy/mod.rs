@@ -63,5 +63,5 @@ pub use writable::check_writable;
 pub use crate::cursor::Position;
 pub use crate::document::{RESERVED_KEYS, invalid_document, push_json_string};
 pub use crate::memory::MemoryFactory;
-pub use crate::schema::{DocumentValidator, MAX_INDEXED_TEXT_BYTES};
+pub use crate::schema::MAX_INDEXED_TEXT_BYTES;
 pub use crate::write::Applied;

@@ -34,6 +34,7 @@ use std::path::PathBuf;
 use figment::Figment;
 use repo_core::Result;
 use repo_core::strategy::{Registry, did_you_mean, read_settings};
+use repo_layers::check_layers;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
 
@@ -106,6 +107,7 @@ impl Config {
         let blocks = take_blocks(&mut storage, registry)?;
         let storage = fill(Json::Object(storage), STORAGE, &sources.environment)?;
         let storage: StorageConfig = read_settings(STORAGE, &storage)?;
+        check_layers(&storage.layers).map_err(|error| error.with("at", "storage.layers"))?;
         let given = take_sections(&mut top, sections, &sources.environment)?;
         let names = [STORAGE].into_iter().chain(sections.iter().map(Section::name));
         let entries = entries::collect(&merged, &schema, names);

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use repo_core::DEFAULT_MAX_ENTITY_BYTES;
+use repo_layers::LayerConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,8 @@ pub struct StorageConfig {
     /// Whether written documents are checked against their collection's JSON
     /// Schema.
     pub validate_documents: bool,
+    /// What stands around the store, the outermost first.
+    pub layers: Vec<LayerConfig>,
     /// Limits beyond those of the contract.
     pub limits: Limits,
 }
@@ -30,6 +33,7 @@ impl Default for StorageConfig {
             strategy: "json".to_owned(),
             schemas: None,
             validate_documents: false,
+            layers: Vec::new(),
             limits: Limits::default(),
         }
     }

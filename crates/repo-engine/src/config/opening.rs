@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use repo_core::layers::ValidationLayer;
 use repo_core::strategy::{OpenOptions, StorageStrategy, StorageStrategyExt as _};
 use repo_core::{CollectionSchema, Result, Schemas};
+use repo_layers::{LayerConfig, NoSettings, stack};
 
 use super::Config;
 use crate::chosen::Chosen;
@@ -39,10 +39,17 @@ impl Config {
     ///
     /// # Errors
     /// `ConfigInvalid` when the folder cannot be read, holds no schema, or a file
-    /// is not one.
+    /// is not one. Whether it is a JSON Schema is checked with the feature
+    /// `validation`.
     pub fn schemas(&self) -> Result<Schemas> {
         match &self.storage().schemas {
-            Some(folder) => Schemas::load_dir(folder),
+            Some(folder) => {
+                let schemas = Schemas::load_dir(folder)?;
+                #[cfg(feature = "validation")]
+                repo_layers::check_schemas(&schemas)
+                    .map_err(|error| error.with("folder", folder.display()))?;
+                Ok(schemas)
+            }
             None => host_factory::schemas(),
         }
     }
@@ -58,20 +65,35 @@ impl Config {
         }
     }
 
-    /// Checks what is written to an open store, if `storage.validate_documents`
-    /// says so.
+    /// The layers around the store, the outermost first: those of
+    /// `storage.layers`, and validation within them where
+    /// `storage.validate_documents` asks for it and the list does not.
+    #[must_use]
+    pub fn layers(&self) -> Vec<LayerConfig> {
+        let mut layers = self.storage().layers.clone();
+        let validates = |layer: &LayerConfig| matches!(layer, LayerConfig::Validation(_));
+        if self.storage().validate_documents && !layers.iter().any(validates) {
+            layers.push(LayerConfig::Validation(NoSettings {}));
+        }
+        layers
+    }
+
+    /// Puts the configured layers around an open store. One that is open for
+    /// reading only needs no validation, and gets none.
     ///
     /// # Errors
-    /// `ConfigInvalid` when a schema cannot be compiled.
-    pub fn validated(
+    /// `ConfigInvalid` when a schema cannot be compiled; `Unsupported` for a layer
+    /// that was left out of this build.
+    pub fn layered(
         &self,
         store: Arc<dyn StorageStrategy>,
         schemas: &Schemas,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        if !self.storage().validate_documents {
-            return Ok(store);
+        let mut layers = self.layers();
+        if store.capabilities().read_only {
+            layers.retain(|layer| !matches!(layer, LayerConfig::Validation(_)));
         }
-        Ok(Arc::new(ValidationLayer::new(store, schemas)?))
+        stack(store, &layers, schemas)
     }
 
     /// Opens the store that the configuration names, for writing, with all that
@@ -87,6 +109,6 @@ impl Config {
         let store = chosen.open(self.options(Arc::clone(&schemas))).await?;
         let declared: Vec<CollectionSchema> = schemas.iter().cloned().collect();
         store.prepare_keeping_versions(&declared).await?;
-        self.validated(store, &schemas)
+        self.layered(store, &schemas)
     }
 }

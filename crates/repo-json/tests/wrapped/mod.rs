@@ -6,15 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use repo_core::strategy::{
-    Applied, Capabilities, OpenOptions, PrepareChange, Prepared, Purged, Record, RecordStream,
-    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, StrategyFactory as _,
-};
-use repo_core::{
-    CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, Page, Query, Result,
-    Timestamp, Write, Written,
-};
+use repo_core::strategy::{OpenOptions, PrepareChange, Prepared, StrategyFactory as _};
+use repo_core::{CollectionName, CollectionSchema, Result};
 use repo_json::JsonFactory;
+use repo_layers::{Inner, Layer, Operation};
 use repo_testkit::{Place, Store};
 use serde_json::json;
 
@@ -32,10 +27,8 @@ impl Place for WrappedPlace {
     async fn open(&self, options: OpenOptions) -> Result<Store> {
         let folder = self.0.path().join("store");
         let inner = open(&folder, options.clone()).await?;
-        let location = inner.location().to_owned();
-        let capabilities = *inner.capabilities();
-        let inner = RwLock::new(inner);
-        Ok(Arc::new(Wrapped { inner, folder, options, location, capabilities }))
+        let wrapped = Wrapped { inner: RwLock::new(Arc::clone(&inner)), folder, options };
+        Ok(wrapped.around(inner))
     }
 }
 
@@ -50,8 +43,6 @@ struct Wrapped {
     inner: RwLock<Store>,
     folder: PathBuf,
     options: OpenOptions,
-    location: String,
-    capabilities: Capabilities,
 }
 
 impl Wrapped {
@@ -67,17 +58,13 @@ impl Wrapped {
     }
 }
 
-#[async_trait]
-impl StorageStrategy for Wrapped {
-    fn location(&self) -> &str {
-        &self.location
+impl Layer for Wrapped {
+    /// Goes to the handle that is open, not to the one that it began with.
+    async fn call<O: Operation>(&self, _first: &Inner, operation: O) -> Result<O::Output> {
+        operation.run(&*self.inner()).await
     }
 
-    fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
-    }
-
-    async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+    async fn prepare(&self, _first: &Inner, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         let prepared = self.inner().prepare(schemas).await?;
         let created: Vec<&Prepared> =
             prepared.iter().filter(|p| p.change == PrepareChange::Created).collect();
@@ -93,76 +80,15 @@ impl StorageStrategy for Wrapped {
         Ok(prepared)
     }
 
-    async fn upgrade_layout(&self) -> Result<Option<u32>> {
-        self.inner().upgrade_layout().await
-    }
-
-    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
-        self.inner().check_prepare(schemas).await
-    }
-
-    async fn collections(&self) -> Result<Vec<CollectionName>> {
-        self.inner().collections().await
-    }
-
-    async fn get_many(
+    async fn prepare_for_load(
         &self,
-        collection: &CollectionName,
-        ids: &[EntityId],
-    ) -> Result<Vec<Option<Record>>> {
-        self.inner().get_many(collection, ids).await
+        first: &Inner,
+        schemas: &[CollectionSchema],
+    ) -> Result<Vec<Prepared>> {
+        self.prepare(first, schemas).await
     }
 
-    async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
-        self.inner().query(collection, query).await
-    }
-
-    async fn count(
-        &self,
-        collection: &CollectionName,
-        filter: &Filter,
-        consistency: Consistency,
-    ) -> Result<u64> {
-        self.inner().count(collection, filter, consistency).await
-    }
-
-    async fn scan(
-        &self,
-        collection: &CollectionName,
-        options: ScanOptions,
-    ) -> Result<RecordStream> {
-        self.inner().scan(collection, options).await
-    }
-
-    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
-        self.inner().commit(writes).await
-    }
-
-    async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
-        self.inner().apply(records).await
-    }
-
-    async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
-        self.inner().purge(collection, older_than).await
-    }
-
-    async fn store_record(&self) -> Result<StoreRecord> {
-        self.inner().store_record().await
-    }
-
-    async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
-        self.inner().update_store_record(update).await
-    }
-
-    async fn checkpoint(&self) -> Result<()> {
-        self.inner().checkpoint().await
-    }
-
-    async fn health(&self, depth: &repo_core::HealthDepth) -> Result<Health> {
-        self.inner().health(depth).await
-    }
-
-    async fn close(&self) -> Result<()> {
+    async fn close(&self, _first: &Inner) -> Result<()> {
         self.inner().close().await?;
         // The form is kept by every checkpoint.
         for entry in fs::read_dir(&self.folder).into_iter().flatten() {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::strategy::{DocumentValidator, Record, Unreadable};
+use repo_core::strategy::{Record, Unreadable};
 use repo_core::{CollectionSchema, Entity, Error, Result, UpgradePath};
+use repo_layers::DocumentValidator;
 
 use crate::check::reason::{breaks, reason_of, rule_of};
 use crate::copy::quarantine::{LeftOut, Quarantine, What};

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use futures::{FutureExt as _, TryStreamExt as _};
-use repo_core::strategy::{DocumentValidator, not_prepared};
+use repo_core::strategy::not_prepared;
 use repo_core::{
     Clock as _, CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas, SystemClock,
     Timestamp, UpgradePath,
 };
+use repo_layers::DocumentValidator;
 
 use crate::archive::Archive;
 use crate::back_up::{self, BackupOptions};

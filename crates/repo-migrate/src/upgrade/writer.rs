@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use repo_core::strategy::{DocumentValidator, Record};
+use repo_core::strategy::Record;
 use repo_core::{
     CollectionSchema, Document, Entity, EntityId, Error, ErrorKind, Precondition, Result,
     UpgradePath, Write,
 };
+use repo_layers::DocumentValidator;
 
 use crate::archive::Archive;
 use crate::check::reason::{breaks, rule_of};

@@ -1,17 +1,12 @@
-//! A strategy around the memory strategy that has limits, or one flaw.
-
-use std::sync::Arc;
+//! A layer around the memory strategy that gives it limits, or one flaw.
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use repo_core::strategy::{
-    Applied, Capabilities, OpenOptions, Prepared, Purged, Record, RecordStream, ScanOptions,
-    StorageStrategy, StoreRecord, StoreUpdate,
-};
+use repo_core::strategy::{Capabilities, OpenOptions, Record, RecordStream};
 use repo_core::{
-    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
-    Health, HealthDepth, Page, Precondition, Query, Result, Timestamp, Write, Written,
+    Change, CollectionName, Error, ErrorKind, Page, Precondition, Query, Result, Write, Written,
 };
+use repo_layers::{Inner, Layer, OperationKind};
 use repo_testkit::{MemoryPlace, Place, Store};
 
 /// What is wrong with the store.
@@ -31,7 +26,6 @@ pub(crate) enum Flaw {
 /// The memory strategy with the limits of a small store and one flaw.
 #[derive(Debug)]
 struct Flawed {
-    inner: Store,
     capabilities: Capabilities,
     flaw: Flaw,
 }
@@ -52,7 +46,7 @@ impl Place for FlawedPlace {
             multi_process: false,
             ..*inner.capabilities()
         };
-        Ok(Arc::new(Flawed { inner, capabilities, flaw: self.1 }))
+        Ok(Flawed { capabilities, flaw: self.1 }.around(inner))
     }
 }
 
@@ -70,66 +64,44 @@ impl Flawed {
     }
 }
 
-#[async_trait]
-impl StorageStrategy for Flawed {
-    fn location(&self) -> &str {
-        self.inner.location()
-    }
-    fn capabilities(&self) -> &Capabilities {
+impl Layer for Flawed {
+    fn capabilities<'a>(&'a self, _inner: &'a Inner) -> &'a Capabilities {
         &self.capabilities
     }
-    async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
-        self.inner.prepare(schemas).await
-    }
-    async fn upgrade_layout(&self) -> Result<Option<u32>> {
-        self.inner.upgrade_layout().await
-    }
-    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
-        self.inner.check_prepare(schemas).await
-    }
-    async fn collections(&self) -> Result<Vec<CollectionName>> {
-        self.inner.collections().await
-    }
-    async fn get_many(
+
+    async fn query(
         &self,
+        inner: &Inner,
         collection: &CollectionName,
-        ids: &[EntityId],
-    ) -> Result<Vec<Option<Record>>> {
-        self.inner.get_many(collection, ids).await
-    }
-    async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
-        let mut page = self.inner.query(collection, query).await?;
+        query: &Query,
+    ) -> Result<Page> {
+        let mut page = inner.query(collection, query).await?;
         if self.flaw == Flaw::ShortPages && page.next.is_some() && query.order().is_some() {
             page.entities.pop();
         }
         Ok(page)
     }
-    async fn count(
+
+    fn stream(
         &self,
-        collection: &CollectionName,
-        filter: &Filter,
-        consistency: Consistency,
-    ) -> Result<u64> {
-        self.inner.count(collection, filter, consistency).await
-    }
-    async fn scan(
-        &self,
-        collection: &CollectionName,
-        options: ScanOptions,
-    ) -> Result<RecordStream> {
-        let stream = self.inner.scan(collection, options).await?;
+        _inner: &Inner,
+        _kind: OperationKind,
+        _collection: Option<&CollectionName>,
+        records: RecordStream,
+    ) -> RecordStream {
         if self.flaw != Flaw::NoTombstones {
-            return Ok(stream);
+            return records;
         }
         let live = |batch: Vec<Record>| batch.into_iter().filter(Record::is_live).collect();
-        let batches = stream.map(move |batch| batch.map(live));
-        Ok(batches
+        let batches = records.map(move |batch| batch.map(live));
+        batches
             .filter(|batch: &Result<Vec<Record>>| {
                 std::future::ready(batch.as_ref().map_or(true, |batch| !batch.is_empty()))
             })
-            .boxed())
+            .boxed()
     }
-    async fn commit(&self, mut writes: Vec<Write>) -> Result<Vec<Written>> {
+
+    async fn commit(&self, inner: &Inner, mut writes: Vec<Write>) -> Result<Vec<Written>> {
         self.check_limits(&writes)?;
         for write in &mut writes {
             let by_version = matches!(write.precondition, Precondition::Version(_));
@@ -137,27 +109,6 @@ impl StorageStrategy for Flawed {
                 write.precondition = Precondition::Exists;
             }
         }
-        self.inner.commit(writes).await
-    }
-    async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
-        self.inner.apply(records).await
-    }
-    async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
-        self.inner.purge(collection, older_than).await
-    }
-    async fn store_record(&self) -> Result<StoreRecord> {
-        self.inner.store_record().await
-    }
-    async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
-        self.inner.update_store_record(update).await
-    }
-    async fn checkpoint(&self) -> Result<()> {
-        self.inner.checkpoint().await
-    }
-    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
-        self.inner.health(depth).await
-    }
-    async fn close(&self) -> Result<()> {
-        self.inner.close().await
+        inner.commit(writes).await
     }
 }

@@ -4,8 +4,9 @@
 
 use clap::Args;
 use futures::TryStreamExt as _;
-use repo_core::strategy::{DocumentValidator, Record, ScanOptions};
+use repo_core::strategy::{Record, ScanOptions};
 use repo_core::{CollectionName, Entity, Error};
+use repo_layers::DocumentValidator;
 use serde::Serialize;
 use serde_json::json;
 

@@ -1,0 +1,136 @@
+//! The one place where calls are forwarded.
+
+use async_trait::async_trait;
+use repo_core::strategy::{
+    Applied, Capabilities, MigrationState, PhysicalIdentity, Prepared, Purged, Record,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+};
+use repo_core::{
+    CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
+    Query, Result, Timestamp, Write, Written,
+};
+
+use crate::{Layer, Layered};
+
+// A wrapper that leaves a method to its default answers for itself instead of for
+// the store that it wraps.
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl<L: Layer> StorageStrategy for Layered<L> {
+    fn location(&self) -> &str {
+        self.layer.location(&self.inner)
+    }
+
+    fn foreign(&self) -> Option<&str> {
+        self.layer.foreign(&self.inner)
+    }
+
+    async fn invents_versions(&self) -> Result<bool> {
+        self.layer.invents_versions(&self.inner).await
+    }
+
+    async fn physical_identity(&self) -> Result<Option<PhysicalIdentity>> {
+        self.layer.physical_identity(&self.inner).await
+    }
+
+    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
+        self.layer.migration_state_afresh(&self.inner).await
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.layer.capabilities(&self.inner)
+    }
+
+    async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.layer.prepare(&self.inner, schemas).await
+    }
+
+    async fn prepare_for_load(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
+        self.layer.prepare_for_load(&self.inner, schemas).await
+    }
+
+    async fn upgrade_layout(&self) -> Result<Option<u32>> {
+        self.layer.upgrade_layout(&self.inner).await
+    }
+
+    async fn check_prepare(&self, schemas: &[CollectionSchema]) -> Result<()> {
+        self.layer.check_prepare(&self.inner, schemas).await
+    }
+
+    async fn collections(&self) -> Result<Vec<CollectionName>> {
+        self.layer.collections(&self.inner).await
+    }
+
+    async fn get_many(
+        &self,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Record>>> {
+        self.layer.get_many(&self.inner, collection, ids).await
+    }
+
+    async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        self.layer.query(&self.inner, collection, query).await
+    }
+
+    async fn count(
+        &self,
+        collection: &CollectionName,
+        filter: &Filter,
+        consistency: Consistency,
+    ) -> Result<u64> {
+        self.layer.count(&self.inner, collection, filter, consistency).await
+    }
+
+    async fn scan(
+        &self,
+        collection: &CollectionName,
+        options: ScanOptions,
+    ) -> Result<RecordStream> {
+        self.layer.scan(&self.inner, collection, options).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
+        self.layer.commit(&self.inner, writes).await
+    }
+
+    async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
+        self.layer.apply(&self.inner, records).await
+    }
+
+    async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
+        self.layer.purge(&self.inner, collection, older_than).await
+    }
+
+    async fn state_mark(&self) -> Result<Option<StateMark>> {
+        self.layer.state_mark(&self.inner).await
+    }
+
+    async fn store_record(&self) -> Result<StoreRecord> {
+        self.layer.store_record(&self.inner).await
+    }
+
+    async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
+        self.layer.update_store_record(&self.inner, update).await
+    }
+
+    async fn checkpoint(&self) -> Result<()> {
+        self.layer.checkpoint(&self.inner).await
+    }
+
+    async fn health(&self, depth: &HealthDepth) -> Result<Health> {
+        self.layer.health(&self.inner, depth).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.layer.close(&self.inner).await
+    }
+
+    async fn changes(&self, after: Option<&str>) -> Result<RecordStream> {
+        self.layer.changes(&self.inner, after).await
+    }
+
+    async fn fence(&self, epoch: u64) -> Result<()> {
+        self.layer.fence(&self.inner, epoch).await
+    }
+}

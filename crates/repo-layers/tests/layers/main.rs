@@ -1,0 +1,11 @@
+//! What each layer does, around a store that fails when it is told to.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod concurrency;
+mod faults;
+mod metric;
+mod retry;
+mod stack;
+mod timeout;
+mod trace;
+mod validation;
