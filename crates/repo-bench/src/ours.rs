@@ -187,7 +187,7 @@ pub(crate) async fn scan(store: &Store, expected: usize) -> Result<Timed> {
         let mut batches = store.scan(&collection, options).await?;
         let mut found = 0;
         while let Some(batch) = batches.try_next().await? {
-            found += batch.len();
+            found += batch.records.len();
         }
         errors::expect("scan", expected, found)
     })

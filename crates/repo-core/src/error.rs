@@ -242,13 +242,8 @@ impl Error {
 
     /// Adds what a program reads, by its type; one of a type stands for all.
     pub(crate) fn with_detail<T: Any + Send + Sync>(mut self, detail: T) -> Self {
-        self = self.without_detail::<T>();
+        self.0.details.retain(|other| !other.is::<T>());
         self.0.details.push(Box::new(detail));
-        self
-    }
-
-    pub(crate) fn without_detail<T: Any>(mut self) -> Self {
-        self.0.details.retain(|detail| !detail.is::<T>());
         self
     }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use aws_sdk_dynamodb::types::Select;
 use futures::stream;
-use repo_core::strategy::{RecordStream, ScanOptions, Scanned, Segment, Unreadable, read_ahead};
+use repo_core::strategy::{
+    RecordBatch, RecordStream, ScanOptions, Segment, UnreadableRecord, read_ahead,
+};
 use repo_core::{Consistency, Error, Result};
 
 use crate::cache::Table;
@@ -116,7 +118,7 @@ pub(crate) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOption
         let (shared, table) = (Arc::clone(&asking), Arc::clone(&of));
         async move { next_page(&shared, &table, page, at).await }
     });
-    read_ahead(pages, move |items: Vec<Item>| scanned(&shared, &table, &items))
+    read_ahead(pages, move |items: Vec<Item>| batch_of(&shared, &table, &items))
 }
 
 /// The next items and where the scan stands after them; none at the end only.
@@ -142,22 +144,27 @@ async fn next_page(
     }
 }
 
-fn scanned(shared: &Shared, table: &Table, items: &[Item]) -> Result<Scanned> {
-    let mut scanned = Scanned::default();
+fn batch_of(shared: &Shared, table: &Table, items: &[Item]) -> Result<RecordBatch> {
+    let on_unreadable = shared.options.on_unreadable();
+    let mut batch = RecordBatch::with_capacity(items.len());
     for item in items {
-        let record = record_of(&table.layout, item).transpose();
-        if let Some(record) = record.map(|record| record.map_err(|e| named(table, item, e))) {
-            scanned.push(record, shared.options.on_unreadable())?;
+        match record_of(&table.layout, item) {
+            Ok(None) => {}
+            Ok(Some(record)) => batch.records.push(record),
+            Err(error) => batch.push(Err(unreadable(table, item, error)?), on_unreadable)?,
         }
     }
-    Ok(scanned)
+    Ok(batch)
 }
 
 /// Says which item cannot be read.
-fn named(table: &Table, item: &Item, error: Error) -> Error {
+///
+/// # Errors
+/// The error itself for an item without an id.
+fn unreadable(table: &Table, item: &Item, error: Error) -> Result<UnreadableRecord> {
     let key = item.get(table.layout.id_name()).and_then(|id| id.as_s().ok());
-    let Some(id) = key else { return error };
+    let Some(id) = key else { return Err(error) };
     let collection = table.layout.schema.collection.clone();
     let stored = as_stored(item).to_string().into_bytes();
-    error.about_unreadable(Unreadable { collection, id: id.clone(), stored: Some(stored) })
+    Ok(UnreadableRecord::new(collection, id, Some(stored), error))
 }

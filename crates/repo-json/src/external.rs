@@ -28,7 +28,7 @@ pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
         let digests = !env.options.read_only;
         // In an edited store an entity that is left out would seem deleted;
         // here nothing is known of it yet.
-        let set_aside = env.options.on_unreadable().goes_on();
+        let set_aside = env.options.on_unreadable().continues();
         let found = scan_with(env, &name, of.as_ref(), digests, set_aside)?;
         let Some(found) = found else { continue };
         let index = state.files.len();

@@ -68,8 +68,8 @@ struct FoundSlots {
 impl FoundSlots {
     fn of(store: &Store, state: &State, name: &CollectionName, ids: &[EntityId]) -> Result<Self> {
         let found = collection(&store.env, state, "get", name)?;
-        if let Some(error) = found.table.set_aside.one_of(name, ids) {
-            return Err(error.about_all());
+        if let Some(error) = found.table.set_aside.one_of(ids) {
+            return Err(error);
         }
         Ok(Self {
             slots: ids

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use repo_core::strategy::{OnUnreadable, Record, ScanOptions, Scanned, Unreadable};
+use repo_core::strategy::{OnUnreadable, Record, RecordBatch, ScanOptions, UnreadableRecord};
 use repo_core::{CollectionName, EntityId, Error, Key, Result};
 
 use crate::chunk::Taken;
@@ -25,11 +25,11 @@ pub(crate) struct Scan {
 }
 
 /// What a batch is made of.
-struct Batch {
+struct Part {
     taken: Vec<(Box<str>, Slot)>,
     digests: Vec<ShortDigest>,
     documents: Documents,
-    scanned: Scanned,
+    unreadable: Vec<UnreadableRecord>,
     last: Option<Box<str>>,
 }
 
@@ -43,20 +43,21 @@ impl Scan {
     }
 
     /// The next batch; whether there are more.
-    pub(crate) fn next(&mut self) -> Result<(Scanned, bool)> {
-        let mut batch = self.take()?;
-        self.begin_sweep(&batch.documents);
+    pub(crate) fn next(&mut self) -> Result<(RecordBatch, bool)> {
+        let mut part = self.take()?;
+        self.begin_sweep(&part.documents);
         let records =
-            if self.sets_aside() { self.read_checked(&mut batch)? } else { self.read(&batch)? };
-        batch.scanned.records = records;
-        self.after = batch.last;
+            if self.sets_aside() { self.read_checked(&mut part)? } else { self.read(&part)? };
+        let mut batch = RecordBatch::from(records);
+        batch.unreadable = part.unreadable;
+        self.after = part.last;
         if self.after.is_none() {
             self.finish_sweep()?;
         }
-        Ok((batch.scanned, self.after.is_some()))
+        Ok((batch, self.after.is_some()))
     }
 
-    fn take(&self) -> Result<Batch> {
+    fn take(&self) -> Result<Part> {
         let state = self.store.state();
         let found = collection(&self.store.env, &state, "scan", &self.name)?;
         let segment = self.options.segment;
@@ -74,14 +75,14 @@ impl Scan {
             }
         }
         let unreadable = match last {
-            None if segment.index() == 0 => found.table.set_aside.errors(&self.name),
+            None if segment.index() == 0 => found.table.set_aside.all(&self.name),
             _ => Vec::new(),
         };
-        Ok(Batch {
+        Ok(Part {
             taken: taken.slots,
             digests,
             documents: state.documents(&self.store.env, found),
-            scanned: Scanned { records: Vec::new(), unreadable },
+            unreadable,
             last,
         })
     }
@@ -121,13 +122,13 @@ impl Scan {
         Ok(())
     }
 
-    fn read(&mut self, batch: &Batch) -> Result<Vec<Record>> {
+    fn read(&mut self, part: &Part) -> Result<Vec<Record>> {
         let live: Vec<&(Box<str>, Slot)> =
-            batch.taken.iter().filter(|(_, slot)| slot.is_live()).collect();
+            part.taken.iter().filter(|(_, slot)| slot.is_live()).collect();
         let slots: Vec<Slot> = live.iter().map(|(_, slot)| *slot).collect();
         let mut read = vec![None; slots.len()];
-        batch.documents.read_each(&slots, self.sweep.as_mut(), |at, text| {
-            let document = batch.documents.parse(text, &slots[at]);
+        part.documents.read_each(&slots, self.sweep.as_mut(), |at, text| {
+            let document = part.documents.parse(text, &slots[at]);
             read[at] = Some(document.map_err(|error| match live.get(at) {
                 Some((id, _)) => error.with("collection", &self.name).with("key", id),
                 None => error,
@@ -140,26 +141,26 @@ impl Scan {
             let document = if slot.is_live() { read.next().flatten() } else { None };
             crate::batch::record_of(&key, slot, document)
         };
-        batch.taken.iter().map(record).collect()
+        part.taken.iter().map(record).collect()
     }
 
     /// The same, where each record that is not what was stored is set aside.
-    fn read_checked(&mut self, batch: &mut Batch) -> Result<Vec<Record>> {
-        let slots: Vec<Slot> = batch.taken.iter().map(|(_, slot)| *slot).collect();
+    fn read_checked(&mut self, part: &mut Part) -> Result<Vec<Record>> {
+        let slots: Vec<Slot> = part.taken.iter().map(|(_, slot)| *slot).collect();
         let live: Vec<usize> = (0..slots.len()).filter(|&at| slots[at].is_live()).collect();
         let places: Vec<Slot> = live.iter().map(|&at| slots[at]).collect();
         let mut read: Vec<Option<repo_core::Document>> = vec![None; slots.len()];
-        let mut bad: Vec<(usize, Error)> = Vec::new();
+        let mut bad: Vec<(usize, UnreadableRecord)> = Vec::new();
         let mut sweep = self.sweep.take();
-        batch.documents.read_each(&places, sweep.as_mut(), |found, text| {
+        part.documents.read_each(&places, sweep.as_mut(), |found, text| {
             let at = live[found];
-            let sound = batch.documents.parse(text, &slots[at]).and_then(|document| {
-                batch.documents.check(&document, &slots[at], batch.digests[at])?;
+            let sound = part.documents.parse(text, &slots[at]).and_then(|document| {
+                part.documents.check(&document, &slots[at], part.digests[at])?;
                 Ok(document)
             });
             match sound {
                 Ok(document) => read[at] = Some(document),
-                Err(error) => bad.push((at, self.unreadable(error, &batch.taken[at].0, text))),
+                Err(error) => bad.push((at, self.unreadable(error, &part.taken[at].0, text))),
             }
             Ok(())
         })?;
@@ -167,23 +168,19 @@ impl Scan {
         bad.sort_by_key(|(at, _)| *at);
         let is_bad = |at: usize| bad.binary_search_by_key(&at, |(at, _)| *at).is_ok();
         let mut records = Vec::with_capacity(slots.len());
-        for (at, (id, slot)) in batch.taken.iter().enumerate().filter(|(at, _)| !is_bad(*at)) {
+        for (at, (id, slot)) in part.taken.iter().enumerate().filter(|(at, _)| !is_bad(*at)) {
             let key = Key::new(self.name.clone(), EntityId::new(id)?);
             records.push(crate::batch::record_of(&key, slot, read[at].take())?);
         }
-        batch.scanned.unreadable.extend(bad.into_iter().map(|(_, error)| error));
+        part.unreadable.extend(bad.into_iter().map(|(_, record)| record));
         Ok(records)
     }
 
-    fn unreadable(&self, error: Error, id: &str, text: &[u8]) -> Error {
+    fn unreadable(&self, error: Error, id: &str, text: &[u8]) -> UnreadableRecord {
         let error = match EntityId::new(id) {
             Ok(id) => about(error, &self.name, &id),
             Err(_) => error,
         };
-        error.about_unreadable(Unreadable {
-            collection: self.name.clone(),
-            id: id.to_owned(),
-            stored: Some(text.to_vec()),
-        })
+        UnreadableRecord::new(self.name.clone(), id, Some(text.to_vec()), error)
     }
 }

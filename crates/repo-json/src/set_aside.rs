@@ -1,7 +1,7 @@
 //! Entities of a data file that break a rule, in a store that was opened to
 //! read what can be read.
 
-use repo_core::strategy::Unreadable;
+use repo_core::strategy::UnreadableRecord;
 use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result};
 
 /// Most text of such entities that is kept, in bytes.
@@ -27,16 +27,16 @@ impl SetAside {
         Self { key, text: text.to_vec(), error }
     }
 
-    /// The error, which says what is stored.
-    fn again(&self, operation: &'static str, collection: &CollectionName) -> Error {
+    /// The error, as one of this operation.
+    fn again(&self, operation: &'static str) -> Error {
         let error = Error::new(self.error.kind(), operation, self.error.message());
         let context = self.error.context().iter();
-        let error = context.fold(error, |error, (name, value)| error.with(name, value));
-        error.about_unreadable(Unreadable {
-            collection: collection.clone(),
-            id: self.key.clone(),
-            stored: Some(self.text.clone()),
-        })
+        context.fold(error, |error, (name, value)| error.with(name, value))
+    }
+
+    fn unreadable(&self, collection: &CollectionName) -> UnreadableRecord {
+        let stored = Some(self.text.clone());
+        UnreadableRecord::new(collection.clone(), self.key.as_str(), stored, self.again("scan"))
     }
 }
 
@@ -53,16 +53,16 @@ impl AllSetAside {
     }
 
     /// The error about one of these ids that cannot be read.
-    pub(crate) fn one_of(&self, collection: &CollectionName, ids: &[EntityId]) -> Option<Error> {
+    pub(crate) fn one_of(&self, ids: &[EntityId]) -> Option<Error> {
         if self.entities.is_empty() {
             return None;
         }
         let found = self.entities.iter().find(|one| ids.iter().any(|id| id.as_str() == one.key))?;
-        Some(found.again("get", collection).into_kind(ErrorKind::Corrupt))
+        Some(found.again("get").into_kind(ErrorKind::Corrupt))
     }
 
-    /// The errors of a scan about them.
-    pub(crate) fn errors(&self, collection: &CollectionName) -> Vec<Error> {
-        self.entities.iter().map(|entity| entity.again("scan", collection)).collect()
+    /// All of them, for a scan.
+    pub(crate) fn all(&self, collection: &CollectionName) -> Vec<UnreadableRecord> {
+        self.entities.iter().map(|entity| entity.unreadable(collection)).collect()
     }
 }

@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, stream};
+use futures_util::future::ready;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::strategy::{
-    Applied, Capabilities, OpenOptions, PhysicalIdentity, Prepared, Purged, Record, RecordStream,
-    ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys,
-    check_writable, identity_of_files,
+    Applied, Capabilities, OpenOptions, PhysicalIdentity, Prepared, Purged, Record, RecordBatch,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    check_distinct_keys, check_writable, identity_of_files,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
@@ -284,7 +285,8 @@ impl StorageStrategy for JsonStrategy {
         })
         .await?;
         let scan = Scan::new(Arc::clone(&self.store), collection_name.clone(), options);
-        Ok(stream::unfold(Some(scan), next_batch).flat_map(stream::iter).boxed())
+        let batches = stream::try_unfold(Some(scan), next_batch);
+        Ok(batches.try_filter(|batch| ready(!batch.is_empty())).boxed())
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
@@ -373,20 +375,14 @@ fn interrupted_close(location: &str) -> Error {
         .hint("every acknowledged commit is in the journal; open the store again")
 }
 
-/// The next batch that holds a record.
-async fn next_batch(scan: Option<Scan>) -> Option<(Vec<Result<Vec<Record>>>, Option<Scan>)> {
-    let mut scan = scan?;
+/// The next batch, which may be empty, and the scan after it.
+async fn next_batch(scan: Option<Scan>) -> Result<Option<(RecordBatch, Option<Scan>)>> {
+    let Some(mut scan) = scan else { return Ok(None) };
     let location = scan.store.env.location.clone();
     let read = tokio::task::spawn_blocking(move || {
-        let read = scan.store.check_open("scan").and_then(|()| scan.next());
-        (read, scan)
+        scan.store.check_open("scan")?;
+        let (batch, more) = scan.next()?;
+        Ok(Some((batch, more.then_some(scan))))
     });
-    let (read, scan) = match read.await {
-        Ok(done) => done,
-        Err(_) => return Some((vec![Err(errors::interrupted("scan", &location))], None)),
-    };
-    match read {
-        Err(error) => Some((vec![Err(error)], None)),
-        Ok((scanned, more)) => Some((scanned.into_items(), more.then_some(scan))),
-    }
+    read.await.unwrap_or_else(|_| Err(errors::interrupted("scan", &location)))
 }

@@ -131,7 +131,7 @@ impl Stream for Counted {
         match &polled {
             Poll::Ready(Some(Ok(batch))) => {
                 counter!("repository_streamed_records_total", self.about.labels())
-                    .increment(batch.len() as u64);
+                    .increment(batch.records.len() as u64);
             }
             Poll::Ready(Some(Err(error))) => self.about.count_error(error),
             Poll::Ready(None) | Poll::Pending => {}

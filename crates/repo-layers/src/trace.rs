@@ -100,7 +100,7 @@ impl Stream for Traced {
         let _entered = this.span.enter();
         let polled = this.records.poll_next_unpin(context);
         match &polled {
-            Poll::Ready(Some(Ok(batch))) => this.seen += batch.len() as u64,
+            Poll::Ready(Some(Ok(batch))) => this.seen += batch.records.len() as u64,
             Poll::Ready(Some(Err(error))) => this.outcome = error.kind().as_str(),
             Poll::Ready(None) if this.outcome == "dropped" => this.outcome = "ok",
             Poll::Ready(None) | Poll::Pending => {}

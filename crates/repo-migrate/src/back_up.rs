@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use repo_core::strategy::{StorageStrategy, Unreadable};
+use repo_core::strategy::StorageStrategy;
 use repo_core::{
     Clock as _, CollectionName, CollectionSchema, EntityId, Error, ErrorKind, Result, Schemas,
     SystemClock, Timestamp, UpgradePath,
@@ -16,7 +16,7 @@ use crate::archive::filling::{add, append, begin, close, finish};
 use crate::archive::{Archive, ArchiveWriter, CollectionWriter, Role, WrittenCollection};
 use crate::check::batch::{BatchChecks, checked_batches};
 use crate::check::source_checks::{CheckOptions, SourceCheck, SourceChecker};
-use crate::copy::quarantine::Quarantine;
+use crate::copy::quarantine::{LeftOut, Quarantine};
 use crate::job::unfinished::refuse_mixed;
 use crate::options::CompressionLevel;
 use crate::plan::space;
@@ -263,11 +263,11 @@ async fn archive(
     let mut written = Sums::new();
     let mut batches = checked_batches(side, look, making.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
-        if let Some((record, reason)) = &batch.unreadable {
+        if let Some(first) = batch.unreadable.first() {
             match aside.take() {
-                Some(open) => *aside = Some(open.add(schema, batch.left_out()).await?),
+                Some(open) => *aside = Some(open.add(schema, batch.unreadable.clone()).await?),
                 None if making.leaves_out => {}
-                None => return Err(unreadable(side, record, reason)),
+                None => return Err(unreadable(side, schema, first)),
             }
         }
         let prints = batch.prints.iter().zip(batch.archived_prints());
@@ -289,10 +289,10 @@ async fn archive(
 }
 
 /// What cannot be read can be in no archive.
-fn unreadable(side: &StoreReference, record: &Unreadable, reason: &str) -> Error {
+fn unreadable(side: &StoreReference, schema: &CollectionSchema, left_out: &LeftOut) -> Error {
     let error = Error::new(ErrorKind::Corrupt, "back up", "a stored record cannot be read")
-        .with("key", format!("{}/{}", record.collection, record.id))
-        .with("reason", reason);
+        .with("key", format!("{}/{}", schema.collection, left_out.id()))
+        .with("reason", &left_out.reason);
     side.err(error).remedy(Remedy::RepairOrQuarantine)
 }
 

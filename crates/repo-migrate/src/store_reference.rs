@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use futures::StreamExt as _;
 use futures::future::ready;
 use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{
     Applied, CollectionState, MigrationState, PhysicalIdentity, Prepared, Purged, Record,
-    ScanOptions, Segment, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    RecordBatch, RecordStream, ScanOptions, Segment, StateMark, StorageStrategy, StoreRecord,
+    StoreUpdate,
 };
 use repo_core::{
     CollectionName, Consistency, EntityId, Error, ErrorKind, Filter, Result, Timestamp, Write,
@@ -141,17 +142,17 @@ impl StoreReference {
         segment: Segment,
         batch_size: NonZeroUsize,
     ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
-        let all = self.scan_with_errors(collection, segment, batch_size).await?;
-        Ok(all.filter(|batch| ready(!is_set_aside(batch))).boxed())
+        let batches = self.scan_batches(collection, segment, batch_size).await?;
+        Ok(readable(batches))
     }
 
-    /// The same with an error for each record that cannot be read.
-    async fn scan_with_errors(
+    /// The same with those that cannot be read.
+    async fn scan_batches(
         &self,
         collection: &CollectionName,
         segment: Segment,
         batch_size: NonZeroUsize,
-    ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
+    ) -> Result<RecordStream> {
         let options = ScanOptions { segment, batch_size, consistency: Consistency::Strong };
         let stream = self.store.scan(collection, options).await.map_err(|error| self.err(error))?;
         let side = self.clone();
@@ -166,24 +167,39 @@ impl StoreReference {
         batch_size: NonZeroUsize,
         readers: usize,
     ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
-        let all = self.scan_all_with_errors(collection, batch_size, readers).await?;
-        Ok(all.filter(|batch| ready(!is_set_aside(batch))).boxed())
+        let batches = self.scan_all_batches(collection, batch_size, readers).await?;
+        Ok(readable(batches))
     }
 
-    /// The same, read ahead, with an error for each record that cannot be read.
-    pub(crate) async fn scan_all_with_errors(
+    /// The same, for a caller that needs each of them: the first that cannot be
+    /// read ends the stream with its error.
+    pub(crate) async fn scan_every_one(
         &self,
         collection: &CollectionName,
         batch_size: NonZeroUsize,
         readers: usize,
     ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
+        let batches = self.scan_all_batches(collection, batch_size, readers).await?;
+        let side = self.clone();
+        let records =
+            move |batch: RecordBatch| ready(batch.into_records().map_err(|error| side.err(error)));
+        Ok(batches.and_then(records).boxed())
+    }
+
+    /// The same, read ahead, with those that cannot be read.
+    pub(crate) async fn scan_all_batches(
+        &self,
+        collection: &CollectionName,
+        batch_size: NonZeroUsize,
+        readers: usize,
+    ) -> Result<RecordStream> {
         let capabilities = self.capabilities();
         let readers = if capabilities.parallel_scan { readers } else { 1 };
         let most = readers.min(capabilities.max_scan_segments);
         let count = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
         let mut segments = Vec::with_capacity(count.get());
         for segment in Segment::split(count) {
-            let scan = self.scan_with_errors(collection, segment, batch_size).await?;
+            let scan = self.scan_batches(collection, segment, batch_size).await?;
             segments.push(prefetch(scan));
         }
         Ok(futures::stream::select_all(segments).boxed())
@@ -312,8 +328,10 @@ fn is_about_a_record(error: &Error) -> bool {
         && ["key", "id"].iter().any(|name| error.context_value(name).is_some())
 }
 
-fn is_set_aside(batch: &Result<Vec<Record>>) -> bool {
-    batch.as_ref().is_err_and(|error| error.unreadable().is_some())
+/// The records of batches, without those that cannot be read.
+fn readable(batches: RecordStream) -> BoxStream<'static, Result<Vec<Record>>> {
+    let records = batches.map_ok(|batch| batch.records);
+    records.try_filter(|records| ready(!records.is_empty())).boxed()
 }
 
 /// Runs work that computes or blocks where it does not hold up the runtime.

@@ -29,8 +29,8 @@ fn has_digest(file: &Path, id: &str) -> bool {
 }
 
 async fn scan(store: &Store) -> Result<Vec<Record>, Error> {
-    let batches = store.scan(&collection("machines"), ScanOptions::default()).await?;
-    Ok(batches.try_collect::<Vec<_>>().await?.concat())
+    let scan = store.scan(&collection("machines"), ScanOptions::default()).await?;
+    Ok(repo_testkit::batches(scan).await?.concat())
 }
 
 async fn deep(store: &Store) -> String {
@@ -340,12 +340,9 @@ async fn a_damaged_record_is_named_and_put_aside() {
     let store = common::try_open(&file, aside).await.unwrap();
     let mut batches = store.scan(&collection("machines"), ScanOptions::default()).await.unwrap();
     let (mut sound, mut stored) = (0, Vec::new());
-    loop {
-        match batches.try_next().await {
-            Ok(None) => break,
-            Ok(Some(batch)) => sound += batch.len(),
-            Err(error) => stored.push(error.unreadable().unwrap().stored.clone().unwrap()),
-        }
+    while let Some(batch) = batches.try_next().await.unwrap() {
+        sound += batch.records.len();
+        stored.extend(batch.unreadable.into_iter().map(|record| record.stored.unwrap()));
     }
     assert_eq!((sound, stored.len()), (1_999, 1));
     assert!(stored[0].starts_with(br#"{"machine_id":"m-00777","status":"s?"#));

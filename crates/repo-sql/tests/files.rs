@@ -8,7 +8,6 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{collection, key, machine, machines, open, options, prepared, read_only, try_open};
-use futures::TryStreamExt as _;
 use repo_core::strategy::{
     OpenOptions, Registry, ScanOptions, StorageStrategyExt as _, StoreUpdate,
 };
@@ -226,8 +225,7 @@ async fn a_truncated_database_is_corrupt_not_shorter() {
             let store = read_only(&file).await?;
             let name = collection("machines");
             let scan = store.scan(&name, ScanOptions::default()).await?;
-            let records: Vec<_> = scan.try_collect().await?;
-            Ok(records.iter().map(Vec::len).sum::<usize>())
+            Ok(repo_testkit::batches(scan).await?.concat().len())
         };
         let seen: repo_core::Result<usize> = seen.await;
         assert_eq!(seen.as_ref().map_err(|e| e.kind()), Err(ErrorKind::Corrupt), "{kept}");

@@ -8,8 +8,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{collection, key, machine, options, prepared, try_open};
-use futures::TryStreamExt as _;
-use repo_core::strategy::{OpenOptions, Record, ScanOptions, StorageStrategyExt as _};
+use repo_core::strategy::{OpenOptions, ScanOptions, StorageStrategyExt as _};
 use repo_core::{CollectionSchema, Error, ErrorKind};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -33,8 +32,8 @@ async fn refused(file: &Path) -> Error {
     let reading = OpenOptions { read_only: true, ..options(&[things()]) };
     let read = async {
         let store = try_open(file, reading).await?;
-        let records = store.scan(&collection("things"), ScanOptions::default()).await?;
-        records.try_collect::<Vec<Vec<Record>>>().await
+        repo_testkit::batches(store.scan(&collection("things"), ScanOptions::default()).await?)
+            .await
     };
     read.await.unwrap_err()
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use repo_core::strategy::OpenOptions;
-use repo_core::{CollectionName, CollectionSchema, ManualClock, Schemas, Timestamp};
+use repo_core::{CollectionName, CollectionSchema, Key, ManualClock, Schemas, Timestamp};
 
 use crate::{Place, Store};
 
@@ -98,6 +98,11 @@ impl Fixture {
         store.close().await.unwrap();
         drop(store);
         self.open().await
+    }
+
+    /// Spoils what is stored under a key; see [`Place::spoil`].
+    pub async fn spoil(&self, key: &Key) -> bool {
+        self.place.spoil(key).await
     }
 
     /// A second handle at the same time where the store allows it, else the

@@ -10,6 +10,7 @@
 // The whole crate is test code: it fails by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod batches;
 pub mod conformance;
 pub mod differential;
 mod fixture;
@@ -18,6 +19,7 @@ mod memory_place;
 mod place;
 pub mod servers;
 
+pub use batches::batches;
 pub use fixture::Fixture;
 pub use memory_place::MemoryPlace;
 pub use place::{Place, Store};

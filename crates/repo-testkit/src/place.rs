@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::Result;
 use repo_core::strategy::{OpenOptions, StorageStrategy};
+use repo_core::{Key, Result};
 
 /// An open store.
 pub type Store = Arc<dyn StorageStrategy>;
@@ -22,4 +22,11 @@ pub trait Place: Send + Sync {
     /// Those of the strategy's factory: `NotFound` for a store opened
     /// read-only before anything was prepared.
     async fn open(&self, options: OpenOptions) -> Result<Store>;
+
+    /// Spoils what is stored under a key, as a failing disk or another program
+    /// would: it can no longer be read, and everything else can. No handle is
+    /// open. `false`, and nothing changed, where nothing can be spoiled.
+    async fn spoil(&self, _key: &Key) -> bool {
+        false
+    }
 }

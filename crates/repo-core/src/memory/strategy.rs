@@ -11,9 +11,9 @@ use futures_util::StreamExt as _;
 use super::table::{Table, written};
 use crate::strategy::{
     Applied, Capabilities, MigrationState, OpenOptions, OpenState, PhysicalIdentity, Position,
-    PrepareChange, Prepared, Purged, Record, RecordStream, ScanOptions, Selector, StorageStrategy,
-    StoreId, StoreRecord, StoreUpdate, check_distinct_collections, check_distinct_keys,
-    check_new_id, check_purge, check_records, never_prepared, not_prepared,
+    PrepareChange, Prepared, Purged, Record, RecordBatch, RecordStream, ScanOptions, Selector,
+    StorageStrategy, StoreId, StoreRecord, StoreUpdate, check_distinct_collections,
+    check_distinct_keys, check_new_id, check_purge, check_records, never_prepared, not_prepared,
 };
 use crate::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
@@ -241,8 +241,9 @@ impl StorageStrategy for MemoryStrategy {
             .filter(|record| options.segment.contains(record.id()))
             .cloned()
             .collect();
-        let batches: Vec<Result<Vec<Record>>> =
-            records.chunks(options.batch_size.get()).map(|batch| Ok(batch.to_vec())).collect();
+        let batches = records.chunks(options.batch_size.get());
+        let batches: Vec<Result<RecordBatch>> =
+            batches.map(|records| Ok(records.to_vec().into())).collect();
         Ok(futures_util::stream::iter(batches).boxed())
     }
 

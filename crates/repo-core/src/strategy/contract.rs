@@ -164,7 +164,14 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
 
     /// All records of a segment, live and tombstones, in the store's own
     /// order. A record that does not change while the scan runs is returned
-    /// exactly once; one that changes is returned in its old or new state.
+    /// exactly once; one that changes is returned in its old or new state. One
+    /// that cannot be read ends the scan with its error, or is named beside the
+    /// records, as [`OnUnreadable`](crate::strategy::OnUnreadable) says.
+    ///
+    /// # Errors
+    /// As for every read. In the stream: `Corrupt` for a record that cannot be
+    /// read, or for damage that is not about one record. An error is the last
+    /// item of the stream.
     async fn scan(&self, collection: &CollectionName, options: ScanOptions)
     -> Result<RecordStream>;
 

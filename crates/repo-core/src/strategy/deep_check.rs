@@ -38,8 +38,9 @@ async fn check_collection(
     let mut count = 0;
     let mut batches = store.scan(name, ScanOptions::default()).await?;
     while let Some(batch) = batches.try_next().await? {
-        count += batch.len() as u64;
-        progress(name, batch.len() as u64);
+        let read = batch.into_records()?.len() as u64;
+        count += read;
+        progress(name, read);
     }
     Ok(count)
 }

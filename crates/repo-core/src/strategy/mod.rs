@@ -46,7 +46,7 @@ pub use physical_identity::{PhysicalIdentity, Sameness};
 pub use reason::plain_reason;
 pub use record::{Record, Tombstone};
 pub use registry::{OpenOptions, Registry, StrategyFactory};
-pub use scan::{OnUnreadable, RecordStream, ScanOptions, Scanned, Segment, base64_of, read_ahead};
+pub use scan::{RecordBatch, RecordStream, ScanOptions, Segment, base64_of, read_ahead};
 pub use select::Selector;
 pub use settings::{is_secret, read_settings, settings_schema};
 pub use sort_key::{SortKey, SortValue};
@@ -57,7 +57,7 @@ pub use store_record::{
 };
 pub use suggestion::{did_you_mean, suggestion_before};
 pub use system_limit::SystemLimit;
-pub use unreadable::Unreadable;
+pub use unreadable::{OnUnreadable, UnreadableRecord};
 pub use writable::check_writable;
 
 pub use crate::cursor::Position;

@@ -3,70 +3,47 @@
 use std::num::NonZeroUsize;
 
 use futures_util::future::ready;
-use futures_util::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 
-use crate::strategy::Record;
+use crate::strategy::{OnUnreadable, Record, UnreadableRecord};
 use crate::{Consistency, Error, ErrorKind, Result};
 
-/// Batches of records. Each batch holds at least one record. An error ends it,
-/// but for one [about a single record](crate::Error::unreadable) in a store
-/// that was opened with [`OnUnreadable::SetAside`].
-pub type RecordStream = BoxStream<'static, Result<Vec<Record>>>;
+/// Batches of records, none of them empty. The first error ends the stream.
+pub type RecordStream = BoxStream<'static, Result<RecordBatch>>;
 
-/// What a scan does with a stored record that cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnUnreadable {
-    /// It ends with the error.
-    #[default]
-    Fail,
-    /// It yields the error, which [says which record it is](crate::strategy::Unreadable), and
-    /// goes on. Only for a store that is open for reading. `get_many` fails
-    /// with `Corrupt` about such a record, naming it as `key` or `id`; other
-    /// methods leave such records out or fail.
-    SetAside,
-    /// As `SetAside`, for a caller that names every such record and then fails: a
-    /// store may compare all records at once, at the end of the scan, and end it
-    /// with an error that names those that are damaged.
-    NameAll,
-}
-
-impl OnUnreadable {
-    /// Whether a scan goes on past a record that cannot be read.
-    #[must_use]
-    pub fn goes_on(self) -> bool {
-        self != Self::Fail
-    }
-}
-
-/// Bytes as text, where they are none: base64 with padding (RFC 4648).
-#[must_use]
-pub fn base64_of(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
-}
-
-/// What a strategy read of a batch, on its way into a [`RecordStream`].
+/// What a scan yields at a time. Records that cannot be read are in it where the
+/// store was opened with [`OnUnreadable::SetAside`] or [`OnUnreadable::NameAll`];
+/// otherwise the first of them ends the scan.
 #[derive(Debug, Default)]
-pub struct Scanned {
-    /// The records.
+#[non_exhaustive]
+pub struct RecordBatch {
+    /// The records, in the order of the scan.
     pub records: Vec<Record>,
-    /// The errors about single records.
-    pub unreadable: Vec<Error>,
+    /// Those that cannot be read, in no order.
+    pub unreadable: Vec<UnreadableRecord>,
 }
 
-impl Scanned {
-    /// Takes the next record, or sets it aside where that is wanted.
+impl RecordBatch {
+    /// A batch with room for `records` records.
+    #[must_use]
+    pub fn with_capacity(records: usize) -> Self {
+        Self { records: Vec::with_capacity(records), unreadable: Vec::new() }
+    }
+
+    /// Adds the next record, or one that cannot be read where the scan continues
+    /// after it.
     ///
     /// # Errors
-    /// The record's, unless it is set aside.
-    pub fn push(&mut self, record: Result<Record>, on_unreadable: OnUnreadable) -> Result<()> {
+    /// That of a record that cannot be read, where the scan ends with it.
+    pub fn push(
+        &mut self,
+        record: Result<Record, UnreadableRecord>,
+        on_unreadable: OnUnreadable,
+    ) -> Result<()> {
         match record {
             Ok(record) => self.records.push(record),
-            Err(error) if on_unreadable.goes_on() && error.unreadable().is_some() => {
-                self.unreadable.push(error);
-            }
-            // Only where the scan goes on after it is an error about one record.
-            Err(error) => return Err(error.about_all()),
+            Err(unreadable) if on_unreadable.continues() => self.unreadable.push(unreadable),
+            Err(unreadable) => return Err(unreadable.error),
         }
         Ok(())
     }
@@ -77,12 +54,29 @@ impl Scanned {
         self.records.is_empty() && self.unreadable.is_empty()
     }
 
-    /// The items of the stream: the records, then the errors.
-    #[must_use]
-    pub fn into_items(self) -> Vec<Result<Vec<Record>>> {
-        let records = (!self.records.is_empty()).then_some(Ok(self.records));
-        records.into_iter().chain(self.unreadable.into_iter().map(Err)).collect()
+    /// The records, for a caller that needs each of them.
+    ///
+    /// # Errors
+    /// That of the first record that cannot be read.
+    pub fn into_records(self) -> Result<Vec<Record>> {
+        match self.unreadable.into_iter().next() {
+            None => Ok(self.records),
+            Some(unreadable) => Err(unreadable.error),
+        }
     }
+}
+
+impl From<Vec<Record>> for RecordBatch {
+    fn from(records: Vec<Record>) -> Self {
+        Self { records, unreadable: Vec::new() }
+    }
+}
+
+/// Bytes as text, where they are none: base64 with padding (RFC 4648).
+#[must_use]
+pub fn base64_of(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// Batches whose records are being made while the next batch is asked for.
@@ -90,12 +84,12 @@ const AT_A_TIME: usize = 2;
 
 /// The stream of what a store answers batch by batch. `read` makes the records
 /// of an answer; it computes, so it runs where it does not hold up the next
-/// request. The first error is the last item, but for those set aside.
+/// request. Empty batches are left out, and the first error is the last item.
 pub fn read_ahead<T, S, F>(answers: S, read: F) -> RecordStream
 where
     T: Send + 'static,
     S: Stream<Item = Result<T>> + Send + 'static,
-    F: Fn(T) -> Result<Scanned> + Clone + Send + 'static,
+    F: Fn(T) -> Result<RecordBatch> + Clone + Send + 'static,
 {
     let batches = answers
         .map_ok(move |answer| {
@@ -109,10 +103,10 @@ where
         })
         .try_buffered(AT_A_TIME);
     let to_the_error = batches.scan(false, |failed, batch| {
-        let goes_on = !std::mem::replace(failed, batch.is_err());
-        ready(goes_on.then_some(batch))
+        let continues = !std::mem::replace(failed, batch.is_err());
+        ready(continues.then_some(batch))
     });
-    to_the_error.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten().boxed()
+    to_the_error.try_filter(|batch| ready(!batch.is_empty())).boxed()
 }
 
 /// How to scan a collection.

@@ -10,8 +10,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::Client;
-use repo_core::Result;
+use aws_sdk_dynamodb::types::AttributeValue;
 use repo_core::strategy::{OpenOptions, StorageStrategy};
+use repo_core::{Key, Result};
 use repo_dynamo::{DynamoSettings, DynamoStrategy};
 use repo_testkit::Place;
 use repo_testkit::servers::{access_key, dynamodb as server};
@@ -61,6 +62,18 @@ impl Place for DynamoPlace {
     async fn open(&self, options: OpenOptions) -> Result<Arc<dyn StorageStrategy>> {
         let store = DynamoStrategy::open_with(&self.config, self.settings(), options).await?;
         Ok(Arc::new(store))
+    }
+
+    /// The version, by one that is no number.
+    async fn spoil(&self, key: &Key) -> bool {
+        let update = self.client().update_item().table_name(self.table(key.collection.as_str()));
+        let update = update
+            .key("id", AttributeValue::S(key.id.to_string()))
+            .update_expression("SET #version = :version")
+            .expression_attribute_names("#version", "_version")
+            .expression_attribute_values(":version", AttributeValue::S("none".to_owned()));
+        update.send().await.unwrap();
+        true
     }
 }
 

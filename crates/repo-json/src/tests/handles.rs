@@ -93,7 +93,7 @@ async fn a_scan_goes_on_over_a_checkpoint() {
     let mut scan = store.scan(&name("machines"), options).await.unwrap();
     let mut ids = Vec::new();
     while let Some(batch) = scan.try_next().await.unwrap() {
-        ids.extend(batch.iter().map(|record| record.id().to_string()));
+        ids.extend(batch.records.iter().map(|record| record.id().to_string()));
         save(&store, "machines", "m-00", ids.len() as u64).await;
         store.checkpoint().await.unwrap();
     }

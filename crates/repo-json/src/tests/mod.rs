@@ -20,9 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use repo_core::strategy::{
-    OpenOptions, Record, ScanOptions, StorageStrategy, StorageStrategyExt as _,
-};
+use repo_core::strategy::{OpenOptions, ScanOptions, StorageStrategy, StorageStrategyExt as _};
 use repo_core::{
     CollectionName, CollectionSchema, Document, EntityId, Error, Key, ManualClock, Result, Schemas,
     Timestamp,
@@ -156,17 +154,10 @@ async fn delete(store: &JsonStrategy, collection: &str, id: &str) {
 
 /// Everything that the store holds: key → version and document.
 async fn all(store: &JsonStrategy) -> BTreeMap<String, (u64, Option<Json>)> {
-    use futures::TryStreamExt as _;
     let mut found = BTreeMap::new();
     for collection in store.collections().await.unwrap() {
-        let batches: Vec<Vec<Record>> = store
-            .scan(&collection, ScanOptions::default())
-            .await
-            .unwrap()
-            .try_collect()
-            .await
-            .unwrap();
-        for record in batches.into_iter().flatten() {
+        let scan = store.scan(&collection, ScanOptions::default()).await.unwrap();
+        for record in repo_testkit::batches(scan).await.unwrap().concat() {
             let document = record.document().map(|d| d.deserialize().unwrap());
             found.insert(record.key().to_string(), (record.version().get(), document));
         }

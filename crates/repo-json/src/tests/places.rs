@@ -193,7 +193,7 @@ async fn a_file_that_is_rewritten_while_it_is_read_is_called_that() {
         ..repo_core::strategy::ScanOptions::default()
     };
     let mut scan = reader.scan(&super::name("machines"), options).await.unwrap();
-    assert_eq!(scan.try_next().await.unwrap().unwrap().len(), 1);
+    assert_eq!(scan.try_next().await.unwrap().unwrap().records.len(), 1);
     fixture.write("request_database.json", "{\"machines\":");
     let error = scan.try_next().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);

@@ -95,7 +95,7 @@ async fn an_open_scan_keeps_no_writer_waiting() {
         let mut records = store.scan(&hosts(), one_by_one()).await.unwrap();
         let mut written = 0;
         while let Some(batch) = records.next().await {
-            let id = batch.unwrap()[0].id().to_string();
+            let id = batch.unwrap().records[0].id().to_string();
             save(&store, &id).now_or_never().expect("the scan holds no place").unwrap();
             written += 1;
         }

@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::strategy::{Record, RecordStream};
+use repo_core::strategy::Record;
 use repo_core::{CollectionName, Error, ErrorKind, Result, UpgradePath};
 
 use super::errors::corrupt;
@@ -61,7 +62,7 @@ impl Archive {
         &self,
         collection: &CollectionName,
         batch_size: NonZeroUsize,
-    ) -> Result<RecordStream> {
+    ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
         self.records_after(collection, 0, batch_size)
     }
 
@@ -71,7 +72,7 @@ impl Archive {
         collection: &CollectionName,
         after: u64,
         batch_size: NonZeroUsize,
-    ) -> Result<RecordStream> {
+    ) -> Result<BoxStream<'static, Result<Vec<Record>>>> {
         let entry = self.entry(collection)?.clone();
         let schema = std::sync::Arc::new(entry.collection_schema()?);
         let file = self.path.join(&entry.file);

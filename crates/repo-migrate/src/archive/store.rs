@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{
-    Applied, Capabilities, CollectionState, Prepared, Purged, Record, RecordStream, ScanOptions,
-    StorageStrategy, StoreRecord, StoreUpdate, check_records,
+    Applied, Capabilities, CollectionState, Prepared, Purged, Record, RecordBatch, RecordStream,
+    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_records,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
@@ -124,9 +124,9 @@ impl StorageStrategy for ArchivedStore {
         Ok(batches
             .map_ok(move |mut records| {
                 records.retain(|record| options.segment.contains(record.id()));
-                records
+                RecordBatch::from(records)
             })
-            .try_filter(|records| std::future::ready(!records.is_empty()))
+            .try_filter(|batch| std::future::ready(!batch.is_empty()))
             .boxed())
     }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::strategy::{Record, Unreadable};
-use repo_core::{CollectionSchema, Entity, Error, Result, UpgradePath};
+use repo_core::strategy::{Record, RecordBatch};
+use repo_core::{CollectionSchema, Entity, Result, UpgradePath};
 use repo_layers::DocumentValidator;
 
-use crate::check::reason::{breaks, reason_of, rule_of};
-use crate::copy::quarantine::{LeftOut, Quarantine, What};
+use crate::check::reason::{breaks, rule_of};
+use crate::copy::quarantine::{LeftOut, LeftOutContent, Quarantine};
 use crate::ndjson;
 use crate::plan::references::{self, Reference};
 use crate::prefetch::prefetch;
@@ -36,7 +36,7 @@ pub(crate) struct BatchChecks {
 
 /// A batch with what was computed of it.
 #[derive(Default)]
-pub(crate) struct Batch {
+pub(crate) struct CheckedBatch {
     /// As the target is to hold them.
     pub(crate) records: Vec<Record>,
     pub(crate) prints: Vec<Fingerprint>,
@@ -46,23 +46,18 @@ pub(crate) struct Batch {
     pub(crate) lines: Vec<u8>,
     pub(crate) references: Vec<Reference>,
     pub(crate) offenders: Vec<Offender>,
-    /// A record that the source cannot read, with the reason; its batch holds
-    /// nothing else.
-    pub(crate) unreadable: Option<(Unreadable, String)>,
+    /// What the source cannot read.
+    pub(crate) unreadable: Vec<LeftOut>,
 }
 
-impl Batch {
+impl CheckedBatch {
     /// What does not get into the target, with the reasons.
     pub(crate) fn left_out(&self) -> Vec<LeftOut> {
         let entry = |offender: &Offender| LeftOut {
-            what: What::Record(offender.record.clone()),
+            content: LeftOutContent::Record(offender.record.clone()),
             reason: offender.rule.clone(),
         };
-        let unreadable = self.unreadable.iter().map(|(record, reason)| LeftOut {
-            what: What::Unreadable(record.clone()),
-            reason: reason.clone(),
-        });
-        self.offenders.iter().map(entry).chain(unreadable).collect()
+        self.offenders.iter().map(entry).chain(self.unreadable.iter().cloned()).collect()
     }
 
     /// Adds what does not get into the target to the quarantine file, if there
@@ -109,54 +104,29 @@ pub(crate) async fn checked_batches(
     side: &StoreReference,
     look: BatchChecks,
     batch_size: NonZeroUsize,
-) -> Result<BoxStream<'static, Result<Batch>>> {
+) -> Result<BoxStream<'static, Result<CheckedBatch>>> {
     let look = Arc::new(look);
-    let scan = side.scan_all_with_errors(&look.schema.collection, batch_size, lanes()).await?;
+    let scan = side.scan_all_batches(&look.schema.collection, batch_size, lanes()).await?;
     let batches = scan
-        .map(|batch| match batch {
-            Ok(records) => Ok(Found::Records(records)),
-            Err(error) => Found::unreadable(error),
-        })
-        .map_ok(move |found| {
+        .map_ok(move |read| {
             let look = Arc::clone(&look);
-            blocking(move || {
-                Ok(match found {
-                    Found::Records(records) => look.at(records),
-                    Found::Unreadable(record, reason) => {
-                        Batch { unreadable: Some((record, reason)), ..Batch::default() }
-                    }
-                })
-            })
+            blocking(move || Ok(look.at(read)))
         })
         .try_buffered(lanes())
         .boxed();
     Ok(prefetch(batches))
 }
 
-/// What a scan came upon.
-enum Found {
-    Records(Vec<Record>),
-    Unreadable(Unreadable, String),
-}
-
-impl Found {
-    fn unreadable(error: Error) -> Result<Self> {
-        match error.unreadable().cloned() {
-            Some(record) => Ok(Self::Unreadable(record, reason_of(&error))),
-            None => Err(error),
-        }
-    }
-}
-
 impl BatchChecks {
-    fn at(&self, records: Vec<Record>) -> Batch {
-        let mut batch = Batch {
-            records: Vec::with_capacity(records.len()),
-            prints: Vec::with_capacity(records.len()),
+    fn at(&self, read: RecordBatch) -> CheckedBatch {
+        let mut batch = CheckedBatch {
+            records: Vec::with_capacity(read.records.len()),
+            prints: Vec::with_capacity(read.records.len()),
             as_read: self.has_other_lines().then(Vec::new),
-            ..Batch::default()
+            unreadable: read.unreadable.into_iter().map(LeftOut::from).collect(),
+            ..CheckedBatch::default()
         };
-        for (at, record) in records.into_iter().enumerate() {
+        for (at, record) in read.records.into_iter().enumerate() {
             self.at_record(at, record, &mut batch);
         }
         batch
@@ -168,7 +138,7 @@ impl BatchChecks {
         self.lines && (self.upgrade.is_some() || self.depth != Depth::Complete)
     }
 
-    fn at_record(&self, at: usize, read: Record, batch: &mut Batch) {
+    fn at_record(&self, at: usize, read: Record, batch: &mut CheckedBatch) {
         let (upgraded, mut broken) = self.upgrade(&read);
         let seen = upgraded.as_ref().unwrap_or(&read);
         if let Record::Live(entity) = seen {

@@ -10,7 +10,7 @@ use repo_core::strategy::{Record, Segment};
 use repo_core::{EntityId, Result};
 
 use crate::OnConflict;
-use crate::check::batch::{Batch, BatchChecks, checked_batches};
+use crate::check::batch::{BatchChecks, CheckedBatch, checked_batches};
 use crate::check::decide::{Decision, decide};
 use crate::plan::references::ReferenceCheck;
 use crate::plan::{Plan, PlannedCollection};
@@ -118,7 +118,7 @@ pub(crate) struct SourceChecker<'a> {
     /// What the target holds of the ids that were read.
     met: IdCounts,
     references: ReferenceCheck,
-    batches: BoxStream<'static, Result<Batch>>,
+    batches: BoxStream<'static, Result<CheckedBatch>>,
 }
 
 impl<'a> SourceChecker<'a> {
@@ -150,7 +150,7 @@ impl<'a> SourceChecker<'a> {
     }
 
     /// The next batch, checked and counted.
-    pub(crate) async fn next(&mut self) -> Result<Option<Batch>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<CheckedBatch>> {
         let Some(batch) = self.batches.try_next().await? else { return Ok(None) };
         let (plan, planned) = (self.plan, self.planned);
         self.found.count(&batch);
@@ -179,7 +179,7 @@ impl<'a> SourceChecker<'a> {
 
 impl SourceCheck {
     /// Counts a batch.
-    fn count(&mut self, batch: &Batch) {
+    fn count(&mut self, batch: &CheckedBatch) {
         for (record, print) in batch.records.iter().zip(&batch.prints) {
             self.sums.add(print);
             self.counts.read += 1;
@@ -191,12 +191,11 @@ impl SourceCheck {
             }
             self.unarchivable += u64::from(!offender.archivable);
         }
-        if let Some((record, reason)) = &batch.unreadable {
-            self.counts.read += 1;
-            self.counts.quarantined += 1;
-            self.unreadable += 1;
-            self.offenders.push(&format!("{} ({reason})", record.id));
-        }
+        let unreadable = batch.unreadable.len() as u64;
+        self.counts.read += unreadable;
+        self.counts.quarantined += unreadable;
+        self.unreadable += unreadable;
+        batch.unreadable.iter().for_each(|left_out| self.offenders.push(&left_out.to_string()));
     }
 
     /// What the target holds under the ids of a batch.
@@ -204,7 +203,7 @@ impl SourceCheck {
         &self,
         plan: &Plan,
         planned: &PlannedCollection,
-        batch: &Batch,
+        batch: &CheckedBatch,
         met: &mut IdCounts,
     ) -> Result<Vec<Option<Record>>> {
         if !planned.target_holds {
@@ -222,7 +221,7 @@ impl SourceCheck {
         &mut self,
         plan: &Plan,
         pass: CheckOptions,
-        batch: &Batch,
+        batch: &CheckedBatch,
         stored: &[Option<Record>],
     ) -> Result<()> {
         let all = batch.records.iter().zip(&batch.prints).zip(stored).enumerate();

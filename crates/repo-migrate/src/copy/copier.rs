@@ -263,7 +263,7 @@ impl Copier<'_> {
                 match self.options.quarantine {
                     Some(_) => source.scan_all(collection, batch_size, readers).await,
                     // One that has become unreadable since is in no quarantine.
-                    None => source.scan_all_with_errors(collection, batch_size, readers).await,
+                    None => source.scan_every_one(collection, batch_size, readers).await,
                 }
             }
         }

@@ -9,8 +9,8 @@ use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::StreamExt as _;
-use repo_core::strategy::{Record, ScanOptions, StorageStrategy, Unreadable, base64_of};
+use futures::TryStreamExt as _;
+use repo_core::strategy::{Record, ScanOptions, StorageStrategy, UnreadableRecord, base64_of};
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -41,20 +41,20 @@ struct Entry<'a> {
     stored_base64: Option<Cow<'a, str>>,
 }
 
-/// Something that does not get into the target.
-#[derive(Debug)]
+/// A record that does not get into the target.
+#[derive(Debug, Clone)]
 pub(crate) struct LeftOut {
-    pub(crate) what: What,
+    pub(crate) content: LeftOutContent,
     /// Why.
     pub(crate) reason: String,
 }
 
-#[derive(Debug)]
-pub(crate) enum What {
+#[derive(Debug, Clone)]
+pub(crate) enum LeftOutContent {
     /// The target cannot hold it.
     Record(Record),
     /// The source cannot read it.
-    Unreadable(Unreadable),
+    Unreadable { id: String, stored: Option<Vec<u8>> },
 }
 
 /// A quarantine file that is being written.
@@ -94,14 +94,16 @@ impl Quarantine {
         self.entries
     }
 
-    /// Adds the record that an error is [about](Error::unreadable).
+    /// Adds records that a scan could not read.
     ///
     /// # Errors
-    /// The error itself, when it is about none; what the file system refuses.
-    pub async fn add_unreadable(self, schema: &CollectionSchema, error: Error) -> Result<Self> {
-        let Some(record) = error.unreadable().cloned() else { return Err(error) };
-        let reason = reason_of(&error);
-        self.add(schema, vec![LeftOut { what: What::Unreadable(record), reason }]).await
+    /// What the file system refuses.
+    pub async fn add_unreadable(
+        self,
+        schema: &CollectionSchema,
+        records: Vec<UnreadableRecord>,
+    ) -> Result<Self> {
+        self.add(schema, records.into_iter().map(LeftOut::from).collect()).await
     }
 
     /// Adds what is left out.
@@ -162,33 +164,43 @@ impl Quarantine {
 /// `m-1 (the reason)`
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = match &self.what {
-            What::Record(record) => record.id().as_str(),
-            What::Unreadable(record) => &record.id,
-        };
-        write!(f, "{id} ({})", self.reason)
+        write!(f, "{} ({})", self.id(), self.reason)
+    }
+}
+
+impl From<UnreadableRecord> for LeftOut {
+    fn from(record: UnreadableRecord) -> Self {
+        let reason = reason_of(&record.error);
+        let (id, stored) = (record.id, record.stored);
+        Self { content: LeftOutContent::Unreadable { id, stored }, reason }
     }
 }
 
 impl LeftOut {
+    /// The id, as far as it can be read.
+    pub(crate) fn id(&self) -> &str {
+        match &self.content {
+            LeftOutContent::Record(record) => record.id().as_str(),
+            LeftOutContent::Unreadable { id, .. } => id,
+        }
+    }
+
     fn line(&self, schema: &CollectionSchema) -> serde_json::Result<Vec<u8>> {
         let mut text = Vec::new();
-        if let What::Record(record) = &self.what {
+        if let LeftOutContent::Record(record) = &self.content {
             ndjson::write(record, schema, &mut text);
         }
         let text = String::from_utf8_lossy(&text);
-        let (id, record, bytes) = match &self.what {
-            What::Record(record) => {
-                (record.id().as_str(), Some(serde_json::from_str(text.trim_end())?), None)
-            }
-            What::Unreadable(record) => (record.id.as_str(), None, record.stored.as_deref()),
+        let (record, bytes) = match &self.content {
+            LeftOutContent::Record(_) => (Some(serde_json::from_str(text.trim_end())?), None),
+            LeftOutContent::Unreadable { stored, .. } => (None, stored.as_deref()),
         };
         let stored = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).map(Cow::from);
         let no_text = bytes.filter(|_| stored.is_none());
         let stored_base64 = no_text.map(|bytes| Cow::from(base64_of(bytes)));
         let collection = schema.collection.as_str().into();
         let rule = self.reason.as_str().into();
-        let entry = Entry { collection, id: id.into(), rule, record, stored, stored_base64 };
+        let entry = Entry { collection, id: self.id().into(), rule, record, stored, stored_base64 };
         let mut line = serde_json::to_vec(&entry)?;
         line.push(b'\n');
         Ok(line)
@@ -212,10 +224,8 @@ pub async fn set_aside(
         }
         let schema = schemas.get(&name);
         let mut scan = store.scan(&name, ScanOptions::default()).await?;
-        while let Some(batch) = scan.next().await {
-            if let Err(error) = batch {
-                quarantine = quarantine.add_unreadable(&schema, error).await?;
-            }
+        while let Some(batch) = scan.try_next().await? {
+            quarantine = quarantine.add_unreadable(&schema, batch.unreadable).await?;
         }
     }
     Ok(quarantine)

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use repo_core::strategy::{
-    Applied, Capabilities, MigrationState, OpenOptions, Prepared, Purged, Record, RecordStream,
-    ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Tombstone,
+    Applied, Capabilities, MigrationState, OpenOptions, Prepared, Purged, Record, RecordBatch,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Tombstone,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, Error, ErrorKind,
@@ -130,10 +130,8 @@ pub fn hostile() -> Vec<Record> {
 
 /// All records of a collection, by id.
 pub async fn contents(store: &Store, collection: &str) -> Vec<Record> {
-    use futures::TryStreamExt as _;
     let stream = store.scan(&name(collection), ScanOptions::default()).await.unwrap();
-    let batches: Vec<Vec<Record>> = stream.try_collect().await.unwrap();
-    let mut records: Vec<Record> = batches.into_iter().flatten().collect();
+    let mut records = repo_testkit::batches(stream).await.unwrap().concat();
     records.sort_by(|a, b| a.id().cmp(b.id()));
     records
 }
@@ -328,7 +326,10 @@ impl StorageStrategy for Probe {
         let number = self.scans.fetch_add(1, Ordering::SeqCst) + 1;
         let hook = Arc::clone(&self.on_scan);
         let stream = self.inner.scan(collection, options).await?;
-        Ok(stream.map(move |batch| hook(number, batch?)).boxed())
+        let hooked = move |batch: Result<RecordBatch>| {
+            hook(number, batch?.into_records()?).map(RecordBatch::from)
+        };
+        Ok(stream.map(hooked).boxed())
     }
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
         self.wrote();

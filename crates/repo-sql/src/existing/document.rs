@@ -4,12 +4,13 @@
 
 use std::fmt;
 
-use repo_core::strategy::{Record, Unreadable, base64_of};
+use repo_core::strategy::{Record, UnreadableRecord, base64_of};
 use repo_core::{
     Document, Entity, EntityId, Error, ErrorKind, Key, Result, SyntaxError, Timestamp, Version,
 };
 use serde_json::Value as Json;
 
+use super::records::Unread;
 use super::table::{Column, Table};
 use super::value::{Cell, Said};
 
@@ -50,8 +51,22 @@ pub(crate) struct Row<'a> {
 ///
 /// # Errors
 /// `Corrupt`, naming the row, when it cannot be read.
-pub(crate) fn record(table: &Table, time: Timestamp, row: &Row<'_>) -> Result<Record> {
-    let id = id_of(table, row)?;
+pub(crate) fn record(table: &Table, time: Timestamp, row: &Row<'_>) -> Result<Record, Unread> {
+    let id = id_of(table, row).map_err(Unread::WithoutId)?;
+    match document(table, &id, row) {
+        Err(unreadable) => Err(Unread::Row(id, unreadable)),
+        Ok(document) => Ok(Record::Live(Entity {
+            collection: table.schema.collection.clone(),
+            id,
+            version: Version::FIRST,
+            created_at: time,
+            updated_at: time,
+            document,
+        })),
+    }
+}
+
+fn document(table: &Table, id: &EntityId, row: &Row<'_>) -> Result<Document, UnreadableRecord> {
     let cells = table.columns.iter().zip(&row.cells);
     let size = cells.clone().map(|(column, cell)| column.key.len() + cell.len() + AROUND_BYTES);
     let mut text = String::with_capacity(size.sum());
@@ -60,7 +75,7 @@ pub(crate) fn record(table: &Table, time: Timestamp, row: &Row<'_>) -> Result<Re
         let said = if at == table.id {
             Ok(Some(Said::Text(id.as_str())))
         } else {
-            column.json(cell).map_err(|why| unreadable(table, &id, row, Some(column), &why))
+            column.json(cell).map_err(|why| unreadable(table, id, row, Some(column), &why))
         };
         if let Some(said) = said? {
             text.push_str(if text.len() > 1 { "," } else { "" });
@@ -69,15 +84,7 @@ pub(crate) fn record(table: &Table, time: Timestamp, row: &Row<'_>) -> Result<Re
         }
     }
     text.push('}');
-    let document = Document::read(&text).map_err(|error| refused(table, &id, row, &error))?;
-    Ok(Record::Live(Entity {
-        collection: table.schema.collection.clone(),
-        id,
-        version: Version::FIRST,
-        created_at: time,
-        updated_at: time,
-        document,
-    }))
+    Document::read(&text).map_err(|error| refused(table, id, row, &error))
 }
 
 fn id_of(table: &Table, row: &Row<'_>) -> Result<EntityId> {
@@ -128,15 +135,15 @@ fn broken(table: &Table, what: &str) -> Error {
         .with("collection", &table.schema.collection)
 }
 
-/// The error for a row that cannot be read. The value is not shown: it may be
-/// long, or a secret.
+/// A row that cannot be read. The error does not show the value: it may be long,
+/// or a secret.
 fn unreadable(
     table: &Table,
     id: &EntityId,
     row: &Row<'_>,
     column: Option<&Column>,
     why: &str,
-) -> Error {
+) -> UnreadableRecord {
     let error = broken(table, "a row cannot be read as a document")
         .with("key", Key::new(table.schema.collection.clone(), id.clone()))
         .with("row", &row.place);
@@ -144,14 +151,12 @@ fn unreadable(
         Some(column) => error.with("column", &column.name).with("type", &column.sql_type),
         None => error,
     };
-    error
+    let error = error
         .with("reason", why)
-        .hint("repair the value in the table, or declare the field otherwise in the schema")
-        .about_unreadable(Unreadable {
-            collection: table.schema.collection.clone(),
-            id: id.to_string(),
-            stored: Some(stored(table, row).into_bytes()),
-        })
+        .hint("repair the value in the table, or declare the field otherwise in the schema");
+    let stored = Some(stored(table, row).into_bytes());
+    let collection = table.schema.collection.clone();
+    UnreadableRecord::new(collection, id.as_str(), stored, error)
 }
 
 /// What a row holds, as JSON: numbers and JSON as text, since there may be
@@ -172,11 +177,12 @@ fn stored(table: &Table, row: &Row<'_>) -> String {
 }
 
 /// The error for a rule of documents that the row breaks.
-fn refused(table: &Table, id: &EntityId, row: &Row<'_>, error: &SyntaxError) -> Error {
+fn refused(table: &Table, id: &EntityId, row: &Row<'_>, error: &SyntaxError) -> UnreadableRecord {
     let field = error.pointer.trim_start_matches('/').split('/').next().unwrap_or_default();
     let field = field.replace("~1", "/").replace("~0", "~");
     let column = table.columns.iter().find(|column| column.field == field);
-    unreadable(table, id, row, column, &error.rule.to_string()).with("pointer", &error.pointer)
+    unreadable(table, id, row, column, &error.rule.to_string())
+        .map_error(|said| said.with("pointer", &error.pointer))
 }
 
 fn shortened(text: &str) -> String {

@@ -1,6 +1,6 @@
 //! Tables of another program as a store that is only read: what the dialects
 //! share. `table` says how each column is read, `document` makes records of
-//! rows, `reader` is what a dialect has to do, `pages` goes through a table,
+//! rows, `records` collects them, `reader` is what a dialect has to do, `pages` goes through a table,
 //! and `strategy` is the contract over all of it.
 //!
 //! The dialects' own parts stand in `sqlite/existing.rs` and

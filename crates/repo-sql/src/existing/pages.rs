@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use repo_core::strategy::{OnUnreadable, Record, Scanned};
+use repo_core::strategy::{OnUnreadable, Record, RecordBatch};
 use repo_core::{EntityId, Result};
 
 use super::document::{stands_twice, without_id};
@@ -42,14 +42,14 @@ impl Pages {
     /// # Errors
     /// `Corrupt`, naming the row, for one that cannot be read.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Record>>> {
-        Ok(self.next_past(OnUnreadable::Fail).await?.map(|scanned| scanned.records))
+        Ok(self.next_past(OnUnreadable::Fail).await?.map(|batch| batch.records))
     }
 
     /// The same; rows that cannot be read may be set aside.
     pub(super) async fn next_past(
         &mut self,
         on_unreadable: OnUnreadable,
-    ) -> Result<Option<Scanned>> {
+    ) -> Result<Option<RecordBatch>> {
         if self.ended {
             return Ok(None);
         }
@@ -63,14 +63,14 @@ impl Pages {
         }
         let after = self.after.as_ref();
         let rows = reader.after(operation, table, after, self.chunk.rows).await?;
-        let found = rows.set_aside(on_unreadable)?;
-        let records = &found.scanned.records;
+        let page = rows.into_page(on_unreadable)?;
+        let records = &page.batch.records;
         let ids = after.into_iter().chain(records.iter().map(Record::id));
         if let Some(id) = ids.clone().zip(ids.skip(1)).find_map(|(a, b)| (a == b).then_some(b)) {
             return Err(stands_twice(table, id));
         }
-        self.ended = self.chunk.is_last_of(found.rows, document_bytes(records));
-        self.after = found.last;
-        Ok((!found.scanned.is_empty()).then_some(found.scanned))
+        self.ended = self.chunk.is_last_of(page.rows, document_bytes(records));
+        self.after = page.last;
+        Ok((!page.batch.is_empty()).then_some(page.batch))
     }
 }

@@ -1,50 +1,69 @@
 //! What a page of rows holds: records, and rows that are none.
 
-use repo_core::strategy::{OnUnreadable, Record, Scanned};
+use repo_core::strategy::{OnUnreadable, Record, RecordBatch, UnreadableRecord};
 use repo_core::{EntityId, Error, Result};
 
 /// Most rows that an error names beside the first.
 const MOST_FURTHER: usize = 10;
+
 /// What some rows hold.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     read: Vec<Record>,
-    unreadable: Vec<Error>,
+    unread: Vec<Unread>,
     /// The id of the last row that has one.
     last: Option<EntityId>,
 }
 
+/// Why a row is no record.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// It cannot be read as one.
+    Row(EntityId, UnreadableRecord),
+    /// It has no id that can be used, so nothing says which row it is.
+    WithoutId(Error),
+}
+
+impl From<Unread> for Error {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Row(_, row) => row.error,
+            Unread::WithoutId(error) => error,
+        }
+    }
+}
+
 impl Records {
-    pub(crate) fn add(&mut self, record: Result<Record>) {
+    pub(crate) fn add(&mut self, record: Result<Record, Unread>) {
         match record {
             Ok(record) => {
                 self.last = Some(record.id().clone());
                 self.read.push(record);
             }
-            Err(error) => {
-                let id = error.unreadable().and_then(|row| EntityId::new(&row.id).ok());
-                self.last = id.or(self.last.take());
-                self.unreadable.push(error);
+            Err(unread) => {
+                if let Unread::Row(id, _) = &unread {
+                    self.last = Some(id.clone());
+                }
+                self.unread.push(unread);
             }
         }
     }
 
-    /// All of them. An error names several rows, so that they can be repaired
+    /// All of them. The error names several rows, so that they can be repaired
     /// together.
     ///
     /// # Errors
     /// That of the first row that cannot be read, with the keys of others.
     pub(crate) fn finish(self) -> Result<Vec<Record>> {
-        let mut unreadable = self.unreadable.into_iter();
-        let Some(error) = unreadable.next() else { return Ok(self.read) };
-        let places = unreadable.map(|error| {
+        let mut errors = self.unread.into_iter().map(Error::from);
+        let Some(error) = errors.next() else { return Ok(self.read) };
+        let places = errors.map(|error| {
             let place = error.context_value("key").or(error.context_value("row"));
             place.unwrap_or_default().to_owned()
         });
         let mut further: Vec<String> = places.collect();
         let more = further.len().saturating_sub(MOST_FURTHER);
         further.truncate(MOST_FURTHER);
-        let error = error.about_all();
         match (further.is_empty(), more) {
             (true, _) => Err(error),
             (_, 0) => Err(error.with("also_unreadable", further.join(", "))),
@@ -55,35 +74,39 @@ impl Records {
         }
     }
 
-    /// The same, or what can be read and an error for each other row. Rows without
-    /// an id are never set aside: no error could say which they are.
+    /// The same as a page of a scan, in which rows that cannot be read may be set
+    /// aside; not one without an id, which nobody could name.
     ///
     /// # Errors
     /// As [`finish`](Self::finish), where rows are not to be set aside.
-    pub(super) fn set_aside(self, on_unreadable: OnUnreadable) -> Result<RecordPage> {
-        let Self { last, .. } = &self;
-        let (last, rows) = (last.clone(), self.read.len() + self.unreadable.len());
-        let all_have_ids = self.unreadable.iter().all(|error| error.unreadable().is_some());
-        let scanned = if on_unreadable.goes_on() && all_have_ids {
-            Scanned { records: self.read, unreadable: self.unreadable }
-        } else {
-            Scanned { records: self.finish()?, unreadable: Vec::new() }
-        };
-        Ok(RecordPage { scanned, rows, last })
+    pub(super) fn into_page(mut self, on_unreadable: OnUnreadable) -> Result<RowPage> {
+        let (last, rows) = (self.last.take(), self.read.len() + self.unread.len());
+        let named = self.unread.iter().all(|unread| matches!(unread, Unread::Row(..)));
+        if !(on_unreadable.continues() && named) {
+            return Ok(RowPage { batch: self.finish()?.into(), rows, last });
+        }
+        let mut batch = RecordBatch::from(self.read);
+        for unread in self.unread {
+            match unread {
+                Unread::Row(_, row) => batch.unreadable.push(row),
+                Unread::WithoutId(error) => return Err(error),
+            }
+        }
+        Ok(RowPage { batch, rows, last })
     }
 }
 
 /// What a page of rows holds.
 #[derive(Debug)]
-pub(super) struct RecordPage {
-    pub(super) scanned: Scanned,
+pub(super) struct RowPage {
+    pub(super) batch: RecordBatch,
     pub(super) rows: usize,
     /// The id of the last row.
     pub(super) last: Option<EntityId>,
 }
 
-impl Extend<Result<Record>> for Records {
-    fn extend<T: IntoIterator<Item = Result<Record>>>(&mut self, records: T) {
+impl Extend<Result<Record, Unread>> for Records {
+    fn extend<T: IntoIterator<Item = Result<Record, Unread>>>(&mut self, records: T) {
         records.into_iter().for_each(|record| self.add(record));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::ready;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::strategy::{
     Applied, Capabilities, CollectionState, OnUnreadable, OpenOptions, PhysicalIdentity, Position,
@@ -222,15 +223,14 @@ impl StorageStrategy for ExistingStrategy {
         let pages = self.pages("scan", table, None, options.batch_size.get());
         let on_unreadable = self.on_unreadable;
         let batches = stream::try_unfold(pages, move |mut pages| async move {
-            let Some(mut scanned) = pages.next_past(on_unreadable).await? else { return Ok(None) };
-            scanned.records.retain(|record| options.segment.contains(record.id()));
+            let Some(mut batch) = pages.next_past(on_unreadable).await? else { return Ok(None) };
+            batch.records.retain(|record| options.segment.contains(record.id()));
             if options.segment.index() > 0 {
-                scanned.unreadable.clear();
+                batch.unreadable.clear();
             }
-            Ok(Some((scanned, pages)))
+            Ok(Some((batch, pages)))
         });
-        let items = batches.map_ok(|scanned| stream::iter(scanned.into_items())).try_flatten();
-        Ok(items.boxed())
+        Ok(batches.try_filter(|batch| ready(!batch.is_empty())).boxed())
     }
 
     async fn commit(&self, _writes: Vec<Write>) -> Result<Vec<Written>> {

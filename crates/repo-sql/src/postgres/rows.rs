@@ -5,7 +5,7 @@ use diesel::pg::{Pg, PgValue};
 use diesel::row::{Field as _, Row as _};
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection};
-use repo_core::strategy::{Record, Tombstone, Unreadable};
+use repo_core::strategy::{Record, Tombstone, UnreadableRecord};
 use repo_core::{
     CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Result, Timestamp, Version,
 };
@@ -16,9 +16,19 @@ pub(super) type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static,
 /// The record of a row of [`record_columns`](crate::layout::record_columns).
 ///
 /// # Errors
-/// `Corrupt`, naming the key, when the row holds no record: it is about one
-/// [unreadable](Error::unreadable) record.
+/// `Corrupt`, naming the key, when the row holds no record.
 pub(super) fn record(collection: &CollectionName, row: &PgRow) -> Result<Record> {
+    Ok(scanned(collection, row)??)
+}
+
+/// The same, or which record cannot be read.
+///
+/// # Errors
+/// `Corrupt` when not even the id is text.
+pub(super) fn scanned(
+    collection: &CollectionName,
+    row: &PgRow,
+) -> Result<Result<Record, UnreadableRecord>> {
     let corrupt = |error: Error| error.into_kind(ErrorKind::Corrupt).with("collection", collection);
     let text = text_at(row, 0).map_err(corrupt)?;
     let id = EntityId::new(&text).map_err(corrupt);
@@ -26,13 +36,9 @@ pub(super) fn record(collection: &CollectionName, row: &PgRow) -> Result<Record>
         read(collection, &id, row)
             .map_err(|error| damaged_record(&Key::new(collection.clone(), id), error))
     });
-    record.map_err(|error| {
-        error.about_unreadable(Unreadable {
-            collection: collection.clone(),
-            id: text,
-            stored: document_bytes_at(row, 4),
-        })
-    })
+    Ok(record.map_err(|error| {
+        UnreadableRecord::new(collection.clone(), text, document_bytes_at(row, 4), error)
+    }))
 }
 
 pub(super) fn records(collection: &CollectionName, rows: &[PgRow]) -> Result<Vec<Record>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::stream;
 use repo_core::Result;
-use repo_core::strategy::{RecordStream, ScanOptions, Scanned, read_ahead};
+use repo_core::strategy::{RecordBatch, RecordStream, ScanOptions, read_ahead};
 
 use super::read;
 use super::rows;
@@ -40,7 +40,7 @@ pub(super) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOption
         let rows = next_rows(&shared, &table, options, &mut position).await?;
         Ok((!rows.is_empty()).then_some((rows, (shared, table, position))))
     });
-    read_ahead(batches, move |rows: Vec<PgRow>| scanned(&shared, &table, &rows))
+    read_ahead(batches, move |rows: Vec<PgRow>| batch_of(&shared, &table, &rows))
 }
 
 async fn next_rows(
@@ -57,13 +57,13 @@ async fn next_rows(
     Ok(rows)
 }
 
-fn scanned(shared: &Shared, table: &Table, rows: &[PgRow]) -> Result<Scanned> {
-    let mut scanned = Scanned::default();
+fn batch_of(shared: &Shared, table: &Table, rows: &[PgRow]) -> Result<RecordBatch> {
+    let on_unreadable = shared.options.on_unreadable();
+    let mut batch = RecordBatch::with_capacity(rows.len());
     for row in rows {
-        let record = rows::record(&table.schema.collection, row);
-        scanned.push(record, shared.options.on_unreadable())?;
+        batch.push(rows::scanned(&table.schema.collection, row)?, on_unreadable)?;
     }
-    Ok(scanned)
+    Ok(batch)
 }
 
 fn statement(table: &Table, options: ScanOptions, position: &Position) -> Statement {

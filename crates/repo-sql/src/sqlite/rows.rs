@@ -1,6 +1,6 @@
 //! Rows to records. Another tool may have written them, so each is checked.
 
-use repo_core::strategy::{Record, Tombstone, Unreadable};
+use repo_core::strategy::{Record, Tombstone, UnreadableRecord};
 use repo_core::{
     CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Result, Timestamp, Version,
 };
@@ -66,40 +66,48 @@ impl<'row> Cells<'row> {
 /// The record of a row of [`record_columns`](crate::layout::record_columns).
 ///
 /// # Errors
-/// `Corrupt`, naming the key, when the row holds no record. It is about one
-/// [unreadable](Error::unreadable) record, unless not even the id is text.
+/// `Corrupt`, naming the key, when the row holds no record.
 pub(super) fn record(collection: &CollectionName, row: &Row<'_>) -> Result<Record> {
-    let id = text_at(row, 0)
-        .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("collection", collection))?;
+    Ok(scanned(collection, row)??)
+}
+
+/// The same, or which record cannot be read.
+///
+/// # Errors
+/// `Corrupt` when not even the id is text.
+pub(super) fn scanned(
+    collection: &CollectionName,
+    row: &Row<'_>,
+) -> Result<Result<Record, UnreadableRecord>> {
+    let id = text_at(row, 0).map_err(|error| without_id(collection, error))?;
     let stored = || match row.get_ref(4) {
         Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => Some(bytes.to_vec()),
         _ => None,
     };
-    named_record(collection, id, Cells::of(row), stored)
+    Ok(named_record(collection, id, Cells::of(row), stored))
+}
+
+/// The error for a row whose id is no text.
+pub(super) fn without_id(collection: &CollectionName, error: Error) -> Error {
+    error.into_kind(ErrorKind::Corrupt).with("collection", collection)
 }
 
 /// The record of an id and the cells beside it, of which `stored` is what stands
 /// in the place of the document.
 ///
 /// # Errors
-/// As [`record`].
+/// The record that cannot be read, with `Corrupt`, which names the key.
 pub(super) fn named_record(
     collection: &CollectionName,
     id: &str,
     cells: Result<Cells<'_>>,
     stored: impl FnOnce() -> Option<Vec<u8>>,
-) -> Result<Record> {
+) -> Result<Record, UnreadableRecord> {
     let read = match EntityId::new(id) {
         Ok(id) => record_of_cells(collection, &id, cells),
-        Err(error) => Err(error.into_kind(ErrorKind::Corrupt).with("collection", collection)),
+        Err(error) => Err(without_id(collection, error)),
     };
-    read.map_err(|error| {
-        error.about_unreadable(Unreadable {
-            collection: collection.clone(),
-            id: id.to_owned(),
-            stored: stored(),
-        })
-    })
+    read.map_err(|error| UnreadableRecord::new(collection.clone(), id, stored(), error))
 }
 
 /// The record of a row that was asked for by this id.

@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use futures::stream;
-use repo_core::strategy::{OnUnreadable, Record, RecordStream, ScanOptions, Scanned, read_ahead};
+use repo_core::strategy::{
+    OnUnreadable, Record, RecordBatch, RecordStream, ScanOptions, UnreadableRecord, read_ahead,
+};
 use repo_core::{CollectionName, Error, Result};
 use rusqlite::{Connection, Row, params_from_iter};
 
@@ -76,7 +78,7 @@ enum Taken {
         digest: Option<i64>,
     },
     /// Cells are not of the right types: what is wrong, after the id.
-    Read { id_end: usize, record: Result<Record> },
+    Read { id_end: usize, record: Result<Record, UnreadableRecord> },
 }
 
 impl Batch {
@@ -91,7 +93,7 @@ impl Batch {
     fn take(&mut self, collection: &CollectionName, row: &Row<'_>) -> Result<()> {
         let id = match rows::text_at(row, 0) {
             Ok(id) => id,
-            Err(_) => return rows::record(collection, row).map(drop),
+            Err(error) => return Err(rows::without_id(collection, error)),
         };
         self.text.push_str(id);
         let id_end = self.text.len();
@@ -102,7 +104,7 @@ impl Batch {
                 let (end, live) = (self.text.len(), document.is_some());
                 Taken::Cells { id_end, end, version, created_at, updated_at, live, digest }
             }
-            Err(_) => Taken::Read { id_end, record: rows::record(collection, row) },
+            Err(_) => Taken::Read { id_end, record: rows::scanned(collection, row)? },
         });
         Ok(())
     }
@@ -120,13 +122,12 @@ impl Batch {
         shared: &Shared,
         table: &Table,
         on_unreadable: OnUnreadable,
-    ) -> Result<Scanned> {
+    ) -> Result<RecordBatch> {
         let collection = &table.schema.collection;
         let placed = |error: Error| {
             error.with("table", &table.layout.table).with("file", shared.file().display())
         };
-        let mut scanned =
-            Scanned { records: Vec::with_capacity(self.rows.len()), ..Scanned::default() };
+        let mut batch = RecordBatch::with_capacity(self.rows.len());
         let text = |range: Range<usize>| self.text.get(range).unwrap_or_default();
         let mut start = 0;
         for row in self.rows {
@@ -140,10 +141,10 @@ impl Batch {
                     rows::named_record(collection, text(start..id_end), Ok(cells), stored)
                 }
             };
-            scanned.push(record.map_err(placed), on_unreadable)?;
+            batch.push(record.map_err(|record| record.map_error(placed)), on_unreadable)?;
             start = end;
         }
-        Ok(scanned)
+        Ok(batch)
     }
 }
 

@@ -11,7 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::TryStreamExt as _;
 use repo_core::strategy::{OpenOptions, Record, ScanOptions, StorageStrategy};
 use repo_core::{CollectionName, CollectionSchema, Entity, EntityId, Error, Schemas};
 
@@ -134,8 +133,7 @@ pub(crate) async fn try_scan(
     name: &str,
     options: ScanOptions,
 ) -> Result<Vec<Record>, Error> {
-    let batches: Vec<Vec<Record>> =
-        store.scan(&collection(name), options).await?.try_collect().await?;
+    let batches = repo_testkit::batches(store.scan(&collection(name), options).await?).await?;
     assert!(batches.iter().all(|batch| !batch.is_empty()));
     assert!(batches.iter().all(|batch| batch.len() <= options.batch_size.get()));
     Ok(batches.concat())

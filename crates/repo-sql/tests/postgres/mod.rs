@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use repo_core::Result;
 use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory as _};
+use repo_core::{Key, Result};
 use repo_sql::PostgresFactory;
 use repo_testkit::Place;
 use serde_json::Value as Json;
@@ -83,6 +83,17 @@ impl PostgresPlace {
 impl Place for PostgresPlace {
     async fn open(&self, options: OpenOptions) -> Result<Arc<dyn StorageStrategy>> {
         self.open_with(&Json::Null, options).await
+    }
+
+    /// The document, by a number of more digits than one may have.
+    async fn spoil(&self, key: &Key) -> bool {
+        let number = "1".repeat(40);
+        let update = format!(
+            "UPDATE {}_records SET document = document || jsonb_build_object('n', {number}) \
+             WHERE id = $1",
+            key.collection
+        );
+        self.tool().await.execute(&update, &[&key.id.as_str()]).await.unwrap() == 1
     }
 }
 

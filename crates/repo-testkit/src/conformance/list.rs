@@ -210,6 +210,9 @@ macro_rules! conformance {
                     others_may_change_while_a_scan_runs,
                     a_scan_goes_over_many_records,
                     a_scan_may_be_given_up,
+                    a_record_that_cannot_be_read_ends_a_scan,
+                    a_record_that_is_set_aside_is_named_beside_the_others,
+                    a_record_is_named_where_all_are,
                 ];
                 store_record: [
                     a_fresh_store_has_its_record,

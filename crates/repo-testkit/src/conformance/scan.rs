@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::Consistency;
-use repo_core::strategy::{Record, ScanOptions, Segment};
+use repo_core::strategy::{
+    OnUnreadable, OpenOptions, Record, ScanOptions, Segment, UnreadableRecord,
+};
+use repo_core::{Consistency, ErrorKind, Result};
 
 use super::support::{
-    collection, delete, fill, key, live, put, record, records, save, scan, tombstone,
+    batches, collection, delete, fill, key, live, put, record, records, save, scan, tombstone,
 };
 use crate::{Fixture, Store};
 
@@ -54,12 +56,12 @@ pub async fn a_batch_is_no_larger_than_asked_for(f: Fixture) {
     stock(&store, "items").await;
     for size in [1, 7, 50, 99, 100, 101, 10_000] {
         let stream = store.scan(&collection("items"), batches_of(size)).await.unwrap();
-        let batches: Vec<Vec<Record>> = stream.try_collect().await.unwrap();
+        let batches = batches(stream).await.unwrap();
         assert!(batches.iter().all(|batch| !batch.is_empty() && batch.len() <= size));
         assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 100);
     }
     let empty = store.scan(&collection("notes"), batches_of(5)).await.unwrap();
-    assert_eq!(empty.try_collect::<Vec<_>>().await.unwrap(), Vec::<Vec<Record>>::new());
+    assert_eq!(batches(empty).await.unwrap(), Vec::<Vec<Record>>::new());
 }
 
 /// The segments are disjoint and together the whole collection, read one
@@ -116,7 +118,7 @@ pub async fn others_may_change_while_a_scan_runs(f: Fixture) {
         let mut seen: BTreeMap<String, Vec<Record>> = BTreeMap::new();
         let mut round = 0;
         while let Some(batch) = stream.next().await {
-            for record in batch.unwrap() {
+            for record in batch.unwrap().into_records().unwrap() {
                 seen.entry(record.id().to_string()).or_default().push(record);
             }
             if round < 8 {
@@ -158,8 +160,7 @@ pub async fn a_scan_goes_over_many_records(f: Fixture) {
     let writes = (0..3_000).map(|n| put(&key("things", &format!("{n}")), "\"status\":\"on\""));
     fill(&store, writes.collect()).await;
     let stream = store.scan(&collection("things"), batches_of(100)).await.unwrap();
-    let batches: Vec<Vec<Record>> = stream.try_collect().await.unwrap();
-    assert!(batches.len() >= 30);
+    assert!(batches(stream).await.unwrap().len() >= 30);
     assert_eq!(records(&store, "things").await.len(), 3_000);
 }
 
@@ -174,4 +175,86 @@ pub async fn a_scan_may_be_given_up(f: Fixture) {
     let key = key("items", "after");
     assert_eq!(save(&store, &key, "").await, 1);
     assert_eq!(records(&store, "items").await.len(), 101);
+}
+
+/// Thirty records in `items`, of which `017` cannot be read; not where nothing
+/// can be spoiled.
+async fn with_one_spoiled(f: &Fixture) -> bool {
+    let store = f.prepared().await;
+    let writes = (0..30).map(|n| put(&key("items", &format!("{n:03}")), "\"status\":\"on\""));
+    fill(&store, writes.collect()).await;
+    store.close().await.unwrap();
+    drop(store);
+    f.spoil(&key("items", "017")).await
+}
+
+/// A handle that only reads.
+async fn reading(f: &Fixture, unreadable: OnUnreadable) -> Store {
+    f.open_with(OpenOptions { read_only: true, unreadable, ..f.options() }).await.unwrap()
+}
+
+/// A record that cannot be read ends a scan with `Corrupt`, and nothing follows.
+pub async fn a_record_that_cannot_be_read_ends_a_scan(f: Fixture) {
+    if !with_one_spoiled(&f).await {
+        return;
+    }
+    let store = reading(&f, OnUnreadable::Fail).await;
+    let mut stream = store.scan(&collection("items"), batches_of(7)).await.unwrap();
+    let error = loop {
+        match stream.next().await.expect("the scan ended as if it had read everything") {
+            Ok(batch) => assert!(batch.unreadable.is_empty() && !batch.records.is_empty()),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("017"), "{error}");
+    assert!(stream.next().await.is_none(), "something follows the error");
+}
+
+/// One that is set aside stands beside the others, once over all segments, with
+/// the reason.
+pub async fn a_record_that_is_set_aside_is_named_beside_the_others(f: Fixture) {
+    if !with_one_spoiled(&f).await {
+        return;
+    }
+    let store = reading(&f, OnUnreadable::SetAside).await;
+    for total in [1, 3] {
+        let (records, unreadable) = read_past(&store, total).await.unwrap();
+        assert_eq!(records.len(), 29, "{total} segments");
+        let [spoiled] = unreadable.as_slice() else { panic!("{unreadable:?}") };
+        assert_eq!((spoiled.collection.as_str(), spoiled.id.as_str()), ("items", "017"));
+        assert_eq!(spoiled.error.kind(), ErrorKind::Corrupt, "{}", spoiled.error);
+        assert!(spoiled.stored.as_ref().is_some_and(|stored| !stored.is_empty()));
+        assert!(records.iter().all(|record| record.id().as_str() != "017"));
+    }
+}
+
+/// Where all are named, it is named beside the others, or at the end of the scan.
+pub async fn a_record_is_named_where_all_are(f: Fixture) {
+    if !with_one_spoiled(&f).await {
+        return;
+    }
+    let store = reading(&f, OnUnreadable::NameAll).await;
+    match read_past(&store, 1).await {
+        Ok((records, unreadable)) => {
+            assert_eq!(records.len(), 29);
+            assert_eq!(unreadable.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["017"]);
+        }
+        Err(error) => assert!(error.to_string().contains("017"), "{error}"),
+    }
+}
+
+async fn read_past(store: &Store, total: usize) -> Result<(Vec<Record>, Vec<UnreadableRecord>)> {
+    let total = total.min(store.capabilities().max_scan_segments);
+    let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+    for segment in Segment::split(NonZeroUsize::new(total).unwrap()) {
+        let options = ScanOptions { segment, ..batches_of(7) };
+        let mut stream = store.scan(&collection("items"), options).await?;
+        while let Some(batch) = stream.try_next().await? {
+            assert!(!batch.is_empty() && batch.records.len() <= 7);
+            records.extend(batch.records);
+            unreadable.extend(batch.unreadable);
+        }
+    }
+    Ok((records, unreadable))
 }

@@ -1,6 +1,5 @@
 //! Short words that the behaviours are written in.
 
-use futures::TryStreamExt as _;
 use repo_core::strategy::{Record, ScanOptions, StorageStrategyExt as _, Tombstone};
 use repo_core::{
     CollectionName, Consistency, Document, Entity, EntityId, Error, ErrorKind, Filter, Key,
@@ -8,6 +7,7 @@ use repo_core::{
 };
 
 use crate::Store;
+pub(crate) use crate::batches;
 pub(crate) use crate::fixture::id_field;
 
 /// The collections of the fixture.
@@ -162,9 +162,8 @@ pub(crate) async fn scan(
     options: ScanOptions,
 ) -> Result<Vec<Record>> {
     let options = ScanOptions { consistency: Consistency::Strong, ..options };
-    let batches: Vec<Vec<Record>> =
-        store.scan(&collection(collection_name), options).await?.try_collect().await?;
-    Ok(batches.into_iter().flatten().collect())
+    let stream = store.scan(&collection(collection_name), options).await?;
+    Ok(batches(stream).await?.concat())
 }
 
 /// Every record of one collection, by id.

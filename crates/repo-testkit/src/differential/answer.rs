@@ -113,6 +113,7 @@ async fn scanned(
         let options = ScanOptions { segment, batch_size, consistency: Consistency::Strong };
         let mut batches = Arc::clone(store).scan(name, options).await?;
         while let Some(batch) = batches.try_next().await? {
+            let batch = batch.into_records()?;
             assert!(!batch.is_empty() && batch.len() <= batch_size.get(), "a batch out of bounds");
             records.extend(batch);
         }

@@ -1,8 +1,8 @@
 //! A layer around the memory strategy that gives it limits, or one flaw.
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
-use repo_core::strategy::{Capabilities, OpenOptions, Record, RecordStream};
+use futures::{StreamExt as _, TryStreamExt as _};
+use repo_core::strategy::{Capabilities, OpenOptions, Record, RecordBatch, RecordStream};
 use repo_core::{
     Change, CollectionName, Error, ErrorKind, Page, Precondition, Query, Result, Write, Written,
 };
@@ -92,13 +92,12 @@ impl Layer for Flawed {
         if self.flaw != Flaw::NoTombstones {
             return records;
         }
-        let live = |batch: Vec<Record>| batch.into_iter().filter(Record::is_live).collect();
-        let batches = records.map(move |batch| batch.map(live));
-        batches
-            .filter(|batch: &Result<Vec<Record>>| {
-                std::future::ready(batch.as_ref().map_or(true, |batch| !batch.is_empty()))
-            })
-            .boxed()
+        let live = |mut batch: RecordBatch| {
+            batch.records.retain(Record::is_live);
+            batch
+        };
+        let batches = records.map_ok(live);
+        batches.try_filter(|batch| std::future::ready(!batch.is_empty())).boxed()
     }
 
     async fn commit(&self, inner: &Inner, mut writes: Vec<Write>) -> Result<Vec<Written>> {

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use futures::TryStreamExt as _;
 use repo_core::strategy::{Record, RecordStream, ScanOptions};
-use repo_core::{CollectionSchema, Consistency};
+use repo_core::{CollectionSchema, Consistency, Error};
 use serde_json::json;
 
 use super::past;
 use crate::cli::context::{Context, collection};
 use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
+use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{Format, JsonStream, Output, write_stdout};
 use crate::cli::signals::Interruption;
 use repo_migrate::{Quarantine, ndjson, refuse_unfinished_upgrade};
@@ -85,24 +85,26 @@ impl Printer {
                 return self.finish(Ending::Interrupted(signal));
             }
             match records.try_next().await {
-                Ok(Some(batch)) => self.batch(&batch)?,
-                Ok(None) => return self.finish(Ending::Done),
-                Err(error) => {
-                    let aside = match self.aside.take() {
-                        Some(aside) => aside.add_unreadable(&self.schema, error).await,
-                        None => Err(past::hint(error)),
-                    };
-                    match aside {
-                        Ok(aside) => self.aside = Some(aside),
-                        Err(error) => {
-                            return Err(match self.stream {
-                                Some(stream) => stream.fail(error),
-                                None => error.into(),
-                            });
+                Ok(Some(batch)) => {
+                    self.batch(&batch.records)?;
+                    if let Some(aside) = self.aside.take() {
+                        match aside.add_unreadable(&self.schema, batch.unreadable).await {
+                            Ok(aside) => self.aside = Some(aside),
+                            Err(error) => return Err(self.fail(error)),
                         }
                     }
                 }
+                Ok(None) => return self.finish(Ending::Done),
+                Err(error) if self.aside.is_some() => return Err(self.fail(error)),
+                Err(error) => return Err(self.fail(past::hint(error))),
             }
+        }
+    }
+
+    fn fail(self, error: Error) -> Failure {
+        match self.stream {
+            Some(stream) => stream.fail(error),
+            None => error.into(),
         }
     }
 

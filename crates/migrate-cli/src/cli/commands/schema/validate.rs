@@ -83,7 +83,8 @@ async fn check(opened: &Opened, name: &CollectionName, report: &mut Report) -> O
     let mut totals = Totals { collection: name.to_string(), ..Totals::default() };
     let mut records = opened.store.scan(name, ScanOptions::default()).await?;
     while let Some(batch) = records.try_next().await? {
-        let entities: Vec<Entity> = batch.into_iter().filter_map(Record::into_live).collect();
+        let records = batch.into_records()?;
+        let entities: Vec<Entity> = records.into_iter().filter_map(Record::into_live).collect();
         totals.checked += entities.len() as u64;
         for entity in &entities {
             let checked = schema
