@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::strategy::{CollectionState, MigrationState, StoreId, StoreRecord};
+use repo_core::strategy::{CollectionState, StoreId, StoreRecord, UnfinishedJob};
 use repo_core::{CollectionName, CollectionSchema, Error, FieldPath, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,8 @@ pub(crate) struct Definition {
     pub(crate) id: Option<StoreId>,
     pub(crate) epoch: u64,
     pub(crate) collections: BTreeMap<CollectionName, CollectionDefinition>,
-    pub(crate) migration: Option<MigrationState>,
+    #[serde(rename = "migration")]
+    pub(crate) job: Option<UnfinishedJob>,
     /// Collections that are being loaded: not under `collections` as well, so
     /// nobody but the handle with the token uses them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -76,7 +77,7 @@ impl Default for Definition {
             id: None,
             epoch: 0,
             collections: BTreeMap::new(),
-            migration: None,
+            job: None,
             loads: BTreeMap::new(),
         }
     }
@@ -122,7 +123,7 @@ impl Definition {
             id: self.id,
             epoch: self.epoch,
             collections,
-            migration: self.migration.clone(),
+            job: self.job.clone(),
             loading,
         }
     }
@@ -234,7 +235,21 @@ impl IndexDefinition {
 
 #[cfg(test)]
 mod tests {
+    use repo_core::strategy::JobKind;
+
     use super::*;
+
+    /// As programs of every version read and write it.
+    #[test]
+    fn an_unfinished_job_keeps_its_bytes() {
+        let text = r#"{"layout_version":2,"epoch":0,"collections":{},"migration":{"plan":"clean-up:0123","progress":"{\"format\":1}"}}"#;
+        let definition: Definition = serde_json::from_str(text).unwrap();
+        let job = definition.job.as_ref().unwrap();
+        assert_eq!((job.kind(), job.progress()), (JobKind::CleanUp, "{\"format\":1}"));
+        assert_eq!(serde_json::to_string(&definition).unwrap(), text);
+        let none = serde_json::to_string(&Definition { job: None, ..definition }).unwrap();
+        assert!(none.ends_with(r#""migration":null}"#), "{none}");
+    }
 
     /// An older program reads the record of a store without a load.
     #[test]

@@ -205,7 +205,7 @@ fn raise_floor(
     collection: &CollectionName,
     highest: u64,
 ) -> Result<()> {
-    check_purge(definition.migration.as_ref(), collection)?;
+    check_purge(definition.job.as_ref(), collection)?;
     let found = definition.collections.get_mut(collection);
     let found = found.ok_or_else(|| shared.unknown("purge", collection))?;
     found.floor = found.floor.max(highest);

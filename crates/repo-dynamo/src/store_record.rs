@@ -1,7 +1,7 @@
 //! The store's own record: reading and changing it.
 
 use repo_core::Result;
-use repo_core::strategy::{StoreRecord, StoreUpdate, check_migration, check_new_id};
+use repo_core::strategy::{StoreRecord, StoreUpdate, check_job, check_new_id};
 
 use crate::shared::Shared;
 
@@ -29,13 +29,13 @@ impl Shared {
                     found.floor = found.floor.max(*floor);
                     Ok(())
                 }
-                StoreUpdate::Migration { expected, state } => {
-                    check_migration(definition.migration.as_ref(), expected.as_deref())?;
-                    definition.migration.clone_from(state);
+                StoreUpdate::Job { expected, job } => {
+                    check_job(definition.job.as_ref(), expected.as_ref())?;
+                    definition.job.clone_from(job);
                     Ok(())
                 }
                 StoreUpdate::Id { expected, id } => {
-                    check_new_id(definition.id, definition.migration.as_ref(), *expected)?;
+                    check_new_id(definition.id, definition.job.as_ref(), *expected)?;
                     definition.id = Some(*id);
                     Ok(())
                 }

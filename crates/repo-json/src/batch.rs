@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use repo_core::strategy::{
     Applied, PrepareChange, Prepared, Purged, Record, StoreRecord, StoreUpdate, Tombstone,
-    check_migration, check_new_id, check_purge,
+    check_job, check_new_id, check_purge,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Document, Entity, EntityId, Error, Key, Result,
@@ -213,13 +213,13 @@ impl<'s> Batch<'s> {
                     push_op(&mut self.payload, &op);
                 }
             }
-            StoreUpdate::Migration { expected, state } => {
-                check_migration(record.migration.as_ref(), expected.as_deref())?;
-                push_op(&mut self.payload, &Op::Migration(state.clone()));
-                record.migration = state;
+            StoreUpdate::Job { expected, job } => {
+                check_job(record.job.as_ref(), expected.as_ref())?;
+                push_op(&mut self.payload, &Op::Job(job.clone()));
+                record.job = job;
             }
             StoreUpdate::Id { expected, id } => {
-                check_new_id(record.id, record.migration.as_ref(), expected)?;
+                check_new_id(record.id, record.job.as_ref(), expected)?;
                 push_op(&mut self.payload, &Op::Id(id));
                 record.id = Some(id);
             }
@@ -253,7 +253,7 @@ impl<'s> Batch<'s> {
     /// be alone in its group.
     pub(crate) fn purge(&mut self, name: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         let stored = collection(self.env, self.state, "purge", name)?;
-        check_purge(self.state.migration.as_ref(), name)?;
+        check_purge(self.state.job.as_ref(), name)?;
         let older_than = older_than.as_micros();
         let Some(highest) = stored.table.highest_purgeable(older_than) else {
             return Ok(Purged { removed: 0, floor: stored.floor });

@@ -164,7 +164,7 @@ pub(crate) fn from_meta(
         generation: meta.generation,
         id: meta.id,
         epoch: meta.epoch,
-        migration: meta.migration,
+        job: meta.job,
         collections: collections.collect(),
         journal,
         ..State::default()

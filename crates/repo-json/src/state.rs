@@ -6,7 +6,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use repo_core::strategy::{CollectionState, MigrationState, StateMark, StoreId, StoreRecord};
+use repo_core::strategy::{CollectionState, StateMark, StoreId, StoreRecord, UnfinishedJob};
 use repo_core::{CollectionName, Document, Result};
 
 use crate::data_file::DataFile;
@@ -27,7 +27,7 @@ pub(crate) struct State {
     /// `None` before the first checkpoint, and in layout 1.
     pub(crate) id: Option<StoreId>,
     pub(crate) epoch: u64,
-    pub(crate) migration: Option<MigrationState>,
+    pub(crate) job: Option<UnfinishedJob>,
     pub(crate) collections: BTreeMap<CollectionName, Collection>,
     pub(crate) files: Vec<DataFile>,
     /// Collections that are there and were not selected: nothing of them is
@@ -180,7 +180,7 @@ impl State {
             id: self.id,
             epoch: self.epoch,
             collections: self.collections.iter().map(|(n, c)| (n.clone(), state(c))).collect(),
-            migration: self.migration.clone(),
+            job: self.job.clone(),
             ..StoreRecord::default()
         }
     }
@@ -226,8 +226,8 @@ impl State {
                 self.note_record();
                 Some(())
             }
-            Op::Migration(state) => {
-                self.migration = state;
+            Op::Job(job) => {
+                self.job = job;
                 Some(())
             }
             Op::Id(id) => {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use repo_core::strategy::{
-    Applied, Capabilities, MigrationState, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    Applied, Capabilities, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions,
+    StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
@@ -142,12 +142,12 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         self.call(inner, op::PhysicalIdentityOf {})
     }
 
-    /// Around [`StorageStrategy::migration_state_afresh`].
-    fn migration_state_afresh(
+    /// Around [`StorageStrategy::unfinished_job_afresh`].
+    fn unfinished_job_afresh(
         &self,
         inner: &Inner,
-    ) -> impl Future<Output = Result<Option<MigrationState>>> + Send {
-        self.call(inner, op::MigrationStateAfresh {})
+    ) -> impl Future<Output = Result<Option<UnfinishedJob>>> + Send {
+        self.call(inner, op::UnfinishedJobAfresh {})
     }
 
     /// Around [`StorageStrategy::prepare`].

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Applied, Capabilities, MigrationState, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    Applied, Capabilities, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions,
+    StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
@@ -33,8 +33,8 @@ impl<L: Layer> StorageStrategy for Layered<L> {
         self.layer.physical_identity(&self.inner).await
     }
 
-    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
-        self.layer.migration_state_afresh(&self.inner).await
+    async fn unfinished_job_afresh(&self) -> Result<Option<UnfinishedJob>> {
+        self.layer.unfinished_job_afresh(&self.inner).await
     }
 
     fn capabilities(&self) -> &Capabilities {

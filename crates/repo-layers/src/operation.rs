@@ -54,8 +54,8 @@ pub enum OperationKind {
     InventsVersions,
     /// [`physical_identity`](StorageStrategy::physical_identity)
     PhysicalIdentity,
-    /// [`migration_state_afresh`](StorageStrategy::migration_state_afresh)
-    MigrationStateAfresh,
+    /// [`unfinished_job_afresh`](StorageStrategy::unfinished_job_afresh)
+    UnfinishedJobAfresh,
     /// [`prepare`](StorageStrategy::prepare)
     Prepare,
     /// [`prepare_for_load`](StorageStrategy::prepare_for_load)
@@ -105,7 +105,7 @@ impl OperationKind {
     pub const ALL: &'static [Self] = &[
         Self::InventsVersions,
         Self::PhysicalIdentity,
-        Self::MigrationStateAfresh,
+        Self::UnfinishedJobAfresh,
         Self::Prepare,
         Self::PrepareForLoad,
         Self::UpgradeLayout,
@@ -136,7 +136,7 @@ impl OperationKind {
         match self {
             Self::InventsVersions => "invents_versions",
             Self::PhysicalIdentity => "physical_identity",
-            Self::MigrationStateAfresh => "migration_state_afresh",
+            Self::UnfinishedJobAfresh => "unfinished_job_afresh",
             Self::Prepare => "prepare",
             Self::PrepareForLoad => "prepare_for_load",
             Self::UpgradeLayout => "upgrade_layout",
@@ -177,7 +177,7 @@ impl OperationKind {
             Self::Close => OperationClass::Close,
             Self::InventsVersions
             | Self::PhysicalIdentity
-            | Self::MigrationStateAfresh
+            | Self::UnfinishedJobAfresh
             | Self::CheckPrepare
             | Self::Collections
             | Self::GetMany

@@ -1,8 +1,8 @@
 //! The operations: each a method of [`StorageStrategy`] with its arguments.
 
 use repo_core::strategy::{
-    Applied, MigrationState, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions,
-    StateMark, StorageStrategy, StoreRecord as OwnRecord, StoreUpdate,
+    Applied, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions, StateMark,
+    StorageStrategy, StoreRecord as OwnRecord, StoreUpdate, UnfinishedJob,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health as Found, HealthDepth,
@@ -59,7 +59,7 @@ operation!(PhysicalIdentityOf {} -> Option<PhysicalIdentity>, physical_identity(
         OperationKind::PhysicalIdentity
     }
 });
-operation!(MigrationStateAfresh {} -> Option<MigrationState>, migration_state_afresh() by self);
+operation!(UnfinishedJobAfresh {} -> Option<UnfinishedJob>, unfinished_job_afresh() by self);
 operation!(Prepare<'a> { schemas: &'a [CollectionSchema] } -> Vec<Prepared>,
     prepare(self.schemas) by self);
 operation!(PrepareForLoad<'a> { schemas: &'a [CollectionSchema] } -> Vec<Prepared>,

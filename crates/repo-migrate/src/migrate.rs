@@ -197,10 +197,10 @@ impl Run<'_> {
         if plan.found.is_none() {
             return is_seen(&plan.target, &plan.source).await;
         }
-        let claimed = self.hold().await?.plan().to_owned();
-        let seen = plan.source.migration_state_afresh().await?;
+        let claimed = self.hold().await?.id().clone();
+        let seen = plan.source.unfinished_job_afresh().await?;
         self.hold().await?.save(|_| ()).await?;
-        Ok(seen.is_some_and(|seen| seen.plan == claimed))
+        Ok(seen.is_some_and(|seen| *seen.id() == claimed))
     }
 
     fn pass(&self) -> CheckOptions {

@@ -8,9 +8,9 @@ use futures::future::ready;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{
-    Applied, CollectionState, MigrationState, PhysicalIdentity, Prepared, Purged, Record,
-    RecordBatch, RecordStream, ScanOptions, Segment, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate,
+    Applied, CollectionState, JobKind, PhysicalIdentity, Prepared, Purged, Record, RecordBatch,
+    RecordStream, ScanOptions, Segment, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    UnfinishedJob,
 };
 use repo_core::{
     CollectionName, Consistency, EntityId, Error, ErrorKind, Filter, Result, Timestamp, Write,
@@ -77,8 +77,8 @@ impl StoreReference {
     pub(crate) async fn record(&self) -> Result<StoreRecord> {
         match self.store.store_record().await {
             Ok(record) => {
-                let migration = record.migration.filter(|state| !state.is_mark());
-                Ok(StoreRecord { migration, ..record })
+                let job = record.job.filter(|job| job.kind() != JobKind::Mark);
+                Ok(StoreRecord { job, ..record })
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(StoreRecord::default()),
             Err(error) => Err(self.err(error)),
@@ -90,9 +90,9 @@ impl StoreReference {
         self.store.physical_identity().await.map_err(|error| self.err(error))
     }
 
-    /// What its store keeps as the migration, over a connection of its own.
-    pub(crate) async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
-        match self.store.migration_state_afresh().await {
+    /// The unfinished job of its store, over a connection of its own.
+    pub(crate) async fn unfinished_job_afresh(&self) -> Result<Option<UnfinishedJob>> {
+        match self.store.unfinished_job_afresh().await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             state => state.map_err(|error| self.err(error)),
         }

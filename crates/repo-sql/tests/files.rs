@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use common::{collection, key, machine, machines, open, options, prepared, read_only, try_open};
 use repo_core::strategy::{
-    OpenOptions, Registry, ScanOptions, StorageStrategyExt as _, StoreUpdate,
+    OpenOptions, Registry, ScanOptions, StorageStrategyExt as _, StoreUpdate, StoredJob,
+    UnfinishedJob,
 };
 use repo_core::{Consistency, ErrorKind, Filter, Query};
 use repo_sql::{SqlFactory, SqliteFactory};
@@ -283,16 +284,15 @@ async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
     assert_eq!(layout(&store).await, (1, None));
     store.prepare(&[machines()]).await.unwrap();
     store.save(key("older"), machine("older", "")).await.unwrap();
-    let plan =
-        repo_core::strategy::MigrationState { plan: "p".to_owned(), progress: String::new() };
+    let job = UnfinishedJob::from(StoredJob { plan: "p".to_owned(), progress: String::new() });
     let (expected, id) = (
         repo_core::strategy::StoreId::random().unwrap(),
         repo_core::strategy::StoreId::random().unwrap(),
     );
     for (update, ok) in [
         (StoreUpdate::Id { expected, id }, false),
-        (StoreUpdate::Migration { expected: None, state: Some(plan) }, true),
-        (StoreUpdate::Migration { expected: Some("p".to_owned()), state: None }, true),
+        (StoreUpdate::Job { expected: None, job: Some(job.clone()) }, true),
+        (StoreUpdate::Job { expected: Some(job.id().clone()), job: None }, true),
     ] {
         assert_eq!(store.update_store_record(update).await.is_ok(), ok);
     }

@@ -10,9 +10,9 @@ use futures_util::StreamExt as _;
 
 use super::table::{Table, written};
 use crate::strategy::{
-    Applied, Capabilities, MigrationState, OpenOptions, OpenState, PhysicalIdentity, Position,
-    PrepareChange, Prepared, Purged, Record, RecordBatch, RecordStream, ScanOptions, Selector,
-    StorageStrategy, StoreId, StoreRecord, StoreUpdate, check_distinct_collections,
+    Applied, Capabilities, OpenOptions, OpenState, PhysicalIdentity, Position, PrepareChange,
+    Prepared, Purged, Record, RecordBatch, RecordStream, ScanOptions, Selector, StorageStrategy,
+    StoreId, StoreRecord, StoreUpdate, UnfinishedJob, check_distinct_collections,
     check_distinct_keys, check_new_id, check_purge, check_records, never_prepared, not_prepared,
 };
 use crate::{
@@ -35,7 +35,7 @@ struct State {
     /// Made by the first `prepare`.
     id: Option<StoreId>,
     tables: BTreeMap<CollectionName, Table>,
-    migration: Option<MigrationState>,
+    job: Option<UnfinishedJob>,
 }
 
 impl State {
@@ -60,7 +60,7 @@ impl State {
             id: self.id,
             epoch: 0,
             collections: self.tables.iter().map(|(name, t)| (name.clone(), t.state)).collect(),
-            migration: self.migration.clone(),
+            job: self.job.clone(),
             ..StoreRecord::default()
         }
     }
@@ -290,7 +290,7 @@ impl StorageStrategy for MemoryStrategy {
 
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         let mut state = self.write("purge")?;
-        let allowed = check_purge(state.migration.as_ref(), collection);
+        let allowed = check_purge(state.job.as_ref(), collection);
         let table = state.table_mut("purge", collection)?;
         allowed?;
         let removed = table.purge(older_than);
@@ -308,12 +308,12 @@ impl StorageStrategy for MemoryStrategy {
                 let table = state.table_mut("raise a floor", &collection)?;
                 table.state.floor = table.state.floor.max(floor);
             }
-            StoreUpdate::Migration { expected, state: next } => {
-                crate::strategy::check_migration(state.migration.as_ref(), expected.as_deref())?;
-                state.migration = next;
+            StoreUpdate::Job { expected, job } => {
+                crate::strategy::check_job(state.job.as_ref(), expected.as_ref())?;
+                state.job = job;
             }
             StoreUpdate::Id { expected, id } => {
-                check_new_id(state.id, state.migration.as_ref(), expected)?;
+                check_new_id(state.id, state.job.as_ref(), expected)?;
                 state.id = Some(id);
             }
         }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::strategy::did_you_mean;
 use crate::strategy::{
-    Action, Applied, Capabilities, MigrationState, PhysicalIdentity, Record, RecordStream,
-    ScanOptions, StoreRecord, StoreUpdate,
+    Action, Applied, Capabilities, PhysicalIdentity, Record, RecordStream, ScanOptions,
+    StoreRecord, StoreUpdate, UnfinishedJob,
 };
 use crate::{
     CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
@@ -68,14 +68,14 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The migration state in the store's own record, read strongly over a
+    /// The unfinished job in the store's own record, read strongly over a
     /// connection or file that is opened for it: what was written to the store
     /// before the call is seen, whatever this handle kept or pooled.
     ///
     /// # Errors
     /// As for [`store_record`](Self::store_record).
-    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
-        Ok(self.store_record().await?.migration)
+    async fn unfinished_job_afresh(&self) -> Result<Option<UnfinishedJob>> {
+        Ok(self.store_record().await?.job)
     }
 
     /// The limits and features of this store.

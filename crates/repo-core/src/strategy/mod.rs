@@ -28,6 +28,7 @@ mod store_id;
 mod store_record;
 mod suggestion;
 mod system_limit;
+mod unfinished_job;
 mod unreadable;
 mod writable;
 
@@ -51,12 +52,12 @@ pub use select::Selector;
 pub use settings::{is_secret, read_settings, settings_schema};
 pub use sort_key::{SortKey, SortValue};
 pub use store_id::StoreId;
-pub use store_record::{
-    CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration, check_new_id,
-    check_purge,
-};
+pub use store_record::{CollectionState, StoreRecord, StoreUpdate, check_new_id};
 pub use suggestion::{did_you_mean, suggestion_before};
 pub use system_limit::SystemLimit;
+pub use unfinished_job::{
+    JobFingerprint, JobId, JobKind, StoredJob, UnfinishedJob, check_job, check_purge,
+};
 pub use unreadable::{OnUnreadable, UnreadableRecord};
 pub use writable::check_writable;
 

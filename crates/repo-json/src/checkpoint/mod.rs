@@ -207,7 +207,7 @@ impl Writer<'_> {
             generation: self.generation,
             id: self.id,
             epoch: self.state.epoch,
-            migration: self.state.migration.as_ref(),
+            job: self.state.job.as_ref(),
         };
         let collections = self.state.collections.len();
         let mut meta = MetaWriter::new(folder::create(&path)?, &path, buffer, store, collections)?;

@@ -1,6 +1,6 @@
 //! What a frame says: changes of records, and of the store's own record.
 
-use repo_core::strategy::{MigrationState, StoreId};
+use repo_core::strategy::{StoreId, StoredJob, UnfinishedJob};
 
 use crate::codec::{Put as _, Take};
 use crate::snapshot::FileDigest;
@@ -25,8 +25,8 @@ pub(crate) enum Op<'a> {
     Floor { collection: &'a str, floor: u64 },
     /// Tombstones written before a moment were removed.
     Purge { collection: &'a str, older_than: i64 },
-    /// The migration state was set or cleared.
-    Migration(Option<MigrationState>),
+    /// The unfinished job was set or cleared.
+    Job(Option<UnfinishedJob>),
     /// The store, a copy, was given an id of its own. Never in layout 1.
     Id(StoreId),
     /// The files of the next generation are complete beside the old ones.
@@ -42,7 +42,7 @@ impl Op<'_> {
             | Self::Prepare { collection, .. }
             | Self::Floor { collection, .. }
             | Self::Purge { collection, .. } => Some(collection),
-            Self::Migration(_) | Self::Id(_) | Self::Checkpoint(_) => None,
+            Self::Job(_) | Self::Id(_) | Self::Checkpoint(_) => None,
         }
     }
 }
@@ -71,7 +71,7 @@ const DELETE: u8 = 2;
 const PREPARE: u8 = 3;
 const FLOOR: u8 = 4;
 const PURGE: u8 = 5;
-const MIGRATION: u8 = 6;
+const JOB: u8 = 6;
 const CHECKPOINT: u8 = 7;
 const ID: u8 = 8;
 
@@ -110,7 +110,7 @@ pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
             out.put_text(collection);
             out.put_i64(*older_than);
         }
-        Op::Migration(state) => push_migration(out, state.as_ref()),
+        Op::Job(job) => push_job(out, job.as_ref()),
         Op::Id(id) => {
             out.put_u8(ID);
             out.extend_from_slice(&id.to_bytes());
@@ -119,12 +119,12 @@ pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
     }
 }
 
-fn push_migration(out: &mut Vec<u8>, state: Option<&MigrationState>) {
-    out.put_u8(MIGRATION);
-    out.put_u8(u8::from(state.is_some()));
-    if let Some(state) = state {
-        out.put_text(&state.plan);
-        out.put_text(&state.progress);
+fn push_job(out: &mut Vec<u8>, job: Option<&UnfinishedJob>) {
+    out.put_u8(JOB);
+    out.put_u8(u8::from(job.is_some()));
+    if let Some(job) = job {
+        out.put_text(&job.id().to_string());
+        out.put_text(job.progress());
     }
 }
 
@@ -179,12 +179,12 @@ fn decode<'a>(take: &mut Take<'a>) -> Option<(Op<'a>, usize)> {
         },
         FLOOR => Op::Floor { collection: take.text()?, floor: take.u64()? },
         PURGE => Op::Purge { collection: take.text()?, older_than: take.i64()? },
-        MIGRATION => Op::Migration(match take.u8()? {
+        JOB => Op::Job(match take.u8()? {
             0 => None,
-            _ => Some(MigrationState {
-                plan: take.text()?.to_owned(),
-                progress: take.text()?.to_owned(),
-            }),
+            _ => {
+                let (plan, progress) = (take.text()?.to_owned(), take.text()?.to_owned());
+                Some(StoredJob { plan, progress }.into())
+            }
         }),
         ID => Op::Id(StoreId::from_bytes(take.array()?)),
         CHECKPOINT => Op::Checkpoint(decode_checkpoint(take)?),

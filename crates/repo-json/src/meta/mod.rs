@@ -6,7 +6,7 @@ mod read;
 mod write;
 
 use repo_core::CollectionName;
-use repo_core::strategy::{MigrationState, StoreId};
+use repo_core::strategy::{StoreId, UnfinishedJob};
 
 pub(crate) use read::read_meta;
 pub(crate) use write::{MetaWriter, StoreHead};
@@ -38,7 +38,7 @@ pub(crate) struct Meta {
     pub(crate) generation: u64,
     pub(crate) id: Option<StoreId>,
     pub(crate) epoch: u64,
-    pub(crate) migration: Option<MigrationState>,
+    pub(crate) job: Option<UnfinishedJob>,
     pub(crate) collections: Vec<MetaCollection>,
     pub(crate) files: Vec<MetaFile>,
     /// The checksum at its end.

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, ErrorKind as IoKind, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use repo_core::strategy::{Action, MigrationState, StoreId};
+use repo_core::strategy::{Action, StoreId, StoredJob};
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use super::{CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE};
@@ -120,10 +120,11 @@ fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
     let generation = reader.u64()?;
     let id = if layout == 1 { None } else { Some(StoreId::from_bytes(reader.array()?)) };
     let epoch = reader.u64()?;
-    let migration = match reader.array::<1>()? {
+    let job = match reader.array::<1>()? {
         [0] => None,
         _ => {
-            Some(MigrationState { plan: reader.text(u32::MAX)?, progress: reader.text(u32::MAX)? })
+            let (plan, progress) = (reader.text(u32::MAX)?, reader.text(u32::MAX)?);
+            Some(StoredJob { plan, progress }.into())
         }
     };
     let collections: Vec<MetaCollection> =
@@ -134,7 +135,7 @@ fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
     if !collections.iter().all(|c| c.head.file.is_none_or(known)) {
         return Err(invalid());
     }
-    Ok(Meta { generation, id, epoch, migration, collections, files, crc: 0 })
+    Ok(Meta { generation, id, epoch, job, collections, files, crc: 0 })
 }
 
 /// `None` when the checksum at the end does not hold, or is not the end.

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use repo_core::Result;
-use repo_core::strategy::{MigrationState, StoreId};
+use repo_core::strategy::{StoreId, UnfinishedJob};
 
 use super::{CollectionHead, MAGIC, MetaFile, NO_FILE, layout_of};
 use crate::codec::{Put as _, SummedWriter};
@@ -19,7 +19,7 @@ pub(crate) struct StoreHead<'a> {
     /// Without one the store stays in layout 1.
     pub(crate) id: Option<StoreId>,
     pub(crate) epoch: u64,
-    pub(crate) migration: Option<&'a MigrationState>,
+    pub(crate) job: Option<&'a UnfinishedJob>,
 }
 
 /// Writes `.meta` from front to back: the head, each collection with its
@@ -48,10 +48,10 @@ impl MetaWriter {
             head.extend_from_slice(&id.to_bytes());
         }
         head.put_u64(store.epoch);
-        head.put_u8(u8::from(store.migration.is_some()));
-        if let Some(migration) = store.migration {
-            head.put_text(&migration.plan);
-            head.put_text(&migration.progress);
+        head.put_u8(u8::from(store.job.is_some()));
+        if let Some(job) = store.job {
+            head.put_text(&job.id().to_string());
+            head.put_text(job.progress());
         }
         head.put_u32(u32::try_from(collections).unwrap_or(u32::MAX));
         writer.flush()?;

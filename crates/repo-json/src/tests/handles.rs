@@ -109,8 +109,8 @@ async fn files_are_made_for_their_owner_alone_and_only_by_prepare() {
     let error = store.save(key("machines", "a"), document("a", 1)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.hint_text().unwrap().contains("`prepare`"));
-    let migration = StoreUpdate::Migration { expected: None, state: None };
-    assert_eq!(store.update_store_record(migration).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let job = StoreUpdate::Job { expected: None, job: None };
+    assert_eq!(store.update_store_record(job).await.unwrap_err().kind(), ErrorKind::NotFound);
     store.checkpoint().await.unwrap();
     store.close().await.unwrap();
     assert!(!fixture.path().exists(), "opening and failing make nothing");

@@ -1,7 +1,9 @@
 //! What may be removed from a source, and the mark that a source carries while
 //! that is done.
 
-use repo_core::strategy::{MigrationState, Record, StorageStrategy, StoreUpdate};
+use repo_core::strategy::{
+    JobFingerprint, JobId, JobKind, Record, StorageStrategy, StoreUpdate, UnfinishedJob,
+};
 use repo_core::{CollectionName, Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -101,12 +103,12 @@ impl Verified {
 
 impl Mark {
     /// Reads what a store keeps; `None` when this tool did not write it.
-    pub(crate) fn read(stored: &MigrationState) -> Option<Self> {
-        let mark: Self = serde_json::from_str(&stored.progress).ok()?;
-        (stored.is_clean_up() && mark.format == FORMAT).then_some(mark)
+    pub(crate) fn read(stored: &UnfinishedJob) -> Option<Self> {
+        let mark: Self = serde_json::from_str(stored.progress()).ok()?;
+        (stored.kind() == JobKind::CleanUp && mark.format == FORMAT).then_some(mark)
     }
 
-    fn to_state(&self) -> Result<MigrationState> {
+    fn to_job(&self) -> Result<UnfinishedJob> {
         let unwritable = |source: serde_json::Error| {
             Error::new(ErrorKind::Invalid, "clean up", "the mark cannot be written")
                 .caused_by(source)
@@ -114,7 +116,8 @@ impl Mark {
         let progress = serde_json::to_string(self).map_err(unwritable)?;
         let text = serde_json::to_vec(&(&self.source, &self.target, &self.collections));
         let hash = blake3::hash(&text.map_err(unwritable)?).to_hex();
-        Ok(MigrationState { plan: format!("{}{hash}", MigrationState::CLEAN_UP), progress })
+        let fingerprint = JobFingerprint::new(hash.to_string())?;
+        UnfinishedJob::new(JobId::new(JobKind::CleanUp, fingerprint), progress)
     }
 }
 
@@ -129,8 +132,10 @@ pub async fn unfinished_clean_up(
     target: &Arc<dyn StorageStrategy>,
 ) -> Result<Option<Verified>> {
     let (source, target) = (StoreReference::source(source), StoreReference::target(target));
-    let stored = source.record().await?.migration;
-    let Some(stored) = stored.filter(MigrationState::is_clean_up) else { return Ok(None) };
+    let stored = source.record().await?.job;
+    let Some(stored) = stored.filter(|job| job.kind() == JobKind::CleanUp) else {
+        return Ok(None);
+    };
     match Mark::read(&stored) {
         Some(mark) if mark.target == target.location() => Ok(Some(Verified::of(mark))),
         _ => Err(unfinished(&source, &stored)),
@@ -138,7 +143,7 @@ pub async fn unfinished_clean_up(
 }
 
 /// The refusal of a store whose clean-up is unfinished.
-pub(crate) fn unfinished(side: &StoreReference, stored: &MigrationState) -> Error {
+pub(crate) fn unfinished(side: &StoreReference, stored: &UnfinishedJob) -> Error {
     let what = "a clean-up of the store after a migration out of it is unfinished";
     let error = side.err(Error::new(ErrorKind::Locked, "migrate", what));
     let Some(mark) = Mark::read(stored) else {
@@ -150,12 +155,12 @@ pub(crate) fn unfinished(side: &StoreReference, stored: &MigrationState) -> Erro
         .remedy(Remedy::FinishCleanUp)
 }
 
-/// Marks the source, and returns what it then keeps as the plan.
+/// Marks the source, and returns the job that it then keeps.
 pub(crate) async fn mark(
     source: &StoreReference,
     verified: &Verified,
     now: Timestamp,
-) -> Result<String> {
+) -> Result<JobId> {
     let mark = Mark {
         format: FORMAT,
         source: verified.source.clone(),
@@ -165,21 +170,44 @@ pub(crate) async fn mark(
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         by_document: verified.by_document,
     };
-    let state = mark.to_state()?;
-    let plan = state.plan.clone();
-    let stored = source.record().await?.migration;
-    if stored.as_ref().is_some_and(|stored| stored.plan == plan) {
-        return Ok(plan);
+    let job = mark.to_job()?;
+    let id = job.id().clone();
+    let stored = source.record().await?.job;
+    if stored.is_some_and(|stored| *stored.id() == id) {
+        return Ok(id);
     }
-    source.update(StoreUpdate::Migration { expected: None, state: Some(state) }).await?;
-    Ok(plan)
+    source.update(StoreUpdate::Job { expected: None, job: Some(job) }).await?;
+    Ok(id)
 }
 
 /// Removes the mark, unless that is done.
-pub(crate) async fn unmark(source: &StoreReference, plan: String) -> Result<()> {
-    let update = StoreUpdate::Migration { expected: Some(plan), state: None };
+pub(crate) async fn unmark(source: &StoreReference, job: JobId) -> Result<()> {
+    let update = StoreUpdate::Job { expected: Some(job), job: None };
     match source.update(update).await {
         Err(error) if error.kind() == ErrorKind::Locked => Ok(()),
         done => done.map(|_| ()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use repo_core::strategy::StoredJob;
+
+    use super::*;
+
+    const MARK: &str = concat!(
+        r#"{"format":1,"source":"json:/srv/a","target":"sqlite:/srv/b.db","#,
+        r#""collections":["items"],"begun_at":"2026-03-01T08:00:00.123457Z","#,
+        r#""tool_version":"0.1.0","by_document":true}"#,
+    );
+
+    #[test]
+    fn a_clean_up_keeps_its_bytes() {
+        let hash = "854ca31c59cbe8b9dcc9cf9499662d9057174cd076f026c734a45fe3fcd73315";
+        let stored = StoredJob { plan: format!("clean-up:{hash}"), progress: MARK.to_owned() };
+        let mark = Mark::read(&stored.clone().into()).unwrap();
+        assert_eq!(StoredJob::from(mark.to_job().unwrap()), stored);
+        let none = StoredJob { progress: MARK.replace("\"format\":1", "\"format\":2"), ..stored };
+        assert_eq!(Mark::read(&none.into()), None);
     }
 }

@@ -57,7 +57,7 @@ pub async fn clean_up(
     let (source, target) = (StoreReference::source(source), StoreReference::target(target));
     verified.check(&source, &target)?;
     refuse_one_store(&source, &target).await?;
-    let plan = mark(&source, verified, SystemClock.now()).await?;
+    let job = mark(&source, verified, SystemClock.now()).await?;
     let mut total = 0;
     for name in verified.collections() {
         total += source.count(name).await?;
@@ -78,7 +78,7 @@ pub async fn clean_up(
         }
     }
     if collections.iter().all(|cleaned| cleaned.purged) {
-        unmark(&cleaner.source, plan).await?;
+        unmark(&cleaner.source, job).await?;
     }
     Ok(CleanUpReport::new(collections, false, since))
 }
@@ -96,10 +96,10 @@ async fn refuse_one_store(source: &StoreReference, target: &StoreReference) -> R
     // The target is open for reading, so the mark goes the other way: through
     // the source. One that is being cleaned up is marked already, and asked
     // about by what its target says of itself.
-    let marked = source.record().await?.migration;
+    let marked = source.record().await?.job;
     let seen = match &marked {
         None => is_seen(source, target).await?,
-        Some(marked) => target.migration_state_afresh().await?.is_some_and(|it| it == *marked),
+        Some(marked) => target.unfinished_job_afresh().await?.is_some_and(|it| it == *marked),
     };
     if seen { Err(same_store(source, target, OPERATION)) } else { Ok(()) }
 }

@@ -40,9 +40,9 @@ impl Run<'_> {
             && checkpoint.archive.is_some()
             && self.options.quarantine.is_none()
             && checkpoint.copied.values().all(all);
-        let (target, plan) = (&self.plan.target, &self.plan.fingerprint);
+        let (target, job) = (&self.plan.target, self.plan.job());
         let stored = Some(found.stored.clone());
-        self.lease = Some(Lease::take(target, plan, stored, checkpoint).await?);
+        self.lease = Some(Lease::take(target, job, stored, checkpoint).await?);
         Ok(())
     }
 
@@ -118,8 +118,8 @@ impl Run<'_> {
             Some(lease) => lease,
             None => {
                 let stored = self.plan.found.as_ref().map(|found| found.stored.clone());
-                let (target, plan) = (&self.plan.target, &self.plan.fingerprint);
-                Lease::take(target, plan, stored, self.new_checkpoint()).await?
+                let (target, job) = (&self.plan.target, self.plan.job());
+                Lease::take(target, job, stored, self.new_checkpoint()).await?
             }
         };
         Ok(self.lease.insert(lease))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use repo_core::strategy::MigrationState;
+use repo_core::strategy::{JobId, JobKind, UnfinishedJob};
 use repo_core::{CollectionName, Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -120,29 +120,28 @@ impl Checkpoint {
         Self { format: FORMAT_IN_PLACE, in_place: Some(in_place), ..Self::new(begun) }
     }
 
-    /// Reads what a store keeps; `None` when this tool did not write it.
-    pub(crate) fn read(stored: &MigrationState) -> Option<Self> {
-        let checkpoint: Self = serde_json::from_str(&stored.progress).ok()?;
-        let format = if checkpoint.in_place.is_some() { FORMAT_IN_PLACE } else { FORMAT };
-        (checkpoint.format == format).then_some(checkpoint)
+    /// Reads the progress of a migration or an upgrade.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(crate) fn read(stored: &UnfinishedJob) -> Result<Self, UnreadCheckpoint> {
+        let format = match stored.kind() {
+            JobKind::Upgrade => FORMAT_IN_PLACE,
+            _ => FORMAT,
+        };
+        let progress = stored.progress();
+        match serde_json::from_str::<Self>(progress) {
+            Ok(checkpoint) if checkpoint.format == format => Ok(checkpoint),
+            _ => Err(UnreadCheckpoint::of(progress)),
+        }
     }
 
-    /// Whether what a store keeps is damaged, and not the form of another
-    /// version of the tool.
-    pub(crate) fn is_damaged(stored: &MigrationState) -> bool {
-        let form: Option<Json> = serde_json::from_str(&stored.progress).ok();
-        let format = form.as_ref().and_then(|form| form.get("format")?.as_u64());
-        let known = [FORMAT, FORMAT_IN_PLACE].map(u64::from);
-        Self::read(stored).is_none() && format.is_none_or(|format| known.contains(&format))
+    /// The job whose progress it is.
+    pub(crate) fn to_job(&self, id: JobId) -> Result<UnfinishedJob> {
+        UnfinishedJob::new(id, self.to_text()?)
     }
 
-    /// Whether damaged progress may be that of an upgrade in place, after which
-    /// documents of two schema versions may stand beside each other.
-    pub(crate) fn may_be_in_place(stored: &MigrationState) -> bool {
-        stored.progress.contains("in_place")
-    }
-
-    pub(crate) fn to_text(&self) -> Result<String> {
+    fn to_text(&self) -> Result<String> {
         serde_json::to_string(self).map_err(|source| {
             Error::new(ErrorKind::Invalid, "migrate", "the checkpoint cannot be written")
                 .caused_by(source)
@@ -152,6 +151,27 @@ impl Checkpoint {
     /// Records that are durable in the target.
     pub(crate) fn records(&self) -> u64 {
         self.copied.values().map(|copied| copied.counts.read).sum()
+    }
+}
+
+/// Why a checkpoint cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UnreadCheckpoint {
+    /// It is damaged.
+    Damaged,
+    /// Another version of the tool wrote it, in another form.
+    OtherFormat,
+}
+
+impl UnreadCheckpoint {
+    fn of(progress: &str) -> Self {
+        let form: Option<Json> = serde_json::from_str(progress).ok();
+        let format = form.as_ref().and_then(|form| form.get("format")?.as_u64());
+        let known = [FORMAT, FORMAT_IN_PLACE].map(u64::from);
+        match format {
+            Some(format) if !known.contains(&format) => Self::OtherFormat,
+            _ => Self::Damaged,
+        }
     }
 }
 

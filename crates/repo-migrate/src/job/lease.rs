@@ -1,12 +1,12 @@
 //! Holding a migration: one run at a time for each target.
 //!
-//! What the store keeps as the plan is the fingerprint and the token of the
-//! run that holds it. Each write names what it expects there, so a run that
-//! was taken over can no longer write a checkpoint, and ends.
+//! The id of the job, as the store keeps it, names the run that holds it. Each
+//! write names the id that it expects there, so a run that was taken over can no
+//! longer write a checkpoint, and ends.
 
 use std::sync::Arc;
 
-use repo_core::strategy::{MigrationState, StoreUpdate};
+use repo_core::strategy::{JobId, StoreUpdate};
 use repo_core::{Clock as _, CollectionName, Error, ErrorKind, Result, SystemClock};
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
@@ -27,43 +27,38 @@ pub(crate) struct Lease {
 #[derive(Debug)]
 struct Shared {
     target: StoreReference,
-    /// As the store keeps it.
-    plan: String,
+    /// Held by this run.
+    id: JobId,
     checkpoint: Mutex<Checkpoint>,
 }
 
-/// The fingerprint in what a store keeps as the plan.
-pub(crate) fn fingerprint(plan: &str) -> &str {
-    plan.split(':').next().unwrap_or(plan)
-}
-
 impl Lease {
-    /// Takes a migration that is stored as `stored`, or a new one.
+    /// Takes the job that is stored as `stored`, or a new one, as `job`.
     ///
     /// # Errors
     /// `Locked` when something else is stored by now.
     pub(crate) async fn take(
         target: &StoreReference,
-        fingerprint: &str,
-        stored: Option<String>,
+        job: JobId,
+        stored: Option<JobId>,
         mut checkpoint: Checkpoint,
     ) -> Result<Self> {
         let owner = Holder::new(SystemClock.now());
         let at_work = AtWork::new(&owner.token);
-        let plan = format!("{fingerprint}:{}", owner.token);
+        let id = job.held_by(&owner.token);
         checkpoint.owner = Some(owner);
-        let state = MigrationState { plan: plan.clone(), progress: checkpoint.to_text()? };
-        let update = StoreUpdate::Migration { expected: stored, state: Some(state) };
+        let job = Some(checkpoint.to_job(id.clone())?);
+        let update = StoreUpdate::Job { expected: stored, job };
         target.update(update).await.map_err(begun_meanwhile)?;
         let checkpoint = Mutex::new(checkpoint);
-        let shared = Arc::new(Shared { target: target.clone(), plan, checkpoint });
+        let shared = Arc::new(Shared { target: target.clone(), id, checkpoint });
         let renewal = tokio::spawn(Shared::renew(Arc::clone(&shared))).abort_handle();
         Ok(Self { shared, renewal, _at_work: at_work })
     }
 
-    /// What the target keeps as the plan: the token in it is of this run alone.
-    pub(crate) fn plan(&self) -> &str {
-        &self.shared.plan
+    /// The id that the target keeps: its holder is this run alone.
+    pub(crate) fn id(&self) -> &JobId {
+        &self.shared.id
     }
 
     /// What was last stored, and noted since.
@@ -104,8 +99,8 @@ impl Lease {
         self.renewal.abort();
         // A renewal that is under way holds the lock; after it none follows.
         let _last = self.shared.checkpoint.lock().await;
-        let expected = Some(self.shared.plan.clone());
-        let update = StoreUpdate::Migration { expected, state: None };
+        let expected = Some(self.shared.id.clone());
+        let update = StoreUpdate::Job { expected, job: None };
         self.shared.target.update(update).await.map_err(taken_over)?;
         Ok(())
     }
@@ -125,9 +120,8 @@ impl Shared {
         if let Some(owner) = &mut checkpoint.owner {
             owner.renewed_at = SystemClock.now();
         }
-        let state = MigrationState { plan: self.plan.clone(), progress: checkpoint.to_text()? };
-        let expected = Some(self.plan.clone());
-        let update = StoreUpdate::Migration { expected, state: Some(state) };
+        let job = Some(checkpoint.to_job(self.id.clone())?);
+        let update = StoreUpdate::Job { expected: Some(self.id.clone()), job };
         self.target.update(update).await.map_err(taken_over)?;
         *kept = checkpoint;
         Ok(())

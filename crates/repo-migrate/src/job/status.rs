@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use repo_core::strategy::{MigrationState, StorageStrategy};
+use repo_core::strategy::{JobKind, StorageStrategy, UnfinishedJob};
 use repo_core::{Clock as _, CollectionName, Error, ErrorKind, Result, SystemClock, Timestamp};
 use serde::Serialize;
 
 use crate::OnConflict;
 use crate::cleanup::mark::Mark;
-use crate::job::checkpoint::{Checkpoint, Stage};
+use crate::job::checkpoint::{Checkpoint, Stage, UnreadCheckpoint};
 use crate::job::holder::{Holder, Liveness};
-use crate::job::lease::fingerprint;
 use crate::job::unfinished::damaged;
 use crate::report::Counts;
 use crate::store_reference::StoreReference;
@@ -82,25 +81,28 @@ pub struct CollectionStatus {
 /// refuses.
 pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinished>> {
     let side = StoreReference::only(store);
-    let Some(stored) = side.record().await?.migration else { return Ok(None) };
+    let Some(stored) = side.record().await?.job else { return Ok(None) };
     if let Some(mark) = Mark::read(&stored) {
         return Ok(Some(Unfinished::of_clean_up(&stored, mark)));
     }
-    if Checkpoint::is_damaged(&stored) && !stored.is_clean_up() {
-        return Err(damaged(&stored, &side));
-    }
-    let Some(checkpoint) = Checkpoint::read(&stored) else {
-        let why = "the unfinished migration was begun by another version of the tool";
-        return Err(side.err(
-            Error::new(ErrorKind::Unsupported, "migrate status", why)
-                .with("plan", &stored.plan)
-                .hint("use that version of the tool"),
-        ));
+    let checkpoint = match Checkpoint::read(&stored) {
+        Ok(checkpoint) => checkpoint,
+        Err(UnreadCheckpoint::Damaged) if stored.kind() != JobKind::CleanUp => {
+            return Err(damaged(&stored, &side));
+        }
+        Err(_) => {
+            let why = "the unfinished migration was begun by another version of the tool";
+            return Err(side.err(
+                Error::new(ErrorKind::Unsupported, "migrate status", why)
+                    .with("plan", stored.id())
+                    .hint("use that version of the tool"),
+            ));
+        }
     };
     let now = SystemClock.now();
     let copied = copied(&checkpoint);
     Ok(Some(Unfinished {
-        plan: fingerprint(&stored.plan).to_owned(),
+        plan: stored.id().fingerprint.to_string(),
         source: checkpoint.source,
         target: checkpoint.target,
         collections: checkpoint.collections,
@@ -120,9 +122,9 @@ pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinishe
 }
 
 impl Unfinished {
-    fn of_clean_up(stored: &MigrationState, mark: Mark) -> Self {
+    fn of_clean_up(stored: &UnfinishedJob, mark: Mark) -> Self {
         Self {
-            plan: stored.plan.clone(),
+            plan: stored.id().to_string(),
             source: mark.source,
             target: mark.target,
             collections: Some(mark.collections.into_iter().collect()),

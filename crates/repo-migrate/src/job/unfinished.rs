@@ -3,14 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use repo_core::strategy::MigrationState;
+use repo_core::strategy::{JobFingerprint, JobId, JobKind, UnfinishedJob};
 use repo_core::{CollectionName, Error, ErrorKind, Result, Timestamp};
 
 use crate::cleanup::mark;
-use crate::job::checkpoint::Checkpoint;
+use crate::job::checkpoint::{Checkpoint, UnreadCheckpoint};
 use crate::job::holder::Liveness;
 use crate::job::in_place::InPlace;
-use crate::job::lease::fingerprint;
 use crate::remedy::Remedy;
 use crate::store_reference::StoreReference;
 
@@ -21,19 +20,19 @@ pub(crate) fn plan_of(
     source: &StoreReference,
     target: &StoreReference,
     collections: Option<&BTreeSet<CollectionName>>,
-) -> Result<String> {
+) -> Result<JobFingerprint> {
     let text = serde_json::to_vec(&(2, source.location(), target.location(), collections));
     let text = text.map_err(|source| {
         Error::new(ErrorKind::Invalid, "migrate", "the plan cannot be written").caused_by(source)
     })?;
-    Ok(blake3::hash(&text).to_hex().to_string())
+    JobFingerprint::new(blake3::hash(&text).to_hex().to_string())
 }
 
 /// A migration that was found on the target and that this run may take.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
-    /// What the store keeps as the plan.
-    pub(crate) stored: String,
+pub(crate) struct FoundMigration {
+    /// The job that the store keeps.
+    pub(crate) stored: JobId,
     /// Whether it is the same migration.
     pub(crate) same_plan: bool,
     /// How far it is; none when it is to be started again.
@@ -48,32 +47,32 @@ pub(crate) struct Found {
 /// `Locked` while somebody else is at work on it, and when it is another
 /// migration that is not to be dropped.
 pub(crate) fn find(
-    plan: &str,
-    stored: Option<MigrationState>,
+    fingerprint: &JobFingerprint,
+    stored: Option<UnfinishedJob>,
     restart: bool,
     target: &StoreReference,
     now: Timestamp,
-) -> Result<Option<Found>> {
+) -> Result<Option<FoundMigration>> {
     let Some(stored) = stored else { return Ok(None) };
-    if stored.is_clean_up() {
+    if stored.kind() == JobKind::CleanUp {
         return Err(mark::unfinished(target, &stored));
     }
-    let same_plan = fingerprint(&stored.plan) == plan;
-    if Checkpoint::is_damaged(&stored) {
-        return if restart && !Checkpoint::may_be_in_place(&stored) {
-            let warning =
-                "the progress of an unfinished migration was found on the target, cannot \
-                           be read, and is dropped; what it copied stays, and is compared"
-                    .to_owned();
-            Ok(Some(Found { stored: stored.plan, same_plan, checkpoint: None, warning }))
-        } else {
-            Err(damaged(&stored, target))
-        };
-    }
-    let Some(checkpoint) = Checkpoint::read(&stored) else {
-        return Err(another(target)
-            .with("plan", &stored.plan)
-            .hint("finish that migration first, with the version of the tool that began it"));
+    let same_plan = stored.id().fingerprint == *fingerprint;
+    let checkpoint = match Checkpoint::read(&stored) {
+        Ok(checkpoint) => checkpoint,
+        Err(UnreadCheckpoint::Damaged) if restart && stored.kind() != JobKind::Upgrade => {
+            let warning = "the progress of an unfinished migration was found on the target, \
+                           cannot be read, and is dropped; what it copied stays, and is compared"
+                .to_owned();
+            let stored = stored.id().clone();
+            return Ok(Some(FoundMigration { stored, same_plan, checkpoint: None, warning }));
+        }
+        Err(UnreadCheckpoint::Damaged) => return Err(damaged(&stored, target)),
+        Err(UnreadCheckpoint::OtherFormat) => {
+            return Err(another(target)
+                .with("plan", stored.id())
+                .hint("finish that migration first, with the version of the tool that began it"));
+        }
     };
     refuse_in_place(&checkpoint, target)?;
     let taken = taken_from(&checkpoint, target, now)?;
@@ -102,7 +101,7 @@ pub(crate) fn find(
     };
     let checkpoint = (same_plan && !restart).then_some(checkpoint);
     let warning = format!("{what}{taken}");
-    Ok(Some(Found { stored: stored.plan, same_plan, checkpoint, warning }))
+    Ok(Some(FoundMigration { stored: stored.id().clone(), same_plan, checkpoint, warning }))
 }
 
 /// Words on whose lock is taken over.
@@ -143,11 +142,10 @@ fn another(target: &StoreReference) -> Error {
 }
 
 /// The error for progress that cannot be read.
-pub(crate) fn damaged(stored: &MigrationState, side: &StoreReference) -> Error {
+pub(crate) fn damaged(stored: &UnfinishedJob, side: &StoreReference) -> Error {
     let what = "what the store keeps of an unfinished migration is damaged";
-    let error =
-        side.err(Error::new(ErrorKind::Corrupt, "migrate", what)).with("plan", &stored.plan);
-    if Checkpoint::may_be_in_place(stored) {
+    let error = side.err(Error::new(ErrorKind::Corrupt, "migrate", what)).with("plan", stored.id());
+    if stored.kind() == JobKind::Upgrade {
         return error.hint(
             "it may be that of an upgrade in place: restore the store from the archive that the \
              upgrade made",
@@ -179,8 +177,8 @@ pub(crate) async fn refuse_mixed(
     side: &StoreReference,
     concerns: impl Fn(&CollectionName) -> bool,
 ) -> Result<()> {
-    let Some(stored) = side.record().await?.migration else { return Ok(()) };
-    let Some(checkpoint) = Checkpoint::read(&stored) else { return Ok(()) };
+    let Some(stored) = side.record().await?.job else { return Ok(()) };
+    let Ok(checkpoint) = Checkpoint::read(&stored) else { return Ok(()) };
     // Before there is an archive nothing was written.
     let begun = checkpoint.in_place.filter(|_| checkpoint.archive.is_some());
     match begun.filter(|in_place| concerns(&in_place.collection)) {

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use repo_core::strategy::{CollectionState, Record, did_you_mean};
+use repo_core::strategy::{
+    CollectionState, JobFingerprint, JobId, JobKind, Record, UnfinishedJob, did_you_mean,
+};
 use repo_core::{
     CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas, Timestamp, UpgradePath,
 };
@@ -13,7 +15,7 @@ use repo_core::{
 use crate::MigrationOptions;
 use crate::cleanup::mark;
 use crate::job::unfinished::refuse_mixed;
-use crate::job::unfinished::{self, Found};
+use crate::job::unfinished::{self, FoundMigration};
 use crate::plan::sameness::Evidence;
 use crate::plan::space;
 use crate::remedy::Remedy;
@@ -55,11 +57,11 @@ pub(crate) struct Plan {
     /// What is compared of each record.
     pub(crate) depth: Depth,
     /// Tells this plan from others.
-    pub(crate) fingerprint: String,
+    pub(crate) fingerprint: JobFingerprint,
     /// The collections that were named; none when all were meant.
     pub(crate) named: Option<BTreeSet<CollectionName>>,
     /// An unfinished migration on the target that this run may take.
-    pub(crate) found: Option<Found>,
+    pub(crate) found: Option<FoundMigration>,
     /// Whether that is a run of this plan: the target may hold parts of it.
     pub(crate) unfinished: bool,
     pub(crate) warnings: Vec<String>,
@@ -99,6 +101,11 @@ impl PlannedCollection {
 }
 
 impl Plan {
+    /// The job that the target keeps while it is under way.
+    pub(crate) fn job(&self) -> JobId {
+        JobId::new(JobKind::Migration, self.fingerprint.clone())
+    }
+
     /// Looks at both sides, and refuses what cannot end well.
     pub(crate) async fn make(
         purpose: Purpose,
@@ -116,10 +123,11 @@ impl Plan {
         let named: Option<BTreeSet<_>> =
             options.collections.as_ref().map(|names| names.iter().cloned().collect());
         let fingerprint = unfinished::plan_of(&source, &target, named.as_ref())?;
-        if let Some(stored) = source.record().await?.migration.filter(|it| it.is_clean_up()) {
+        let cleaned = |job: &UnfinishedJob| job.kind() == JobKind::CleanUp;
+        if let Some(stored) = source.record().await?.job.filter(cleaned) {
             return Err(mark::unfinished(&source, &stored));
         }
-        let stored = target.record().await?.migration;
+        let stored = target.record().await?.job;
         let found = unfinished::find(&fingerprint, stored, options.restart, &target, now)?;
         let source_collections = source.collections().await?;
         let meant = |name: &CollectionName| named.as_ref().is_none_or(|all| all.contains(name));
@@ -264,10 +272,10 @@ async fn end_loads(
     Ok(warnings)
 }
 
-async fn warnings(source: &StoreReference, found: Option<&Found>) -> Result<Vec<String>> {
+async fn warnings(source: &StoreReference, found: Option<&FoundMigration>) -> Result<Vec<String>> {
     let mut warnings: Vec<String> = found.map(|found| found.warning.clone()).into_iter().collect();
     warnings.extend(source.foreign().map(|words| format!("the source is {words}")));
-    if source.record().await?.migration.is_some() {
+    if source.record().await?.job.is_some() {
         warnings.push(
             "the source is itself the target of an unfinished migration: it may lack records"
                 .to_owned(),

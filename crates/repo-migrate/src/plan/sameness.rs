@@ -6,7 +6,8 @@
 //! does: written through one side, and looked for through the other.
 
 use repo_core::strategy::{
-    MigrationState, PhysicalIdentity, Sameness, StoreId, StoreRecord, StoreUpdate,
+    JobFingerprint, JobId, JobKind, PhysicalIdentity, Sameness, StoreId, StoreRecord, StoreUpdate,
+    UnfinishedJob,
 };
 use repo_core::{Error, ErrorKind, Result};
 
@@ -123,14 +124,15 @@ pub(crate) fn same_store(
 /// has written there meanwhile: nothing is decided then. What either side
 /// refuses.
 pub(crate) async fn is_seen(through: &StoreReference, seen_by: &StoreReference) -> Result<bool> {
-    let plan = format!("{}{}", MigrationState::MARK, StoreId::random()?);
+    let fingerprint = JobFingerprint::new(StoreId::random()?.to_string())?;
+    let mark = JobId::new(JobKind::Mark, fingerprint);
     let progress = format!("{{\"looked_for_through\":{:?}}}", seen_by.location());
-    let state = MigrationState { plan: plan.clone(), progress };
-    through.update(StoreUpdate::Migration { expected: None, state: Some(state) }).await?;
-    let seen = seen_by.migration_state_afresh().await;
-    let removal = StoreUpdate::Migration { expected: Some(plan.clone()), state: None };
+    let job = Some(UnfinishedJob::new(mark.clone(), progress)?);
+    through.update(StoreUpdate::Job { expected: None, job }).await?;
+    let seen = seen_by.unfinished_job_afresh().await;
+    let removal = StoreUpdate::Job { expected: Some(mark.clone()), job: None };
     let removed = through.update(removal).await;
-    let seen = seen?.is_some_and(|seen| seen.plan == plan);
+    let seen = seen?.is_some_and(|seen| *seen.id() == mark);
     // One that was replaced while it was looked for may have been there: only
     // having found it decides then.
     if !seen {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::strategy::MigrationState;
+use repo_core::strategy::{JobFingerprint, JobId, JobKind, UnfinishedJob};
 use repo_core::{CollectionName, Error, ErrorKind, Result, Timestamp, UpgradePath};
 
 use crate::OnConflict;
@@ -17,9 +17,9 @@ use crate::upgrade::report::Counts;
 
 /// An unfinished upgrade that this run goes on with.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
-    /// What the store keeps as the plan.
-    pub(crate) stored: String,
+pub(crate) struct FoundUpgrade {
+    /// The job that the store keeps.
+    pub(crate) stored: JobId,
     pub(crate) checkpoint: Checkpoint,
     pub(crate) in_place: InPlace,
     /// Words on whose lock is taken over.
@@ -32,23 +32,23 @@ pub(crate) struct Found {
 /// `Locked` while somebody else is at work on it, and for everything but the
 /// same upgrade.
 pub(crate) fn find(
-    stored: Option<MigrationState>,
+    stored: Option<UnfinishedJob>,
     options: &UpgradeOptions,
     side: &StoreReference,
     now: Timestamp,
-) -> Result<Option<Found>> {
+) -> Result<Option<FoundUpgrade>> {
     let Some(stored) = stored else { return Ok(None) };
     let migration = || {
         let why = "a migration into this store is unfinished";
         side.err(Error::new(ErrorKind::Locked, "upgrade", why)).remedy(Remedy::FinishMigration)
     };
-    let checkpoint = Checkpoint::read(&stored).ok_or_else(migration)?;
+    let checkpoint = Checkpoint::read(&stored).map_err(|_| migration())?;
     let in_place = checkpoint.in_place.clone().ok_or_else(migration)?;
     if in_place.collection != options.collection || in_place.to != options.to {
         return Err(unfinished_upgrade(&in_place, side));
     }
     let taken = taken_from(&checkpoint, side, now)?;
-    Ok(Some(Found { stored: stored.plan, checkpoint, in_place, taken }))
+    Ok(Some(FoundUpgrade { stored: stored.id().clone(), checkpoint, in_place, taken }))
 }
 
 /// The mark of an upgrade that begins.
@@ -81,8 +81,14 @@ pub(crate) fn new(
     Checkpoint::of_upgrade(begun, in_place)
 }
 
-/// The fingerprint that the store keeps with the mark.
-pub(crate) fn plan_of(side: &StoreReference, name: &CollectionName, from: u32, to: u32) -> String {
+/// The job of an upgrade from one schema version to another.
+pub(crate) fn job_of(
+    side: &StoreReference,
+    name: &CollectionName,
+    from: u32,
+    to: u32,
+) -> Result<JobId> {
     let text = format!("upgrade\n{}\n{name}\n{from}\n{to}", side.location());
-    blake3::hash(text.as_bytes()).to_hex().to_string()
+    let fingerprint = JobFingerprint::new(blake3::hash(text.as_bytes()).to_hex().to_string())?;
+    Ok(JobId::new(JobKind::Upgrade, fingerprint))
 }

@@ -22,7 +22,7 @@ use crate::report::Listed;
 use crate::store_reference::StoreReference;
 use crate::upgrade::UpgradeOptions;
 use crate::upgrade::created;
-use crate::upgrade::mark::{self, Found};
+use crate::upgrade::mark::{self, FoundUpgrade};
 use crate::upgrade::path::Upgrading;
 use crate::upgrade::report::{Counts, UpgradeOutcome, UpgradeReport};
 use crate::upgrade::writer::{With, Writer};
@@ -46,7 +46,7 @@ struct Plan {
     path: Arc<UpgradePath>,
     validator: Arc<DocumentValidator>,
     /// An unfinished run that is gone on with.
-    found: Option<Found>,
+    found: Option<FoundUpgrade>,
 }
 
 impl<'a> Run<'a> {
@@ -120,7 +120,7 @@ impl<'a> Run<'a> {
         let Some(state) = prepared.get(name).copied() else {
             return Err(not_prepared("upgrade", name, self.side.location(), prepared.keys()));
         };
-        let found = mark::find(record.migration, self.options, &self.side, self.started_at)?;
+        let found = mark::find(record.job, self.options, &self.side, self.started_at)?;
         let from = found.as_ref().map_or(state.schema_version, |found| found.in_place.from);
         let Some(path) = self.schema.upgrade_path(from, to) else {
             return Err(err(ErrorKind::Unsupported, "no upgrade leads to that version")
@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
     /// Sets the mark, or takes over the one that is there.
     async fn hold(&mut self, plan: &Plan) -> Result<Lease> {
         let (from, to) = (plan.path.from(), plan.path.to());
-        let fingerprint = mark::plan_of(&self.side, self.name(), from, to);
+        let job = mark::job_of(&self.side, self.name(), from, to)?;
         let (stored, checkpoint) = match &plan.found {
             Some(found) => {
                 let done = found.in_place.done;
@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
             }
             None => (None, mark::new(&self.side, &plan.path, self.name(), self.started_at)),
         };
-        Lease::take(&self.side, &fingerprint, stored, checkpoint).await
+        Lease::take(&self.side, job, stored, checkpoint).await
     }
 
     /// Archives, writes, and records the new version. What was created by

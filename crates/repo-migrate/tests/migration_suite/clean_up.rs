@@ -12,8 +12,8 @@ use repo_migrate::{
 };
 
 use crate::stores::{
-    Probe, Store, Told, contents, cut_off, empty, gone, hostile, live, many, name, on_conflict,
-    options, schemas, store,
+    Probe, Store, Told, beginning, contents, cut_off, empty, gone, hostile, live, many, name,
+    on_conflict, options, schemas, store,
 };
 
 fn clean_up_options() -> CleanUpOptions {
@@ -49,7 +49,7 @@ fn document(id: &str, fields: &str) -> Document {
 }
 
 async fn mark(store: &Store) -> Option<String> {
-    store.store_record().await.unwrap().migration.map(|state| state.plan)
+    store.store_record().await.unwrap().job.map(|job| job.id().to_string())
 }
 
 #[tokio::test]
@@ -234,10 +234,7 @@ async fn nothing_is_removed_without_a_verified_run_of_these_two_stores() {
 async fn a_migration_into_the_source_is_finished_first() {
     let (source, target) = (store(&many(10)).await, empty());
     let proof = verified(&source, &target).await;
-    let state =
-        repo_core::strategy::MigrationState { plan: "p".to_owned(), progress: "{}".to_owned() };
-    let update = repo_core::strategy::StoreUpdate::Migration { expected: None, state: Some(state) };
-    source.update_store_record(update).await.unwrap();
+    source.update_store_record(beginning("p", "{}")).await.unwrap();
     let error: Error =
         clean_up(&source, &target, &proof, &clean_up_options(), &Silent).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);

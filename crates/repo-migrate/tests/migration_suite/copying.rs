@@ -34,7 +34,7 @@ async fn every_record_arrives_with_its_version_times_and_text() {
             };
             assert_eq!(text(before), text(after));
         }
-        assert_eq!(target.store_record().await.unwrap().migration, None);
+        assert_eq!(target.store_record().await.unwrap().job, None);
     }
 }
 

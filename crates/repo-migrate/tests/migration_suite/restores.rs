@@ -59,7 +59,7 @@ async fn an_archive_of_each_store_restores_equal_into_each_other() {
         );
         assert_eq!(contents(&target, "machines").await, contents(&source, "machines").await);
         let record = target.store_record().await.unwrap();
-        assert_eq!((record.collections[&name("requests")].floor, record.migration), (7, None));
+        assert_eq!((record.collections[&name("requests")].floor, record.job), (7, None));
 
         // What is there already is no reason to refuse.
         let report = restore(&archive, &target, &schemas, &wanted, &Silent).await.unwrap();
@@ -156,8 +156,8 @@ async fn a_restore_that_was_cut_off_is_repeated_by_the_same_call() {
     let schemas = schemas(&["machines"]);
     let options = RestoreOptions { patience, batch_size, ..RestoreOptions::default() };
     restore(&archive, &into, &schemas, &options, &Silent).await.unwrap_err();
-    let state = target.store_record().await.unwrap().migration.unwrap();
-    assert!(state.progress.contains("archive:/"), "{}", state.progress);
+    let job = target.store_record().await.unwrap().job.unwrap();
+    assert!(job.progress().contains("archive:/"), "{}", job.progress());
     let report = restore(&archive, &target, &schemas, &options, &Silent).await.unwrap();
     assert_eq!(report.outcome, Outcome::Verified);
     assert!(verify(&source, &target, &VerifyOptions::default(), &Silent).await.unwrap().equal);

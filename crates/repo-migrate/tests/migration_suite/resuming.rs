@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 
-use repo_core::strategy::{MigrationState, Record, StoreUpdate};
+use repo_core::strategy::{Record, StoreUpdate};
 use repo_core::{Error, ErrorKind};
 use repo_migrate::{
     MigrationOptions, OnConflict, Outcome, Phase, Silent, VerifyOptions, migrate, status, verify,
@@ -12,8 +12,8 @@ use repo_migrate::{
 use serde_json::{Value as Json, json};
 
 use crate::stores::{
-    Probe, Store, Told, batches_of, contents, cut_off, empty, live, many, name, options, schemas,
-    store, with_backup,
+    Probe, Store, Told, batches_of, contents, cut_off, empty, job, live, many, name, options,
+    schemas, store, with_backup,
 };
 
 /// A target that refuses every batch from the `fails`th on, and counts.
@@ -153,12 +153,12 @@ async fn a_second_run_stays_away_while_the_first_is_at_work() {
 
 /// Changes what the target keeps, as another run would.
 async fn change(target: &Store, plan: Option<&str>, edit: impl FnOnce(&mut Json)) {
-    let stored = target.store_record().await.unwrap().migration.unwrap();
-    let mut progress: Json = serde_json::from_str(&stored.progress).unwrap();
+    let stored = target.store_record().await.unwrap().job.unwrap();
+    let mut progress: Json = serde_json::from_str(stored.progress()).unwrap();
     edit(&mut progress);
-    let plan = plan.map_or_else(|| stored.plan.clone(), str::to_owned);
-    let state = Some(MigrationState { plan, progress: progress.to_string() });
-    let update = StoreUpdate::Migration { expected: Some(stored.plan), state };
+    let plan = plan.map_or_else(|| stored.id().to_string(), str::to_owned);
+    let next = Some(job(&plan, &progress.to_string()));
+    let update = StoreUpdate::Job { expected: Some(stored.id().clone()), job: next };
     target.update_store_record(update).await.unwrap();
 }
 
@@ -175,8 +175,8 @@ async fn a_run_that_was_taken_over_ends() {
     let error: Error = first.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);
     assert!(error.message().contains("taken the migration over"), "{error}");
-    let kept = target.store_record().await.unwrap().migration.unwrap();
-    assert_eq!(kept.plan, "fingerprint:of another run", "nothing of it was written");
+    let kept = target.store_record().await.unwrap().job.unwrap();
+    assert_eq!(kept.id().to_string(), "fingerprint:of another run", "nothing of it was written");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -350,9 +350,9 @@ async fn damaged_progress_is_named_and_can_be_dropped() {
         let refused = as_store(&refusing(&target, 2));
         let schemas = schemas(&["machines"]);
         migrate(&source, &refused, &schemas, &options(), &Silent).await.unwrap_err();
-        let kept = target.store_record().await.unwrap().migration.unwrap();
-        let state = MigrationState { plan: kept.plan.clone(), progress: progress.to_owned() };
-        let update = StoreUpdate::Migration { expected: Some(kept.plan), state: Some(state) };
+        let kept = target.store_record().await.unwrap().job.unwrap();
+        let damaged = Some(job(&kept.id().to_string(), progress));
+        let update = StoreUpdate::Job { expected: Some(kept.id().clone()), job: damaged };
         target.update_store_record(update).await.unwrap();
         let error = migrate(&source, &target, &schemas, &options(), &Silent).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{progress}: {error}");

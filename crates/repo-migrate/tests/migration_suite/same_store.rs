@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use repo_core::strategy::{MigrationState, OpenOptions, StoreUpdate};
+use repo_core::strategy::{OpenOptions, StoreUpdate, UnfinishedJob};
 use repo_core::{ErrorKind, MemoryStrategy};
 use repo_migrate::{
     CleanUpOptions, MigrationOptions, Outcome, Silent, clean_up, migrate, unfinished_clean_up,
 };
 
-use crate::stores::{Probe, Store, contents, empty, many, options, schemas, store};
+use crate::stores::{Probe, Store, beginning, contents, empty, many, options, schemas, store};
 
 /// The store under another name, as a proxy shows it.
 fn renamed(store: &Store, name: &str) -> Store {
@@ -21,8 +21,8 @@ fn cleaning() -> (MigrationOptions, tempfile::TempDir) {
     (MigrationOptions { clean_up: true, backup, ..options() }, folder)
 }
 
-async fn migration(store: &Store) -> Option<MigrationState> {
-    store.store_record().await.unwrap().migration
+async fn migration(store: &Store) -> Option<UnfinishedJob> {
+    store.store_record().await.unwrap().job
 }
 
 #[tokio::test]
@@ -47,9 +47,7 @@ async fn a_mark_shows_one_store_under_two_names() {
 #[tokio::test]
 async fn a_mark_of_a_killed_run_hinders_nothing() {
     let one = store(&many(20)).await;
-    let left =
-        MigrationState { plan: format!("{}left", MigrationState::MARK), progress: String::new() };
-    let leave = StoreUpdate::Migration { expected: None, state: Some(left) };
+    let leave = beginning("mark:left", "");
     one.update_store_record(leave.clone()).await.unwrap();
     let (cleaning, _folder) = cleaning();
     let (source, target) = (renamed(&one, "a"), renamed(&one, "b"));

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use repo_core::strategy::{
-    Applied, Capabilities, MigrationState, OpenOptions, Prepared, Purged, Record, RecordBatch,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, Tombstone,
+    Applied, Capabilities, OpenOptions, Prepared, Purged, Record, RecordBatch, RecordStream,
+    ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, StoredJob, Tombstone,
+    UnfinishedJob,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, Error, ErrorKind,
@@ -134,6 +135,16 @@ pub async fn contents(store: &Store, collection: &str) -> Vec<Record> {
     let mut records = repo_testkit::batches(stream).await.unwrap().concat();
     records.sort_by(|a, b| a.id().cmp(b.id()));
     records
+}
+
+/// A job as a store keeps it.
+pub fn job(plan: &str, progress: &str) -> UnfinishedJob {
+    StoredJob { plan: plan.to_owned(), progress: progress.to_owned() }.into()
+}
+
+/// What begins it in a store that has none.
+pub fn beginning(plan: &str, progress: &str) -> StoreUpdate {
+    StoreUpdate::Job { expected: None, job: Some(job(plan, progress)) }
 }
 
 pub fn options() -> MigrationOptions {
@@ -275,8 +286,8 @@ impl StorageStrategy for Probe {
     fn location(&self) -> &str {
         self.renamed.as_deref().unwrap_or_else(|| self.inner.location())
     }
-    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
-        self.inner.migration_state_afresh().await
+    async fn unfinished_job_afresh(&self) -> Result<Option<UnfinishedJob>> {
+        self.inner.unfinished_job_afresh().await
     }
     fn capabilities(&self) -> &Capabilities {
         self.capabilities.as_ref().unwrap_or_else(|| self.inner.capabilities())

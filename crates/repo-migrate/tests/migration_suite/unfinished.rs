@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use repo_core::ErrorKind;
-use repo_core::strategy::{MigrationState, StoreUpdate};
 use repo_migrate::{MigrationOptions, OnConflict, Outcome, Silent, VerifyOptions, migrate, verify};
 
 use crate::stores::{
-    Probe, Store, cut_off, empty, fill, live, many, name, on_conflict, options, schemas, store,
-    with_backup,
+    Probe, Store, beginning, cut_off, empty, fill, live, many, name, on_conflict, options, schemas,
+    store, with_backup,
 };
 
 /// A run of which the target refuses the third batch.
@@ -33,8 +32,8 @@ async fn a_run_that_was_cut_off_is_repeated_by_the_same_call() {
     for (options, counts) in [(options(), (800, 200)), (with_backup(folder.path()), (1_000, 0))] {
         let (source, target) = (store(&many(1_000)).await, empty());
         cut_off_run(&source, &target, &options).await;
-        let state = target.store_record().await.unwrap().migration.unwrap();
-        assert!(state.progress.contains(source.location()), "{}", state.progress);
+        let job = target.store_record().await.unwrap().job.unwrap();
+        assert!(job.progress().contains(source.location()), "{}", job.progress());
         let error = target.purge(&name("machines"), crate::stores::time(0)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Locked);
 
@@ -43,7 +42,7 @@ async fn a_run_that_was_cut_off_is_repeated_by_the_same_call() {
         assert_eq!(report.outcome, Outcome::Verified);
         assert_eq!((report.totals.applied, report.totals.equal), counts);
         assert!(report.warnings[0].contains("unfinished run of the same migration"));
-        assert_eq!(target.store_record().await.unwrap().migration, None);
+        assert_eq!(target.store_record().await.unwrap().job, None);
         assert!(verify(&source, &target, &VerifyOptions::default(), &Silent).await.unwrap().equal);
     }
 }
@@ -72,7 +71,7 @@ async fn a_mark_is_taken_off_when_nothing_is_left_to_do() {
     let report =
         migrate(&source, &target, &schemas(&["machines"]), &options(), &Silent).await.unwrap();
     assert_eq!((report.outcome, report.totals.equal), (Outcome::Verified, 100));
-    assert_eq!(target.store_record().await.unwrap().migration, None);
+    assert_eq!(target.store_record().await.unwrap().job, None);
 }
 
 #[tokio::test]
@@ -104,9 +103,7 @@ async fn another_plan_is_locked_out_and_told_what_to_do() {
 #[tokio::test]
 async fn a_mark_that_cannot_be_read_is_called_damaged() {
     let (source, target) = (store(&many(3)).await, store(&[]).await);
-    let state = MigrationState { plan: "p".to_owned(), progress: "from the future".to_owned() };
-    let update = StoreUpdate::Migration { expected: None, state: Some(state) };
-    target.update_store_record(update).await.unwrap();
+    target.update_store_record(beginning("p", "from the future")).await.unwrap();
     let error =
         migrate(&source, &target, &schemas(&["machines"]), &options(), &Silent).await.unwrap_err();
     assert_eq!((error.kind(), error.context_value("plan")), (ErrorKind::Corrupt, Some("p")));
@@ -115,9 +112,7 @@ async fn a_mark_that_cannot_be_read_is_called_damaged() {
 #[tokio::test]
 async fn an_incomplete_source_is_warned_of() {
     let (source, target) = (store(&many(3)).await, empty());
-    let state = MigrationState { plan: "p".to_owned(), progress: "{}".to_owned() };
-    let update = StoreUpdate::Migration { expected: None, state: Some(state) };
-    source.update_store_record(update).await.unwrap();
+    source.update_store_record(beginning("p", "{}")).await.unwrap();
     let report =
         migrate(&source, &target, &schemas(&["machines"]), &options(), &Silent).await.unwrap();
     assert!(report.warnings[0].contains("may lack records"));

@@ -128,7 +128,7 @@ async fn what_cannot_be_told_is_left_and_named() {
     assert_eq!(report.created.first, ["fresh"]);
     assert_eq!(find(&store, "m-001").await, (5, r#"{"id":"m-001","n":2}"#.to_owned()));
     assert_eq!(version_of(&store).await, 3);
-    assert_eq!(store.store_record().await.unwrap().migration, None);
+    assert_eq!(store.store_record().await.unwrap().job, None);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use repo_migrate::{
 
 use crate::places::Place;
 use crate::stores::{
-    Probe, Store, Told, contents, empty, gone, live, name, options as plain, schema,
+    Probe, Store, Told, beginning, contents, empty, gone, live, name, options as plain, schema,
 };
 use crate::upgraded_copies::declared;
 
@@ -139,7 +139,7 @@ async fn every_document_is_upgraded_once_and_the_version_is_raised() {
         assert_eq!((counts.records, counts.tombstones, counts.upgraded), (125, 13, 112));
         assert_holds(&contents(&store, "machines").await, &new);
         assert_eq!(version_of(&store).await, 3, "{}", place.name);
-        assert_eq!(store.store_record().await.unwrap().migration, None);
+        assert_eq!(store.store_record().await.unwrap().job, None);
         let archive = Archive::open(&report.backup.unwrap()).await.unwrap();
         archive.verify(&Silent).await.unwrap();
         assert_eq!(archive.manifest().collections[0].schema_version, 1);
@@ -303,9 +303,7 @@ async fn while_it_is_unfinished_nothing_else_may_mix_with_it() {
 async fn a_migration_that_is_unfinished_is_in_the_way() {
     let folder = tempfile::tempdir().unwrap();
     let store = store_of(&records(10).0).await;
-    let state = repo_core::strategy::MigrationState { plan: "p".into(), progress: "{}".into() };
-    let update = repo_core::strategy::StoreUpdate::Migration { expected: None, state: Some(state) };
-    store.update_store_record(update).await.unwrap();
+    store.update_store_record(beginning("p", "{}")).await.unwrap();
     let error = run(&store, folder.path()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);
     assert!(error.message().contains("a migration into this store"), "{error}");

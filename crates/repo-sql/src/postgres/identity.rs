@@ -1,11 +1,12 @@
 //! What distinguishes a PostgreSQL database from others, by any name of its server.
 
 use repo_core::Result;
-use repo_core::strategy::{MigrationState, PhysicalIdentity};
+use repo_core::strategy::{PhysicalIdentity, UnfinishedJob};
 
 use super::rows::{optional_text_at, text_at, truth_at};
 use super::shared::Shared;
 use super::statement::Statement;
+use super::store_record::job_of;
 use super::transaction::{Sees, Transaction};
 use crate::errors;
 
@@ -49,8 +50,8 @@ pub(super) async fn read(shared: &Shared) -> Result<Option<PhysicalIdentity>> {
     Ok(Some(found))
 }
 
-/// The migration state as a connection sees it that is made for this alone.
-pub(super) async fn migration_state_afresh(shared: &Shared) -> Result<Option<MigrationState>> {
+/// The unfinished job as a connection sees it that is made for this alone.
+pub(super) async fn unfinished_job_afresh(shared: &Shared) -> Result<Option<UnfinishedJob>> {
     let operation = "read the store's record";
     shared.check_open(operation)?;
     let connection = shared.pool.connector().connect().await?;
@@ -60,6 +61,5 @@ pub(super) async fn migration_state_afresh(shared: &Shared) -> Result<Option<Mig
         .await
         .map_err(|source| errors::postgres(operation, &shared.location, source))?;
     let [row, ..] = rows.as_slice() else { return Ok(None) };
-    let progress = optional_text_at(row, 1)?.unwrap_or_default();
-    Ok(optional_text_at(row, 0)?.map(|plan| MigrationState { plan, progress }))
+    Ok(job_of(optional_text_at(row, 0)?, optional_text_at(row, 1)?))
 }

@@ -7,7 +7,7 @@ use diesel::sql_types::{Nullable, Text};
 use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
 use repo_core::strategy::{
-    CollectionState, MigrationState, StoreId, StoreRecord, StoreUpdate, check_migration,
+    CollectionState, StoreId, StoreRecord, StoreUpdate, StoredJob, UnfinishedJob, check_job,
     check_new_id,
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
@@ -69,7 +69,7 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
         id,
         epoch: u64::try_from(epoch).unwrap_or(0),
         collections: states,
-        migration: plan.map(|plan| MigrationState { plan, progress: progress.unwrap_or_default() }),
+        job: job_of(plan, progress),
         ..StoreRecord::default()
     })
 }
@@ -98,11 +98,12 @@ async fn change(transaction: &mut Transaction, update: StoreUpdate) -> Result<St
         StoreUpdate::RaiseFloor { collection, floor } => {
             raise_floor(transaction, &collection, floor).await?;
         }
-        StoreUpdate::Migration { expected, state } => {
-            let stored = lock_migration(transaction).await?;
-            check_migration(stored.as_ref(), expected.as_deref())?;
-            let plan = state.as_ref().map(|state| &state.plan);
-            let progress = state.as_ref().map(|state| &state.progress);
+        StoreUpdate::Job { expected, job } => {
+            let stored = lock_job(transaction).await?;
+            check_job(stored.as_ref(), expected.as_ref())?;
+            let stored = job.map(StoredJob::from);
+            let plan = stored.as_ref().map(|stored| &stored.plan);
+            let progress = stored.as_ref().map(|stored| &stored.progress);
             diesel::update(store::table)
                 .set((store::migration_plan.eq(plan), store::migration_progress.eq(progress)))
                 .execute(transaction.connection().diesel())
@@ -110,9 +111,9 @@ async fn change(transaction: &mut Transaction, update: StoreUpdate) -> Result<St
                 .map_err(|source| transaction.failed(source))?;
         }
         StoreUpdate::Id { expected, id } => {
-            let migration = lock_migration(transaction).await?;
+            let job = lock_job(transaction).await?;
             let stored = read_in(transaction).await?.id;
-            check_new_id(stored, migration.as_ref(), expected)?;
+            check_new_id(stored, job.as_ref(), expected)?;
             diesel::update(store::table)
                 .set(store::store_id.eq(id.to_string()))
                 .execute(transaction.connection().diesel())
@@ -123,18 +124,21 @@ async fn change(transaction: &mut Transaction, update: StoreUpdate) -> Result<St
     read_in(transaction).await
 }
 
-/// The unfinished migration; nobody else begins or ends one before the
-/// transaction ends.
-pub(super) async fn lock_migration(
-    transaction: &mut Transaction,
-) -> Result<Option<MigrationState>> {
+/// The unfinished job; nobody else begins or ends one before the transaction
+/// ends.
+pub(super) async fn lock_job(transaction: &mut Transaction) -> Result<Option<UnfinishedJob>> {
     let row: std::result::Result<(Option<String>, Option<String>), _> = store::table
         .select((store::migration_plan, store::migration_progress))
         .for_update()
         .first(transaction.connection().diesel())
         .await;
     let (plan, progress) = row.map_err(|source| transaction.failed(source))?;
-    Ok(plan.map(|plan| MigrationState { plan, progress: progress.unwrap_or_default() }))
+    Ok(job_of(plan, progress))
+}
+
+/// The job of the two columns.
+pub(super) fn job_of(plan: Option<String>, progress: Option<String>) -> Option<UnfinishedJob> {
+    Some(StoredJob { plan: plan?, progress: progress.unwrap_or_default() }.into())
 }
 
 /// Raises a floor; a lower value changes nothing. Returns the floor then.

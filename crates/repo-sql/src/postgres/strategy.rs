@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Action, Applied, Capabilities, MigrationState, OpenOptions, PhysicalIdentity, Prepared, Purged,
-    Record, RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
+    Action, Applied, Capabilities, OpenOptions, PhysicalIdentity, Prepared, Purged, Record,
+    RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
     check_distinct_keys, check_records, never_prepared,
 };
 use repo_core::{
@@ -178,11 +178,11 @@ impl StorageStrategy for PostgresStrategy {
         identity::read(&self.shared).await
     }
 
-    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
+    async fn unfinished_job_afresh(&self) -> Result<Option<UnfinishedJob>> {
         if !self.is_prepared().await? {
             return Ok(None);
         }
-        identity::migration_state_afresh(&self.shared).await
+        identity::unfinished_job_afresh(&self.shared).await
     }
 
     fn capabilities(&self) -> &Capabilities {

@@ -8,7 +8,7 @@ use super::read;
 use super::rows::{number_at, text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
-use super::store_record::{lock_migration, raise_floor};
+use super::store_record::{lock_job, raise_floor};
 use super::table::Table;
 use super::transaction::{Sees, Transaction};
 use crate::dialect::MARK;
@@ -55,7 +55,7 @@ pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp)
 
 async fn raise(transaction: &mut Transaction, table: &Table, older_than: Timestamp) -> Result<u64> {
     let collection: &CollectionName = &table.schema.collection;
-    check_purge(lock_migration(transaction).await?.as_ref(), collection)?;
+    check_purge(lock_job(transaction).await?.as_ref(), collection)?;
     let name = quote(&table.layout.table);
     transaction.run(&format!("LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")).await?;
     let sql = format!(

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use repo_core::strategy::{
-    CollectionState, MigrationState, StoreRecord, StoreUpdate, check_migration, check_new_id,
-    never_prepared,
+    CollectionState, StoreRecord, StoreUpdate, StoredJob, check_job, check_new_id, never_prepared,
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 use rusqlite::{Connection, params};
@@ -37,8 +36,8 @@ pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> 
                 id: None,
                 epoch: row.get("epoch")?,
                 collections: BTreeMap::new(),
-                migration: plan
-                    .map(|plan| MigrationState { plan, progress: progress.unwrap_or_default() }),
+                job: plan
+                    .map(|plan| StoredJob { plan, progress: progress.unwrap_or_default() }.into()),
                 ..StoreRecord::default()
             };
             Ok((record, id))
@@ -83,22 +82,23 @@ pub(super) fn update(
             table(shared, transaction, "raise a floor", &collection)?;
             raise_floor(shared, connection, &collection, floor)?;
         }
-        StoreUpdate::Migration { expected, state } => {
-            let stored = read(connection, shared.file())?.migration;
-            check_migration(stored.as_ref(), expected.as_deref())?;
+        StoreUpdate::Job { expected, job } => {
+            let stored = read(connection, shared.file())?.job;
+            check_job(stored.as_ref(), expected.as_ref())?;
             let sql = format!(
                 "UPDATE {} SET \"migration_plan\" = ?1, \"migration_progress\" = ?2",
                 quote(STORE_TABLE)
             );
-            let plan = state.as_ref().map(|state| &state.plan);
-            let progress = state.as_ref().map(|state| &state.progress);
+            let stored = job.map(StoredJob::from);
+            let plan = stored.as_ref().map(|stored| &stored.plan);
+            let progress = stored.as_ref().map(|stored| &stored.progress);
             connection
                 .execute(&sql, params![plan, progress])
                 .map_err(|source| errors::sqlite(UPDATE, shared.file(), source))?;
         }
         StoreUpdate::Id { expected, id } => {
             let stored = read(connection, shared.file())?;
-            check_new_id(stored.id, stored.migration.as_ref(), expected)?;
+            check_new_id(stored.id, stored.job.as_ref(), expected)?;
             let sql = format!("UPDATE {} SET {} = ?1", quote(STORE_TABLE), quote(ID_COLUMN));
             connection
                 .execute(&sql, params![id.to_string()])

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Applied, Capabilities, MigrationState, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
-    check_distinct_keys, check_records, never_prepared,
+    Applied, Capabilities, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions,
+    StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob, check_distinct_keys,
+    check_records, never_prepared,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth,
@@ -93,10 +93,10 @@ impl StorageStrategy for SqliteStrategy {
         self.shared.physical_identity().map(Some)
     }
 
-    async fn migration_state_afresh(&self) -> Result<Option<MigrationState>> {
+    async fn unfinished_job_afresh(&self) -> Result<Option<UnfinishedJob>> {
         self.shared.check_open(upkeep::AFRESH)?;
         let shared = Arc::clone(&self.shared);
-        off_thread(move || upkeep::migration_state_afresh(&shared)).await
+        off_thread(move || upkeep::unfinished_job_afresh(&shared)).await
     }
 
     fn capabilities(&self) -> &Capabilities {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use repo_core::strategy::{Action, MigrationState, Purged, check_purge, check_writable};
+use repo_core::strategy::{Action, Purged, UnfinishedJob, check_purge, check_writable};
 use repo_core::{CollectionName, Error, ErrorKind, Health, HealthCheck, Result, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -33,7 +33,7 @@ pub(super) fn purge(
     let failed = |source| errors::sqlite("purge", shared.file(), source);
     let table = table(shared, transaction, "purge", collection)?;
     let record = store_record::read(connection, shared.file())?;
-    check_purge(record.migration.as_ref(), collection)?;
+    check_purge(record.job.as_ref(), collection)?;
     let gone = format!(
         "FROM {} WHERE \"document\" IS NULL AND \"_updated_at\" < ?1",
         quote(&table.layout.table)
@@ -189,9 +189,9 @@ fn writable(shared: &Shared) -> HealthCheck {
 
 pub(super) const AFRESH: &str = "read the store's record";
 
-/// The migration state as a connection sees it that is opened for this alone:
+/// The unfinished job as a connection sees it that is opened for this alone:
 /// the file of that name may be another one by now.
-pub(super) fn migration_state_afresh(shared: &Shared) -> Result<Option<MigrationState>> {
+pub(super) fn unfinished_job_afresh(shared: &Shared) -> Result<Option<UnfinishedJob>> {
     if !shared.file().exists() {
         return Ok(None);
     }
@@ -201,7 +201,7 @@ pub(super) fn migration_state_afresh(shared: &Shared) -> Result<Option<Migration
             if !shared.read_catalog(connection)?.prepared {
                 return Ok(None);
             }
-            Ok(store_record::read(connection, shared.file())?.migration)
+            Ok(store_record::read(connection, shared.file())?.job)
         })
     })
 }

@@ -150,7 +150,7 @@ pub(crate) async fn what_it_is_is_told(database: &impl Database) {
     assert_eq!(record.layout_version, 0);
     let versions: Vec<u32> = record.collections.values().map(|c| c.schema_version).collect();
     assert_eq!(versions, [3, 1]);
-    assert!(record.migration.is_none());
+    assert!(record.job.is_none());
     let capabilities = store.capabilities();
     assert!(capabilities.read_only && capabilities.max_scan_segments == 1);
 }

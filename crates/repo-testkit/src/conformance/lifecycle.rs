@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use repo_core::strategy::{MigrationState, ScanOptions, StorageStrategyExt as _, StoreUpdate};
+use repo_core::strategy::{JobKind, ScanOptions, StorageStrategyExt as _, StoreUpdate};
 use repo_core::{Clock as _, Consistency, ErrorKind, Filter, Query, Timestamp};
 
 use super::support::{
-    Sequence, assert_kind, collection, delete, document, everything, id, key, live, put, save,
+    Sequence, assert_kind, collection, delete, document, everything, id, job, key, live, put, save,
     scan, tombstone,
 };
 use crate::{Fixture, Store};
@@ -81,13 +81,13 @@ async fn write_history(f: &Fixture, store: &Store) {
             }
         }
     }
-    let state = MigrationState { plan: "p".to_owned(), progress: "{\"at\":\"é\"}".to_owned() };
-    let begin = StoreUpdate::Migration { expected: None, state: Some(state) };
+    let job = job(JobKind::Migration, "p", "{\"at\":\"é\"}");
+    let begin = StoreUpdate::Job { expected: None, job: Some(job) };
     store.update_store_record(begin).await.unwrap();
 }
 
 /// Records, tombstones, versions, times, floors, schema versions and the
-/// migration state are the same after close and open, as often as one likes.
+/// unfinished job are the same after close and open, as often as one likes.
 pub async fn a_reopen_keeps_everything(f: Fixture) {
     let mut store = f.prepared().await;
     write_history(&f, &store).await;

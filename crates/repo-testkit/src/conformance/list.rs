@@ -221,7 +221,8 @@ macro_rules! conformance {
                     one_of_many_gives_the_id,
                     floors_rise_and_never_fall,
                     a_floor_may_be_as_high_as_versions_go,
-                    the_migration_state_is_compared_and_set,
+                    the_unfinished_job_is_compared_and_set,
+                    each_kind_of_job_is_kept_as_it_is,
                     one_of_many_begins_a_migration,
                     a_migration_stops_no_writes,
                 ];

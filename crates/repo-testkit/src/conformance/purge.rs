@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use repo_core::strategy::{MigrationState, Purged, StorageStrategyExt as _, StoreUpdate};
+use repo_core::strategy::{JobKind, Purged, StorageStrategyExt as _};
 use repo_core::{Clock as _, ErrorKind, Timestamp};
 
 use super::support::{
-    assert_kind, collection, delete, everything, key, live, record, records, save, tombstone,
+    assert_kind, collection, delete, everything, job, job_id, key, live, record, records, save,
+    set_job, tombstone,
 };
 use crate::{Fixture, Store};
 
@@ -78,17 +79,14 @@ pub async fn a_purged_id_goes_on_above_its_last_version(f: Fixture) {
 pub async fn an_unfinished_migration_refuses_a_purge(f: Fixture) {
     let store = f.prepared().await;
     store.apply(vec![tombstone(&key("items", "a"), 4, 1)]).await.unwrap();
-    let state = MigrationState { plan: "p".to_owned(), progress: "{}".to_owned() };
-    let begin = StoreUpdate::Migration { expected: None, state: Some(state) };
-    store.update_store_record(begin).await.unwrap();
+    set_job(&store, None, Some(job(JobKind::Migration, "p", "{}"))).await.unwrap();
     let before = everything(&store).await;
     let later = Timestamp::from_micros(1_000).unwrap();
     let store = f.reopen(store).await;
     assert_kind(store.purge(&collection("items"), later).await, ErrorKind::Locked);
     assert_kind(store.purge(&collection("notes"), later).await, ErrorKind::Locked);
     assert_eq!((everything(&store).await, floor(&store, "items").await), (before, 0));
-    let end = StoreUpdate::Migration { expected: Some("p".to_owned()), state: None };
-    store.update_store_record(end).await.unwrap();
+    set_job(&store, Some(job_id(JobKind::Migration, "p")), None).await.unwrap();
     assert_eq!(purge(&store, "items", 1_000).await, Purged { removed: 1, floor: 4 });
 }
 
@@ -96,13 +94,11 @@ pub async fn an_unfinished_migration_refuses_a_purge(f: Fixture) {
 pub async fn an_unfinished_clean_up_lets_a_purge_be(f: Fixture) {
     let store = f.prepared().await;
     store.apply(vec![tombstone(&key("items", "a"), 4, 1)]).await.unwrap();
-    let plan = format!("{}elsewhere", MigrationState::CLEAN_UP);
-    let state = MigrationState { plan: plan.clone(), progress: "{}".to_owned() };
-    let begin = StoreUpdate::Migration { expected: None, state: Some(state.clone()) };
-    store.update_store_record(begin).await.unwrap();
+    let clean_up = job(JobKind::CleanUp, "elsewhere", "{}");
+    set_job(&store, None, Some(clean_up.clone())).await.unwrap();
     let store = f.reopen(store).await;
     assert_eq!(purge(&store, "items", 1_000).await, Purged { removed: 1, floor: 4 });
-    assert_eq!(store.store_record().await.unwrap().migration, Some(state));
+    assert_eq!(store.store_record().await.unwrap().job, Some(clean_up));
 }
 
 /// Many tombstones go at once.

@@ -1,10 +1,10 @@
 //! A store opened for reading only reads, and makes nothing.
 
-use repo_core::strategy::{MigrationState, OpenOptions, StoreUpdate};
+use repo_core::strategy::{JobKind, OpenOptions, StoreUpdate};
 use repo_core::{Clock as _, Consistency, ErrorKind, Filter, Precondition, Query, Write};
 
 use super::support::{
-    assert_kind, collection, count, delete, everything, find_ids, id, key, live, put, save,
+    assert_kind, collection, count, delete, everything, find_ids, id, job, key, live, put, save,
 };
 use crate::{Fixture, Store};
 
@@ -42,7 +42,7 @@ pub async fn every_write_is_refused(f: Fixture) {
     let store = beside(&f, &writer).await;
     assert!(store.capabilities().read_only);
     assert!(!writer.capabilities().read_only);
-    let state = MigrationState { plan: "p".to_owned(), progress: String::new() };
+    let job = job(JobKind::Migration, "p", "");
     let schemas: Vec<_> = f.schemas.iter().cloned().collect();
     let name = collection("items");
     let answers = [
@@ -58,7 +58,7 @@ pub async fn every_write_is_refused(f: Fixture) {
             .await
             .map(drop),
         store
-            .update_store_record(StoreUpdate::Migration { expected: None, state: Some(state) })
+            .update_store_record(StoreUpdate::Job { expected: None, job: Some(job) })
             .await
             .map(drop),
     ];

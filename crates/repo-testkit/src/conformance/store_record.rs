@@ -1,22 +1,21 @@
 //! What every store keeps about itself.
 
-use repo_core::strategy::{MigrationState, StoreId, StoreUpdate};
+use repo_core::strategy::{JobKind, StoreId, StoreUpdate, UnfinishedJob};
 use repo_core::{CollectionSchema, ErrorKind, Result, Version};
 
-use super::support::{assert_kind, collection, delete, key, save};
+use super::support::{assert_kind, collection, delete, job, job_id, key, save, set_job};
 use crate::{Fixture, Store};
 
-fn state(plan: &str, progress: &str) -> MigrationState {
-    MigrationState { plan: plan.to_owned(), progress: progress.to_owned() }
+fn state(fingerprint: &str, progress: &str) -> UnfinishedJob {
+    job(JobKind::Migration, fingerprint, progress)
 }
 
 async fn migrate(
     store: &Store,
     expected: Option<&str>,
-    next: Option<MigrationState>,
-) -> repo_core::Result<Option<MigrationState>> {
-    let update = StoreUpdate::Migration { expected: expected.map(str::to_owned), state: next };
-    Ok(store.update_store_record(update).await?.migration)
+    next: Option<UnfinishedJob>,
+) -> Result<Option<UnfinishedJob>> {
+    set_job(store, expected.map(|text| job_id(JobKind::Migration, text)), next).await
 }
 
 async fn raise(store: &Store, name: &str, floor: u64) -> u64 {
@@ -32,7 +31,7 @@ pub async fn a_fresh_store_has_its_record(f: Fixture) {
     let record = store.store_record().await.unwrap();
     assert!(record.layout_version >= 1);
     assert_eq!(record.epoch, 0);
-    assert_eq!(record.migration, None);
+    assert_eq!(record.job, None);
     let kept: Vec<(String, u32, u64)> = record
         .collections
         .iter()
@@ -144,32 +143,65 @@ pub async fn a_floor_may_be_as_high_as_versions_go(f: Fixture) {
     assert_eq!(super::support::record(&store, &key).await, None);
 }
 
-/// The migration state is set, replaced and cleared only by who names the
-/// plan that is stored; anybody else is `Locked`.
-pub async fn the_migration_state_is_compared_and_set(f: Fixture) {
+/// The unfinished job is set, replaced and cleared only by a caller that names
+/// the one that is stored; any other is `Locked`.
+pub async fn the_unfinished_job_is_compared_and_set(f: Fixture) {
     let store = f.prepared().await;
-    let one = state("plan-1", "{\"done\":0}");
-    assert_kind(migrate(&store, Some("plan-1"), Some(one.clone())).await, ErrorKind::Locked);
+    let one = state("plan1", "{\"done\":0}");
+    assert_kind(migrate(&store, Some("plan1"), Some(one.clone())).await, ErrorKind::Locked);
     assert_eq!(migrate(&store, None, None).await.unwrap(), None);
     assert_eq!(migrate(&store, None, Some(one.clone())).await.unwrap(), Some(one.clone()));
-    for expected in [None, Some("plan-2"), Some("")] {
-        assert_kind(migrate(&store, expected, Some(state("plan-3", ""))).await, ErrorKind::Locked);
+    for expected in [None, Some("plan2")] {
+        assert_kind(migrate(&store, expected, Some(state("plan3", ""))).await, ErrorKind::Locked);
         assert_kind(migrate(&store, expected, None).await, ErrorKind::Locked);
     }
-    assert_eq!(store.store_record().await.unwrap().migration, Some(one));
+    assert_eq!(store.store_record().await.unwrap().job, Some(one));
     let unicode = "é😀\"\\\n".repeat(5_000);
-    let next = state("plan-1", &unicode);
+    let next = state("plan1", &unicode);
     assert_eq!(
-        migrate(&store, Some("plan-1"), Some(next.clone())).await.unwrap(),
+        migrate(&store, Some("plan1"), Some(next.clone())).await.unwrap(),
         Some(next.clone())
     );
     let store = f.reopen(store).await;
-    assert_eq!(store.store_record().await.unwrap().migration, Some(next));
-    let other = state("plan-2", "");
-    assert_eq!(migrate(&store, Some("plan-1"), Some(other.clone())).await.unwrap(), Some(other));
-    assert_eq!(migrate(&store, Some("plan-2"), None).await.unwrap(), None);
+    assert_eq!(store.store_record().await.unwrap().job, Some(next));
+    let other = state("plan2", "");
+    assert_eq!(migrate(&store, Some("plan1"), Some(other.clone())).await.unwrap(), Some(other));
+    assert_eq!(migrate(&store, Some("plan2"), None).await.unwrap(), None);
     let store = f.reopen(store).await;
-    assert_eq!(store.store_record().await.unwrap().migration, None);
+    assert_eq!(store.store_record().await.unwrap().job, None);
+}
+
+/// A job of each kind is kept as it was given, with the run that holds it, also
+/// where the store is opened anew or brought into its resting form. Only a mark is
+/// overwritten by a caller that expects no job, and lets the store get an id.
+pub async fn each_kind_of_job_is_kept_as_it_is(f: Fixture) {
+    let mut store = f.prepared().await;
+    for (kind, progress) in [
+        (JobKind::Migration, r#"{"format":1,"collections":["in_place"]}"#),
+        (JobKind::Upgrade, r#"{"format":2,"in_place":{"from":1}}"#),
+        (JobKind::CleanUp, r#"{"format":1}"#),
+        (JobKind::Mark, r#"{"looked_for_through":"elsewhere"}"#),
+    ] {
+        let id = job_id(kind, "0123abc").held_by("a-run:of its own");
+        let job = UnfinishedJob::new(id.clone(), progress).unwrap();
+        set_job(&store, None, Some(job.clone())).await.unwrap();
+        store.checkpoint().await.unwrap();
+        assert_eq!(store.unfinished_job_afresh().await.unwrap().as_ref(), Some(&job));
+        store = f.reopen(store).await;
+        assert_eq!(store.store_record().await.unwrap().job, Some(job.clone()), "{kind:?}");
+        let other = id.clone().held_by("another");
+        assert_kind(set_job(&store, Some(other), Some(job.clone())).await, ErrorKind::Locked);
+        let (first, second) =
+            (store.store_record().await.unwrap().id.unwrap(), StoreId::random().unwrap());
+        if kind == JobKind::Mark {
+            assert_eq!(give_id(&store, first, second).await.unwrap(), Some(second));
+            set_job(&store, None, Some(job)).await.unwrap();
+        } else {
+            assert_kind(give_id(&store, first, second).await, ErrorKind::Locked);
+            assert_kind(set_job(&store, None, Some(job)).await, ErrorKind::Locked);
+        }
+        assert_eq!(set_job(&store, Some(id), None).await.unwrap(), None);
+    }
 }
 
 /// Of many that begin a migration at the same time, one does.
@@ -178,12 +210,12 @@ pub async fn one_of_many_begins_a_migration(f: Fixture) {
     let other = f.second(&store).await;
     let begin = (0..8).map(|at| {
         let handle = if at % 2 == 0 { &store } else { &other };
-        async move { migrate(handle, None, Some(state(&format!("plan-{at}"), ""))).await }
+        async move { migrate(handle, None, Some(state(&format!("plan{at}"), ""))).await }
     });
     let answers = futures::future::join_all(begin).await;
     let begun: Vec<_> = answers.iter().flatten().collect();
     assert_eq!(begun.len(), 1, "{answers:?}");
-    assert_eq!(&store.store_record().await.unwrap().migration, begun[0]);
+    assert_eq!(&store.store_record().await.unwrap().job, begun[0]);
     for error in answers.into_iter().filter_map(Result::err) {
         assert_eq!(error.kind(), ErrorKind::Locked);
     }

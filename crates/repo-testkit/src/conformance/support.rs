@@ -1,6 +1,9 @@
 //! Short words that the behaviours are written in.
 
-use repo_core::strategy::{Record, ScanOptions, StorageStrategyExt as _, Tombstone};
+use repo_core::strategy::{
+    JobFingerprint, JobId, JobKind, Record, ScanOptions, StorageStrategyExt as _, StoreUpdate,
+    Tombstone, UnfinishedJob,
+};
 use repo_core::{
     CollectionName, Consistency, Document, Entity, EntityId, Error, ErrorKind, Filter, Key,
     Precondition, Query, Result, Timestamp, Version, Write, Written,
@@ -31,6 +34,25 @@ pub(crate) fn key(collection_name: &str, id_text: &str) -> Key {
 /// A version.
 pub(crate) fn version(number: u64) -> Version {
     Version::new(number).unwrap()
+}
+
+/// A job of this kind, for the store's own record.
+pub(crate) fn job(kind: JobKind, fingerprint: &str, progress: &str) -> UnfinishedJob {
+    UnfinishedJob::new(job_id(kind, fingerprint), progress).unwrap()
+}
+
+/// Which job it is.
+pub(crate) fn job_id(kind: JobKind, fingerprint: &str) -> JobId {
+    JobId::new(kind, JobFingerprint::new(fingerprint).unwrap())
+}
+
+/// Keeps another job in the store's own record.
+pub(crate) async fn set_job(
+    store: &Store,
+    expected: Option<JobId>,
+    job: Option<UnfinishedJob>,
+) -> Result<Option<UnfinishedJob>> {
+    Ok(store.update_store_record(StoreUpdate::Job { expected, job }).await?.job)
 }
 
 /// A filter.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use repo_core::strategy::{
-    Applied, CollectionState, MigrationState, Purged, Record, ScanOptions, Segment, StoreUpdate,
+    Applied, CollectionState, Purged, Record, ScanOptions, Segment, StoreUpdate, UnfinishedJob,
 };
 use repo_core::{
     CollectionName, Consistency, Entity, Error, ErrorKind, Filter, Precondition, Query, Result,
@@ -38,7 +38,7 @@ pub(super) enum Answer {
     Applied(Vec<Applied>),
     Count(u64),
     Purged(u64, u64),
-    State(Vec<(CollectionName, CollectionState)>, Option<MigrationState>),
+    State(Vec<(CollectionName, CollectionState)>, Option<UnfinishedJob>),
     Done,
     Failed(ErrorKind, Vec<(String, Precondition, Option<Version>)>),
 }
@@ -73,7 +73,7 @@ async fn answer(store: &Store, call: &Call) -> Result<Answer> {
         }
         Call::Update(update) => {
             let record = store.update_store_record(update.clone()).await?;
-            Answer::State(record.collections.into_iter().collect(), record.migration)
+            Answer::State(record.collections.into_iter().collect(), record.job)
         }
         Call::Scan(name, segments, batch) => {
             Answer::Records(scanned(store, name, *segments, *batch).await?.map(Some).collect())
@@ -131,6 +131,6 @@ pub(super) async fn everything(store: &Store) -> Result<(Vec<Record>, Answer)> {
         records.extend(scanned(store, &name, NonZeroUsize::MIN, batch).await?);
     }
     let record = store.store_record().await?;
-    let state = Answer::State(record.collections.into_iter().collect(), record.migration);
+    let state = Answer::State(record.collections.into_iter().collect(), record.job);
     Ok((records, state))
 }

@@ -4,7 +4,9 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use repo_core::strategy::{MigrationState, Record, StoreUpdate, Tombstone};
+use repo_core::strategy::{
+    JobFingerprint, JobId, JobKind, Record, StoreUpdate, Tombstone, UnfinishedJob,
+};
 use repo_core::{
     Change, Clock as _, CollectionName, Document, Entity, EntityId, Filter, Key, ManualClock,
     Precondition, Query, Result, Timestamp, Version, Write,
@@ -125,11 +127,11 @@ pub(super) async fn call(
 }
 
 fn migration(begin: bool) -> StoreUpdate {
-    let plan = "plan".to_owned();
+    let id = JobId::new(JobKind::Migration, JobFingerprint::new("plan").unwrap());
     if begin {
-        let state = MigrationState { plan, progress: "{\"done\":1}".to_owned() };
-        StoreUpdate::Migration { expected: None, state: Some(state) }
+        let job = Some(UnfinishedJob::new(id, "{\"done\":1}").unwrap());
+        StoreUpdate::Job { expected: None, job }
     } else {
-        StoreUpdate::Migration { expected: Some(plan), state: None }
+        StoreUpdate::Job { expected: Some(id), job: None }
     }
 }
