@@ -29,7 +29,7 @@ pub(crate) const BATCH: usize = 1_000;
 
 pub(crate) fn options(read_only: bool) -> Result<OpenOptions> {
     let schemas: Schemas = std::iter::once(data::schema()?).collect();
-    Ok(OpenOptions { read_only, schemas: Arc::new(schemas), ..OpenOptions::default() })
+    Ok(OpenOptions::default().with_read_only(read_only).with_schemas(Arc::new(schemas)))
 }
 
 pub(crate) async fn open(
@@ -183,7 +183,7 @@ pub(crate) async fn scan(store: &Store, expected: usize) -> Result<Timed> {
     let collection = data::collection()?;
     timed(expected, async {
         let batch_size = NonZeroUsize::new(BATCH).unwrap_or(NonZeroUsize::MIN);
-        let options = ScanOptions { batch_size, ..ScanOptions::default() };
+        let options = ScanOptions::default().with_batch_size(batch_size);
         let mut batches = store.scan(&collection, options).await?;
         let mut found = 0;
         while let Some(batch) = batches.try_next().await? {

@@ -81,7 +81,9 @@ fn schemas() -> Result<Schemas> {
 
 async fn open(factory: &dyn StrategyFactory, settings: &Json, read_only: bool) -> Result<Store> {
     let schemas = Arc::new(schemas()?);
-    factory.open(settings, OpenOptions { read_only, schemas, ..OpenOptions::default() }).await
+    factory
+        .open(settings, OpenOptions::default().with_read_only(read_only).with_schemas(schemas))
+        .await
 }
 
 fn collection() -> Result<CollectionName> {

@@ -84,7 +84,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 fn open(factory: &dyn StrategyFactory, settings: &Json, read_only: bool) -> Store {
     let schemas: Schemas = std::iter::once(schema().unwrap()).collect();
-    let options = OpenOptions { read_only, schemas: Arc::new(schemas), ..OpenOptions::default() };
+    let options = OpenOptions::default().with_read_only(read_only).with_schemas(Arc::new(schemas));
     runtime().block_on(factory.open(settings, options)).unwrap()
 }
 

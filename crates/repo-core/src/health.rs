@@ -34,6 +34,7 @@ impl fmt::Debug for HealthDepth {
 
 /// What a health check saw.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Health {
     /// The single checks; the store is healthy when all are ok.
     pub checks: Vec<HealthCheck>,
@@ -41,6 +42,7 @@ pub struct Health {
 
 /// One thing that a health check looked at.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct HealthCheck {
     /// What was looked at, for example `journal`.
     pub name: &'static str,
@@ -50,7 +52,21 @@ pub struct HealthCheck {
     pub detail: String,
 }
 
+impl HealthCheck {
+    /// What was looked at, whether it is as it should be, and what was seen.
+    #[must_use]
+    pub fn new(name: &'static str, ok: bool, detail: impl Into<String>) -> Self {
+        Self { name, ok, detail: detail.into() }
+    }
+}
+
 impl Health {
+    /// These checks.
+    #[must_use]
+    pub const fn new(checks: Vec<HealthCheck>) -> Self {
+        Self { checks }
+    }
+
     /// Whether every check is ok.
     #[must_use]
     pub fn is_ok(&self) -> bool {

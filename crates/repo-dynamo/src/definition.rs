@@ -106,9 +106,8 @@ impl Definition {
     /// As the contract shows it: collections whose table is not there yet are
     /// not prepared, and those that are being loaded only to their `owner`.
     pub(crate) fn to_record(&self, owner: impl Fn(&CollectionName) -> bool) -> StoreRecord {
-        let state = |collection: &CollectionDefinition| CollectionState {
-            schema_version: collection.schema_version,
-            floor: collection.floor,
+        let state = |collection: &CollectionDefinition| {
+            CollectionState::new(collection.schema_version, collection.floor)
         };
         let (mut collections, mut loading) = (BTreeMap::new(), BTreeMap::new());
         for (name, collection) in self.collections.iter().filter(|(_, c)| c.ready) {
@@ -118,14 +117,12 @@ impl Definition {
             let shown = if owner(name) { &mut collections } else { &mut loading };
             shown.insert(name.clone(), state(&load.definition));
         }
-        StoreRecord {
-            layout_version: self.layout_version,
-            id: self.id,
-            epoch: self.epoch,
-            collections,
-            job: self.job.clone(),
-            loading,
-        }
+        StoreRecord::new(self.layout_version)
+            .with_id(self.id)
+            .with_epoch(self.epoch)
+            .with_collections(collections)
+            .with_job(self.job.clone())
+            .with_loading(loading)
     }
 }
 

@@ -58,7 +58,7 @@ impl Shared {
             .await?;
         let floor = definition.collections.get(collection).map_or(0, |c| c.floor);
         let removed = self.remove(&table, older_than, floor).await?;
-        Ok(Purged { removed, floor })
+        Ok(Purged::new(removed, floor))
     }
 
     /// The highest version among the tombstones that are old enough.

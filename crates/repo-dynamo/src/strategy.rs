@@ -46,7 +46,7 @@ impl Shared {
             Some(_) if ok => format!("{table} and its indexes are active"),
             Some(_) => format!("{table} or one of its indexes is not active"),
         };
-        Ok(HealthCheck { name: "table", ok, detail })
+        Ok(HealthCheck::new("table", ok, detail))
     }
 
     /// Most bytes of a document: never more than an item holds.
@@ -125,20 +125,15 @@ impl DynamoStrategy {
                     Action::Prepare
                 )));
         }
-        let capabilities = Capabilities {
-            max_commit_keys: Some(MAX_COMMIT_KEYS),
-            max_commit_bytes: Some(MAX_COMMIT_BYTES),
-            max_entity_bytes: shared.max_entity_bytes(),
-            durable: true,
-            multi_process: true,
-            max_scan_segments: MAX_SCAN_SEGMENTS,
-            parallel_scan: true,
-            indexes_after_load: false,
-            indexes: true,
-            read_only: shared.options.read_only,
-            changes: false,
-            fence: false,
-        };
+        let capabilities = Capabilities::new(shared.max_entity_bytes())
+            .with_max_commit_keys(Some(MAX_COMMIT_KEYS))
+            .with_max_commit_bytes(Some(MAX_COMMIT_BYTES))
+            .with_durable(true)
+            .with_multi_process(true)
+            .with_max_scan_segments(MAX_SCAN_SEGMENTS)
+            .with_parallel_scan(true)
+            .with_indexes(true)
+            .with_read_only(shared.options.read_only);
         Ok(Self { shared: Arc::new(shared), capabilities })
     }
 }
@@ -150,7 +145,7 @@ fn check_load(name: &CollectionName) -> HealthCheck {
          broken off, resume the migration or run {}",
         Action::Prepare
     );
-    HealthCheck { name: "load", ok: false, detail }
+    HealthCheck::new("load", false, detail)
 }
 
 #[async_trait]
@@ -260,7 +255,7 @@ impl StorageStrategy for DynamoStrategy {
             true => format!("{location} is reached"),
             false => format!("{location} holds no store; make it with {}", Action::Prepare),
         };
-        let mut checks = vec![HealthCheck { name: "store", ok, detail }];
+        let mut checks = vec![HealthCheck::new("store", ok, detail)];
         let definition = found.map(|found| found.definition).unwrap_or_default();
         let record = self.shared.shown(&definition);
         for name in record.collections.keys() {
@@ -272,7 +267,7 @@ impl StorageStrategy for DynamoStrategy {
         {
             checks.extend(check_records(self, progress).await);
         }
-        Ok(Health { checks })
+        Ok(Health::new(checks))
     }
 
     async fn close(&self) -> Result<()> {

@@ -31,7 +31,7 @@ fn later() -> Timestamp {
 
 async fn open(place: &DynamoPlace) -> DynamoStrategy {
     let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_000_000).unwrap()));
-    let options = OpenOptions { clock, ..OpenOptions::default() };
+    let options = OpenOptions::default().with_clock(clock);
     DynamoStrategy::open_with(&place.config, place.settings(), options).await.unwrap()
 }
 

@@ -58,7 +58,7 @@ fn put(id: &str, document: &Document) -> Write {
 }
 
 async fn open(place: &DynamoPlace, max_entity_bytes: usize) -> DynamoStrategy {
-    let options = OpenOptions { max_entity_bytes, ..OpenOptions::default() };
+    let options = OpenOptions::default().with_max_entity_bytes(max_entity_bytes);
     DynamoStrategy::open_with(&place.config, place.settings(), options).await.unwrap()
 }
 

@@ -244,7 +244,7 @@ impl<'s> Batch<'s> {
                 let schema_version = schema.schema_version;
                 push_op(&mut self.payload, &Op::Prepare { collection, schema_version, shape });
             }
-            prepared.push(Prepared { collection: schema.collection.clone(), change });
+            prepared.push(Prepared::new(schema.collection.clone(), change));
         }
         prepared
     }
@@ -256,12 +256,12 @@ impl<'s> Batch<'s> {
         check_purge(self.state.job.as_ref(), name)?;
         let older_than = older_than.as_micros();
         let Some(highest) = stored.table.highest_purgeable(older_than) else {
-            return Ok(Purged { removed: 0, floor: stored.floor });
+            return Ok(Purged::new(0, stored.floor));
         };
         let floor = stored.floor.max(highest);
         push_op(&mut self.payload, &Op::Floor { collection: name.as_str(), floor });
         push_op(&mut self.payload, &Op::Purge { collection: name.as_str(), older_than });
-        Ok(Purged { removed: stored.table.count_purgeable(older_than), floor })
+        Ok(Purged::new(stored.table.count_purgeable(older_than), floor))
     }
 }
 

@@ -32,19 +32,15 @@ pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
             Ok(None) => (false, format!("{}: missing", file.name)),
             Err(error) => (false, error.to_string()),
         };
-        HealthCheck { name: "data file", ok, detail }
+        HealthCheck::new("data file", ok, detail)
     }));
     checks.extend(second_names);
     if let HealthDepth::Deep(progress) = depth {
         let state = store.state();
         state.collections.iter().for_each(|(name, found)| progress(name, found.table.records()));
     }
-    checks.extend(notices.iter().map(|notice| HealthCheck {
-        name: "notice",
-        ok: true,
-        detail: notice.clone(),
-    }));
-    Health { checks }
+    checks.extend(notices.iter().map(|notice| HealthCheck::new("notice", true, notice.clone())));
+    Health::new(checks)
 }
 
 /// Reads a data file and compares it with the digest that it was stored with.
@@ -62,14 +58,14 @@ fn read_check(state: &State, caught_up: Result<(), String>) -> HealthCheck {
         Ok(()) => (true, format!("{records} records in {} collections", state.collections.len())),
         Err(reason) => (false, reason),
     };
-    HealthCheck { name: "store", ok, detail }
+    HealthCheck::new("store", ok, detail)
 }
 
 /// A second name that the journal got while this handle was open.
 fn second_names(store: &Store, state: &State) -> Option<HealthCheck> {
     let journal = state.journal.as_ref()?;
     let refused = folder::refuse_second_name(&journal.file, &store.env.folder.journal()).err()?;
-    Some(HealthCheck { name: "names", ok: false, detail: refused.to_string() })
+    Some(HealthCheck::new("names", false, refused.to_string()))
 }
 
 fn journal_check(store: &Store, state: &State) -> HealthCheck {
@@ -86,5 +82,5 @@ fn journal_check(store: &Store, state: &State) -> HealthCheck {
         Some(journal) if journal.is_empty() => "empty".to_owned(),
         Some(journal) => format!("{} bytes since the last checkpoint", journal.end),
     };
-    HealthCheck { name: "journal", ok: store.poisoned().is_none(), detail }
+    HealthCheck::new("journal", store.poisoned().is_none(), detail)
 }

@@ -307,9 +307,8 @@ impl Session {
         }
         self.publish(&state, |env, state| checkpoint::run(env, state, Publish::Replace))?;
         self.reload(false)?;
-        let created = |schema: &CollectionSchema| Prepared {
-            collection: schema.collection.clone(),
-            change: PrepareChange::Created,
+        let created = |schema: &CollectionSchema| {
+            Prepared::new(schema.collection.clone(), PrepareChange::Created)
         };
         Ok(schemas.iter().map(created).collect())
     }

@@ -169,20 +169,16 @@ impl State {
 
     /// The store's own record.
     pub(crate) fn store_record(&self) -> StoreRecord {
-        let state =
-            |c: &Collection| CollectionState { schema_version: c.schema_version, floor: c.floor };
-        StoreRecord {
-            layout_version: match self.generation {
-                // Its first checkpoint is still to be written.
-                0 => LAYOUT_VERSION,
-                _ => layout_of(self.id),
-            },
-            id: self.id,
-            epoch: self.epoch,
-            collections: self.collections.iter().map(|(n, c)| (n.clone(), state(c))).collect(),
-            job: self.job.clone(),
-            ..StoreRecord::default()
-        }
+        let state = |c: &Collection| CollectionState::new(c.schema_version, c.floor);
+        StoreRecord::new(match self.generation {
+            // Its first checkpoint is still to be written.
+            0 => LAYOUT_VERSION,
+            _ => layout_of(self.id),
+        })
+        .with_id(self.id)
+        .with_epoch(self.epoch)
+        .with_collections(self.collections.iter().map(|(n, c)| (n.clone(), state(c))).collect())
+        .with_job(self.job.clone())
     }
 
     /// Bytes of all data files.

@@ -100,20 +100,13 @@ impl JsonStrategy {
             session.end();
             settled?;
         }
-        let capabilities = Capabilities {
-            max_commit_keys: None,
-            max_commit_bytes: None,
-            max_entity_bytes,
-            durable: store.env.settings.sync_writes,
-            multi_process: true,
-            max_scan_segments: 64,
-            parallel_scan: true,
-            indexes_after_load: false,
-            indexes: true,
-            read_only,
-            changes: false,
-            fence: false,
-        };
+        let capabilities = Capabilities::new(max_entity_bytes)
+            .with_durable(store.env.settings.sync_writes)
+            .with_multi_process(true)
+            .with_max_scan_segments(64)
+            .with_parallel_scan(true)
+            .with_indexes(true)
+            .with_read_only(read_only);
         Ok(Self { store, capabilities, writer: Writer::new() })
     }
 

@@ -77,8 +77,8 @@ impl StoreReference {
     pub(crate) async fn record(&self) -> Result<StoreRecord> {
         match self.store.store_record().await {
             Ok(record) => {
-                let job = record.job.filter(|job| job.kind() != JobKind::Mark);
-                Ok(StoreRecord { job, ..record })
+                let job = record.job.clone().filter(|job| job.kind() != JobKind::Mark);
+                Ok(record.with_job(job))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(StoreRecord::default()),
             Err(error) => Err(self.err(error)),
@@ -117,7 +117,7 @@ impl StoreReference {
         Ok(names
             .into_iter()
             .map(|name| {
-                let unknown = CollectionState { schema_version: 1, floor: 0 };
+                let unknown = CollectionState::new(1, 0);
                 let state = states.remove(&name).unwrap_or(unknown);
                 (name, state)
             })
@@ -153,7 +153,10 @@ impl StoreReference {
         segment: Segment,
         batch_size: NonZeroUsize,
     ) -> Result<RecordStream> {
-        let options = ScanOptions { segment, batch_size, consistency: Consistency::Strong };
+        let options = ScanOptions::default()
+            .with_segment(segment)
+            .with_batch_size(batch_size)
+            .with_consistency(Consistency::Strong);
         let stream = self.store.scan(collection, options).await.map_err(|error| self.err(error))?;
         let side = self.clone();
         Ok(stream.map(move |batch| batch.map_err(|error| side.err(error))).boxed())

@@ -10,9 +10,7 @@ use std::sync::Arc;
 
 use common::{Store, collection, key, machine, machines, open, options, prepared, read_only, tool};
 use futures::TryStreamExt as _;
-use repo_core::strategy::{
-    OnUnreadable, OpenOptions, Record, ScanOptions, StorageStrategyExt as _,
-};
+use repo_core::strategy::{OnUnreadable, Record, ScanOptions, StorageStrategyExt as _};
 use repo_core::{Error, ErrorKind, HealthDepth, Precondition, Timestamp, Write};
 use tempfile::TempDir;
 
@@ -332,11 +330,7 @@ async fn a_damaged_record_is_named_and_put_aside() {
     assert_eq!(error.context_value("table"), Some("machines_records"));
     let told = error.to_string();
     assert!(told.contains("does not match its digest") && told.contains("m.db"), "{told}");
-    let aside = OpenOptions {
-        read_only: true,
-        unreadable: OnUnreadable::SetAside,
-        ..options(&[machines()])
-    };
+    let aside = options(&[machines()]).with_read_only(true).with_unreadable(OnUnreadable::SetAside);
     let store = common::try_open(&file, aside).await.unwrap();
     let mut batches = store.scan(&collection("machines"), ScanOptions::default()).await.unwrap();
     let (mut sound, mut stored) = (0, Vec::new());

@@ -138,10 +138,8 @@ async fn ids_may_be_uuids_domains_or_padded_text() {
             ))
             .await;
         let store = open(&other).await;
-        let one_by_one = repo_core::strategy::ScanOptions {
-            batch_size: std::num::NonZeroUsize::MIN,
-            ..Default::default()
-        };
+        let one_by_one = repo_core::strategy::ScanOptions::default()
+            .with_batch_size(std::num::NonZeroUsize::MIN);
         let records = existing::try_scan(&store, "things", one_by_one).await.unwrap();
         let ids: Vec<&str> = records.iter().map(|record| record.id().as_str()).collect();
         assert_eq!(ids, [first, second], "{sql_type}");

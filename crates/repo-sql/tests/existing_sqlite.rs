@@ -105,8 +105,7 @@ async fn a_key_of_any_order_is_paged_by_its_index() {
         file.run(&format!("CREATE TABLE things ({table})")).await;
         file.run("INSERT INTO things VALUES ('d'), ('E'), ('b'), ('C')").await;
         let store = open(&file).await;
-        let one_by_one =
-            ScanOptions { batch_size: std::num::NonZeroUsize::MIN, ..ScanOptions::default() };
+        let one_by_one = ScanOptions::default().with_batch_size(std::num::NonZeroUsize::MIN);
         let records = try_scan(&store, "things", one_by_one).await.unwrap();
         let ids: Vec<&str> = records.iter().map(|record| record.id().as_str()).collect();
         assert_eq!(ids.join(","), order, "{table}");
@@ -197,7 +196,7 @@ async fn a_virtual_table_is_refused() {
 async fn a_store_of_ours_is_never_taken_for_anothers() {
     let file = File::new().await;
     let options = reading(Schemas::from_iter([things()]));
-    let store = file.open(OpenOptions { read_only: false, ..options.clone() }).await.unwrap();
+    let store = file.open(options.clone().with_read_only(false)).await.unwrap();
     store.prepare(&[things()]).await.unwrap();
     store.close().await.unwrap();
     let store = file.open(options.clone()).await.unwrap();

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 
 use common::{collection, key, machine, machines, open, options, prepared, read_only, try_open};
 use repo_core::strategy::{
-    OpenOptions, Registry, ScanOptions, StorageStrategyExt as _, StoreUpdate, StoredJob,
-    UnfinishedJob,
+    Registry, ScanOptions, StorageStrategyExt as _, StoreUpdate, StoredJob, UnfinishedJob,
 };
 use repo_core::{Consistency, ErrorKind, Filter, Query};
 use repo_sql::{SqlFactory, SqliteFactory};
@@ -190,7 +189,7 @@ async fn what_is_no_database_is_corrupt_and_stays() {
     for bytes in [&b"{\"machines\": {}}"[..], &[b'x'; 5_000], b"SQLite format 3\0"] {
         std::fs::write(&file, bytes).unwrap();
         for read_only in [true, false] {
-            let options = OpenOptions { read_only, ..options(&[machines()]) };
+            let options = options(&[machines()]).with_read_only(read_only);
             let error = try_open(&file, options).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
             assert!(error.context_value("file").unwrap().ends_with("m.db"));
@@ -258,7 +257,7 @@ async fn a_newer_layout_is_refused() {
     prepared(&file).await.close().await.unwrap();
     common::tool(&file).execute_batch("UPDATE _repo_store SET layout_version = 3").unwrap();
     for read_only in [true, false] {
-        let options = OpenOptions { read_only, ..options(&[machines()]) };
+        let options = options(&[machines()]).with_read_only(read_only);
         let error = try_open(&file, options).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert_eq!(error.context_value("layout"), Some("3"));

@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 
 use common::{collection, key, machine, machines, options, prepared, try_open};
-use repo_core::strategy::{OpenOptions, StorageStrategyExt as _};
+use repo_core::strategy::StorageStrategyExt as _;
 use repo_core::{CollectionSchema, Error, ErrorKind, Schemas};
 use tempfile::TempDir;
 
@@ -42,7 +42,7 @@ async fn foreign_tables_are_refused_unaltered() {
         let before = std::fs::read(&file).unwrap();
 
         for read_only in [false, true] {
-            let options = OpenOptions { read_only, ..options(&[machines()]) };
+            let options = options(&[machines()]).with_read_only(read_only);
             assert_foreign(&try_open(&file, options).await.unwrap_err(), name);
         }
         // Opened by one that declares nothing, and then prepared or used.

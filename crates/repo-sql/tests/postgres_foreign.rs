@@ -8,7 +8,7 @@ mod postgres;
 
 use common::{Store, collection, key, machine, machines, options};
 use postgres::PostgresPlace;
-use repo_core::strategy::{OpenOptions, PrepareChange, StorageStrategyExt as _, StoreUpdate};
+use repo_core::strategy::{PrepareChange, StorageStrategyExt as _, StoreUpdate};
 use repo_core::{CollectionSchema, Error, ErrorKind, Filter, Plan, Query};
 use repo_testkit::Place as _;
 use tokio_postgres::Client;
@@ -74,7 +74,7 @@ async fn refused_unaltered(name: &str, kind: &str, sql: &str) {
     tool.batch_execute(&format!("CREATE SCHEMA {}; {sql}", place.schema)).await.unwrap();
     let before = contents(&tool, &place).await;
     for read_only in [false, true] {
-        let options = OpenOptions { read_only, ..options(&[machines()]) };
+        let options = options(&[machines()]).with_read_only(read_only);
         let error = place.open(options).await.unwrap_err();
         assert_foreign(&error, name);
         assert_eq!(error.context_value("kind"), Some(kind), "{error}");
@@ -188,7 +188,7 @@ async fn replacement_refused(name: &str, sql: &str) {
     let before = contents(&tool, &place).await;
     for read_only in [false, true] {
         for declared in [&[machines()][..], &[]] {
-            let options = OpenOptions { read_only, ..options(declared) };
+            let options = options(declared).with_read_only(read_only);
             assert_foreign(&place.open(options).await.unwrap_err(), name);
         }
     }
@@ -310,7 +310,7 @@ async fn layout_refused(sql: &str, kind: ErrorKind) {
     place.tool().await.batch_execute(sql).await.unwrap();
     for error in [
         place.open(options(&[machines()])).await.unwrap_err(),
-        place.open(OpenOptions { read_only: true, ..options(&[]) }).await.unwrap_err(),
+        place.open(options(&[]).with_read_only(true)).await.unwrap_err(),
         store.prepare(&[machines()]).await.unwrap_err(),
     ] {
         assert_eq!(error.kind(), kind, "{sql}: {error}");

@@ -75,7 +75,7 @@ async fn hidden_rows_of_our_own_tables_are_an_error() {
     place.tool().await.batch_execute(hide).await.unwrap();
     let name = collection("machines");
     for read_only in [false, true] {
-        let options = repo_core::strategy::OpenOptions { read_only, ..options(&[machines()]) };
+        let options = options(&[machines()]).with_read_only(read_only);
         let store = place.open_with(&role.with(&Json::Null), options).await.unwrap();
         let mut errors = vec![
             store.get(&name, &key("b").id).await.map(drop).unwrap_err(),

@@ -8,7 +8,7 @@ mod postgres;
 use common::{Store, collection, key, machine, machines, options};
 use postgres::role::{PASSWORD, Role};
 use postgres::{PostgresPlace, eventually, tool};
-use repo_core::strategy::{OpenOptions, StorageStrategyExt as _};
+use repo_core::strategy::StorageStrategyExt as _;
 use repo_core::{Error, ErrorKind, Precondition, Query, Write};
 use repo_testkit::Place as _;
 use serde_json::{Value as Json, json};
@@ -148,7 +148,7 @@ async fn a_user_without_rights_is_told_so() {
     );
     let new = repo_core::CollectionSchema::undeclared(collection("others"));
     assert_denied(&store.prepare(&[new]).await.unwrap_err());
-    let read_only = OpenOptions { read_only: true, ..options(&[machines()]) };
+    let read_only = options(&[machines()]).with_read_only(true);
     let reader = place.open_with(&role.with(&Json::Null), read_only).await.unwrap();
     assert!(reader.health(&repo_core::HealthDepth::Quick).await.unwrap().is_ok());
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::{Store, collection, ids, key, machine, machines, options};
 use postgres::PostgresPlace;
-use repo_core::strategy::{OpenOptions, PrepareChange, StorageStrategyExt as _};
+use repo_core::strategy::{PrepareChange, StorageStrategyExt as _};
 use repo_core::{
     CollectionSchema, Consistency, ErrorKind, Filter, ManualClock, Plan, Query, Timestamp,
 };
@@ -189,7 +189,7 @@ async fn the_view_shows_times_exactly() {
     for (number, text) in times.into_iter().enumerate() {
         let time = Timestamp::parse(text).unwrap();
         let clock = Arc::new(ManualClock::new(time));
-        let options = OpenOptions { clock, ..options(&[machines()]) };
+        let options = options(&[machines()]).with_clock(clock);
         let store = place.open(options).await.unwrap();
         store.prepare(&[machines()]).await.unwrap();
         let id = format!("m{number}");

@@ -8,7 +8,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{collection, key, machine, options, prepared, try_open};
-use repo_core::strategy::{OpenOptions, ScanOptions, StorageStrategyExt as _};
+use repo_core::strategy::{ScanOptions, StorageStrategyExt as _};
 use repo_core::{CollectionSchema, Error, ErrorKind};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -29,7 +29,7 @@ fn things() -> CollectionSchema {
 
 /// How reading the things of a file ends: on opening or on the way.
 async fn refused(file: &Path) -> Error {
-    let reading = OpenOptions { read_only: true, ..options(&[things()]) };
+    let reading = options(&[things()]).with_read_only(true);
     let read = async {
         let store = try_open(file, reading).await?;
         repo_testkit::batches(store.scan(&collection("things"), ScanOptions::default()).await?)

@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use common::{Store, collection, ids, key, machine, machines, open, plan, prepared, tool};
-use repo_core::strategy::{OpenOptions, PrepareChange, StorageStrategyExt as _};
+use repo_core::strategy::{PrepareChange, StorageStrategyExt as _};
 use repo_core::{
     CollectionSchema, Consistency, ErrorKind, Filter, ManualClock, Plan, Query, Timestamp,
 };
@@ -78,7 +78,7 @@ async fn the_view_shows_times_as_text() {
         ("old", "0001-01-01T00:00:00.999999Z"),
     ] {
         let clock = Arc::new(ManualClock::new(Timestamp::parse(time).unwrap()));
-        let options = OpenOptions { clock, ..common::options(&[machines()]) };
+        let options = common::options(&[machines()]).with_clock(clock);
         let store = common::try_open(&file, options).await.unwrap();
         store.prepare(&[machines()]).await.unwrap();
         store.save(key(id), machine(id, "")).await.unwrap();

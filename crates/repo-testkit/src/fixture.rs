@@ -65,11 +65,9 @@ impl Fixture {
     /// Options with this fixture's clock and schemas.
     #[must_use]
     pub fn options(&self) -> OpenOptions {
-        OpenOptions {
-            schemas: Arc::clone(&self.schemas),
-            clock: Arc::clone(&self.clock) as Arc<dyn repo_core::Clock>,
-            ..OpenOptions::default()
-        }
+        OpenOptions::default()
+            .with_schemas(Arc::clone(&self.schemas))
+            .with_clock(Arc::clone(&self.clock) as Arc<dyn repo_core::Clock>)
     }
 
     /// Opens the store with other options.

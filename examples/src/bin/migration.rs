@@ -85,6 +85,7 @@ async fn open(
         .with(repo_sql::PostgresFactory)
         .with(repo_dynamo::DynamoFactory);
     let (factory, settings) = registry.by_url(url)?;
-    let options = OpenOptions { read_only, schemas: Arc::clone(schemas), ..OpenOptions::default() };
+    let options =
+        OpenOptions::default().with_read_only(read_only).with_schemas(Arc::clone(schemas));
     factory.open(&settings, options).await
 }

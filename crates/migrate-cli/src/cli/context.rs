@@ -249,16 +249,15 @@ impl Chosen {
         config: &Config,
         schemas: &Arc<Schemas>,
     ) -> OpenOptions {
-        OpenOptions {
-            read_only: access != Access::Write,
-            unreadable: match access {
+        config
+            .options(Arc::clone(schemas))
+            .with_read_only(access != Access::Write)
+            .with_unreadable(match access {
                 Access::ReadWhatCan => OnUnreadable::SetAside,
                 Access::ReadToName => OnUnreadable::NameAll,
                 Access::Read | Access::Write => OnUnreadable::Fail,
-            },
-            only: self.only.clone(),
-            ..config.options(Arc::clone(schemas))
-        }
+            })
+            .with_only(self.only.clone())
     }
 }
 

@@ -55,14 +55,10 @@ impl State {
     }
 
     fn record(&self) -> StoreRecord {
-        StoreRecord {
-            layout_version: 2,
-            id: self.id,
-            epoch: 0,
-            collections: self.tables.iter().map(|(name, t)| (name.clone(), t.state)).collect(),
-            job: self.job.clone(),
-            ..StoreRecord::default()
-        }
+        StoreRecord::new(2)
+            .with_id(self.id)
+            .with_collections(self.tables.iter().map(|(name, t)| (name.clone(), t.state)).collect())
+            .with_job(self.job.clone())
     }
 }
 
@@ -86,20 +82,10 @@ impl MemoryStrategy {
     fn handle(location: String, options: OpenOptions, state: Arc<RwLock<State>>) -> Self {
         Self {
             location,
-            capabilities: Capabilities {
-                max_commit_keys: None,
-                max_commit_bytes: None,
-                max_entity_bytes: options.max_entity_bytes,
-                durable: false,
-                multi_process: false,
-                max_scan_segments: 64,
-                parallel_scan: true,
-                indexes_after_load: false,
-                indexes: false,
-                read_only: options.read_only,
-                changes: false,
-                fence: false,
-            },
+            capabilities: Capabilities::new(options.max_entity_bytes)
+                .with_max_scan_segments(64)
+                .with_parallel_scan(true)
+                .with_read_only(options.read_only),
             options,
             open: OpenState::default(),
             state,
@@ -169,7 +155,7 @@ impl StorageStrategy for MemoryStrategy {
                     PrepareChange::Updated
                 }
             };
-            prepared.push(Prepared { collection: schema.collection.clone(), change });
+            prepared.push(Prepared::new(schema.collection.clone(), change));
         }
         Ok(prepared)
     }
@@ -294,7 +280,7 @@ impl StorageStrategy for MemoryStrategy {
         let table = state.table_mut("purge", collection)?;
         allowed?;
         let removed = table.purge(older_than);
-        Ok(Purged { removed, floor: table.state.floor })
+        Ok(Purged::new(removed, table.state.floor))
     }
 
     async fn store_record(&self) -> Result<StoreRecord> {
@@ -328,11 +314,11 @@ impl StorageStrategy for MemoryStrategy {
         let records: usize =
             self.read("health")?.tables.values().map(|table| table.records.len()).sum();
         let detail = format!("{records} records in memory");
-        let mut checks = vec![HealthCheck { name: "memory", ok: true, detail }];
+        let mut checks = vec![HealthCheck::new("memory", true, detail)];
         if let HealthDepth::Deep(progress) = depth {
             checks.extend(check_records(self, progress).await);
         }
-        Ok(Health { checks })
+        Ok(Health::new(checks))
     }
 
     async fn close(&self) -> Result<()> {

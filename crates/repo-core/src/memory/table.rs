@@ -17,7 +17,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(schema: CollectionSchema) -> Self {
-        let state = CollectionState { schema_version: schema.schema_version, floor: 0 };
+        let state = CollectionState::new(schema.schema_version, 0);
         Self { schema, state, records: BTreeMap::new() }
     }
 

@@ -1,7 +1,15 @@
 //! What a strategy can do, known before anything is sent to it.
 
 /// The limits and features of one opened store.
+///
+/// ```
+/// use repo_core::strategy::Capabilities;
+///
+/// let capabilities = Capabilities::new(400_000).with_durable(true).with_indexes(true);
+/// assert!(capabilities.durable && !capabilities.read_only);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// Most keys in one commit, `None` for no limit.
     pub max_commit_keys: Option<usize>,
@@ -31,4 +39,110 @@ pub struct Capabilities {
     pub changes: bool,
     /// Whether writers can be fenced off by the epoch (`fence`).
     pub fence: bool,
+}
+
+impl Capabilities {
+    /// A store without limits but this one, scanned in one segment, and without
+    /// any of the features.
+    #[must_use]
+    pub const fn new(max_entity_bytes: usize) -> Self {
+        Self {
+            max_commit_keys: None,
+            max_commit_bytes: None,
+            max_entity_bytes,
+            durable: false,
+            multi_process: false,
+            max_scan_segments: 1,
+            parallel_scan: false,
+            indexes_after_load: false,
+            indexes: false,
+            read_only: false,
+            changes: false,
+            fence: false,
+        }
+    }
+
+    /// The same with another [`max_commit_keys`](Self::max_commit_keys).
+    #[must_use]
+    pub const fn with_max_commit_keys(mut self, max_commit_keys: Option<usize>) -> Self {
+        self.max_commit_keys = max_commit_keys;
+        self
+    }
+
+    /// The same with another [`max_commit_bytes`](Self::max_commit_bytes).
+    #[must_use]
+    pub const fn with_max_commit_bytes(mut self, max_commit_bytes: Option<usize>) -> Self {
+        self.max_commit_bytes = max_commit_bytes;
+        self
+    }
+
+    /// The same with another [`max_entity_bytes`](Self::max_entity_bytes).
+    #[must_use]
+    pub const fn with_max_entity_bytes(mut self, max_entity_bytes: usize) -> Self {
+        self.max_entity_bytes = max_entity_bytes;
+        self
+    }
+
+    /// The same with another [`durable`](Self::durable).
+    #[must_use]
+    pub const fn with_durable(mut self, durable: bool) -> Self {
+        self.durable = durable;
+        self
+    }
+
+    /// The same with another [`multi_process`](Self::multi_process).
+    #[must_use]
+    pub const fn with_multi_process(mut self, multi_process: bool) -> Self {
+        self.multi_process = multi_process;
+        self
+    }
+
+    /// The same with another [`max_scan_segments`](Self::max_scan_segments).
+    #[must_use]
+    pub const fn with_max_scan_segments(mut self, max_scan_segments: usize) -> Self {
+        self.max_scan_segments = max_scan_segments;
+        self
+    }
+
+    /// The same with another [`parallel_scan`](Self::parallel_scan).
+    #[must_use]
+    pub const fn with_parallel_scan(mut self, parallel_scan: bool) -> Self {
+        self.parallel_scan = parallel_scan;
+        self
+    }
+
+    /// The same with another [`indexes_after_load`](Self::indexes_after_load).
+    #[must_use]
+    pub const fn with_indexes_after_load(mut self, indexes_after_load: bool) -> Self {
+        self.indexes_after_load = indexes_after_load;
+        self
+    }
+
+    /// The same with another [`indexes`](Self::indexes).
+    #[must_use]
+    pub const fn with_indexes(mut self, indexes: bool) -> Self {
+        self.indexes = indexes;
+        self
+    }
+
+    /// The same with another [`read_only`](Self::read_only).
+    #[must_use]
+    pub const fn with_read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// The same with another [`changes`](Self::changes).
+    #[must_use]
+    pub const fn with_changes(mut self, changes: bool) -> Self {
+        self.changes = changes;
+        self
+    }
+
+    /// The same with another [`fence`](Self::fence).
+    #[must_use]
+    pub const fn with_fence(mut self, fence: bool) -> Self {
+        self.fence = fence;
+        self
+    }
 }

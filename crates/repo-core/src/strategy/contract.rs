@@ -298,11 +298,20 @@ impl StateMark {
 
 /// What `prepare` did for one collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Prepared {
     /// The collection.
     pub collection: CollectionName,
     /// What happened.
     pub change: PrepareChange,
+}
+
+impl Prepared {
+    /// What was done for a collection.
+    #[must_use]
+    pub const fn new(collection: CollectionName, change: PrepareChange) -> Self {
+        Self { collection, change }
+    }
 }
 
 /// What `prepare` did.
@@ -319,9 +328,18 @@ pub enum PrepareChange {
 
 /// What `purge` did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
 pub struct Purged {
     /// Tombstones removed.
     pub removed: u64,
     /// The floor of the collection now.
     pub floor: u64,
+}
+
+impl Purged {
+    /// How many tombstones were removed, and the floor since.
+    #[must_use]
+    pub const fn new(removed: u64, floor: u64) -> Self {
+        Self { removed, floor }
+    }
 }

@@ -27,7 +27,7 @@ pub async fn check_records(
 }
 
 fn records(ok: bool, detail: String) -> HealthCheck {
-    HealthCheck { name: "records", ok, detail }
+    HealthCheck::new("records", ok, detail)
 }
 
 async fn check_collection(

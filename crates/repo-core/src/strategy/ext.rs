@@ -160,7 +160,7 @@ async fn holds_records<S: StorageStrategy + ?Sized>(
 ) -> Result<bool> {
     let consistency = Consistency::Strong;
     let options =
-        ScanOptions { batch_size: NonZeroUsize::MIN, consistency, ..ScanOptions::default() };
+        ScanOptions::default().with_batch_size(NonZeroUsize::MIN).with_consistency(consistency);
     let mut scan = store.scan(collection, options).await?;
     Ok(scan.next().await.transpose()?.is_some())
 }

@@ -16,6 +16,7 @@ use crate::{
 
 /// What a factory needs besides its own settings.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct OpenOptions {
     /// Open for reading only: the store has to exist, and nothing is made.
     pub read_only: bool,
@@ -37,6 +38,48 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
+    /// The same with another [`read_only`](Self::read_only).
+    #[must_use]
+    pub fn with_read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// The same with another [`schemas`](Self::schemas).
+    #[must_use]
+    pub fn with_schemas(mut self, schemas: Arc<Schemas>) -> Self {
+        self.schemas = schemas;
+        self
+    }
+
+    /// The same with another [`clock`](Self::clock).
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The same with another [`max_entity_bytes`](Self::max_entity_bytes).
+    #[must_use]
+    pub fn with_max_entity_bytes(mut self, max_entity_bytes: usize) -> Self {
+        self.max_entity_bytes = max_entity_bytes;
+        self
+    }
+
+    /// The same with another [`unreadable`](Self::unreadable).
+    #[must_use]
+    pub fn with_unreadable(mut self, unreadable: OnUnreadable) -> Self {
+        self.unreadable = unreadable;
+        self
+    }
+
+    /// The same with another [`only`](Self::only).
+    #[must_use]
+    pub fn with_only(mut self, only: Option<Arc<BTreeSet<CollectionName>>>) -> Self {
+        self.only = only;
+        self
+    }
+
     /// What scans do with a record that cannot be read.
     #[must_use]
     pub fn on_unreadable(&self) -> OnUnreadable {

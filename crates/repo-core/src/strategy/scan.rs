@@ -111,6 +111,7 @@ where
 
 /// How to scan a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ScanOptions {
     /// Which part of the collection; the segments together are all of it.
     pub segment: Segment,
@@ -118,6 +119,29 @@ pub struct ScanOptions {
     pub batch_size: NonZeroUsize,
     /// Whether the scan must see every acknowledged write.
     pub consistency: Consistency,
+}
+
+impl ScanOptions {
+    /// The same with another [`segment`](Self::segment).
+    #[must_use]
+    pub const fn with_segment(mut self, segment: Segment) -> Self {
+        self.segment = segment;
+        self
+    }
+
+    /// The same with another [`batch_size`](Self::batch_size).
+    #[must_use]
+    pub const fn with_batch_size(mut self, batch_size: NonZeroUsize) -> Self {
+        self.batch_size = batch_size;
+        self
+    }
+
+    /// The same with another [`consistency`](Self::consistency).
+    #[must_use]
+    pub const fn with_consistency(mut self, consistency: Consistency) -> Self {
+        self.consistency = consistency;
+        self
+    }
 }
 
 impl Default for ScanOptions {

@@ -9,6 +9,7 @@ use crate::{CollectionName, Error, ErrorKind, Result};
 
 /// The store's own record.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct StoreRecord {
     /// Version of the physical layout; each strategy counts its own, from 1.
     /// 0 for what another program laid out.
@@ -32,14 +33,70 @@ pub struct StoreRecord {
     pub loading: BTreeMap<CollectionName, CollectionState>,
 }
 
+impl StoreRecord {
+    /// The record of a store of this layout that holds nothing.
+    #[must_use]
+    pub fn new(layout_version: u32) -> Self {
+        Self { layout_version, ..Self::default() }
+    }
+
+    /// The same with another [`id`](Self::id).
+    #[must_use]
+    pub fn with_id(mut self, id: Option<StoreId>) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// The same with another [`epoch`](Self::epoch).
+    #[must_use]
+    pub fn with_epoch(mut self, epoch: u64) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
+    /// The same with another [`collections`](Self::collections).
+    #[must_use]
+    pub fn with_collections(
+        mut self,
+        collections: BTreeMap<CollectionName, CollectionState>,
+    ) -> Self {
+        self.collections = collections;
+        self
+    }
+
+    /// The same with another [`job`](Self::job).
+    #[must_use]
+    pub fn with_job(mut self, job: Option<UnfinishedJob>) -> Self {
+        self.job = job;
+        self
+    }
+
+    /// The same with another [`loading`](Self::loading).
+    #[must_use]
+    pub fn with_loading(mut self, loading: BTreeMap<CollectionName, CollectionState>) -> Self {
+        self.loading = loading;
+        self
+    }
+}
+
 /// What the store keeps of one prepared collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CollectionState {
     /// `schemaVersion` of the schema that prepared it; 1 without a schema.
     pub schema_version: u32,
     /// The highest version that a purge removed; 0 at first. An id without a
     /// record starts one above it.
     pub floor: u64,
+}
+
+impl CollectionState {
+    /// A collection of this schema version, and the highest version that a purge
+    /// removed.
+    #[must_use]
+    pub const fn new(schema_version: u32, floor: u64) -> Self {
+        Self { schema_version, floor }
+    }
 }
 
 /// A change to the store's own record.

@@ -25,7 +25,7 @@ impl Shared {
         let mut prepared = Vec::with_capacity(schemas.len());
         for schema in schemas {
             let change = self.prepare_one_for_load(schema).await?;
-            prepared.push(Prepared { collection: schema.collection.clone(), change });
+            prepared.push(Prepared::new(schema.collection.clone(), change));
         }
         Ok(prepared)
     }

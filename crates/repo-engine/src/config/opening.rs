@@ -58,11 +58,9 @@ impl Config {
     /// of `storage.limits`.
     #[must_use]
     pub fn options(&self, schemas: Arc<Schemas>) -> OpenOptions {
-        OpenOptions {
-            schemas,
-            max_entity_bytes: self.storage().limits.max_entity_bytes.get(),
-            ..OpenOptions::default()
-        }
+        OpenOptions::default()
+            .with_schemas(schemas)
+            .with_max_entity_bytes(self.storage().limits.max_entity_bytes.get())
     }
 
     /// The layers around the store, the outermost first: those of

@@ -58,7 +58,7 @@ pub struct Resolved {
 /// `Corrupt` when what should be kept is itself damaged; those of opening.
 pub async fn resolve(settings: &Json, options: OpenOptions, keep: Keep) -> Result<Resolved> {
     let settings = JsonSettings::read(settings)?;
-    let options = OpenOptions { read_only: false, ..options };
+    let options = options.with_read_only(false);
     let env = Env::new(settings, options, Hooks::default());
     let location = env.location.clone();
     tokio::task::spawn_blocking(move || run(&env, keep))

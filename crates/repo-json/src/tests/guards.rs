@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use repo_core::strategy::{OpenOptions, StorageStrategy as _, StorageStrategyExt as _};
+use repo_core::strategy::{StorageStrategy as _, StorageStrategyExt as _};
 use repo_core::{CollectionSchema, ErrorKind, Filter};
 use serde_json::json;
 
@@ -188,7 +188,7 @@ async fn another_id_field_is_refused_while_documents_have_the_old_one() {
     let serial = CollectionSchema::parse(serial).unwrap();
     let open = || {
         let schemas = Arc::new([serial.clone()].into_iter().collect());
-        let options = OpenOptions { schemas, ..fixture.options(false) };
+        let options = fixture.options(false).with_schemas(schemas);
         let settings = JsonSettings::read(&fixture.settings(&fixture.path())).unwrap();
         JsonStrategy::open_here(Env::new(settings, options, Hooks::default()))
     };

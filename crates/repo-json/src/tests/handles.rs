@@ -86,10 +86,8 @@ async fn a_scan_goes_on_over_a_checkpoint() {
     for n in 0..50 {
         save(&store, "machines", &format!("m-{n:02}"), n).await;
     }
-    let options = repo_core::strategy::ScanOptions {
-        batch_size: std::num::NonZeroUsize::new(7).unwrap(),
-        ..Default::default()
-    };
+    let options = repo_core::strategy::ScanOptions::default()
+        .with_batch_size(std::num::NonZeroUsize::new(7).unwrap());
     let mut scan = store.scan(&name("machines"), options).await.unwrap();
     let mut ids = Vec::new();
     while let Some(batch) = scan.try_next().await.unwrap() {

@@ -84,7 +84,10 @@ impl Fixture {
 
     fn options(&self, read_only: bool) -> OpenOptions {
         let clock: Arc<dyn repo_core::Clock> = Arc::clone(&self.clock) as _;
-        OpenOptions { read_only, clock, schemas: Arc::new(schemas()), ..OpenOptions::default() }
+        OpenOptions::default()
+            .with_read_only(read_only)
+            .with_clock(clock)
+            .with_schemas(Arc::new(schemas()))
     }
 
     fn try_open(&self, path: &Path, read_only: bool, hooks: Hooks) -> Result<JsonStrategy> {

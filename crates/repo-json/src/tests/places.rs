@@ -188,10 +188,8 @@ async fn a_file_that_is_rewritten_while_it_is_read_is_called_that() {
     }
     store.close().await.unwrap();
     let reader = fixture.open_read_only();
-    let options = repo_core::strategy::ScanOptions {
-        batch_size: std::num::NonZeroUsize::MIN,
-        ..repo_core::strategy::ScanOptions::default()
-    };
+    let options =
+        repo_core::strategy::ScanOptions::default().with_batch_size(std::num::NonZeroUsize::MIN);
     let mut scan = reader.scan(&super::name("machines"), options).await.unwrap();
     assert_eq!(scan.try_next().await.unwrap().unwrap().records.len(), 1);
     fixture.write("request_database.json", "{\"machines\":");

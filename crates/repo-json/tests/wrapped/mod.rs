@@ -74,7 +74,7 @@ impl Layer for Wrapped {
         self.inner().close().await?;
         created.iter().for_each(|prepared| self.wrap(&prepared.collection));
         let schemas = self.options.schemas.iter().chain(schemas).cloned().collect();
-        let options = OpenOptions { schemas: Arc::new(schemas), ..self.options.clone() };
+        let options = self.options.clone().with_schemas(Arc::new(schemas));
         let reopened = open(&self.folder, options).await?;
         *self.inner.write().unwrap_or_else(PoisonError::into_inner) = reopened;
         Ok(prepared)

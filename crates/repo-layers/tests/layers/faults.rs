@@ -128,7 +128,7 @@ pub(crate) async fn get(store: &Inner, id: &str) -> Result<Option<Entity>> {
 
 /// One record in each batch.
 pub(crate) fn one_by_one() -> ScanOptions {
-    ScanOptions { batch_size: std::num::NonZeroUsize::MIN, ..ScanOptions::default() }
+    ScanOptions::default().with_batch_size(std::num::NonZeroUsize::MIN)
 }
 
 /// How many batches a scan yields, and the error that ends it.

@@ -28,21 +28,12 @@ impl ArchivedStore {
         let place = place.unwrap_or_else(|_| archive.path().to_owned());
         Self {
             location: format!("archive:{}", place.display()),
-            capabilities: Capabilities {
-                max_commit_keys: None,
-                max_commit_bytes: None,
-                max_entity_bytes: usize::MAX,
-                durable: true,
-                multi_process: true,
+            capabilities: Capabilities::new(usize::MAX)
+                .with_durable(true)
+                .with_multi_process(true)
                 // Each segment would decompress the whole file.
-                max_scan_segments: 1,
-                parallel_scan: false,
-                indexes_after_load: false,
-                indexes: false,
-                read_only: true,
-                changes: false,
-                fence: false,
-            },
+                .with_max_scan_segments(1)
+                .with_read_only(true),
             archive,
         }
     }
@@ -145,13 +136,10 @@ impl StorageStrategy for ArchivedStore {
     async fn store_record(&self) -> Result<StoreRecord> {
         let state = |entry: &crate::archive::ArchivedCollection| {
             let (schema_version, floor) = (entry.schema_version, entry.floor);
-            (entry.name.clone(), CollectionState { schema_version, floor })
+            (entry.name.clone(), CollectionState::new(schema_version, floor))
         };
-        Ok(StoreRecord {
-            layout_version: self.archive.manifest().format_version,
-            collections: self.archive.manifest().collections.iter().map(state).collect(),
-            ..StoreRecord::default()
-        })
+        Ok(StoreRecord::new(self.archive.manifest().format_version)
+            .with_collections(self.archive.manifest().collections.iter().map(state).collect()))
     }
 
     async fn update_store_record(&self, _update: StoreUpdate) -> Result<StoreRecord> {
@@ -164,11 +152,11 @@ impl StorageStrategy for ArchivedStore {
 
     async fn health(&self, depth: &HealthDepth) -> Result<Health> {
         let detail = "the manifest is whole".to_owned();
-        let mut checks = vec![HealthCheck { name: "manifest", ok: true, detail }];
+        let mut checks = vec![HealthCheck::new("manifest", true, detail)];
         if let HealthDepth::Deep(progress) = depth {
             checks.extend(check_records(self, progress).await);
         }
-        Ok(Health { checks })
+        Ok(Health::new(checks))
     }
 
     async fn close(&self) -> Result<()> {

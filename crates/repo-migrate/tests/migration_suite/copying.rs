@@ -126,8 +126,7 @@ async fn a_dry_run_counts_the_same_and_writes_nothing() {
 #[tokio::test]
 async fn a_source_open_for_reading_only_is_enough() {
     let inner = MemoryStrategy::new(OpenOptions::default());
-    let reader: Store =
-        Arc::new(inner.share(OpenOptions { read_only: true, ..OpenOptions::default() }));
+    let reader: Store = Arc::new(inner.share(OpenOptions::default().with_read_only(true)));
     let writer: Store = Arc::new(inner);
     fill(&writer, &many(50)).await;
     let target = empty();

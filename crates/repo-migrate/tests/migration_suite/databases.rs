@@ -19,7 +19,9 @@ async fn open(file: &Path, read_only: bool) -> Result<Store> {
     let registry = Registry::new().with(repo_sql::SqliteFactory);
     let (factory, settings) = registry.by_url(&format!("sqlite:{}", file.display()))?;
     let schemas = Arc::new(schemas(&["machines"]));
-    factory.open(&settings, OpenOptions { read_only, schemas, ..OpenOptions::default() }).await
+    factory
+        .open(&settings, OpenOptions::default().with_read_only(read_only).with_schemas(schemas))
+        .await
 }
 
 /// The names and contents of all files in a folder.

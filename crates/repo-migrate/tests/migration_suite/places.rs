@@ -42,7 +42,7 @@ impl Place {
     pub async fn open(self, folder: &Path, schemas: &Schemas, read_only: bool) -> Result<Store> {
         let registry = Registry::new().with(repo_json::JsonFactory).with(repo_sql::SqliteFactory);
         let schemas = Arc::new(schemas.clone());
-        let options = OpenOptions { read_only, schemas, ..OpenOptions::default() };
+        let options = OpenOptions::default().with_read_only(read_only).with_schemas(schemas);
         registry.get(self.strategy)?.open(&(self.settings)(folder), options).await
     }
 }

@@ -18,7 +18,7 @@ const LIMIT: usize = 1_000;
 
 /// A target that holds no entity above the limit.
 fn small() -> Store {
-    let options = OpenOptions { max_entity_bytes: LIMIT, ..OpenOptions::default() };
+    let options = OpenOptions::default().with_max_entity_bytes(LIMIT);
     Arc::new(MemoryStrategy::new(options))
 }
 

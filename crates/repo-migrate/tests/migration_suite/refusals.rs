@@ -46,7 +46,7 @@ async fn a_collection_that_the_source_does_not_hold() {
 
 #[tokio::test]
 async fn a_target_that_cannot_be_written() {
-    let target = MemoryStrategy::new(OpenOptions { read_only: true, ..OpenOptions::default() });
+    let target = MemoryStrategy::new(OpenOptions::default().with_read_only(true));
     let error = refused(&store(&many(3)).await, Arc::new(target), &options()).await;
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert_eq!(error.context_value("side"), Some("target"));
@@ -64,7 +64,7 @@ async fn entities_that_the_target_cannot_hold_are_all_named() {
     let dry = MigrationOptions { dry_run: true, ..options() };
     let backups = folder.path().join("backups");
     for options in [options(), dry, with_backup(&backups)] {
-        let small = OpenOptions { max_entity_bytes: 500, ..OpenOptions::default() };
+        let small = OpenOptions::default().with_max_entity_bytes(500);
         let target: Store = Arc::new(MemoryStrategy::new(small));
         let error = refused(&source, target, &options).await;
         assert_eq!(error.kind(), ErrorKind::Invalid);

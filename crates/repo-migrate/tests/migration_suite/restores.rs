@@ -129,8 +129,7 @@ async fn an_entity_that_the_store_cannot_hold_is_named_and_nothing_is_written() 
     let mut records = many(50);
     records.push(live("large", 1, &format!("\"text\":\"{}\"", "x".repeat(2_000))));
     let archive = archive_of(&store(&records).await, folder.path()).await;
-    let options =
-        repo_core::strategy::OpenOptions { max_entity_bytes: 1_000, ..Default::default() };
+    let options = repo_core::strategy::OpenOptions::default().with_max_entity_bytes(1_000);
     let target = Arc::new(Probe::new(Arc::new(repo_core::MemoryStrategy::new(options))));
     let into: Store = target.clone();
     let error =

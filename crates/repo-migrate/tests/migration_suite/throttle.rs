@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use repo_core::ErrorKind;
-use repo_core::strategy::Capabilities;
 use repo_migrate::{MigrationOptions, Outcome, Silent, VerifyOptions, migrate, verify};
 
 use crate::stores::{
@@ -111,7 +110,7 @@ async fn no_batch_is_larger_than_a_second_is_allowed() {
 async fn a_source_is_read_and_counted_no_more_often_than_needed() {
     for (parallel_scan, passes) in [(true, 4), (false, 1)] {
         let mut source = Probe::new(store(&many(300)).await);
-        source.capabilities = Some(Capabilities { parallel_scan, ..*source.inner.capabilities() });
+        source.capabilities = Some(source.inner.capabilities().with_parallel_scan(parallel_scan));
         let (source, target) = (Arc::new(source), Arc::new(Probe::new(empty())));
         let (from, into): (Store, Store) = (source.clone(), target.clone());
         let options = workers(4, options());

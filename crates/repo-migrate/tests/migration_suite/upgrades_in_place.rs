@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use repo_core::strategy::{Capabilities, Record};
+use repo_core::strategy::Record;
 use repo_core::{Document, Error, ErrorKind, Key, Precondition, Result, Schemas, Write};
 use repo_migrate::{
     Archive, BackupOptions, CompressionLevel, MigrationOptions, Silent, UpgradeOptions,
@@ -91,7 +91,7 @@ pub fn killed() -> Error {
 /// which batch an entity is in.
 pub fn in_order(store: &Store) -> Probe {
     let mut probe = Probe::new(store.clone());
-    probe.capabilities = Some(Capabilities { max_scan_segments: 1, ..*store.capabilities() });
+    probe.capabilities = Some(store.capabilities().with_max_scan_segments(1));
     probe
 }
 

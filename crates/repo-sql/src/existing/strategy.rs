@@ -47,21 +47,12 @@ impl ExistingStrategy {
             .into_iter()
             .map(|table| (table.schema.collection.clone(), Arc::new(table)))
             .collect();
-        let capabilities = Capabilities {
-            max_commit_keys: None,
-            max_commit_bytes: None,
-            max_entity_bytes: options.max_entity_bytes,
-            durable: true,
-            multi_process: true,
+        let capabilities = Capabilities::new(options.max_entity_bytes)
+            .with_durable(true)
+            .with_multi_process(true)
             // Each segment would read the whole table.
-            max_scan_segments: 1,
-            parallel_scan: false,
-            indexes_after_load: false,
-            indexes: false,
-            read_only: true,
-            changes: false,
-            fence: false,
-        };
+            .with_max_scan_segments(1)
+            .with_read_only(true);
         let words = words(&tables, others);
         Self { reader, tables, capabilities, words, on_unreadable: options.on_unreadable() }
     }
@@ -251,19 +242,11 @@ impl StorageStrategy for ExistingStrategy {
 
     async fn store_record(&self) -> Result<StoreRecord> {
         self.reader.check_open("read the store's record")?;
-        let state = |table: &Arc<Table>| CollectionState {
-            // The rows are read by this schema, so they are of its version.
-            schema_version: table.schema.schema_version,
-            floor: 0,
-        };
+        // The rows are read by this schema, so they are of its version.
+        let state = |table: &Arc<Table>| CollectionState::new(table.schema.schema_version, 0);
         let tables = self.tables.iter();
-        Ok(StoreRecord {
-            layout_version: 0,
-            id: None,
-            epoch: 0,
-            collections: tables.map(|(name, table)| (name.clone(), state(table))).collect(),
-            ..StoreRecord::default()
-        })
+        Ok(StoreRecord::new(0)
+            .with_collections(tables.map(|(name, table)| (name.clone(), state(table))).collect()))
     }
 
     async fn update_store_record(&self, _update: StoreUpdate) -> Result<StoreRecord> {
@@ -276,14 +259,14 @@ impl StorageStrategy for ExistingStrategy {
 
     async fn health(&self, depth: &HealthDepth) -> Result<Health> {
         self.reader.check_open("health")?;
-        let tables = HealthCheck { name: "tables", ok: true, detail: self.words.clone() };
+        let tables = HealthCheck::new("tables", true, self.words.clone());
         let mut checks = vec![self.reader.health().await, tables];
         if let HealthDepth::Deep(progress) = depth
             && checks.iter().all(|check| check.ok)
         {
             checks.extend(check_records(self, progress).await);
         }
-        Ok(Health { checks })
+        Ok(Health::new(checks))
     }
 
     async fn close(&self) -> Result<()> {

@@ -309,7 +309,7 @@ impl TableReader for SchemaReader {
             }
             Err(error) => (false, error.to_string()),
         };
-        HealthCheck { name: "server", ok, detail }
+        HealthCheck::new("server", ok, detail)
     }
 
     async fn close(&self) {

@@ -61,17 +61,14 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
         let name =
             CollectionName::new(&name).map_err(|error| error.into_kind(ErrorKind::Corrupt))?;
         let schema_version = u32::try_from(schema_version).unwrap_or(0);
-        let state = CollectionState { schema_version, floor: u64::try_from(floor).unwrap_or(0) };
+        let state = CollectionState::new(schema_version, u64::try_from(floor).unwrap_or(0));
         states.insert(name, state);
     }
-    Ok(StoreRecord {
-        layout_version: u32::try_from(layout_version).unwrap_or(0),
-        id,
-        epoch: u64::try_from(epoch).unwrap_or(0),
-        collections: states,
-        job: job_of(plan, progress),
-        ..StoreRecord::default()
-    })
+    Ok(StoreRecord::new(u32::try_from(layout_version).unwrap_or(0))
+        .with_id(id)
+        .with_epoch(u64::try_from(epoch).unwrap_or(0))
+        .with_collections(states)
+        .with_job(job_of(plan, progress)))
 }
 
 /// Changes the record and returns it.

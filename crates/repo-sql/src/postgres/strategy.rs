@@ -93,20 +93,13 @@ impl PostgresStrategy {
     }
 
     fn on(shared: Arc<Shared>) -> Self {
-        let capabilities = Capabilities {
-            max_commit_keys: None,
-            max_commit_bytes: None,
-            max_entity_bytes: shared.options.max_entity_bytes,
-            durable: true,
-            multi_process: true,
-            max_scan_segments: 64,
-            parallel_scan: false,
-            indexes_after_load: true,
-            indexes: true,
-            read_only: shared.options.read_only,
-            changes: false,
-            fence: false,
-        };
+        let capabilities = Capabilities::new(shared.options.max_entity_bytes)
+            .with_durable(true)
+            .with_multi_process(true)
+            .with_max_scan_segments(64)
+            .with_indexes_after_load(true)
+            .with_indexes(true)
+            .with_read_only(shared.options.read_only);
         Self { shared, capabilities }
     }
 
@@ -304,7 +297,7 @@ impl StorageStrategy for PostgresStrategy {
     async fn store_record(&self) -> Result<StoreRecord> {
         self.shared.check_open(store_record::READ)?;
         if !self.is_prepared().await? {
-            return Ok(StoreRecord { layout_version: LAYOUT_VERSION, ..Default::default() });
+            return Ok(StoreRecord::new(LAYOUT_VERSION));
         }
         store_record::read(&self.shared).await
     }

@@ -48,7 +48,7 @@ pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp)
         let rows = read::run(shared, "purge", Statement::made(sql.clone(), values)).await?;
         removed += rows.len() as u64;
         if rows.is_empty() {
-            return Ok(Purged { removed, floor });
+            return Ok(Purged::new(removed, floor));
         }
     }
 }
@@ -77,11 +77,11 @@ pub(super) async fn health(shared: &Shared) -> Health {
     }
     let status = shared.pool.status();
     checks.push(check("connections", true, status));
-    Health { checks }
+    Health::new(checks)
 }
 
 fn check(name: &'static str, ok: bool, detail: String) -> HealthCheck {
-    HealthCheck { name, ok, detail }
+    HealthCheck::new(name, ok, detail)
 }
 
 async fn server(shared: &Shared) -> HealthCheck {

@@ -91,7 +91,7 @@ mod tests {
         let file = folder.path().join("some.db");
         let other = Connection::open(&file).unwrap();
         other.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (n)").unwrap();
-        let options = OpenOptions { read_only: true, ..OpenOptions::default() };
+        let options = OpenOptions::default().with_read_only(true);
         let shared = Arc::new(Shared::new(file, Duration::from_secs(1), options));
         let marker = Marker::default();
         let first = marker.mark(&shared).await.unwrap().unwrap();

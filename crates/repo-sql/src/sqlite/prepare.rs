@@ -142,7 +142,7 @@ fn make(
             Some(_) if statements.is_empty() => PrepareChange::Unchanged,
             Some(_) => PrepareChange::Updated,
         };
-        prepared.push(Prepared { collection: layout.collection, change });
+        prepared.push(Prepared::new(layout.collection, change));
     }
     Ok(prepared)
 }

@@ -1,6 +1,5 @@
 //! The store's own record in its tables.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use repo_core::strategy::{
@@ -31,15 +30,12 @@ pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> 
                 Ok(column) => row.get(column)?,
                 Err(_) => None,
             };
-            let record = StoreRecord {
-                layout_version: row.get("layout_version")?,
-                id: None,
-                epoch: row.get("epoch")?,
-                collections: BTreeMap::new(),
-                job: plan
-                    .map(|plan| StoredJob { plan, progress: progress.unwrap_or_default() }.into()),
-                ..StoreRecord::default()
-            };
+            let record =
+                StoreRecord::new(row.get("layout_version")?)
+                    .with_epoch(row.get("epoch")?)
+                    .with_job(plan.map(|plan| {
+                        StoredJob { plan, progress: progress.unwrap_or_default() }.into()
+                    }));
             Ok((record, id))
         })
         .map_err(failed)?;
@@ -54,7 +50,7 @@ pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> 
     let mut statement = connection.prepare(&sql).map_err(failed)?;
     let rows = statement
         .query_map([], |row| {
-            let state = CollectionState { schema_version: row.get(1)?, floor: row.get(2)? };
+            let state = CollectionState::new(row.get(1)?, row.get(2)?);
             Ok((row.get::<_, String>(0)?, state))
         })
         .map_err(failed)?;

@@ -48,20 +48,18 @@ impl fmt::Debug for SqliteStrategy {
 impl SqliteStrategy {
     /// The strategy on a file that was looked at.
     pub(super) fn on(shared: Arc<Shared>, settings: &SqlSettings) -> Self {
-        let capabilities = Capabilities {
-            max_commit_keys: None,
-            max_commit_bytes: None,
-            max_entity_bytes: shared.options.max_entity_bytes,
-            durable: true,
-            multi_process: true,
-            max_scan_segments: 64,
-            parallel_scan: false,
-            indexes_after_load: true,
-            indexes: true,
-            read_only: shared.options.read_only,
-            changes: false,
-            fence: false,
-        };
+        let capabilities = Capabilities::new(shared.options.max_entity_bytes)
+            .with_max_commit_keys(None)
+            .with_max_commit_bytes(None)
+            .with_durable(true)
+            .with_multi_process(true)
+            .with_max_scan_segments(64)
+            .with_parallel_scan(false)
+            .with_indexes_after_load(true)
+            .with_indexes(true)
+            .with_read_only(shared.options.read_only)
+            .with_changes(false)
+            .with_fence(false);
         Self {
             readers: Readers::new(Arc::clone(&shared), settings.pool_size, settings.max_overflow),
             writer: Writer::new(Arc::clone(&shared)),
@@ -259,7 +257,7 @@ impl StorageStrategy for SqliteStrategy {
                 store_record::read(connection, shared.file())
             })
             .await?;
-        Ok(record.unwrap_or(StoreRecord { layout_version: LAYOUT_VERSION, ..Default::default() }))
+        Ok(record.unwrap_or(StoreRecord::new(LAYOUT_VERSION)))
     }
 
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {

@@ -47,7 +47,7 @@ pub(super) fn purge(
     store_record::raise_floor(shared, connection, collection, highest)?;
     let removed = connection.execute(&format!("DELETE {gone}"), before).map_err(failed)?;
     let stored = record.collections.get(collection).map_or(0, |state| state.floor);
-    Ok(Purged { removed: removed as u64, floor: stored.max(highest) })
+    Ok(Purged::new(removed as u64, stored.max(highest)))
 }
 
 /// Writes the log back into the file and empties it.
@@ -93,18 +93,18 @@ pub(super) fn health(shared: &Shared, connection: &Connection, deep: bool) -> He
     checks.push(one_name(shared.file()));
     checks.push(log_size(shared.file()));
     checks.push(writable(shared));
-    Health { checks }
+    Health::new(checks)
 }
 
 /// What a store that was never prepared says.
 pub(super) fn unprepared(shared: &Shared) -> Health {
     let detail =
         format!("{} does not exist; make it with {}", shared.file().display(), Action::Prepare);
-    Health { checks: vec![check("file", false, detail)] }
+    Health::new(vec![check("file", false, detail)])
 }
 
 fn check(name: &'static str, ok: bool, detail: String) -> HealthCheck {
-    HealthCheck { name, ok, detail }
+    HealthCheck::new(name, ok, detail)
 }
 
 fn sound(connection: &Connection) -> HealthCheck {

@@ -46,7 +46,7 @@ pub(crate) fn machine(id: &str, members: &str) -> Document {
 }
 
 pub(crate) fn options(schemas: &[CollectionSchema]) -> OpenOptions {
-    OpenOptions { schemas: Arc::new(schemas.iter().cloned().collect()), ..OpenOptions::default() }
+    OpenOptions::default().with_schemas(Arc::new(schemas.iter().cloned().collect()))
 }
 
 pub(crate) async fn try_open(file: &Path, options: OpenOptions) -> Result<Store, Error> {
@@ -65,7 +65,7 @@ pub(crate) async fn prepared(file: &Path) -> Store {
 }
 
 pub(crate) async fn read_only(file: &Path) -> Result<Store, Error> {
-    try_open(file, OpenOptions { read_only: true, ..options(&[machines()]) }).await
+    try_open(file, options(&[machines()]).with_read_only(true)).await
 }
 
 /// As any other tool sees the file: nothing of ours is registered.

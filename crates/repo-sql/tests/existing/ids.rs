@@ -53,7 +53,7 @@ pub(crate) async fn ids_of_255_characters_are_read(database: &impl Database) {
         ))
         .await;
     let store = open(database).await;
-    let one_by_one = ScanOptions { batch_size: std::num::NonZeroUsize::MIN, ..Default::default() };
+    let one_by_one = ScanOptions::default().with_batch_size(std::num::NonZeroUsize::MIN);
     let records = try_scan(&store, "things", one_by_one).await.unwrap();
     assert_eq!(records.len(), 8);
     for record in &records {

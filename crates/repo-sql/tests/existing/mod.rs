@@ -115,7 +115,7 @@ pub(crate) fn id(id: &str) -> EntityId {
 }
 
 pub(crate) fn reading(schemas: Schemas) -> OpenOptions {
-    OpenOptions { read_only: true, schemas: Arc::new(schemas), ..OpenOptions::default() }
+    OpenOptions::default().with_read_only(true).with_schemas(Arc::new(schemas))
 }
 
 /// Opens the things for reading.

@@ -29,7 +29,7 @@ async fn many(database: &impl Database) -> Store {
 }
 
 fn batches_of(size: usize) -> ScanOptions {
-    ScanOptions { batch_size: NonZeroUsize::new(size).unwrap(), ..ScanOptions::default() }
+    ScanOptions::default().with_batch_size(NonZeroUsize::new(size).unwrap())
 }
 
 pub(crate) async fn every_row_is_read_once_whatever_the_batch(database: &impl Database) {
@@ -46,7 +46,7 @@ pub(crate) async fn segments_are_disjoint_and_complete(database: &impl Database)
     let store = many(database).await;
     let mut seen = BTreeSet::new();
     for segment in Segment::split(NonZeroUsize::new(4).unwrap()) {
-        let options = ScanOptions { segment, ..batches_of(100) };
+        let options = batches_of(100).with_segment(segment);
         let records = try_scan(&store, "things", options).await.unwrap();
         assert!(records.len() > MANY / 8, "{}", records.len());
         assert!(records.iter().all(|record| seen.insert(record.id().clone())));

@@ -1,6 +1,6 @@
 //! What is refused, and how.
 
-use repo_core::strategy::{OpenOptions, Record, StorageStrategyExt as _, StoreUpdate, Tombstone};
+use repo_core::strategy::{Record, StorageStrategyExt as _, StoreUpdate, Tombstone};
 use repo_core::{Document, ErrorKind, Filter, Key, Query, Schemas, Timestamp, Version};
 
 use super::{Database, collection, id, open, reading, things, try_open};
@@ -40,7 +40,7 @@ pub(crate) async fn no_write_is_taken(database: &impl Database) {
 pub(crate) async fn opening_for_writing_is_refused(database: &impl Database) {
     database.run(THING).await;
     let options = reading(Schemas::from_iter([things()]));
-    let error = database.open(OpenOptions { read_only: false, ..options }).await.unwrap_err();
+    let error = database.open(options.with_read_only(false)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
     assert_eq!(error.context_value("name"), Some("things"));
     assert!(error.hint_text().unwrap().contains("source of a migration"), "{error:?}");

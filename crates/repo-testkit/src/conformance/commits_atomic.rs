@@ -1,6 +1,6 @@
 //! `commit`: all of its writes or none, and what it answers.
 
-use repo_core::strategy::{OpenOptions, Record};
+use repo_core::strategy::Record;
 use repo_core::{CollectionSchema, ErrorKind, Filter, Key, Precondition, Write, Written};
 
 use super::support::{
@@ -287,7 +287,7 @@ pub async fn an_acknowledged_commit_is_there_without_a_close(f: Fixture) {
     let keys = ["items", "notes", "things"].map(|name| key(name, "a"));
     store.commit(keys.iter().map(|key| put(key, "\"n\":1")).collect()).await.unwrap();
     drop(store);
-    let store = f.open_with(OpenOptions { ..f.options() }).await.unwrap();
+    let store = f.open_with(f.options()).await.unwrap();
     for key in &keys {
         assert!(record(&store, key).await.is_some_and(|record: Record| record.is_live()), "{key}");
     }

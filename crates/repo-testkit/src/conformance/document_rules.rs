@@ -164,7 +164,7 @@ pub async fn the_size_limit_is_exact(f: Fixture) {
     for limit in [1_000, repo_core::DEFAULT_MAX_ENTITY_BYTES, 1_000_000] {
         store.close().await.unwrap();
         drop(store);
-        let options = repo_core::strategy::OpenOptions { max_entity_bytes: limit, ..f.options() };
+        let options = f.options().with_max_entity_bytes(limit);
         store = f.open_with(options).await.unwrap();
         let most = store.capabilities().max_entity_bytes;
         assert!(most <= limit, "the store takes {most} bytes where {limit} are allowed");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repo_core::strategy::{OpenOptions, PrepareChange, Prepared, ScanOptions, StoreUpdate};
+use repo_core::strategy::{PrepareChange, ScanOptions, StoreUpdate};
 use repo_core::{
     CollectionSchema, Consistency, ErrorKind, FieldPath, Filter, Precondition, Query, Schemas,
     Timestamp, Write,
@@ -20,10 +20,7 @@ fn undeclared(name: &str) -> CollectionSchema {
 
 async fn changes(store: &Store, schemas: &[CollectionSchema]) -> Vec<(String, PrepareChange)> {
     let prepared = store.prepare(schemas).await.unwrap();
-    prepared
-        .iter()
-        .map(|Prepared { collection, change }| (collection.to_string(), *change))
-        .collect()
+    prepared.iter().map(|prepared| (prepared.collection.to_string(), prepared.change)).collect()
 }
 
 /// Every method on a collection that was not prepared is `NotFound`, with a
@@ -68,7 +65,7 @@ pub async fn an_unprepared_collection_is_not_found(f: Fixture) {
 /// before the store is there, and for a handle that is open for reading only.
 pub async fn what_is_checked_is_as_it_will_be_made(f: Fixture) {
     let schemas = [undeclared("one"), undeclared("two")];
-    let read_only = OpenOptions { read_only: true, ..f.options() };
+    let read_only = f.options().with_read_only(true);
     let store = f.open().await;
     for _ in 0..2 {
         store.check_prepare(&schemas).await.unwrap();
@@ -197,7 +194,7 @@ fn notes(indexes: &[&[&str]], schema_version: u32) -> CollectionSchema {
 /// Opens the store with another schema for `notes`.
 async fn open_with(f: &Fixture, schema: &CollectionSchema) -> Store {
     let schemas: Schemas = [schema.clone(), undeclared("items")].into_iter().collect();
-    f.open_with(OpenOptions { schemas: Arc::new(schemas), ..f.options() }).await.unwrap()
+    f.open_with(f.options().with_schemas(Arc::new(schemas))).await.unwrap()
 }
 
 /// An index that a schema gained is added and filled; one that it lost is no

@@ -31,7 +31,7 @@ pub async fn only_old_tombstones_go(f: Fixture) {
         tombstone(&key("notes", "old"), 50, 1),
     ];
     store.apply(brought.to_vec()).await.unwrap();
-    assert_eq!(purge(&store, "items", 100).await, Purged { removed: 1, floor: 3 });
+    assert_eq!(purge(&store, "items", 100).await, Purged::new(1, 3));
     let left: Vec<String> =
         records(&store, "items").await.iter().map(|record| record.id().to_string()).collect();
     assert_eq!(left, ["at the moment", "live", "young"]);
@@ -46,13 +46,13 @@ pub async fn the_floor_only_rises(f: Fixture) {
     for (id, number, micros) in [("a", 5, 10), ("b", 2, 20), ("c", 9, 30)] {
         store.apply(vec![tombstone(&key("items", id), number, micros)]).await.unwrap();
     }
-    assert_eq!(purge(&store, "items", 15).await, Purged { removed: 1, floor: 5 });
-    assert_eq!(purge(&store, "items", 25).await, Purged { removed: 1, floor: 5 });
-    assert_eq!(purge(&store, "items", 25).await, Purged { removed: 0, floor: 5 });
+    assert_eq!(purge(&store, "items", 15).await, Purged::new(1, 5));
+    assert_eq!(purge(&store, "items", 25).await, Purged::new(1, 5));
+    assert_eq!(purge(&store, "items", 25).await, Purged::new(0, 5));
     let store = f.reopen(store).await;
     assert_eq!(floor(&store, "items").await, 5);
-    assert_eq!(purge(&store, "items", 35).await, Purged { removed: 1, floor: 9 });
-    assert_eq!(purge(&store, "items", 1_000).await, Purged { removed: 0, floor: 9 });
+    assert_eq!(purge(&store, "items", 35).await, Purged::new(1, 9));
+    assert_eq!(purge(&store, "items", 1_000).await, Purged::new(0, 9));
     assert_eq!(records(&store, "items").await, []);
     assert_eq!(save(&store, &key("items", "b"), "").await, 10);
 }
@@ -69,7 +69,7 @@ pub async fn a_purged_id_goes_on_above_its_last_version(f: Fixture) {
         last = deleted;
         f.clock.advance(Duration::from_micros(1));
         let purged = store.purge(&key.collection, f.clock.now()).await.unwrap();
-        assert_eq!(purged, Purged { removed: 1, floor: deleted });
+        assert_eq!(purged, Purged::new(1, deleted));
         assert_eq!(store.get(&key.collection, &key.id).await.unwrap(), None);
         store = f.reopen(store).await;
     }
@@ -87,7 +87,7 @@ pub async fn an_unfinished_migration_refuses_a_purge(f: Fixture) {
     assert_kind(store.purge(&collection("notes"), later).await, ErrorKind::Locked);
     assert_eq!((everything(&store).await, floor(&store, "items").await), (before, 0));
     set_job(&store, Some(job_id(JobKind::Migration, "p")), None).await.unwrap();
-    assert_eq!(purge(&store, "items", 1_000).await, Purged { removed: 1, floor: 4 });
+    assert_eq!(purge(&store, "items", 1_000).await, Purged::new(1, 4));
 }
 
 /// A clean-up of the store is no migration into it: it purges what it deleted.
@@ -97,7 +97,7 @@ pub async fn an_unfinished_clean_up_lets_a_purge_be(f: Fixture) {
     let clean_up = job(JobKind::CleanUp, "elsewhere", "{}");
     set_job(&store, None, Some(clean_up.clone())).await.unwrap();
     let store = f.reopen(store).await;
-    assert_eq!(purge(&store, "items", 1_000).await, Purged { removed: 1, floor: 4 });
+    assert_eq!(purge(&store, "items", 1_000).await, Purged::new(1, 4));
     assert_eq!(store.store_record().await.unwrap().job, Some(clean_up));
 }
 
@@ -109,6 +109,6 @@ pub async fn many_tombstones_are_purged(f: Fixture) {
         if n % 3 == 0 { live(&key, n, "", 1) } else { tombstone(&key, n, 1) }
     });
     store.apply(brought.collect()).await.unwrap();
-    assert_eq!(purge(&store, "items", 2).await, Purged { removed: 1_000, floor: 1_499 });
+    assert_eq!(purge(&store, "items", 2).await, Purged::new(1_000, 1_499));
     assert_eq!(records(&store, "items").await.len(), 500);
 }

@@ -9,7 +9,7 @@ use super::support::{
 use crate::{Fixture, Store};
 
 fn read_only(f: &Fixture) -> OpenOptions {
-    OpenOptions { read_only: true, ..f.options() }
+    f.options().with_read_only(true)
 }
 
 /// Opens for reading only, beside the writer where the store allows it.
@@ -116,7 +116,7 @@ pub async fn a_selection_reads_what_it_names(f: Fixture) {
     save(&writer, &item, "").await;
     save(&writer, &note, "").await;
     let only = Some(std::sync::Arc::new([collection("items")].into()));
-    let writing = OpenOptions { only: only.clone(), ..f.options() };
+    let writing = f.options().with_only(only.clone());
     let all = if writer.capabilities().multi_process {
         f.open_with(writing).await.unwrap()
     } else {
@@ -127,7 +127,7 @@ pub async fn a_selection_reads_what_it_names(f: Fixture) {
     if !writer.capabilities().multi_process {
         writer.close().await.unwrap();
     }
-    let store = f.open_with(OpenOptions { only, ..read_only(&f) }).await.unwrap();
+    let store = f.open_with(read_only(&f).with_only(only)).await.unwrap();
     assert!(store.collections().await.unwrap().contains(&item.collection));
     assert_eq!(store.get_many(&item.collection, &[id("i")]).await.unwrap(), expected);
     assert_eq!(count(&store, "items", &Filter::default()).await, 1);

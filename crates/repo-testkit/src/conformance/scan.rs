@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::strategy::{
-    OnUnreadable, OpenOptions, Record, ScanOptions, Segment, UnreadableRecord,
-};
+use repo_core::strategy::{OnUnreadable, Record, ScanOptions, Segment, UnreadableRecord};
 use repo_core::{Consistency, ErrorKind, Result};
 
 use super::support::{
@@ -15,11 +13,9 @@ use super::support::{
 use crate::{Fixture, Store};
 
 fn batches_of(size: usize) -> ScanOptions {
-    ScanOptions {
-        batch_size: NonZeroUsize::new(size).unwrap(),
-        consistency: Consistency::Strong,
-        ..ScanOptions::default()
-    }
+    ScanOptions::default()
+        .with_batch_size(NonZeroUsize::new(size).unwrap())
+        .with_consistency(Consistency::Strong)
 }
 
 /// 100 records, every fifth a tombstone.
@@ -75,7 +71,7 @@ pub async fn segments_divide_the_collection(f: Fixture) {
     for total in [1, 2, 3, 8, 16].into_iter().filter(|total| *total <= most) {
         let total = NonZeroUsize::new(total).unwrap();
         let parts = Segment::split(total)
-            .map(|segment| scan(&store, "items", ScanOptions { segment, ..batches_of(9) }));
+            .map(|segment| scan(&store, "items", batches_of(9).with_segment(segment)));
         let parts = futures::future::try_join_all(parts).await.unwrap();
         let mut all: Vec<Record> = parts.concat();
         assert_eq!(all.len(), whole.len(), "{total} segments");
@@ -96,7 +92,7 @@ pub async fn segments_are_stable(f: Fixture) {
         return;
     }
     let first = Segment::split(total).next().unwrap();
-    let options = ScanOptions { segment: first, ..batches_of(30) };
+    let options = batches_of(30).with_segment(first);
     let mut before = scan(&store, "items", options).await.unwrap();
     save(&store, &key("items", "another"), "").await;
     let store = f.reopen(store).await;
@@ -190,7 +186,7 @@ async fn with_one_spoiled(f: &Fixture) -> bool {
 
 /// A handle that only reads.
 async fn reading(f: &Fixture, unreadable: OnUnreadable) -> Store {
-    f.open_with(OpenOptions { read_only: true, unreadable, ..f.options() }).await.unwrap()
+    f.open_with(f.options().with_read_only(true).with_unreadable(unreadable)).await.unwrap()
 }
 
 /// A record that cannot be read ends a scan with `Corrupt`, and nothing follows.
@@ -248,7 +244,7 @@ async fn read_past(store: &Store, total: usize) -> Result<(Vec<Record>, Vec<Unre
     let total = total.min(store.capabilities().max_scan_segments);
     let (mut records, mut unreadable) = (Vec::new(), Vec::new());
     for segment in Segment::split(NonZeroUsize::new(total).unwrap()) {
-        let options = ScanOptions { segment, ..batches_of(7) };
+        let options = batches_of(7).with_segment(segment);
         let mut stream = store.scan(&collection("items"), options).await?;
         while let Some(batch) = stream.try_next().await? {
             assert!(!batch.is_empty() && batch.records.len() <= 7);

@@ -183,7 +183,7 @@ pub(crate) async fn scan(
     collection_name: &str,
     options: ScanOptions,
 ) -> Result<Vec<Record>> {
-    let options = ScanOptions { consistency: Consistency::Strong, ..options };
+    let options = options.with_consistency(Consistency::Strong);
     let stream = store.scan(&collection(collection_name), options).await?;
     Ok(batches(stream).await?.concat())
 }

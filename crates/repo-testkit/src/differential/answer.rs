@@ -68,7 +68,7 @@ async fn answer(store: &Store, call: &Call) -> Result<Answer> {
         }
         Call::Apply(records) => Answer::Applied(store.apply(records.clone()).await?),
         Call::Purge(name, older_than) => {
-            let Purged { removed, floor } = store.purge(name, *older_than).await?;
+            let Purged { removed, floor, .. } = store.purge(name, *older_than).await?;
             Answer::Purged(removed, floor)
         }
         Call::Update(update) => {
@@ -110,7 +110,10 @@ async fn scanned(
 ) -> Result<impl Iterator<Item = Record> + use<>> {
     let mut records = Vec::new();
     for segment in Segment::split(segments) {
-        let options = ScanOptions { segment, batch_size, consistency: Consistency::Strong };
+        let options = ScanOptions::default()
+            .with_segment(segment)
+            .with_batch_size(batch_size)
+            .with_consistency(Consistency::Strong);
         let mut batches = Arc::clone(store).scan(name, options).await?;
         while let Some(batch) = batches.try_next().await? {
             let batch = batch.into_records()?;

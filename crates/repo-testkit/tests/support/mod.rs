@@ -37,15 +37,14 @@ pub(crate) struct FlawedPlace(pub(crate) MemoryPlace, pub(crate) Flaw);
 impl Place for FlawedPlace {
     async fn open(&self, options: OpenOptions) -> Result<Store> {
         let inner = self.0.open(options).await?;
-        let capabilities = Capabilities {
-            max_commit_keys: Some(100),
-            max_commit_bytes: Some(4 << 20),
-            max_scan_segments: 3,
-            parallel_scan: true,
-            indexes_after_load: false,
-            multi_process: false,
-            ..*inner.capabilities()
-        };
+        let capabilities = inner
+            .capabilities()
+            .with_max_commit_keys(Some(100))
+            .with_max_commit_bytes(Some(4 << 20))
+            .with_max_scan_segments(3)
+            .with_parallel_scan(true)
+            .with_indexes_after_load(false)
+            .with_multi_process(false);
         Ok(Flawed { capabilities, flaw: self.1 }.around(inner))
     }
 }

@@ -39,8 +39,7 @@ impl Arguments {
         let opened = context.open_only(past::access(&aside), asked).await.map_err(past::hint)?;
         let work = async {
             refuse_unfinished_upgrade(&opened.store, &name).await?;
-            let options =
-                ScanOptions { consistency: Consistency::Strong, ..ScanOptions::default() };
+            let options = ScanOptions::default().with_consistency(Consistency::Strong);
             let records = opened.store.scan(&name, options).await?;
             let mut printer =
                 Printer::begin(context.output, opened.schema(&name), self.tombstones)?;

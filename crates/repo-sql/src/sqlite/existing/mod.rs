@@ -184,7 +184,7 @@ impl TableReader for FileReader {
             Ok(_) => (true, format!("{file} can be read")),
             Err(error) => (false, error.to_string()),
         };
-        HealthCheck { name: "file", ok, detail }
+        HealthCheck::new("file", ok, detail)
     }
 
     async fn close(&self) {
