@@ -336,3 +336,37 @@ fn a_schema_that_is_no_json_schema_is_refused_before_anything_is_made() {
     place.line("init --schemas schemas").ends(2).complains("/properties/status/type");
     assert!(!place.path("a.db").exists());
 }
+
+#[test]
+fn configured_layers_are_around_the_store() {
+    let mut config = sqlite();
+    config["storage"]["layers"] = json!([
+        {"layer": "tracing"},
+        {"layer": "metrics"},
+        {"layer": "retry", "max_attempts": 5},
+        {"layer": "timeout", "read_ms": 5_000, "write_ms": 10_000},
+        {"layer": "concurrency_limit", "max_operations": 64},
+        {"layer": "validation"},
+    ]);
+    let place = with(&config);
+    place.line("config validate").ok();
+    let shown = place.line("config show --format json").ok().json();
+    let entries = shown["entries"].as_array().unwrap();
+    let layers = entries.iter().find(|entry| entry["path"] == "storage.layers").unwrap();
+    assert_eq!(layers["value"], config["storage"]["layers"]);
+
+    place.line("init").ok();
+    let broken = r#"{"machine_id": "m", "status": 7}"#;
+    place.run_with_input("put machines", broken).ends(1).complains("/status");
+    let good = r#"{"machine_id": "m", "status": "running"}"#;
+    place.run_with_input("put machines", good).ok();
+    let seen = place.line_with("get machines m", |command| {
+        command.env("REPO_LOG", "repo_layers=debug");
+    });
+    seen.ok().complains("operation=\"get_many\" collection=\"machines\" items=1 outcome=\"ok\"");
+
+    config["storage"]["layers"] = json!([{"layer": "retry"}, {"layer": "retry"}]);
+    place.write("repository.json", config.to_string());
+    place.line("config validate").ends(2).complains("stands twice");
+    place.line("get machines m").ends(2).complains("leave one of them out");
+}

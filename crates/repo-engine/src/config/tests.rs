@@ -190,3 +190,52 @@ fn a_wrong_value_is_named_with_its_place() {
         assert_eq!(error.context_value("at"), Some(at), "{error}");
     }
 }
+
+#[test]
+fn layers_are_a_list_with_the_outermost_first() {
+    let file = r#"{"storage":{"strategy":"memory","layers":[
+        {"layer":"retry","max_attempts":5},{"layer":"timeout","read_ms":50}]}}"#;
+    let names = |config: &Config| -> Vec<&str> {
+        config.layers().iter().map(|layer| layer.name()).collect()
+    };
+    let config = load(file, &[], &[]).unwrap();
+    assert_eq!(names(&config), ["retry", "timeout"]);
+    let (value, origin) = origin(&config, "storage.layers");
+    assert_eq!(value[0]["max_attempts"], 5);
+    assert!(origin.ends_with("repository.json"), "{origin}");
+
+    // Variables and flags put a list of their own in its place.
+    let listed = r#"[{"layer":"validation"},{"layer":"retry"}]"#;
+    let config = load(file, &[("REPO_STORAGE__LAYERS", listed)], &[]).unwrap();
+    assert_eq!(names(&config), ["validation", "retry"]);
+}
+
+#[test]
+fn validating_documents_is_the_innermost_layer() {
+    let names = |layers: &str| -> Vec<&str> {
+        let file = format!(
+            r#"{{"storage":{{"strategy":"memory","validate_documents":true,"layers":{layers}}}}}"#
+        );
+        load(&file, &[], &[]).unwrap().layers().iter().map(|layer| layer.name()).collect()
+    };
+    assert_eq!(names("[]"), ["validation"]);
+    assert_eq!(names(r#"[{"layer":"retry"}]"#), ["retry", "validation"]);
+    let both = r#"[{"layer":"validation"},{"layer":"retry"}]"#;
+    assert_eq!(names(both), ["validation", "retry"], "the list says where");
+}
+
+#[test]
+fn layers_that_make_no_sense_are_refused_with_their_place() {
+    for (layers, words) in [
+        (r#"[{"layer":"cache"}]"#, "unknown variant `cache`"),
+        (r#"[{"layer":"retry","attempts":5}]"#, "unknown field `attempts`"),
+        (r#"[{"layer":"retry","max_attempts":1}]"#, "2 or more"),
+        (r#"[{"layer":"retry"},{"layer":"retry"}]"#, "stands twice"),
+    ] {
+        let file = format!(r#"{{"storage":{{"strategy":"memory","layers":{layers}}}}}"#);
+        let error = load(&file, &[], &[]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error}");
+        assert_eq!(error.context_value("at"), Some("storage.layers"), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
