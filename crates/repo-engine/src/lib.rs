@@ -90,6 +90,6 @@ pub use repo_core::{
 pub use repo_derive::Model;
 
 /// Compiles the examples of the guide.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "config"))]
 #[doc = include_str!("../../../docs/guide/embedding.md")]
 struct EmbeddingGuide;
