@@ -51,7 +51,7 @@ fn the_orchestrator_prints_the_same_on_every_strategy() {
     let config = with_postgres(config, &schema);
     std::fs::write(dir.path().join("server.json"), config.to_string()).unwrap();
 
-    let on = |strategy: &str| {
+    let on = |strategy: &str, id: &str| {
         let file = if strategy == "postgresql" { "server.json" } else { "local.json" };
         let environment = [
             ("REPO_STORAGE__STRATEGY", strategy),
@@ -59,17 +59,28 @@ fn the_orchestrator_prints_the_same_on_every_strategy() {
             ("AWS_SECRET_ACCESS_KEY", "not-a-secret"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];
-        run(env!("CARGO_BIN_EXE_orchestrator"), &[&dir.path().join(file)], &environment)
+        let arguments = [&*dir.path().join(file), Path::new(id)];
+        run(env!("CARGO_BIN_EXE_orchestrator"), &arguments, &environment)
     };
-    let memory = on("memory");
-    assert!(memory.contains("created example-req-0001 at version 1"), "{memory}");
-    assert!(memory.contains("example-req-0001 is complete at version 2"), "{memory}");
+    let memory = on("memory", "req-1");
+    assert!(memory.contains("created req-1 at version 1"), "{memory}");
+    assert!(memory.contains("req-1 is complete at version 2"), "{memory}");
     assert!(memory.contains("an update of the old version: Conflict"), "{memory}");
-    assert!(memory.contains("example-req-0001-m3 is running"), "{memory}");
+    assert!(memory.contains("req-1-m3 is running"), "{memory}");
     for strategy in ["json", "sqlite", "postgresql", "dynamodb"] {
-        assert_eq!(on(strategy), memory, "{strategy}");
-        // What is on disk is there the second time.
-        assert!(on(strategy).contains("created example-req-0002"), "{strategy}");
+        assert_eq!(on(strategy, "req-1"), memory, "{strategy}");
+        // What is stored is there the second time.
+        assert!(on(strategy, "req-2").contains("req-2-m3 is running"), "{strategy}");
+        let arguments = ["local.json", "server.json"].map(|file| dir.path().join(file));
+        let file = &arguments[usize::from(strategy == "postgresql")];
+        let again = Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+            .args([file.as_path(), Path::new("req-1")])
+            .envs([("REPO_STORAGE__STRATEGY", strategy), ("AWS_ACCESS_KEY_ID", &*key)])
+            .envs([("AWS_SECRET_ACCESS_KEY", "not-a-secret")])
+            .output()
+            .unwrap();
+        assert!(!again.status.success(), "{strategy}");
+        assert!(String::from_utf8_lossy(&again.stderr).contains("AlreadyExists"), "{strategy}");
     }
     let drop = format!("DROP SCHEMA \"{schema}\" CASCADE");
     let psql = Command::new("psql").args(["-Xqd", &servers::postgres(), "-c", &drop]).output();

@@ -4,10 +4,12 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use repo_core::strategy::{OpenOptions, Registry, StorageStrategyExt as _, StrategyFactory};
+use repo_core::strategy::{
+    OpenOptions, Registry, StorageStrategy, StorageStrategyExt as _, StrategyFactory,
+};
 use repo_core::{Clock, CollectionSchema, Model, Result, RetryPolicy, Schemas};
-use serde_json::Value as Json;
 
+use crate::chosen::Chosen;
 use crate::registry;
 use crate::store::Store;
 
@@ -16,11 +18,21 @@ use crate::store::Store;
 #[derive(Debug)]
 #[must_use = "a store is opened when this is awaited"]
 pub struct OpenStore {
-    url: String,
+    place: Place,
     registry: Registry,
-    schemas: Result<Schemas>,
+    /// `None`: those of the configuration, or none at all.
+    schemas: Option<Result<Schemas>>,
     options: OpenOptions,
+    max_entity_bytes: Option<usize>,
     retry: RetryPolicy,
+}
+
+/// How a store is named.
+#[derive(Debug)]
+enum Place {
+    Url(String),
+    #[cfg(feature = "config")]
+    Config(std::path::PathBuf),
 }
 
 impl Store {
@@ -37,27 +49,47 @@ impl Store {
     /// `NotFound` for a store that does not exist and is opened
     /// [read-only](OpenStore::read_only); else what the store reports.
     pub fn open(url: impl Into<String>) -> OpenStore {
-        OpenStore {
-            url: url.into(),
-            registry: registry(),
-            schemas: Ok(Schemas::default()),
-            options: OpenOptions::default(),
-            retry: RetryPolicy::default(),
-        }
+        OpenStore::of(Place::Url(url.into()))
+    }
+
+    /// Opens the store that a configuration file and the variables `REPO_…` of the
+    /// environment name, with the limits and layers that they set. Without
+    /// [`schemas`](OpenStore::schemas) or [`model`](OpenStore::model) the collections
+    /// are those of `storage.schemas`. Awaiting what this returns opens it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `ConfigInvalid` for a configuration with an unknown key
+    /// or a wrong value; `Unsupported` for a strategy or layer that was left out of this
+    /// build.
+    #[cfg(feature = "config")]
+    pub fn from_config(file: impl Into<std::path::PathBuf>) -> OpenStore {
+        OpenStore::of(Place::Config(file.into()))
     }
 }
 
 impl OpenStore {
+    fn of(place: Place) -> Self {
+        Self {
+            place,
+            registry: registry(),
+            schemas: None,
+            options: OpenOptions::default(),
+            max_entity_bytes: None,
+            retry: RetryPolicy::default(),
+        }
+    }
+
     /// The collections, in place of those named before.
     pub fn schemas(mut self, schemas: Schemas) -> Self {
-        self.schemas = Ok(schemas);
+        self.schemas = Some(Ok(schemas));
         self
     }
 
     /// Adds the collection of a model that declares its schema, as a derived one
     /// does.
     pub fn model<M: Model>(mut self) -> Self {
-        self.schemas = self.schemas.and_then(Schemas::with::<M>);
+        let before = self.schemas.unwrap_or_else(|| Ok(Schemas::default()));
+        self.schemas = Some(before.and_then(Schemas::with::<M>));
         self
     }
 
@@ -73,10 +105,10 @@ impl OpenStore {
         self
     }
 
-    /// Most bytes of one document; 380 KiB without this, which every store can
-    /// hold.
+    /// Most bytes of one document, whatever a configuration says; 380 KiB without
+    /// either, which every store can hold.
     pub fn max_entity_bytes(mut self, bytes: usize) -> Self {
-        self.options.max_entity_bytes = bytes;
+        self.max_entity_bytes = Some(bytes);
         self
     }
 
@@ -93,10 +125,40 @@ impl OpenStore {
         self
     }
 
-    async fn run(self) -> Result<Store> {
-        let (factory, settings) = self.registry.by_url(&self.url)?;
-        let (factory, schemas) = (Arc::clone(factory), self.schemas?);
-        open_with(factory.as_ref(), &settings, schemas, self.options, self.retry).await
+    async fn run(mut self) -> Result<Store> {
+        match std::mem::replace(&mut self.place, Place::Url(String::new())) {
+            Place::Url(url) => {
+                let chosen = Chosen::by_url(&self.registry, &url)?;
+                let schemas = Arc::new(self.schemas.unwrap_or_else(|| Ok(Schemas::default()))?);
+                let options = match self.max_entity_bytes {
+                    Some(bytes) => self.options.with_max_entity_bytes(bytes),
+                    None => self.options,
+                };
+                let strategy = open_and_prepare(&chosen, options, &schemas).await?;
+                Ok(Store::new(strategy, schemas, self.retry))
+            }
+            #[cfg(feature = "config")]
+            Place::Config(file) => self.run_configured(file).await,
+        }
+    }
+
+    #[cfg(feature = "config")]
+    async fn run_configured(self, file: std::path::PathBuf) -> Result<Store> {
+        let text = |value: std::ffi::OsString| value.into_string().ok();
+        let sources = crate::config::ConfigSources {
+            file: Some(file),
+            environment: std::env::vars_os()
+                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+                .collect(),
+            overrides: Vec::new(),
+        };
+        let config = crate::config::Config::load(&sources, &self.registry, &[])?;
+        let schemas = Arc::new(self.schemas.unwrap_or_else(|| config.schemas())?);
+        let configured = config.storage().limits.max_entity_bytes.get();
+        let bytes = self.max_entity_bytes.unwrap_or(configured);
+        let options = self.options.with_max_entity_bytes(bytes);
+        let strategy = open_and_prepare(&config.chosen()?, options, &schemas).await?;
+        Ok(Store::new(config.layered(strategy, &schemas)?, schemas, self.retry))
     }
 }
 
@@ -110,21 +172,17 @@ impl IntoFuture for OpenStore {
 }
 
 /// Opens a store and makes what its collections need, unless it is opened for
-/// reading only.
-pub(crate) async fn open_with(
-    factory: &dyn StrategyFactory,
-    settings: &Json,
-    schemas: Schemas,
-    mut options: OpenOptions,
-    retry: RetryPolicy,
-) -> Result<Store> {
-    let schemas = Arc::new(schemas);
+/// reading only. Records of an older schema version keep it.
+pub(crate) async fn open_and_prepare(
+    chosen: &Chosen,
+    options: OpenOptions,
+    schemas: &Arc<Schemas>,
+) -> Result<Arc<dyn StorageStrategy>> {
     let read_only = options.read_only;
-    options.schemas = Arc::clone(&schemas);
-    let strategy = factory.open(settings, options).await?;
+    let strategy = chosen.open(options.with_schemas(Arc::clone(schemas))).await?;
     if !read_only {
         let declared: Vec<CollectionSchema> = schemas.iter().cloned().collect();
         strategy.prepare_keeping_versions(&declared).await?;
     }
-    Ok(Store::new(strategy, schemas, retry))
+    Ok(strategy)
 }

@@ -225,3 +225,33 @@ async fn add_one(store: &Store) -> Result<()> {
         })
         .await
 }
+
+/// A configuration names the store, its collections, limits and layers.
+#[cfg(feature = "config")]
+#[tokio::test]
+async fn a_configuration_names_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("repository.json");
+    let storage = serde_json::json!({
+        "strategy": "json",
+        "json_strategy": { "base_path": dir.path().join("data") },
+        "limits": { "max_entity_bytes": 200 },
+        "layers": [{ "layer": "retry" }, { "layer": "timeout", "read_ms": 60000 }],
+    });
+    std::fs::write(&file, serde_json::json!({ "storage": storage }).to_string()).unwrap();
+    let store = Store::from_config(&file).model::<Request>().await.unwrap();
+    let requests = store.repository::<Request>().unwrap();
+    requests.create(&request(1)).await.unwrap();
+    let long = Request { id: "x".repeat(201), machines: 1 };
+    assert_eq!(requests.create(&long).await.unwrap_err().kind(), ErrorKind::Invalid);
+    store.close().await.unwrap();
+    assert!(dir.path().join("data").exists());
+
+    // Without models the collections are those of the configuration.
+    std::fs::write(&file, r#"{"storage": {"strategy": "memory"}}"#).unwrap();
+    let store = Store::from_config(&file).await.unwrap();
+    assert_eq!(store.schemas().iter().count(), 3);
+    store.close().await.unwrap();
+    let error = Store::from_config(dir.path().join("none.json")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+}

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use repo_core::strategy::{OpenOptions, StorageStrategy, StorageStrategyExt as _};
-use repo_core::{CollectionSchema, Result, Schemas};
+use repo_core::strategy::{OpenOptions, StorageStrategy};
+use repo_core::{Result, Schemas};
 use repo_layers::{LayerConfig, NoSettings, stack};
 
 use super::Config;
 use crate::chosen::Chosen;
 use crate::host_factory;
+use crate::open::open_and_prepare;
 
 impl Config {
     /// The store that `storage.strategy` names, not yet opened.
@@ -104,9 +105,8 @@ impl Config {
     pub async fn open(&self) -> Result<Arc<dyn StorageStrategy>> {
         let chosen = self.chosen()?;
         let schemas = Arc::new(self.schemas()?);
-        let store = chosen.open(self.options(Arc::clone(&schemas))).await?;
-        let declared: Vec<CollectionSchema> = schemas.iter().cloned().collect();
-        store.prepare_keeping_versions(&declared).await?;
+        let options = self.options(Arc::clone(&schemas));
+        let store = open_and_prepare(&chosen, options, &schemas).await?;
         self.layered(store, &schemas)
     }
 }
