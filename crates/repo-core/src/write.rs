@@ -47,7 +47,7 @@ impl Write {
 
     /// The failure to report when the live version is `actual` and the
     /// precondition does not hold; `None` when it holds. Collect these for all
-    /// writes and hand them to [`Error::preconditions`].
+    /// writes and hand them to [`Error::preconditions`](crate::Error::preconditions).
     #[must_use]
     pub fn failure(&self, actual: Option<Version>) -> Option<(FailedPrecondition, bool)> {
         if self.precondition.holds(actual) {
