@@ -20,7 +20,7 @@ use crate::copy::quarantine::{LeftOut, Quarantine};
 use crate::job::unfinished::refuse_mixed;
 use crate::options::CompressionLevel;
 use crate::plan::space;
-use crate::plan::{self, Plan, PlannedCollection};
+use crate::plan::{self, MigrationPlan, PlannedCollection};
 use crate::progress::{Phase, Progress};
 use crate::remedy::Remedy;
 use crate::store_reference::{StoreReference, blocking};
@@ -29,7 +29,7 @@ use crate::verify::report::Depth;
 
 /// Where and how an archive is made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Making<'a> {
+pub(crate) struct ArchiveOptions<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) now: Timestamp,
     pub(crate) compression: CompressionLevel,
@@ -39,7 +39,7 @@ pub(crate) struct Making<'a> {
     pub(crate) leaves_out: bool,
 }
 
-impl Making<'_> {
+impl ArchiveOptions<'_> {
     /// Begins an archive.
     async fn create(self, role: Role, side: &StoreReference) -> Result<ArchiveWriter> {
         let (folder, store) = (self.folder.to_owned(), side.location().to_owned());
@@ -131,7 +131,7 @@ async fn make_past(
     progress.phase(Phase::Backup, Some(total));
     let BackupOptions { folder, compression, batch_size, .. } = options;
     let (now, compression, batch_size) = (SystemClock.now(), *compression, *batch_size);
-    let making = Making { folder, now, compression, batch_size, leaves_out: false };
+    let making = ArchiveOptions { folder, now, compression, batch_size, leaves_out: false };
     let mut writer = making.create(Role::Store, side).await?;
     for name in &names {
         let state = held.get(name).copied().unwrap_or_default();
@@ -140,7 +140,7 @@ async fn make_past(
         writer = open;
         let mut sums = Sums::new();
         let whole = (None, Depth::Complete);
-        let to = Into { file, aside: &mut *aside };
+        let to = ArchiveSink { file, aside: &mut *aside };
         let archived = archive(side, &schema, whole, making, &mut sums, to, progress);
         writer = add(writer, archived.await?).await?;
     }
@@ -153,9 +153,9 @@ async fn make_past(
 /// Checks the source and archives it in the same pass. No archive when an
 /// entity was found that the target cannot hold.
 pub(crate) async fn check_into_archive(
-    plan: &Plan,
+    plan: &MigrationPlan,
     pass: CheckOptions,
-    making: Making<'_>,
+    making: ArchiveOptions<'_>,
     quarantine: &mut Option<Quarantine>,
     progress: &dyn Progress,
 ) -> Result<(Vec<SourceCheck>, Option<Archive>)> {
@@ -188,9 +188,9 @@ pub(crate) async fn check_into_archive(
 /// Archives the source in a pass of its own; the checks then say what was
 /// archived, unless something was left out.
 pub(crate) async fn archive_source(
-    plan: &Plan,
+    plan: &MigrationPlan,
     checks: &mut [SourceCheck],
-    making: Making<'_>,
+    making: ArchiveOptions<'_>,
     progress: &dyn Progress,
 ) -> Result<Archive> {
     let mut writer = making.create(Role::Source, &plan.source).await?;
@@ -200,7 +200,7 @@ pub(crate) async fn archive_source(
         writer = open;
         let mut sums = Sums::new();
         let compared = (planned.upgrade.clone(), plan.depth);
-        let to = Into { file, aside: &mut None };
+        let to = ArchiveSink { file, aside: &mut None };
         let entry =
             archive(&plan.source, &schema, compared, making, &mut sums, to, progress).await?;
         if !making.leaves_out {
@@ -213,8 +213,8 @@ pub(crate) async fn archive_source(
 
 /// Archives what the target holds of the chosen collections.
 pub(crate) async fn archive_target(
-    plan: &Plan,
-    making: Making<'_>,
+    plan: &MigrationPlan,
+    making: ArchiveOptions<'_>,
     progress: &dyn Progress,
 ) -> Result<Archive> {
     let mut writer = making.create(Role::Target, &plan.target).await?;
@@ -224,7 +224,7 @@ pub(crate) async fn archive_target(
         writer = open;
         let mut sums = Sums::new();
         let whole = (None, Depth::Complete);
-        let to = Into { file, aside: &mut None };
+        let to = ArchiveSink { file, aside: &mut None };
         let archived =
             archive(&plan.target, &planned.schema, whole, making, &mut sums, to, progress);
         let entry = archived.await?;
@@ -234,7 +234,7 @@ pub(crate) async fn archive_target(
 }
 
 /// Where the records of a collection go.
-struct Into<'a> {
+struct ArchiveSink<'a> {
     file: CollectionWriter,
     /// Those that cannot be read.
     aside: &'a mut Option<Quarantine>,
@@ -246,9 +246,9 @@ async fn archive(
     side: &StoreReference,
     schema: &CollectionSchema,
     (upgrade, depth): (Option<Arc<UpgradePath>>, Depth),
-    making: Making<'_>,
+    making: ArchiveOptions<'_>,
     sums: &mut Sums,
-    Into { file: mut writer, aside }: Into<'_>,
+    ArchiveSink { file: mut writer, aside }: ArchiveSink<'_>,
     progress: &dyn Progress,
 ) -> Result<WrittenCollection> {
     let look = BatchChecks {

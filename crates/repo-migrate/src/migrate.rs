@@ -11,23 +11,23 @@ use repo_core::{Clock as _, CollectionName, Result, Schemas, SystemClock};
 use crate::MigrationOptions;
 use crate::OnConflict;
 use crate::archive::Archive;
-use crate::back_up::{self, Making};
+use crate::back_up::{self, ArchiveOptions};
 use crate::check::source_checks::{CheckOptions, SourceCheck, SourceChecker};
 use crate::copy::quarantine::Quarantine;
 use crate::plan::refusals;
 use crate::plan::sameness::{give_own_id, is_seen, same_store};
-use crate::plan::{Plan, Purpose};
+use crate::plan::{MigrationPlan, Purpose};
 use crate::progress::counting::CountingProgress;
 use crate::progress::{Phase, Progress};
 use crate::report::MigrationReport;
 use crate::report::run_report::RunReport;
-use crate::run::Run;
+use crate::run::MigrationRun;
 use crate::store_reference::StoreReference;
 use crate::upgrade::path::Upgrading;
 use crate::verify::comparison::Expected;
 use crate::verify::digest::Sums;
 use crate::verify::report::Depth;
-use crate::verify::{How, compare};
+use crate::verify::{CompareOptions, compare};
 
 /// Moves collections from `source` to `target`: every check, the archives, the
 /// copy, and the comparison of both sides afterwards. The source is only read.
@@ -65,9 +65,9 @@ pub(crate) async fn run(
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
     let started_at = SystemClock.now();
-    let plan = Plan::make(purpose, (source, target), schemas, options, started_at).await?;
+    let plan = MigrationPlan::make(purpose, (source, target), schemas, options, started_at).await?;
     let counted = CountingProgress::new(progress);
-    let mut run = Run {
+    let mut run = MigrationRun {
         plan: &plan,
         options,
         progress: &counted,
@@ -95,7 +95,7 @@ pub(crate) async fn run(
     ended
 }
 
-impl Run<'_> {
+impl MigrationRun<'_> {
     /// Does everything, or stops when asked to.
     async fn phases(&mut self, done: &mut RunReport) -> Result<Vec<SourceCheck>> {
         for warning in &self.plan.warnings {
@@ -212,8 +212,8 @@ impl Run<'_> {
         }
     }
 
-    fn making<'b>(&self, folder: &'b Path) -> Making<'b> {
-        Making {
+    fn making<'b>(&self, folder: &'b Path) -> ArchiveOptions<'b> {
+        ArchiveOptions {
             folder,
             now: self.started_at,
             compression: self.options.compression,
@@ -392,7 +392,7 @@ impl Run<'_> {
         // An archive that was checked before gives sums of whole records, and
         // the target then holds the versions that are in it.
         let depth = if self.from_empty { Depth::Complete } else { self.plan.depth };
-        let how = How { depth, upgrading: &upgrading, kept: None };
+        let how = CompareOptions { depth, upgrading: &upgrading, kept: None };
         done.verification = Some(compare(source, target, chosen, how, self.progress).await?);
         self.took(Phase::Verify, since);
         Ok(())

@@ -7,14 +7,14 @@ use repo_core::strategy::StateMark;
 
 use crate::MigrationOptions;
 use crate::job::lease::Lease;
-use crate::plan::Plan;
+use crate::plan::MigrationPlan;
 use crate::progress::counting::CountingProgress;
 use crate::progress::{Phase, Progress};
 use crate::report::{PhaseTime, Resumed};
 
 /// A run, and how long its phases took.
-pub(crate) struct Run<'a> {
-    pub(crate) plan: &'a Plan,
+pub(crate) struct MigrationRun<'a> {
+    pub(crate) plan: &'a MigrationPlan,
     pub(crate) options: &'a MigrationOptions,
     pub(crate) progress: &'a dyn Progress,
     /// The same, asked for what it counted.
@@ -35,7 +35,7 @@ pub(crate) struct Run<'a> {
     pub(crate) source_mark: Option<StateMark>,
 }
 
-impl Run<'_> {
+impl MigrationRun<'_> {
     /// Tells the operator something, at once and in the report.
     pub(crate) fn warn(&mut self, text: String) {
         self.progress.warning(&text);

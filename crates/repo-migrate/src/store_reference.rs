@@ -231,14 +231,14 @@ impl StoreReference {
         &self,
         collection: &CollectionName,
         ids: &[EntityId],
-    ) -> Result<Vec<Held>> {
+    ) -> Result<Vec<HeldRecord>> {
         let mut parts = vec![ids];
         let mut held = Vec::with_capacity(ids.len());
         while let Some(part) = parts.pop() {
             match self.get_many(collection, part).await {
-                Ok(records) => held.extend(records.into_iter().map(Held::from)),
+                Ok(records) => held.extend(records.into_iter().map(HeldRecord::from)),
                 Err(error) if !is_about_a_record(&error) => return Err(error),
-                Err(_) if part.len() == 1 => held.push(Held::Unreadable),
+                Err(_) if part.len() == 1 => held.push(HeldRecord::Unreadable),
                 Err(_) => {
                     let (first, second) = part.split_at(part.len() / 2);
                     // The last one that is put there is taken first.
@@ -312,14 +312,14 @@ impl StoreReference {
 
 /// What a store holds under an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum HeldRecord {
     Nothing,
     Record(Record),
     /// Something that cannot be read.
     Unreadable,
 }
 
-impl From<Option<Record>> for Held {
+impl From<Option<Record>> for HeldRecord {
     fn from(record: Option<Record>) -> Self {
         record.map_or(Self::Nothing, Self::Record)
     }

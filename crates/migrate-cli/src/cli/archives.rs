@@ -18,12 +18,12 @@ pub(crate) struct Summary {
     pub(crate) role: Role,
     pub(crate) records: u64,
     pub(crate) file_bytes: u64,
-    pub(crate) collections: Vec<Held>,
+    pub(crate) collections: Vec<ArchivedCollectionView>,
 }
 
 /// What an archive holds of one collection.
 #[derive(Debug, Serialize)]
-pub(crate) struct Held {
+pub(crate) struct ArchivedCollectionView {
     name: CollectionName,
     records: u64,
     tombstones: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Held {
 impl Summary {
     pub(crate) fn of(archive: &Archive) -> Self {
         let manifest = archive.manifest();
-        let held = manifest.collections.iter().map(|entry| Held {
+        let held = manifest.collections.iter().map(|entry| ArchivedCollectionView {
             name: entry.name.clone(),
             records: entry.records,
             tombstones: entry.tombstones,

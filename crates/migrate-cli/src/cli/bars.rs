@@ -48,12 +48,12 @@ mod tests {
 
     /// A terminal that keeps what was written to it.
     #[derive(Debug, Clone)]
-    struct Kept {
+    struct RecordedTerminal {
         columns: u16,
         written: Arc<Mutex<String>>,
     }
 
-    impl TermLike for Kept {
+    impl TermLike for RecordedTerminal {
         fn width(&self) -> u16 {
             self.columns
         }
@@ -88,7 +88,7 @@ mod tests {
     /// The line of a phase that is `position` records far.
     fn drawn(phase: Phase, total: Option<u64>, columns: u16, position: u64) -> String {
         let written = Arc::new(Mutex::new(String::new()));
-        let terminal = Kept { columns, written: written.clone() };
+        let terminal = RecordedTerminal { columns, written: written.clone() };
         let bar =
             ProgressBar::with_draw_target(total, ProgressDrawTarget::term_like(Box::new(terminal)));
         bar.set_style(style(phase, total, columns));

@@ -96,10 +96,10 @@ impl Totals {
 
 /// Lines that wait to be written together.
 #[derive(Debug)]
-pub(crate) struct Batch<'a> {
+pub(crate) struct InputBatch<'a> {
     store: &'a Arc<dyn StorageStrategy>,
     name: &'a CollectionName,
-    parts: Vec<Part>,
+    parts: Vec<InputPart>,
     lines: usize,
     bytes: usize,
 }
@@ -107,7 +107,7 @@ pub(crate) struct Batch<'a> {
 /// Lines of one kind that follow one another. The parts are written in order,
 /// so that a later line for the same id comes later in the store as well.
 #[derive(Debug)]
-enum Part {
+enum InputPart {
     Save(Commit),
     Apply(Vec<Record>),
 }
@@ -135,7 +135,7 @@ impl Commit {
     }
 }
 
-impl<'a> Batch<'a> {
+impl<'a> InputBatch<'a> {
     pub(crate) fn new(store: &'a Arc<dyn StorageStrategy>, name: &'a CollectionName) -> Self {
         Self { store, name, parts: Vec::new(), lines: 0, bytes: 0 }
     }
@@ -147,8 +147,8 @@ impl<'a> Batch<'a> {
         match line {
             Line::Document { id, document } => self.push_document(id, document),
             Line::Record(record) => match self.parts.last_mut() {
-                Some(Part::Apply(records)) => records.push(record),
-                _ => self.parts.push(Part::Apply(vec![record])),
+                Some(InputPart::Apply(records)) => records.push(record),
+                _ => self.parts.push(InputPart::Apply(vec![record])),
             },
         }
     }
@@ -156,13 +156,13 @@ impl<'a> Batch<'a> {
     fn push_document(&mut self, id: EntityId, document: Document) {
         let limits = self.store.capabilities();
         match self.parts.last_mut() {
-            Some(Part::Save(commit)) if commit.has_room_for(&id, document.size(), limits) => {
+            Some(InputPart::Save(commit)) if commit.has_room_for(&id, document.size(), limits) => {
                 commit.push(self.name, id, document);
             }
             _ => {
                 let mut commit = Commit::default();
                 commit.push(self.name, id, document);
-                self.parts.push(Part::Save(commit));
+                self.parts.push(InputPart::Save(commit));
             }
         }
     }
@@ -179,8 +179,8 @@ impl<'a> Batch<'a> {
         self.bytes = 0;
         for part in self.parts.drain(..) {
             match part {
-                Part::Save(commit) => answers.extend(save(self.store, commit.writes).await?),
-                Part::Apply(records) => answers.extend(apply(self.store, records).await?),
+                InputPart::Save(commit) => answers.extend(save(self.store, commit.writes).await?),
+                InputPart::Apply(records) => answers.extend(apply(self.store, records).await?),
             }
         }
         Ok(answers)

@@ -13,9 +13,9 @@ use crate::OnConflict;
 use crate::check::batch::{BatchChecks, CheckedBatch, checked_batches};
 use crate::check::decide::{Decision, decide};
 use crate::plan::references::ReferenceCheck;
-use crate::plan::{Plan, PlannedCollection};
+use crate::plan::{MigrationPlan, PlannedCollection};
 use crate::report::{Counts, DanglingReferences, Listed, MAX_NAMED};
-use crate::store_reference::Held;
+use crate::store_reference::HeldRecord;
 use crate::verify::digest::{Deltas, Fingerprint, IdCounts, Sums, bucket_of};
 
 /// What a pass over one collection found.
@@ -102,7 +102,7 @@ impl SourceCheck {
 
     /// Whether a run leaves something differing on purpose. A version that was
     /// raised above the source's differs from it, where that has one.
-    pub(crate) fn leaves_differences(&self, plan: &Plan) -> bool {
+    pub(crate) fn leaves_differences(&self, plan: &MigrationPlan) -> bool {
         let raised = if plan.depth.has_versions() { self.raised } else { 0 };
         let left = self.counts.older + self.counts.diverged + self.only_in_target.count;
         left + self.counts.quarantined + raised > 0
@@ -111,7 +111,7 @@ impl SourceCheck {
 
 /// One pass over a collection of the source, batch after batch.
 pub(crate) struct SourceChecker<'a> {
-    plan: &'a Plan,
+    plan: &'a MigrationPlan,
     planned: &'a PlannedCollection,
     options: CheckOptions,
     found: SourceCheck,
@@ -125,7 +125,7 @@ impl<'a> SourceChecker<'a> {
     /// Begins to read. Batches carry the `lines` of their records where these
     /// are to be archived.
     pub(crate) async fn begin(
-        plan: &'a Plan,
+        plan: &'a MigrationPlan,
         planned: &'a PlannedCollection,
         options: CheckOptions,
         lines: bool,
@@ -201,7 +201,7 @@ impl SourceCheck {
     /// What the target holds under the ids of a batch.
     async fn stored(
         &self,
-        plan: &Plan,
+        plan: &MigrationPlan,
         planned: &PlannedCollection,
         batch: &CheckedBatch,
         met: &mut IdCounts,
@@ -219,7 +219,7 @@ impl SourceCheck {
 
     fn decide_all(
         &mut self,
-        plan: &Plan,
+        plan: &MigrationPlan,
         pass: CheckOptions,
         batch: &CheckedBatch,
         stored: &[Option<Record>],
@@ -240,7 +240,7 @@ impl SourceCheck {
 
     fn decide(
         &mut self,
-        plan: &Plan,
+        plan: &MigrationPlan,
         pass: CheckOptions,
         record: &Record,
         print: &Fingerprint,
@@ -282,7 +282,7 @@ impl SourceCheck {
         Ok(())
     }
 
-    fn conflict(&mut self, plan: &Plan, record: &Record, stored: Option<&Record>) {
+    fn conflict(&mut self, plan: &MigrationPlan, record: &Record, stored: Option<&Record>) {
         let Some(stored) = stored else { return };
         let (ours, theirs) = (record.version(), stored.version());
         let how = if !plan.depth.has_versions() {
@@ -300,7 +300,7 @@ impl SourceCheck {
     /// source is asked for each of them.
     async fn find_only_in_target(
         &mut self,
-        plan: &Plan,
+        plan: &MigrationPlan,
         planned: &PlannedCollection,
         pass: CheckOptions,
         met: &IdCounts,
@@ -330,7 +330,7 @@ impl SourceCheck {
 
     async fn ask_source(
         &mut self,
-        plan: &Plan,
+        plan: &MigrationPlan,
         planned: &PlannedCollection,
         records: &[Record],
     ) -> Result<()> {
@@ -340,12 +340,12 @@ impl SourceCheck {
         let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
         let held = plan.source.held(planned.name(), &ids).await?;
         for (record, held) in records.iter().zip(held) {
-            if held == Held::Unreadable {
+            if held == HeldRecord::Unreadable {
                 // It is in quarantine, and what the target holds stays.
                 let bucket = bucket_of(record.id());
                 self.deltas.expect(bucket, None, plan.print(record).as_ref());
             }
-            if held == Held::Nothing {
+            if held == HeldRecord::Nothing {
                 self.only_in_target.push(record.id().as_str());
                 self.conflicts.push(&format!("{} (only in the target)", record.id()));
                 let bucket = bucket_of(record.id());

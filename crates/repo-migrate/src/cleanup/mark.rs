@@ -28,7 +28,7 @@ pub struct Verified {
 
 /// What the source keeps while it is cleaned up. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Mark {
+pub(crate) struct CleanUpMark {
     format: u32,
     pub(crate) source: String,
     pub(crate) target: String,
@@ -63,7 +63,7 @@ impl Verified {
         &self.target
     }
 
-    fn of(mark: Mark) -> Self {
+    fn of(mark: CleanUpMark) -> Self {
         Self {
             source: mark.source,
             target: mark.target,
@@ -101,7 +101,7 @@ impl Verified {
     }
 }
 
-impl Mark {
+impl CleanUpMark {
     /// Reads what a store keeps; `None` when this tool did not write it.
     pub(crate) fn read(stored: &UnfinishedJob) -> Option<Self> {
         let mark: Self = serde_json::from_str(stored.progress()).ok()?;
@@ -136,7 +136,7 @@ pub async fn unfinished_clean_up(
     let Some(stored) = stored.filter(|job| job.kind() == JobKind::CleanUp) else {
         return Ok(None);
     };
-    match Mark::read(&stored) {
+    match CleanUpMark::read(&stored) {
         Some(mark) if mark.target == target.location() => Ok(Some(Verified::of(mark))),
         _ => Err(unfinished(&source, &stored)),
     }
@@ -146,7 +146,7 @@ pub async fn unfinished_clean_up(
 pub(crate) fn unfinished(side: &StoreReference, stored: &UnfinishedJob) -> Error {
     let what = "a clean-up of the store after a migration out of it is unfinished";
     let error = side.err(Error::new(ErrorKind::Locked, "migrate", what));
-    let Some(mark) = Mark::read(stored) else {
+    let Some(mark) = CleanUpMark::read(stored) else {
         return error.hint("finish it with the version of the tool that began it");
     };
     error
@@ -161,7 +161,7 @@ pub(crate) async fn mark(
     verified: &Verified,
     now: Timestamp,
 ) -> Result<JobId> {
-    let mark = Mark {
+    let mark = CleanUpMark {
         format: FORMAT,
         source: verified.source.clone(),
         target: verified.target.clone(),
@@ -205,9 +205,9 @@ mod tests {
     fn a_clean_up_keeps_its_bytes() {
         let hash = "854ca31c59cbe8b9dcc9cf9499662d9057174cd076f026c734a45fe3fcd73315";
         let stored = StoredJob { plan: format!("clean-up:{hash}"), progress: MARK.to_owned() };
-        let mark = Mark::read(&stored.clone().into()).unwrap();
+        let mark = CleanUpMark::read(&stored.clone().into()).unwrap();
         assert_eq!(StoredJob::from(mark.to_job().unwrap()), stored);
         let none = StoredJob { progress: MARK.replace("\"format\":1", "\"format\":2"), ..stored };
-        assert_eq!(Mark::read(&none.into()), None);
+        assert_eq!(CleanUpMark::read(&none.into()), None);
     }
 }

@@ -17,7 +17,7 @@ use crate::plan::sameness::{Evidence, is_seen, same_store};
 use crate::progress::{Phase, Progress};
 use crate::store_reference::StoreReference;
 use crate::upgrade::path::{self, Upgrading};
-use crate::verify::Held;
+use crate::verify::PreparedCollections;
 
 const OPERATION: &str = "clean up";
 
@@ -64,7 +64,7 @@ pub async fn clean_up(
     }
     progress.phase(Phase::CleanUp, Some(total));
     let throttle = Throttle::new(options.workers, options.rate_limit, options.patience, progress);
-    let held = Held::read(&source, &target).await?;
+    let held = PreparedCollections::read(&source, &target).await?;
     let names = verified.collections().iter();
     let upgrading = options.upgrades.as_ref().map(|schemas| held.upgrading(schemas, names));
     let upgrading = upgrading.unwrap_or_default();

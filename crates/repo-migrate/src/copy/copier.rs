@@ -24,7 +24,7 @@ use crate::check::reason::breaks;
 use crate::copy::throttle::Throttle;
 use crate::job::checkpoint::Copied;
 use crate::job::lease::Lease;
-use crate::plan::{Plan, PlannedCollection};
+use crate::plan::{MigrationPlan, PlannedCollection};
 use crate::progress::Progress;
 use crate::report::Counts;
 use crate::store_reference::{blocking, lanes};
@@ -45,7 +45,7 @@ pub(crate) enum Origin<'a> {
 
 /// A copy of some collections.
 pub(crate) struct Copier<'a> {
-    pub(crate) plan: &'a Plan,
+    pub(crate) plan: &'a MigrationPlan,
     pub(crate) options: &'a MigrationOptions,
     pub(crate) origin: Origin<'a>,
     pub(crate) lease: &'a Lease,
@@ -54,7 +54,7 @@ pub(crate) struct Copier<'a> {
 }
 
 /// A batch of one collection, or what one collection has in a shared batch.
-struct Part<'a> {
+struct CopyPart<'a> {
     planned: &'a PlannedCollection,
     /// What is to be written.
     records: Vec<Record>,
@@ -63,17 +63,17 @@ struct Part<'a> {
 }
 
 /// Makes what the target lacks, but for indexes that it makes faster later.
-pub(crate) async fn prepare(plan: &Plan) -> Result<Vec<Prepared>> {
+pub(crate) async fn prepare(plan: &MigrationPlan) -> Result<Vec<Prepared>> {
     plan.target.prepare_for_load(&plan.schemas()).await
 }
 
 /// Ends the load: makes the indexes that were left for the end.
-pub(crate) async fn complete(plan: &Plan) -> Result<()> {
+pub(crate) async fn complete(plan: &MigrationPlan) -> Result<()> {
     plan.target.prepare(&plan.schemas()).await.map(drop)
 }
 
 /// Raises the target's floors to the source's.
-pub(crate) async fn raise_floors(plan: &Plan) -> Result<()> {
+pub(crate) async fn raise_floors(plan: &MigrationPlan) -> Result<()> {
     for planned in &plan.collections {
         if planned.source.floor > planned.target_floor() {
             let (collection, floor) = (planned.name().clone(), planned.source.floor);
@@ -108,7 +108,7 @@ impl Copier<'_> {
     }
 
     async fn copy_all(&self) -> Result<bool> {
-        let mut since = Since::now();
+        let mut since = SinceCheckpoint::now();
         let mut small = Vec::new();
         let mut waiting = 0;
         for planned in &self.plan.collections {
@@ -150,7 +150,7 @@ impl Copier<'_> {
         &self,
         planned: &PlannedCollection,
         mut copied: Copied,
-        since: &mut Since,
+        since: &mut SinceCheckpoint,
     ) -> Result<bool> {
         let ended = self.write(planned, &mut copied, since).await;
         copied.finished = matches!(ended, Ok(true));
@@ -162,12 +162,12 @@ impl Copier<'_> {
     async fn copy_together(
         &self,
         small: Vec<(&PlannedCollection, Copied)>,
-        since: &mut Since,
+        since: &mut SinceCheckpoint,
     ) -> Result<bool> {
         if self.progress.is_stopped() {
             return Ok(false);
         }
-        let read: Vec<BoxFuture<'_, Result<Part<'_>>>> =
+        let read: Vec<BoxFuture<'_, Result<CopyPart<'_>>>> =
             small.iter().map(|&(planned, copied)| self.all(planned, copied).boxed()).collect();
         let parts = futures::stream::iter(read).buffered(lanes()).try_collect().await?;
         let counts = self.batch(parts).await?;
@@ -179,14 +179,18 @@ impl Copier<'_> {
             self.note(planned.name(), copied).await;
         }
         if since.is_due(self.batch_size()) {
-            *since = Since::now();
+            *since = SinceCheckpoint::now();
             self.lease.save(|_| ()).await?;
         }
         Ok(true)
     }
 
     /// All that is left of one collection.
-    async fn all<'b>(&self, planned: &'b PlannedCollection, copied: Copied) -> Result<Part<'b>> {
+    async fn all<'b>(
+        &self,
+        planned: &'b PlannedCollection,
+        copied: Copied,
+    ) -> Result<CopyPart<'b>> {
         let batches = self.records(planned.name(), copied.counts.read).await?;
         let records: Vec<Vec<Record>> = batches.try_collect().await?;
         self.part(planned, records.concat()).await
@@ -197,7 +201,7 @@ impl Copier<'_> {
         &self,
         planned: &PlannedCollection,
         copied: &mut Copied,
-        since: &mut Since,
+        since: &mut SinceCheckpoint,
     ) -> Result<bool> {
         let name = planned.name();
         let batches = self.records(name, copied.counts.read).await?;
@@ -208,7 +212,7 @@ impl Copier<'_> {
         loop {
             // Further batches go on while it is stored how far they are.
             let next = if since.is_due(self.batch_size()) {
-                *since = Since::now();
+                *since = SinceCheckpoint::now();
                 let (saved, next) = join(self.save(name, *copied), written.try_next()).await;
                 saved?;
                 next
@@ -274,7 +278,7 @@ impl Copier<'_> {
         &self,
         planned: &'b PlannedCollection,
         mut records: Vec<Record>,
-    ) -> Result<Part<'b>> {
+    ) -> Result<CopyPart<'b>> {
         let mut counts = Counts {
             read: records.len() as u64,
             tombstones: records.iter().filter(|record| !record.is_live()).count() as u64,
@@ -292,7 +296,7 @@ impl Copier<'_> {
             });
             counts.quarantined = counts.read - records.len() as u64;
         }
-        Ok(Part { planned, records, counts })
+        Ok(CopyPart { planned, records, counts })
     }
 
     /// Copies a batch that holds records of one collection.
@@ -304,7 +308,7 @@ impl Copier<'_> {
     }
 
     /// Copies one batch, the unit of work of a copy; the counts of each part.
-    async fn batch(&self, parts: Vec<Part<'_>>) -> Result<Vec<Counts>> {
+    async fn batch(&self, parts: Vec<CopyPart<'_>>) -> Result<Vec<Counts>> {
         let records = parts.iter().map(|part| part.records.len()).sum();
         let written = self.throttle.batch(records, || self.write_batch(&parts)).await?;
         let counts = parts.iter().zip(written).map(|(part, written)| {
@@ -326,7 +330,7 @@ impl Copier<'_> {
 
     /// Writes records and counts what the target answered, no more. Safe to
     /// repeat.
-    async fn write_batch(&self, parts: &[Part<'_>]) -> Result<Vec<Counts>> {
+    async fn write_batch(&self, parts: &[CopyPart<'_>]) -> Result<Vec<Counts>> {
         let mut counts = vec![Counts::default(); parts.len()];
         let mut records = Vec::with_capacity(parts.len());
         for (part, counts) in parts.iter().zip(&mut counts) {
@@ -413,12 +417,12 @@ fn count(answer: Applied, counts: &mut Counts) {
 }
 
 /// What happened since the last checkpoint.
-struct Since {
+struct SinceCheckpoint {
     records: u64,
     time: Instant,
 }
 
-impl Since {
+impl SinceCheckpoint {
     fn now() -> Self {
         Self { records: 0, time: Instant::now() }
     }

@@ -14,10 +14,10 @@ use crate::job::lease::Lease;
 use crate::progress::Phase;
 use crate::report::Resumed;
 use crate::report::run_report::RunReport;
-use crate::run::Run;
+use crate::run::MigrationRun;
 use crate::upgrade::path::Upgrading;
 
-impl Run<'_> {
+impl MigrationRun<'_> {
     /// Takes up the migration that was found on the target.
     pub(crate) async fn take_up(&mut self, done: &mut RunReport) -> Result<()> {
         let Some(found) = self.plan.found.as_ref().filter(|_| !self.options.dry_run) else {
@@ -180,7 +180,7 @@ fn fingerprints(upgrading: &Upgrading) -> BTreeMap<CollectionName, String> {
 fn describe(
     checkpoint: &mut Checkpoint,
     checks: &[SourceCheck],
-    plan: &crate::plan::Plan,
+    plan: &crate::plan::MigrationPlan,
     done: &RunReport,
 ) {
     checkpoint.stage = Stage::Copy;

@@ -9,7 +9,7 @@ use repo_core::{Clock as _, CollectionName, Error, ErrorKind, Result, SystemCloc
 use serde::Serialize;
 
 use crate::OnConflict;
-use crate::cleanup::mark::Mark;
+use crate::cleanup::mark::CleanUpMark;
 use crate::job::checkpoint::{Checkpoint, Stage, UnreadCheckpoint};
 use crate::job::holder::{Holder, Liveness};
 use crate::job::unfinished::damaged;
@@ -82,7 +82,7 @@ pub struct CollectionStatus {
 pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinished>> {
     let side = StoreReference::only(store);
     let Some(stored) = side.record().await?.job else { return Ok(None) };
-    if let Some(mark) = Mark::read(&stored) {
+    if let Some(mark) = CleanUpMark::read(&stored) {
         return Ok(Some(Unfinished::of_clean_up(&stored, mark)));
     }
     let checkpoint = match Checkpoint::read(&stored) {
@@ -122,7 +122,7 @@ pub async fn status(store: &Arc<dyn StorageStrategy>) -> Result<Option<Unfinishe
 }
 
 impl Unfinished {
-    fn of_clean_up(stored: &UnfinishedJob, mark: Mark) -> Self {
+    fn of_clean_up(stored: &UnfinishedJob, mark: CleanUpMark) -> Self {
         Self {
             plan: stored.id().to_string(),
             source: mark.source,

@@ -46,7 +46,7 @@ impl Purpose {
 
 /// A migration that may begin.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct MigrationPlan {
     pub(crate) purpose: Purpose,
     pub(crate) source: StoreReference,
     pub(crate) target: StoreReference,
@@ -100,7 +100,7 @@ impl PlannedCollection {
     }
 }
 
-impl Plan {
+impl MigrationPlan {
     /// The job that the target keeps while it is under way.
     pub(crate) fn job(&self) -> JobId {
         JobId::new(JobKind::Migration, self.fingerprint.clone())

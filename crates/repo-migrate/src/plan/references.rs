@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use repo_core::{CollectionName, CollectionSchema, Document, EntityId, FieldPath, Result, Value};
 
 use crate::report::{DanglingReference, DanglingReferences};
-use crate::store_reference::{Held, StoreReference};
+use crate::store_reference::{HeldRecord, StoreReference};
 
 /// Most examples of one field.
 const MAX_EXAMPLES: usize = 20;
@@ -130,9 +130,9 @@ impl Field {
         for (id, held) in ids.iter().zip(source.held(&self.target, &ids).await?) {
             // What cannot be read is there all the same.
             let is_there = match held {
-                Held::Nothing => false,
-                Held::Record(record) => record.is_live(),
-                Held::Unreadable => true,
+                HeldRecord::Nothing => false,
+                HeldRecord::Record(record) => record.is_live(),
+                HeldRecord::Unreadable => true,
             };
             if is_there {
                 self.found.insert(id.to_string());

@@ -3,7 +3,7 @@
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use crate::check::source_checks::SourceCheck;
-use crate::plan::{Plan, PlannedCollection, Purpose};
+use crate::plan::{MigrationPlan, PlannedCollection, Purpose};
 use crate::remedy::Remedy;
 use crate::report::Listed;
 use crate::store_reference::StoreReference;
@@ -12,7 +12,7 @@ use crate::store_reference::StoreReference;
 const MAX_NAMED: usize = 8;
 
 /// Refuses entities that the target cannot hold.
-pub(crate) fn offenders(plan: &Plan, checks: &[SourceCheck]) -> Result<()> {
+pub(crate) fn offenders(plan: &MigrationPlan, checks: &[SourceCheck]) -> Result<()> {
     let Some((count, names)) = list(plan, checks, |check| &check.offenders) else {
         return Ok(());
     };
@@ -27,7 +27,7 @@ pub(crate) fn offenders(plan: &Plan, checks: &[SourceCheck]) -> Result<()> {
 }
 
 /// Refuses records of the target that are in the way.
-pub(crate) fn conflicts(plan: &Plan, checks: &[SourceCheck]) -> Result<()> {
+pub(crate) fn conflicts(plan: &MigrationPlan, checks: &[SourceCheck]) -> Result<()> {
     let Some((count, names)) = list(plan, checks, |check| &check.conflicts) else {
         return Ok(());
     };
@@ -73,7 +73,7 @@ pub(crate) fn not_upgradable(
 
 /// How many records a list holds over all collections, and the first of them.
 fn list(
-    plan: &Plan,
+    plan: &MigrationPlan,
     checks: &[SourceCheck],
     of: impl Fn(&SourceCheck) -> &Listed,
 ) -> Option<(u64, String)> {

@@ -10,7 +10,7 @@ use crate::check::source_checks::SourceCheck;
 use crate::job::checkpoint::Copied;
 use crate::plan::Purpose;
 use crate::report::{CollectionReport, Counts, Floors, MigrationReport, Outcome};
-use crate::run::Run;
+use crate::run::MigrationRun;
 use crate::verify::report::VerifyReport;
 
 /// What a run did to the target.
@@ -47,7 +47,7 @@ impl RunReport {
     }
 }
 
-impl Run<'_> {
+impl MigrationRun<'_> {
     /// The report of a run as far as it came.
     pub(crate) fn report(&mut self, checks: Vec<SourceCheck>, done: RunReport) -> MigrationReport {
         let outcome = self.outcome(&checks, &done);

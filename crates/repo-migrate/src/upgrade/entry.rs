@@ -35,7 +35,7 @@ pub async fn upgrade(
     options: &UpgradeOptions,
     progress: &dyn Progress,
 ) -> Result<UpgradeReport> {
-    run::Run::new(StoreReference::only(store), schemas, options, progress).all().await
+    run::UpgradeRun::new(StoreReference::only(store), schemas, options, progress).all().await
 }
 
 /// Refuses work on a collection whose documents are partly of one schema

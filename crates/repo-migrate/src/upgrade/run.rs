@@ -29,7 +29,7 @@ use crate::upgrade::writer::{With, Writer};
 use crate::verify::report::Depth;
 
 /// A run, and what it has found so far.
-pub(crate) struct Run<'a> {
+pub(crate) struct UpgradeRun<'a> {
     side: StoreReference,
     schemas: &'a Schemas,
     schema: CollectionSchema,
@@ -42,14 +42,14 @@ pub(crate) struct Run<'a> {
 }
 
 /// What there is to do.
-struct Plan {
+struct UpgradePlan {
     path: Arc<UpgradePath>,
     validator: Arc<DocumentValidator>,
     /// An unfinished run that is gone on with.
     found: Option<FoundUpgrade>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> UpgradeRun<'a> {
     pub(crate) fn new(
         side: StoreReference,
         schemas: &'a Schemas,
@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
     }
 
     /// Looks at the store, and refuses what cannot end well.
-    async fn plan(&self) -> Result<Plan> {
+    async fn plan(&self) -> Result<UpgradePlan> {
         let (name, to, declared) = (self.name(), self.options.to, self.schema.schema_version);
         let err = |kind, why: &str| {
             self.side.err(Error::new(kind, "upgrade", why)).with("collection", name).with("to", to)
@@ -138,14 +138,14 @@ impl<'a> Run<'a> {
         // A schema describes the documents of its own version only.
         let described = if to == declared { self.schema.clone() } else { self.undescribed() };
         let validator = Arc::new(DocumentValidator::new(&described)?);
-        Ok(Plan { path: Arc::new(path), validator, found })
+        Ok(UpgradePlan { path: Arc::new(path), validator, found })
     }
 
     fn undescribed(&self) -> CollectionSchema {
         CollectionSchema { json_schema: None, ..self.schema.clone() }
     }
 
-    fn look(&self, plan: &Plan) -> BatchChecks {
+    fn look(&self, plan: &UpgradePlan) -> BatchChecks {
         BatchChecks {
             schema: self.schema.clone(),
             max_entity_bytes: self.side.capabilities().max_entity_bytes,
@@ -158,7 +158,7 @@ impl<'a> Run<'a> {
     }
 
     /// Upgrades every document, and keeps none of it.
-    async fn check(&self, plan: &Plan) -> Result<Counts> {
+    async fn check(&self, plan: &UpgradePlan) -> Result<Counts> {
         let live = self.side.count(self.name()).await?;
         self.progress.phase(Phase::Check, Some(live));
         let (mut counts, mut offenders) = (Counts::default(), Listed::default());
@@ -178,7 +178,7 @@ impl<'a> Run<'a> {
     }
 
     /// Sets the mark, or takes over the one that is there.
-    async fn hold(&mut self, plan: &Plan) -> Result<Lease> {
+    async fn hold(&mut self, plan: &UpgradePlan) -> Result<Lease> {
         let (from, to) = (plan.path.from(), plan.path.to());
         let job = mark::job_of(&self.side, self.name(), from, to)?;
         let (stored, checkpoint) = match &plan.found {
@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
 
     /// Archives, writes, and records the new version. What was created by
     /// others meanwhile; none when it was asked to end.
-    async fn write(&mut self, plan: &Plan, lease: &Lease) -> Result<Option<Listed>> {
+    async fn write(&mut self, plan: &UpgradePlan, lease: &Lease) -> Result<Option<Listed>> {
         let Some(archive) = self.or_stop(self.archived(lease)).await? else { return Ok(None) };
         self.archive = Some(archive.clone());
         self.progress.phase(Phase::Upgrade, Some(archive.manifest().records()));

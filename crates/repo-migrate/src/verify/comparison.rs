@@ -11,14 +11,14 @@ use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result, UpgradePath}
 
 use crate::progress::Progress;
 use crate::report::MAX_NAMED;
-use crate::store_reference::{Held, StoreReference, blocking, lanes};
+use crate::store_reference::{HeldRecord, StoreReference, blocking, lanes};
 use crate::upgrade::path;
 use crate::verify::difference::difference;
 use crate::verify::digest::{Deltas, Fingerprint, Sums, bucket_of};
 use crate::verify::report::{
     CollectionVerification, Depth, Difference, DifferenceKind, SideSummary,
 };
-use crate::verify::state::Kept;
+use crate::verify::state::ComparisonState;
 
 /// Records read, and looked up, at a time.
 const BATCH: usize = 250;
@@ -118,18 +118,18 @@ impl ComparedCollection {
             .boxed())
     }
 
-    async fn held(&self, ids: &[EntityId]) -> Result<Vec<Held>> {
+    async fn held(&self, ids: &[EntityId]) -> Result<Vec<HeldRecord>> {
         if self.state.is_none() {
-            return Ok(vec![Held::Nothing; ids.len()]);
+            return Ok(vec![HeldRecord::Nothing; ids.len()]);
         }
         let held = self.side.held(&self.name, ids).await?;
         Ok(held.into_iter().map(|held| self.as_compared(held)).collect())
     }
 
-    fn as_compared(&self, held: Held) -> Held {
+    fn as_compared(&self, held: HeldRecord) -> HeldRecord {
         match held {
-            Held::Record(record) if !self.depth.counts(&record) => Held::Nothing,
-            Held::Record(record) => Held::Record(match &self.upgrade {
+            HeldRecord::Record(record) if !self.depth.counts(&record) => HeldRecord::Nothing,
+            HeldRecord::Record(record) => HeldRecord::Record(match &self.upgrade {
                 Some(path) => path::record(path, record),
                 None => record,
             }),
@@ -138,7 +138,7 @@ impl ComparedCollection {
     }
 
     /// Reads what is not read yet, segment after segment, and keeps the sums.
-    async fn sum_kept(&self, kept: &Kept, progress: &dyn Progress) -> Result<Sums> {
+    async fn sum_kept(&self, kept: &ComparisonState, progress: &dyn Progress) -> Result<Sums> {
         let (side, most) = (self.side.name(), self.side.capabilities().max_scan_segments);
         let mut half = kept.half(side, &self.name, most).await;
         progress.advance(&self.name, half.sums.records);
@@ -195,7 +195,7 @@ impl CollectionComparison {
     pub(crate) async fn compare(
         &self,
         expected: Option<Expected<'_>>,
-        kept: Option<&Kept>,
+        kept: Option<&ComparisonState>,
         progress: &dyn Progress,
     ) -> Result<CollectionVerification> {
         let sum = async |half: &ComparedCollection| match kept {
@@ -208,8 +208,11 @@ impl CollectionComparison {
         };
         let (source, target) = futures::future::try_join(of_source(), sum(&self.target)).await?;
         let suspects = Suspects::find(&source, &target, expected, self.depth);
-        let found =
-            if suspects.any() { self.name_differences(&suspects).await? } else { Found::default() };
+        let found = if suspects.any() {
+            self.name_differences(&suspects).await?
+        } else {
+            Differences::default()
+        };
         let floor_too_low = self.depth.has_versions() && self.target.floor() < self.source.floor();
         Ok(CollectionVerification {
             name: self.name.clone(),
@@ -230,8 +233,8 @@ impl CollectionComparison {
 
     /// Reads the suspect buckets of both sides again, and asks each side for
     /// what the other holds.
-    async fn name_differences(&self, suspects: &Suspects) -> Result<Found> {
-        let mut found = Found::default();
+    async fn name_differences(&self, suspects: &Suspects) -> Result<Differences> {
+        let mut found = Differences::default();
         let mut source_again = Sums::new();
         let mut batches = self.source.batches(None).await?;
         while let Some(records) = batches.try_next().await? {
@@ -334,9 +337,9 @@ impl Suspects {
         for (record, held) in records.into_iter().zip(other.held(&ids).await?) {
             // Beside what cannot be read nothing can be said of a record.
             match held {
-                Held::Unreadable => continue,
-                Held::Record(other) => others.push(Some(other)),
-                Held::Nothing => others.push(None),
+                HeldRecord::Unreadable => continue,
+                HeldRecord::Record(other) => others.push(Some(other)),
+                HeldRecord::Nothing => others.push(None),
             }
             sums.add(&Fingerprint::to(self.depth, &record));
             known.push(record);
@@ -347,7 +350,7 @@ impl Suspects {
 
 /// The differences of a collection.
 #[derive(Debug, Default)]
-struct Found {
+struct Differences {
     missing: u64,
     unexpected: u64,
     differs: u64,
@@ -355,7 +358,7 @@ struct Found {
     differences: Vec<Difference>,
 }
 
-impl Found {
+impl Differences {
     fn count(&self) -> u64 {
         self.missing + self.unexpected + self.differs
     }

@@ -14,5 +14,5 @@ mod stores;
 pub use report::{
     Aspect, CollectionVerification, Depth, Difference, DifferenceKind, SideSummary, VerifyReport,
 };
-pub(crate) use stores::{Held, How, compare};
+pub(crate) use stores::{CompareOptions, PreparedCollections, compare};
 pub use stores::{VerifyOptions, verify};

@@ -56,14 +56,14 @@ pub(crate) struct KeptHalf {
 
 /// The state of a comparison that can be gone on with.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct ComparisonState {
     file: PathBuf,
     /// When the comparison began that is gone on with.
     resumed_from: Option<Timestamp>,
     now: Mutex<(Content, Instant)>,
 }
 
-impl Kept {
+impl ComparisonState {
     /// Reads the file, or begins one.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::store_reference::StoreReference;
 use crate::upgrade::path::Upgrading;
 use crate::verify::comparison::{CollectionComparison, ComparedCollection, Expected};
 use crate::verify::report::{Depth, VerifyReport};
-use crate::verify::state::{Compared, Kept};
+use crate::verify::state::{Compared, ComparisonState};
 
 /// What is to be compared.
 #[derive(Debug, Clone, Default)]
@@ -59,12 +59,12 @@ pub async fn verify(
                 collections: names,
                 depth,
             };
-            Some(Kept::open(file, compared, SystemClock.now()).await?)
+            Some(ComparisonState::open(file, compared, SystemClock.now()).await?)
         }
         None => None,
     };
     let upgrading = &upgrading.unwrap_or_default();
-    let how = How { depth, upgrading, kept: kept.as_ref() };
+    let how = CompareOptions { depth, upgrading, kept: kept.as_ref() };
     let compared = compare(&source, &target, chosen, how, progress).await;
     match (kept, &compared) {
         (Some(kept), Ok(_)) => kept.remove().await?,
@@ -79,12 +79,12 @@ pub async fn verify(
 
 /// How two stores are compared.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct How<'a> {
+pub(crate) struct CompareOptions<'a> {
     pub(crate) depth: Depth,
     /// What becomes of the source's documents before that.
     pub(crate) upgrading: &'a Upgrading,
     /// How far it is.
-    pub(crate) kept: Option<&'a Kept>,
+    pub(crate) kept: Option<&'a ComparisonState>,
 }
 
 /// What is compared, and what both sides hold.
@@ -92,9 +92,9 @@ async fn choose<'a>(
     source: &StoreReference,
     target: &StoreReference,
     collections: Option<&[CollectionName]>,
-) -> Result<(Vec<(CollectionName, Option<Expected<'a>>)>, Held)> {
+) -> Result<(Vec<(CollectionName, Option<Expected<'a>>)>, PreparedCollections)> {
     Evidence::read(source, target).await?.refuse_same(source, target, "verify")?;
-    let held = Held::read(source, target).await?;
+    let held = PreparedCollections::read(source, target).await?;
     let names = held.choose(collections)?;
     Ok((names.into_iter().map(|name| (name, None)).collect(), held))
 }
@@ -104,11 +104,11 @@ pub(crate) async fn compare(
     source: &StoreReference,
     target: &StoreReference,
     chosen: Vec<(CollectionName, Option<Expected<'_>>)>,
-    how: How<'_>,
+    how: CompareOptions<'_>,
     progress: &dyn Progress,
 ) -> Result<VerifyReport> {
     let started_at = SystemClock.now();
-    let held = Held::read(source, target).await?;
+    let held = PreparedCollections::read(source, target).await?;
     let mut pairs = Vec::new();
     for (name, expected) in chosen {
         let known = expected.map(|expected| expected.read.live());
@@ -146,7 +146,7 @@ pub(crate) async fn compare(
         equal: collections.iter().all(|collection| collection.equal),
         source: source.location().to_owned(),
         target: target.location().to_owned(),
-        resumed_from: how.kept.and_then(Kept::resumed_from),
+        resumed_from: how.kept.and_then(ComparisonState::resumed_from),
         started_at,
         finished_at: SystemClock.now(),
         collections,
@@ -154,12 +154,12 @@ pub(crate) async fn compare(
 }
 
 /// The prepared collections of both sides.
-pub(crate) struct Held {
+pub(crate) struct PreparedCollections {
     source: BTreeMap<CollectionName, CollectionState>,
     target: BTreeMap<CollectionName, CollectionState>,
 }
 
-impl Held {
+impl PreparedCollections {
     pub(crate) async fn read(source: &StoreReference, target: &StoreReference) -> Result<Self> {
         Ok(Self { source: source.collections().await?, target: target.collections().await? })
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::cli::context::{Access, Context, Opened, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::intake::{Answer, Batch, Totals};
+use crate::cli::intake::{Answer, InputBatch, Totals};
 use crate::cli::line_reader::LineReader;
 use crate::cli::output::{Format, Output};
 use crate::cli::signals::Interruption;
@@ -61,7 +61,7 @@ impl Arguments {
             refuse_unfinished_upgrade(&opened.store, &name).await?;
             let longest = opened.store.capabilities().max_entity_bytes.saturating_mul(6);
             let feed = LineReader::open(&self.file, longest.saturating_add(LINE_OVERHEAD))?;
-            let mut run = Run {
+            let mut run = ImportRun {
                 output: context.output,
                 opened: &opened,
                 name: &name,
@@ -96,7 +96,7 @@ struct DoneEvent<'a> {
 }
 
 /// One import.
-struct Run<'a> {
+struct ImportRun<'a> {
     output: Output,
     opened: &'a Opened,
     name: &'a CollectionName,
@@ -104,7 +104,7 @@ struct Run<'a> {
     left: Vec<Answer>,
 }
 
-impl Run<'_> {
+impl ImportRun<'_> {
     /// Reads and writes until the input ends, or until a signal comes. What a
     /// signal finds in an unfinished batch was not promised to anybody and is
     /// not written.
@@ -115,7 +115,7 @@ impl Run<'_> {
         interruption: &Interruption,
     ) -> Outcome<Ending> {
         let schema = self.opened.schema(self.name);
-        let mut batch = Batch::new(&self.opened.store, self.name);
+        let mut batch = InputBatch::new(&self.opened.store, self.name);
         loop {
             let next = tokio::select! {
                 biased;
@@ -146,7 +146,7 @@ impl Run<'_> {
     }
 
     /// Makes a batch durable, and only then says so.
-    async fn write(&mut self, batch: &mut Batch<'_>) -> Outcome<()> {
+    async fn write(&mut self, batch: &mut InputBatch<'_>) -> Outcome<()> {
         let answers = batch.write().await?;
         if answers.is_empty() {
             return Ok(());

@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
 
 /// What a program reads.
 #[derive(Debug, Serialize)]
-struct Told<'a> {
+struct UpgradeOutput<'a> {
     #[serde(flatten)]
     report: &'a UpgradeReport,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,11 +116,11 @@ fn finish(
         let done = report.counts.upgraded;
         complain(&format!("interrupted: {done} entities are upgraded; to go on:\n  {command}\n"));
         if context.output.format != Format::Human {
-            context.output.line(&Told { report, resume_command: Some(&command) })?;
+            context.output.line(&UpgradeOutput { report, resume_command: Some(&command) })?;
         }
         return Ok(Ending::Interrupted(signal));
     }
-    context.output.result(&Told { report, resume_command: None }, || human(report))?;
+    context.output.result(&UpgradeOutput { report, resume_command: None }, || human(report))?;
     Ok(match report.outcome {
         UpgradeOutcome::Partly => Ending::Partly,
         _ => Ending::Done,
