@@ -29,7 +29,7 @@ pub struct Options {
     pub folder: PathBuf,
     /// This program, to start as a child that opens a store.
     pub program: PathBuf,
-    /// Whether each line is told on standard error as soon as it is there.
+    /// Whether each line is printed on standard error as soon as it is there.
     pub progress: bool,
 }
 
@@ -66,7 +66,7 @@ impl Bench {
         rows.iter().any(|row| self.wants(row))
     }
 
-    /// Tells what happens now, for whoever waits.
+    /// Says what happens now, for a person that waits.
     pub(crate) fn say(&self, text: &str) {
         if self.options.progress {
             // Nobody may be listening; the figures do not depend on it.

@@ -63,7 +63,7 @@ pub struct Point {
 }
 
 /// One conditional update, one read by id and one query that finds 10, of each
-/// store at each size. Tells on standard error what it does.
+/// store at each size. Says on standard error what it does.
 ///
 /// # Errors
 /// `ConfigInvalid` when no PostgreSQL server is named; otherwise those of the

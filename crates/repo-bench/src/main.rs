@@ -89,7 +89,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let hint = error.hint_text().map_or(String::new(), |hint| format!("\nhint: {hint}"));
-            // When that fails there is nobody left to tell.
+            // When that fails nobody is left to read it.
             let _ = writeln!(std::io::stderr(), "error: {error}{hint}");
             ExitCode::from(if error.kind() == ErrorKind::ConfigInvalid { 2 } else { 1 })
         }

@@ -100,7 +100,7 @@ impl Line {
         [bound, holds.to_owned()]
     }
 
-    /// One line for whoever waits.
+    /// One line for a person that waits.
     pub(crate) fn in_short(&self) -> String {
         let [ours, raw] = self.sides();
         let [median, spread] = self.ratio();

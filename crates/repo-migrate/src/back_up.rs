@@ -296,7 +296,7 @@ fn unreadable(side: &StoreReference, schema: &CollectionSchema, left_out: &LeftO
     side.err(error).remedy(Remedy::RepairOrQuarantine)
 }
 
-/// A document that does not carry its id cannot be told by its line.
+/// A document that does not carry its id is not complete in its line.
 fn cannot_be_archived(
     side: &StoreReference,
     schema: &CollectionSchema,

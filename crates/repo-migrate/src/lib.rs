@@ -5,7 +5,8 @@
 //! [`ArchiveDirectory`] are for archives by themselves; [`upgrade`] changes the schema
 //! version of a collection in its place; [`clean_up`] removes from a source
 //! what a verified migration brought to its target; [`status`] reports what is
-//! unfinished. [`ndjson`] is the text form of a record that archives, `export`
+//! unfinished. [`ImportBatch`] writes lines of NDJSON, and [`StoredCheck`] compares what is stored with
+//! its schema. [`ndjson`] is the text form of a record that archives, `export`
 //! and `import` share. A caller follows a run by its own [`Progress`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -15,6 +16,7 @@ mod check;
 mod cleanup;
 mod config;
 mod copy;
+mod import;
 mod job;
 mod migrate;
 pub mod ndjson;
@@ -35,11 +37,13 @@ pub use archive::{
     MANIFEST_FILE, Manifest, Pruned, Role,
 };
 pub use back_up::{BackupOptions, back_up, back_up_what_can_be_read};
+pub use check::{Finding, Problem, StoredCheck};
 pub use cleanup::{
     CleanUpOptions, CleanUpReport, CleanedCollection, Verified, clean_up, unfinished_clean_up,
 };
 pub use config::MigrationConfig;
 pub use copy::{Quarantine, set_aside};
+pub use import::{ImportBatch, ImportTotals, ImportedLine, LineOutcome};
 pub use job::{CollectionStatus, OwnerStatus, Unfinished, status};
 pub use migrate::migrate;
 pub use options::{CompressionLevel, MigrationOptions, OnConflict};

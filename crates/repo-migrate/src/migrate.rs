@@ -35,7 +35,7 @@ use crate::verify::{CompareOptions, compare};
 /// Open the source read-only. For a dry run open the target read-only as well,
 /// or, where it does not exist yet, for writing: nothing is made before
 /// `prepare`, which a dry run does not call. A run that was killed, that
-/// failed, or that `progress` ended, is gone on with by the same call.
+/// failed, or that `progress` ended, is resumed by the same call.
 ///
 /// # Errors
 /// Before anything is written to the target: `ConfigInvalid` for one store as
@@ -223,7 +223,7 @@ impl MigrationRun<'_> {
     }
 
     /// Reads what is to be copied. An archive that is there already is read
-    /// back first; where the run that is gone on with began with it and with
+    /// back first; where the run that is resumed began with it and with
     /// an empty target, that is all.
     async fn look(&mut self, done: &mut RunReport) -> Result<Vec<SourceCheck>> {
         if let Some(archive) = &done.origin {
@@ -363,7 +363,7 @@ impl MigrationRun<'_> {
     }
 
     /// Whether the source says that nobody wrote to it since this run read all
-    /// of it: reading it once more would tell nothing (decision 0042). What is
+    /// of it: reading it once more would add nothing (decision 0042). What is
     /// in quarantine has sums that are no reading's.
     async fn source_is_as_read(&self) -> bool {
         let Some(mark) = &self.source_mark else { return false };

@@ -31,7 +31,7 @@ pub struct MigrationOptions {
     /// What to do with records of the target that differ.
     pub on_conflict: OnConflict,
     /// Whether an unfinished migration on the target is dropped, instead of
-    /// gone on with (the same plan) or kept away from (another).
+    /// resumed (the same plan) or kept away from (another).
     pub restart: bool,
     /// Batches that are written at a time, at most.
     pub workers: NonZeroUsize,

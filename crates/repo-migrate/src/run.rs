@@ -22,11 +22,11 @@ pub(crate) struct MigrationRun<'a> {
     pub(crate) started_at: Timestamp,
     pub(crate) phases: Vec<PhaseTime>,
     pub(crate) warnings: Vec<String>,
-    /// Held from the first write on, or from the start when a run is gone on
+    /// Held from the first write on, or from the start when a run is resumed
     /// with.
     pub(crate) lease: Option<Lease>,
     pub(crate) resumed: Option<Resumed>,
-    /// Whether the run that is gone on with began with an empty target: all
+    /// Whether the run that is resumed began with an empty target: all
     /// was checked then.
     pub(crate) from_empty: bool,
     /// Whether a dry run cannot say that both sides are two stores.
@@ -36,7 +36,7 @@ pub(crate) struct MigrationRun<'a> {
 }
 
 impl MigrationRun<'_> {
-    /// Tells the operator something, at once and in the report.
+    /// Warns the operator, at once and in the report.
     pub(crate) fn warn(&mut self, text: String) {
         self.progress.warning(&text);
         self.warnings.push(text);

@@ -99,7 +99,7 @@ impl StoreReference {
     }
 
     /// A mark of the present state; `None` where the store has none to give.
-    /// What keeps it from that will keep it from being read, and be told then.
+    /// What keeps it from that will keep it from being read, and be reported then.
     pub(crate) async fn state_mark(&self) -> Option<StateMark> {
         self.store.state_mark().await.unwrap_or_else(|error| {
             tracing::debug!(%error, "no mark of the state");
@@ -135,7 +135,7 @@ impl StoreReference {
 
     /// The records of a segment in batches, tombstones too. What a store that
     /// was opened to read past it cannot read is left out:
-    /// [`checked_batches`](crate::check::batch::checked_batches) has told of it.
+    /// [`checked_batches`](crate::check::batch::checked_batches) has reported it.
     pub(crate) async fn scan(
         &self,
         collection: &CollectionName,

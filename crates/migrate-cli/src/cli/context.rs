@@ -39,7 +39,7 @@ pub(crate) struct Context {
     pub(crate) common: CommonArgs,
     pub(crate) store: StoreArgs,
     environment: Vec<(String, String)>,
-    told: Mutex<BTreeSet<String>>,
+    reported: Mutex<BTreeSet<String>>,
 }
 
 /// What a command does with its store.
@@ -85,7 +85,7 @@ impl Context {
                 .collect(),
             common,
             store,
-            told: Mutex::default(),
+            reported: Mutex::default(),
         }
     }
 
@@ -140,14 +140,14 @@ impl Context {
                 .collect(),
         };
         let config = Config::load(&sources, &self.registry, &sections())?;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         for notice in config.notices() {
             // A command may load the file several times, for several stores.
-            if told.insert(notice.clone()) {
+            if reported.insert(notice.clone()) {
                 self.output.warning(&notice);
             }
         }
-        drop(told);
+        drop(reported);
         Ok(config)
     }
 
@@ -263,7 +263,7 @@ impl Chosen {
 
 impl Opened {
     /// Runs `work` and closes the store, whatever came out of it. An error of
-    /// the work is told, else one of closing as a warning beside the result.
+    /// the work is reported, else one of closing as a warning beside the result.
     pub(crate) async fn close_after<T, E: From<repo_core::Error>>(
         &self,
         work: impl Future<Output = std::result::Result<T, E>>,

@@ -49,7 +49,7 @@ pub enum Event<'a> {
         /// The report as far as the run came.
         #[serde(flatten)]
         report: &'a MigrationReport,
-        /// The command that goes on, quoted for a shell.
+        /// The command that resumes, quoted for a shell.
         resume_command: &'a str,
         /// The exit code.
         exit_code: u8,
@@ -65,14 +65,14 @@ pub fn events_schema() -> Json {
     schema.to_value()
 }
 
-/// How far a phase is, and when that was last told.
+/// How far a phase is, and when that was last reported.
 #[derive(Debug)]
 pub(crate) struct Meter {
     pub(crate) phase: Option<Phase>,
     pub(crate) total: Option<u64>,
     pub(crate) records: u64,
     began: Instant,
-    told: Instant,
+    reported: Instant,
     interval: Duration,
 }
 
@@ -80,7 +80,7 @@ impl Meter {
     /// For lines of people.
     pub(crate) fn every(interval: Duration) -> Self {
         let now = Instant::now();
-        Self { phase: None, total: None, records: 0, began: now, told: now, interval }
+        Self { phase: None, total: None, records: 0, began: now, reported: now, interval }
     }
 
     /// For events.
@@ -92,13 +92,13 @@ impl Meter {
         *self = Self { phase: Some(phase), total, ..Self::every(self.interval) };
     }
 
-    /// Counts records; the phase, when it is time to tell how far it is.
+    /// Counts records; the phase, when it is time to report how far it is.
     pub(crate) fn advance(&mut self, records: u64) -> Option<Phase> {
         self.records += records;
-        if self.told.elapsed() < self.interval {
+        if self.reported.elapsed() < self.interval {
             return None;
         }
-        self.told = Instant::now();
+        self.reported = Instant::now();
         self.phase
     }
 

@@ -1,4 +1,4 @@
-//! How a command fails, and how that is told to people and to programs.
+//! How a command fails, and how that is reported to people and to programs.
 
 use std::fmt::Write as _;
 use std::io;
@@ -20,8 +20,8 @@ pub(crate) enum Failure {
     /// Something failed.
     Error(Error),
     /// Something failed, and the result on standard output says so already.
-    Told(Error),
-    /// Whoever read standard output has gone (`| head`): there is nobody left
+    Reported(Error),
+    /// The reader of standard output has ended (`| head`): nobody is left
     /// to write to, which is not a failure of ours.
     ReaderGone,
 }
@@ -88,7 +88,7 @@ pub(crate) fn for_people(error: &Error) -> String {
     redact(&text)
 }
 
-/// What is told when a store could not be closed in order. What the command
+/// What is reported when a store could not be closed in order. What the command
 /// did was acknowledged before and stays, so this is a warning beside its
 /// result and never takes its place.
 pub(crate) fn closing_failed(error: &Error) -> String {

@@ -12,7 +12,6 @@ mod context;
 mod events;
 pub mod exit_code;
 mod failure;
-mod intake;
 mod line_reader;
 mod logging;
 mod output;
@@ -42,7 +41,7 @@ use output::{Format, complain};
 use programs::{MigrateRepository, Repoctl};
 
 /// The registry of the strategies that the tools know, for
-/// `schemas/config.schema.json` and for whoever embeds the tools.
+/// `schemas/config.schema.json` and for programs that embed the tools.
 #[must_use]
 pub fn known_strategies() -> repo_core::strategy::Registry {
     repo_engine::registry()
@@ -104,12 +103,12 @@ fn run(_context: &Context, command: impl Future<Output = Outcome<Ending>>) -> Ou
     ending
 }
 
-/// Tells how it ended, and turns that into the exit code.
+/// Reports how it ended, and turns that into the exit code.
 fn end(context: &Context, ending: Outcome<Ending>) -> ExitCode {
     match ending {
         Ok(ending) => ending.code().into(),
         Err(Failure::ReaderGone) => exit_code::DONE.into(),
-        Err(Failure::Told(error)) => {
+        Err(Failure::Reported(error)) => {
             complain(&for_people(&error));
             exit_code::of(error.kind()).into()
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use repo_core::Error;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -85,11 +85,11 @@ impl Output {
     }
 
     /// The error that ended a command, for a program. With `--format json` one
-    /// that comes after the result is told on standard error alone.
+    /// that comes after the result is reported on standard error alone.
     pub(crate) fn error(self, error: &Error) {
         let is_second = self.format == Format::Json && ANSWERED.load(Ordering::Relaxed);
         if self.format != Format::Human && !is_second {
-            // Should this fail too, the exit code still tells.
+            // Should this fail too, the exit code still says so.
             let _ = self.line(&ErrorObject::new(error));
         }
     }
@@ -115,7 +115,7 @@ impl Output {
 }
 
 /// Writes to standard error, without secrets and without what could steer a
-/// terminal. When that fails there is nobody left to tell.
+/// terminal. When that fails nobody is left to read it.
 pub(crate) fn complain(text: &str) {
     let text: String = redact(text).split('\n').map(cell).collect::<Vec<_>>().join("\n");
     let _ = io::stderr().lock().write_all(text.as_bytes());
@@ -128,6 +128,15 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table.load_style(TableStyle::new().header_separator(line));
     table.set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().copied());
+    table
+}
+
+/// The same; columns from this one on hold numbers.
+pub(crate) fn table_of_numbers(header: &[&str], first: usize) -> Table {
+    let mut table = table(header);
+    for column in table.column_iter_mut().skip(first) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
     table
 }
 
@@ -191,7 +200,7 @@ impl JsonStream {
     pub(crate) fn fail(self, error: Error) -> Failure {
         let view = serde_json::to_value(ErrorView::new(&error)).unwrap_or(Json::Null);
         match self.finish(&[("error", view)]) {
-            Ok(()) => Failure::Told(error),
+            Ok(()) => Failure::Reported(error),
             Err(failure) => failure,
         }
     }

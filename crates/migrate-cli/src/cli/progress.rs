@@ -47,7 +47,7 @@ impl Shown {
         Self { interruption: Some(interruption.clone()), ..self }
     }
 
-    /// Tells a program as well, if it asked for lines.
+    /// Reports to a program as well, if it asked for lines.
     pub(crate) fn with_events(self) -> Self {
         let events = (self.output.format == Format::Ndjson).then(Meter::for_events);
         Self { events: events.map(Mutex::new), ..self }

@@ -50,7 +50,7 @@ fn in_flags(remedy: &Remedy) -> String {
              copied stays, and is compared"
         }
         Remedy::ResumeUpgrade { collection, to } => {
-            return format!("go on with it: `repoctl upgrade {collection} --to {to}`");
+            return format!("resume it: `repoctl upgrade {collection} --to {to}`");
         }
         Remedy::UpgradeFirst { collection, to } => {
             return format!("upgrade it first: `repoctl upgrade {collection} --to {to}`");

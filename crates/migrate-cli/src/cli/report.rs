@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use comfy_table::CellAlignment;
-
 use super::events::per_second;
-use super::output::{cell, draw, table};
+use super::output::{cell, draw, table_of_numbers};
 use repo_migrate::{
     CleanUpReport, Counts, Depth, Difference, DifferenceKind, Listed, MigrationReport, Outcome,
     VerifyReport,
@@ -38,7 +36,7 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
     }
     if let Some(resumed) = report.resumed {
         let text = format!("after {} records, begun {}", resumed.records, resumed.begun_at);
-        line("went on", &text);
+        line("resumed", &text);
     }
     line("time", &times(report));
     for collection in report.collections.iter().filter(|one| !one.upgrade.is_empty()) {
@@ -120,10 +118,7 @@ fn counts_table(report: &MigrationReport) -> String {
     if quarantine {
         header.push("quarantined");
     }
-    let mut table = table(&header);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let mut table = table_of_numbers(&header, 1);
     let row = |name: &str, counts: &Counts| -> Vec<String> {
         let Counts { read, applied, equal, older, diverged, quarantined, .. } = *counts;
         let last = quarantine.then_some(quarantined);
@@ -193,10 +188,7 @@ fn more(count: u64, shown: usize) -> String {
 /// The table of a comparison and what differs.
 pub(crate) fn verification(report: &VerifyReport) -> String {
     let header = ["collection", "source", "target", "missing", "unexpected", "differs", ""];
-    let mut table = table(&header);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let mut table = table_of_numbers(&header, 1);
     for found in &report.collections {
         let numbers = [
             found.source.records,
@@ -212,7 +204,7 @@ pub(crate) fn verification(report: &VerifyReport) -> String {
     let mut text =
         format!("{}\nsource  {}\ntarget  {}\n", draw(&table), report.source, report.target);
     if let Some(began) = report.resumed_from {
-        let _ = writeln!(text, "went on with a comparison that began {began}");
+        let _ = writeln!(text, "resumed a comparison that began {began}");
     }
     for found in report.collections.iter().filter(|found| !found.upgrade.is_empty()) {
         let _ = writeln!(text, "{}: compared as {}", found.name, way(&found.upgrade));

@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 
-/// The command that goes on with an interrupted run: the one that was given,
-/// quoted for a shell, but for `--restart`, which would begin anew.
+/// The command that resumes an interrupted run: the one that was given,
+/// quoted for a shell, without `--restart`, which would begin anew.
 pub(crate) fn command() -> String {
     from(std::env::args_os())
 }

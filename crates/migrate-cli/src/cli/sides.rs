@@ -226,14 +226,8 @@ impl Sides {
             self.check_other_store(&source, operation).await?;
             target(&self.target, &self.schemas).await.map_err(named("target"))
         };
-        match opened.await {
-            Ok(target) => Ok(OpenSides { source, target }),
-            Err(error) => {
-                // The error of opening the target is the one to tell.
-                let _ = source.close().await;
-                Err(error)
-            }
-        }
+        let target = or_close(&source, opened.await).await?;
+        Ok(OpenSides { source, target })
     }
 
     /// Opens the source for writing, and the target for reading: what was
@@ -242,14 +236,9 @@ impl Sides {
         let named = |role| move |error: repo_core::Error| error.with("side", role);
         let target =
             self.target.open(Access::Read, &self.schemas).await.map_err(named("target"))?;
-        match self.source.open(Access::Write, &self.schemas).await.map_err(named("source")) {
-            Ok(source) => Ok(OpenSides { source, target }),
-            Err(error) => {
-                // The error of opening the source is the one to tell.
-                let _ = target.close().await;
-                Err(error)
-            }
-        }
+        let source = self.source.open(Access::Write, &self.schemas).await.map_err(named("source"));
+        let source = or_close(&target, source).await?;
+        Ok(OpenSides { source, target })
     }
 
     /// Refuses a target that is the source under another name, before it is
@@ -275,6 +264,15 @@ impl Sides {
     }
 }
 
+/// The other store, or its error: then the one that is open is closed. Its own
+/// error of closing would hide why the other one cannot be opened.
+async fn or_close<T>(open: &Arc<dyn StorageStrategy>, other: Result<T>) -> Result<T> {
+    if other.is_err() {
+        let _ = open.close().await;
+    }
+    other
+}
+
 /// Whether both are surely one store.
 async fn same_evidence(
     source: &Arc<dyn StorageStrategy>,
@@ -288,7 +286,7 @@ async fn same_evidence(
 }
 
 impl OpenSides {
-    /// Closes both, and tells the first error.
+    /// Closes both, and reports the first error.
     pub(crate) async fn close(&self) -> Result<()> {
         let target = self.target.close().await;
         self.source.close().await?;

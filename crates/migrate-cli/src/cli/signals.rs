@@ -61,7 +61,7 @@ fn listen_to(sender: watch::Sender<Option<Signal>>) -> std::io::Result<()> {
                 _ = interrupt.recv() => Signal::Interrupt,
                 _ = terminate.recv() => Signal::Terminate,
             };
-            tell(&sender, signal);
+            announce(&sender, signal);
         }
     });
     Ok(())
@@ -71,13 +71,13 @@ fn listen_to(sender: watch::Sender<Option<Signal>>) -> std::io::Result<()> {
 fn listen_to(sender: watch::Sender<Option<Signal>>) -> std::io::Result<()> {
     tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
-            tell(&sender, Signal::Interrupt);
+            announce(&sender, Signal::Interrupt);
         }
     });
     Ok(())
 }
 
-fn tell(sender: &watch::Sender<Option<Signal>>, signal: Signal) {
+fn announce(sender: &watch::Sender<Option<Signal>>, signal: Signal) {
     if sender.borrow().is_some() {
         std::process::exit(i32::from(signal.code()));
     }

@@ -89,7 +89,7 @@ impl Raw {
     pub(crate) async fn connect(url: &str, schema: &str) -> Result<Self> {
         let failed = errors::raw("connect to PostgreSQL");
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(&failed)?;
-        // It ends with the client; why it failed is told to whoever waits.
+        // It ends with the client; why it failed is reported to the caller that waits.
         tokio::spawn(connection);
         let set = format!("SET search_path = \"{schema}\"");
         client.batch_execute(&set).await.map_err(&failed)?;

@@ -23,7 +23,7 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
 
 /// Measures the rows that are asked for.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
-    // A server that is missing is told now, not in half an hour.
+    // A server that is missing is reported now, not in half an hour.
     let postgres = bench.wants_any(&postgres::ROWS) || bench.wants(&migration::TO_POSTGRES);
     let postgres = if postgres { Some(servers::postgres().await?) } else { None };
     let dynamo = if bench.wants_any(&dynamo::ROWS) { Some(servers::dynamo().await?) } else { None };

@@ -98,7 +98,7 @@ impl ArchiveDirectory {
 
     fn take_in(&mut self, path: PathBuf, name: &str) -> Result<()> {
         if name.starts_with(UNFINISHED) || name.starts_with(REMOVED) {
-            // Gone in between: whoever was at work on it has finished.
+            // Removed in between: the run that was at work on it has finished.
             let held = match ArchiveLock::attempt(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 held => held.map_err(|error| io_error(READING, &path, error))?,

@@ -66,7 +66,7 @@ impl Archive {
         self.records_after(collection, 0, batch_size)
     }
 
-    /// The records but for the first `after` of them.
+    /// The records except the first `after` of them.
     pub(crate) fn records_after(
         &self,
         collection: &CollectionName,

@@ -51,7 +51,7 @@ impl Chunk {
     }
 }
 
-/// The lines of a file but for the first `after`, `lines_each` at a time.
+/// The lines of a file except the first `after`, `lines_each` at a time.
 pub(crate) fn chunks(
     path: PathBuf,
     entry: ArchivedCollection,

@@ -77,7 +77,7 @@ impl ArchiveWriter {
         Ok(writer)
     }
 
-    /// Makes the hidden folder. Whoever clears up after killed runs may take a
+    /// Makes the hidden folder. A run that clears up after killed ones may take a
     /// folder away before it is held; then another one is made.
     fn make_folder(&mut self) -> Result<()> {
         let io = |error| io_error(WRITING, &self.location, error);

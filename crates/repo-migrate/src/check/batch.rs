@@ -95,7 +95,7 @@ pub(crate) struct Offender {
     /// The rule that it breaks.
     pub(crate) rule: String,
     /// Whether its line says all of it. A document that does not carry its id
-    /// cannot be told by its line: it is in no archive.
+    /// is not complete in its line: it is in no archive.
     pub(crate) archivable: bool,
 }
 

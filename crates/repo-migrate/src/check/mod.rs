@@ -3,5 +3,11 @@
 
 pub(crate) mod batch;
 pub(crate) mod decide;
+mod finding;
 pub(crate) mod reason;
 pub(crate) mod source_checks;
+mod stored;
+mod stored_references;
+
+pub use finding::{Finding, Problem};
+pub use stored::StoredCheck;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::remedy::Remedy;
 use crate::store_reference::StoreReference;
 
-/// The version of the mark's form; another one cannot be gone on with.
+/// The version of the mark's form; another one cannot be resumed.
 const FORMAT: u32 = 1;
 
 /// The proof that two stores were compared and hold the same, from

@@ -14,7 +14,7 @@ use crate::report::{Listed, PhaseTime};
 pub struct CleanUpReport {
     /// Each collection that was gone through, by name.
     pub collections: Vec<CleanedCollection>,
-    /// Whether it was asked to end before it was done. The same call goes on.
+    /// Whether it was asked to end before it was done. The same call resumes it.
     pub interrupted: bool,
     /// How long it took.
     #[serde(skip)]

@@ -40,7 +40,7 @@ pub struct CleanUpOptions {
 /// Deletes from `source`, which is open for writing, every live entity of the
 /// verified collections that `target` holds with the same version and
 /// document, and then purges the tombstones. What changed since stays, and is
-/// named. A clean-up that was killed or stopped is gone on with by the same
+/// named. A clean-up that was killed or stopped is resumed by the same
 /// call; see [`unfinished_clean_up`](crate::unfinished_clean_up).
 ///
 /// # Errors
@@ -84,7 +84,7 @@ pub async fn clean_up(
 }
 
 /// Nothing is deleted from a store that is the target under another name, or
-/// that a copy follows. Whoever calls this has opened both anew: what the
+/// that a copy follows. The caller has opened both anew: what the
 /// migration found out is found out again.
 async fn refuse_one_store(source: &StoreReference, target: &StoreReference) -> Result<()> {
     let evidence = Evidence::read(source, target).await?;

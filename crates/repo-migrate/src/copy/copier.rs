@@ -2,7 +2,7 @@
 //! there is none, through `apply`.
 //!
 //! Of an archive it is known how many of its first records are durable in the
-//! target, and an unfinished copy goes on after them. Batches are written
+//! target, and an unfinished copy resumes after them. Batches are written
 //! several at a time and counted in their order, so the checkpoint is never
 //! ahead of what is durable. Collections that are smaller than a batch share
 //! one.
@@ -62,7 +62,7 @@ struct CopyPart<'a> {
     counts: Counts,
 }
 
-/// Makes what the target lacks, but for indexes that it makes faster later.
+/// Makes what the target lacks, except for indexes that it makes faster later.
 pub(crate) async fn prepare(plan: &MigrationPlan) -> Result<Vec<Prepared>> {
     plan.target.prepare_for_load(&plan.schemas()).await
 }
@@ -101,7 +101,7 @@ impl Copier<'_> {
             return ended;
         }
         let saved = self.lease.save(|_| ()).await;
-        // What stopped the copy is told before what stopped the checkpoint.
+        // What stopped the copy is reported before what stopped the checkpoint.
         let finished = ended?;
         saved?;
         Ok(finished)
@@ -210,7 +210,7 @@ impl Copier<'_> {
             .map_ok(|records| self.own_batch(planned, records))
             .try_buffered(self.throttle.workers());
         loop {
-            // Further batches go on while it is stored how far they are.
+            // Further batches are written while it is stored how far they are.
             let next = if since.is_due(self.batch_size()) {
                 *since = SinceCheckpoint::now();
                 let (saved, next) = join(self.save(name, *copied), written.try_next()).await;

@@ -97,7 +97,7 @@ impl MigrationRun<'_> {
             .plan
             .target
             .err(Error::new(ErrorKind::ConfigInvalid, "migrate", why))
-            .hint("go on with the schema files that it began with, or choose an empty target"))
+            .hint("resume with the schema files that it began with, or choose an empty target"))
     }
 
     fn new_checkpoint(&self) -> Checkpoint {

@@ -14,7 +14,7 @@ use crate::job::holder::Holder;
 use crate::job::in_place::InPlace;
 use crate::report::Counts;
 
-/// The version of this form; another one cannot be gone on with.
+/// The version of this form; another one cannot be resumed.
 const FORMAT: u32 = 1;
 /// The same of an upgrade in place.
 const FORMAT_IN_PLACE: u32 = 2;

@@ -85,7 +85,7 @@ impl Lease {
         self.shared.save(change).await
     }
 
-    /// Gives the migration back unfinished, for any run to go on with.
+    /// Gives the migration back unfinished, for any run to resume.
     pub(crate) async fn give_back(self) -> Result<()> {
         self.renewal.abort();
         self.shared.save(|checkpoint| checkpoint.owner = None).await

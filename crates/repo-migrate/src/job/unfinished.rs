@@ -81,16 +81,16 @@ pub(crate) fn find(
     }
     let what = match (same_plan, restart) {
         (true, false) if checkpoint.archive.is_some() => format!(
-            "an unfinished run of the same migration was found on the target; going on with it \
+            "an unfinished run of the same migration was found on the target and is resumed \
              after {} records",
             checkpoint.records()
         ),
-        (true, false) => "an unfinished run of the same migration was found on the target; going \
-                          on with it, and leaving what has arrived"
+        (true, false) => "an unfinished run of the same migration was found on the target and is \
+                          resumed; what has arrived stays"
             .to_owned(),
         (true, true) => {
-            "an unfinished run of the same migration was found on the target; starting \
-                         it again"
+            "an unfinished run of the same migration was found on the target and is started \
+                         again"
                 .to_owned()
         }
         (false, _) => format!(
@@ -172,7 +172,7 @@ fn other_plan(checkpoint: &Checkpoint, target: &StoreReference) -> Error {
 /// schema versions.
 ///
 /// # Errors
-/// `Locked`, with the command that goes on.
+/// `Locked`, with the command that resumes it.
 pub(crate) async fn refuse_mixed(
     side: &StoreReference,
     concerns: impl Fn(&CollectionName) -> bool,

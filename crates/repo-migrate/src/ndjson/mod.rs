@@ -58,7 +58,7 @@ pub fn write(record: &Record, schema: &CollectionSchema, out: &mut Vec<u8>) {
     };
 }
 
-/// Reads one line; `number` counts from 1 and stands in errors.
+/// Reads one line; `number` counts from 1 and is named in errors.
 ///
 /// # Errors
 /// `Invalid`, with `line`, `pointer` and, where it is known, `byte` (the

@@ -1,4 +1,4 @@
-//! Telling whoever watches how far a run is.
+//! Reporting to the caller how far a run is.
 
 pub(crate) mod counting;
 

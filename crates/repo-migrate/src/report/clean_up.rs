@@ -19,7 +19,7 @@ impl MigrationReport {
             .then(|| Verified::new((&self.source, &self.target), collections(), by_document))
     }
 
-    /// The report of a run that only goes on with the clean-up of an earlier
+    /// The report of a run that only resumes the clean-up of an earlier
     /// one, which copied and verified: it counts no record.
     #[must_use]
     pub fn before_clean_up(verified: &Verified) -> Self {
@@ -42,7 +42,7 @@ impl MigrationReport {
             refusals: 0,
             resumed: None,
             warnings: vec![
-                "an unfinished clean-up of the source was found; going on with it".to_owned(),
+                "an unfinished clean-up of the source was found and is resumed".to_owned(),
             ],
         }
     }

@@ -51,14 +51,14 @@ pub struct MigrationReport {
     pub clean_up: Option<CleanUpReport>,
     /// How often the target refused a batch that was then tried again.
     pub refusals: u64,
-    /// For a run that went on with an unfinished one: what that had done. The
+    /// For a run that resumed an unfinished one: what that had done. The
     /// counts are of all runs together.
     pub resumed: Option<Resumed>,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
 
-/// An unfinished run that was gone on with.
+/// An unfinished run that was resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Resumed {
     /// When the migration was begun, RFC 3339.
@@ -87,7 +87,7 @@ pub enum Outcome {
     /// Both sides differ where they should not. The run failed.
     Differs,
     /// It was asked to end before it was done. What was copied stays, and the
-    /// same run goes on from there.
+    /// same run resumes from there.
     Interrupted,
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct RunReport {
 
 impl RunReport {
     /// After the archives are made, an error says where they are, and after the
-    /// first write how to go on.
+    /// first write how to resume.
     pub(crate) fn explain(&self, error: Error, written: bool) -> Error {
         let mut error = error;
         for (name, archive) in [("backup", &self.origin), ("target_backup", &self.target_backup)] {
@@ -43,7 +43,7 @@ impl RunReport {
         if error.hint_text().is_some() || !written {
             return error;
         }
-        error.hint("what was copied stays; the same command goes on from there")
+        error.hint("what was copied stays; the same command resumes from there")
     }
 }
 

@@ -14,11 +14,11 @@ use crate::store_reference::StoreReference;
 
 /// Upgrades every document of a collection to another schema version, each as
 /// a normal write, and then records that version. A run that was killed, that
-/// failed, or that `progress` ended is gone on with by the same call.
+/// failed, or that `progress` ended is resumed by the same call.
 ///
 /// Nobody else may write to the collection meanwhile. A document that is
 /// changed nevertheless is read again and upgraded as it then is; what cannot
-/// be told is left as it is and named.
+/// be known is left as it is and named.
 ///
 /// # Errors
 /// Before anything is written: `NotFound` for a collection that was never
@@ -42,7 +42,7 @@ pub async fn upgrade(
 /// version and partly of another.
 ///
 /// # Errors
-/// `Locked`, with the command that goes on with the upgrade.
+/// `Locked`, with the command that resumes the upgrade.
 pub async fn refuse_unfinished_upgrade(
     store: &Arc<dyn StorageStrategy>,
     collection: &CollectionName,

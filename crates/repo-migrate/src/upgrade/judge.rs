@@ -1,4 +1,4 @@
-//! Whether a batch was written, told from what the store holds.
+//! Whether a batch was written, judged by what the store holds.
 //!
 //! A batch is one commit: all of it was written, or none. So one entity that
 //! nobody else has touched tells it for all of them.
@@ -33,10 +33,10 @@ impl Witness<'_> {
         })
     }
 
-    /// What it tells of its batch. Versions only go up, by one with each
+    /// What it says of its batch. Versions only go up, by one with each
     /// write: a version below the one that the batch leaves, or the very one
     /// with other content, is proof that the batch was not written.
-    fn tells(&self) -> Verdict {
+    fn verdict(&self) -> Verdict {
         let Some(stored) = self.stored else { return Verdict::Unknown };
         if self.is_upgraded() {
             return Verdict::Written;
@@ -53,7 +53,7 @@ impl Witness<'_> {
 pub(crate) fn judge<'a>(witnesses: impl Iterator<Item = Witness<'a>>) -> Verdict {
     let mut verdict = Verdict::Unknown;
     for witness in witnesses {
-        match witness.tells() {
+        match witness.verdict() {
             Verdict::NotWritten => return Verdict::NotWritten,
             Verdict::Written => verdict = Verdict::Written,
             Verdict::Unknown => {}

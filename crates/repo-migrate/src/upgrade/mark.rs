@@ -15,7 +15,7 @@ use crate::store_reference::StoreReference;
 use crate::upgrade::UpgradeOptions;
 use crate::upgrade::report::Counts;
 
-/// An unfinished upgrade that this run goes on with.
+/// An unfinished upgrade that this run resumes.
 #[derive(Debug, Clone)]
 pub(crate) struct FoundUpgrade {
     /// The job that the store keeps.

@@ -25,7 +25,7 @@ pub(crate) fn entity(path: &UpgradePath, entity: &Entity) -> Result<Entity> {
 }
 
 /// The record as the target is to hold it. One that cannot be upgraded stays
-/// as it is: it is told where records are checked, and here it must only
+/// as it is: it is reported where records are checked, and here it must only
 /// differ.
 pub(crate) fn record(path: &UpgradePath, record: Record) -> Record {
     match record {

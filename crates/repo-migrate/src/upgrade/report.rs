@@ -22,7 +22,7 @@ pub struct UpgradeReport {
     pub started_at: Timestamp,
     /// When it ended, RFC 3339.
     pub finished_at: Timestamp,
-    /// Of an unfinished run that was gone on with: the records that were done.
+    /// Of an unfinished run that was resumed: the records that were done.
     pub resumed_after: Option<u64>,
     /// What became of the records; of all runs together.
     #[serde(flatten)]
@@ -73,8 +73,8 @@ pub enum UpgradeOutcome {
     Current,
     /// Nothing was written: all checks passed.
     DryRun,
-    /// Done, and the store says so, but for entities that are named.
+    /// Done, and the store says so, except for entities that are named.
     Partly,
-    /// It was asked to end before it was done; the same call goes on.
+    /// It was asked to end before it was done; the same call resumes it.
     Interrupted,
 }

@@ -45,7 +45,7 @@ pub(crate) struct UpgradeRun<'a> {
 struct UpgradePlan {
     path: Arc<UpgradePath>,
     validator: Arc<DocumentValidator>,
-    /// An unfinished run that is gone on with.
+    /// An unfinished run that is resumed.
     found: Option<FoundUpgrade>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> UpgradeRun<'a> {
         }
         if self.options.dry_run && plan.found.is_some() {
             let in_place = plan.found.map(|found| found.in_place);
-            self.warn("an unfinished run was found: it would be gone on with".to_owned());
+            self.warn("an unfinished run was found: it would be resumed".to_owned());
             return Ok(self.report(UpgradeOutcome::DryRun, versions, in_place));
         }
         let mut checked = Counts::default();
@@ -133,7 +133,7 @@ impl<'a> UpgradeRun<'a> {
         {
             let why = "other upgrades are declared now than when the unfinished run began";
             return Err(err(ErrorKind::ConfigInvalid, why)
-                .hint("go on with the schema file that it began with"));
+                .hint("resume with the schema file that it began with"));
         }
         // A schema describes the documents of its own version only.
         let described = if to == declared { self.schema.clone() } else { self.undescribed() };
@@ -186,7 +186,7 @@ impl<'a> UpgradeRun<'a> {
                 let done = found.in_place.done;
                 self.resumed_after = Some(done);
                 self.warn(format!(
-                    "an unfinished run was found; going on with it after {done} records{}",
+                    "an unfinished run was found and is resumed after {done} records{}",
                     found.taken
                 ));
                 (Some(found.stored.clone()), found.checkpoint.clone())
@@ -231,7 +231,7 @@ impl<'a> UpgradeRun<'a> {
         if let Some(kept) = lease.checkpoint().await.archive {
             let archive = kept.open().await.map_err(|error| {
                 error.hint(
-                    "the archive tells which entities are upgraded: put it back where it was, \
+                    "the archive shows which entities are upgraded: put it back where it was, \
                      and give the same command again",
                 )
             })?;
@@ -257,7 +257,7 @@ impl<'a> UpgradeRun<'a> {
         Ok(archive)
     }
 
-    /// Takes the mark off, or gives it back for the same call to go on.
+    /// Takes the mark off, or gives it back for the same call to resume.
     async fn end(
         self,
         lease: Lease,
@@ -295,7 +295,7 @@ impl<'a> UpgradeRun<'a> {
         let error = error.with("backup", archive.path().display());
         match error.hint_text() {
             Some(_) => error,
-            None => error.hint("what was written stays; the same command goes on from there"),
+            None => error.hint("what was written stays; the same command resumes from there"),
         }
     }
 

@@ -67,9 +67,10 @@ struct Settled {
 }
 
 impl<'a> Writer<'a> {
-    /// A writer that goes on where the mark stands.
+    /// A writer that resumes where the mark stands.
     pub(crate) async fn new(with: With<'a>) -> Result<Self> {
-        let lost = || Error::new(ErrorKind::Corrupt, "upgrade", "the mark of the upgrade is gone");
+        let lost =
+            || Error::new(ErrorKind::Corrupt, "upgrade", "the mark of the upgrade is missing");
         let mark = with.lease.checkpoint().await.in_place.ok_or_else(lost)?;
         Ok(Self { with, mark: Mutex::new(mark) })
     }
@@ -186,7 +187,7 @@ impl<'a> Writer<'a> {
             Verdict::NotWritten => return Ok(Some(batch)),
             Verdict::Written => members.len(),
             Verdict::Unknown => {
-                let why = "changed meanwhile: it cannot be told whether it was upgraded";
+                let why = "changed meanwhile: it is unknown whether it was upgraded";
                 let left = Some(why.to_owned());
                 let unknown = members.into_iter().map(|one| one.archived.id);
                 aside.extend(unknown.map(|id| Aside { id, left: left.clone() }));

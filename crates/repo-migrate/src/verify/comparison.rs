@@ -320,7 +320,7 @@ impl Suspects {
 
     /// The records that are in suspect buckets, added to `sums`, and what the
     /// other side holds under their ids. One whose other side cannot be read is
-    /// left out: the check, or opening the store, has told of it.
+    /// left out: the check, or opening the store, has reported it.
     async fn look_up(
         &self,
         mut records: Vec<Record>,

@@ -357,7 +357,7 @@ mod tests {
         }
     }
 
-    /// A comparison that an earlier version of the tool began is gone on with.
+    /// A comparison that an earlier version of the tool began is resumed.
     #[test]
     fn sums_that_were_kept_as_a_whole_list_are_read() {
         let list = vec![[0_u64, 0, 0, 1]; BUCKETS];

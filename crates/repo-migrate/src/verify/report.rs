@@ -56,7 +56,7 @@ pub struct VerifyReport {
     pub source: String,
     /// The other store. Holds no secret.
     pub target: String,
-    /// For one that went on with a comparison that was ended: when that began,
+    /// For one that resumed a comparison that was ended: when that began,
     /// RFC 3339. What it had read may have changed since.
     #[schemars(with = "Option<String>")]
     pub resumed_from: Option<Timestamp>,

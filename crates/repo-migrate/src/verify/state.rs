@@ -1,5 +1,5 @@
 //! How far a comparison is, in a file of its own: the sums of the segments of
-//! either side that are read. One that was ended goes on with the others.
+//! either side that are read. One that was ended resumes with the others.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -54,11 +54,11 @@ pub(crate) struct KeptHalf {
     pub(crate) sums: Sums,
 }
 
-/// The state of a comparison that can be gone on with.
+/// The state of a comparison that can be resumed.
 #[derive(Debug)]
 pub(crate) struct ComparisonState {
     file: PathBuf,
-    /// When the comparison began that is gone on with.
+    /// When the comparison began that is resumed.
     resumed_from: Option<Timestamp>,
     now: Mutex<(Content, Instant)>,
 }

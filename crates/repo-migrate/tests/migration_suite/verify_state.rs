@@ -1,4 +1,4 @@
-//! Comparisons that are ended and gone on with.
+//! Comparisons that are ended and resumed.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -46,7 +46,7 @@ pub async fn the_answer_compares_with_what_is_stored(f: Fixture) {
     }
 }
 
-/// A record is kept with its own version and times, and later writes go on
+/// A record is kept with its own version and times, and later writes continue
 /// from it.
 pub async fn a_record_keeps_its_version_and_times(f: Fixture) {
     let store = f.prepared().await;

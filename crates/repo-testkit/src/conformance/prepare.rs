@@ -255,7 +255,7 @@ pub async fn what_is_loaded_before_its_indexes_is_found(f: Fixture) {
     save(&store, &key("notes", "saved"), "\"v\":\"a\"").await;
     let without = answers(&store).await;
     assert!(without[0].contains(&"saved".to_owned()));
-    // Gone on with by another handle.
+    // Resumed by another handle.
     let store = f.reopen(store).await;
     assert_eq!(change(&store).await, PrepareChange::Unchanged);
     store.apply(records).await.unwrap();

@@ -11,10 +11,10 @@ pub(crate) async fn run(context: &Context) -> Outcome<Ending> {
     let opened = context.open(Access::Write).await?;
     let work = async {
         opened.store.checkpoint().await?;
-        let told = json!({ "store": opened.store.location(), "checkpointed": true });
-        context
-            .output
-            .result(&told, || format!("the files of {} are up to date", opened.store.location()))?;
+        let answer = json!({ "store": opened.store.location(), "checkpointed": true });
+        context.output.result(&answer, || {
+            format!("the files of {} are up to date", opened.store.location())
+        })?;
         Ok(Ending::Done)
     };
     opened.close_after(work).await

@@ -25,8 +25,8 @@ impl Arguments {
         let opened = context.open_only(Access::Read, Some(std::slice::from_ref(&name))).await?;
         let work = async {
             let count = opened.store.count(&name, &filter, Consistency::Strong).await?;
-            let told = json!({ "collection": name, "count": count });
-            context.output.result(&told, || count.to_string())?;
+            let answer = json!({ "collection": name, "count": count });
+            context.output.result(&answer, || count.to_string())?;
             Ok(Ending::Done)
         };
         opened.close_after(work).await

@@ -37,13 +37,13 @@ impl Arguments {
             let written =
                 opened.store.commit(vec![Write::delete(key.clone(), precondition)]).await?;
             let version = written.first().and_then(|written| written.version());
-            let told = json!({
+            let answer = json!({
                 "collection": key.collection,
                 "id": key.id,
                 "deleted": true,
                 "version": version,
             });
-            context.output.result(&told, || match version {
+            context.output.result(&answer, || match version {
                 Some(version) => format!("{key} is deleted, at version {version}"),
                 None => format!("{key} is deleted"),
             })?;

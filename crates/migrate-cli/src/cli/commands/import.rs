@@ -6,19 +6,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
-use repo_core::strategy::Record;
-use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result};
+use repo_core::{CollectionName, Error, ErrorKind};
 use serde::Serialize;
 
 use crate::cli::context::{Access, Context, Opened, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::intake::{Answer, InputBatch, Totals};
 use crate::cli::line_reader::LineReader;
 use crate::cli::output::{Format, Output};
 use crate::cli::signals::Interruption;
-use repo_migrate::ndjson::{self, Line};
-use repo_migrate::refuse_unfinished_upgrade;
+use repo_migrate::{ImportBatch, ImportTotals, ImportedLine, refuse_unfinished_upgrade};
 
 /// Most left-out records that the final report names.
 const MAX_NAMED: usize = 1_000;
@@ -50,7 +47,7 @@ impl Arguments {
         let interruption = Interruption::listen()?;
         let opened = context.open(Access::Write).await?;
         let work = async {
-            // A collection that is not there is told before a line is read.
+            // A collection that is not there is reported before a line is read.
             let prepared = opened.store.collections().await?;
             if !prepared.contains(&name) {
                 let store = opened.store.location();
@@ -65,7 +62,7 @@ impl Arguments {
                 output: context.output,
                 opened: &opened,
                 name: &name,
-                totals: Totals::default(),
+                totals: ImportTotals::default(),
                 left: Vec::new(),
             };
             let ended = run.all(feed, self.batch_size.get(), &interruption).await;
@@ -80,7 +77,7 @@ impl Arguments {
 struct BatchEvent<'a> {
     event: &'static str,
     collection: &'a CollectionName,
-    records: &'a [Answer],
+    records: &'a [ImportedLine],
 }
 
 /// What a program reads at the end.
@@ -90,9 +87,9 @@ struct DoneEvent<'a> {
     collection: &'a CollectionName,
     complete: bool,
     #[serde(flatten)]
-    totals: Totals,
+    totals: ImportTotals,
     #[serde(skip_serializing_if = "Option::is_none")]
-    left: Option<&'a Vec<Answer>>,
+    left: Option<&'a Vec<ImportedLine>>,
 }
 
 /// One import.
@@ -100,8 +97,8 @@ struct ImportRun<'a> {
     output: Output,
     opened: &'a Opened,
     name: &'a CollectionName,
-    totals: Totals,
-    left: Vec<Answer>,
+    totals: ImportTotals,
+    left: Vec<ImportedLine>,
 }
 
 impl ImportRun<'_> {
@@ -115,7 +112,7 @@ impl ImportRun<'_> {
         interruption: &Interruption,
     ) -> Outcome<Ending> {
         let schema = self.opened.schema(self.name);
-        let mut batch = InputBatch::new(&self.opened.store, self.name);
+        let mut batch = ImportBatch::new(&self.opened.store, &schema);
         loop {
             let next = tokio::select! {
                 biased;
@@ -123,9 +120,7 @@ impl ImportRun<'_> {
                 next = feed.next() => next?,
             };
             let Some((number, line)) = next else { break };
-            let parsed = ndjson::parse(&line, number, &schema)?;
-            self.check(&parsed, &schema).map_err(|error| error.with("line", number))?;
-            batch.push(parsed, line.len());
+            batch.add(&line, number)?;
             if batch.is_full(batch_size) {
                 self.write(&mut batch).await?;
             }
@@ -134,46 +129,34 @@ impl ImportRun<'_> {
         Ok(Ending::Done)
     }
 
-    /// Checks what the store will check as well: here the line is known.
-    fn check(&self, line: &Line, schema: &CollectionSchema) -> Result<()> {
-        let (id, document) = match line {
-            Line::Document { id, document } => (id, document),
-            Line::Record(Record::Live(entity)) => (&entity.id, &entity.document),
-            Line::Record(Record::Tombstone(_)) => return Ok(()),
-        };
-        let most = self.opened.store.capabilities().max_entity_bytes;
-        schema.check_document(id, document, most)
-    }
-
     /// Makes a batch durable, and only then says so.
-    async fn write(&mut self, batch: &mut InputBatch<'_>) -> Outcome<()> {
-        let answers = batch.write().await?;
-        if answers.is_empty() {
+    async fn write(&mut self, batch: &mut ImportBatch<'_>) -> Outcome<()> {
+        let lines = batch.write().await?;
+        if lines.is_empty() {
             return Ok(());
         }
-        let (stored, left): (Vec<_>, Vec<_>) =
-            answers.into_iter().partition(|answer| answer.is_stored());
-        stored.iter().chain(&left).for_each(|answer| self.totals.count(answer));
+        let (stored, left): (Vec<_>, Vec<_>) = lines.into_iter().partition(ImportedLine::is_stored);
+        stored.iter().chain(&left).for_each(|line| self.totals.count(line));
         if self.output.format == Format::Ndjson {
             self.event("committed", &stored)?;
             if !left.is_empty() {
                 self.event("left", &left)?;
             }
         }
-        for answer in left {
-            self.output.warning(&format!("{}/{answer}", self.name));
+        for line in left {
+            self.output.warning(&format!("{}/{line}", self.name));
             if self.left.len() < MAX_NAMED {
-                self.left.push(answer);
+                self.left.push(line);
             }
         }
         Ok(())
     }
 
-    /// A reader of the events that has gone cannot be told what is durable;
-    /// going on would be wrong, and so would calling it done.
-    fn event(&self, event: &'static str, records: &[Answer]) -> Outcome<()> {
-        let told = BatchEvent { event, collection: self.name, records };
-        self.output.line(&told).map_err(|failure| match failure {
+    /// A reader of the events that has ended cannot learn what is durable;
+    /// to continue would be wrong, and so would calling it done.
+    fn event(&self, event: &'static str, records: &[ImportedLine]) -> Outcome<()> {
+        let answer = BatchEvent { event, collection: self.name, records };
+        self.output.line(&answer).map_err(|failure| match failure {
             Failure::ReaderGone => {
                 Error::new(ErrorKind::Unavailable, "import", "nobody reads the events any more")
                     .hint("what was announced so far is stored; import the rest again")
@@ -184,7 +167,7 @@ impl ImportRun<'_> {
     }
 
     fn finish(self, ended: Outcome<Ending>) -> Outcome<Ending> {
-        let Totals { saved, applied, equal, older, diverged } = self.totals;
+        let ImportTotals { saved, applied, equal, older, diverged, .. } = self.totals;
         let ending = match ended {
             Ok(Ending::Done) if older + diverged > 0 => Ending::Partly,
             Ok(ending) => ending,
@@ -197,14 +180,14 @@ impl ImportRun<'_> {
             }
             Err(failure) => return Err(failure),
         };
-        let told = DoneEvent {
+        let answer = DoneEvent {
             event: "done",
             collection: self.name,
             complete: !matches!(ending, Ending::Interrupted(_)),
             totals: self.totals,
             left: (self.output.format == Format::Json).then_some(&self.left),
         };
-        self.output.result(&told, || {
+        self.output.result(&answer, || {
             let left = match older + diverged {
                 0 => String::new(),
                 left => format!("; {left} left out ({older} older, {diverged} diverged)"),

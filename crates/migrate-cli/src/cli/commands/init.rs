@@ -60,12 +60,12 @@ impl Arguments {
                      program from before cannot open it any more"
                 ));
             }
-            let told = json!({
+            let answer = json!({
                 "store": opened.store.location(),
                 "layout": { "version": layout, "upgraded_from": upgraded },
                 "collections": rows,
             });
-            context.output.list(&told, &rows, || human(&rows))?;
+            context.output.list(&answer, &rows, || human(&rows))?;
             Ok(Ending::Done)
         };
         opened.close_after(work).await

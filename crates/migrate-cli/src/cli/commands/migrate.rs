@@ -71,7 +71,7 @@ pub(crate) struct Arguments {
     /// this file, each with the reason, and copy the others
     #[arg(long, value_name = "FILE")]
     quarantine: Option<PathBuf>,
-    /// Go on with an unfinished run of the same migration where it stopped; so
+    /// Resume an unfinished run of the same migration where it stopped; so
     /// it is without the flag
     #[arg(long, conflicts_with = "restart")]
     resume: bool,
@@ -252,7 +252,7 @@ fn interrupted(context: &Context, report: &MigrationReport, signal: Signal) -> O
     } else {
         "nothing was written".to_owned()
     };
-    complain(&format!("interrupted: {what}; to go on:\n  {resume_command}\n"));
+    complain(&format!("interrupted: {what}; to resume:\n  {resume_command}\n"));
     if context.output.format != Format::Human {
         let (resume_command, exit_code) = (resume_command.as_str(), signal.code());
         context.output.line(&Event::Interrupted { report, resume_command, exit_code })?;

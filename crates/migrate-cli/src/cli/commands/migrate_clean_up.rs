@@ -89,5 +89,5 @@ fn after_verification(error: Error) -> Error {
     if error.hint_text().is_some() || error.kind() == ErrorKind::ConfigInvalid {
         return error;
     }
-    error.hint("the same command goes on with the clean-up of the source")
+    error.hint("the same command resumes the clean-up of the source")
 }

@@ -66,8 +66,8 @@ fn human(found: &Unfinished) -> String {
         line(one.name.as_str(), &format!("{} of {} records{end}", one.counts.read, one.of));
     }
     text.push_str(match found.stage {
-        "clean_up" => "give the same command again, with --cleanup-source, to go on with it\n",
-        _ => "give the same command again to go on with it\n",
+        "clean_up" => "give the same command again, with --cleanup-source, to resume it\n",
+        _ => "give the same command again to resume it\n",
     });
     text
 }

@@ -1,4 +1,4 @@
-//! `--quarantine` of commands that read one store: going on past records that
+//! `--quarantine` of commands that read one store: continuing past records that
 //! cannot be read.
 
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(super) fn hint(error: Error) -> Error {
         return error;
     }
     let before = hint_of(&error).map(|hint| format!("{hint}; or ")).unwrap_or_default();
-    error.hint(format!("{before}go on past it with --quarantine FILE"))
+    error.hint(format!("{before}continue past it with --quarantine FILE"))
 }
 
 /// Brings the file to disk, says where it is, and how the command ended.

@@ -27,13 +27,13 @@ impl Arguments {
         let opened = context.open(Access::Write).await?;
         let work = async {
             let purged = opened.store.purge(&name, limit).await?;
-            let told = json!({
+            let answer = json!({
                 "collection": name,
                 "older_than": limit,
                 "removed": purged.removed,
                 "floor": purged.floor,
             });
-            context.output.result(&told, || {
+            context.output.result(&answer, || {
                 format!(
                     "{} tombstones of {name} from before {limit} are removed; new ids start above \
                      version {}",

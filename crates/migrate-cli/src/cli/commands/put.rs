@@ -44,7 +44,7 @@ impl Arguments {
             refuse_unfinished_upgrade(&opened.store, &name).await?;
             let key = Key::new(name.clone(), opened.schema(&name).id_of(&document)?);
             let entity = opened.store.put(key, document.clone(), precondition).await?;
-            let told = json!({
+            let answer = json!({
                 "collection": entity.collection,
                 "id": entity.id,
                 "version": entity.version,
@@ -53,7 +53,7 @@ impl Arguments {
             });
             context
                 .output
-                .result(&told, || format!("{} is at version {}", entity.key(), entity.version))?;
+                .result(&answer, || format!("{} is at version {}", entity.key(), entity.version))?;
             Ok(Ending::Done)
         };
         opened.close_after(work).await

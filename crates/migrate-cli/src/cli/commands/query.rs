@@ -80,8 +80,8 @@ async fn explain(
 ) -> Outcome<Ending> {
     let query = if query.has_limit() { query } else { query.limit(1)? };
     let plan = opened.store.query(name, &query).await?.plan;
-    let told = json!({ "collection": name, "plan": plan });
-    output.result(&told, || match &plan {
+    let answer = json!({ "collection": name, "plan": plan });
+    output.result(&answer, || match &plan {
         Plan::Index { name } => format!("by the index {name}"),
         Plan::Scan => format!("by reading all of {name}"),
     })?;

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     /// The folder for backups [default: `migration.backup_location`, or backups]
     #[arg(long, value_name = "DIR")]
     backup_location: Option<PathBuf>,
-    /// Not possible: the archive tells which entities are upgraded already
+    /// Not possible: the archive shows which entities are upgraded already
     #[arg(long, hide = true)]
     no_backup: bool,
     /// How hard it is compressed, from 1 (fast) to 19 (small) [default: 1]
@@ -99,7 +99,7 @@ impl Arguments {
 }
 
 fn without_archive() -> Error {
-    let why = "--no-backup is not possible here: the archive is what tells which entities are \
+    let why = "--no-backup is not possible here: the archive is what shows which entities are \
                upgraded already when a run was killed";
     wrong_usage("upgrade", why)
         .hint("leave it out; once the upgrade is done the archive may be removed")
@@ -114,7 +114,7 @@ fn finish(
         let signal = interruption.signal().unwrap_or(Signal::Interrupt);
         let command = redact(&resume_command::command());
         let done = report.counts.upgraded;
-        complain(&format!("interrupted: {done} entities are upgraded; to go on:\n  {command}\n"));
+        complain(&format!("interrupted: {done} entities are upgraded; to resume:\n  {command}\n"));
         if context.output.format != Format::Human {
             context.output.line(&UpgradeOutput { report, resume_command: Some(&command) })?;
         }
@@ -140,7 +140,7 @@ fn human(report: &UpgradeReport) -> String {
         _ => format!("{name}: {way}: {upgraded} entities are upgraded\n"),
     };
     if let Some(done) = report.resumed_after {
-        let _ = writeln!(text, "went on after {done} records");
+        let _ = writeln!(text, "resumed after {done} records");
     }
     if report.counts.gone > 0 {
         let _ = writeln!(text, "{} were deleted meanwhile", report.counts.gone);

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// Compare ids, versions and deletions only, not the documents
     #[arg(long)]
     quick: bool,
-    /// Keep how far the comparison is in this file, and go on from there
+    /// Keep how far the comparison is in this file, and resume from there
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Write records that cannot be read to this file, each with the reason, and

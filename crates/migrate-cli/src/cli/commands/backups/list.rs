@@ -4,14 +4,13 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use comfy_table::CellAlignment;
 use serde_json::{Value as Json, json};
 
 use crate::cli::archives::{Summary, folder};
 use crate::cli::context::Context;
 use crate::cli::exit_code::{Ending, FAILED};
 use crate::cli::failure::{ErrorView, Outcome};
-use crate::cli::output::{cell, draw, table};
+use crate::cli::output::{cell, draw, table_of_numbers};
 use repo_migrate::{ArchiveDirectory, Role};
 
 /// What can be typed after `backups list`.
@@ -37,22 +36,19 @@ impl Arguments {
             .iter()
             .map(|found| json!({ "folder": found.path, "in_use": found.in_use }))
             .collect();
-        let told = json!({
+        let answer = json!({
             "folder": folder,
             "archives": archives,
             "damaged": damaged,
             "leftovers": leftovers,
         });
-        context.output.result(&told, || human(&archives, &directory))?;
+        context.output.result(&answer, || human(&archives, &directory))?;
         Ok(if directory.damaged.is_empty() { Ending::Done } else { Ending::Unsound(FAILED) })
     }
 }
 
 fn human(archives: &[Summary], directory: &ArchiveDirectory) -> String {
-    let mut table = table(&["archive", "made of", "role", "records", "bytes"]);
-    for column in table.column_iter_mut().skip(3) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let mut table = table_of_numbers(&["archive", "made of", "role", "records", "bytes"], 3);
     for archive in archives {
         table.add_row([
             cell(&archive.archive.display().to_string()),

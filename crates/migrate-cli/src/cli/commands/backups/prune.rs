@@ -41,11 +41,11 @@ impl Arguments {
         let pruned = directory.prune(&folder, self.keep, self.dry_run, &progress).await;
         progress.finish();
         let pruned = pruned?;
-        context.output.result(&self.told(&folder, &pruned), || self.human(&pruned))?;
+        context.output.result(&self.answer(&folder, &pruned), || self.human(&pruned))?;
         Ok(if pruned.damaged.is_empty() { Ending::Done } else { Ending::Unsound(PARTLY) })
     }
 
-    fn told(&self, folder: &Path, pruned: &Pruned) -> Json {
+    fn answer(&self, folder: &Path, pruned: &Pruned) -> Json {
         let damaged: Vec<Json> = pruned
             .damaged
             .iter()

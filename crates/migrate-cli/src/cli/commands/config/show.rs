@@ -11,8 +11,8 @@ pub(crate) fn run(context: &Context) -> Outcome<Ending> {
     let file = context.need_configuration()?;
     let config = context.load_chosen(file.as_deref())?;
     let entries = config.entries();
-    let told = json!({ "file": file, "entries": entries, "ignored": config.ignored() });
-    context.output.list(&told, entries, || {
+    let answer = json!({ "file": file, "entries": entries, "ignored": config.ignored() });
+    context.output.list(&answer, entries, || {
         let mut table = table(&["setting", "value", "from"]);
         for entry in entries {
             let value = match &entry.value {

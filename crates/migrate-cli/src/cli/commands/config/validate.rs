@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context) -> Outcome<Ending> {
     let file = context.need_configuration()?;
     let (problems, config) = problems(context, file.as_deref());
     let ignored = config.as_ref().map(Config::ignored).unwrap_or_default();
-    let told = json!({
+    let answer = json!({
         "file": file,
         "valid": problems.is_empty(),
         "problems": problems.iter().map(ErrorView::new).collect::<Vec<_>>(),
@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context) -> Outcome<Ending> {
     });
     problems.iter().for_each(|problem| complain(&for_people(problem)));
     if problems.is_empty() || context.output.format != Format::Human {
-        context.output.result(&told, || human(file.as_deref(), ignored))?;
+        context.output.result(&answer, || human(file.as_deref(), ignored))?;
     }
     Ok(if problems.is_empty() { Ending::Done } else { Ending::Unsound(USAGE) })
 }

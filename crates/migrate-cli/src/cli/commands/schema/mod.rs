@@ -1,8 +1,6 @@
 //! `repoctl schema`: the declared collections.
 
 mod ddl;
-mod finding;
-mod references;
 mod show;
 mod validate;
 

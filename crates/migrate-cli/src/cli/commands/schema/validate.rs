@@ -4,14 +4,12 @@
 
 use clap::Args;
 use futures::TryStreamExt as _;
-use repo_core::strategy::{Record, ScanOptions};
-use repo_core::{CollectionName, Entity, Error};
-use repo_layers::DocumentValidator;
+use repo_core::CollectionName;
+use repo_core::strategy::ScanOptions;
+use repo_migrate::{Finding, Problem, StoredCheck};
 use serde::Serialize;
 use serde_json::json;
 
-use super::finding::Finding;
-use super::references::References;
 use crate::cli::context::{Access, Context, Opened, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
@@ -76,42 +74,21 @@ fn read(
 
 async fn check(opened: &Opened, name: &CollectionName, report: &mut Report) -> Outcome<Totals> {
     let schema = opened.schema(name);
-    let validator = DocumentValidator::new(&schema)?;
-    let most = opened.store.capabilities().max_entity_bytes;
-    let prepared = opened.store.collections().await?;
-    let references = References::new(&schema, &prepared);
+    let stored = StoredCheck::new(opened.store.as_ref(), &schema).await?;
     let mut totals = Totals { collection: name.to_string(), ..Totals::default() };
-    let mut records = opened.store.scan(name, ScanOptions::default()).await?;
-    while let Some(batch) = records.try_next().await? {
-        let records = batch.into_records()?;
-        let entities: Vec<Entity> = records.into_iter().filter_map(Record::into_live).collect();
-        totals.checked += entities.len() as u64;
-        for entity in &entities {
-            let checked = schema
-                .check_document(&entity.id, &entity.document, most)
-                .and_then(|()| validator.check(&entity.document));
-            if let Err(error) = checked {
-                totals.invalid += 1;
-                report.add(invalid(entity, &error))?;
+    let mut batches = opened.store.scan(name, ScanOptions::default()).await?;
+    while let Some(batch) = batches.try_next().await? {
+        let (checked, findings) = stored.findings(batch).await?;
+        totals.checked += checked;
+        for finding in findings {
+            match finding.problem {
+                Problem::DanglingReference => totals.dangling += 1,
+                _ => totals.invalid += 1,
             }
-        }
-        for dangling in references.dangling(opened.store.as_ref(), &entities).await? {
-            totals.dangling += 1;
-            report.add(dangling)?;
+            report.add(finding)?;
         }
     }
     Ok(totals)
-}
-
-fn invalid(entity: &Entity, error: &Error) -> Finding {
-    let reason = error.context_value("reason").unwrap_or(error.message());
-    Finding {
-        collection: entity.collection.to_string(),
-        id: entity.id.to_string(),
-        problem: "invalid",
-        pointer: error.context_value("pointer").unwrap_or_default().to_owned(),
-        detail: reason.to_owned(),
-    }
 }
 
 /// What was found, kept for the end or printed at once.
@@ -134,12 +111,12 @@ impl Report {
     }
 
     fn finish(self, totals: &[Totals]) -> Outcome<Ending> {
-        let told = json!({
+        let answer = json!({
             "valid": self.found == 0,
             "collections": totals,
             "findings": self.findings,
         });
-        self.output.list(&told, totals, || self.human(totals))?;
+        self.output.list(&answer, totals, || self.human(totals))?;
         Ok(if self.found == 0 { Ending::Done } else { Ending::Partly })
     }
 
@@ -157,7 +134,7 @@ impl Report {
         for finding in &self.findings {
             list.add_row([
                 cell(&format!("{}/{}", finding.collection, finding.id)),
-                finding.problem.to_owned(),
+                finding.problem.as_str().to_owned(),
                 finding.pointer.clone(),
                 cell(&finding.detail),
             ]);

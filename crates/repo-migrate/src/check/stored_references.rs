@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use repo_core::strategy::{Record, StorageStrategy};
 use repo_core::{CollectionName, CollectionSchema, Entity, EntityId, FieldPath, Result, Value};
 
-use super::finding::Finding;
+use super::finding::{Finding, Problem};
 
 /// Most entities read by one call: an array field may hold many ids.
 const READ_AT_ONCE: usize = 1_000;
 
 /// The references that a collection declares.
-pub(super) struct References {
+#[derive(Debug)]
+pub(super) struct StoredReferences {
     fields: Vec<(FieldPath, CollectionName, bool)>,
 }
 
@@ -23,9 +24,9 @@ struct Reference<'a> {
     id: String,
 }
 
-impl References {
-    /// `prepared` are the collections of the store: whatever refers to another
-    /// one dangles.
+impl StoredReferences {
+    /// `prepared` are the collections of the store: a reference to another one
+    /// dangles.
     pub(super) fn new(schema: &CollectionSchema, prepared: &[CollectionName]) -> Self {
         let fields = schema.references.iter();
         Self {
@@ -50,7 +51,7 @@ impl References {
             .map(|r| Finding {
                 collection: r.entity.collection.to_string(),
                 id: r.entity.id.to_string(),
-                problem: "dangling reference",
+                problem: Problem::DanglingReference,
                 pointer: r.field.to_pointer(),
                 detail: format!("{}/{} is not there", r.to, r.id),
             })
