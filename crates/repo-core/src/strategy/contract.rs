@@ -31,7 +31,14 @@ use crate::{
 ///   driver's own words and with its code.
 /// - Dropping a returned future may leave a write applied or not applied,
 ///   never half applied.
-/// - No method retries, limits or times anything by itself: layers do.
+/// - No method retries, limits or times an operation: layers do (`repo-layers`).
+///   A strategy waits only for what nobody outside can wait for in its place, and
+///   then answers `Unavailable`: for the lock of another writer of the same
+///   files (SQLite, `timeout`) or the same keys, for a free connection
+///   (PostgreSQL, `pool_timeout`), for a connection to be made (`timeout`), and
+///   for requests, or single items of one, that DynamoDB throttles (20 seconds in
+///   sum), and for another attempt where others were faster between its own
+///   reading and writing (PostgreSQL and DynamoDB, a bounded number).
 #[async_trait]
 pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// The name of the strategy and where this store is, for messages and to
