@@ -125,40 +125,32 @@ impl OpenStore {
         self
     }
 
-    async fn run(mut self) -> Result<Store> {
-        match std::mem::replace(&mut self.place, Place::Url(String::new())) {
+    async fn run(self) -> Result<Store> {
+        let Self { place, registry, schemas, options, max_entity_bytes, retry } = self;
+        let limited = |options: OpenOptions, configured: Option<usize>| match max_entity_bytes
+            .or(configured)
+        {
+            Some(bytes) => options.with_max_entity_bytes(bytes),
+            None => options,
+        };
+        match place {
             Place::Url(url) => {
-                let chosen = Chosen::by_url(&self.registry, &url)?;
-                let schemas = Arc::new(self.schemas.unwrap_or_else(|| Ok(Schemas::default()))?);
-                let options = match self.max_entity_bytes {
-                    Some(bytes) => self.options.with_max_entity_bytes(bytes),
-                    None => self.options,
-                };
+                let chosen = Chosen::by_url(&registry, &url)?;
+                let schemas = Arc::new(schemas.unwrap_or_else(|| Ok(Schemas::default()))?);
+                let options = limited(options, None);
                 let strategy = open_and_prepare(&chosen, options, &schemas).await?;
-                Ok(Store::new(strategy, schemas, self.retry))
+                Ok(Store::new(strategy, schemas, retry))
             }
             #[cfg(feature = "config")]
-            Place::Config(file) => self.run_configured(file).await,
+            Place::Config(file) => {
+                let sources = crate::config::ConfigSources::from_environment(Some(file));
+                let config = crate::config::Config::load(&sources, &registry, &[])?;
+                let schemas = Arc::new(schemas.unwrap_or_else(|| config.schemas())?);
+                let options = limited(options, Some(config.max_entity_bytes()));
+                let strategy = config.open_with(options, &schemas).await?;
+                Ok(Store::new(strategy, schemas, retry))
+            }
         }
-    }
-
-    #[cfg(feature = "config")]
-    async fn run_configured(self, file: std::path::PathBuf) -> Result<Store> {
-        let text = |value: std::ffi::OsString| value.into_string().ok();
-        let sources = crate::config::ConfigSources {
-            file: Some(file),
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
-                .collect(),
-            overrides: Vec::new(),
-        };
-        let config = crate::config::Config::load(&sources, &self.registry, &[])?;
-        let schemas = Arc::new(self.schemas.unwrap_or_else(|| config.schemas())?);
-        let configured = config.storage().limits.max_entity_bytes.get();
-        let bytes = self.max_entity_bytes.unwrap_or(configured);
-        let options = self.options.with_max_entity_bytes(bytes);
-        let strategy = open_and_prepare(&config.chosen()?, options, &schemas).await?;
-        Ok(Store::new(config.layered(strategy, &schemas)?, schemas, self.retry))
     }
 }
 

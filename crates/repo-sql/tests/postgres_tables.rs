@@ -331,3 +331,21 @@ async fn a_schema_may_gain_indexes_and_change_types() {
         store.save(key("c"), machine("c", r#""status":"stopped""#)).await.unwrap();
     }
 }
+
+/// A schema that is made by another connection is seen by one whose catalog is
+/// warm already.
+#[tokio::test]
+async fn a_store_is_made_whatever_its_connections_did_before() {
+    for _ in 0..5 {
+        let place = PostgresPlace::new();
+        let one = serde_json::json!({ "pool_size": 1 });
+        let store = place.open_with(&one, options(&[machines()])).await.unwrap();
+        for _ in 0..3 {
+            store.check_prepare(&[machines()]).await.unwrap();
+            assert!(store.collections().await.unwrap().is_empty());
+            assert_eq!(store.store_record().await.unwrap().id, None);
+        }
+        store.prepare(&[machines()]).await.unwrap();
+        assert_eq!(store.collections().await.unwrap(), [collection("machines")]);
+    }
+}

@@ -75,14 +75,11 @@ pub(crate) struct Opened {
 
 impl Context {
     pub(crate) fn new(programs: Programs, common: CommonArgs, store: StoreArgs) -> Self {
-        let text = |value: std::ffi::OsString| value.into_string().ok();
         Self {
             programs,
             registry: repo_engine::registry(),
             output: Output { format: common.format, quiet: common.quiet },
-            environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
-                .collect(),
+            environment: ConfigSources::from_environment(None).environment,
             common,
             store,
             reported: Mutex::default(),

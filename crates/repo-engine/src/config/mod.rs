@@ -8,11 +8,7 @@
 //! use repo_engine::config::{Config, ConfigSources};
 //!
 //! # async fn example() -> repo_engine::Result<()> {
-//! let sources = ConfigSources {
-//!     file: Some("repository.json".into()),
-//!     environment: std::env::vars().collect(),
-//!     overrides: Vec::new(),
-//! };
+//! let sources = ConfigSources::from_environment(Some("repository.json".into()));
 //! let config = Config::load(&sources, &repo_engine::registry(), &[])?;
 //! let store = config.open().await?;
 //! # store.close().await
@@ -72,6 +68,17 @@ pub struct Config {
 }
 
 impl ConfigSources {
+    /// A file, if one is used, and the variables of this process. Variables whose
+    /// name or value is not UTF-8 are left out: no setting can be one.
+    #[must_use]
+    pub fn from_environment(file: Option<PathBuf>) -> Self {
+        let text = |value: std::ffi::OsString| value.into_string().ok();
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
+            .collect();
+        Self { file, environment, overrides: Vec::new() }
+    }
+
     /// Whether variables alone are a configuration: some are of its section
     /// `storage`, which chooses the store.
     #[must_use]

@@ -59,9 +59,11 @@ impl Config {
     /// of `storage.limits`.
     #[must_use]
     pub fn options(&self, schemas: Arc<Schemas>) -> OpenOptions {
-        OpenOptions::default()
-            .with_schemas(schemas)
-            .with_max_entity_bytes(self.storage().limits.max_entity_bytes.get())
+        OpenOptions::default().with_schemas(schemas).with_max_entity_bytes(self.max_entity_bytes())
+    }
+
+    pub(crate) fn max_entity_bytes(&self) -> usize {
+        self.storage().limits.max_entity_bytes.get()
     }
 
     /// The layers around the store, the outermost first: those of
@@ -103,10 +105,17 @@ impl Config {
     /// As [`chosen`](Self::chosen) and [`schemas`](Self::schemas), and what the
     /// store reports.
     pub async fn open(&self) -> Result<Arc<dyn StorageStrategy>> {
-        let chosen = self.chosen()?;
         let schemas = Arc::new(self.schemas()?);
-        let options = self.options(Arc::clone(&schemas));
-        let store = open_and_prepare(&chosen, options, &schemas).await?;
-        self.layered(store, &schemas)
+        self.open_with(self.options(Arc::clone(&schemas)), &schemas).await
+    }
+
+    /// The same with the caller's options and collections.
+    pub(crate) async fn open_with(
+        &self,
+        options: OpenOptions,
+        schemas: &Arc<Schemas>,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        let store = open_and_prepare(&self.chosen()?, options, schemas).await?;
+        self.layered(store, schemas)
     }
 }

@@ -1,10 +1,13 @@
 //! Making and updating the tables of collections.
 
+use std::sync::Arc;
+
 use diesel_async::AsyncMigrationHarness;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use repo_core::strategy::{MAX_INDEXED_TEXT_BYTES, PrepareChange, Prepared};
 use repo_core::{CollectionSchema, Error, ErrorKind, Key, Result};
 
+use super::catalog::Catalog;
 use super::inspect::{refuse_foreign_in, schema_exists};
 use super::rows::id_at;
 use super::shared::Shared;
@@ -46,10 +49,8 @@ pub(super) async fn prepare(
     let mut looked_at = schemas;
     let pieces = schemas.chunks(COLLECTIONS_AT_ONCE);
     for piece in if schemas.is_empty() { vec![schemas] } else { pieces.collect() } {
-        let (mut transaction, _) =
-            Transaction::begin(&shared.pool, "prepare", Sees::Committed, vec![lock(shared)])
-                .await?;
-        match make(shared, &mut transaction, looked_at, piece, new_indexes).await {
+        let (mut transaction, known) = begin(shared, looked_at).await?;
+        match make(shared, &mut transaction, &known, looked_at, piece, new_indexes).await {
             Ok(made) => {
                 transaction.commit().await?;
                 shared.known.give(piece);
@@ -71,26 +72,67 @@ pub(super) fn lock(shared: &Shared) -> Statement {
     Statement::made(LOCK.to_owned(), [SqlValue::Text(shared.schema.clone())])
 }
 
-async fn make(
+/// Begins a transaction of a store that has its own tables. Where they were not
+/// there, they are made and the transaction begins anew: one that is under way may
+/// not notice a schema that another connection made.
+async fn begin(
+    shared: &Shared,
+    looked_at: &[CollectionSchema],
+) -> Result<(Transaction, Arc<Catalog>)> {
+    let (mut transaction, known) = begin_as_it_is(shared).await?;
+    if known.prepared {
+        return Ok((transaction, known));
+    }
+    let made = async {
+        look(shared, &mut transaction, &known, looked_at).await?;
+        make_store(shared, &transaction).await
+    };
+    let made = made.await;
+    transaction.rollback().await;
+    made?;
+    begin_as_it_is(shared).await
+}
+
+async fn begin_as_it_is(shared: &Shared) -> Result<(Transaction, Arc<Catalog>)> {
+    let (mut transaction, _) =
+        Transaction::begin(&shared.pool, "prepare", Sees::Committed, vec![lock(shared)]).await?;
+    match shared.read_catalog_in(&mut transaction).await {
+        Ok(known) => Ok((transaction, known)),
+        Err(error) => {
+            transaction.rollback().await;
+            Err(error)
+        }
+    }
+}
+
+/// Looks for what is in the way of the collections, before anything is made.
+async fn look(
     shared: &Shared,
     transaction: &mut Transaction,
-    looked_at: &[CollectionSchema],
+    known: &Catalog,
     schemas: &[CollectionSchema],
-    new_indexes: NewIndexes,
-) -> Result<Vec<Prepared>> {
-    let known = shared.read_catalog_in(transaction).await?;
-    shared.own_record().refuse_other_id_field(looked_at, |name| known.id_field(name))?;
+) -> Result<()> {
+    shared.own_record().refuse_other_id_field(schemas, |name| known.id_field(name))?;
     let is_new = |schema: &&CollectionSchema| !known.made.contains_key(&schema.collection);
-    let new: Vec<CollectionSchema> = looked_at.iter().filter(is_new).cloned().collect();
+    let new: Vec<CollectionSchema> = schemas.iter().filter(is_new).cloned().collect();
     refuse_foreign_in(shared, transaction, "prepare", &new, None).await?;
-    for schema in looked_at.iter().filter(|schema| !is_new(schema)) {
+    for schema in schemas.iter().filter(|schema| !is_new(schema)) {
         let made = known.made.get(&schema.collection);
         let alone = std::slice::from_ref(schema);
         refuse_foreign_in(shared, transaction, "prepare", alone, made).await?;
     }
-    if !known.prepared {
-        make_store(shared, transaction).await?;
-    }
+    Ok(())
+}
+
+async fn make(
+    shared: &Shared,
+    transaction: &mut Transaction,
+    known: &Catalog,
+    looked_at: &[CollectionSchema],
+    schemas: &[CollectionSchema],
+    new_indexes: NewIndexes,
+) -> Result<Vec<Prepared>> {
+    look(shared, transaction, known, looked_at).await?;
     let mut prepared = Vec::with_capacity(schemas.len());
     for (mut layout, schema) in layouts(Dialect::Postgres, schemas)?.into_iter().zip(schemas) {
         // Again, collection by collection: the table of one may have the name
