@@ -49,6 +49,9 @@ pub enum ErrorKind {
     Unexpected,
     /// This handle was closed. The store itself may be well: open it anew.
     Closed,
+    /// The changes after this position of the feed are gone. Read everything once,
+    /// and follow from the head.
+    FeedExpired,
 }
 
 impl ErrorKind {
@@ -69,6 +72,7 @@ impl ErrorKind {
         Self::Foreign,
         Self::Unexpected,
         Self::Closed,
+        Self::FeedExpired,
     ];
 
     /// The name as it is written in reports, for example `NotFound`.
@@ -90,6 +94,7 @@ impl ErrorKind {
             Self::Foreign => "Foreign",
             Self::Unexpected => "Unexpected",
             Self::Closed => "Closed",
+            Self::FeedExpired => "FeedExpired",
         }
     }
 }

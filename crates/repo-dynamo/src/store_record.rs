@@ -1,7 +1,7 @@
 //! The store's own record: reading and changing it.
 
 use repo_core::Result;
-use repo_core::strategy::{StoreRecord, StoreUpdate, check_job, check_new_id};
+use repo_core::strategy::{StoreRecord, StoreUpdate, check_job, check_new_id, unsupported};
 
 use crate::shared::Shared;
 
@@ -33,6 +33,9 @@ impl Shared {
                     check_job(definition.job.as_ref(), expected.as_ref())?;
                     definition.job.clone_from(job);
                     Ok(())
+                }
+                StoreUpdate::HoldCapture(_) | StoreUpdate::ReleaseCapture(_) => {
+                    Err(unsupported("capture changes", &self.location))
                 }
                 StoreUpdate::Id { expected, id } => {
                     check_new_id(definition.id, definition.job.as_ref(), *expected)?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use repo_core::strategy::{
     Applied, PrepareChange, Prepared, Purged, Record, StoreRecord, StoreUpdate, Tombstone,
-    check_job, check_new_id, check_purge,
+    check_job, check_new_id, check_purge, unsupported,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Document, Entity, EntityId, Error, Key, Result,
@@ -217,6 +217,9 @@ impl<'s> Batch<'s> {
                 check_job(record.job.as_ref(), expected.as_ref())?;
                 push_op(&mut self.payload, &Op::Job(job.clone()));
                 record.job = job;
+            }
+            StoreUpdate::HoldCapture(_) | StoreUpdate::ReleaseCapture(_) => {
+                return Err(unsupported("capture changes", "json"));
             }
             StoreUpdate::Id { expected, id } => {
                 check_new_id(record.id, record.job.as_ref(), expected)?;

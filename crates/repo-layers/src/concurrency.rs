@@ -89,9 +89,4 @@ impl Layer for ConcurrencyLimitLayer {
         let open = self.call(inner, op::Scan { collection, options });
         self.with_place(OperationKind::Scan, open).await
     }
-
-    async fn changes(&self, inner: &Inner, after: Option<&str>) -> Result<RecordStream> {
-        let open = self.call(inner, op::Changes { after });
-        self.with_place(OperationKind::Changes, open).await
-    }
 }

@@ -12,7 +12,7 @@ use crate::{ConcurrencyLimitLayer, RetryLayer, TimeoutLayer};
 /// One layer of `storage.layers`: `{"layer": "retry", "max_attempts": 5}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(tag = "layer", rename_all = "snake_case")]
+#[serde(tag = "layer", rename_all = "snake_case", expecting = "an object with `layer`")]
 #[non_exhaustive]
 pub enum LayerConfig {
     /// A span for each operation.

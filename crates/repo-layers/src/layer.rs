@@ -1,10 +1,11 @@
 //! What a layer is: hooks around the calls of a strategy.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use repo_core::strategy::{
-    Applied, Capabilities, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions,
-    StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
+    Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
@@ -304,12 +305,24 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
     fn changes(
         &self,
         inner: &Inner,
-        after: Option<&str>,
-    ) -> impl Future<Output = Result<RecordStream>> + Send {
-        async move {
-            let records = self.call(inner, op::Changes { after }).await?;
-            Ok(self.stream(inner, OperationKind::Changes, None, records))
-        }
+        after: Option<&FeedPosition>,
+        most: NonZeroUsize,
+    ) -> impl Future<Output = Result<Changes>> + Send {
+        self.call(inner, op::Changes { after, most })
+    }
+
+    /// Around [`StorageStrategy::head`].
+    fn head(&self, inner: &Inner) -> impl Future<Output = Result<FeedPosition>> + Send {
+        self.call(inner, op::Head {})
+    }
+
+    /// Around [`StorageStrategy::trim_changes`].
+    fn trim_changes(
+        &self,
+        inner: &Inner,
+        through: &FeedPosition,
+    ) -> impl Future<Output = Result<()>> + Send {
+        self.call(inner, op::TrimChanges { through })
     }
 
     /// Around [`StorageStrategy::fence`].

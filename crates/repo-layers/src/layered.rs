@@ -1,9 +1,11 @@
 //! The one place where calls are forwarded.
 
+use std::num::NonZeroUsize;
+
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Applied, Capabilities, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions,
-    StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
+    Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
@@ -126,8 +128,16 @@ impl<L: Layer> StorageStrategy for Layered<L> {
         self.layer.close(&self.inner).await
     }
 
-    async fn changes(&self, after: Option<&str>) -> Result<RecordStream> {
-        self.layer.changes(&self.inner, after).await
+    async fn changes(&self, after: Option<&FeedPosition>, most: NonZeroUsize) -> Result<Changes> {
+        self.layer.changes(&self.inner, after, most).await
+    }
+
+    async fn head(&self) -> Result<FeedPosition> {
+        self.layer.head(&self.inner).await
+    }
+
+    async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {
+        self.layer.trim_changes(&self.inner, through).await
     }
 
     async fn fence(&self, epoch: u64) -> Result<()> {

@@ -96,6 +96,10 @@ pub enum OperationKind {
     Close,
     /// [`changes`](StorageStrategy::changes)
     Changes,
+    /// [`head`](StorageStrategy::head)
+    Head,
+    /// [`trim_changes`](StorageStrategy::trim_changes)
+    TrimChanges,
     /// [`fence`](StorageStrategy::fence)
     Fence,
 }
@@ -126,6 +130,8 @@ impl OperationKind {
         Self::DeepHealth,
         Self::Close,
         Self::Changes,
+        Self::Head,
+        Self::TrimChanges,
         Self::Fence,
     ];
 
@@ -157,6 +163,8 @@ impl OperationKind {
             Self::DeepHealth => "deep_health",
             Self::Close => "close",
             Self::Changes => "changes",
+            Self::Head => "head",
+            Self::TrimChanges => "trim_changes",
             Self::Fence => "fence",
         }
     }
@@ -165,9 +173,11 @@ impl OperationKind {
     #[must_use]
     pub fn class(self) -> OperationClass {
         match self {
-            Self::Commit | Self::Apply | Self::UpdateStoreRecord | Self::Fence => {
-                OperationClass::Write
-            }
+            Self::Commit
+            | Self::Apply
+            | Self::UpdateStoreRecord
+            | Self::TrimChanges
+            | Self::Fence => OperationClass::Write,
             Self::Prepare
             | Self::PrepareForLoad
             | Self::UpgradeLayout
@@ -187,7 +197,8 @@ impl OperationKind {
             | Self::StateMark
             | Self::StoreRecord
             | Self::Health
-            | Self::Changes => OperationClass::Read,
+            | Self::Changes
+            | Self::Head => OperationClass::Read,
         }
     }
 

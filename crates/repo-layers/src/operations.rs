@@ -1,8 +1,11 @@
 //! The operations: each a method of [`StorageStrategy`] with its arguments.
 
+use std::num::NonZeroUsize;
+
 use repo_core::strategy::{
-    Applied, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions, StateMark,
-    StorageStrategy, StoreRecord as OwnRecord, StoreUpdate, UnfinishedJob,
+    Applied, Changes as FoundChanges, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord as OwnRecord, StoreUpdate,
+    UnfinishedJob,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health as Found, HealthDepth,
@@ -136,7 +139,10 @@ operation!(Health<'a> { depth: &'a HealthDepth } -> Found, health(self.depth) by
     }
 });
 operation!(Close {} -> (), close() by self);
-operation!(Changes<'a> { after: Option<&'a str> } -> RecordStream, changes(self.after) by self);
+operation!(Changes<'a> { after: Option<&'a FeedPosition>, most: NonZeroUsize } -> FoundChanges,
+    changes(self.after, self.most) by self);
+operation!(Head {} -> FeedPosition, head() by self);
+operation!(TrimChanges<'a> { through: &'a FeedPosition } -> (), trim_changes(self.through) by self);
 operation!(Fence { epoch: u64 } -> (), fence(self.epoch) by self);
 
 /// The collection that all are about.

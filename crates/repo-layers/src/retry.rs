@@ -204,15 +204,6 @@ impl Layer for RetryLayer {
         };
         opened(Attempts::new(&self.0, OperationKind::Scan), open).await
     }
-
-    async fn changes(&self, inner: &Inner, after: Option<&str>) -> Result<RecordStream> {
-        let (inner, after) = (Arc::clone(inner), after.map(str::to_owned));
-        let open = move || {
-            let (inner, after) = (Arc::clone(&inner), after.clone());
-            async move { op::Changes { after: after.as_deref() }.run(&*inner).await }.boxed()
-        };
-        opened(Attempts::new(&self.0, OperationKind::Changes), open).await
-    }
 }
 
 /// A stream that is opened again as long as it fails before its first item.

@@ -35,6 +35,7 @@ pub const TABLE: &[(ErrorKind, u8)] = &[
     (ErrorKind::Foreign, FAILED),
     (ErrorKind::Unexpected, FAILED),
     (ErrorKind::Closed, FAILED),
+    (ErrorKind::FeedExpired, FAILED),
 ];
 
 /// The exit code of an error. A kind that is not in the table is a failure.

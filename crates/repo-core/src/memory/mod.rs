@@ -1,6 +1,7 @@
 //! The memory strategy: the contract in its plainest form, the reference that
 //! every other strategy is compared with.
 
+mod change_log;
 mod factory;
 mod strategy;
 mod table;

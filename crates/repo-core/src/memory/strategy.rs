@@ -1,6 +1,7 @@
 //! [`StorageStrategy`] over plain maps under one lock.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -8,17 +9,21 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
+use super::change_log::ChangeLog;
 use super::table::{Table, written};
 use crate::strategy::{
-    Applied, Capabilities, OpenOptions, OpenState, PhysicalIdentity, Position, PrepareChange,
-    Prepared, Purged, Record, RecordBatch, RecordStream, ScanOptions, Selector, StorageStrategy,
-    StoreId, StoreRecord, StoreUpdate, UnfinishedJob, check_distinct_collections,
-    check_distinct_keys, check_new_id, check_purge, check_records, never_prepared, not_prepared,
+    Applied, Capabilities, Changes, FeedPosition, FeedState, OpenOptions, OpenState,
+    PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record, RecordBatch, RecordStream,
+    ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, UnfinishedJob,
+    check_distinct_collections, check_distinct_keys, check_new_id, check_purge, check_records,
+    never_prepared, not_prepared, with_records,
 };
 use crate::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
     HealthCheck, HealthDepth, Page, Plan, Query, Result, Timestamp, Write, Written,
 };
+
+const READ_FEED: &str = "read the change feed";
 
 /// Records in the memory of this process. Nothing survives it.
 #[derive(Debug)]
@@ -36,6 +41,7 @@ struct State {
     id: Option<StoreId>,
     tables: BTreeMap<CollectionName, Table>,
     job: Option<UnfinishedJob>,
+    log: ChangeLog,
 }
 
 impl State {
@@ -55,10 +61,17 @@ impl State {
     }
 
     fn record(&self) -> StoreRecord {
-        StoreRecord::new(2)
+        StoreRecord::new(3)
             .with_id(self.id)
             .with_collections(self.tables.iter().map(|(name, t)| (name.clone(), t.state)).collect())
             .with_job(self.job.clone())
+            .with_capture(self.log.capture.clone())
+    }
+
+    /// The feed of a prepared store.
+    fn feed(&self, operation: &'static str) -> Result<FeedState> {
+        let id = self.id.ok_or_else(|| never_prepared(operation, "memory"))?;
+        Ok(self.log.state(id))
     }
 }
 
@@ -85,6 +98,7 @@ impl MemoryStrategy {
             capabilities: Capabilities::new(options.max_entity_bytes)
                 .with_max_scan_segments(64)
                 .with_parallel_scan(true)
+                .with_changes(true)
                 .with_read_only(options.read_only),
             options,
             open: OpenState::default(),
@@ -253,6 +267,7 @@ impl StorageStrategy for MemoryStrategy {
         }
         let answers = outcomes.iter().map(|outcome| written(outcome.as_ref())).collect();
         for record in outcomes.into_iter().flatten() {
+            state.log.note(&record);
             let table = state.table_mut("commit", record.collection())?;
             table.records.insert(record.id().clone(), record);
         }
@@ -268,8 +283,12 @@ impl StorageStrategy for MemoryStrategy {
         records
             .into_iter()
             .map(|record| {
-                let table = state.table_mut("apply", &record.collection().clone())?;
-                Ok(table.apply(record))
+                let table = state.table_mut("apply", record.collection())?;
+                let answer = table.apply(record.clone());
+                if answer == Applied::Applied {
+                    state.log.note(&record);
+                }
+                Ok(answer)
             })
             .collect()
     }
@@ -302,6 +321,11 @@ impl StorageStrategy for MemoryStrategy {
                 check_new_id(state.id, state.job.as_ref(), expected)?;
                 state.id = Some(id);
             }
+            StoreUpdate::HoldCapture(holder) => {
+                state.feed("capture changes")?;
+                state.log.hold(holder);
+            }
+            StoreUpdate::ReleaseCapture(holder) => state.log.release(&holder),
         }
         Ok(state.record())
     }
@@ -324,5 +348,23 @@ impl StorageStrategy for MemoryStrategy {
     async fn close(&self) -> Result<()> {
         self.open.close();
         Ok(())
+    }
+
+    async fn changes(&self, after: Option<&FeedPosition>, most: NonZeroUsize) -> Result<Changes> {
+        let (captured, next) = {
+            let state = self.write(READ_FEED)?;
+            state.log.read(&state.feed(READ_FEED)?, after, most)?
+        };
+        Ok(Changes::new(with_records(self, captured).await?, next))
+    }
+
+    async fn head(&self) -> Result<FeedPosition> {
+        self.write(READ_FEED)?.feed(READ_FEED)?.head()
+    }
+
+    async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {
+        let mut state = self.write("remove old changes")?;
+        let feed = state.feed("remove old changes")?;
+        state.log.trim(&feed, through)
     }
 }

@@ -1,13 +1,14 @@
 //! The contract that every store keeps: [`StorageStrategy`].
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use async_trait::async_trait;
 
 use crate::strategy::did_you_mean;
 use crate::strategy::{
-    Action, Applied, Capabilities, PhysicalIdentity, Record, RecordStream, ScanOptions,
-    StoreRecord, StoreUpdate, UnfinishedJob,
+    Action, Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Record, RecordStream,
+    ScanOptions, StoreRecord, StoreUpdate, UnfinishedJob,
 };
 use crate::{
     CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
@@ -240,12 +241,40 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// calls are `Unavailable`. Safe to repeat.
     async fn close(&self) -> Result<()>;
 
-    /// A feed of changes. Not offered by any strategy yet.
+    /// What was written after a position, or since capture was switched on; at most
+    /// `most` changes. Each write of `commit` and each record that `apply` stored is
+    /// one, whichever handle or process did it. What is removed by
+    /// [`purge`](Self::purge) is none.
+    ///
+    /// A write that was acknowledged before the call is in the feed, exactly once,
+    /// and versions of one key never fall. A write that was not acknowledged, or of
+    /// unknown outcome, may be there as well if it was applied.
     ///
     /// # Errors
-    /// `Unsupported` unless [`Capabilities::changes`].
-    async fn changes(&self, _after: Option<&str>) -> Result<RecordStream> {
-        Err(unsupported("changes", self.location()))
+    /// `Unsupported` unless [`Capabilities::changes`], on a store opened read-only,
+    /// and for a store of a layout that keeps no changes; `NotFound` without a
+    /// position while nothing is captured; for a position those of
+    /// [`FeedState::start`](crate::strategy::FeedState::start).
+    async fn changes(&self, _after: Option<&FeedPosition>, _most: NonZeroUsize) -> Result<Changes> {
+        Err(unsupported("read the change feed", self.location()))
+    }
+
+    /// The end of the feed: every write that was acknowledged before the call lies
+    /// before it.
+    ///
+    /// # Errors
+    /// As [`changes`](Self::changes) without a position.
+    async fn head(&self) -> Result<FeedPosition> {
+        Err(unsupported("read the change feed", self.location()))
+    }
+
+    /// Removes the changes up to a position: older positions expire. Safe to repeat.
+    ///
+    /// # Errors
+    /// As [`changes`](Self::changes), except that an older position is no error, and
+    /// removes nothing.
+    async fn trim_changes(&self, _through: &FeedPosition) -> Result<()> {
+        Err(unsupported("remove old changes", self.location()))
     }
 
     /// Fences off writers of an older epoch. Not offered by any strategy yet.
@@ -257,7 +286,9 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     }
 }
 
-fn unsupported(operation: &'static str, location: &str) -> Error {
+/// The error for what a store does not offer.
+#[must_use]
+pub fn unsupported(operation: &'static str, location: &str) -> Error {
     Error::new(ErrorKind::Unsupported, operation, "this store does not offer it yet")
         .with("store", location)
 }

@@ -9,10 +9,12 @@
 
 mod action;
 mod capabilities;
+mod captured;
 mod contract;
 mod deep_check;
 mod distinct;
 mod ext;
+mod feed;
 mod file_identity;
 mod left_out;
 mod open_state;
@@ -34,12 +36,15 @@ mod writable;
 
 pub use action::Action;
 pub use capabilities::Capabilities;
+pub use captured::{CapturedWrite, with_records};
 pub use contract::{
     PrepareChange, Prepared, Purged, StateMark, StorageStrategy, never_prepared, not_prepared,
+    unsupported,
 };
 pub use deep_check::check_records;
 pub use distinct::{check_distinct_collections, check_distinct_keys};
 pub use ext::StorageStrategyExt;
+pub use feed::{Capture, CaptureHolder, Changes, FeedPosition, FeedState, RecordChange};
 pub use file_identity::identity_of_files;
 pub use left_out::left_out;
 pub use open_state::{OpenState, handle_closed};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::strategy::{JobId, JobKind, StoreId, UnfinishedJob};
+use crate::strategy::{Capture, CaptureHolder, JobId, JobKind, StoreId, UnfinishedJob};
 use crate::{CollectionName, Error, ErrorKind, Result};
 
 /// The store's own record.
@@ -31,6 +31,10 @@ pub struct StoreRecord {
     /// handle ends a load that was broken off.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub loading: BTreeMap<CollectionName, CollectionState>,
+    /// Whether writes are captured for the
+    /// [change feed](crate::strategy::StorageStrategy::changes).
+    #[serde(default, skip_serializing_if = "Capture::is_unused")]
+    pub capture: Capture,
 }
 
 impl StoreRecord {
@@ -68,6 +72,13 @@ impl StoreRecord {
     #[must_use]
     pub fn with_job(mut self, job: Option<UnfinishedJob>) -> Self {
         self.job = job;
+        self
+    }
+
+    /// The same with another [`capture`](Self::capture).
+    #[must_use]
+    pub fn with_capture(mut self, capture: Capture) -> Self {
+        self.capture = capture;
         self
     }
 
@@ -125,6 +136,13 @@ pub enum StoreUpdate {
         /// What to store instead.
         id: StoreId,
     },
+    /// Captures writes for this holder, from now on until it is released. Every
+    /// write that is acknowledged after the answer is in the feed, also one of a
+    /// handle that was opened before. Safe to repeat.
+    HoldCapture(CaptureHolder),
+    /// The holder needs no changes any more; what it is not the last to need goes
+    /// on being captured. Safe to repeat.
+    ReleaseCapture(CaptureHolder),
 }
 
 /// Checks the condition of [`StoreUpdate::Id`]: that the stored id is the

@@ -8,7 +8,7 @@ use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
 use repo_core::strategy::{
     CollectionState, StoreId, StoreRecord, StoreUpdate, StoredJob, UnfinishedJob, check_job,
-    check_new_id,
+    check_new_id, unsupported,
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
@@ -106,6 +106,9 @@ async fn change(transaction: &mut Transaction, update: StoreUpdate) -> Result<St
                 .execute(transaction.connection().diesel())
                 .await
                 .map_err(|source| transaction.failed(source))?;
+        }
+        StoreUpdate::HoldCapture(_) | StoreUpdate::ReleaseCapture(_) => {
+            return Err(unsupported("capture changes", "postgresql"));
         }
         StoreUpdate::Id { expected, id } => {
             let job = lock_job(transaction).await?;

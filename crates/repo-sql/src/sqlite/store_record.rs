@@ -4,6 +4,7 @@ use std::path::Path;
 
 use repo_core::strategy::{
     CollectionState, StoreRecord, StoreUpdate, StoredJob, check_job, check_new_id, never_prepared,
+    unsupported,
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 use rusqlite::{Connection, params};
@@ -91,6 +92,9 @@ pub(super) fn update(
             connection
                 .execute(&sql, params![plan, progress])
                 .map_err(|source| errors::sqlite(UPDATE, shared.file(), source))?;
+        }
+        StoreUpdate::HoldCapture(_) | StoreUpdate::ReleaseCapture(_) => {
+            return Err(unsupported("capture changes", &shared.location));
         }
         StoreUpdate::Id { expected, id } => {
             let stored = read(connection, shared.file())?;

@@ -1,5 +1,6 @@
 //! Capabilities, locations, health: what a store says about itself.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,8 +15,8 @@ use crate::Fixture;
 pub async fn what_is_not_offered_is_unsupported(f: Fixture) {
     let store = f.prepared().await;
     if !store.capabilities().changes {
-        assert_kind(store.changes(None).await, ErrorKind::Unsupported);
-        assert_kind(store.changes(Some("1")).await, ErrorKind::Unsupported);
+        assert_kind(store.changes(None, NonZeroUsize::MIN).await, ErrorKind::Unsupported);
+        assert_kind(store.head().await, ErrorKind::Unsupported);
     }
     if !store.capabilities().fence {
         assert_kind(store.fence(1).await, ErrorKind::Unsupported);

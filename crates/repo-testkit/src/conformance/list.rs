@@ -31,6 +31,31 @@ macro_rules! conformance {
                     any_order_leads_to_the_same_state,
                     apply_and_commit_go_on_from_each_other,
                 ];
+                changes: [
+                    nothing_is_captured_unless_it_is_asked_for,
+                    an_unprepared_store_captures_nothing,
+                    every_write_is_a_change,
+                    what_changes_nothing_is_no_change,
+                    a_write_beside_a_check_is_the_only_change,
+                    a_change_of_an_older_version_carries_the_newer_record,
+                    a_purged_delete_is_still_a_change,
+                    a_new_collection_is_captured,
+                ];
+                changes_concurrency: [
+                    a_handle_that_was_open_before_is_captured,
+                    a_long_feed_is_read_whole,
+                    nothing_is_lost_while_many_write,
+                    capture_begins_while_many_write,
+                ];
+                changes_positions: [
+                    pages_leave_nothing_out,
+                    positions_outlive_the_handle,
+                    capture_ends_with_its_last_holder,
+                    what_is_removed_expires,
+                    a_position_belongs_to_its_store,
+                    a_handle_for_reading_only_reads_no_feed,
+                    a_closed_handle_reads_no_feed,
+                ];
                 commits: [
                     each_change_with_each_precondition,
                 ];

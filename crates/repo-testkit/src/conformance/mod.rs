@@ -4,6 +4,7 @@
 //! contract is broken. `list.rs` names them all; a test sees to it that none
 //! is forgotten there.
 
+mod feed_support;
 mod list;
 mod run;
 mod support;
@@ -11,6 +12,9 @@ mod support;
 mod tests;
 
 pub mod apply;
+pub mod changes;
+pub mod changes_concurrency;
+pub mod changes_positions;
 pub mod commits;
 pub mod commits_atomic;
 pub mod concurrency;
