@@ -21,7 +21,7 @@ pub(crate) fn in_commands(text: &str) -> String {
 
 fn command(action: Action) -> &'static str {
     match action {
-        Action::Prepare => "`repoctl init`",
+        Action::Prepare | Action::UpgradeLayout => "`repoctl init`",
         Action::KeepFile => "`repoctl resolve --keep file`",
         Action::KeepJournal => "`repoctl resolve --keep journal`",
         Action::DeepHealth => "`repoctl health --deep`",

@@ -19,6 +19,8 @@ use std::fmt;
 pub enum Action {
     /// Making what collections need.
     Prepare,
+    /// Bringing a store of an older layout to the newest one.
+    UpgradeLayout,
     /// Taking the files of a JSON store as they are, and giving its journal up.
     KeepFile,
     /// Putting the journal of a JSON store over its files.
@@ -31,8 +33,14 @@ pub enum Action {
 
 impl Action {
     /// Every action; one whose text holds another's comes first.
-    pub const ALL: &'static [Self] =
-        &[Self::Prepare, Self::KeepFile, Self::KeepJournal, Self::DeepHealth, Self::Health];
+    pub const ALL: &'static [Self] = &[
+        Self::Prepare,
+        Self::UpgradeLayout,
+        Self::KeepFile,
+        Self::KeepJournal,
+        Self::DeepHealth,
+        Self::Health,
+    ];
 
     /// A text with another name for this action.
     #[must_use]
@@ -43,6 +51,7 @@ impl Action {
     fn as_str(self) -> &'static str {
         match self {
             Self::Prepare => "`prepare`",
+            Self::UpgradeLayout => "`upgrade_layout`",
             Self::KeepFile => "`resolve` with `Keep::File`",
             Self::KeepJournal => "`resolve` with `Keep::Journal`",
             Self::Health => "`health`",

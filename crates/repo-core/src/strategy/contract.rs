@@ -286,6 +286,16 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     }
 }
 
+/// The error for a store of a layout that keeps no changes.
+#[must_use]
+pub fn layout_without_changes(operation: &'static str, location: &str, layout: u32) -> Error {
+    let why = "the store is of a layout that keeps no changes";
+    Error::new(ErrorKind::Unsupported, operation, why)
+        .with("store", location)
+        .with("layout", layout)
+        .hint(format!("bring it to the newest layout with {}", Action::UpgradeLayout))
+}
+
 /// The error for what a store does not offer.
 #[must_use]
 pub fn unsupported(operation: &'static str, location: &str) -> Error {

@@ -38,8 +38,8 @@ pub use action::Action;
 pub use capabilities::Capabilities;
 pub use captured::{CapturedWrite, with_records};
 pub use contract::{
-    PrepareChange, Prepared, Purged, StateMark, StorageStrategy, never_prepared, not_prepared,
-    unsupported,
+    PrepareChange, Prepared, Purged, StateMark, StorageStrategy, layout_without_changes,
+    never_prepared, not_prepared, unsupported,
 };
 pub use deep_check::check_records;
 pub use distinct::{check_distinct_collections, check_distinct_keys};
