@@ -199,14 +199,16 @@ fn without_an_archive_nothing_is_removed() {
 #[test]
 fn a_store_of_an_older_layout_is_upgraded_by_init_alone() {
     let place = filled("sqlite:data.db", 3);
-    let older = "ALTER TABLE _repo_store DROP COLUMN store_id; \
+    let older = "DROP TABLE _repo_changes; ALTER TABLE _repo_store DROP COLUMN capture; \
+                 ALTER TABLE _repo_store DROP COLUMN trimmed; \
+                 ALTER TABLE _repo_store DROP COLUMN store_id; \
                  UPDATE _repo_store SET layout_version = 1";
     sqlite(&place, "data.db", older);
     place.migrate("--source sqlite:data.db --target json:other").ok();
     place.migrate("--source json:other --target sqlite:data.db").ok();
     place.line("health --store sqlite:data.db").ok();
     let init = || place.line("init --store sqlite:data.db --format json").ok().json();
-    assert_eq!(init()["layout"], json!({ "version": 2, "upgraded_from": 1 }));
-    assert_eq!(init()["layout"], json!({ "version": 2, "upgraded_from": null }));
+    assert_eq!(init()["layout"], json!({ "version": 3, "upgraded_from": 1 }));
+    assert_eq!(init()["layout"], json!({ "version": 3, "upgraded_from": null }));
     assert_eq!(count(&place, "sqlite:data.db"), 3);
 }

@@ -43,10 +43,11 @@ pub fn ddl<'a>(
 /// migrations, of which this is the text.
 pub(crate) fn store_statements(dialect: Dialect) -> Vec<String> {
     let scripts: &[&str] = match dialect {
-        Dialect::Sqlite => &[include_str!("sqlite/store.sql")],
+        Dialect::Sqlite => &[include_str!("sqlite/store.sql"), include_str!("sqlite/changes.sql")],
         Dialect::Postgres => &[
             include_str!("../migrations/00000000000001_store/up.sql"),
             include_str!("../migrations/00000000000002_store_id/up.sql"),
+            include_str!("../migrations/00000000000003_changes/up.sql"),
         ],
     };
     scripts.iter().flat_map(|script| statements_of(script)).collect()
@@ -68,6 +69,9 @@ pub(crate) fn upgrade_statements(dialect: Dialect, from: u32) -> Vec<String> {
     if from < 2 {
         statements.extend(give_store_id(dialect));
     }
+    if from < 3 {
+        statements.extend(keep_changes(dialect));
+    }
     statements
 }
 
@@ -85,14 +89,31 @@ fn give_store_id(dialect: Dialect) -> Vec<String> {
         ],
         Dialect::Postgres => {
             let script = include_str!("../migrations/00000000000002_store_id/up.sql");
-            let noted = "DO $$BEGIN \
-                 IF to_regclass('__diesel_schema_migrations') IS NOT NULL THEN \
-                 INSERT INTO __diesel_schema_migrations (version) \
-                 VALUES ('00000000000002') ON CONFLICT DO NOTHING; \
-                 END IF; END$$";
-            statements_of(script).chain([noted.to_owned()]).collect()
+            statements_of(script).chain([note_migration("00000000000002")]).collect()
         }
     }
+}
+
+/// What gives a store of layout 2 a change feed.
+fn keep_changes(dialect: Dialect) -> Vec<String> {
+    match dialect {
+        Dialect::Sqlite => statements_of(include_str!("sqlite/changes.sql")).collect(),
+        Dialect::Postgres => {
+            let script = include_str!("../migrations/00000000000003_changes/up.sql");
+            statements_of(script).chain([note_migration("00000000000003")]).collect()
+        }
+    }
+}
+
+/// Notes a migration that was run by hand, for diesel.
+fn note_migration(version: &str) -> String {
+    format!(
+        "DO $$BEGIN \
+         IF to_regclass('__diesel_schema_migrations') IS NOT NULL THEN \
+         INSERT INTO __diesel_schema_migrations (version) \
+         VALUES ('{version}') ON CONFLICT DO NOTHING; \
+         END IF; END$$"
+    )
 }
 
 /// What gives each record of a prepared collection room for its digest. Digests that

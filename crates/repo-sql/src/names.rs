@@ -15,6 +15,12 @@ pub(crate) const STORE_TABLE: &str = "_repo_store";
 pub(crate) const ID_COLUMN: &str = "store_id";
 pub(crate) const COLLECTIONS_TABLE: &str = "_repo_collections";
 pub(crate) const OBJECTS_TABLE: &str = "_repo_objects";
+/// The change feed, from layout 3 on.
+pub(crate) const CHANGES_TABLE: &str = "_repo_changes";
+/// What PostgreSQL captured and nobody put in order yet.
+pub(crate) const INBOX_TABLE: &str = "_repo_inbox";
+/// Where the feed of PostgreSQL begins, and the lock of those who put it in order.
+pub(crate) const FEED_TABLE: &str = "_repo_feed";
 
 /// A name as an identifier, whatever it holds.
 pub(crate) fn quote(name: &str) -> String {

@@ -1,5 +1,6 @@
 //! What the store's own record says, checked in the same way in each dialect.
 
+use repo_core::strategy::Capture;
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result};
 
 use crate::Dialect;
@@ -114,6 +115,18 @@ impl OwnRecord {
             Dialect::Postgres => "restore the database from a backup",
         }
     }
+}
+
+/// The capture that a store's record keeps as text.
+///
+/// # Errors
+/// `Corrupt` for a text that is none.
+pub(crate) fn capture_of(text: Option<&str>) -> Result<Capture> {
+    let Some(text) = text else { return Ok(Capture::default()) };
+    serde_json::from_str(text).map_err(|source| {
+        let why = "the store's own record says nothing that a capture could be";
+        Error::new(ErrorKind::Corrupt, "read the store's record", why).caused_by(source)
+    })
 }
 
 #[cfg(test)]

@@ -169,7 +169,7 @@ async fn a_table_without_digests_is_used_as_it_is_until_it_is_upgraded() {
     let records = scan(&store).await.unwrap();
     assert_eq!(schema(), before);
     let other = open(&file).await;
-    assert_eq!(other.upgrade_layout().await.unwrap(), Some(2));
+    assert_eq!(other.upgrade_layout().await.unwrap(), Some(3));
     assert_eq!(other.upgrade_layout().await.unwrap(), None);
     // The handle that was open before knows of it, too.
     assert_eq!(scan(&store).await.unwrap(), records);
@@ -221,7 +221,7 @@ async fn without_its_trigger_a_digest_is_not_looked_at() {
     scan(&store).await.unwrap();
     store.save(key("b"), machine("b", "")).await.unwrap();
     assert!(has_digest(&file, "a") && !has_digest(&file, "b"));
-    assert_eq!(store.upgrade_layout().await.unwrap(), Some(2));
+    assert_eq!(store.upgrade_layout().await.unwrap(), Some(3));
     assert!(!has_digest(&file, "a"));
     scan(&store).await.unwrap();
     store.save(key("b"), machine("b", "")).await.unwrap();

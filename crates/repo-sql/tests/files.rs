@@ -255,12 +255,12 @@ async fn a_newer_layout_is_refused() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("m.db");
     prepared(&file).await.close().await.unwrap();
-    common::tool(&file).execute_batch("UPDATE _repo_store SET layout_version = 3").unwrap();
+    common::tool(&file).execute_batch("UPDATE _repo_store SET layout_version = 4").unwrap();
     for read_only in [true, false] {
         let options = options(&[machines()]).with_read_only(read_only);
         let error = try_open(&file, options).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert_eq!(error.context_value("layout"), Some("3"));
+        assert_eq!(error.context_value("layout"), Some("4"));
         assert!(error.hint_text().unwrap().contains("newer"));
     }
     common::tool(&file).execute_batch("UPDATE _repo_store SET layout_version = 0").unwrap();
@@ -300,7 +300,7 @@ async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
     assert_eq!(other.upgrade_layout().await.unwrap(), Some(1));
     assert_eq!(other.upgrade_layout().await.unwrap(), None);
     let (version, id) = layout(&other).await;
-    assert!(version == 2 && id.is_some());
+    assert!(version == 3 && id.is_some());
     assert_eq!(layout(&store).await, (version, id));
     store.save(key("newer"), machine("newer", "")).await.unwrap();
     for store in [store, other] {

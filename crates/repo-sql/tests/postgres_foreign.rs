@@ -257,7 +257,7 @@ async fn a_table_that_is_gone_is_corrupt() {
 #[tokio::test]
 async fn another_layout_is_refused() {
     let cases = [
-        ("UPDATE _repo_store SET layout_version = 3", ErrorKind::Unsupported),
+        ("UPDATE _repo_store SET layout_version = 4", ErrorKind::Unsupported),
         ("UPDATE _repo_store SET layout_version = 0", ErrorKind::Corrupt),
         ("DELETE FROM _repo_store", ErrorKind::Corrupt),
         ("UPDATE _repo_collections SET collection = 'No Name'", ErrorKind::Corrupt),
@@ -275,7 +275,9 @@ async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
     let older = "ALTER TABLE _repo_store DROP COLUMN store_id; \
                  UPDATE _repo_store SET layout_version = 1; \
                  DELETE FROM __diesel_schema_migrations WHERE version = '00000000000002'";
-    place.tool().await.batch_execute(older).await.unwrap();
+    let tool = place.tool().await;
+    tool.batch_execute(postgres::LAYOUT_2).await.unwrap();
+    tool.batch_execute(older).await.unwrap();
     let layout = async |store: &Store| {
         let record = store.store_record().await.unwrap();
         (record.layout_version, record.id)
@@ -296,12 +298,12 @@ async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
     assert_eq!(other.upgrade_layout().await.unwrap(), Some(1));
     assert_eq!(other.upgrade_layout().await.unwrap(), None);
     let (version, id) = layout(&other).await;
-    assert!(version == 2 && id.is_some());
+    assert!(version == 3 && id.is_some());
     assert_eq!(layout(&store).await, (version, id));
     store.save(key("c"), machine("c", "")).await.unwrap();
     // A tool that runs the migrations finds none to run.
     let noted = "SELECT count(*) FROM __diesel_schema_migrations";
-    assert_eq!(place.tool().await.query_one(noted, &[]).await.unwrap().get::<_, i64>(0), 2);
+    assert_eq!(place.tool().await.query_one(noted, &[]).await.unwrap().get::<_, i64>(0), 3);
 }
 
 async fn layout_refused(sql: &str, kind: ErrorKind) {

@@ -107,6 +107,11 @@ fn by_message(message: &str) -> Said {
     }
 }
 
+/// Whether a statement was given up because it waited too long for a lock.
+pub(crate) fn is_lock_timeout(error: &Error) -> bool {
+    error.context_value("reason").is_some_and(|reason| reason.contains("lock timeout"))
+}
+
 /// The error of a user that may not use the schema.
 pub(crate) fn no_usage(operation: &'static str, place: &Place, schema: &str) -> Error {
     let (kind, message, hint) = DENIED;

@@ -1,6 +1,7 @@
 //! How a collection lies in tables, columns, indexes and a view: one layout
 //! for every dialect, computed from the collection's schema.
 
+mod capture;
 mod column;
 mod digest;
 mod index;
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use repo_core::strategy::check_distinct_collections;
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result};
 
+pub(crate) use self::capture::{CaptureTriggers, capture_trigger_names};
 pub(crate) use self::column::Column;
 use self::column::columns;
 use self::digest::digest;
@@ -24,10 +26,13 @@ use crate::Dialect;
 use crate::names::quote;
 
 /// The newest version of this layout; each store keeps the one that it is in.
-/// Layout 1 is the same without the store's id. `upgrade_layout` makes 2 of it, and
-/// nothing else does. Tables of either may have digests or not; each collection's
+/// Layout 1 is the same without the store's id, layout 2 without the change feed.
+/// `upgrade_layout` makes the newest of them, and nothing else does. Tables of either may have digests or not; each collection's
 /// own columns say so.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+pub(crate) const LAYOUT_VERSION: u32 = 3;
+
+/// The first layout that keeps changes.
+pub(crate) const LAYOUT_WITH_CHANGES: u32 = 3;
 
 /// Whether this program reads and writes stores of a layout.
 pub(crate) fn is_known_layout(version: i64) -> bool {
@@ -45,6 +50,8 @@ pub(crate) struct CollectionLayout {
     pub(crate) id_column: String,
     /// Not in PostgreSQL, nor where an indexed field takes the column's name.
     pub(crate) digest: Option<Digest>,
+    /// Made while writes are captured.
+    pub(crate) capture: CaptureTriggers,
     pub(crate) columns: Vec<Column>,
     pub(crate) indexes: Vec<Index>,
     /// The statement that makes the view.
@@ -69,6 +76,7 @@ impl CollectionLayout {
             view_definition: view_definition(dialect, schema, &view, &table, &columns)
                 .map_err(named)?,
             digest: digest(dialect, &schema.collection, &table, &id_column, &columns),
+            capture: CaptureTriggers::new(dialect, &schema.collection, &table, &id_column),
             is_document: dialect.is_document(&id_column, schema.id_name()),
             collection: schema.collection.clone(),
             schema_version: schema.schema_version,

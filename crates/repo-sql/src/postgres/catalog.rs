@@ -18,6 +18,8 @@ pub(super) struct Catalog {
     pub(super) prepared: bool,
     /// The layout that the store is in; 0 when there is none.
     pub(super) layout: u32,
+    /// Whether writes are captured.
+    pub(super) captures: bool,
     pub(super) tables: BTreeMap<CollectionName, Arc<Table>>,
     pub(super) made: BTreeMap<CollectionName, Made>,
 }

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use diesel::QueryDsl as _;
+use diesel::dsl::sql;
+use diesel::sql_types::{Nullable, Text};
 use diesel_async::RunQueryDsl as _;
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result};
 
 use super::catalog::Catalog;
 use super::rows::{optional_text_at, text_at, truth_at};
-use super::schema::{collections, objects, store};
+use super::schema::{CAPTURE, collections, objects, store};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use super::table::Table;
@@ -18,6 +20,7 @@ use super::transaction::{Sees, Transaction};
 use crate::dialect::{STORE_MARK, our_mark};
 use crate::layout::{CollectionLayout, Made};
 use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE};
+use crate::own_record::capture_of;
 use crate::{Dialect, errors};
 
 /// What stands under a name in the schema.
@@ -38,7 +41,7 @@ pub(super) async fn read(shared: &Shared, transaction: &mut Transaction) -> Resu
     // Before the schemas themselves are looked at: too low a number only makes
     // the catalog be read again.
     let given = shared.known.times_given();
-    let Some(layout) = check_store(shared, transaction).await? else {
+    let Some((layout, captures)) = check_store(shared, transaction).await? else {
         return Ok(Catalog { given, ..Catalog::default() });
     };
     let mut made = read_collections(shared, transaction).await?;
@@ -66,12 +69,15 @@ pub(super) async fn read(shared: &Shared, transaction: &mut Transaction) -> Resu
         tables.insert(name.clone(), Arc::new(Table::new(schema, made)?));
     }
     let made = made.into_iter().map(|(name, (made, _))| (name, made)).collect();
-    Ok(Catalog { given, prepared: true, layout, tables, made })
+    Ok(Catalog { given, prepared: true, layout, captures, tables, made })
 }
 
-/// The layout of the store's own tables, one that this program knows; `None`
-/// when they are not there.
-async fn check_store(shared: &Shared, transaction: &mut Transaction) -> Result<Option<u32>> {
+/// The layout of the store's own tables, one that this program knows, and whether
+/// writes are captured; `None` when they are not there.
+async fn check_store(
+    shared: &Shared,
+    transaction: &mut Transaction,
+) -> Result<Option<(u32, bool)>> {
     let own = [STORE_TABLE, COLLECTIONS_TABLE, OBJECTS_TABLE];
     let there = relations(shared, transaction, own.map(str::to_owned).to_vec()).await?;
     let is_ours = |relation: &Relation| {
@@ -85,21 +91,24 @@ async fn check_store(shared: &Shared, transaction: &mut Transaction) -> Result<O
         return Err(errors::foreign_relation("open", &shared.location, name, why));
     }
     check_usage(shared, transaction).await?;
-    let layout: Vec<i32> = store::table
-        .select(store::layout_version)
+    let layout: Vec<(i32, Option<String>)> = store::table
+        .select((store::layout_version, sql::<Nullable<Text>>(CAPTURE)))
         .load(transaction.connection().diesel())
         .await
         .map_err(|source| transaction.failed(source))?;
-    let version = layout.as_slice().first().map(|version| i64::from(*version));
-    shared.own_record().layout(version).map(Some)
+    let row = layout.into_iter().next();
+    let version = row.as_ref().map(|(version, _)| i64::from(*version));
+    let layout = shared.own_record().layout(version)?;
+    let capture = capture_of(row.and_then(|(_, capture)| capture).as_deref())?;
+    Ok(Some((layout, capture.is_on())))
 }
 
 /// Without the right to use the schema its tables look as if they were not
 /// there.
 async fn check_usage(shared: &Shared, transaction: &Transaction) -> Result<()> {
-    let sql = "SELECT has_schema_privilege(\u{0}1\u{0}, 'USAGE')".to_owned();
+    let statement = "SELECT has_schema_privilege(\u{0}1\u{0}, 'USAGE')".to_owned();
     let schema = SqlValue::Text(shared.schema.clone());
-    let rows = transaction.rows(Statement::made(sql, [schema])).await?;
+    let rows = transaction.rows(Statement::made(statement, [schema])).await?;
     if rows.as_slice().first().is_some_and(|row| truth_at(row, 0)) {
         return Ok(());
     }

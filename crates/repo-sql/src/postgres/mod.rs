@@ -2,12 +2,14 @@
 //! preparing.
 
 mod apply;
+mod capture;
 mod catalog;
 mod check;
 mod commit;
 mod connection;
 mod driver;
 mod existing;
+mod feed;
 mod guess;
 mod identity;
 mod inspect;
@@ -15,6 +17,7 @@ mod loader;
 mod lookup;
 mod pool;
 mod prepare;
+mod prepare_lock;
 mod read;
 mod rows;
 mod scan;

@@ -7,11 +7,13 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrati
 use repo_core::strategy::{MAX_INDEXED_TEXT_BYTES, PrepareChange, Prepared};
 use repo_core::{CollectionSchema, Error, ErrorKind, Key, Result};
 
+use super::capture;
 use super::catalog::Catalog;
 use super::inspect::{refuse_foreign_in, schema_exists};
+use super::prepare_lock::lock;
 use super::rows::id_at;
 use super::shared::Shared;
-use super::statement::{SqlValue, Statement};
+use super::statement::Statement;
 use super::transaction::{Sees, Transaction};
 use crate::ddl::{NewIndexes, collection_statements};
 use crate::dialect::ColumnKind;
@@ -21,10 +23,6 @@ use crate::{Dialect, errors};
 
 /// The store's own tables, version by version.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-
-/// Held while something is prepared, so that two do not make the same.
-/// The number says "repo".
-const LOCK: &str = "SELECT pg_advisory_xact_lock(1919250543, hashtext(\u{0}1\u{0}))";
 
 /// Most collections that are made in one transaction: it locks each table,
 /// index and view that it makes, and a server has room for some thousands of
@@ -65,11 +63,6 @@ pub(super) async fn prepare(
     }
     shared.read_catalog("prepare").await?;
     Ok(prepared)
-}
-
-/// Waits until nobody else prepares something in this schema.
-pub(super) fn lock(shared: &Shared) -> Statement {
-    Statement::made(LOCK.to_owned(), [SqlValue::Text(shared.schema.clone())])
 }
 
 /// Begins a transaction of a store that has its own tables. Where they were not
@@ -152,6 +145,9 @@ async fn make(
         }
         if !statements.is_empty() {
             transaction.run(&statements.join(";\n")).await?;
+        }
+        if made.is_none() && known.captures {
+            capture::create(shared, transaction, &[&layout.capture]).await?;
         }
         let change = match made {
             None => PrepareChange::Created,

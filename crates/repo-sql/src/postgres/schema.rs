@@ -10,6 +10,7 @@ diesel::table! {
         migration_plan -> Nullable<Text>,
         migration_progress -> Nullable<Text>,
         store_id -> Nullable<Text>,
+        capture -> Nullable<Text>,
     }
 }
 
@@ -32,3 +33,6 @@ diesel::table! {
         definition -> Text,
     }
 }
+
+/// The column for the capture of changes, which layouts 1 and 2 lack.
+pub(super) const CAPTURE: &str = "to_jsonb(\"_repo_store\") ->> 'capture'";

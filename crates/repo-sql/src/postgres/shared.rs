@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use repo_core::Result;
 use repo_core::strategy::{OpenOptions, OpenState};
@@ -19,6 +20,8 @@ pub(super) struct Shared {
     pub(super) location: String,
     /// The schema of the database in which everything is.
     pub(super) schema: String,
+    /// How long the tables are tried for that are to be captured.
+    pub(super) patience: Duration,
     pub(super) options: OpenOptions,
     open: OpenState,
     pub(super) known: CatalogCache<Catalog>,
@@ -40,6 +43,7 @@ impl Shared {
             pool: Pool::new(settings, options.read_only)?,
             location: settings.location(),
             schema: settings.schema.clone(),
+            patience: settings.busy_timeout(),
             known: CatalogCache::new(Arc::clone(&options.schemas)),
             options,
             open: OpenState::default(),

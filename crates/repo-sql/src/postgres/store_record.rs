@@ -1,25 +1,29 @@
 //! The store's own record in its tables.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use diesel::dsl::sql;
 use diesel::sql_types::{Nullable, Text};
 use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
 use repo_core::strategy::{
-    CollectionState, StoreId, StoreRecord, StoreUpdate, StoredJob, UnfinishedJob, check_job,
-    check_new_id, unsupported,
+    Capture, CollectionState, StoreId, StoreRecord, StoreUpdate, StoredJob, UnfinishedJob,
+    check_job, check_new_id,
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
-use super::schema::{collections, store};
+use super::schema::{CAPTURE, collections, store};
 use super::shared::Shared;
 use super::transaction::{Sees, Transaction};
+use super::{capture, feed};
+use crate::errors;
+use crate::own_record::capture_of;
 
 pub(super) const READ: &str = "read the store's record";
 pub(super) const UPDATE: &str = "update the store's record";
 
-type StoreRow = (i32, i64, Option<String>, Option<String>, Option<String>);
+type StoreRow = (i32, i64, Option<String>, Option<String>, Option<String>, Option<String>);
 
 /// The store's id. Layout 1 has no column for it.
 const ID: &str = "to_jsonb(\"_repo_store\") ->> 'store_id'";
@@ -42,10 +46,11 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
             store::migration_plan,
             store::migration_progress,
             sql::<Nullable<Text>>(ID),
+            sql::<Nullable<Text>>(CAPTURE),
         ))
         .first(transaction.connection().diesel())
         .await;
-    let (layout_version, epoch, plan, progress, id) =
+    let (layout_version, epoch, plan, progress, id, capture) =
         row.map_err(|source| transaction.failed(source))?;
     let id: Option<StoreId> = id
         .map(|id| id.parse())
@@ -68,17 +73,39 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
         .with_id(id)
         .with_epoch(u64::try_from(epoch).unwrap_or(0))
         .with_collections(states)
+        .with_capture(capture_of(capture.as_deref())?)
         .with_job(job_of(plan, progress)))
 }
 
 /// Changes the record and returns it.
 pub(super) async fn update(shared: &Shared, update: StoreUpdate) -> Result<StoreRecord> {
-    if let StoreUpdate::RaiseFloor { collection, .. } = &update {
-        shared.table("raise a floor", collection).await?;
+    match &update {
+        StoreUpdate::RaiseFloor { collection, .. } => {
+            shared.table("raise a floor", collection).await?;
+        }
+        StoreUpdate::HoldCapture(_) => feed::check_layout(shared, UPDATE).await?,
+        _ => {}
     }
+    let releases = matches!(update, StoreUpdate::ReleaseCapture(_));
+    let begun = Instant::now();
+    let record = loop {
+        match attempt(shared, update.clone()).await {
+            Err(error) if !errors::is_lock_timeout(&error) => return Err(error),
+            Err(_) if begun.elapsed() < shared.patience => capture::pause().await,
+            Err(error) => return Err(capture::busy(shared, error).await),
+            Ok(record) => break record,
+        }
+    };
+    if releases && !record.capture.is_on() && !record.capture.is_unused() {
+        feed::remove_trimmed(shared).await?;
+    }
+    Ok(record)
+}
+
+async fn attempt(shared: &Shared, update: StoreUpdate) -> Result<StoreRecord> {
     let (mut transaction, _) =
         Transaction::begin(&shared.pool, UPDATE, Sees::Committed, Vec::new()).await?;
-    match change(&mut transaction, update).await {
+    match change(shared, &mut transaction, update).await {
         Ok(record) => {
             transaction.commit().await?;
             Ok(record)
@@ -90,7 +117,11 @@ pub(super) async fn update(shared: &Shared, update: StoreUpdate) -> Result<Store
     }
 }
 
-async fn change(transaction: &mut Transaction, update: StoreUpdate) -> Result<StoreRecord> {
+async fn change(
+    shared: &Shared,
+    transaction: &mut Transaction,
+    update: StoreUpdate,
+) -> Result<StoreRecord> {
     match update {
         StoreUpdate::RaiseFloor { collection, floor } => {
             raise_floor(transaction, &collection, floor).await?;
@@ -107,8 +138,15 @@ async fn change(transaction: &mut Transaction, update: StoreUpdate) -> Result<St
                 .await
                 .map_err(|source| transaction.failed(source))?;
         }
-        StoreUpdate::HoldCapture(_) | StoreUpdate::ReleaseCapture(_) => {
-            return Err(unsupported("capture changes", "postgresql"));
+        StoreUpdate::HoldCapture(holder) => {
+            let stored = lock_capture(shared, transaction).await?;
+            capture::hold(shared, transaction, stored, holder).await?;
+        }
+        StoreUpdate::ReleaseCapture(holder) => {
+            let stored = lock_capture(shared, transaction).await?;
+            if !stored.is_unused() {
+                capture::release(shared, transaction, stored, &holder).await?;
+            }
         }
         StoreUpdate::Id { expected, id } => {
             let job = lock_job(transaction).await?;
@@ -122,6 +160,14 @@ async fn change(transaction: &mut Transaction, update: StoreUpdate) -> Result<St
         }
     }
     read_in(transaction).await
+}
+
+/// The capture; nobody else changes it, prepares something, or begins a job before
+/// the transaction ends.
+async fn lock_capture(shared: &Shared, transaction: &mut Transaction) -> Result<Capture> {
+    capture::alone(shared, transaction).await?;
+    lock_job(transaction).await?;
+    Ok(read_in(transaction).await?.capture)
 }
 
 /// The unfinished job; nobody else begins or ends one before the transaction

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Action, Applied, Capabilities, OpenOptions, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
-    check_distinct_keys, check_records, never_prepared,
+    Action, Applied, Capabilities, Changes, FeedPosition, OpenOptions, PhysicalIdentity, Prepared,
+    Purged, Record, RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
+    UnfinishedJob, check_distinct_keys, check_records, never_prepared, with_records,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
@@ -19,8 +20,8 @@ use super::catalog::Catalog;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    apply, commit, existing, identity, inspect, prepare, read, scan, single, store_record, upgrade,
-    upkeep,
+    apply, commit, existing, feed, identity, inspect, prepare, read, scan, single, store_record,
+    upgrade, upkeep,
 };
 use crate::config::{SqlSettings, SqlType};
 use crate::ddl::NewIndexes;
@@ -99,6 +100,7 @@ impl PostgresStrategy {
             .with_max_scan_segments(64)
             .with_indexes_after_load(true)
             .with_indexes(true)
+            .with_changes(true)
             .with_read_only(shared.options.read_only);
         Self { shared, capabilities }
     }
@@ -328,6 +330,22 @@ impl StorageStrategy for PostgresStrategy {
     async fn close(&self) -> Result<()> {
         self.shared.close();
         Ok(())
+    }
+
+    async fn changes(&self, after: Option<&FeedPosition>, most: NonZeroUsize) -> Result<Changes> {
+        self.shared.check_writable(feed::READ)?;
+        let (captured, next) = feed::read(&self.shared, after, most).await?;
+        Ok(Changes::new(with_records(self, captured).await?, next))
+    }
+
+    async fn head(&self) -> Result<FeedPosition> {
+        self.shared.check_writable(feed::READ)?;
+        feed::head(&self.shared).await
+    }
+
+    async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {
+        self.shared.check_writable(feed::TRIM)?;
+        feed::trim(&self.shared, through).await
     }
 }
 

@@ -3,7 +3,7 @@
 use repo_core::Result;
 use repo_core::strategy::never_prepared;
 
-use super::prepare::lock;
+use super::prepare_lock::lock;
 use super::shared::Shared;
 use super::transaction::{Sees, Transaction};
 use crate::Dialect;

@@ -2,11 +2,13 @@
 
 mod allowance;
 mod apply;
+mod capture;
 mod catalog;
 mod commit;
 mod connection;
 mod digest;
 mod existing;
+mod feed;
 mod files;
 mod group_commit;
 mod jobs;

@@ -9,7 +9,7 @@ use super::opening::check_encoding;
 use super::session::Session;
 use super::shared::Shared;
 use super::taken::TakenNames;
-use super::{catalog, connection};
+use super::{capture, catalog, connection, store_record};
 use crate::ddl::{NewIndexes, collection_statements, store_statements};
 use crate::layout::{CollectionLayout, layouts};
 use crate::{Dialect, errors};
@@ -123,6 +123,7 @@ fn make(
     if !known.prepared {
         run(&store_statements(Dialect::Sqlite))?;
     }
+    let captures = store_record::read(connection, shared.file())?.capture.is_on();
     let mut names = TakenNames::read("prepare", connection, shared.file())?;
     let mut prepared = Vec::with_capacity(layouts.len());
     for (mut layout, schema) in layouts.into_iter().zip(schemas) {
@@ -136,6 +137,9 @@ fn make(
         }
         let statements = collection_statements(Dialect::Sqlite, &layout, made);
         run(&statements)?;
+        if made.is_none() && captures {
+            capture::switch_on(shared, connection, [&layout.capture].into_iter())?;
+        }
         names.add(&layout);
         let change = match made {
             None => PrepareChange::Created,

@@ -4,16 +4,17 @@ use std::path::Path;
 
 use repo_core::strategy::{
     CollectionState, StoreRecord, StoreUpdate, StoredJob, check_job, check_new_id, never_prepared,
-    unsupported,
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 use rusqlite::{Connection, params};
 
+use super::capture;
 use super::commit::table;
 use super::jobs::Transaction;
 use super::shared::Shared;
 use crate::errors;
 use crate::names::{COLLECTIONS_TABLE, ID_COLUMN, STORE_TABLE, quote};
+use crate::own_record::capture_of;
 
 const OPERATION: &str = "read the store's record";
 const UPDATE: &str = "update the store's record";
@@ -21,29 +22,32 @@ const UPDATE: &str = "update the store's record";
 /// Reads the record of a prepared store.
 pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> {
     let failed = |source| errors::sqlite(OPERATION, file, source);
-    // Layout 1 has no column for the id.
     let sql = format!("SELECT * FROM {}", quote(STORE_TABLE));
-    let (mut record, id) = connection
+    let (mut record, id, capture) = connection
         .query_row(&sql, [], |row| {
             let plan: Option<String> = row.get("migration_plan")?;
             let progress: Option<String> = row.get("migration_progress")?;
-            let id: Option<String> = match row.as_ref().column_index(ID_COLUMN) {
-                Ok(column) => row.get(column)?,
-                Err(_) => None,
+            // Older layouts have no such columns.
+            let optional = |name: &str| match row.as_ref().column_index(name) {
+                Ok(column) => row.get::<_, Option<String>>(column),
+                Err(_) => Ok(None),
             };
+            let (id, capture) = (optional(ID_COLUMN)?, optional("capture")?);
             let record =
                 StoreRecord::new(row.get("layout_version")?)
                     .with_epoch(row.get("epoch")?)
                     .with_job(plan.map(|plan| {
                         StoredJob { plan, progress: progress.unwrap_or_default() }.into()
                     }));
-            Ok((record, id))
+            Ok((record, id, capture))
         })
         .map_err(failed)?;
     record.id = id
         .map(|id| id.parse())
         .transpose()
         .map_err(|error: Error| error.into_kind(ErrorKind::Corrupt).with("file", file.display()))?;
+    record.capture =
+        capture_of(capture.as_deref()).map_err(|error| error.with("file", file.display()))?;
     let sql = format!(
         "SELECT \"collection\", \"schema_version\", \"floor\" FROM {}",
         quote(COLLECTIONS_TABLE)
@@ -93,8 +97,13 @@ pub(super) fn update(
                 .execute(&sql, params![plan, progress])
                 .map_err(|source| errors::sqlite(UPDATE, shared.file(), source))?;
         }
-        StoreUpdate::HoldCapture(_) | StoreUpdate::ReleaseCapture(_) => {
-            return Err(unsupported("capture changes", &shared.location));
+        StoreUpdate::HoldCapture(holder) => {
+            let stored = read(connection, shared.file())?.capture;
+            capture::hold(shared, transaction, stored, holder)?;
+        }
+        StoreUpdate::ReleaseCapture(holder) => {
+            let stored = read(connection, shared.file())?.capture;
+            capture::release(shared, transaction, stored, &holder)?;
         }
         StoreUpdate::Id { expected, id } => {
             let stored = read(connection, shared.file())?;

@@ -1,19 +1,23 @@
 //! [`StorageStrategy`] over one SQLite file.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Applied, Capabilities, PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions,
-    StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob, check_distinct_keys,
-    check_records, never_prepared,
+    Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
+    check_distinct_keys, check_records, never_prepared, with_records,
 };
 use repo_core::{
-    Change, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth,
-    Page, Query, Result, Timestamp, Write, Written,
+    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
+    HealthDepth, Page, Query, Result, Timestamp, Write, Written,
 };
+use rusqlite::Connection;
 
+use super::catalog::Catalog;
+use super::jobs::Transaction;
 use super::mark::Marker;
 use super::opening::off_thread;
 use super::readers::Readers;
@@ -21,7 +25,9 @@ use super::session::Session;
 use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
-use super::{apply, commit, connection, page, prepare, read, scan, store_record, upgrade, upkeep};
+use super::{
+    apply, commit, connection, feed, page, prepare, read, scan, store_record, upgrade, upkeep,
+};
 use crate::config::SqlSettings;
 use crate::ddl::NewIndexes;
 use crate::layout::LAYOUT_VERSION;
@@ -58,7 +64,7 @@ impl SqliteStrategy {
             .with_indexes_after_load(true)
             .with_indexes(true)
             .with_read_only(shared.options.read_only)
-            .with_changes(false)
+            .with_changes(true)
             .with_fence(false);
         Self {
             readers: Readers::new(Arc::clone(&shared), settings.pool_size, settings.max_overflow),
@@ -67,6 +73,10 @@ impl SqliteStrategy {
             capabilities,
             shared,
         }
+    }
+
+    fn never_prepared(&self, operation: &'static str) -> Error {
+        never_prepared(operation, &self.shared.location)
     }
 
     async fn prepare_with(
@@ -314,5 +324,39 @@ impl StorageStrategy for SqliteStrategy {
             }
         }
         Ok(())
+    }
+
+    async fn changes(&self, after: Option<&FeedPosition>, most: NonZeroUsize) -> Result<Changes> {
+        self.shared.check_writable(feed::READ)?;
+        let after = after.cloned();
+        let read = move |shared: &Shared, connection: &Connection, catalog: &Catalog| {
+            feed::read(shared, connection, catalog, after.as_ref(), most)
+        };
+        let found = self.readers.read_store(feed::READ, read).await?;
+        let (captured, next) = found.ok_or_else(|| self.never_prepared(feed::READ))?;
+        Ok(Changes::new(with_records(self, captured).await?, next))
+    }
+
+    async fn head(&self) -> Result<FeedPosition> {
+        self.shared.check_writable(feed::READ)?;
+        let state = self.readers.read_store(feed::READ, |shared, connection, catalog| {
+            feed::state(shared, connection, catalog)
+        });
+        state.await?.ok_or_else(|| self.never_prepared(feed::READ))?.head()
+    }
+
+    async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {
+        self.shared.check_writable(feed::TRIM)?;
+        let (shared, through) = (Arc::clone(&self.shared), through.clone());
+        let trim = move |transaction: &Transaction<'_>| feed::trim(&shared, transaction, &through);
+        self.writer.transact(feed::TRIM, trim).await?;
+        loop {
+            let shared = Arc::clone(&self.shared);
+            let remove =
+                move |transaction: &Transaction<'_>| feed::remove_trimmed(&shared, transaction);
+            if !self.writer.transact(feed::TRIM, remove).await? {
+                return Ok(());
+            }
+        }
     }
 }

@@ -1,0 +1,24 @@
+ALTER TABLE "_repo_store" ADD COLUMN "capture" text;
+CREATE TABLE "_repo_inbox" (
+  "place" bigint GENERATED ALWAYS AS IDENTITY,
+  "collection" text COLLATE "C" NOT NULL,
+  "id" text COLLATE "C" NOT NULL,
+  "version" bigint NOT NULL,
+  "deleted" boolean NOT NULL,
+  "removed" boolean NOT NULL,
+  "transaction" bigint NOT NULL DEFAULT txid_current()
+);
+CREATE TABLE "_repo_changes" (
+  "position" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  "collection" text COLLATE "C" NOT NULL,
+  "id" text COLLATE "C" NOT NULL,
+  "version" bigint NOT NULL,
+  "deleted" boolean NOT NULL,
+  "captured_at" timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE "_repo_feed" (
+  "one" integer PRIMARY KEY NOT NULL CHECK ("one" = 1),
+  "trimmed" bigint NOT NULL
+);
+INSERT INTO "_repo_feed" ("one", "trimmed") VALUES (1, 0);
+UPDATE "_repo_store" SET "layout_version" = 3;
