@@ -1,6 +1,7 @@
 //! The rows: what each compares, and how its two sides are set up.
 
 mod dynamo;
+mod feed;
 mod json;
 mod migration;
 mod postgres;
@@ -16,23 +17,34 @@ use crate::row::Row;
 
 /// All rows, by group.
 pub fn all() -> impl Iterator<Item = &'static Row> {
-    let groups: [&'static [&'static Row]; 5] =
-        [&json::ROWS, &sqlite::ROWS, &postgres::ROWS, &dynamo::ROWS, &migration::ROWS];
+    let groups: [&'static [&'static Row]; 7] = [
+        &json::ROWS,
+        &sqlite::ROWS,
+        &feed::ROWS,
+        &postgres::ROWS,
+        &feed::POSTGRES_ROWS,
+        &dynamo::ROWS,
+        &migration::ROWS,
+    ];
     groups.into_iter().flatten().copied()
 }
 
 /// Measures the rows that are asked for.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     // A server that is missing is reported now, not in half an hour.
-    let postgres = bench.wants_any(&postgres::ROWS) || bench.wants(&migration::TO_POSTGRES);
+    let postgres = bench.wants_any(&postgres::ROWS)
+        || bench.wants_any(&feed::POSTGRES_ROWS)
+        || bench.wants(&migration::TO_POSTGRES);
     let postgres = if postgres { Some(servers::postgres().await?) } else { None };
     let dynamo = if bench.wants_any(&dynamo::ROWS) { Some(servers::dynamo().await?) } else { None };
 
     // Boxed: together their states would not fit on the stack of a thread.
     Box::pin(json::run(bench)).await?;
     Box::pin(sqlite::run(bench)).await?;
+    Box::pin(feed::run(bench)).await?;
     if let Some(url) = &postgres {
         Box::pin(postgres::run(bench, url)).await?;
+        Box::pin(feed::run_postgres(bench, url)).await?;
     }
     if let Some(url) = &dynamo {
         Box::pin(dynamo::run(bench, url)).await?;

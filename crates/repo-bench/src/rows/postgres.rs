@@ -83,6 +83,11 @@ impl Server {
         Ok(Self { url: postgres().await? })
     }
 
+    /// The server of a URL.
+    pub(super) fn at(url: &str) -> Self {
+        Self { url: url.to_owned() }
+    }
+
     /// An empty store in a new schema, with one connection.
     pub(crate) async fn open(&self, word: &str) -> Result<(Store, String)> {
         let schema = unique(word);

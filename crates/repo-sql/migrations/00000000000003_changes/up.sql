@@ -5,8 +5,7 @@ CREATE TABLE "_repo_inbox" (
   "id" text COLLATE "C" NOT NULL,
   "version" bigint NOT NULL,
   "deleted" boolean NOT NULL,
-  "removed" boolean NOT NULL,
-  "transaction" bigint NOT NULL DEFAULT txid_current()
+  "removed" boolean NOT NULL
 );
 CREATE TABLE "_repo_changes" (
   "position" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -10,8 +10,7 @@ use crate::names::{CHANGES_TABLE, INBOX_TABLE, literal, quote, shorten};
 /// The triggers of one collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CaptureTriggers {
-    /// The names of the triggers; in PostgreSQL the first is that of their function
-    /// too.
+    /// The names of the triggers; in PostgreSQL those of their functions too.
     pub(crate) names: [String; 2],
     /// The statement that makes each trigger.
     pub(crate) definitions: [String; 2],
@@ -63,7 +62,7 @@ impl CaptureTriggers {
                 format!(
                     "CREATE TRIGGER {second} AFTER DELETE ON {on} FOR EACH ROW \
                      WHEN (OLD.xmin::text::bigint = txid_current() & 4294967295) \
-                     EXECUTE FUNCTION {first}()"
+                     EXECUTE FUNCTION {second}()"
                 ),
             ],
         };
@@ -74,7 +73,6 @@ impl CaptureTriggers {
     /// What switches capture on for the collection, in a schema that others may not
     /// have on their path.
     pub(crate) fn create_in_postgres(&self, schema: &str) -> Vec<String> {
-        let function = format!("{}.{}", quote(schema), quote(&self.names[0]));
         let inbox = format!("{}.{}", quote(schema), quote(INBOX_TABLE));
         let (collection, id) = (literal(self.collection.as_str()), quote(&self.id_column));
         let note = |row: &str, deleted: &str, removed: bool| {
@@ -84,24 +82,21 @@ impl CaptureTriggers {
                  {removed})"
             )
         };
-        let body = format!(
-            "BEGIN IF TG_OP = 'DELETE' THEN {}; ELSE {}; END IF; RETURN NULL; END",
-            note("OLD", "true", true),
-            note("NEW", "NEW.\"document\" IS NULL", false)
-        );
-        // Whoever may write records need not have rights on the inbox; with its own
-        // path the function runs nothing that a user put in the way.
-        let mut statements = vec![
-            format!(
-                "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-                 SET search_path = pg_catalog, pg_temp AS {}",
-                literal(&body)
-            ),
-            format!(
-                "COMMENT ON FUNCTION {function}() IS {}",
-                literal(&our_mark(self.collection.as_str()))
-            ),
-        ];
+        let functions = [note("NEW", "NEW.\"document\" IS NULL", false), note("OLD", "true", true)];
+        // Whoever may write records need not have rights on the inbox. The body names
+        // nothing without its schema, so that it runs nothing that a user put in the
+        // way; a path of its own would be set and taken back with each write.
+        let mark = literal(&our_mark(self.collection.as_str()));
+        let mut statements = Vec::with_capacity(6);
+        for (name, note) in self.names.iter().zip(functions) {
+            let function = format!("{}.{}()", quote(schema), quote(name));
+            let body = literal(&format!("BEGIN {note}; RETURN NULL; END"));
+            statements.push(format!(
+                "CREATE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+                 AS {body}"
+            ));
+            statements.push(format!("COMMENT ON FUNCTION {function} IS {mark}"));
+        }
         statements.extend(self.definitions.iter().cloned());
         statements
     }
@@ -114,8 +109,12 @@ impl CaptureTriggers {
             Dialect::Postgres => {
                 let table = quote(&self.table);
                 names
-                    .map(|name| format!("DROP TRIGGER IF EXISTS {name} ON {table}"))
-                    .chain([format!("DROP FUNCTION IF EXISTS {}()", quote(&self.names[0]))])
+                    .flat_map(|name| {
+                        [
+                            format!("DROP TRIGGER IF EXISTS {name} ON {table}"),
+                            format!("DROP FUNCTION IF EXISTS {name}()"),
+                        ]
+                    })
                     .collect()
             }
         }

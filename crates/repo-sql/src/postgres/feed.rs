@@ -120,7 +120,7 @@ async fn put_in_order(shared: &Shared) -> Result<()> {
     // it left. A row that was only a lock came and went in one transaction.
     let all = Statement::made(
         format!(
-            "WITH moved AS (DELETE FROM {} RETURNING *) \
+            "WITH moved AS (DELETE FROM {} RETURNING *, xmin AS \"transaction\") \
              INSERT INTO {} (\"collection\", \"id\", \"version\", \"deleted\") \
              SELECT w.\"collection\", w.\"id\", w.\"version\", w.\"deleted\" FROM moved AS w \
              WHERE NOT w.\"removed\" AND NOT EXISTS (SELECT 1 FROM moved AS r \
