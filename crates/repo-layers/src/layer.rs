@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use repo_core::strategy::{
     Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
@@ -323,6 +324,37 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         through: &FeedPosition,
     ) -> impl Future<Output = Result<()>> + Send {
         self.call(inner, op::TrimChanges { through })
+    }
+
+    /// Around [`StorageStrategy::system_item`].
+    fn system_item(
+        &self,
+        inner: &Inner,
+        collection: SystemCollection,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<String>>> + Send {
+        self.call(inner, op::SystemItem { collection, key })
+    }
+
+    /// Around [`StorageStrategy::system_items`].
+    fn system_items(
+        &self,
+        inner: &Inner,
+        collection: SystemCollection,
+        prefix: &str,
+        after: Option<&str>,
+        most: NonZeroUsize,
+    ) -> impl Future<Output = Result<Vec<SystemItem>>> + Send {
+        async move { self.call(inner, op::SystemItems { collection, prefix, after, most }).await }
+    }
+
+    /// Around [`StorageStrategy::write_system_items`].
+    fn write_system_items(
+        &self,
+        inner: &Inner,
+        writes: Vec<SystemWrite>,
+    ) -> impl Future<Output = Result<()>> + Send {
+        self.call(inner, op::WriteSystemItems { writes })
     }
 
     /// Around [`StorageStrategy::fence`].

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use async_trait::async_trait;
 use repo_core::strategy::{
     Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
@@ -138,6 +139,24 @@ impl<L: Layer> StorageStrategy for Layered<L> {
 
     async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {
         self.layer.trim_changes(&self.inner, through).await
+    }
+
+    async fn system_item(&self, collection: SystemCollection, key: &str) -> Result<Option<String>> {
+        self.layer.system_item(&self.inner, collection, key).await
+    }
+
+    async fn system_items(
+        &self,
+        collection: SystemCollection,
+        prefix: &str,
+        after: Option<&str>,
+        most: NonZeroUsize,
+    ) -> Result<Vec<SystemItem>> {
+        self.layer.system_items(&self.inner, collection, prefix, after, most).await
+    }
+
+    async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
+        self.layer.write_system_items(&self.inner, writes).await
     }
 
     async fn fence(&self, epoch: u64) -> Result<()> {

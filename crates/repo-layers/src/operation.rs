@@ -100,6 +100,12 @@ pub enum OperationKind {
     Head,
     /// [`trim_changes`](StorageStrategy::trim_changes)
     TrimChanges,
+    /// [`system_item`](StorageStrategy::system_item)
+    SystemItem,
+    /// [`system_items`](StorageStrategy::system_items)
+    SystemItems,
+    /// [`write_system_items`](StorageStrategy::write_system_items)
+    WriteSystemItems,
     /// [`fence`](StorageStrategy::fence)
     Fence,
 }
@@ -132,6 +138,9 @@ impl OperationKind {
         Self::Changes,
         Self::Head,
         Self::TrimChanges,
+        Self::SystemItem,
+        Self::SystemItems,
+        Self::WriteSystemItems,
         Self::Fence,
     ];
 
@@ -165,6 +174,9 @@ impl OperationKind {
             Self::Changes => "changes",
             Self::Head => "head",
             Self::TrimChanges => "trim_changes",
+            Self::SystemItem => "system_item",
+            Self::SystemItems => "system_items",
+            Self::WriteSystemItems => "write_system_items",
             Self::Fence => "fence",
         }
     }
@@ -177,6 +189,7 @@ impl OperationKind {
             | Self::Apply
             | Self::UpdateStoreRecord
             | Self::TrimChanges
+            | Self::WriteSystemItems
             | Self::Fence => OperationClass::Write,
             Self::Prepare
             | Self::PrepareForLoad
@@ -198,7 +211,9 @@ impl OperationKind {
             | Self::StoreRecord
             | Self::Health
             | Self::Changes
-            | Self::Head => OperationClass::Read,
+            | Self::Head
+            | Self::SystemItem
+            | Self::SystemItems => OperationClass::Read,
         }
     }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use repo_core::strategy::{
     Applied, Changes as FoundChanges, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
     RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord as OwnRecord, StoreUpdate,
-    UnfinishedJob,
+    SystemCollection, SystemItem as FoundItem, SystemWrite, UnfinishedJob,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health as Found, HealthDepth,
@@ -143,6 +143,14 @@ operation!(Changes<'a> { after: Option<&'a FeedPosition>, most: NonZeroUsize } -
     changes(self.after, self.most) by self);
 operation!(Head {} -> FeedPosition, head() by self);
 operation!(TrimChanges<'a> { through: &'a FeedPosition } -> (), trim_changes(self.through) by self);
+operation!(SystemItem<'a> { collection: SystemCollection, key: &'a str } -> Option<String>,
+    system_item(self.collection, self.key) by self);
+operation!(SystemItems<'a> {
+        collection: SystemCollection, prefix: &'a str, after: Option<&'a str>, most: NonZeroUsize
+    } -> Vec<FoundItem>,
+    system_items(self.collection, self.prefix, self.after, self.most) by self);
+operation!(WriteSystemItems { writes: Vec<SystemWrite> } -> (),
+    write_system_items(self.writes) by self);
 operation!(Fence { epoch: u64 } -> (), fence(self.epoch) by self);
 
 /// The collection that all are about.

@@ -3,6 +3,7 @@
 
 mod change_log;
 mod factory;
+mod items;
 mod strategy;
 mod table;
 

@@ -10,19 +10,22 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
 use super::change_log::ChangeLog;
+use super::items::Items;
 use super::table::{Table, written};
 use crate::strategy::{
     Applied, Capabilities, Changes, FeedPosition, FeedState, OpenOptions, OpenState,
     PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record, RecordBatch, RecordStream,
-    ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, UnfinishedJob,
-    check_distinct_collections, check_distinct_keys, check_new_id, check_purge, check_records,
-    never_prepared, not_prepared, with_records,
+    ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, SystemCollection,
+    SystemItem, SystemWrite, UnfinishedJob, check_distinct_collections, check_distinct_keys,
+    check_new_id, check_purge, check_records, never_prepared, not_prepared, with_records,
 };
 use crate::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
     HealthCheck, HealthDepth, Page, Plan, Query, Result, Timestamp, Write, Written,
 };
 
+const READ_ITEMS: &str = "read the engine's own items";
+const WRITE_ITEMS: &str = "write the engine's own items";
 const READ_FEED: &str = "read the change feed";
 
 /// Records in the memory of this process. Nothing survives it.
@@ -42,6 +45,7 @@ struct State {
     tables: BTreeMap<CollectionName, Table>,
     job: Option<UnfinishedJob>,
     log: ChangeLog,
+    items: Items,
 }
 
 impl State {
@@ -360,6 +364,30 @@ impl StorageStrategy for MemoryStrategy {
 
     async fn head(&self) -> Result<FeedPosition> {
         self.write(READ_FEED)?.feed(READ_FEED)?.head()
+    }
+
+    async fn system_item(&self, collection: SystemCollection, key: &str) -> Result<Option<String>> {
+        let state = self.read(READ_ITEMS)?;
+        state.feed(READ_ITEMS)?;
+        Ok(state.items.get(collection, key))
+    }
+
+    async fn system_items(
+        &self,
+        collection: SystemCollection,
+        prefix: &str,
+        after: Option<&str>,
+        most: NonZeroUsize,
+    ) -> Result<Vec<SystemItem>> {
+        let state = self.read(READ_ITEMS)?;
+        state.feed(READ_ITEMS)?;
+        Ok(state.items.list(collection, prefix, after, most))
+    }
+
+    async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
+        let mut state = self.write(WRITE_ITEMS)?;
+        state.feed(WRITE_ITEMS)?;
+        state.items.write(writes)
     }
 
     async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {

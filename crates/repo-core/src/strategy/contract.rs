@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use crate::strategy::did_you_mean;
 use crate::strategy::{
     Action, Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Record, RecordStream,
-    ScanOptions, StoreRecord, StoreUpdate, UnfinishedJob,
+    ScanOptions, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    UnfinishedJob,
 };
 use crate::{
     CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
@@ -277,6 +278,45 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         Err(unsupported("remove old changes", self.location()))
     }
 
+    /// An item of the engine's own; `None` where there is none. Strong.
+    ///
+    /// # Errors
+    /// `Unsupported` unless [`Capabilities::changes`], and for a store of a layout
+    /// without such items; `NotFound` for a store that was never prepared.
+    async fn system_item(
+        &self,
+        _collection: SystemCollection,
+        _key: &str,
+    ) -> Result<Option<String>> {
+        Err(unsupported("read the engine's own items", self.location()))
+    }
+
+    /// At most `most` items of the engine's own whose keys begin with `prefix` and come
+    /// after `after`, by the UTF-8 bytes of their keys. Strong.
+    ///
+    /// # Errors
+    /// As [`system_item`](Self::system_item).
+    async fn system_items(
+        &self,
+        _collection: SystemCollection,
+        _prefix: &str,
+        _after: Option<&str>,
+        _most: NonZeroUsize,
+    ) -> Result<Vec<SystemItem>> {
+        Err(unsupported("read the engine's own items", self.location()))
+    }
+
+    /// Changes all these items or none, durably, if each is what the caller believes
+    /// it to be.
+    ///
+    /// # Errors
+    /// `Locked` for an item that is another one by now; those of
+    /// [`SystemWrite::check_all`] and of [`system_item`](Self::system_item);
+    /// `Unsupported` on a store opened read-only. Nothing was written then.
+    async fn write_system_items(&self, _writes: Vec<SystemWrite>) -> Result<()> {
+        Err(unsupported("write the engine's own items", self.location()))
+    }
+
     /// Fences off writers of an older epoch. Not offered by any strategy yet.
     ///
     /// # Errors
@@ -289,7 +329,7 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
 /// The error for a store of a layout that keeps no changes.
 #[must_use]
 pub fn layout_without_changes(operation: &'static str, location: &str, layout: u32) -> Error {
-    let why = "the store is of a layout that keeps no changes";
+    let why = "the store is of a layout from before the change feed";
     Error::new(ErrorKind::Unsupported, operation, why)
         .with("store", location)
         .with("layout", layout)

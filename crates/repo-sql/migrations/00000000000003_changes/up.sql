@@ -19,5 +19,11 @@ CREATE TABLE "_repo_feed" (
   "one" integer PRIMARY KEY NOT NULL CHECK ("one" = 1),
   "trimmed" bigint NOT NULL
 );
+CREATE TABLE "_repo_items" (
+  "collection" text COLLATE "C" NOT NULL,
+  "key" text COLLATE "C" NOT NULL,
+  "value" text NOT NULL,
+  PRIMARY KEY ("collection", "key")
+);
 INSERT INTO "_repo_feed" ("one", "trimmed") VALUES (1, 0);
 UPDATE "_repo_store" SET "layout_version" = 3;

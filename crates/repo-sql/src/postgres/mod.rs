@@ -13,6 +13,7 @@ mod feed;
 mod guess;
 mod identity;
 mod inspect;
+mod items;
 mod loader;
 mod lookup;
 mod pool;

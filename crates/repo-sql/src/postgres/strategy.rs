@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use repo_core::strategy::{
     Action, Applied, Capabilities, Changes, FeedPosition, OpenOptions, PhysicalIdentity, Prepared,
     Purged, Record, RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
-    UnfinishedJob, check_distinct_keys, check_records, never_prepared, with_records,
+    SystemCollection, SystemItem, SystemWrite, UnfinishedJob, check_distinct_keys, check_records,
+    never_prepared, with_records,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
@@ -20,8 +21,8 @@ use super::catalog::Catalog;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    apply, commit, existing, feed, identity, inspect, prepare, read, scan, single, store_record,
-    upgrade, upkeep,
+    apply, commit, existing, feed, identity, inspect, items, prepare, read, scan, single,
+    store_record, upgrade, upkeep,
 };
 use crate::config::{SqlSettings, SqlType};
 use crate::ddl::NewIndexes;
@@ -346,6 +347,28 @@ impl StorageStrategy for PostgresStrategy {
     async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {
         self.shared.check_writable(feed::TRIM)?;
         feed::trim(&self.shared, through).await
+    }
+
+    async fn system_item(&self, collection: SystemCollection, key: &str) -> Result<Option<String>> {
+        self.shared.check_open(items::READ)?;
+        items::get(&self.shared, collection, key).await
+    }
+
+    async fn system_items(
+        &self,
+        collection: SystemCollection,
+        prefix: &str,
+        after: Option<&str>,
+        most: NonZeroUsize,
+    ) -> Result<Vec<SystemItem>> {
+        self.shared.check_open(items::READ)?;
+        items::list(&self.shared, collection, (prefix, after, most)).await
+    }
+
+    async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
+        self.shared.check_writable(items::WRITE)?;
+        SystemWrite::check_all(&writes)?;
+        items::write(&self.shared, writes).await
     }
 }
 

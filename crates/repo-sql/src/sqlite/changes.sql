@@ -8,4 +8,10 @@ CREATE TABLE "_repo_changes" (
   "deleted" INTEGER NOT NULL,
   "captured_at" INTEGER NOT NULL
 );
+CREATE TABLE "_repo_items" (
+  "collection" TEXT NOT NULL,
+  "key" TEXT NOT NULL,
+  "value" TEXT NOT NULL,
+  PRIMARY KEY ("collection", "key")
+) WITHOUT ROWID;
 UPDATE "_repo_store" SET "layout_version" = 3;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_core::strategy::{
     Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, UnfinishedJob,
-    check_distinct_keys, check_records, never_prepared, with_records,
+    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    SystemCollection, SystemItem, SystemWrite, UnfinishedJob, check_distinct_keys, check_records,
+    never_prepared, with_records,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
@@ -26,7 +27,8 @@ use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
 use super::{
-    apply, commit, connection, feed, page, prepare, read, scan, store_record, upgrade, upkeep,
+    apply, commit, connection, feed, items, page, prepare, read, scan, store_record, upgrade,
+    upkeep,
 };
 use crate::config::SqlSettings;
 use crate::ddl::NewIndexes;
@@ -358,5 +360,42 @@ impl StorageStrategy for SqliteStrategy {
                 return Ok(());
             }
         }
+    }
+
+    async fn system_item(&self, collection: SystemCollection, key: &str) -> Result<Option<String>> {
+        let key = key.to_owned();
+        let read = move |shared: &Shared, connection: &Connection, catalog: &Catalog| {
+            items::get(shared, connection, catalog, collection, &key)
+        };
+        let found = self.readers.read_store(items::READ, read).await?;
+        found.ok_or_else(|| self.never_prepared(items::READ))
+    }
+
+    async fn system_items(
+        &self,
+        collection: SystemCollection,
+        prefix: &str,
+        after: Option<&str>,
+        most: NonZeroUsize,
+    ) -> Result<Vec<SystemItem>> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        let read = move |shared: &Shared, connection: &Connection, catalog: &Catalog| {
+            let range = (prefix.as_str(), after.as_deref(), most);
+            items::list(shared, connection, catalog, collection, range)
+        };
+        let found = self.readers.read_store(items::READ, read).await?;
+        found.ok_or_else(|| self.never_prepared(items::READ))
+    }
+
+    async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
+        self.shared.check_writable(items::WRITE)?;
+        SystemWrite::check_all(&writes)?;
+        if self.readers.read_store(items::WRITE, |_, _, _| Ok(())).await?.is_none() {
+            return Err(self.never_prepared(items::WRITE));
+        }
+        let shared = Arc::clone(&self.shared);
+        let write =
+            move |transaction: &Transaction<'_>| items::write(&shared, transaction, &writes);
+        self.writer.transact(items::WRITE, write).await
     }
 }

@@ -88,6 +88,7 @@ pub(crate) async fn ids(store: &Store, query: &Query) -> Vec<String> {
 /// The store's own record as the version before layout 3 made it.
 pub(crate) const LAYOUT_2: &str = r#"
 DROP TABLE "_repo_changes";
+DROP TABLE "_repo_items";
 ALTER TABLE "_repo_store" DROP COLUMN "capture";
 ALTER TABLE "_repo_store" DROP COLUMN "trimmed";
 UPDATE "_repo_store" SET "layout_version" = 2;"#;
@@ -95,6 +96,7 @@ UPDATE "_repo_store" SET "layout_version" = 2;"#;
 /// The store's own record as the version before layout 2 made it.
 pub(crate) const LAYOUT_1: &str = r#"
 DROP TABLE "_repo_changes";
+DROP TABLE "_repo_items";
 DROP TABLE "_repo_store";
 CREATE TABLE "_repo_store" (
   "one" INTEGER PRIMARY KEY NOT NULL CHECK ("one" = 1),

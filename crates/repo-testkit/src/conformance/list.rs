@@ -251,6 +251,14 @@ macro_rules! conformance {
                     one_of_many_begins_a_migration,
                     a_migration_stops_no_writes,
                 ];
+                system_items: [
+                    an_item_is_compared_and_set,
+                    items_are_written_together,
+                    items_are_listed_in_order,
+                    one_of_many_changes_an_item,
+                    items_are_no_entities,
+                    items_out_of_bounds_are_refused,
+                ];
                 timestamps: [
                     created_at_survives_updates,
                     created_at_does_not_survive_a_delete,

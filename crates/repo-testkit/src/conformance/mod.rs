@@ -36,6 +36,7 @@ pub mod read_only;
 pub mod reads;
 pub mod scan;
 pub mod store_record;
+pub mod system_items;
 pub mod timestamps;
 pub mod transactions;
 pub mod versions;
