@@ -61,6 +61,18 @@ impl FeedPosition {
         self.store
     }
 
+    /// How far both readers are: what lies before either is needed no more. `None` for
+    /// positions of different stores or generations.
+    #[must_use]
+    pub fn earliest(&self, other: &Self) -> Option<Self> {
+        let same = (self.store, self.generation, self.shards.len())
+            == (other.store, other.generation, other.shards.len());
+        same.then(|| {
+            let both = self.shards.iter().zip(&other.shards);
+            Self { shards: both.map(|(own, other)| *own.min(other)).collect(), ..self.clone() }
+        })
+    }
+
     /// Whether everything up to `other` lies behind it. Never so for a position of
     /// another store or generation.
     #[must_use]
@@ -148,5 +160,7 @@ mod tests {
         assert!(here.reaches(&here) && here.reaches(&position(1, &[4, 3])));
         assert!(!here.reaches(&position(1, &[3, 5])));
         assert!(!here.reaches(&position(2, &[1, 1])) && !here.reaches(&position(1, &[1])));
+        assert_eq!(here.earliest(&position(1, &[3, 5])), Some(position(1, &[3, 4])));
+        assert_eq!(here.earliest(&position(2, &[3, 5])), None);
     }
 }

@@ -1,0 +1,224 @@
+//! A consumer that this process runs.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use repo_core::strategy::{FeedPosition, RecordChange, SystemWrite};
+use repo_core::{Error, ErrorKind, Key, Result};
+
+use crate::consumers::runs_elsewhere;
+use crate::dead_letters::{DeadLetter, read_all};
+use crate::stored::{Lease, Stored, to_text, write};
+use crate::{ConsumerName, Consumers};
+
+/// How long a process that ends without a word keeps others from running its consumer.
+pub const LEASE: Duration = Duration::from_secs(10);
+
+/// Checkpoints after which old changes are removed.
+const CHECKPOINTS_BETWEEN_TRIMS: u32 = 100;
+
+/// A consumer that is open in this process.
+#[derive(Debug)]
+pub struct Consumer {
+    pub(crate) consumers: Consumers,
+    pub(crate) name: ConsumerName,
+    owner: String,
+    stored: Stored,
+    /// As it stands in the store.
+    text: String,
+    letters: BTreeMap<u64, DeadLetter>,
+    /// Letters that are not stored yet.
+    fresh: Vec<SystemWrite>,
+    since_trim: u32,
+}
+
+impl Consumer {
+    /// Opens a consumer to run it in this process; nobody else can until it is closed,
+    /// or its lease is not renewed.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not subscribed; `Locked` while another process runs it.
+    pub async fn open(consumers: &Consumers, name: &ConsumerName) -> Result<Self> {
+        let (stored, text) = consumers.read(name).await?;
+        if let Some(lease) = &stored.lease
+            && lease.until > consumers.clock.now()
+        {
+            return Err(runs_elsewhere(name, lease.process, lease.until));
+        }
+        let mut this = Self {
+            consumers: consumers.clone(),
+            name: name.clone(),
+            owner: random_owner()?,
+            stored,
+            text,
+            letters: BTreeMap::new(),
+            fresh: Vec::new(),
+            since_trim: CHECKPOINTS_BETWEEN_TRIMS,
+        };
+        this.renew().await?;
+        this.read_letters().await?;
+        Ok(this)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &ConsumerName {
+        &self.name
+    }
+
+    /// How far it is; `None` before the oldest change that is kept.
+    #[must_use]
+    pub fn position(&self) -> Option<&FeedPosition> {
+        self.stored.position.as_ref()
+    }
+
+    /// Its dead letters, in the order in which they came.
+    pub fn dead_letters(&self) -> impl Iterator<Item = &DeadLetter> {
+        self.letters.values()
+    }
+
+    /// Gives the consumer back: another process can run it at once.
+    ///
+    /// # Errors
+    /// What the store reports; the lease ends by itself then.
+    pub async fn close(mut self) -> Result<()> {
+        self.stored.lease = None;
+        self.store_record(Vec::new()).await
+    }
+
+    /// The changes after its position, and where it stands with them.
+    pub(crate) async fn read(
+        &self,
+        after: Option<&FeedPosition>,
+        most: NonZeroUsize,
+    ) -> Result<(Vec<RecordChange>, FeedPosition)> {
+        let after = after.or(self.stored.position.as_ref());
+        let found = self.consumers.store.changes(after, most).await?;
+        Ok((found.changes, found.next))
+    }
+
+    /// Whether changes of a record have to wait for its dead letters.
+    pub(crate) fn is_dead(&self, key: &Key) -> bool {
+        self.letters.values().any(|letter| letter.key == *key)
+    }
+
+    /// Puts a change aside; it is stored with the next checkpoint at the latest.
+    ///
+    /// # Errors
+    /// `LimitExceeded` when there are too many already.
+    pub(crate) async fn bury(
+        &mut self,
+        change: &RecordChange,
+        error: &str,
+        attempts: u32,
+    ) -> Result<()> {
+        let known =
+            |letter: &DeadLetter| letter.key == change.key && letter.version == change.version;
+        if self.letters.values().any(known) {
+            return Ok(());
+        }
+        if self.letters.len() >= self.stored.max_dead {
+            let why = "the consumer has as many dead letters as it may have, and stops";
+            return Err(Error::new(ErrorKind::LimitExceeded, "follow the change feed", why)
+                .with("consumer", &self.name)
+                .with("max_dead", self.stored.max_dead)
+                .with("record", &change.key)
+                .with("error", error)
+                .hint("retry or skip some of them"));
+        }
+        let number = self.letters.last_key_value().map_or(1, |(number, _)| number + 1);
+        let letter = DeadLetter::of(number, change, error, attempts, self.consumers.clock.now());
+        self.fresh.push(letter.write(&self.name, None)?);
+        self.letters.insert(number, letter);
+        // The record is written beside them.
+        if self.fresh.len() + 1 >= SystemWrite::MAX_AT_ONCE {
+            self.renew().await?;
+        }
+        Ok(())
+    }
+
+    /// Notes durably that everything up to a position is done with.
+    ///
+    /// # Errors
+    /// `Locked` when another process runs the consumer by now.
+    pub(crate) async fn checkpoint(&mut self, position: FeedPosition) -> Result<()> {
+        let moves = self.stored.position.as_ref() != Some(&position);
+        self.stored.position = Some(position);
+        self.renew().await?;
+        if moves {
+            self.since_trim += 1;
+        }
+        if self.since_trim > CHECKPOINTS_BETWEEN_TRIMS {
+            self.since_trim = 0;
+            self.consumers.trim().await?;
+        }
+        Ok(())
+    }
+
+    /// Renews the lease, and stores what waits.
+    ///
+    /// # Errors
+    /// As [`checkpoint`](Self::checkpoint).
+    pub(crate) async fn renew(&mut self) -> Result<()> {
+        let now = self.consumers.clock.now();
+        self.stored.checkpoint_at = now;
+        self.stored.lease = Some(Lease {
+            owner: self.owner.clone(),
+            process: std::process::id(),
+            until: now.saturating_add(LEASE),
+        });
+        let fresh = std::mem::take(&mut self.fresh);
+        self.store_record(fresh).await
+    }
+
+    /// Takes a letter away that was tried again with success, and stores another state
+    /// of one that was not.
+    pub(crate) async fn settle(&mut self, number: u64, after: Option<DeadLetter>) -> Result<()> {
+        let Some(before) = self.letters.get(&number) else { return Ok(()) };
+        let write = match &after {
+            None => before.remove(&self.name)?,
+            Some(after) => after.write(&self.name, Some(before))?,
+        };
+        match self.store_record(vec![write]).await {
+            // Somebody changed the letter meanwhile, or runs the consumer: renewing tells.
+            Err(error) if error.kind() == ErrorKind::Locked => {
+                self.renew().await?;
+                self.read_letters().await
+            }
+            Err(error) => Err(error),
+            Ok(()) => {
+                match after {
+                    None => self.letters.remove(&number),
+                    Some(after) => self.letters.insert(number, after),
+                };
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the letters again: somebody may have asked for some to be tried, or
+    /// skipped some.
+    pub(crate) async fn read_letters(&mut self) -> Result<()> {
+        let letters = read_all(&*self.consumers.store, &self.name).await?;
+        self.letters = letters.into_iter().map(|letter| (letter.number, letter)).collect();
+        Ok(())
+    }
+
+    async fn store_record(&mut self, mut writes: Vec<SystemWrite>) -> Result<()> {
+        let text = to_text(&self.stored)?;
+        writes.push(write(&self.name, Some(self.text.clone()), Some(&self.stored))?);
+        self.consumers.store.write_system_items(writes).await?;
+        self.text = text;
+        Ok(())
+    }
+}
+
+fn random_owner() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|source| {
+        let why = "the operating system gives no random bytes";
+        Error::new(ErrorKind::Unavailable, "run a consumer", why).caused_by(source)
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
