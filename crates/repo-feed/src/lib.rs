@@ -53,6 +53,7 @@ mod dead_letters;
 mod follow;
 mod name;
 mod options;
+mod selection;
 mod stored;
 
 pub use consumer::{Consumer, LEASE};
@@ -61,3 +62,4 @@ pub use dead_letters::DeadLetter;
 pub use follow::{HandlerError, MAX_ATTEMPTS};
 pub use name::ConsumerName;
 pub use options::{FollowOptions, Start, SubscribeOptions};
+pub use selection::Selection;

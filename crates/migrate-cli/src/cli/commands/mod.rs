@@ -2,6 +2,7 @@
 
 mod backup;
 mod backups;
+mod changes;
 mod checkpoint;
 mod completions;
 mod config;
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     Export(export::Arguments),
     /// Read NDJSON into a collection, batch by batch
     Import(import::Arguments),
+    /// Follow what is written, by consumers that lose nothing
+    #[command(subcommand)]
+    Changes(changes::Command),
     /// Remove old tombstones
     Purge(purge::Arguments),
     /// Bring the documents of a collection to another schema version
@@ -108,6 +112,7 @@ impl Command {
             Self::Count(arguments) => arguments.run(context).await,
             Self::Export(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
+            Self::Changes(command) => command.run(context).await,
             Self::Purge(arguments) => arguments.run(context).await,
             Self::Upgrade(arguments) => arguments.run(context).await,
             Self::Checkpoint => checkpoint::run(context).await,
