@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use repo_core::strategy::{FeedPosition, RecordChange, SystemWrite};
 use repo_core::{Error, ErrorKind, Key, Result};
@@ -11,9 +10,6 @@ use crate::consumers::runs_elsewhere;
 use crate::dead_letters::{DeadLetter, read_all};
 use crate::stored::{Lease, Stored, to_text, write};
 use crate::{ConsumerName, Consumers};
-
-/// How long a process that ends without a word keeps others from running its consumer.
-pub const LEASE: Duration = Duration::from_secs(10);
 
 /// Checkpoints after which old changes are removed.
 const CHECKPOINTS_BETWEEN_TRIMS: u32 = 100;
@@ -166,7 +162,7 @@ impl Consumer {
         self.stored.lease = Some(Lease {
             owner: self.owner.clone(),
             process: std::process::id(),
-            until: now.saturating_add(LEASE),
+            until: now.saturating_add(self.consumers.lease),
         });
         let fresh = std::mem::take(&mut self.fresh);
         self.store_record(fresh).await

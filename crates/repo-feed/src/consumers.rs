@@ -15,6 +15,8 @@ use crate::{ConsumerName, Start, SubscribeOptions};
 
 /// Consumers that one request reads.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
+/// How long a process that ends without a word keeps others from running its consumer.
+pub const LEASE: Duration = Duration::from_secs(10);
 /// What [`Consumers`] keep for a consumer that does not come back.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
@@ -24,6 +26,7 @@ pub struct Consumers {
     pub(crate) store: Arc<dyn StorageStrategy>,
     pub(crate) clock: Arc<dyn Clock>,
     retention: Duration,
+    pub(crate) lease: Duration,
 }
 
 /// How a consumer stands.
@@ -52,7 +55,7 @@ impl Consumers {
     /// The consumers of a store, by the clock of the system.
     #[must_use]
     pub fn new(store: Arc<dyn StorageStrategy>) -> Self {
-        Self { store, clock: Arc::new(SystemClock), retention: RETENTION }
+        Self { store, clock: Arc::new(SystemClock), retention: RETENTION, lease: LEASE }
     }
 
     /// With another clock, for leases and times.
@@ -67,6 +70,15 @@ impl Consumers {
     #[must_use]
     pub fn with_retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// With another time for which a process that ends without a word keeps others from
+    /// running its consumer; [`LEASE`] unless said otherwise, and 100 ms at least. It is
+    /// renewed three times as often.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease.max(Duration::from_millis(100));
         self
     }
 

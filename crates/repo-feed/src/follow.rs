@@ -7,14 +7,10 @@ use repo_core::strategy::{FeedPosition, RecordChange};
 use repo_core::{Error, Result};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::consumer::LEASE;
 use crate::{Consumer, DeadLetter, FollowOptions};
 
 /// How often a change is tried before it is a dead letter.
 pub const MAX_ATTEMPTS: u32 = 5;
-
-/// How often the lease is renewed while a handler is at work.
-const RENEWAL: Duration = Duration::from_secs(LEASE.as_secs() / 3);
 
 /// How often dead letters are looked at: somebody may have asked for some to be tried.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
@@ -155,6 +151,7 @@ impl Consumer {
     where
         H: AsyncFnMut(&[RecordChange]) -> std::result::Result<(), HandlerError>,
     {
+        let renewal = self.consumers.lease / 3;
         let mut handled = std::pin::pin!(handler(part));
         loop {
             tokio::select! {
@@ -165,7 +162,7 @@ impl Consumer {
                         Err(HandlerError::Stop(error)) => Err(error),
                     };
                 }
-                () = sleep(RENEWAL) => self.renew().await?,
+                () = sleep(renewal) => self.renew().await?,
             }
         }
     }

@@ -56,8 +56,8 @@ mod options;
 mod selection;
 mod stored;
 
-pub use consumer::{Consumer, LEASE};
-pub use consumers::{ConsumerStatus, Consumers};
+pub use consumer::Consumer;
+pub use consumers::{ConsumerStatus, Consumers, LEASE};
 pub use dead_letters::DeadLetter;
 pub use follow::{HandlerError, MAX_ATTEMPTS};
 pub use name::ConsumerName;
