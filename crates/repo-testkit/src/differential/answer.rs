@@ -8,8 +8,8 @@ use repo_core::strategy::{
     Applied, CollectionState, Purged, Record, ScanOptions, Segment, StoreUpdate, UnfinishedJob,
 };
 use repo_core::{
-    CollectionName, Consistency, Entity, Error, ErrorKind, Filter, Precondition, Query, Result,
-    Timestamp, Version, Write, Written,
+    CollectionName, Consistency, Entity, Error, ErrorKind, Filter, Key, Precondition, Query,
+    Result, Timestamp, Version, Write, Written,
 };
 
 use crate::Store;
@@ -39,16 +39,21 @@ pub(super) enum Answer {
     Count(u64),
     Purged(u64, u64),
     State(Vec<(CollectionName, CollectionState)>, Option<UnfinishedJob>),
+    Changes(Vec<Change>),
     Done,
     Failed(ErrorKind, Vec<(String, Precondition, Option<Version>)>),
 }
+
+/// A change of the feed: key, version, whether it deleted, the record that is stored,
+/// and whether that is of this version.
+pub(super) type Change = (Key, Version, bool, Option<Record>, bool);
 
 /// Makes the call and puts the answer into its comparable form.
 pub(super) async fn ask(store: &Store, call: &Call) -> Answer {
     answer(store, call).await.unwrap_or_else(|error| failed(&error))
 }
 
-fn failed(error: &Error) -> Answer {
+pub(super) fn failed(error: &Error) -> Answer {
     let mut failures: Vec<_> = error
         .failed_preconditions()
         .iter()

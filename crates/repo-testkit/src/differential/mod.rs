@@ -2,6 +2,7 @@
 //! one clock: the same answers, the same errors, the same final state.
 
 mod answer;
+mod feed;
 mod resolve;
 mod run;
 

@@ -13,6 +13,7 @@ use repo_core::{
 };
 
 use super::answer::Call;
+use super::feed::capture;
 use crate::Store;
 use crate::generate::{ChangeSpec, Contents, Expected, Operation, RecordSpec, WriteSpec};
 
@@ -122,7 +123,10 @@ pub(super) async fn call(
         }
         Operation::Unprepared => Call::Query(collection("nowhere"), Query::all()),
         Operation::Checkpoint => Call::Checkpoint,
-        Operation::Reopen | Operation::Wait(_) => return Ok(None),
+        Operation::Capture(on) => Call::Update(capture(*on)?),
+        Operation::Reopen | Operation::Wait(_) | Operation::ReadFeed | Operation::TrimFeed => {
+            return Ok(None);
+        }
     }))
 }
 

@@ -10,6 +10,7 @@ use repo_core::Clock;
 use repo_core::strategy::Record;
 
 use super::answer::{Answer, ask, everything};
+use super::feed::Reader;
 use super::resolve::call;
 use crate::generate::{Operation, history};
 use crate::{Fixture, MemoryPlace, Place, Store};
@@ -118,6 +119,8 @@ fn readable(history: &[Operation]) -> String {
 struct Both {
     reference: (Fixture, Store),
     tested: (Fixture, Store),
+    /// Of the reference and of the store under test.
+    readers: (Reader, Reader),
 }
 
 impl Both {
@@ -126,13 +129,39 @@ impl Both {
         let mut tested = Fixture::new(place);
         tested.clock = Arc::clone(&reference.clock);
         let stores = (reference.prepared().await, tested.prepared().await);
-        Self { reference: (reference, stores.0), tested: (tested, stores.1) }
+        Self {
+            reference: (reference, stores.0),
+            tested: (tested, stores.1),
+            readers: <(Reader, Reader)>::default(),
+        }
     }
 
     async fn reopen(self) -> Self {
         let ((reference, one), (tested, other)) = (self.reference, self.tested);
         let stores = (reference.reopen(one).await, tested.reopen(other).await);
-        Self { reference: (reference, stores.0), tested: (tested, stores.1) }
+        let readers = self.readers;
+        Self { reference: (reference, stores.0), tested: (tested, stores.1), readers }
+    }
+
+    fn have_feeds(&self) -> bool {
+        self.tested.1.capabilities().changes
+    }
+
+    /// Reads both feeds, or removes what was read.
+    async fn follow(&mut self, at: usize, operation: &Operation) -> Result<(), TestCaseError> {
+        let (reference, tested) = (&self.reference.1, &self.tested.1);
+        let (expected, found) = match operation {
+            Operation::TrimFeed => {
+                (self.readers.0.trim(reference).await, self.readers.1.trim(tested).await)
+            }
+            _ => (self.readers.0.read(reference).await, self.readers.1.read(tested).await),
+        };
+        if found == expected {
+            return Ok(());
+        }
+        Err(TestCaseError::fail(format!(
+            "the feeds at step {at} differ\nexpected: {expected:?}\nfound:    {found:?}"
+        )))
     }
 }
 
@@ -146,6 +175,12 @@ async fn compare(place: impl Place + 'static, history: &[Operation]) -> Result<u
         match operation {
             Operation::Wait(micros) => clock.advance(Duration::from_micros(*micros)),
             Operation::Reopen => both = both.reopen().await,
+            Operation::ReadFeed | Operation::TrimFeed if both.have_feeds() => {
+                both.follow(at, operation).await?;
+                calls += 1;
+            }
+            Operation::Capture(_) | Operation::ReadFeed | Operation::TrimFeed
+                if !both.have_feeds() => {}
             _ => {
                 step(&both, clock.as_ref(), at, operation).await?;
                 calls += 1;

@@ -124,6 +124,12 @@ pub enum Operation {
     Unprepared,
     /// `checkpoint`.
     Checkpoint,
+    /// Switches the capture of changes on (`true`) or off.
+    Capture(bool),
+    /// What the feed has since it was last read.
+    ReadFeed,
+    /// Removes what was read of the feed.
+    TrimFeed,
     /// Close and open.
     Reopen,
     /// The clock moves on by this many microseconds.
@@ -187,6 +193,9 @@ pub fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(c, segments, batch)| Operation::Scan(c, segments, batch)),
         1 => Just(Operation::Unprepared),
         1 => Just(Operation::Checkpoint),
+        1 => proptest::bool::weighted(0.75).prop_map(Operation::Capture),
+        3 => Just(Operation::ReadFeed),
+        1 => Just(Operation::TrimFeed),
         1 => Just(Operation::Reopen),
         4 => select(&[1, 999, 1_000, 5_000, 1_000_001][..]).prop_map(Operation::Wait),
     ]
