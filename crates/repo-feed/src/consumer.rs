@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 
 use repo_core::strategy::{FeedPosition, RecordChange, SystemWrite};
 use repo_core::{Error, ErrorKind, Key, Result};
+use tokio::time::Instant;
 
 use crate::consumers::runs_elsewhere;
 use crate::dead_letters::{DeadLetter, read_all};
@@ -27,6 +28,7 @@ pub struct Consumer {
     /// Letters that are not stored yet.
     fresh: Vec<SystemWrite>,
     since_trim: u32,
+    renewed: Instant,
 }
 
 impl Consumer {
@@ -51,6 +53,7 @@ impl Consumer {
             letters: BTreeMap::new(),
             fresh: Vec::new(),
             since_trim: CHECKPOINTS_BETWEEN_TRIMS,
+            renewed: Instant::now(),
         };
         this.renew().await?;
         this.read_letters().await?;
@@ -134,12 +137,16 @@ impl Consumer {
         Ok(())
     }
 
-    /// Notes durably that everything up to a position is done with.
+    /// Notes durably that everything up to a position is done with. Where that is noted
+    /// already, the lease is renewed if it is time to.
     ///
     /// # Errors
     /// `Locked` when another process runs the consumer by now.
     pub(crate) async fn checkpoint(&mut self, position: FeedPosition) -> Result<()> {
         let moves = self.stored.position.as_ref() != Some(&position);
+        if !moves && self.fresh.is_empty() && self.renewed.elapsed() < self.consumers.lease / 3 {
+            return Ok(());
+        }
         self.stored.position = Some(position);
         self.renew().await?;
         if moves {
@@ -164,8 +171,10 @@ impl Consumer {
             process: std::process::id(),
             until: now.saturating_add(self.consumers.lease),
         });
-        let fresh = std::mem::take(&mut self.fresh);
-        self.store_record(fresh).await
+        let (fresh, renewed) = (std::mem::take(&mut self.fresh), Instant::now());
+        self.store_record(fresh).await?;
+        self.renewed = renewed;
+        Ok(())
     }
 
     /// Takes a letter away that was tried again with success, and stores another state
