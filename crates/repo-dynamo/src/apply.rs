@@ -1,5 +1,6 @@
-//! `apply`: each record by a conditional `PutItem` of its own. What is being
-//! loaded goes another way (see `load`).
+//! `apply`: each record by a conditional `PutItem` of its own, or, while writes are
+//! captured, by a read and a transaction. What is being loaded goes another way (see
+//! `load`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,14 +9,16 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{Applied, Record};
-use repo_core::{Key, Result};
+use repo_core::{Key, Result, Version};
 
 use crate::cache::Table;
-use crate::item::{self, Item, check_size, item_of, number, record_of};
+use crate::feed::Mark;
+use crate::item::{self, Item, State, check_size, item_of, number, record_of};
 use crate::layout::{PURGED, VERSION};
-use crate::retry::patiently;
+use crate::retry::{contention, patiently};
 use crate::shared::Shared;
 use crate::single::Terms;
+use crate::transact::unchanged;
 
 /// Requests under way at the same time for one call.
 const REQUESTS_AT_ONCE: usize = 32;
@@ -78,8 +81,11 @@ impl Shared {
 
     async fn apply_one(&self, mut table: Arc<Table>, record: &Record) -> Result<Applied> {
         for _ in 0..ROUNDS {
+            if table.capture.is_some() {
+                return self.apply_captured(table, record).await;
+            }
             let Some(old) = self.put_if_newer(&table, record).await? else {
-                self.settle(&table, record.id()).await;
+                self.settle(&table, &record.key(), mark(record, None)).await?;
                 return Ok(Applied::Applied);
             };
             let stored = record_of(&table.layout, &old)?;
@@ -94,6 +100,45 @@ impl Shared {
         }
         let scene = self.repeatable("apply", &table.layout.table);
         Err(scene.later("the record keeps changing").error.with("key", record.key()))
+    }
+
+    /// Writes the record together with what captures it, if it is newer than the one
+    /// that is read first.
+    async fn apply_captured(&self, mut table: Arc<Table>, record: &Record) -> Result<Applied> {
+        let key = record.key();
+        let mut delays = backon::BackoffBuilder::build(contention(self.patience));
+        loop {
+            let item = self.fetch_one("apply", &table, &key.id).await?;
+            if item.as_ref().map_or(0, item::generation) > table.layout.generation {
+                table = self.fresh_table("apply", &key.collection).await?;
+            }
+            let stored = item.as_ref().map(|item| record_of(&table.layout, item)).transpose()?;
+            match record.compare_to_stored(stored.flatten().as_ref()) {
+                Applied::Applied => {}
+                answer => return Ok(answer),
+            }
+            let state = State::of(&table.layout, item.as_ref())?;
+            let mark = mark(record, state.recorded());
+            let condition = unchanged(state, table.layout.generation);
+            let mut requests = vec![self.put_action("apply", &table.layout, record, condition)?];
+            if let Some(generation) = table.capture {
+                requests.push(self.capture_action(generation, &key, mark)?);
+            }
+            if self.transact("apply", &table.layout.table, &requests).await?.is_none() {
+                self.settle(&table, &key, mark).await?;
+                return Ok(Applied::Applied);
+            }
+            match delays.next() {
+                Some(delay) => tokio::time::sleep(delay).await,
+                None => {
+                    let scene = self.repeatable("apply", &table.layout.table);
+                    return Err(scene
+                        .later("other writers hold this record")
+                        .error
+                        .with("key", key));
+                }
+            }
+        }
     }
 
     /// Writes the record, or returns the item that is not older.
@@ -134,4 +179,9 @@ impl Shared {
         })
         .await
     }
+}
+
+/// What an applied record does to the one that was there.
+fn mark(record: &Record, before: Option<Version>) -> Mark {
+    Mark { version: record.version(), deleted: !record.is_live(), before }
 }

@@ -14,6 +14,7 @@
 //! run left. An item has 400 KB, which is room for some hundreds of collections.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(2);
 pub(crate) struct Table {
     pub(crate) layout: Layout,
     pub(crate) floor: u64,
+    /// The generation that writes are captured in, if they are.
+    pub(crate) capture: Option<u64>,
     /// When this was read.
     pub(crate) read_at: Instant,
 }
@@ -38,6 +41,8 @@ pub(crate) struct Table {
 pub(crate) struct Catalog {
     pub(crate) tables: BTreeMap<CollectionName, Arc<Table>>,
     pub(crate) loading: BTreeSet<CollectionName>,
+    /// The generation that writes are captured in, if they are.
+    pub(crate) capture: Option<u64>,
     pub(crate) read_at: Instant,
 }
 
@@ -45,6 +50,8 @@ pub(crate) struct Catalog {
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     known: RwLock<Option<Arc<Catalog>>>,
+    /// Whether writes were captured when the record was last read, however long ago.
+    captures: AtomicBool,
     /// Held by the caller that reads; the others wait for its answer.
     pub(crate) reading: tokio::sync::Mutex<()>,
 }
@@ -71,6 +78,16 @@ impl Cache {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.as_ref().is_none_or(|older| older.read_at <= catalog.read_at) {
             *known = Some(Arc::clone(catalog));
+            self.set_captures(catalog.capture.is_some());
         }
+    }
+
+    /// Whether writes are captured, as far as it is known.
+    pub(crate) fn captures(&self) -> bool {
+        self.captures.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_captures(&self, captures: bool) {
+        self.captures.store(captures, Ordering::Relaxed);
     }
 }

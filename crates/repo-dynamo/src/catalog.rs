@@ -64,7 +64,11 @@ impl Shared {
     }
 
     /// Reads the catalog unless another caller did so after `since`.
-    async fn reload(&self, operation: &'static str, since: Instant) -> Result<Arc<Catalog>> {
+    pub(crate) async fn reload(
+        &self,
+        operation: &'static str,
+        since: Instant,
+    ) -> Result<Arc<Catalog>> {
         let _reading = self.cache.reading.lock().await;
         if let Some(catalog) = self.cache.get().filter(|catalog| catalog.read_at >= since) {
             return Ok(catalog);
@@ -81,16 +85,17 @@ impl Shared {
         read_at: Instant,
         definition: &Definition,
     ) -> Result<Arc<Catalog>> {
+        let capture = definition.captures();
         let mut tables = BTreeMap::new();
         for (name, collection) in definition.collections.iter().filter(|(_, c)| c.ready) {
             let layout = collection
                 .layout(&self.settings.table_prefix, name)
                 .map_err(|source| self.damaged(operation).caused_by(source))?;
-            tables
-                .insert(name.clone(), Arc::new(Table { layout, floor: collection.floor, read_at }));
+            let table = Table { layout, floor: collection.floor, capture, read_at };
+            tables.insert(name.clone(), Arc::new(table));
         }
         let loading = definition.loads.keys().cloned().collect();
-        let catalog = Arc::new(Catalog { tables, loading, read_at });
+        let catalog = Arc::new(Catalog { tables, loading, capture, read_at });
         self.cache.keep(&catalog);
         Ok(catalog)
     }

@@ -12,28 +12,30 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{
-    CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 use repo_core::strategy::{Record, Tombstone};
 use repo_core::{
     Change, Entity, EntityId, Error, ErrorKind, Result, Timestamp, Version, Write, Written,
 };
 
 use crate::cache::Table;
+use crate::feed::Mark;
 use crate::get::Wanted;
-use crate::item::{self, Item, State, check_size, item_bytes, item_of, number};
-use crate::layout::{PURGED, VERSION};
-use crate::retry::{contention, patiently};
+use crate::item::{self, Item, State, check_size, item_bytes};
+use crate::retry::contention;
 use crate::shared::Shared;
-use crate::single::Terms;
+use crate::transact::{FAILED, unchanged};
 
 /// Most keys in one transaction (Amazon DynamoDB API Reference,
 /// `TransactWriteItems`).
 pub(crate) const MAX_COMMIT_KEYS: usize = 100;
+/// Most keys while writes are captured: each takes a second item.
+pub(crate) const MAX_CAPTURED_KEYS: usize = MAX_COMMIT_KEYS / 2;
 /// Most bytes of items in one transaction; DynamoDB says 4 MB.
 pub(crate) const MAX_COMMIT_BYTES: usize = 4_000_000;
+
+/// Most bytes of what captures one write: a key of 1,068 bytes, and its place.
+const CAPTURED_BYTES: usize = 1_300;
 
 /// One write with what is known of its key.
 struct Planned<'a> {
@@ -65,20 +67,31 @@ impl Shared {
         }
     }
 
-    async fn commit_many(&self, writes: &[Write], tables: Vec<Arc<Table>>) -> Result<Vec<Written>> {
+    pub(crate) async fn commit_many(
+        &self,
+        writes: &[Write],
+        tables: Vec<Arc<Table>>,
+    ) -> Result<Vec<Written>> {
         let now = self.options.clock.now();
         let mut planned = self.read_states(writes, tables).await?;
         let mut delays = backon::BackoffBuilder::build(contention(self.patience));
         loop {
             check_preconditions(&planned)?;
             let answers = answers(&planned, now)?;
-            let requests = self.requests(&planned, &answers)?;
-            if only_reads(writes) || requests.is_empty() {
+            if let [Written::Unchanged] = answers[..] {
                 return Ok(answers);
             }
-            let Some(reasons) = self.transact(&requests, &planned).await? else {
-                for plan in &planned {
-                    self.settle(&plan.table, &plan.write.key.id).await;
+            let requests = self.requests(&planned, &answers)?;
+            if requests.is_empty() {
+                return Ok(answers);
+            }
+            check_actions(requests.len(), writes.len())?;
+            let first = &planned[0].table.layout.table;
+            let Some(reasons) = self.transact("commit", first, &requests).await? else {
+                for (plan, answer) in planned.iter().zip(&answers) {
+                    if let Some(mark) = plan.mark(answer) {
+                        self.settle(&plan.table, &plan.write.key, mark).await?;
+                    }
                 }
                 return Ok(answers);
             };
@@ -128,103 +141,24 @@ impl Shared {
         Ok(table)
     }
 
-    /// One request for each write that the transaction has to hold.
+    /// What the transaction holds: an action for each write, in their order, then what
+    /// captures them.
     fn requests(&self, planned: &[Planned], answers: &[Written]) -> Result<Vec<TransactWriteItem>> {
         let mut requests = Vec::with_capacity(planned.len());
+        let mut captures = Vec::new();
         for (plan, answer) in planned.iter().zip(answers) {
-            let record = plan.record(answer);
-            let condition = plan.condition();
-            let malformed =
-                |source| self.repeatable("commit", &plan.table.layout.table).malformed(source);
-            let request = TransactWriteItem::builder();
-            requests.push(match record {
-                Some(record) => {
-                    let put = Put::builder()
-                        .table_name(&plan.table.layout.table)
-                        .set_item(Some(item_of(&plan.table.layout, &record)))
-                        .condition_expression(condition.0)
-                        .set_expression_attribute_names(condition.1.names())
-                        .set_expression_attribute_values(condition.1.values())
-                        .return_values_on_condition_check_failure(
-                            ReturnValuesOnConditionCheckFailure::AllOld,
-                        );
-                    request.put(put.build().map_err(malformed)?).build()
-                }
-                None => {
-                    let check = ConditionCheck::builder()
-                        .table_name(&plan.table.layout.table)
-                        .set_key(Some(item::key(&plan.table.layout, &plan.write.key.id)))
-                        .condition_expression(condition.0)
-                        .set_expression_attribute_names(condition.1.names())
-                        .set_expression_attribute_values(condition.1.values())
-                        .return_values_on_condition_check_failure(
-                            ReturnValuesOnConditionCheckFailure::AllOld,
-                        );
-                    request.condition_check(check.build().map_err(malformed)?).build()
-                }
+            let layout = &plan.table.layout;
+            let condition = unchanged(plan.state, layout.generation);
+            requests.push(match plan.record(answer) {
+                Some(record) => self.put_action("commit", layout, &record, condition)?,
+                None => self.check_action("commit", layout, &plan.write.key.id, condition)?,
             });
+            if let (Some(generation), Some(mark)) = (plan.table.capture, plan.mark(answer)) {
+                captures.push(self.capture_action(generation, &plan.write.key, mark)?);
+            }
         }
+        requests.extend(captures);
         Ok(requests)
-    }
-
-    /// Sends the transaction. `None`: it was done. Otherwise why it was not,
-    /// one reason for each request.
-    ///
-    /// A lost answer is resolved by sending the same request again: its token
-    /// makes DynamoDB answer for what it has done already.
-    async fn transact(
-        &self,
-        requests: &[TransactWriteItem],
-        planned: &[Planned<'_>],
-    ) -> Result<Option<Vec<CancellationReason>>> {
-        let token = format!("{:032x}", fastrand::u128(..));
-        let lost = std::sync::atomic::AtomicBool::new(false);
-        let first = &planned[0].table.layout.table;
-        let answer = patiently(self.patience, || async {
-            let request = self
-                .client
-                .transact_write_items()
-                .client_request_token(&token)
-                .set_transact_items(Some(requests.to_vec()));
-            let error = match request.send().await {
-                Ok(_) => return Ok(None),
-                Err(error) => error,
-            };
-            if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) =
-                error.as_service_error()
-            {
-                let reasons = canceled.cancellation_reasons.clone().unwrap_or_default();
-                return self.canceled(first, reasons).map(Some);
-            }
-            let failure = self.repeatable("commit", first).failure(&error);
-            let unknown = self.once("commit", first).failure(&error).error.kind();
-            if unknown == ErrorKind::OutcomeUnknown {
-                lost.store(true, std::sync::atomic::Ordering::Relaxed);
-            }
-            Err(failure)
-        })
-        .await;
-        answer.map_err(|error| {
-            let may_be_done = lost.into_inner() && error.kind() == ErrorKind::Unavailable;
-            if may_be_done { error.into_kind(ErrorKind::OutcomeUnknown) } else { error }
-        })
-    }
-
-    /// A canceled transaction: nothing of it was done.
-    fn canceled(
-        &self,
-        table: &str,
-        reasons: Vec<CancellationReason>,
-    ) -> Result<Vec<CancellationReason>, crate::errors::Failure> {
-        let scene = self.repeatable("commit", table);
-        let has = |code: &str| reasons.iter().any(|reason| reason.code() == Some(code));
-        if has("ConditionalCheckFailed") || has("TransactionConflict") {
-            return Ok(reasons);
-        }
-        if has("ThrottlingError") || has("ProvisionedThroughputExceeded") {
-            return Err(scene.later("DynamoDB throttles"));
-        }
-        Err(scene.canceled(&reasons).into())
     }
 
     /// Takes over the states that the conditions failed on.
@@ -234,7 +168,7 @@ impl Shared {
         reasons: Vec<CancellationReason>,
     ) -> Result<()> {
         for (plan, reason) in planned.iter_mut().zip(reasons) {
-            if reason.code() == Some("ConditionalCheckFailed") {
+            if reason.code() == Some(FAILED) {
                 plan.state = State::of(&plan.table.layout, reason.item.as_ref())?;
                 let table = Arc::clone(&plan.table);
                 plan.table = self.up_to_date(table, plan.write, reason.item.as_ref()).await?;
@@ -261,24 +195,11 @@ impl Planned<'_> {
         }
     }
 
-    /// The condition that the record is as it was read, and that its indexes
-    /// are known.
-    fn condition(&self) -> (String, Terms) {
-        let mut terms = Terms::default();
-        let version = terms.name(VERSION);
-        let unchanged = match self.state {
-            State::Nothing => format!("attribute_not_exists({version})"),
-            State::Purged(left) => {
-                let (purged, left) = (terms.name(PURGED), terms.value(number(left)));
-                format!("attribute_exists({purged}) AND {version} = {left}")
-            }
-            State::Tombstone(known) | State::Live(known, _) => {
-                let (purged, known) = (terms.name(PURGED), terms.value(number(known)));
-                format!("attribute_not_exists({purged}) AND {version} = {known}")
-            }
-        };
-        let knows = terms.knows_indexes(self.table.layout.generation);
-        (format!("{unchanged} AND {knows}"), terms)
+    /// What the write does to its record; `None` when that is nothing.
+    fn mark(&self, answer: &Written) -> Option<Mark> {
+        let deleted = matches!(answer, Written::Deleted { .. });
+        let mark = |version| Mark { version, deleted, before: self.state.recorded() };
+        answer.version().map(mark)
     }
 
     /// The version that a write of this key gets.
@@ -291,10 +212,6 @@ impl Planned<'_> {
         };
         next.map_err(|error| error.with("key", &self.write.key))
     }
-}
-
-fn only_reads(writes: &[Write]) -> bool {
-    matches!(writes, [write] if matches!(write.change, Change::Check))
 }
 
 fn check_preconditions(planned: &[Planned]) -> Result<()> {
@@ -324,25 +241,43 @@ fn answers(planned: &[Planned], now: Timestamp) -> Result<Vec<Written>> {
 
 /// Refuses what one transaction cannot hold, before anything is sent.
 fn check_limits(writes: &[Write], tables: &[Arc<Table>]) -> Result<()> {
-    let exceeded = |what: &str, limit: usize| {
-        Error::new(ErrorKind::LimitExceeded, "commit", what)
-            .with("limit", limit)
-            .hint("divide the writes into several commits")
-    };
-    if writes.len() > MAX_COMMIT_KEYS {
-        return Err(exceeded("DynamoDB commits at most 100 keys at once", MAX_COMMIT_KEYS)
-            .with("keys", writes.len()));
-    }
-    let mut bytes = 0;
+    let (mut actions, mut bytes) = (0, 0);
     for (write, table) in writes.iter().zip(tables) {
-        bytes += match &write.change {
+        let size = match &write.change {
             Change::Put(document) => check_size("commit", &table.layout, &write.key.id, document)?,
             _ => item_bytes(&table.layout, &write.key.id, None),
         };
+        let captured = table.capture.is_some() && !matches!(write.change, Change::Check);
+        (actions, bytes) = match captured {
+            true => (actions + 2, bytes + size + CAPTURED_BYTES),
+            false => (actions + 1, bytes + size),
+        };
     }
+    check_actions(actions, writes.len())?;
     if writes.len() > 1 && bytes > MAX_COMMIT_BYTES {
         return Err(exceeded("DynamoDB commits at most 4 MB at once", MAX_COMMIT_BYTES)
             .with("bytes", bytes));
     }
     Ok(())
+}
+
+/// Refuses a transaction of more than 100 actions.
+fn check_actions(actions: usize, keys: usize) -> Result<()> {
+    if actions <= MAX_COMMIT_KEYS {
+        return Ok(());
+    }
+    let error = match actions > keys {
+        true => exceeded(
+            "while changes are captured, DynamoDB commits at most 50 keys at once",
+            MAX_CAPTURED_KEYS,
+        ),
+        false => exceeded("DynamoDB commits at most 100 keys at once", MAX_COMMIT_KEYS),
+    };
+    Err(error.with("keys", keys))
+}
+
+fn exceeded(what: &str, limit: usize) -> Error {
+    Error::new(ErrorKind::LimitExceeded, "commit", what)
+        .with("limit", limit)
+        .hint("divide the writes into several commits")
 }

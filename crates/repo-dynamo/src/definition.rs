@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::strategy::{CollectionState, StoreId, StoreRecord, UnfinishedJob};
+use repo_core::strategy::{Capture, CollectionState, StoreId, StoreRecord, UnfinishedJob};
 use repo_core::{CollectionName, CollectionSchema, Error, FieldPath, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,23 @@ pub(crate) struct Definition {
     /// nobody but the handle with the token uses them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) loads: BTreeMap<CollectionName, LoadDefinition>,
+    /// Who needs the changes; none before layout 3.
+    #[serde(default, skip_serializing_if = "Capture::is_unused")]
+    pub(crate) capture: Capture,
+    /// Of the captured changes; it is there before their table is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) feed: Option<FeedDefinition>,
+}
+
+/// What is known of the captured changes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct FeedDefinition {
+    /// The last generation of which every writer knows.
+    pub(crate) settled: u64,
+    /// The oldest generation of which something may be left.
+    pub(crate) oldest: u64,
+    /// Up to where the changes of this generation were removed, by shard.
+    pub(crate) trimmed: Vec<u64>,
 }
 
 /// A collection that is being loaded.
@@ -79,6 +96,8 @@ impl Default for Definition {
             collections: BTreeMap::new(),
             job: None,
             loads: BTreeMap::new(),
+            capture: Capture::default(),
+            feed: None,
         }
     }
 }
@@ -123,6 +142,12 @@ impl Definition {
             .with_collections(collections)
             .with_job(self.job.clone())
             .with_loading(loading)
+            .with_capture(self.capture.clone())
+    }
+
+    /// The generation that writes are captured in, `None` while they are not.
+    pub(crate) fn captures(&self) -> Option<u64> {
+        self.capture.is_on().then_some(self.capture.generation)
     }
 }
 

@@ -27,6 +27,9 @@ impl Shared {
             let table = table_name(&self.settings.table_prefix, name);
             tables.extend(self.describe(OPERATION, &table).await?);
         }
+        if definition.feed.is_some() {
+            tables.extend(self.describe(OPERATION, &self.feed_table).await?);
+        }
         for table in &tables {
             let Some(holder) = holder(table) else { return Ok(None) };
             found = found.holds(holder);

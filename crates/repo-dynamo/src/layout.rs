@@ -3,8 +3,10 @@
 use repo_core::{CollectionName, CollectionSchema, FieldPath};
 
 /// The newest version of the layout that this code reads and writes. Layout 1
-/// is the same without the store's id.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+/// is the same without the store's id, layout 2 without captured changes.
+pub(crate) const LAYOUT_VERSION: u32 = 3;
+/// The first layout whose programs capture changes.
+pub(crate) const FEED_LAYOUT: u32 = 3;
 
 /// The version of the record, a number.
 pub(crate) const VERSION: &str = "_version";
@@ -24,6 +26,12 @@ pub(crate) const PURGED: &str = "_purged";
 pub(crate) const STORE_KEY: &str = "_key";
 /// The key of the store's own record in that table.
 pub(crate) const RECORD_KEY: &str = "store";
+
+/// The partition key of the table of changes: a generation of the capture and one of
+/// its shards.
+pub(crate) const SHARD_KEY: &str = "_shard";
+/// The sort key of the table of changes.
+pub(crate) const PLACE_KEY: &str = "_place";
 
 const OWN_ATTRIBUTES: [&str; 6] = [VERSION, CREATED, UPDATED, DOCUMENT, GENERATION, PURGED];
 
@@ -45,6 +53,11 @@ pub(crate) fn table_name(prefix: &str, collection: &CollectionName) -> String {
 /// The store's own table. No collection's name begins with an underscore.
 pub(crate) fn store_table_name(prefix: &str) -> String {
     format!("{prefix}__store")
+}
+
+/// The table of the captured changes.
+pub(crate) fn feed_table_name(prefix: &str) -> String {
+    format!("{prefix}__changes")
 }
 
 /// How one collection lies in its table.

@@ -15,6 +15,7 @@ mod ddl;
 mod definition;
 mod errors;
 mod factory;
+mod feed;
 mod get;
 mod identity;
 mod indexing;
@@ -36,6 +37,7 @@ mod single;
 mod store_record;
 mod strategy;
 mod tables;
+mod transact;
 mod value;
 
 pub use config::{AutoScaling, BillingMode, DynamoSettings};

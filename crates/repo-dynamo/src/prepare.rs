@@ -265,7 +265,8 @@ impl Shared {
 
     /// Gives every live item of an older generation its derived strings.
     async fn fill_indexes(&self, layout: &Layout) -> Result<()> {
-        let table = Table { layout: layout.clone(), floor: 0, read_at: Instant::now() };
+        let layout_of = layout.clone();
+        let table = Table { layout: layout_of, floor: 0, capture: None, read_at: Instant::now() };
         let page = ScanPage {
             kept: ScannedItems::Live,
             segment: Segment::ALL,

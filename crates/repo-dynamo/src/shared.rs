@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use crate::cache::Cache;
 use crate::config::DynamoSettings;
 use crate::errors::{Effect, Scene};
-use crate::layout::store_table_name;
+use crate::layout::{feed_table_name, store_table_name};
 use crate::load::{Ages, Session};
 
 /// One handle on one store.
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) location: String,
     /// The store's own table.
     pub(crate) store_table: String,
+    /// The table of the captured changes, which need not be there.
+    pub(crate) feed_table: String,
     /// How long throttled requests are tried again.
     pub(crate) patience: Duration,
     pub(crate) cache: Cache,
@@ -46,6 +48,7 @@ impl Shared {
         Self {
             client,
             store_table: store_table_name(&settings.table_prefix),
+            feed_table: feed_table_name(&settings.table_prefix),
             settings,
             options,
             location,

@@ -10,6 +10,7 @@ use repo_core::{
 };
 
 use crate::cache::Table;
+use crate::feed::Mark;
 use crate::item::{self, Item, State, document_attribute, index_attributes, number, text};
 use crate::layout::{CREATED, DOCUMENT, GENERATION, PURGED, UPDATED, VERSION};
 use crate::retry::patiently;
@@ -85,14 +86,17 @@ impl Shared {
         let now = self.options.clock.now();
         let (mut table, mut count) = (table, Count::Up);
         for _ in 0..ROUNDS {
+            if table.capture.is_some() {
+                return self.write_captured(table, write).await;
+            }
             let update = match &write.change {
                 Change::Put(document) => put(&table, write, document, now, count),
                 _ => delete(&table, write, now),
             };
             let old = match self.send(&table, write, &update).await? {
                 Sent::Done(old) => {
-                    self.settle(&table, &write.key.id).await;
-                    return written(&table, write, old.as_ref(), now, count);
+                    let written = written(&table, write, old.as_ref(), now, count)?;
+                    return self.settled(&table, write, written).await;
                 }
                 Sent::Refused(old) => old,
             };
@@ -115,6 +119,20 @@ impl Shared {
         }
         let scene = self.repeatable("commit", &table.layout.table);
         Err(scene.later("the record keeps changing").error.with("key", &write.key))
+    }
+
+    async fn settled(&self, table: &Table, write: &Write, written: Written) -> Result<Written> {
+        if let Some(mark) = mark(&written) {
+            self.settle(table, &write.key, mark).await?;
+        }
+        Ok(written)
+    }
+
+    /// Does one write together with what captures it. Which version that is has to be
+    /// known before, so the record is read.
+    async fn write_captured(&self, table: Arc<Table>, write: &Write) -> Result<Written> {
+        let written = self.commit_many(std::slice::from_ref(write), vec![table]).await?;
+        Ok(written.first().copied().unwrap_or(Written::Unchanged))
     }
 
     async fn send(&self, table: &Table, write: &Write, update: &Update) -> Result<Sent> {
@@ -309,6 +327,13 @@ fn written(
         _ => now,
     };
     Ok(Written::Put { version, created_at, updated_at: now })
+}
+
+/// What a write did to its record. Versions of single writes follow each other.
+fn mark(written: &Written) -> Option<Mark> {
+    let version = written.version()?;
+    let before = Version::new(version.get().saturating_sub(1)).ok();
+    Some(Mark { version, deleted: matches!(written, Written::Deleted { .. }), before })
 }
 
 fn unanswered(write: &Write) -> Error {

@@ -1,7 +1,7 @@
 //! The store's own record: reading and changing it.
 
 use repo_core::Result;
-use repo_core::strategy::{StoreRecord, StoreUpdate, check_job, check_new_id, unsupported};
+use repo_core::strategy::{StoreRecord, StoreUpdate, check_job, check_new_id};
 
 use crate::shared::Shared;
 
@@ -34,9 +34,8 @@ impl Shared {
                     definition.job.clone_from(job);
                     Ok(())
                 }
-                StoreUpdate::HoldCapture(_) | StoreUpdate::ReleaseCapture(_) => {
-                    Err(unsupported("capture changes", &self.location))
-                }
+                // They take more than one change: see `feed`.
+                StoreUpdate::HoldCapture(_) | StoreUpdate::ReleaseCapture(_) => Ok(()),
                 StoreUpdate::Id { expected, id } => {
                     check_new_id(definition.id, definition.job.as_ref(), *expected)?;
                     definition.id = Some(*id);

@@ -1,14 +1,15 @@
 //! [`StorageStrategy`] over the tables of one prefix.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use repo_core::strategy::{
-    Action, Applied, Capabilities, OpenOptions, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_distinct_keys,
-    check_records,
+    Action, Applied, Capabilities, Changes, FeedPosition, OpenOptions, PhysicalIdentity, Prepared,
+    Purged, Record, RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
+    SystemCollection, SystemItem, SystemWrite, check_distinct_keys, check_records, with_records,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES, EntityId, Error,
@@ -17,7 +18,7 @@ use repo_core::{
 };
 
 use crate::client;
-use crate::commit::{MAX_COMMIT_BYTES, MAX_COMMIT_KEYS};
+use crate::commit::{MAX_CAPTURED_KEYS, MAX_COMMIT_BYTES, MAX_COMMIT_KEYS};
 use crate::config::DynamoSettings;
 use crate::layout::table_name;
 use crate::retry::PATIENCE;
@@ -33,12 +34,17 @@ const MAX_SCAN_SEGMENTS: usize = 1_024;
 pub struct DynamoStrategy {
     shared: Arc<Shared>,
     capabilities: Capabilities,
+    /// The same while writes are captured.
+    capturing: Capabilities,
 }
 
 impl Shared {
     /// Whether the table of a collection is there and can be used.
     async fn check_table(&self, name: &CollectionName) -> Result<HealthCheck> {
-        let table = table_name(&self.settings.table_prefix, name);
+        self.check_table_of(table_name(&self.settings.table_prefix, name)).await
+    }
+
+    async fn check_table_of(&self, table: String) -> Result<HealthCheck> {
         let found = self.describe("health", &table).await?;
         let ok = found.as_ref().is_some_and(is_active);
         let detail = match found {
@@ -125,6 +131,7 @@ impl DynamoStrategy {
                     Action::Prepare
                 )));
         }
+        shared.cache.set_captures(found.is_some_and(|found| found.definition.capture.is_on()));
         let capabilities = Capabilities::new(shared.max_entity_bytes())
             .with_max_commit_keys(Some(MAX_COMMIT_KEYS))
             .with_max_commit_bytes(Some(MAX_COMMIT_BYTES))
@@ -133,8 +140,10 @@ impl DynamoStrategy {
             .with_max_scan_segments(MAX_SCAN_SEGMENTS)
             .with_parallel_scan(true)
             .with_indexes(true)
+            .with_changes(true)
             .with_read_only(shared.options.read_only);
-        Ok(Self { shared: Arc::new(shared), capabilities })
+        let capturing = capabilities.with_max_commit_keys(Some(MAX_CAPTURED_KEYS));
+        Ok(Self { shared: Arc::new(shared), capabilities, capturing })
     }
 }
 
@@ -159,7 +168,7 @@ impl StorageStrategy for DynamoStrategy {
     }
 
     fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
+        if self.shared.cache.captures() { &self.capturing } else { &self.capabilities }
     }
 
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
@@ -239,7 +248,11 @@ impl StorageStrategy for DynamoStrategy {
     }
 
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
-        self.shared.update_store_record(update).await
+        match update {
+            StoreUpdate::HoldCapture(holder) => self.shared.hold_capture(&holder).await,
+            StoreUpdate::ReleaseCapture(holder) => self.shared.release_capture(&holder).await,
+            update => self.shared.update_store_record(update).await,
+        }
     }
 
     async fn checkpoint(&self) -> Result<()> {
@@ -261,6 +274,9 @@ impl StorageStrategy for DynamoStrategy {
         for name in record.collections.keys() {
             checks.push(self.shared.check_table(name).await?);
         }
+        if record.capture.is_on() {
+            checks.push(self.shared.check_table_of(self.shared.feed_table.clone()).await?);
+        }
         checks.extend(record.loading.keys().map(check_load));
         if let HealthDepth::Deep(progress) = depth
             && checks.iter().all(|check| check.ok)
@@ -274,5 +290,36 @@ impl StorageStrategy for DynamoStrategy {
         self.shared.close();
         self.shared.end_loads_on_closing().await;
         Ok(())
+    }
+
+    async fn changes(&self, after: Option<&FeedPosition>, most: NonZeroUsize) -> Result<Changes> {
+        let (captured, next) = self.shared.changes(after, most).await?;
+        Ok(Changes::new(with_records(self, captured).await?, next))
+    }
+
+    async fn head(&self) -> Result<FeedPosition> {
+        self.shared.feed_head().await
+    }
+
+    async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {
+        self.shared.trim_changes(through).await
+    }
+
+    async fn system_item(&self, collection: SystemCollection, key: &str) -> Result<Option<String>> {
+        self.shared.system_item(collection, key).await
+    }
+
+    async fn system_items(
+        &self,
+        collection: SystemCollection,
+        prefix: &str,
+        after: Option<&str>,
+        most: NonZeroUsize,
+    ) -> Result<Vec<SystemItem>> {
+        self.shared.system_items(collection, prefix, after, most).await
+    }
+
+    async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
+        self.shared.write_system_items(&writes).await
     }
 }

@@ -15,7 +15,7 @@ use repo_core::{Error, ErrorKind, Result};
 
 use crate::config::BillingMode;
 use crate::errors::{Failure, Scene};
-use crate::layout::{Index, STORE_KEY};
+use crate::layout::{Index, PLACE_KEY, SHARD_KEY, STORE_KEY};
 use crate::retry::patiently;
 use crate::shared::Shared;
 
@@ -58,6 +58,25 @@ impl Shared {
     ) -> Result<bool> {
         let scene = self.repeatable("prepare", table);
         let request = self.creation(&scene, table, key, indexes)?;
+        self.make_table(&scene, request).await
+    }
+
+    /// Makes the table of the captured changes and waits for it.
+    pub(crate) async fn create_feed_table(&self) -> Result<()> {
+        let scene = self.repeatable("prepare", &self.feed_table);
+        let malformed = |source| scene.malformed(source);
+        let request = self
+            .creation(&scene, &self.feed_table, SHARD_KEY, &[])?
+            .key_schema(key_element(PLACE_KEY, KeyType::Range).map_err(malformed)?)
+            .attribute_definitions(attribute(PLACE_KEY).map_err(malformed)?);
+        self.make_table(&scene, request).await.map(drop)
+    }
+
+    async fn make_table(
+        &self,
+        scene: &Scene<'_>,
+        request: CreateTableFluentBuilder,
+    ) -> Result<bool> {
         let made = patiently(self.patience, || async {
             match request.clone().send().await {
                 Ok(_) => Ok(true),
@@ -66,7 +85,7 @@ impl Shared {
             }
         })
         .await?;
-        self.wait_for(table, is_active).await?;
+        self.wait_for(scene.table, is_active).await?;
         Ok(made)
     }
 
@@ -239,16 +258,33 @@ impl Shared {
         table: &str,
         key: &str,
     ) -> Result<(), Error> {
-        let keys = found.key_schema.as_deref().unwrap_or_default();
-        let text = found.attribute_definitions().iter().any(|attribute| {
-            attribute.attribute_name == key && attribute.attribute_type == ScalarAttributeType::S
-        });
-        match keys {
-            [only] if only.attribute_name == key && only.key_type == KeyType::Hash && text => {
-                Ok(())
-            }
-            _ => Err(self.foreign("prepare", table)),
-        }
+        self.check_keys(found, table, &[(key, KeyType::Hash)])
+    }
+
+    /// The same for the table of the captured changes.
+    pub(crate) fn check_feed_keys(&self, found: &TableDescription) -> Result<(), Error> {
+        let keys = [(SHARD_KEY, KeyType::Hash), (PLACE_KEY, KeyType::Range)];
+        self.check_keys(found, &self.feed_table, &keys)
+    }
+
+    fn check_keys(
+        &self,
+        found: &TableDescription,
+        table: &str,
+        keys: &[(&str, KeyType)],
+    ) -> Result<(), Error> {
+        let stored = found.key_schema.as_deref().unwrap_or_default();
+        let is_text = |name: &str| {
+            found.attribute_definitions().iter().any(|attribute| {
+                attribute.attribute_name == name
+                    && attribute.attribute_type == ScalarAttributeType::S
+            })
+        };
+        let same = stored.len() == keys.len()
+            && stored.iter().zip(keys).all(|(stored, (name, kind))| {
+                stored.attribute_name == *name && stored.key_type == *kind && is_text(name)
+            });
+        if same { Ok(()) } else { Err(self.foreign("prepare", table)) }
     }
 }
 

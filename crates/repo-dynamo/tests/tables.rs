@@ -315,7 +315,7 @@ async fn a_newer_layout_is_refused_at_open() {
         .key("_key", AttributeValue::S("store".to_owned()))
         .update_expression("SET #record.layout_version = :newer")
         .expression_attribute_names("#record", "record")
-        .expression_attribute_values(":newer", AttributeValue::N("3".to_owned()));
+        .expression_attribute_values(":newer", AttributeValue::N("4".to_owned()));
     request.send().await.unwrap();
     let error = place.open_as(place.settings()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
@@ -352,7 +352,7 @@ async fn an_older_layout_is_used_as_it_is_until_it_is_upgraded() {
     assert_eq!(other.upgrade_layout().await.unwrap(), Some(1));
     assert_eq!(other.upgrade_layout().await.unwrap(), None);
     let (version, id) = layout(&other).await;
-    assert!(version == 2 && id.is_some());
+    assert!(version == 3 && id.is_some());
     assert_eq!(layout(&store).await, (version, id));
     store.save(key("b"), machine("b", "")).await.unwrap();
 }

@@ -11,7 +11,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// Most keys in one commit, `None` for no limit.
+    /// Most keys in one commit, `None` for no limit. May be lower while changes are
+    /// captured, as far as the handle knows of that (DynamoDB: 50, else 100).
     pub max_commit_keys: Option<usize>,
     /// Most document bytes in one commit, `None` for no limit.
     pub max_commit_bytes: Option<usize>,

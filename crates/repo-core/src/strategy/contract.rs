@@ -87,7 +87,10 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         Ok(self.store_record().await?.job)
     }
 
-    /// The limits and features of this store.
+    /// The limits and features of this store, as the handle knows it at this moment:
+    /// capture that is switched on or off may change
+    /// [`max_commit_keys`](Capabilities::max_commit_keys). A commit above a limit that
+    /// the handle did not know yet is `LimitExceeded` as well, with nothing written.
     fn capabilities(&self) -> &Capabilities;
 
     /// Makes what the collections need: files, tables, indexes. What is there

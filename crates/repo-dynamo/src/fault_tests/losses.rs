@@ -110,7 +110,7 @@ async fn a_write_that_comes_after_a_change_of_indexes_is_indexed() {
 }
 
 /// Saves a record from a runtime of its own.
-fn come_between(table_prefix: String) {
+pub(super) fn come_between(table_prefix: String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let settings = DynamoSettings { table_prefix, ..DynamoSettings::default() };

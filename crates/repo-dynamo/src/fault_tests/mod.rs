@@ -1,6 +1,7 @@
 //! Requests counted, refused, throttled and lost, by a proxy before the real
 //! server.
 
+mod feed;
 mod loads;
 mod losses;
 #[path = "../../tests/common/proxy.rs"]

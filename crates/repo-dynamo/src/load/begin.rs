@@ -64,8 +64,8 @@ impl Shared {
         let mut begun = false;
         self.change_again("prepare", |definition| {
             begun = session.owns(definition, name);
-            let free =
-                !definition.collections.contains_key(name) && !definition.loads.contains_key(name);
+            // What `BatchWriteItem` writes cannot be captured.
+            let free = definition.collection(name).is_none() && !definition.capture.is_on();
             if free {
                 let new = CollectionDefinition::new(schema);
                 let load = LoadDefinition::new(new, session.token, now());

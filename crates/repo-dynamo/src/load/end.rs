@@ -27,6 +27,11 @@ impl Shared {
         self.end_loads("prepare", wanted, Lost::Refused).await
     }
 
+    /// Ends every load of this handle.
+    pub(crate) async fn end_all_own_loads(&self, operation: &'static str) -> Result<()> {
+        self.end_loads(operation, |_| true, Lost::Accepted).await
+    }
+
     /// Makes ordinary collections of those that this handle began to load and
     /// whose table it then could not make: nothing was written to them.
     pub(crate) async fn end_unbegun_loads(&self, schemas: &[CollectionSchema]) -> Result<()> {
