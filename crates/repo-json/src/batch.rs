@@ -1,11 +1,13 @@
 //! One group of commits on its way into one frame: each is decided on what is
 //! stored and on what the ones before it in the group will store.
 
+mod own_record;
+
 use std::collections::HashMap;
 
 use repo_core::strategy::{
-    Applied, PrepareChange, Prepared, Purged, Record, StoreRecord, StoreUpdate, Tombstone,
-    check_job, check_new_id, check_purge, unsupported,
+    Applied, PrepareChange, Prepared, Purged, Record, StoreRecord, SystemCollection, Tombstone,
+    check_purge,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Document, Entity, EntityId, Error, Key, Result,
@@ -13,6 +15,7 @@ use repo_core::{
 };
 
 use crate::env::{Env, shape_of};
+use crate::feed_record::FeedRecord;
 use crate::journal::{Op, push_op};
 use crate::state::State;
 use crate::store::collection;
@@ -25,6 +28,10 @@ pub(crate) struct Batch<'s> {
     records: HashMap<Key, Pending>,
     floors: HashMap<CollectionName, u64>,
     record: Option<StoreRecord>,
+    feed: Option<FeedRecord>,
+    items: HashMap<(SystemCollection, String), Option<String>>,
+    /// Whether capture is switched off.
+    pub(crate) ends_capture: bool,
     /// The payload of the frame.
     pub(crate) payload: Vec<u8>,
 }
@@ -55,6 +62,9 @@ impl<'s> Batch<'s> {
             records: HashMap::new(),
             floors: HashMap::new(),
             record: None,
+            feed: None,
+            items: HashMap::new(),
+            ends_capture: false,
             payload: Vec::new(),
         }
     }
@@ -191,43 +201,6 @@ impl<'s> Batch<'s> {
         };
         let stored = record_of(key, &slot, document)?;
         Ok(record.compare_to_stored(Some(&stored)))
-    }
-
-    /// Changes the store's own record.
-    pub(crate) fn update(&mut self, update: StoreUpdate) -> Result<StoreRecord> {
-        let mut record = self.record.take().unwrap_or_else(|| self.state.store_record());
-        let changed = self.change_record(&mut record, update);
-        self.record = Some(record.clone());
-        changed.map(|()| record)
-    }
-
-    fn change_record(&mut self, record: &mut StoreRecord, update: StoreUpdate) -> Result<()> {
-        match update {
-            StoreUpdate::RaiseFloor { collection: name, floor } => {
-                collection(self.env, self.state, "raise a floor", &name)?;
-                let state = record.collections.entry(name.clone()).or_default();
-                if floor > state.floor {
-                    state.floor = floor;
-                    self.floors.insert(name.clone(), floor);
-                    let op = Op::Floor { collection: name.as_str(), floor };
-                    push_op(&mut self.payload, &op);
-                }
-            }
-            StoreUpdate::Job { expected, job } => {
-                check_job(record.job.as_ref(), expected.as_ref())?;
-                push_op(&mut self.payload, &Op::Job(job.clone()));
-                record.job = job;
-            }
-            StoreUpdate::HoldCapture(_) | StoreUpdate::ReleaseCapture(_) => {
-                return Err(unsupported("capture changes", "json"));
-            }
-            StoreUpdate::Id { expected, id } => {
-                check_new_id(record.id, record.job.as_ref(), expected)?;
-                push_op(&mut self.payload, &Op::Id(id));
-                record.id = Some(id);
-            }
-        }
-        Ok(())
     }
 
     /// Makes collections, or brings them up to their schemas.

@@ -12,7 +12,7 @@ use crate::errors;
 use crate::layout::Layout;
 use crate::meta::MetaFile;
 use crate::signature::Signature;
-use crate::state::{Collection, Repair, State};
+use crate::state::{Collection, Edits, Repair, State};
 use crate::table::{NO_DIGEST, Place, Records, ShortDigest, Slot, Table};
 
 /// The coarsest step in which file systems count modification times, in
@@ -155,11 +155,13 @@ pub(crate) fn merge(
         .map(|(name, _)| name.clone())
         .collect();
     let mut seen = Differences::default();
+    // Only a writer records them.
+    let mut edits = (state.captures() && !env.options.read_only).then(Edits::default);
     for name in known {
         let found = tables.remove(&name).unwrap_or_default();
         let Some(collection) = state.collections.get(&name) else { continue };
         let merge = Merge { state, collection, name: &name, time };
-        let (table, differences) = merge.run(&found, policy)?;
+        let (table, differences) = merge.run(&found, policy, edits.as_mut())?;
         seen.add(&differences);
         if let Some(collection) = state.collections.get_mut(&name) {
             collection.dirty = differences.kept > 0;
@@ -170,7 +172,13 @@ pub(crate) fn merge(
     }
     for (name, table) in tables {
         seen.added += table.live();
+        if let Some(edits) = &mut edits {
+            table.after(None).for_each(|(id, slot, _)| edits.push(&name, id, slot));
+        }
         state.collections.insert(name.clone(), Collection::found(env, &name, index, table));
+    }
+    if let Some(edits) = edits {
+        state.edits.append(edits);
     }
     state.files.push(data);
     state.repair = Repair::Rebase;
@@ -200,7 +208,7 @@ pub(crate) fn merge_removal(
 ) -> Result<Differences> {
     let Some(collection) = state.collections.get(name) else { return Ok(Differences::default()) };
     let merge = Merge { state, collection, name, time };
-    let (table, differences) = merge.run(&Table::default(), policy)?;
+    let (table, differences) = merge.run(&Table::default(), policy, None)?;
     if let Some(collection) = state.collections.get_mut(name) {
         collection.table = table;
     }
@@ -238,7 +246,12 @@ struct Merge<'a> {
 type Item<'t> = (&'t str, &'t Slot, ShortDigest);
 
 impl Merge<'_> {
-    fn run(&self, found: &Table, policy: &mut dyn MergePolicy) -> Result<(Table, Differences)> {
+    fn run(
+        &self,
+        found: &Table,
+        policy: &mut dyn MergePolicy,
+        mut edits: Option<&mut Edits>,
+    ) -> Result<(Table, Differences)> {
         let mut known = self.collection.table.after(None).peekable();
         let mut found = found.after(None).peekable();
         let mut table = Table::default();
@@ -252,6 +265,11 @@ impl Merge<'_> {
                 }
                 _ => self.choose(known, found, policy, &mut differences)?,
             };
+            if known.is_none_or(|(_, known, _)| known.version != slot.version)
+                && let Some(edits) = &mut edits
+            {
+                edits.push(self.name, id, &slot);
+            }
             table.push(id, slot, digest);
         }
         Ok((table, differences))

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use repo_core::Result;
@@ -53,21 +53,24 @@ impl Folder {
         self.path.join(LOCK)
     }
 
+    /// The folder of journals that are kept for the change feed.
+    pub(crate) fn changes(&self) -> PathBuf {
+        self.path.join(CHANGES)
+    }
+
     /// Refuses links in the places of the files that are ours alone. The lock
     /// is never replaced, but one in another place excludes processes there,
     /// not those here.
     pub(crate) fn refuse_links(&self) -> Result<()> {
-        [self.meta(), self.journal(), self.lock()].iter().try_for_each(|path| refuse_link(path))
+        [self.meta(), self.journal(), self.lock(), self.changes()]
+            .iter()
+            .try_for_each(|path| refuse_link(path))
     }
 
     /// Makes the folder, and those it stands in, where they are missing.
     pub(crate) fn make(&self) -> Result<()> {
         let missing = self.path.ancestors().take_while(|path| !path.exists()).count();
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(FOLDER_MODE)
-            .create(&self.path)
-            .map_err(|e| errors::io("prepare", &self.path, not_a_folder(&self.path, e)))?;
+        make_folder("prepare", &self.path)?;
         let parents = self.path.ancestors().skip(1).take(missing);
         parents.filter(|parent| !parent.as_os_str().is_empty()).try_for_each(sync_folder)
     }
@@ -101,6 +104,8 @@ impl Folder {
 pub(crate) const META: &str = ".meta";
 /// Name of the append-only journal.
 pub(crate) const JOURNAL: &str = ".journal";
+/// Name of the folder of journals that are kept for the change feed.
+pub(crate) const CHANGES: &str = ".changes";
 /// Name of the file that is locked; it is never renamed.
 pub(crate) const LOCK: &str = ".lock";
 
@@ -112,7 +117,15 @@ fn not_a_folder(path: &Path, error: io::Error) -> io::Error {
     error
 }
 
-fn sync_folder(path: &Path) -> Result<()> {
+/// Makes a folder, and those it stands in; one that is there is fine.
+pub(crate) fn make_folder(operation: &'static str, path: &Path) -> Result<()> {
+    let mut folder = fs::DirBuilder::new();
+    let made = folder.recursive(true).mode(FOLDER_MODE).create(path);
+    made.map_err(|e| errors::io(operation, path, not_a_folder(path, e)))
+}
+
+/// Makes new and removed names within a folder durable.
+pub(crate) fn sync_folder(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|folder| folder.sync_all())
         .map_err(|e| errors::io("sync a folder", path, e))
@@ -195,14 +208,6 @@ pub(crate) fn refuse_link(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Refuses a file that is written in place and has a second name: what is
-/// committed through one folder would be in the other as well, up to the next
-/// checkpoint of either.
-pub(crate) fn refuse_second_name(file: &File, path: &Path) -> Result<()> {
-    let found = file.metadata().map_err(|e| errors::io("look at a file", path, e))?;
-    if found.nlink() > 1 { Err(errors::second_name(path, found.nlink())) } else { Ok(()) }
 }
 
 /// Removes a file; one that is not there is fine.

@@ -4,7 +4,7 @@ use repo_core::{Health, HealthCheck, HealthDepth};
 
 use crate::damage;
 use crate::data_file::DataFile;
-use crate::folder::{self};
+use crate::segments;
 use crate::signature::Signature;
 use crate::state::{Repair, State};
 use crate::store::Store;
@@ -20,6 +20,7 @@ pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
     let state = store.state();
     let mut checks = vec![read_check(&state, caught_up), journal_check(store, &state)];
     let second_names = second_names(store, &state);
+    let feed = feed_check(store, &state);
     let (files, notices) = (state.files.clone(), state.notices.clone());
     // Commits continue while the files are read.
     drop(state);
@@ -35,6 +36,7 @@ pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
         HealthCheck::new("data file", ok, detail)
     }));
     checks.extend(second_names);
+    checks.extend(feed);
     if let HealthDepth::Deep(progress) = depth {
         let state = store.state();
         state.collections.iter().for_each(|(name, found)| progress(name, found.table.records()));
@@ -61,10 +63,34 @@ fn read_check(state: &State, caught_up: Result<(), String>) -> HealthCheck {
     HealthCheck::new("store", ok, detail)
 }
 
+/// Whether the kept journals are all there, while writes are captured.
+fn feed_check(store: &Store, state: &State) -> Option<HealthCheck> {
+    let feed = state.feed.as_ref().filter(|feed| feed.capture.is_on())?;
+    if state.repair != Repair::None {
+        return None;
+    }
+    let (ok, detail) = match segments::list(&store.env.folder) {
+        Err(error) => (false, error.to_string()),
+        Ok(kept) => {
+            let needed = kept.iter().filter(|span| span.first < feed.base);
+            let reached = needed.fold(feed.trimmed, |reached, span| match span.first <= reached {
+                true => reached.max(span.end),
+                false => reached,
+            });
+            match reached >= feed.base.min(feed.head) {
+                true => (true, format!("writes are captured; {} journals are kept", kept.len())),
+                false => (false, format!("a kept journal is missing: the place {reached}")),
+            }
+        }
+    };
+    Some(HealthCheck::new("change feed", ok, detail))
+}
+
 /// A second name that the journal got while this handle was open.
 fn second_names(store: &Store, state: &State) -> Option<HealthCheck> {
     let journal = state.journal.as_ref()?;
-    let refused = folder::refuse_second_name(&journal.file, &store.env.folder.journal()).err()?;
+    let folder = &store.env.folder;
+    let refused = segments::refuse_second_name(folder, &journal.file, &folder.journal()).err()?;
     Some(HealthCheck::new("names", false, refused.to_string()))
 }
 

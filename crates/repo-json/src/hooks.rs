@@ -26,6 +26,8 @@ pub(crate) enum Step {
     Renamed,
     /// All of them did, durably.
     AllRenamed,
+    /// The journal is kept for the change feed under its second name, durably.
+    Kept,
     /// The fresh journal stands beside the old one.
     JournalWritten,
     /// The fresh journal took its place.

@@ -8,6 +8,7 @@
 //!   record; written whole at each checkpoint;
 //! - `.journal`: what was committed since, one frame for each group of
 //!   commits, synced before it is acknowledged;
+//! - `.changes`: journals that are kept for the change feed, while somebody needs it;
 //! - `.lock`: held by the process that writes.
 //!
 //! Several processes may use one folder. It has to be on a local file system
@@ -29,28 +30,34 @@ mod env;
 mod errors;
 mod external;
 mod factory;
+mod feed;
+mod feed_record;
 mod folder;
 mod health;
 mod hooks;
 mod identity;
 mod index;
 mod indexing;
+mod items;
 mod journal;
 mod layout;
 mod lock;
 #[doc(hidden)]
 pub mod measured;
 mod meta;
+mod names;
 mod publish_edits;
 mod reader;
 mod recovery;
 mod resolve;
 mod scan;
+mod segments;
 mod selection;
 mod session;
 mod set_aside;
 mod signature;
 mod snapshot;
+mod span;
 mod spot;
 mod state;
 mod store;

@@ -18,6 +18,7 @@ use crate::journal::{
 };
 use crate::layout::Layout;
 use crate::meta::{Meta, MetaFile, read_meta};
+use crate::segments;
 use crate::selection;
 use crate::signature::Signature;
 use crate::state::{Collection, JournalState, Repair, State};
@@ -78,7 +79,7 @@ pub(crate) fn open_journal(env: &Env) -> Result<Option<JournalState>> {
         folder::open_for_writing(&path)?
     };
     let Some(file) = opened else { return Ok(None) };
-    folder::refuse_second_name(&file, &path)?;
+    segments::refuse_second_name(&env.folder, &file, &path)?;
     let generation = read_head(&file, &path)?;
     Ok(Some(JournalState {
         inode: Signature::of_file(&file, &path)?.inode,
@@ -165,6 +166,8 @@ pub(crate) fn from_meta(
         id: meta.id,
         epoch: meta.epoch,
         job: meta.job,
+        feed: meta.feed,
+        items: meta.items,
         collections: collections.collect(),
         journal,
         ..State::default()
@@ -253,10 +256,7 @@ fn apply_frame(
             _ => {}
         }
     }
-    if let Some(journal) = &mut state.journal {
-        journal.sequence = frame.sequence;
-        journal.end = frame.payload_at + frame.payload.len() as u64;
-    }
+    state.end_frame(frame.sequence, frame.payload_at + frame.payload.len() as u64);
     Ok(())
 }
 

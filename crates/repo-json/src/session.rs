@@ -1,14 +1,14 @@
 //! What the writer does while it holds the lock.
 
+mod frame;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use repo_core::strategy::{
-    PrepareChange, Prepared, StoreId, check_distinct_collections, never_prepared,
-};
-use repo_core::{CollectionSchema, Error, ErrorKind, Key, Result};
+use repo_core::strategy::{PrepareChange, Prepared, check_distinct_collections, never_prepared};
+use repo_core::{CollectionSchema, Error, Result};
 
-use crate::batch::{Batch, Pending};
+use crate::batch::Batch;
 use crate::checkpoint::{self, Failure, Publish};
 use crate::config::CheckpointOnClose;
 use crate::env::{Env, shape_of};
@@ -16,9 +16,11 @@ use crate::errors;
 use crate::folder::{self, JOURNAL, META};
 use crate::hooks::Step;
 use crate::identity;
-use crate::journal::{FRAME_HEAD, JOURNAL_HEAD, append, decode_ops, frame_of};
+use crate::journal::JOURNAL_HEAD;
 use crate::lock::{LockFile, LockGuard};
+use crate::meta::LAYOUT_VERSION;
 use crate::recovery;
+use crate::segments;
 use crate::state::{Collection, JournalState, Repair, State};
 use crate::store::Store;
 
@@ -176,74 +178,6 @@ impl Session {
         Ok(())
     }
 
-    /// Writes a payload as one frame, syncs it, and makes it visible.
-    pub(crate) fn write(&self, payload: &[u8], records: HashMap<Key, Pending>) -> Result<()> {
-        if payload.is_empty() {
-            return Ok(());
-        }
-        let journal = self.store.state().journal.clone();
-        let journal =
-            journal.ok_or_else(|| errors::no_store("commit", &self.store.env.location))?;
-        let frame = frame_of(journal.generation, journal.sequence + 1, payload);
-        self.append_durably(&journal, &frame)?;
-        self.make_visible(&journal, payload, frame.len() as u64)?;
-        let mut cache = self.store.cache();
-        for (key, pending) in records {
-            if let Some(document) = pending.document {
-                cache.put(&key.collection, &key.id, pending.version, document);
-            }
-        }
-        Ok(())
-    }
-
-    fn append_durably(&self, journal: &JournalState, frame: &[u8]) -> Result<()> {
-        let hooks = &self.store.env.hooks;
-        let path = self.store.env.folder.journal();
-        let written =
-            hooks.step(Step::AppendFrame).and_then(|()| append(&journal.file, journal.end, frame));
-        if let Err(source) = written {
-            let cut = hooks.step(Step::CutBack).and_then(|()| journal.file.set_len(journal.end));
-            if let Err(error) = cut {
-                self.store.poison(&format!("the journal could not be cut back: {error}"));
-            }
-            let error = errors::io("commit", &path, source);
-            return Err(match error.kind() {
-                ErrorKind::PermissionDenied => error,
-                _ => error.into_kind(ErrorKind::Unavailable),
-            });
-        }
-        if !self.store.env.settings.sync_writes {
-            return Ok(());
-        }
-        hooks.count_sync();
-        hooks.step(Step::SyncFrame).and_then(|()| journal.file.sync_data()).map_err(|source| {
-            self.store.poison(&format!("the journal could not be synced: {source}"));
-            // So that other processes do not take it for a durable frame.
-            if let Err(error) = journal.file.set_len(journal.end) {
-                tracing::error!(%error, "the journal could not be cut back after a failed sync");
-            }
-            errors::sync_failed(&path, source)
-        })
-    }
-
-    fn make_visible(&self, journal: &JournalState, payload: &[u8], bytes: u64) -> Result<()> {
-        let mut state = self.store.state_mut();
-        let payload_at = journal.end + FRAME_HEAD;
-        for op in decode_ops(payload) {
-            let applied =
-                op.and_then(|(op, at)| state.apply(&self.store.env, op, payload_at + at as u64));
-            if applied.is_none() {
-                self.store.poison("a frame that was written cannot be read");
-                return Err(errors::undecodable(&self.store.env.folder.journal(), payload_at));
-            }
-        }
-        if let Some(known) = &mut state.journal {
-            known.end = journal.end + bytes;
-            known.sequence = journal.sequence + 1;
-        }
-        Ok(())
-    }
-
     /// Makes the store, or collections in it.
     pub(crate) fn prepare(&mut self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         if schemas.is_empty() {
@@ -279,20 +213,19 @@ impl Session {
         Ok(prepared)
     }
 
-    /// Brings a store of layout 1 to the present one; gives the layout that it
+    /// Brings a store of an older layout to the present one; gives the layout that it
     /// was in.
     pub(crate) fn upgrade(&self) -> Result<Option<u32>> {
         let state = self.store.state();
         if !state.exists() {
             return Err(never_prepared("upgrade the layout", &self.store.env.location));
         }
-        if state.id.is_some() {
+        let from = state.store_record().layout_version;
+        if from == LAYOUT_VERSION {
             return Ok(None);
         }
-        let from = state.store_record().layout_version;
-        let id = StoreId::random()?;
         self.publish(&state, |env, state| {
-            checkpoint::run_as(env, state, Some(id), Publish::Append)
+            checkpoint::run_in_newest_layout(env, state, Publish::Append)
         })?;
         drop(state);
         self.reload(true)?;
@@ -342,7 +275,20 @@ impl Session {
         let publish = if state.journal.is_some() { Publish::Append } else { Publish::Replace };
         self.publish(&state, |env, state| checkpoint::run(env, state, publish))?;
         drop(state);
-        self.reload(true)
+        self.reload(true)?;
+        self.remove_unneeded();
+        Ok(())
+    }
+
+    /// Removes kept journals that no reader of the change feed can need.
+    pub(crate) fn remove_unneeded(&self) {
+        let state = self.store.state();
+        let Some(feed) = state.feed.as_ref().filter(|feed| !feed.capture.is_unused()) else {
+            return;
+        };
+        if let Err(error) = segments::remove_unneeded(&self.store.env.folder, feed) {
+            tracing::warn!(%error, "old changes could not be removed; it is tried again later");
+        }
     }
 
     fn publish(

@@ -6,14 +6,19 @@ use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use repo_core::strategy::{CollectionState, StateMark, StoreId, StoreRecord, UnfinishedJob};
+use repo_core::strategy::{
+    CollectionState, FeedState, StateMark, StoreId, StoreRecord, UnfinishedJob,
+    layout_without_changes, never_prepared,
+};
 use repo_core::{CollectionName, Document, Result};
 
 use crate::data_file::DataFile;
 use crate::documents::Documents;
 use crate::env::{Env, shape_of};
+use crate::feed_record::FeedRecord;
 use crate::index::Indexes;
-use crate::journal::{CheckpointOp, JOURNAL_HEAD, Op};
+use crate::items::{Items, collection_of};
+use crate::journal::{CheckpointOp, JOURNAL_HEAD, Op, push_op};
 use crate::layout::Layout;
 use crate::meta::{CollectionHead, LAYOUT_VERSION, layout_of};
 
@@ -28,6 +33,15 @@ pub(crate) struct State {
     pub(crate) id: Option<StoreId>,
     pub(crate) epoch: u64,
     pub(crate) job: Option<UnfinishedJob>,
+    /// `None` before layout 3.
+    pub(crate) feed: Option<FeedRecord>,
+    /// Empty before layout 3.
+    pub(crate) items: Items,
+    /// What other tools changed in data files, for the change feed, until a
+    /// checkpoint records it.
+    pub(crate) edits: Edits,
+    /// Whether the frame that is being applied changes a record.
+    pub(crate) frame_changes: bool,
     pub(crate) collections: BTreeMap<CollectionName, Collection>,
     pub(crate) files: Vec<DataFile>,
     /// Collections that are there and were not selected: nothing of them is
@@ -42,6 +56,27 @@ pub(crate) struct State {
     pub(crate) invents_versions: bool,
     /// What an operator should know, for `health`.
     pub(crate) notices: Vec<String>,
+}
+
+/// Changes by other tools, as a frame says them.
+#[derive(Debug, Default)]
+pub(crate) struct Edits {
+    pub(crate) payload: Vec<u8>,
+    pub(crate) count: u64,
+}
+
+impl Edits {
+    pub(crate) fn push(&mut self, collection: &CollectionName, id: &str, slot: &Slot) {
+        let (collection, deleted) = (collection.as_str(), !slot.is_live());
+        let op = Op::Edited { collection, id, version: slot.version, deleted };
+        push_op(&mut self.payload, &op);
+        self.count += 1;
+    }
+
+    pub(crate) fn append(&mut self, mut more: Self) {
+        self.payload.append(&mut more.payload);
+        self.count += more.count;
+    }
 }
 
 /// What a writer has to do with the files before it continues.
@@ -173,12 +208,39 @@ impl State {
         StoreRecord::new(match self.generation {
             // Its first checkpoint is still to be written.
             0 => LAYOUT_VERSION,
-            _ => layout_of(self.id),
+            _ => layout_of(self.id, self.feed.as_ref()),
         })
+        .with_capture(self.feed.as_ref().map(|feed| feed.capture.clone()).unwrap_or_default())
         .with_id(self.id)
         .with_epoch(self.epoch)
         .with_collections(self.collections.iter().map(|(n, c)| (n.clone(), state(c))).collect())
         .with_job(self.job.clone())
+    }
+
+    /// Whether what is written has to come into the change feed.
+    pub(crate) fn captures(&self) -> bool {
+        self.feed.as_ref().is_some_and(|feed| feed.capture.is_on())
+    }
+
+    /// What the change feed holds. Not while a checkpoint is to be finished: the
+    /// journal is then the one before.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no store; `Unsupported` before layout 3.
+    pub(crate) fn feed(&self, env: &Env, operation: &'static str) -> Result<FeedState> {
+        if !self.exists() {
+            return Err(never_prepared(operation, &env.location));
+        }
+        let (Some(store), Some(feed)) = (self.id, &self.feed) else {
+            let layout = self.store_record().layout_version;
+            return Err(layout_without_changes(operation, &env.location, layout));
+        };
+        Ok(FeedState {
+            store,
+            capture: feed.capture.clone(),
+            trimmed: vec![feed.trimmed],
+            head: vec![feed.head],
+        })
     }
 
     /// Bytes of all data files.
@@ -230,7 +292,32 @@ impl State {
                 self.id = Some(id);
                 Some(())
             }
+            Op::Capture { capture, trimmed } => {
+                let feed = self.feed.as_mut()?;
+                feed.capture = capture;
+                feed.trimmed = trimmed;
+                Some(())
+            }
+            Op::Item { collection, key, value } => {
+                self.items.set(collection_of(collection)?, key, value);
+                Some(())
+            }
+            // The `.meta` of its checkpoint has it.
+            Op::Edited { .. } => Some(()),
             Op::Checkpoint(_) => None,
+        }
+    }
+
+    /// Notes that a frame was applied, and where it ends.
+    pub(crate) fn end_frame(&mut self, sequence: u64, end: u64) {
+        if let Some(journal) = &mut self.journal {
+            journal.sequence = sequence;
+            journal.end = end;
+        }
+        if std::mem::take(&mut self.frame_changes)
+            && let Some(feed) = &mut self.feed
+        {
+            feed.head = feed.place(end);
         }
     }
 
@@ -249,6 +336,7 @@ impl State {
         document: Option<&str>,
     ) -> Option<()> {
         self.note_record();
+        self.frame_changes = true;
         let indexed = self.collections.get(name)?.indexes.is_some();
         let old = if indexed { self.indexed_document(env, name, id) } else { Ok(None) };
         let collection = self.collections.get_mut(name)?;

@@ -1,15 +1,19 @@
 //! [`StorageStrategy`] over JSON files.
 
+mod asking;
+
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::ready;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::strategy::{
-    Applied, Capabilities, OpenOptions, PhysicalIdentity, Prepared, Purged, Record, RecordBatch,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
-    check_distinct_keys, check_writable, identity_of_files,
+    Applied, Capabilities, Changes, FeedPosition, OpenOptions, PhysicalIdentity, Prepared, Purged,
+    Record, RecordBatch, RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord,
+    StoreUpdate, SystemCollection, SystemItem, SystemWrite, check_distinct_keys, check_writable,
+    identity_of_files, with_records,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
@@ -20,14 +24,16 @@ use tokio::sync::oneshot;
 use crate::config::JsonSettings;
 use crate::env::Env;
 use crate::errors;
+use crate::feed;
 use crate::health;
 use crate::hooks::Hooks;
+use crate::names::{TRIM_FEED, WRITE_ITEMS};
 use crate::reader;
 use crate::scan::Scan;
 use crate::session::{Session, check_prepare};
 use crate::store::{Store, collection};
 use crate::thread::Writer;
-use crate::writer::{Reply, Request};
+use crate::writer::Request;
 
 /// Records in JSON files that any tool can read.
 pub struct JsonStrategy {
@@ -106,6 +112,7 @@ impl JsonStrategy {
             .with_max_scan_segments(64)
             .with_parallel_scan(true)
             .with_indexes(true)
+            .with_changes(true)
             .with_read_only(read_only);
         Ok(Self { store, capabilities, writer: Writer::new() })
     }
@@ -118,63 +125,6 @@ impl JsonStrategy {
     #[cfg(test)]
     pub(crate) fn fail_to_start_writer(&self) -> Result<()> {
         self.writer.fail_to_start(&self.store)
-    }
-
-    /// Runs work that may block on a thread for such work.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        operation: &'static str,
-        work: impl FnOnce(&Store) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.store.check_open(operation)?;
-        let store = Arc::clone(&self.store);
-        let location = store.env.location.clone();
-        let done = tokio::task::spawn_blocking(move || work(&store))
-            .await
-            .map_err(|_| errors::interrupted(operation, &location))?;
-        if done.is_err() {
-            // What fails on a handle that was closed meanwhile fails for that.
-            self.store.check_open(operation)?;
-        }
-        done
-    }
-
-    /// Asks the writer and waits for its answer.
-    async fn ask<T>(
-        &self,
-        operation: &'static str,
-        request: impl FnOnce(Reply<T>) -> Request,
-    ) -> Result<T> {
-        self.store.check_writable(operation)?;
-        let (reply, answer) = oneshot::channel();
-        self.writer.send(&self.store, request(reply))?;
-        answer.await.map_err(|_| self.store.unanswered(operation))?
-    }
-
-    /// Refuses a collection that was never prepared, and a document that
-    /// breaks a rule, before the writer is asked.
-    async fn check<'d>(
-        &self,
-        operation: &'static str,
-        documents: impl Iterator<
-            Item = (&'d CollectionName, &'d EntityId, Option<&'d repo_core::Document>),
-        >,
-    ) -> Result<()> {
-        self.store.check_writable(operation)?;
-        for (name, id, document) in documents {
-            if !self.store.surely_has(name) {
-                let name = name.clone();
-                self.blocking(operation, move |store| {
-                    store.catch_up(operation)?;
-                    collection(&store.env, &store.state(), operation, &name).map(|_| ())
-                })
-                .await?;
-            }
-            let Some(document) = document else { continue };
-            let schema = self.store.env.schema(name);
-            schema.check_document(id, document, self.capabilities.max_entity_bytes)?;
-        }
-        Ok(())
     }
 }
 
@@ -343,6 +293,41 @@ impl StorageStrategy for JsonStrategy {
         tokio::task::spawn_blocking(move || health::check(&store, &depth))
             .await
             .map_err(|_| errors::interrupted("health", &self.store.env.location))
+    }
+
+    async fn changes(&self, after: Option<&FeedPosition>, most: NonZeroUsize) -> Result<Changes> {
+        let after = after.cloned();
+        let read = move |store: &Store| feed::read(store, after.as_ref(), most);
+        let (captured, next) = self.of_feed(read).await?;
+        Ok(Changes::new(with_records(self, captured).await?, next))
+    }
+
+    async fn head(&self) -> Result<FeedPosition> {
+        self.of_feed(feed::state).await?.head()
+    }
+
+    async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {
+        self.ask(TRIM_FEED, |reply| Request::Trim(through.clone(), reply)).await
+    }
+
+    async fn system_item(&self, collection: SystemCollection, key: &str) -> Result<Option<String>> {
+        let key = key.to_owned();
+        self.of_items(move |items| items.get(collection, &key).map(str::to_owned)).await
+    }
+
+    async fn system_items(
+        &self,
+        collection: SystemCollection,
+        prefix: &str,
+        after: Option<&str>,
+        most: NonZeroUsize,
+    ) -> Result<Vec<SystemItem>> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        self.of_items(move |items| items.list(collection, &prefix, after.as_deref(), most)).await
+    }
+
+    async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
+        self.ask(WRITE_ITEMS, |reply| Request::Items(writes, reply)).await
     }
 
     async fn close(&self) -> Result<()> {

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use repo_core::strategy::{Applied, Prepared, Purged, Record, StoreRecord, StoreUpdate};
+use repo_core::strategy::{
+    Applied, FeedPosition, Prepared, Purged, Record, StoreRecord, StoreUpdate, SystemWrite,
+};
 use repo_core::{
     CollectionName, CollectionSchema, Error, ErrorKind, Result, Timestamp, Write, Written,
 };
@@ -22,10 +24,14 @@ pub(crate) enum Request {
     Commit(Vec<Write>, Reply<Vec<Written>>),
     Apply(Vec<Record>, Reply<Vec<Applied>>),
     Update(StoreUpdate, Reply<StoreRecord>),
+    Trim(FeedPosition, Reply<()>),
+    Items(Vec<SystemWrite>, Reply<()>),
     Prepare(Vec<CollectionSchema>, Reply<Vec<Prepared>>),
     Upgrade(Reply<Option<u32>>),
     Purge(CollectionName, Timestamp, Reply<Purged>),
     Checkpoint(Reply<()>),
+    /// Finishes what another process broke off, and nothing else.
+    Settle(Reply<()>),
     Close(Reply<()>),
 }
 
@@ -37,7 +43,14 @@ const MOST_BYTES: usize = 8 * 1_024 * 1_024;
 impl Request {
     /// Whether it shares a frame with others.
     fn groups(&self) -> bool {
-        matches!(self, Self::Commit(..) | Self::Apply(..) | Self::Update(..))
+        matches!(
+            self,
+            Self::Commit(..)
+                | Self::Apply(..)
+                | Self::Update(..)
+                | Self::Trim(..)
+                | Self::Items(..)
+        )
     }
 
     /// Whether it is decided in a batch, be it alone in it.
@@ -69,7 +82,11 @@ impl Request {
             Self::Prepare(_, reply) => drop(reply.send(Err(error))),
             Self::Upgrade(reply) => drop(reply.send(Err(error))),
             Self::Purge(_, _, reply) => drop(reply.send(Err(error))),
-            Self::Checkpoint(reply) | Self::Close(reply) => drop(reply.send(Err(error))),
+            Self::Trim(_, reply)
+            | Self::Items(_, reply)
+            | Self::Checkpoint(reply)
+            | Self::Settle(reply)
+            | Self::Close(reply) => drop(reply.send(Err(error))),
         }
     }
 }
@@ -170,9 +187,13 @@ fn write_group(session: &mut Session, group: Vec<Request>) -> Vec<Box<dyn FnOnce
         .filter_map(|request| decide(&mut batch, request, store.env.options.clock.now()))
         .collect();
     let payload = std::mem::take(&mut batch.payload);
+    let ends_capture = batch.ends_capture;
     let records = batch.into_records();
     drop(state);
     let failed = session.write(&payload, records).err();
+    if ends_capture && failed.is_none() {
+        session.remove_unneeded();
+    }
     let ready = |answer: Answer| -> Box<dyn FnOnce()> {
         let failed = failed.as_ref().map(crate::errors::repeat);
         Box::new(move || answer(failed))
@@ -187,10 +208,14 @@ fn decide(batch: &mut Batch<'_>, request: Request, now: Timestamp) -> Option<Ans
         Request::Commit(writes, reply) => answer(reply, batch.commit(writes, now)),
         Request::Apply(records, reply) => answer(reply, batch.apply(records)),
         Request::Update(update, reply) => answer(reply, batch.update(update)),
+        Request::Items(writes, reply) => answer(reply, batch.write_items(writes)),
+        Request::Trim(through, reply) => answer(reply, batch.trim(&through)),
         Request::Purge(name, older, reply) => answer(reply, batch.purge(&name, older)),
-        Request::Prepare(..) | Request::Upgrade(_) | Request::Checkpoint(_) | Request::Close(_) => {
-            return None;
-        }
+        Request::Prepare(..)
+        | Request::Upgrade(_)
+        | Request::Checkpoint(_)
+        | Request::Settle(_)
+        | Request::Close(_) => return None,
     })
 }
 
@@ -209,6 +234,8 @@ fn serve_alone(session: &mut Session, request: Request) -> Box<dyn FnOnce()> {
             let done = session.checkpoint();
             Box::new(move || drop(reply.send(done)))
         }
+        // The lock was taken for it, and that is all.
+        Request::Settle(reply) => Box::new(move || drop(reply.send(Ok(())))),
         // Nothing else is served alone; its caller gets the error that nothing was done.
         other => Box::new(move || drop(other)),
     }

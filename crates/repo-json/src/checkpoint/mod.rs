@@ -11,7 +11,8 @@
 //!    one that this store does not know refuses the checkpoint;
 //! 2. a checkpoint frame goes into the journal of G and is synced; it holds the
 //!    old and new digests of the data files and the checksum of the new `.meta`;
-//! 3. the data files are renamed, then `.meta`; the folder is synced;
+//! 3. the data files are renamed, then `.meta`; the folder is synced. While writes are
+//!    captured, the journal gets a second name, under which it is kept;
 //! 4. an empty journal of G+1 is written beside the old one and renamed.
 //!
 //! | found when opening | means |
@@ -23,6 +24,7 @@
 //! An error before step 2 leaves the store as it was; one after it stops the
 //! handle, and the next opening finishes.
 
+mod finish;
 mod plan;
 
 use std::path::Path;
@@ -31,19 +33,25 @@ use repo_core::strategy::StoreId;
 use repo_core::{CollectionName, EntityId, Error, Result};
 
 use crate::backup;
-use crate::data_file::{digest_of, digest_of_path};
+use crate::data_file::digest_of;
 use crate::env::Env;
 use crate::errors;
+use crate::feed_record::FeedRecord;
 use crate::folder::{self, JOURNAL, META};
 use crate::hooks::Step;
-use crate::journal::{CheckpointFile, CheckpointOp, Op, append, create_with, frame_of, push_op};
+use crate::journal::{CheckpointFile, CheckpointOp, Op, append, frame_of, push_op};
 use crate::layout::Layout;
 use crate::meta::{MetaFile, MetaWriter, StoreHead};
+use crate::segments;
 use crate::signature::Signature;
 use crate::snapshot::{Form, SnapshotWriter, short_digest};
+use crate::span::Span;
 use crate::state::{Collection, JournalState, State};
 use crate::table::{NO_DIGEST, Place};
-use plan::{Planned, refuse_shared, stranger};
+pub(crate) use finish::{finish, place_files, start_journal};
+use finish::{replace_journal, step, write_journal};
+pub(crate) use plan::Publish;
+use plan::{Planned, following, refuse_shared, stranger};
 
 /// How far a checkpoint came when it failed.
 #[derive(Debug)]
@@ -55,33 +63,36 @@ pub(crate) enum Failure {
     Within(Error),
 }
 
-/// How the checkpoint frame gets into the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Publish {
-    /// At its end.
-    Append,
-    /// As the only frame of a journal that replaces it: for a store that has
-    /// none, and when the old one is given up.
-    Replace,
-}
-
 /// Writes a checkpoint of `state`. Call it with the exclusive lock held. The
 /// state has to be loaded anew afterwards. The first checkpoint of a store
-/// gives it its id.
+/// makes it one of the newest layout.
 pub(crate) fn run(env: &Env, state: &State, publish: Publish) -> std::result::Result<(), Failure> {
-    let is_new = state.generation == 0;
-    let id = if is_new { Some(StoreId::random().map_err(Failure::Before)?) } else { state.id };
-    run_as(env, state, id, publish)
+    if state.generation == 0 {
+        return run_in_newest_layout(env, state, publish);
+    }
+    run_as(env, state, state.id, state.feed.clone(), publish)
 }
 
-/// The same, with this id for the store: what upgrades layout 1.
-pub(crate) fn run_as(
+/// The same, which brings a store of an older layout to the newest.
+pub(crate) fn run_in_newest_layout(
+    env: &Env,
+    state: &State,
+    publish: Publish,
+) -> std::result::Result<(), Failure> {
+    let id = state.id.map_or_else(StoreId::random, Ok).map_err(Failure::Before)?;
+    let feed = state.feed.clone().unwrap_or_default();
+    run_as(env, state, Some(id), Some(feed), publish)
+}
+
+fn run_as(
     env: &Env,
     state: &State,
     id: Option<StoreId>,
+    feed: Option<FeedRecord>,
     publish: Publish,
 ) -> std::result::Result<(), Failure> {
-    let writer = Writer { env, state, id, generation: state.generation + 1 };
+    let (feed, kept) = feed.map_or((None, None), |feed| following(state, feed, publish));
+    let writer = Writer { env, state, id, feed, kept, generation: state.generation + 1 };
     let checkpoint = writer.write_files().map_err(|error| {
         writer.clean_up();
         Failure::Before(error)
@@ -94,71 +105,13 @@ pub(crate) fn run_as(
     finish(env, &checkpoint).map_err(Failure::Within)
 }
 
-/// Puts the files of a published checkpoint in their places. Safe to repeat.
-///
-/// # Errors
-/// `Corrupt` when a file is not the one that the checkpoint wrote; nothing
-/// more is moved then, and the journal stays.
-pub(crate) fn finish(env: &Env, checkpoint: &CheckpointOp) -> Result<()> {
-    for file in &checkpoint.files {
-        let beside = env.folder.beside(&file.name);
-        let path = if beside.exists() { beside } else { env.folder.data(&file.name) };
-        if digest_of_path(&path)? != Some(file.new) {
-            return Err(errors::edited(&path));
-        }
-    }
-    let names = checkpoint.files.iter().map(|file| file.name.as_str());
-    place_files(env, names.chain([META]))?;
-    step(env, Step::AllRenamed)?;
-    start_journal(env, checkpoint.generation)?;
-    step(env, Step::Finished)
-}
-
-/// Renames what stands beside `names`, durably.
-pub(crate) fn place_files<'n>(env: &Env, names: impl Iterator<Item = &'n str>) -> Result<()> {
-    for name in names {
-        let beside = env.folder.beside(name);
-        if Signature::of_path(&beside)?.is_some() {
-            folder::refuse_link(&env.folder.data(name))?;
-            folder::rename(&beside, &env.folder.data(name))?;
-            step(env, Step::Renamed)?;
-        }
-    }
-    env.folder.sync()
-}
-
-/// Puts an empty journal in the place of the old one.
-pub(crate) fn start_journal(env: &Env, generation: u64) -> Result<()> {
-    write_journal(env, generation, None)?;
-    replace_journal(env)
-}
-
-/// Writes a new journal beside the old one.
-fn write_journal(env: &Env, generation: u64, payload: Option<&[u8]>) -> Result<()> {
-    let beside = env.folder.beside(JOURNAL);
-    let file = folder::create(&beside)?;
-    create_with(&file, generation, payload)
-        .map_err(|e| errors::io("write the journal", &beside, e))?;
-    step(env, Step::JournalWritten)
-}
-
-/// Puts it in the place of the old one.
-fn replace_journal(env: &Env) -> Result<()> {
-    folder::rename(&env.folder.beside(JOURNAL), &env.folder.journal())?;
-    env.folder.sync()
-}
-
-fn step(env: &Env, step: Step) -> Result<()> {
-    env.hooks.step(step).map_err(|e| errors::io("write a checkpoint", env.folder.path(), e))
-}
-
 fn publish_frame(
     env: &Env,
     state: &State,
     checkpoint: &CheckpointOp,
     publish: Publish,
 ) -> std::result::Result<(), Failure> {
-    let mut payload = Vec::new();
+    let mut payload = state.edits.payload.clone();
     push_op(&mut payload, &Op::Checkpoint(checkpoint.clone()));
     match (&state.journal, publish) {
         (Some(journal), Publish::Append) => append_frame(env, journal, &payload)?,
@@ -192,6 +145,9 @@ struct Writer<'a> {
     env: &'a Env,
     state: &'a State,
     id: Option<StoreId>,
+    feed: Option<FeedRecord>,
+    /// Where the journal that ends is kept.
+    kept: Option<Span>,
     generation: u64,
 }
 
@@ -201,6 +157,9 @@ impl Writer<'_> {
         let plan = self.plan();
         refuse_shared(&plan)?;
         env.folder.refuse_links()?;
+        if self.kept.is_some() {
+            segments::make_folder(&env.folder)?;
+        }
         let path = env.folder.beside(META);
         let buffer = env.settings.write_buffer_size.get();
         let store = StoreHead {
@@ -208,6 +167,8 @@ impl Writer<'_> {
             id: self.id,
             epoch: self.state.epoch,
             job: self.state.job.as_ref(),
+            feed: self.feed.as_ref(),
+            items: &self.state.items,
         };
         let collections = self.state.collections.len();
         let mut meta = MetaWriter::new(folder::create(&path)?, &path, buffer, store, collections)?;
@@ -220,7 +181,8 @@ impl Writer<'_> {
         let replaced = self.replaced(&plan, &files)?;
         backup::keep_copies(env, self.generation, &replaced)?;
         step(env, Step::BackedUp)?;
-        Ok(CheckpointOp { generation: self.generation, meta_crc, files: replaced })
+        let (generation, kept) = (self.generation, self.kept);
+        Ok(CheckpointOp { generation, meta_crc, files: replaced, kept })
     }
 
     /// The data files of the next generation.

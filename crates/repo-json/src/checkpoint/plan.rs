@@ -6,7 +6,20 @@ use std::path::Path;
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use crate::data_file::DataFile;
+use crate::feed_record::FeedRecord;
 use crate::snapshot::Form;
+use crate::span::Span;
+use crate::state::State;
+
+/// How the checkpoint frame gets into the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Publish {
+    /// At its end.
+    Append,
+    /// As the only frame of a journal that replaces it: for a store that has
+    /// none, and when the old one is given up.
+    Replace,
+}
 
 /// A data file of the next generation.
 pub(super) struct Planned {
@@ -26,6 +39,32 @@ impl Planned {
         let old = Some(file.clone());
         Self { old, rewrite: false, ..Self::new(file.name.clone(), file.form) }
     }
+}
+
+/// What the next generation says of the change feed, and the places under which the
+/// journal is kept, if it is.
+pub(super) fn following(
+    state: &State,
+    feed: FeedRecord,
+    publish: Publish,
+) -> (Option<FeedRecord>, Option<Span>) {
+    let Some(journal) = &state.journal else { return (Some(feed), None) };
+    // Each edit has one place within the checkpoint frame.
+    let end = feed.place(journal.end) + state.edits.count;
+    let span = Span { first: feed.base, end, journal: journal.generation };
+    let mut next = FeedRecord { base: end, ..feed };
+    if state.edits.count > 0 {
+        next.head = end;
+    }
+    if publish == Publish::Replace {
+        // The old journal is given up, and nobody can say what of it was read: all
+        // positions expire.
+        next.capture.generation += 1;
+        (next.head, next.trimmed) = (end, end);
+        return (Some(next), None);
+    }
+    let keeps = next.capture.is_on() && span.first < span.end;
+    (Some(next), keeps.then_some(span))
 }
 
 /// Two collections in one split file would be written over each other.

@@ -8,8 +8,8 @@ mod read;
 mod write;
 
 pub(crate) use frame::FRAME_HEAD;
-pub(crate) use op::{CheckpointFile, CheckpointOp, Op, decode_ops, push_op};
-pub(crate) use read::{Frame, Tail, read_frames, read_head};
+pub(crate) use op::{CheckpointFile, CheckpointOp, Op, decode_ops, push_capture, push_op};
+pub(crate) use read::{Frame, Tail, frame_around, frame_at, read_frames, read_head};
 pub(crate) use write::{append, create_with, frame_of};
 
 /// Bytes before the first frame.

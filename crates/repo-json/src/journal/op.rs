@@ -1,9 +1,10 @@
 //! What a frame says: changes of records, and of the store's own record.
 
-use repo_core::strategy::{StoreId, StoredJob, UnfinishedJob};
+use repo_core::strategy::{Capture, StoreId, StoredJob, UnfinishedJob};
 
 use crate::codec::{Put as _, Take};
 use crate::snapshot::FileDigest;
+use crate::span::Span;
 
 /// One change. Times are microseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,14 @@ pub(crate) enum Op<'a> {
     Job(Option<UnfinishedJob>),
     /// The store, a copy, was given an id of its own. Never in layout 1.
     Id(StoreId),
+    /// Who needs the changes of the store, and up to which place of the feed they
+    /// were removed. Layout 3, as all that follows here.
+    Capture { capture: Capture, trimmed: u64 },
+    /// A record that another tool changed in a data file. It stands in the frame of
+    /// the checkpoint that takes the edit in, so that either both count or neither.
+    Edited { collection: &'a str, id: &'a str, version: u64, deleted: bool },
+    /// An item of the engine's own was set, or removed.
+    Item { collection: &'a str, key: &'a str, value: Option<&'a str> },
     /// The files of the next generation are complete beside the old ones.
     Checkpoint(CheckpointOp),
 }
@@ -42,7 +51,12 @@ impl Op<'_> {
             | Self::Prepare { collection, .. }
             | Self::Floor { collection, .. }
             | Self::Purge { collection, .. } => Some(collection),
-            Self::Job(_) | Self::Id(_) | Self::Checkpoint(_) => None,
+            Self::Job(_)
+            | Self::Id(_)
+            | Self::Capture { .. }
+            | Self::Edited { .. }
+            | Self::Item { .. }
+            | Self::Checkpoint(_) => None,
         }
     }
 }
@@ -55,6 +69,8 @@ pub(crate) struct CheckpointOp {
     pub(crate) meta_crc: u32,
     /// The data files that are replaced.
     pub(crate) files: Vec<CheckpointFile>,
+    /// The places of the journal in the change feed, if it is kept for that.
+    pub(crate) kept: Option<Span>,
 }
 
 /// A data file that a checkpoint replaces.
@@ -74,6 +90,10 @@ const PURGE: u8 = 5;
 const JOB: u8 = 6;
 const CHECKPOINT: u8 = 7;
 const ID: u8 = 8;
+const CAPTURE: u8 = 9;
+const EDITED: u8 = 10;
+const CHECKPOINT_KEPT: u8 = 11;
+const ITEM: u8 = 12;
 
 /// Appends a change to a payload.
 pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
@@ -115,8 +135,34 @@ pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
             out.put_u8(ID);
             out.extend_from_slice(&id.to_bytes());
         }
+        Op::Capture { capture, trimmed } => {
+            out.put_u8(CAPTURE);
+            out.put_u64(*trimmed);
+            push_capture(out, capture);
+        }
+        Op::Edited { collection, id, version, deleted } => {
+            out.put_u8(EDITED);
+            out.put_text(collection);
+            out.put_text(id);
+            out.put_u64(*version);
+            out.put_u8(u8::from(*deleted));
+        }
+        Op::Item { collection, key, value } => {
+            out.put_u8(ITEM);
+            out.put_text(collection);
+            out.put_text(key);
+            out.put_u8(u8::from(value.is_some()));
+            out.put_text(value.unwrap_or_default());
+        }
         Op::Checkpoint(checkpoint) => push_checkpoint(out, checkpoint),
     }
+}
+
+/// Appends who needs the changes; `.meta` has it in the same form.
+pub(crate) fn push_capture(out: &mut Vec<u8>, capture: &Capture) {
+    out.put_u64(capture.generation);
+    out.put_u32(u32::try_from(capture.holders.len()).unwrap_or(u32::MAX));
+    capture.holders.iter().for_each(|holder| out.put_text(holder.as_str()));
 }
 
 fn push_job(out: &mut Vec<u8>, job: Option<&UnfinishedJob>) {
@@ -129,7 +175,15 @@ fn push_job(out: &mut Vec<u8>, job: Option<&UnfinishedJob>) {
 }
 
 fn push_checkpoint(out: &mut Vec<u8>, checkpoint: &CheckpointOp) {
-    out.put_u8(CHECKPOINT);
+    match checkpoint.kept {
+        None => out.put_u8(CHECKPOINT),
+        Some(span) => {
+            out.put_u8(CHECKPOINT_KEPT);
+            out.put_u64(span.first);
+            out.put_u64(span.end);
+            out.put_u64(span.journal);
+        }
+    }
     out.put_u64(checkpoint.generation);
     out.put_u32(checkpoint.meta_crc);
     out.put_u32(u32::try_from(checkpoint.files.len()).unwrap_or(u32::MAX));
@@ -187,7 +241,23 @@ fn decode<'a>(take: &mut Take<'a>) -> Option<(Op<'a>, usize)> {
             }
         }),
         ID => Op::Id(StoreId::from_bytes(take.array()?)),
-        CHECKPOINT => Op::Checkpoint(decode_checkpoint(take)?),
+        CAPTURE => Op::Capture { trimmed: take.u64()?, capture: decode_capture(take)? },
+        EDITED => Op::Edited {
+            collection: take.text()?,
+            id: take.text()?,
+            version: take.u64()?,
+            deleted: take.u8()? != 0,
+        },
+        ITEM => {
+            let (collection, key) = (take.text()?, take.text()?);
+            let (is_set, value) = (take.u8()? != 0, take.text()?);
+            Op::Item { collection, key, value: is_set.then_some(value) }
+        }
+        CHECKPOINT => Op::Checkpoint(decode_checkpoint(take, None)?),
+        CHECKPOINT_KEPT => {
+            let kept = Span { first: take.u64()?, end: take.u64()?, journal: take.u64()? };
+            Op::Checkpoint(decode_checkpoint(take, Some(kept))?)
+        }
         _ => return None,
     };
     let document_at = match &op {
@@ -197,7 +267,16 @@ fn decode<'a>(take: &mut Take<'a>) -> Option<(Op<'a>, usize)> {
     Some((op, document_at))
 }
 
-fn decode_checkpoint(take: &mut Take<'_>) -> Option<CheckpointOp> {
+fn decode_capture(take: &mut Take<'_>) -> Option<Capture> {
+    let mut capture = Capture::default();
+    capture.generation = take.u64()?;
+    for _ in 0..take.u32()? {
+        capture.holders.insert(take.text()?.parse().ok()?);
+    }
+    Some(capture)
+}
+
+fn decode_checkpoint(take: &mut Take<'_>, kept: Option<Span>) -> Option<CheckpointOp> {
     let generation = take.u64()?;
     let meta_crc = take.u32()?;
     let files = (0..take.u32()?)
@@ -208,5 +287,5 @@ fn decode_checkpoint(take: &mut Take<'_>) -> Option<CheckpointOp> {
             Some(CheckpointFile { name, old: had_old.then_some(old), new: take.array()? })
         })
         .collect::<Option<_>>()?;
-    Some(CheckpointOp { generation, meta_crc, files })
+    Some(CheckpointOp { generation, meta_crc, files, kept })
 }

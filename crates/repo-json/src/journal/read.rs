@@ -12,6 +12,9 @@ use crate::errors;
 
 /// Bytes looked at together while searching behind a bad frame.
 const CHUNK: usize = 256 * 1_024;
+/// The same, before a place within a frame: most are near the frame's beginning.
+const BACK: usize = 4_096;
+const READ: &str = "read the journal";
 
 /// A sound frame.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ pub(crate) fn read_head(file: &File, path: &Path) -> Result<u64> {
     let parsed = match file.read_exact_at(&mut bytes, 0) {
         Ok(()) => parse_head(bytes),
         Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => None,
-        Err(e) => return Err(errors::io("read the journal", path, e)),
+        Err(e) => return Err(errors::io(READ, path, e)),
     };
     parsed.ok_or_else(|| {
         errors::corrupt("open the store", path, 0, "the head of the journal is damaged").hint(
@@ -73,11 +76,11 @@ pub(crate) fn read_frames(
     after_sequence: u64,
     mut each: impl FnMut(Frame) -> Result<()>,
 ) -> Result<(u64, Tail)> {
-    let len = file.metadata().map_err(|e| errors::io("read the journal", path, e))?.len();
+    let len = file.metadata().map_err(|e| errors::io(READ, path, e))?.len();
     let mut at = from;
     let mut sequence = after_sequence;
     while at < len {
-        let Some(frame) = read_frame(file, path, generation, at, len)? else {
+        let Some(frame) = frame_at(file, path, generation, at, len)? else {
             return Ok((at, tail(file, path, generation, at, len)?));
         };
         if frame.sequence != sequence + 1 {
@@ -90,8 +93,9 @@ pub(crate) fn read_frames(
     Ok((at, Tail::Clean))
 }
 
-/// The frame at `at`, `None` when there is no sound one.
-fn read_frame(
+/// The frame that begins at `at` in the first `len` bytes, `None` when there is no
+/// sound one.
+pub(crate) fn frame_at(
     file: &File,
     path: &Path,
     generation: u64,
@@ -105,10 +109,43 @@ fn read_frame(
         return Ok(None);
     };
     let mut payload = vec![0; payload_len];
-    file.read_exact_at(&mut payload, payload_at)
-        .map_err(|e| errors::io("read the journal", path, e))?;
+    file.read_exact_at(&mut payload, payload_at).map_err(|e| errors::io(READ, path, e))?;
     let sound = crc32fast::hash(&payload) == head.payload_crc;
     Ok(sound.then_some(Frame { sequence: head.sequence, payload, payload_at }))
+}
+
+/// The frame that begins before `at` and ends behind it; `None` when there is no
+/// sound one. It is looked for backwards.
+pub(crate) fn frame_around(
+    file: &File,
+    path: &Path,
+    generation: u64,
+    at: u64,
+    len: u64,
+) -> Result<Option<Frame>> {
+    let mut to = at;
+    let mut buffer = vec![0; BACK];
+    while to > HEAD as u64 && at < len {
+        let from = to.saturating_sub(BACK as u64).max(HEAD as u64);
+        // The magic may stand across the end of what is looked at.
+        let end = (to + FRAME_MAGIC.len() as u64 - 1).min(len);
+        let want = usize::try_from(end - from).unwrap_or(0);
+        buffer.resize(want, 0);
+        file.read_exact_at(&mut buffer, from).map_err(|e| errors::io(READ, path, e))?;
+        let magics = buffer.windows(FRAME_MAGIC.len()).enumerate().rev();
+        for (offset, _) in magics.filter(|(_, window)| *window == FRAME_MAGIC) {
+            let begin = from + offset as u64;
+            if let Some(head) = frame_head(file, path, generation, begin, len)? {
+                let end = (begin + FRAME_HEAD_LEN as u64).checked_add(head.len);
+                return match end.is_some_and(|end| end > at) {
+                    true => frame_at(file, path, generation, begin, len),
+                    false => Ok(None),
+                };
+            }
+        }
+        to = from;
+    }
+    Ok(None)
 }
 
 fn frame_head(
@@ -122,7 +159,7 @@ fn frame_head(
         return Ok(None);
     }
     let mut bytes = [0; FRAME_HEAD_LEN];
-    file.read_exact_at(&mut bytes, at).map_err(|e| errors::io("read the journal", path, e))?;
+    file.read_exact_at(&mut bytes, at).map_err(|e| errors::io(READ, path, e))?;
     Ok(FrameHead::parse(&bytes, generation))
 }
 
@@ -133,11 +170,10 @@ fn tail(file: &File, path: &Path, generation: u64, at: u64, len: u64) -> Result<
     while from < len {
         let want = usize::try_from(len - from).unwrap_or(CHUNK).min(CHUNK);
         let bytes = &mut buffer[..want];
-        file.read_exact_at(bytes, from).map_err(|e| errors::io("read the journal", path, e))?;
+        file.read_exact_at(bytes, from).map_err(|e| errors::io(READ, path, e))?;
         for (offset, window) in bytes.windows(FRAME_MAGIC.len()).enumerate() {
             let sound_at = from + offset as u64;
-            if window == FRAME_MAGIC && read_frame(file, path, generation, sound_at, len)?.is_some()
-            {
+            if window == FRAME_MAGIC && frame_at(file, path, generation, sound_at, len)?.is_some() {
                 return Ok(Tail::Damaged { sound_at });
             }
         }

@@ -11,18 +11,24 @@ use repo_core::strategy::{StoreId, UnfinishedJob};
 pub(crate) use read::read_meta;
 pub(crate) use write::{MetaWriter, StoreHead};
 
+use crate::feed_record::FeedRecord;
+use crate::items::Items;
 use crate::signature::Signature;
 use crate::snapshot::{FileDigest, Form};
 use crate::table::Table;
 
 /// The newest version of the layout that this software reads and writes.
-/// Layout 1 is the same without the store's id. A store stays in it until
-/// `upgrade_layout` makes 2 of it.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+/// Layout 2 is the same without the change feed and the engine's own items, 1 without the store's id as well.
+/// A store stays in its layout until `upgrade_layout`.
+pub(crate) const LAYOUT_VERSION: u32 = 3;
 
-/// The layout of a store with this id.
-pub(crate) fn layout_of(id: Option<StoreId>) -> u32 {
-    if id.is_some() { LAYOUT_VERSION } else { 1 }
+/// The layout of a store with this id and this record of its change feed.
+pub(crate) fn layout_of(id: Option<StoreId>, feed: Option<&FeedRecord>) -> u32 {
+    match (id, feed) {
+        (None, _) => 1,
+        (Some(_), None) => 2,
+        (Some(_), Some(_)) => LAYOUT_VERSION,
+    }
 }
 
 const MAGIC: &[u8; 8] = b"REPOMETA";
@@ -39,6 +45,9 @@ pub(crate) struct Meta {
     pub(crate) id: Option<StoreId>,
     pub(crate) epoch: u64,
     pub(crate) job: Option<UnfinishedJob>,
+    /// `None` before layout 3.
+    pub(crate) feed: Option<FeedRecord>,
+    pub(crate) items: Items,
     pub(crate) collections: Vec<MetaCollection>,
     pub(crate) files: Vec<MetaFile>,
     /// The checksum at its end.

@@ -5,13 +5,15 @@ use std::io::{self, BufReader, ErrorKind as IoKind, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use repo_core::strategy::{Action, StoreId, StoredJob};
+use repo_core::strategy::{Action, Capture, StoreId, StoredJob};
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use super::{CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE};
 use crate::codec::{SummedReader, Take};
 use crate::errors;
+use crate::feed_record::FeedRecord;
 use crate::folder::{self};
+use crate::items::{Items, collection_of};
 use crate::signature::Signature;
 use crate::snapshot::Form;
 use crate::table::{Place, Slot, Table};
@@ -20,6 +22,8 @@ use crate::table::{Place, Slot, Table};
 const CHUNK: usize = 256 * 1_024;
 /// Longest text besides the state of a migration.
 const LONGEST_TEXT: u32 = 4_096;
+/// Longest value of an item.
+const LONGEST_VALUE: u32 = 65_536;
 /// Bytes of a record before its id.
 const RECORD_HEAD: usize = 57;
 /// Bytes of the checksum at the end.
@@ -127,6 +131,10 @@ fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
             Some(StoredJob { plan, progress }.into())
         }
     };
+    let (feed, items) = match layout {
+        ..3 => (None, Items::default()),
+        _ => (Some(read_feed(reader)?), read_items(reader)?),
+    };
     let collections: Vec<MetaCollection> =
         (0..reader.u32()?).map(|_| read_collection(reader)).collect::<io::Result<_>>()?;
     let files: Vec<MetaFile> =
@@ -135,7 +143,27 @@ fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
     if !collections.iter().all(|c| c.head.file.is_none_or(known)) {
         return Err(invalid());
     }
-    Ok(Meta { generation, id, epoch, job, collections, files, crc: 0 })
+    Ok(Meta { generation, id, epoch, job, feed, items, collections, files, crc: 0 })
+}
+
+fn read_feed(reader: &mut Reader<'_>) -> io::Result<FeedRecord> {
+    let (base, head, trimmed) = (reader.u64()?, reader.u64()?, reader.u64()?);
+    let mut capture = Capture::default();
+    capture.generation = reader.u64()?;
+    for _ in 0..reader.u32()? {
+        capture.holders.insert(reader.text(LONGEST_TEXT)?.parse().map_err(|_| invalid())?);
+    }
+    Ok(FeedRecord { capture, base, head, trimmed })
+}
+
+fn read_items(reader: &mut Reader<'_>) -> io::Result<Items> {
+    let mut items = Items::default();
+    for _ in 0..reader.u64()? {
+        let collection = collection_of(&reader.text(LONGEST_TEXT)?).ok_or_else(invalid)?;
+        let (key, value) = (reader.text(LONGEST_TEXT)?, reader.text(LONGEST_VALUE)?);
+        items.set(collection, &key, Some(&value));
+    }
+    Ok(items)
 }
 
 /// `None` when the checksum at the end does not hold, or is not the end.

@@ -10,6 +10,9 @@ use repo_core::strategy::{StoreId, UnfinishedJob};
 use super::{CollectionHead, MAGIC, MetaFile, NO_FILE, layout_of};
 use crate::codec::{Put as _, SummedWriter};
 use crate::errors;
+use crate::feed_record::FeedRecord;
+use crate::items::Items;
+use crate::journal::push_capture;
 use crate::table::{Place, ShortDigest, Slot};
 
 /// What is kept of the store besides its collections.
@@ -20,6 +23,10 @@ pub(crate) struct StoreHead<'a> {
     pub(crate) id: Option<StoreId>,
     pub(crate) epoch: u64,
     pub(crate) job: Option<&'a UnfinishedJob>,
+    /// Without it the store stays in a layout before 3.
+    pub(crate) feed: Option<&'a FeedRecord>,
+    /// Written with `feed` only.
+    pub(crate) items: &'a Items,
 }
 
 /// Writes `.meta` from front to back: the head, each collection with its
@@ -42,7 +49,7 @@ impl MetaWriter {
         let mut writer = Self { out, path: path.to_owned(), buffer: Vec::new() };
         let head = &mut writer.buffer;
         head.extend_from_slice(MAGIC);
-        head.put_u32(layout_of(store.id));
+        head.put_u32(layout_of(store.id, store.feed));
         head.put_u64(store.generation);
         if let Some(id) = store.id {
             head.extend_from_slice(&id.to_bytes());
@@ -52,6 +59,16 @@ impl MetaWriter {
         if let Some(job) = store.job {
             head.put_text(&job.id().to_string());
             head.put_text(job.progress());
+        }
+        if let Some(feed) = store.feed.filter(|_| store.id.is_some()) {
+            head.put_u64(feed.base);
+            head.put_u64(feed.head);
+            head.put_u64(feed.trimmed);
+            push_capture(head, &feed.capture);
+            head.put_u64(store.items.len() as u64);
+            for (collection, key, value) in store.items.iter() {
+                [collection, key, value].iter().for_each(|text| head.put_text(text));
+            }
         }
         head.put_u32(u32::try_from(collections).unwrap_or(u32::MAX));
         writer.flush()?;

@@ -63,7 +63,7 @@ async fn an_upgrade_gives_it_an_id_and_changes_nothing_else() {
     let store = fixture.open();
     assert_eq!(store.upgrade_layout().await.unwrap(), Some(1));
     let (version, id) = layout(&store).await;
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
     assert!(id.is_some());
     assert_eq!(store.upgrade_layout().await.unwrap(), None);
     holds_both(&store).await;
@@ -99,7 +99,7 @@ async fn an_upgrade_that_is_broken_off_is_there_or_not() {
         let store = fixture.open();
         holds_both(&store).await;
         assert_eq!(store.upgrade_layout().await.unwrap(), (!upgraded).then_some(1));
-        assert_eq!(layout(&store).await.0, 2);
+        assert_eq!(layout(&store).await.0, 3);
     }
 }
 
@@ -108,10 +108,10 @@ async fn an_upgrade_that_is_broken_off_is_there_or_not() {
 async fn a_newer_layout_is_refused() {
     let fixture = older();
     let mut meta = META.to_vec();
-    meta[8] = 3;
+    meta[8] = 4;
     std::fs::write(fixture.file(".meta"), meta).unwrap();
     let error = fixture.refused();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert_eq!(error.context_value("layout"), Some("3"));
-    assert_eq!(error.context_value("known"), Some("2"));
+    assert_eq!(error.context_value("layout"), Some("4"));
+    assert_eq!(error.context_value("known"), Some("3"));
 }

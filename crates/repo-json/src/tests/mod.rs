@@ -4,12 +4,15 @@
 mod closing;
 mod crash;
 mod edited;
+mod feed;
+mod feed_crash;
 mod files;
 mod forms;
 mod group;
 mod guards;
 mod handles;
 mod layout_1;
+mod layout_2;
 mod places;
 mod refused;
 mod resolved;

@@ -1,0 +1,116 @@
+//! Changes of what the store keeps of itself: its record, its change feed, the
+//! engine's own items.
+
+use repo_core::Result;
+use repo_core::strategy::{
+    Capture, FeedPosition, FeedState, StoreRecord, StoreUpdate, SystemWrite, check_job,
+    check_new_id,
+};
+
+use super::Batch;
+use crate::feed_record::FeedRecord;
+use crate::journal::{Op, push_op};
+use crate::names::{TRIM_FEED, WRITE_ITEMS};
+use crate::store::collection;
+
+impl Batch<'_> {
+    /// Changes the store's own record.
+    pub(crate) fn update(&mut self, update: StoreUpdate) -> Result<StoreRecord> {
+        let mut record = self.record.take().unwrap_or_else(|| self.state.store_record());
+        let changed = self.change_record(&mut record, update);
+        self.record = Some(record.clone());
+        changed.map(|()| record)
+    }
+
+    fn change_record(&mut self, record: &mut StoreRecord, update: StoreUpdate) -> Result<()> {
+        match update {
+            StoreUpdate::RaiseFloor { collection: name, floor } => {
+                collection(self.env, self.state, "raise a floor", &name)?;
+                let state = record.collections.entry(name.clone()).or_default();
+                if floor > state.floor {
+                    state.floor = floor;
+                    self.floors.insert(name.clone(), floor);
+                    let op = Op::Floor { collection: name.as_str(), floor };
+                    push_op(&mut self.payload, &op);
+                }
+            }
+            StoreUpdate::Job { expected, job } => {
+                check_job(record.job.as_ref(), expected.as_ref())?;
+                push_op(&mut self.payload, &Op::Job(job.clone()));
+                record.job = job;
+            }
+            StoreUpdate::HoldCapture(holder) => {
+                let (mut feed, head) = self.feed("capture changes")?;
+                if feed.capture.hold(holder) {
+                    feed.trimmed = head;
+                }
+                record.capture = self.set_feed(feed);
+            }
+            StoreUpdate::ReleaseCapture(holder) if self.state.feed.is_some() => {
+                let (mut feed, head) = self.feed("capture changes")?;
+                if feed.capture.release(&holder) {
+                    feed.trimmed = head;
+                    self.ends_capture = true;
+                }
+                record.capture = self.set_feed(feed);
+            }
+            // Nothing was ever captured.
+            StoreUpdate::ReleaseCapture(_) => {}
+            StoreUpdate::Id { expected, id } => {
+                check_new_id(record.id, record.job.as_ref(), expected)?;
+                push_op(&mut self.payload, &Op::Id(id));
+                record.id = Some(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of the change feed, and where it ends before this frame.
+    fn feed(&self, operation: &'static str) -> Result<(FeedRecord, u64)> {
+        let found = self.state.feed(self.env, operation)?;
+        let head = found.head.first().copied().unwrap_or_default();
+        Ok((self.feed.clone().or_else(|| self.state.feed.clone()).unwrap_or_default(), head))
+    }
+
+    fn set_feed(&mut self, feed: FeedRecord) -> Capture {
+        let capture = feed.capture.clone();
+        if self.feed.as_ref().or(self.state.feed.as_ref()) != Some(&feed) {
+            let op = Op::Capture { capture: capture.clone(), trimmed: feed.trimmed };
+            push_op(&mut self.payload, &op);
+            self.feed = Some(feed);
+        }
+        capture
+    }
+
+    /// Changes items of the engine's own. On an error nothing of them is in the batch.
+    pub(crate) fn write_items(&mut self, writes: Vec<SystemWrite>) -> Result<()> {
+        self.state.feed(self.env, WRITE_ITEMS)?;
+        SystemWrite::check_all(&writes)?;
+        for write in &writes {
+            let stored = match self.items.get(&(write.collection, write.key.clone())) {
+                Some(pending) => pending.as_deref(),
+                None => self.state.items.get(write.collection, &write.key),
+            };
+            write.check_stored(stored)?;
+        }
+        for SystemWrite { collection, key, value, .. } in writes {
+            let (of, value_now) = (collection.as_str(), value.as_deref());
+            push_op(&mut self.payload, &Op::Item { collection: of, key: &key, value: value_now });
+            self.items.insert((collection, key), value);
+        }
+        Ok(())
+    }
+
+    /// Removes the changes up to a position.
+    pub(crate) fn trim(&mut self, through: &FeedPosition) -> Result<()> {
+        let (mut feed, _) = self.feed(TRIM_FEED)?;
+        let state = FeedState {
+            capture: feed.capture.clone(),
+            trimmed: vec![feed.trimmed],
+            ..self.state.feed(self.env, TRIM_FEED)?
+        };
+        feed.trimmed = state.trim(through)?.first().copied().unwrap_or(feed.trimmed);
+        self.set_feed(feed);
+        Ok(())
+    }
+}
