@@ -120,9 +120,9 @@ impl Consumers {
         let stored = self.read_all().await?;
         let head = match self.store.head().await {
             Ok(head) => Some(head),
-            // Nothing is captured, or the feed is not whole: no consumer is at its end.
-            Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
-            Err(_) => None,
+            // Nothing is captured, so no consumer is at the end.
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
         };
         let now = self.clock.now();
         let mut all = Vec::with_capacity(stored.len());

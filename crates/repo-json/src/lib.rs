@@ -38,7 +38,6 @@ mod hooks;
 mod identity;
 mod index;
 mod indexing;
-mod items;
 mod journal;
 mod layout;
 mod lock;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use repo_core::strategy::{
-    CollectionState, FeedState, StateMark, StoreId, StoreRecord, UnfinishedJob,
-    layout_without_changes, never_prepared,
+    CollectionState, FeedState, StateMark, StoreId, StoreRecord, SystemCollection, SystemItemMap,
+    UnfinishedJob, layout_without_changes, never_prepared,
 };
 use repo_core::{CollectionName, Document, Result};
 
@@ -17,7 +17,6 @@ use crate::documents::Documents;
 use crate::env::{Env, shape_of};
 use crate::feed_record::FeedRecord;
 use crate::index::Indexes;
-use crate::items::{Items, collection_of};
 use crate::journal::{CheckpointOp, JOURNAL_HEAD, Op, push_op};
 use crate::layout::Layout;
 use crate::meta::{CollectionHead, LAYOUT_VERSION, layout_of};
@@ -36,7 +35,7 @@ pub(crate) struct State {
     /// `None` before layout 3.
     pub(crate) feed: Option<FeedRecord>,
     /// Empty before layout 3.
-    pub(crate) items: Items,
+    pub(crate) items: SystemItemMap,
     /// What other tools changed in data files, for the change feed, until a
     /// checkpoint records it.
     pub(crate) edits: Edits,
@@ -299,7 +298,7 @@ impl State {
                 Some(())
             }
             Op::Item { collection, key, value } => {
-                self.items.set(collection_of(collection)?, key, value);
+                self.items.set(SystemCollection::named(collection)?, key, value);
                 Some(())
             }
             // The `.meta` of its checkpoint has it.

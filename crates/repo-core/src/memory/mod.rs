@@ -3,7 +3,6 @@
 
 mod change_log;
 mod factory;
-mod items;
 mod strategy;
 mod table;
 

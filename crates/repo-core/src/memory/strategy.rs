@@ -10,14 +10,14 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
 use super::change_log::ChangeLog;
-use super::items::Items;
 use super::table::{Table, written};
 use crate::strategy::{
     Applied, Capabilities, Changes, FeedPosition, FeedState, OpenOptions, OpenState,
     PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record, RecordBatch, RecordStream,
     ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, SystemCollection,
-    SystemItem, SystemWrite, UnfinishedJob, check_distinct_collections, check_distinct_keys,
-    check_new_id, check_purge, check_records, never_prepared, not_prepared, with_records,
+    SystemItem, SystemItemMap, SystemWrite, UnfinishedJob, check_distinct_collections,
+    check_distinct_keys, check_new_id, check_purge, check_records, never_prepared, not_prepared,
+    with_records,
 };
 use crate::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
@@ -45,7 +45,7 @@ struct State {
     tables: BTreeMap<CollectionName, Table>,
     job: Option<UnfinishedJob>,
     log: ChangeLog,
-    items: Items,
+    items: SystemItemMap,
 }
 
 impl State {
@@ -369,7 +369,7 @@ impl StorageStrategy for MemoryStrategy {
     async fn system_item(&self, collection: SystemCollection, key: &str) -> Result<Option<String>> {
         let state = self.read(READ_ITEMS)?;
         state.feed(READ_ITEMS)?;
-        Ok(state.items.get(collection, key))
+        Ok(state.items.get(collection, key).map(str::to_owned))
     }
 
     async fn system_items(
@@ -387,7 +387,14 @@ impl StorageStrategy for MemoryStrategy {
     async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
         let mut state = self.write(WRITE_ITEMS)?;
         state.feed(WRITE_ITEMS)?;
-        state.items.write(writes)
+        SystemWrite::check_all(&writes)?;
+        for write in &writes {
+            write.check_stored(state.items.get(write.collection, &write.key))?;
+        }
+        for SystemWrite { collection, key, value, .. } in &writes {
+            state.items.set(*collection, key, value.as_deref());
+        }
+        Ok(())
     }
 
     async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {

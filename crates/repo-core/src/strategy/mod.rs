@@ -60,7 +60,7 @@ pub use sort_key::{SortKey, SortValue};
 pub use store_id::StoreId;
 pub use store_record::{CollectionState, StoreRecord, StoreUpdate, check_new_id};
 pub use suggestion::{did_you_mean, suggestion_before};
-pub use system_items::{SystemCollection, SystemItem, SystemWrite};
+pub use system_items::{SystemCollection, SystemItem, SystemItemMap, SystemWrite};
 pub use system_limit::SystemLimit;
 pub use unfinished_job::{
     JobFingerprint, JobId, JobKind, StoredJob, UnfinishedJob, check_job, check_purge,

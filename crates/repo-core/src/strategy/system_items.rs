@@ -1,6 +1,9 @@
 //! What the engine keeps in a store for itself, beside the collections.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
+use std::ops::Bound;
 
 use crate::{Error, ErrorKind, Result};
 
@@ -18,6 +21,12 @@ pub enum SystemCollection {
 impl SystemCollection {
     /// Every one.
     pub const ALL: &'static [Self] = &[Self::Consumers, Self::DeadLetters];
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.as_str() == name)
+    }
 
     /// The name in the store.
     #[must_use]
@@ -60,6 +69,64 @@ impl SystemItem {
     #[must_use]
     pub fn new(key: String, value: String) -> Self {
         Self { key, value }
+    }
+}
+
+/// For strategies that keep the items of a store in memory: all of them, in order.
+#[derive(Debug, Clone, Default)]
+pub struct SystemItemMap(BTreeMap<(SystemCollection, String), String>);
+
+impl SystemItemMap {
+    /// The value of an item.
+    #[must_use]
+    pub fn get(&self, collection: SystemCollection, key: &str) -> Option<&str> {
+        self.0.get(&(collection, key.to_owned())).map(String::as_str)
+    }
+
+    /// Sets or removes an item.
+    pub fn set(&mut self, collection: SystemCollection, key: &str, value: Option<&str>) {
+        let key = (collection, key.to_owned());
+        match value {
+            Some(value) => self.0.insert(key, value.to_owned()),
+            None => self.0.remove(&key),
+        };
+    }
+
+    /// At most `most` of those whose keys begin with `prefix` and come after `after`.
+    #[must_use]
+    pub fn list(
+        &self,
+        collection: SystemCollection,
+        prefix: &str,
+        after: Option<&str>,
+        most: NonZeroUsize,
+    ) -> Vec<SystemItem> {
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded((collection, after.to_owned())),
+            _ => Bound::Included((collection, prefix.to_owned())),
+        };
+        let all = self.0.range((from, Bound::Unbounded));
+        all.take_while(|((of, key), _)| *of == collection && key.starts_with(prefix))
+            .take(most.get())
+            .map(|((_, key), value)| SystemItem::new(key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Collection, key and value of each.
+    pub fn iter(&self) -> impl Iterator<Item = (SystemCollection, &str, &str)> {
+        self.0.iter().map(|((of, key), value)| (*of, key.as_str(), value.as_str()))
     }
 }
 

@@ -6,13 +6,12 @@ mod read;
 mod write;
 
 use repo_core::CollectionName;
-use repo_core::strategy::{StoreId, UnfinishedJob};
+use repo_core::strategy::{StoreId, SystemItemMap, UnfinishedJob};
 
 pub(crate) use read::read_meta;
 pub(crate) use write::{MetaWriter, StoreHead};
 
 use crate::feed_record::FeedRecord;
-use crate::items::Items;
 use crate::signature::Signature;
 use crate::snapshot::{FileDigest, Form};
 use crate::table::Table;
@@ -47,7 +46,7 @@ pub(crate) struct Meta {
     pub(crate) job: Option<UnfinishedJob>,
     /// `None` before layout 3.
     pub(crate) feed: Option<FeedRecord>,
-    pub(crate) items: Items,
+    pub(crate) items: SystemItemMap,
     pub(crate) collections: Vec<MetaCollection>,
     pub(crate) files: Vec<MetaFile>,
     /// The checksum at its end.

@@ -5,7 +5,7 @@ use std::io::{self, BufReader, ErrorKind as IoKind, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use repo_core::strategy::{Action, Capture, StoreId, StoredJob};
+use repo_core::strategy::{Action, Capture, StoreId, StoredJob, SystemCollection, SystemItemMap};
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use super::{CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE};
@@ -13,7 +13,6 @@ use crate::codec::{SummedReader, Take};
 use crate::errors;
 use crate::feed_record::FeedRecord;
 use crate::folder::{self};
-use crate::items::{Items, collection_of};
 use crate::signature::Signature;
 use crate::snapshot::Form;
 use crate::table::{Place, Slot, Table};
@@ -132,7 +131,7 @@ fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
         }
     };
     let (feed, items) = match layout {
-        ..3 => (None, Items::default()),
+        ..3 => (None, SystemItemMap::default()),
         _ => (Some(read_feed(reader)?), read_items(reader)?),
     };
     let collections: Vec<MetaCollection> =
@@ -156,10 +155,11 @@ fn read_feed(reader: &mut Reader<'_>) -> io::Result<FeedRecord> {
     Ok(FeedRecord { capture, base, head, trimmed })
 }
 
-fn read_items(reader: &mut Reader<'_>) -> io::Result<Items> {
-    let mut items = Items::default();
+fn read_items(reader: &mut Reader<'_>) -> io::Result<SystemItemMap> {
+    let mut items = SystemItemMap::default();
     for _ in 0..reader.u64()? {
-        let collection = collection_of(&reader.text(LONGEST_TEXT)?).ok_or_else(invalid)?;
+        let collection =
+            SystemCollection::named(&reader.text(LONGEST_TEXT)?).ok_or_else(invalid)?;
         let (key, value) = (reader.text(LONGEST_TEXT)?, reader.text(LONGEST_VALUE)?);
         items.set(collection, &key, Some(&value));
     }

@@ -5,13 +5,12 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use repo_core::Result;
-use repo_core::strategy::{StoreId, UnfinishedJob};
+use repo_core::strategy::{StoreId, SystemItemMap, UnfinishedJob};
 
 use super::{CollectionHead, MAGIC, MetaFile, NO_FILE, layout_of};
 use crate::codec::{Put as _, SummedWriter};
 use crate::errors;
 use crate::feed_record::FeedRecord;
-use crate::items::Items;
 use crate::journal::push_capture;
 use crate::table::{Place, ShortDigest, Slot};
 
@@ -26,7 +25,7 @@ pub(crate) struct StoreHead<'a> {
     /// Without it the store stays in a layout before 3.
     pub(crate) feed: Option<&'a FeedRecord>,
     /// Written with `feed` only.
-    pub(crate) items: &'a Items,
+    pub(crate) items: &'a SystemItemMap,
 }
 
 /// Writes `.meta` from front to back: the head, each collection with its
@@ -67,7 +66,7 @@ impl MetaWriter {
             push_capture(head, &feed.capture);
             head.put_u64(store.items.len() as u64);
             for (collection, key, value) in store.items.iter() {
-                [collection, key, value].iter().for_each(|text| head.put_text(text));
+                [collection.as_str(), key, value].iter().for_each(|text| head.put_text(text));
             }
         }
         head.put_u32(u32::try_from(collections).unwrap_or(u32::MAX));

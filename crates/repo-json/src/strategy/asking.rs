@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use repo_core::strategy::SystemItemMap;
 use repo_core::{CollectionName, EntityId, Result};
 use tokio::sync::oneshot;
 
 use super::JsonStrategy;
 use crate::errors;
-use crate::items::Items;
 use crate::names::{READ_FEED, READ_ITEMS};
 use crate::store::{Store, collection};
 use crate::writer::{Reply, Request};
@@ -49,7 +49,7 @@ impl JsonStrategy {
     /// Looks at the engine's own items.
     pub(super) async fn of_items<T: Send + 'static>(
         &self,
-        look: impl FnOnce(&Items) -> T + Send + 'static,
+        look: impl FnOnce(&SystemItemMap) -> T + Send + 'static,
     ) -> Result<T> {
         self.blocking(READ_ITEMS, |store| {
             store.catch_up(READ_ITEMS)?;

@@ -46,6 +46,8 @@ pub async fn an_item_is_compared_and_set(f: Fixture) {
     write(&other, "a", Some("{\"n\":1}"), Some("2")).await.unwrap();
     assert_eq!(item(&store, "a").await.as_deref(), Some("2"));
     assert_eq!(store.system_item(DEAD, "a").await.unwrap(), None);
+    // One that is only dropped may still hold the files for a moment.
+    other.close().await.unwrap();
     drop(other);
     let store = f.reopen(store).await;
     assert_eq!(item(&store, "a").await.as_deref(), Some("2"));
