@@ -164,20 +164,21 @@ impl<'s> Batch<'s> {
             collection(self.env, self.state, "apply", record.collection())?;
         }
         let mut answers = Vec::with_capacity(records.len());
-        let mut accepted: HashMap<Key, Pending> = HashMap::new();
+        let mut accepted: HashMap<Key, &Record> = HashMap::new();
         for record in &records {
             let key = record.key();
             let answer = match accepted.get(&key) {
-                Some(pending) => record.compare_to_stored(Some(&pending.to_record(&key)?)),
+                Some(before) => record.compare_to_stored(Some(before)),
                 None => self.compare(&key, record)?,
             };
             if answer == Applied::Applied {
-                accepted.insert(key, Pending::of(record));
+                accepted.insert(key, record);
             }
             answers.push(answer);
         }
-        for (key, pending) in accepted {
-            self.store(key, pending);
+        // Each in the order given: a key may come twice, and the feed has both.
+        for (record, _) in records.iter().zip(&answers).filter(|(_, a)| **a == Applied::Applied) {
+            self.store(record.key(), Pending::of(record));
         }
         Ok(answers)
     }

@@ -23,4 +23,10 @@ impl FeedRecord {
     pub(crate) fn place(&self, byte: u64) -> u64 {
         self.base + byte.saturating_sub(JOURNAL_HEAD)
     }
+
+    /// Removes the changes up to a place. The feed never ends before it.
+    pub(crate) fn trim(&mut self, through: u64) {
+        self.trimmed = through;
+        self.head = self.head.max(through);
+    }
 }

@@ -294,7 +294,7 @@ impl State {
             Op::Capture { capture, trimmed } => {
                 let feed = self.feed.as_mut()?;
                 feed.capture = capture;
-                feed.trimmed = trimmed;
+                feed.trim(trimmed);
                 Some(())
             }
             Op::Item { collection, key, value } => {

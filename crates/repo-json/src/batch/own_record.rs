@@ -42,14 +42,15 @@ impl Batch<'_> {
             StoreUpdate::HoldCapture(holder) => {
                 let (mut feed, head) = self.feed("capture changes")?;
                 if feed.capture.hold(holder) {
-                    feed.trimmed = head;
+                    // No journal before this one is kept.
+                    feed.trim(head.max(feed.base));
                 }
                 record.capture = self.set_feed(feed);
             }
             StoreUpdate::ReleaseCapture(holder) if self.state.feed.is_some() => {
                 let (mut feed, head) = self.feed("capture changes")?;
                 if feed.capture.release(&holder) {
-                    feed.trimmed = head;
+                    feed.trim(head);
                     self.ends_capture = true;
                 }
                 record.capture = self.set_feed(feed);

@@ -114,6 +114,19 @@ pub async fn what_changes_nothing_is_no_change(f: Fixture) {
     assert_eq!(seen(&all_after(&store, Some(&begin), 10).await.0), []);
 }
 
+/// A key that comes twice in one `apply` has two changes, in the order given.
+pub async fn a_key_applied_twice_has_two_changes(f: Fixture) {
+    if !offered(&f).await {
+        return;
+    }
+    let (store, begin) = capturing(&f).await;
+    let (a, b) = (key("items", "a"), key("items", "b"));
+    let records = vec![live(&a, 1, "", 1), live(&b, 1, "", 1), live(&a, 2, "", 2)];
+    store.apply(records).await.unwrap();
+    let (changes, _) = all_after(&store, Some(&begin), 9).await;
+    assert_seen(&changes, &[("a", 1, false), ("a", 2, false), ("b", 1, false)]);
+}
+
 /// A write beside a check of something that is absent is the only change of its
 /// commit.
 pub async fn a_write_beside_a_check_is_the_only_change(f: Fixture) {

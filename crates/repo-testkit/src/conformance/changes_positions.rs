@@ -7,7 +7,7 @@ use super::feed_support::{
     all_after, assert_rising, assert_seen, capturing, hold, holder, most, offered, read, release,
     seen,
 };
-use super::support::{assert_kind, key, save};
+use super::support::{assert_kind, collection, key, save};
 use crate::Fixture;
 
 /// Whatever the size of the pages, every change comes once, and versions of a key
@@ -84,6 +84,29 @@ pub async fn capture_ends_with_its_last_holder(f: Fixture) {
     assert_kind(store.changes(Some(&begin), most(1)).await, ErrorKind::FeedExpired);
     save(&store, &key("items", "a"), "").await;
     assert_seen(&all_after(&store, None, 9).await.0, &[("a", 2, false)]);
+}
+
+/// Capture of a store that was written to before, and whose files are others since,
+/// begins with what follows.
+pub async fn capture_begins_with_what_follows(f: Fixture) {
+    if !offered(&f).await {
+        return;
+    }
+    let store = f.prepared().await;
+    save(&store, &key("items", "before"), "").await;
+    store.checkpoint().await.unwrap();
+    let floor = StoreUpdate::RaiseFloor { collection: collection("items"), floor: 4 };
+    store.update_store_record(floor).await.unwrap();
+    let store = f.reopen(store).await;
+    hold(&store, "a").await;
+    assert_eq!(seen(&read(&store, None, 5).await.changes), []);
+    save(&store, &key("items", "after"), "").await;
+    assert_seen(&all_after(&store, None, 9).await.0, &[("after", 5, false)]);
+    release(&store, "a").await;
+    store.checkpoint().await.unwrap();
+    hold(&store, "a").await;
+    save(&store, &key("items", "again"), "").await;
+    assert_seen(&all_after(&store, None, 9).await.0, &[("again", 5, false)]);
 }
 
 /// What nobody needs any more is removed; older positions expire in words, others

@@ -36,6 +36,7 @@ macro_rules! conformance {
                     an_unprepared_store_captures_nothing,
                     every_write_is_a_change,
                     what_changes_nothing_is_no_change,
+                    a_key_applied_twice_has_two_changes,
                     a_write_beside_a_check_is_the_only_change,
                     a_change_of_an_older_version_carries_the_newer_record,
                     a_purged_delete_is_still_a_change,
@@ -50,6 +51,7 @@ macro_rules! conformance {
                 changes_positions: [
                     pages_leave_nothing_out,
                     positions_outlive_the_handle,
+                    capture_begins_with_what_follows,
                     capture_ends_with_its_last_holder,
                     what_is_removed_expires,
                     a_position_belongs_to_its_store,
