@@ -35,7 +35,9 @@ impl Shared {
                     Ok(())
                 }
                 // They take more than one change: see `feed`.
-                StoreUpdate::HoldCapture(_) | StoreUpdate::ReleaseCapture(_) => Ok(()),
+                StoreUpdate::HoldCapture(_)
+                | StoreUpdate::ReleaseCapture(_)
+                | StoreUpdate::History { .. } => Ok(()),
                 StoreUpdate::Id { expected, id } => {
                     check_new_id(definition.id, definition.job.as_ref(), *expected)?;
                     definition.id = Some(*id);

@@ -9,7 +9,8 @@ use aws_config::SdkConfig;
 use repo_core::strategy::{
     Action, Applied, Capabilities, Changes, FeedPosition, OpenOptions, PhysicalIdentity, Prepared,
     Purged, Record, RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
-    SystemCollection, SystemItem, SystemWrite, check_distinct_keys, check_records, with_records,
+    SystemCollection, SystemItem, SystemWrite, check_distinct_keys, check_records, unsupported,
+    with_records,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES, EntityId, Error,
@@ -250,6 +251,7 @@ impl StorageStrategy for DynamoStrategy {
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
         match update {
             StoreUpdate::HoldCapture(holder) => self.shared.hold_capture(&holder).await,
+            StoreUpdate::History { .. } => Err(unsupported("keep the history", self.location())),
             StoreUpdate::ReleaseCapture(holder) => self.shared.release_capture(&holder).await,
             update => self.shared.update_store_record(update).await,
         }

@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use repo_core::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
-    SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
+    Prepared, Purged, Record, RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord,
+    StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
@@ -355,6 +355,27 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         writes: Vec<SystemWrite>,
     ) -> impl Future<Output = Result<()>> + Send {
         self.call(inner, op::WriteSystemItems { writes })
+    }
+
+    /// Around [`StorageStrategy::older_versions`].
+    fn older_versions(
+        &self,
+        inner: &Inner,
+        collection: &CollectionName,
+        of: &[OlderThan],
+        most: NonZeroUsize,
+    ) -> impl Future<Output = Result<Vec<OlderVersion>>> + Send {
+        async move { self.call(inner, op::OlderVersions { collection, of, most }).await }
+    }
+
+    /// Around [`StorageStrategy::write_versions`].
+    fn write_versions(
+        &self,
+        inner: &Inner,
+        collection: &CollectionName,
+        writes: Vec<VersionWrite>,
+    ) -> impl Future<Output = Result<Vec<Applied>>> + Send {
+        self.call(inner, op::WriteVersions { collection, writes })
     }
 
     /// Around [`StorageStrategy::fence`].

@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
-    SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
+    Prepared, Purged, Record, RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord,
+    StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
@@ -157,6 +157,23 @@ impl<L: Layer> StorageStrategy for Layered<L> {
 
     async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
         self.layer.write_system_items(&self.inner, writes).await
+    }
+
+    async fn older_versions(
+        &self,
+        collection: &CollectionName,
+        of: &[OlderThan],
+        most: NonZeroUsize,
+    ) -> Result<Vec<OlderVersion>> {
+        self.layer.older_versions(&self.inner, collection, of, most).await
+    }
+
+    async fn write_versions(
+        &self,
+        collection: &CollectionName,
+        writes: Vec<VersionWrite>,
+    ) -> Result<Vec<Applied>> {
+        self.layer.write_versions(&self.inner, collection, writes).await
     }
 
     async fn fence(&self, epoch: u64) -> Result<()> {

@@ -106,6 +106,10 @@ pub enum OperationKind {
     SystemItems,
     /// [`write_system_items`](StorageStrategy::write_system_items)
     WriteSystemItems,
+    /// [`older_versions`](StorageStrategy::older_versions)
+    OlderVersions,
+    /// [`write_versions`](StorageStrategy::write_versions)
+    WriteVersions,
     /// [`fence`](StorageStrategy::fence)
     Fence,
 }
@@ -141,6 +145,8 @@ impl OperationKind {
         Self::SystemItem,
         Self::SystemItems,
         Self::WriteSystemItems,
+        Self::OlderVersions,
+        Self::WriteVersions,
         Self::Fence,
     ];
 
@@ -177,6 +183,8 @@ impl OperationKind {
             Self::SystemItem => "system_item",
             Self::SystemItems => "system_items",
             Self::WriteSystemItems => "write_system_items",
+            Self::OlderVersions => "older_versions",
+            Self::WriteVersions => "write_versions",
             Self::Fence => "fence",
         }
     }
@@ -190,6 +198,7 @@ impl OperationKind {
             | Self::UpdateStoreRecord
             | Self::TrimChanges
             | Self::WriteSystemItems
+            | Self::WriteVersions
             | Self::Fence => OperationClass::Write,
             Self::Prepare
             | Self::PrepareForLoad
@@ -213,7 +222,8 @@ impl OperationKind {
             | Self::Changes
             | Self::Head
             | Self::SystemItem
-            | Self::SystemItems => OperationClass::Read,
+            | Self::SystemItems
+            | Self::OlderVersions => OperationClass::Read,
         }
     }
 

@@ -3,9 +3,10 @@
 use std::num::NonZeroUsize;
 
 use repo_core::strategy::{
-    Applied, Changes as FoundChanges, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord as OwnRecord, StoreUpdate,
-    SystemCollection, SystemItem as FoundItem, SystemWrite, UnfinishedJob,
+    Applied, Changes as FoundChanges, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
+    Prepared, Purged, Record, RecordStream, ScanOptions, StateMark, StorageStrategy,
+    StoreRecord as OwnRecord, StoreUpdate, SystemCollection, SystemItem as FoundItem, SystemWrite,
+    UnfinishedJob, VersionWrite,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health as Found, HealthDepth,
@@ -151,6 +152,37 @@ operation!(SystemItems<'a> {
     system_items(self.collection, self.prefix, self.after, self.most) by self);
 operation!(WriteSystemItems { writes: Vec<SystemWrite> } -> (),
     write_system_items(self.writes) by self);
+operation!(OlderVersions<'a> {
+        collection: &'a CollectionName, of: &'a [OlderThan], most: NonZeroUsize
+    } -> Vec<OlderVersion>,
+    older_versions(self.collection, self.of, self.most) by self, {
+    fn kind(&self) -> OperationKind {
+        OperationKind::OlderVersions
+    }
+
+    fn collection(&self) -> Option<&CollectionName> {
+        Some(self.collection)
+    }
+
+    fn items(&self) -> Option<usize> {
+        Some(self.of.len())
+    }
+});
+operation!(WriteVersions<'a> { collection: &'a CollectionName, writes: Vec<VersionWrite> }
+    -> Vec<Applied>,
+    write_versions(self.collection, self.writes) by self, {
+    fn kind(&self) -> OperationKind {
+        OperationKind::WriteVersions
+    }
+
+    fn collection(&self) -> Option<&CollectionName> {
+        Some(self.collection)
+    }
+
+    fn items(&self) -> Option<usize> {
+        Some(self.writes.len())
+    }
+});
 operation!(Fence { epoch: u64 } -> (), fence(self.epoch) by self);
 
 /// The collection that all are about.

@@ -12,12 +12,12 @@ use futures_util::StreamExt as _;
 use super::change_log::ChangeLog;
 use super::table::{Table, written};
 use crate::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, FeedState, OpenOptions, OpenState,
-    PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record, RecordBatch, RecordStream,
-    ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate, SystemCollection,
-    SystemItem, SystemItemMap, SystemWrite, UnfinishedJob, check_distinct_collections,
-    check_distinct_keys, check_new_id, check_purge, check_records, never_prepared, not_prepared,
-    with_records,
+    Applied, Capabilities, Changes, FeedPosition, FeedState, HistoryState, OlderThan, OlderVersion,
+    OpenOptions, OpenState, PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record,
+    RecordBatch, RecordStream, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord,
+    StoreUpdate, SystemCollection, SystemItem, SystemItemMap, SystemWrite, UnfinishedJob,
+    VersionWrite, check_distinct_collections, check_distinct_keys, check_new_id, check_purge,
+    check_records, check_version_writes, never_prepared, no_history, not_prepared, with_records,
 };
 use crate::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
@@ -27,6 +27,8 @@ use crate::{
 const READ_ITEMS: &str = "read the engine's own items";
 const WRITE_ITEMS: &str = "write the engine's own items";
 const READ_FEED: &str = "read the change feed";
+const READ_HISTORY: &str = "read the history";
+const WRITE_HISTORY: &str = "change the history";
 
 /// Records in the memory of this process. Nothing survives it.
 #[derive(Debug)]
@@ -70,6 +72,7 @@ impl State {
             .with_collections(self.tables.iter().map(|(name, t)| (name.clone(), t.state)).collect())
             .with_job(self.job.clone())
             .with_capture(self.log.capture.clone())
+            .with_history(self.tables.iter().filter_map(history).collect())
     }
 
     /// The feed of a prepared store.
@@ -77,6 +80,10 @@ impl State {
         let id = self.id.ok_or_else(|| never_prepared(operation, "memory"))?;
         Ok(self.log.state(id))
     }
+}
+
+fn history((name, table): (&CollectionName, &Table)) -> Option<(CollectionName, HistoryState)> {
+    table.history.map(|kept| (name.clone(), kept))
 }
 
 impl MemoryStrategy {
@@ -103,6 +110,7 @@ impl MemoryStrategy {
                 .with_max_scan_segments(64)
                 .with_parallel_scan(true)
                 .with_changes(true)
+                .with_history(true)
                 .with_read_only(options.read_only),
             options,
             open: OpenState::default(),
@@ -273,7 +281,7 @@ impl StorageStrategy for MemoryStrategy {
         for record in outcomes.into_iter().flatten() {
             state.log.note(&record);
             let table = state.table_mut("commit", record.collection())?;
-            table.records.insert(record.id().clone(), record);
+            table.put(record);
         }
         Ok(answers)
     }
@@ -330,6 +338,9 @@ impl StorageStrategy for MemoryStrategy {
                 state.log.hold(holder);
             }
             StoreUpdate::ReleaseCapture(holder) => state.log.release(&holder),
+            StoreUpdate::History { collection, history } => {
+                state.table_mut("keep the history", &collection)?.set_history(history);
+            }
         }
         Ok(state.record())
     }
@@ -395,6 +406,34 @@ impl StorageStrategy for MemoryStrategy {
             state.items.set(*collection, key, value.as_deref());
         }
         Ok(())
+    }
+
+    async fn older_versions(
+        &self,
+        collection: &CollectionName,
+        of: &[OlderThan],
+        most: NonZeroUsize,
+    ) -> Result<Vec<OlderVersion>> {
+        let state = self.read(READ_HISTORY)?;
+        let table = state.table(READ_HISTORY, collection)?;
+        if table.history.is_none() {
+            return Err(no_history(READ_HISTORY, collection, &self.location));
+        }
+        Ok(table.older(of).take(most.get()).collect())
+    }
+
+    async fn write_versions(
+        &self,
+        collection: &CollectionName,
+        writes: Vec<VersionWrite>,
+    ) -> Result<Vec<Applied>> {
+        let mut state = self.write(WRITE_HISTORY)?;
+        let table = state.table_mut(WRITE_HISTORY, collection)?;
+        if table.history.is_none() {
+            return Err(no_history(WRITE_HISTORY, collection, &self.location));
+        }
+        check_version_writes(&writes)?;
+        Ok(writes.into_iter().map(|write| table.write_version(write)).collect())
     }
 
     async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {

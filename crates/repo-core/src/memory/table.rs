@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::strategy::{Applied, CollectionState, Record, Tombstone};
+use crate::strategy::{
+    Applied, CollectionState, HistoryState, OlderState, OlderThan, OlderVersion, Record, Tombstone,
+    VersionWrite,
+};
 use crate::{
     Change, CollectionSchema, Entity, EntityId, Result, Timestamp, Version, Write, Written,
 };
@@ -13,12 +16,15 @@ pub(super) struct Table {
     pub(super) schema: CollectionSchema,
     pub(super) state: CollectionState,
     pub(super) records: BTreeMap<EntityId, Record>,
+    pub(super) history: Option<HistoryState>,
+    /// What records were before, while history is kept.
+    older: BTreeMap<(EntityId, Version), OlderVersion>,
 }
 
 impl Table {
     pub(super) fn new(schema: CollectionSchema) -> Self {
         let state = CollectionState::new(schema.schema_version, 0);
-        Self { schema, state, records: BTreeMap::new() }
+        Self { schema, state, records: BTreeMap::new(), history: None, older: BTreeMap::new() }
     }
 
     /// The live entity under an id.
@@ -72,13 +78,69 @@ impl Table {
     pub(super) fn apply(&mut self, record: Record) -> Applied {
         let answer = record.compare_to_stored(self.records.get(record.id()));
         if answer == Applied::Applied {
-            self.records.insert(record.id().clone(), record);
+            self.put(record);
         }
         answer
     }
 
+    /// Stores a record, and keeps what it replaces.
+    pub(super) fn put(&mut self, record: Record) {
+        let replaced = self.records.insert(record.id().clone(), record);
+        if let (Some(_), Some(replaced)) = (self.history, replaced) {
+            let replaced = OlderVersion::from(replaced);
+            self.older.insert((replaced.id.clone(), replaced.version), replaced);
+        }
+    }
+
+    /// Begins, changes or ends the history.
+    pub(super) fn set_history(&mut self, history: Option<HistoryState>) {
+        self.history = match (self.history, history) {
+            (Some(before), Some(next)) => Some(before.followed_by(next)),
+            (_, next) => next,
+        };
+        if self.history.is_none() {
+            self.older.clear();
+        }
+    }
+
+    pub(super) fn older<'t>(
+        &'t self,
+        of: &'t [OlderThan],
+    ) -> impl Iterator<Item = OlderVersion> + 't {
+        of.iter().flat_map(|OlderThan { id, version }| {
+            let first = (id.clone(), Version::FIRST);
+            self.older.range(first..(id.clone(), *version)).rev().map(|(_, older)| older.clone())
+        })
+    }
+
+    pub(super) fn write_version(&mut self, write: VersionWrite) -> Applied {
+        let (id, version) = write.of();
+        let key = (id.clone(), version);
+        match write {
+            VersionWrite::Add(added) => {
+                let answer = added.compare_to_stored(self.older.get(&key));
+                if answer == Applied::Applied {
+                    self.older.insert(key, added);
+                }
+                answer
+            }
+            VersionWrite::Clear(..) => match self.older.get_mut(&key) {
+                Some(older) if older.state != OlderState::Removed => {
+                    older.state = OlderState::Removed;
+                    Applied::Applied
+                }
+                _ => Applied::Equal,
+            },
+            VersionWrite::Remove(..) => match self.older.remove(&key) {
+                Some(_) => Applied::Applied,
+                None => Applied::Equal,
+            },
+        }
+    }
+
     /// Removes the tombstones written before `older_than`, the floor first.
     pub(super) fn purge(&mut self, older_than: Timestamp) -> u64 {
+        let older_than = self.history.map_or(older_than, |kept| older_than.min(kept.since));
         let gone = |record: &Record| !record.is_live() && record.updated_at() < older_than;
         let highest = self.records.values().filter(|r| gone(r)).map(|r| r.version().get()).max();
         self.state.floor = self.state.floor.max(highest.unwrap_or(0));

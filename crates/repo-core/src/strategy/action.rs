@@ -21,6 +21,8 @@ pub enum Action {
     Prepare,
     /// Bringing a store of an older layout to the newest one.
     UpgradeLayout,
+    /// Switching on the history of a collection.
+    KeepHistory,
     /// Taking the files of a JSON store as they are, and giving its journal up.
     KeepFile,
     /// Putting the journal of a JSON store over its files.
@@ -36,6 +38,7 @@ impl Action {
     pub const ALL: &'static [Self] = &[
         Self::Prepare,
         Self::UpgradeLayout,
+        Self::KeepHistory,
         Self::KeepFile,
         Self::KeepJournal,
         Self::DeepHealth,
@@ -52,6 +55,7 @@ impl Action {
         match self {
             Self::Prepare => "`prepare`",
             Self::UpgradeLayout => "`upgrade_layout`",
+            Self::KeepHistory => "`StoreUpdate::History`",
             Self::KeepFile => "`resolve` with `Keep::File`",
             Self::KeepJournal => "`resolve` with `Keep::Journal`",
             Self::Health => "`health`",

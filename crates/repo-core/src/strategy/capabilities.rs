@@ -38,6 +38,8 @@ pub struct Capabilities {
     pub read_only: bool,
     /// Whether a change feed is offered (`changes`).
     pub changes: bool,
+    /// Whether the history of collections can be kept (`older_versions`).
+    pub history: bool,
     /// Whether writers can be fenced off by the epoch (`fence`).
     pub fence: bool,
 }
@@ -59,6 +61,7 @@ impl Capabilities {
             indexes: false,
             read_only: false,
             changes: false,
+            history: false,
             fence: false,
         }
     }
@@ -137,6 +140,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_changes(mut self, changes: bool) -> Self {
         self.changes = changes;
+        self
+    }
+
+    /// The same with another [`history`](Self::history).
+    #[must_use]
+    pub const fn with_history(mut self, history: bool) -> Self {
+        self.history = history;
         self
     }
 

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 
 use crate::strategy::did_you_mean;
 use crate::strategy::{
-    Action, Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Record, RecordStream,
-    ScanOptions, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
-    UnfinishedJob,
+    Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion,
+    PhysicalIdentity, Record, RecordStream, ScanOptions, StoreRecord, StoreUpdate,
+    SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
 };
 use crate::{
     CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
@@ -209,7 +209,8 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>>;
 
     /// Removes tombstones written before `older_than`, after raising the
-    /// collection's floor durably to the highest version removed.
+    /// collection's floor durably to the highest version removed. Where history is
+    /// kept, tombstones stay that were written since it begins: they are a part of it.
     ///
     /// # Errors
     /// `Locked` while a migration into this store is unfinished.
@@ -318,6 +319,43 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// `Unsupported` on a store opened read-only. Nothing was written then.
     async fn write_system_items(&self, _writes: Vec<SystemWrite>) -> Result<()> {
         Err(unsupported("write the engine's own items", self.location()))
+    }
+
+    /// At most `most` of the older versions of these ids, each below the version that
+    /// stands beside its id: in the order of the ids, and for one id from the newest
+    /// to the oldest. Fewer than `most` are all there are. What is asked for with the
+    /// version of the stored record is everything that the record replaced. An id
+    /// stands at most once. Strong.
+    ///
+    /// # Errors
+    /// `Unsupported` unless [`Capabilities::history`]; `NotFound` for a collection
+    /// that was not prepared or whose history is not kept
+    /// ([`no_history`](crate::strategy::no_history)).
+    async fn older_versions(
+        &self,
+        _collection: &CollectionName,
+        _of: &[OlderThan],
+        _most: NonZeroUsize,
+    ) -> Result<Vec<OlderVersion>> {
+        Err(unsupported("read the history", self.location()))
+    }
+
+    /// Changes what is kept of older versions, durably. Idempotent, and not atomic
+    /// over versions. Answers in the order of the writes: for [`VersionWrite::Add`] as
+    /// [`OlderVersion::compare_to_stored`]; else `Applied`, or `Equal` where there was
+    /// nothing to forget. What a write of a record keeps later under the same number
+    /// replaces what was added.
+    ///
+    /// # Errors
+    /// As [`older_versions`](Self::older_versions) and those of
+    /// [`check_version_writes`](crate::strategy::check_version_writes); `Unsupported`
+    /// on a store opened read-only.
+    async fn write_versions(
+        &self,
+        _collection: &CollectionName,
+        _writes: Vec<VersionWrite>,
+    ) -> Result<Vec<Applied>> {
+        Err(unsupported("change the history", self.location()))
     }
 
     /// Fences off writers of an older epoch. Not offered by any strategy yet.

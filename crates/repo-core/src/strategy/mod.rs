@@ -16,6 +16,7 @@ mod distinct;
 mod ext;
 mod feed;
 mod file_identity;
+mod history;
 mod left_out;
 mod open_state;
 mod physical_identity;
@@ -47,6 +48,10 @@ pub use distinct::{check_distinct_collections, check_distinct_keys};
 pub use ext::StorageStrategyExt;
 pub use feed::{Capture, CaptureHolder, Changes, FeedPosition, FeedState, RecordChange};
 pub use file_identity::identity_of_files;
+pub use history::{
+    HistoryState, OlderState, OlderThan, OlderVersion, Retention, VersionWrite,
+    check_version_writes, no_history,
+};
 pub use left_out::left_out;
 pub use open_state::{OpenState, handle_closed};
 pub use physical_identity::{PhysicalIdentity, Sameness};

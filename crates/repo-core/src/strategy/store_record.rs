@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::strategy::{Capture, CaptureHolder, JobId, JobKind, StoreId, UnfinishedJob};
+use crate::strategy::{
+    Capture, CaptureHolder, HistoryState, JobId, JobKind, StoreId, UnfinishedJob,
+};
 use crate::{CollectionName, Error, ErrorKind, Result};
 
 /// The store's own record.
@@ -35,6 +37,9 @@ pub struct StoreRecord {
     /// [change feed](crate::strategy::StorageStrategy::changes).
     #[serde(default, skip_serializing_if = "Capture::is_unused")]
     pub capture: Capture,
+    /// The collections whose older versions are kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub history: BTreeMap<CollectionName, HistoryState>,
 }
 
 impl StoreRecord {
@@ -79,6 +84,13 @@ impl StoreRecord {
     #[must_use]
     pub fn with_capture(mut self, capture: Capture) -> Self {
         self.capture = capture;
+        self
+    }
+
+    /// The same with another [`history`](Self::history).
+    #[must_use]
+    pub fn with_history(mut self, history: BTreeMap<CollectionName, HistoryState>) -> Self {
+        self.history = history;
         self
     }
 
@@ -143,6 +155,17 @@ pub enum StoreUpdate {
     /// The holder needs no changes any more; what it is not the last to need goes
     /// on being captured. Safe to repeat.
     ReleaseCapture(CaptureHolder),
+    /// Keeps what records of a collection were before, from now on; or, with
+    /// `None`, ends that and removes all of it. Whoever writes after the answer keeps
+    /// what it replaces, also a handle that was opened before. Where history is kept
+    /// already only its state changes, as
+    /// [`HistoryState::followed_by`] says. Safe to repeat.
+    History {
+        /// The collection, which is prepared.
+        collection: CollectionName,
+        /// From when on, and how long.
+        history: Option<HistoryState>,
+    },
 }
 
 /// Checks the condition of [`StoreUpdate::Id`]: that the stored id is the

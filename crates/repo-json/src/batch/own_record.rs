@@ -4,7 +4,7 @@
 use repo_core::Result;
 use repo_core::strategy::{
     Capture, FeedPosition, FeedState, StoreRecord, StoreUpdate, SystemWrite, check_job,
-    check_new_id,
+    check_new_id, unsupported,
 };
 
 use super::Batch;
@@ -57,6 +57,9 @@ impl Batch<'_> {
             }
             // Nothing was ever captured.
             StoreUpdate::ReleaseCapture(_) => {}
+            StoreUpdate::History { .. } => {
+                return Err(unsupported("keep the history", &self.env.location));
+            }
             StoreUpdate::Id { expected, id } => {
                 check_new_id(record.id, record.job.as_ref(), expected)?;
                 push_op(&mut self.payload, &Op::Id(id));

@@ -9,7 +9,7 @@ use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
 use repo_core::strategy::{
     Capture, CollectionState, StoreId, StoreRecord, StoreUpdate, StoredJob, UnfinishedJob,
-    check_job, check_new_id,
+    check_job, check_new_id, unsupported,
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
@@ -147,6 +147,9 @@ async fn change(
             if !stored.is_unused() {
                 capture::release(shared, transaction, stored, &holder).await?;
             }
+        }
+        StoreUpdate::History { .. } => {
+            return Err(unsupported("keep the history", &shared.location));
         }
         StoreUpdate::Id { expected, id } => {
             let job = lock_job(transaction).await?;

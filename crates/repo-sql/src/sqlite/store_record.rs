@@ -4,6 +4,7 @@ use std::path::Path;
 
 use repo_core::strategy::{
     CollectionState, StoreRecord, StoreUpdate, StoredJob, check_job, check_new_id, never_prepared,
+    unsupported,
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 use rusqlite::{Connection, params};
@@ -104,6 +105,9 @@ pub(super) fn update(
         StoreUpdate::ReleaseCapture(holder) => {
             let stored = read(connection, shared.file())?.capture;
             capture::release(shared, transaction, stored, &holder)?;
+        }
+        StoreUpdate::History { .. } => {
+            return Err(unsupported("keep the history", &shared.location));
         }
         StoreUpdate::Id { expected, id } => {
             let stored = read(connection, shared.file())?;

@@ -127,6 +127,32 @@ macro_rules! conformance {
                     a_deep_look_reads_every_record,
                     errors_name_what_they_are_about,
                 ];
+                history: [
+                    what_is_replaced_is_kept,
+                    what_changes_nothing_replaces_nothing,
+                    a_key_applied_twice_keeps_both,
+                    documents_are_kept_to_the_byte,
+                    pages_of_several_ids_are_in_order,
+                    older_versions_outlive_files_and_handles,
+                    handles_opened_before_keep_too,
+                    writers_at_once_leave_no_gap,
+                ];
+                history_state: [
+                    nothing_is_kept_unless_it_is_asked_for,
+                    each_collection_for_itself,
+                    history_that_ends_is_gone,
+                    its_beginning_never_falls,
+                    tombstones_of_a_history_are_not_purged,
+                    it_may_begin_while_others_write,
+                    a_handle_for_reading_only_changes_no_history,
+                ];
+                history_writes: [
+                    versions_are_added_and_compared,
+                    versions_are_cleared_and_removed,
+                    what_was_changed_outlives_files_and_handles,
+                    a_write_replaces_what_was_added,
+                    writes_out_of_bounds_are_refused,
+                ];
                 keys: [
                     collection_names_follow_the_rule,
                     any_name_can_be_a_collection,

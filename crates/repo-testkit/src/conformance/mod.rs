@@ -5,6 +5,7 @@
 //! is forgotten there.
 
 mod feed_support;
+mod history_support;
 mod list;
 mod run;
 mod support;
@@ -23,6 +24,9 @@ pub mod document_rules;
 pub mod documents;
 pub mod equality;
 pub mod features;
+pub mod history;
+pub mod history_state;
+pub mod history_writes;
 pub mod keys;
 pub mod lifecycle;
 pub mod prepare;
