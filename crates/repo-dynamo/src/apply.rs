@@ -138,6 +138,7 @@ impl Shared {
                         .with("key", key));
                 }
             }
+            self.renew_table("apply", &key, &mut table).await?;
         }
     }
 

@@ -8,9 +8,9 @@ use std::time::Instant;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use repo_core::strategy::never_prepared;
-use repo_core::{CollectionName, Error, ErrorKind, Result, Value};
+use repo_core::{CollectionName, Error, ErrorKind, Key, Result, Value};
 
-use crate::cache::{Catalog, Table};
+use crate::cache::{Catalog, LEASE, Table};
 use crate::definition::Definition;
 use crate::item::{Item, number, text};
 use crate::layout::{LAYOUT_VERSION, RECORD_KEY, STORE_KEY};
@@ -50,6 +50,20 @@ impl Shared {
         let catalog = self.reload(operation, Instant::now()).await?;
         let found = catalog.tables.get(collection).cloned();
         found.ok_or_else(|| self.unknown(operation, collection))
+    }
+
+    /// For a write that is made again: replaces what is known of its collection once it
+    /// is older than a lease.
+    pub(crate) async fn renew_table(
+        &self,
+        operation: &'static str,
+        key: &Key,
+        table: &mut Arc<Table>,
+    ) -> Result<()> {
+        if table.read_at.elapsed() >= LEASE {
+            *table = self.table(operation, &key.collection).await?;
+        }
+        Ok(())
     }
 
     /// The prepared collection as it is now.

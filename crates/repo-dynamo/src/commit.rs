@@ -103,6 +103,9 @@ impl Shared {
                     return Err(scene.later("other writers hold these records").error);
                 }
             }
+            for plan in &mut planned {
+                self.renew_table("commit", &plan.write.key, &mut plan.table).await?;
+            }
         }
     }
 

@@ -14,6 +14,16 @@ fn holder() -> CaptureHolder {
     CaptureHolder::new("consumer", "a").unwrap()
 }
 
+/// The answer to a transaction that met another one.
+fn conflict() -> String {
+    let answer = serde_json::json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "canceled",
+        "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
+    });
+    answer.to_string()
+}
+
 /// A handle on the same store that no proxy stands before.
 async fn direct(store: &DynamoStrategy) -> DynamoStrategy {
     let table_prefix = store.location().rsplit('/').next().unwrap().to_owned();
@@ -185,6 +195,54 @@ async fn a_write_that_comes_after_capture_began_is_captured() {
     assert_eq!(found, expected.map(|(id, version)| (id.to_owned(), version, false)));
 }
 
+/// A write that others keep from its turn until capture has begun, or begun anew, is
+/// made by what the store's record says then: at once with what captures it.
+#[tokio::test]
+async fn a_write_that_waits_for_others_learns_of_the_capture() {
+    for anew in [false, true] {
+        let on = Arc::new(AtomicBool::new(false));
+        let contends = Arc::clone(&on);
+        let (proxy, store) = filled(move |operation, before, _| match (operation, before) {
+            ("TransactWriteItems", 0) if contends.load(Ordering::Acquire) => {
+                Fate::AnswerAfter(Duration::from_secs(4), 400, conflict())
+            }
+            _ => Fate::Forward,
+        })
+        .await;
+        let other = direct(&store).await;
+        if anew {
+            hold(&store).await;
+        }
+        store.get(&key("items", "there").collection, &id("there")).await.unwrap();
+        proxy.take();
+        on.store(true, Ordering::Release);
+        let switched = async {
+            other.update_store_record(StoreUpdate::ReleaseCapture(holder())).await.unwrap();
+            hold(&other).await;
+            Instant::now()
+        };
+        let written = async {
+            let both = vec![
+                put("items", "one", Precondition::Any),
+                put("notes", "two", Precondition::Any),
+            ];
+            match anew {
+                true => drop(store.apply(vec![brought("one", 1)]).await.unwrap()),
+                false => drop(store.commit(both).await.unwrap()),
+            }
+            Instant::now()
+        };
+        let (switched, written) = tokio::join!(switched, written);
+        assert!(switched < written, "the write was too fast for this test");
+        let sent = proxy.take();
+        let sent: Vec<_> =
+            sent.iter().filter(|seen| seen.operation == "TransactWriteItems").collect();
+        assert_eq!(sent.len(), 2, "anew: {anew}");
+        assert!(sent[1].body.contains(FEED_TABLE), "anew: {anew}");
+        assert!(changes(&other).await.contains(&("one".to_owned(), 1, false)), "anew: {anew}");
+    }
+}
+
 /// What fails of a late write, once the write itself was done.
 async fn late_failure(
     fails: impl Fn(&str, &str) -> bool + Send + Sync + 'static,
@@ -282,14 +340,7 @@ async fn a_move_that_fails_is_done_by_the_next_reader_once() {
 #[tokio::test]
 async fn a_captured_write_that_meets_a_transaction_is_made_again() {
     let (proxy, store) = capturing(|operation, before, _| match (operation, before) {
-        ("TransactWriteItems", 0 | 1) => {
-            let answer = serde_json::json!({
-                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-                "Message": "canceled",
-                "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
-            });
-            Fate::Answer(400, answer.to_string())
-        }
+        ("TransactWriteItems", 0 | 1) => Fate::Answer(400, conflict()),
         ("TransactWriteItems", 2) => Fate::Lose,
         _ => Fate::Forward,
     })
