@@ -1,6 +1,8 @@
 //! What the store's own record says, checked in the same way in each dialect.
 
-use repo_core::strategy::Capture;
+use std::collections::BTreeMap;
+
+use repo_core::strategy::{Capture, HistoryState};
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result};
 
 use crate::Dialect;
@@ -126,6 +128,34 @@ pub(crate) fn capture_of(text: Option<&str>) -> Result<Capture> {
     serde_json::from_str(text).map_err(|source| {
         let why = "the store's own record says nothing that a capture could be";
         Error::new(ErrorKind::Corrupt, "read the store's record", why).caused_by(source)
+    })
+}
+
+/// The histories that a store's record keeps as text.
+///
+/// # Errors
+/// `Corrupt` for a text that says of none.
+pub(crate) fn history_of(text: Option<&str>) -> Result<BTreeMap<CollectionName, HistoryState>> {
+    let Some(text) = text else { return Ok(BTreeMap::new()) };
+    serde_json::from_str(text).map_err(|source| {
+        let why = "the store's own record says nothing that a history could be";
+        Error::new(ErrorKind::Corrupt, "read the store's record", why).caused_by(source)
+    })
+}
+
+/// Their text; none where no history is kept.
+///
+/// # Errors
+/// None that can happen: such a map is always JSON.
+pub(crate) fn history_text(
+    history: &BTreeMap<CollectionName, HistoryState>,
+) -> Result<Option<String>> {
+    if history.is_empty() {
+        return Ok(None);
+    }
+    serde_json::to_string(history).map(Some).map_err(|source| {
+        let why = "the history cannot be written";
+        Error::new(ErrorKind::Invalid, "keep the history", why).caused_by(source)
     })
 }
 

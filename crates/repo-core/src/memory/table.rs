@@ -140,7 +140,7 @@ impl Table {
 
     /// Removes the tombstones written before `older_than`, the floor first.
     pub(super) fn purge(&mut self, older_than: Timestamp) -> u64 {
-        let older_than = self.history.map_or(older_than, |kept| older_than.min(kept.since));
+        let older_than = HistoryState::purgeable(self.history.as_ref(), older_than);
         let gone = |record: &Record| !record.is_live() && record.updated_at() < older_than;
         let highest = self.records.values().filter(|r| gone(r)).map(|r| r.version().get()).max();
         self.state.floor = self.state.floor.max(highest.unwrap_or(0));

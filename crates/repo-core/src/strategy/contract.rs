@@ -367,10 +367,10 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     }
 }
 
-/// The error for a store of a layout that keeps no changes.
+/// The error for a store of a layout that keeps neither changes nor histories.
 #[must_use]
 pub fn layout_without_changes(operation: &'static str, location: &str, layout: u32) -> Error {
-    let why = "the store is of a layout from before the change feed";
+    let why = "the store is of a layout from before the change feed and histories";
     Error::new(ErrorKind::Unsupported, operation, why)
         .with("store", location)
         .with("layout", layout)

@@ -16,11 +16,13 @@ pub enum SystemCollection {
     Consumers,
     /// Changes that a consumer could not work on.
     DeadLetters,
+    /// Names of versions that a history keeps.
+    Tags,
 }
 
 impl SystemCollection {
     /// Every one.
-    pub const ALL: &'static [Self] = &[Self::Consumers, Self::DeadLetters];
+    pub const ALL: &'static [Self] = &[Self::Consumers, Self::DeadLetters, Self::Tags];
 
     /// The one of this name.
     #[must_use]
@@ -34,6 +36,7 @@ impl SystemCollection {
         match self {
             Self::Consumers => "consumers",
             Self::DeadLetters => "dead_letters",
+            Self::Tags => "tags",
         }
     }
 
@@ -43,6 +46,7 @@ impl SystemCollection {
     pub fn travels(self) -> bool {
         match self {
             Self::Consumers | Self::DeadLetters => false,
+            Self::Tags => true,
         }
     }
 }

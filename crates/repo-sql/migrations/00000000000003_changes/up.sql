@@ -1,4 +1,5 @@
 ALTER TABLE "_repo_store" ADD COLUMN "capture" text;
+ALTER TABLE "_repo_store" ADD COLUMN "history" text;
 CREATE TABLE "_repo_inbox" (
   "place" bigint GENERATED ALWAYS AS IDENTITY,
   "collection" text COLLATE "C" NOT NULL,

@@ -19,6 +19,8 @@ pub(crate) struct Made {
     /// The statements that made the triggers under the names of those that capture,
     /// as far as they are there.
     pub(crate) capture_triggers: [Option<String>; 2],
+    /// Whether the trigger is there that keeps older versions.
+    pub(crate) keeps_versions: bool,
 }
 
 impl Made {

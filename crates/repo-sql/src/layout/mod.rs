@@ -4,6 +4,7 @@
 mod capture;
 mod column;
 mod digest;
+mod history;
 mod index;
 mod made;
 mod view;
@@ -18,6 +19,7 @@ pub(crate) use self::column::Column;
 use self::column::columns;
 use self::digest::digest;
 pub(crate) use self::digest::{DIGEST_COLUMN, DIGEST_DEFINITION, Digest, digest_trigger};
+pub(crate) use self::history::{HistoryLayout, VERSION_COLUMNS, keep_trigger};
 pub(crate) use self::index::Index;
 use self::index::indexes;
 pub(crate) use self::made::Made;
@@ -52,6 +54,8 @@ pub(crate) struct CollectionLayout {
     pub(crate) digest: Option<Digest>,
     /// Made while writes are captured.
     pub(crate) capture: CaptureTriggers,
+    /// Made while the history of the collection is kept.
+    pub(crate) history: HistoryLayout,
     pub(crate) columns: Vec<Column>,
     pub(crate) indexes: Vec<Index>,
     /// The statement that makes the view.
@@ -77,6 +81,7 @@ impl CollectionLayout {
                 .map_err(named)?,
             digest: digest(dialect, &schema.collection, &table, &id_column, &columns),
             capture: CaptureTriggers::new(dialect, &schema.collection, &table, &id_column),
+            history: HistoryLayout::new(dialect, &schema.collection, &table, &id_column),
             is_document: dialect.is_document(&id_column, schema.id_name()),
             collection: schema.collection.clone(),
             schema_version: schema.schema_version,

@@ -143,6 +143,11 @@ async fn lock_tables(transaction: &Transaction, known: &Catalog) -> Result<()> {
     transaction.run(&format!("LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE")).await
 }
 
+/// Lets nobody write to a table until the transaction ends.
+pub(super) async fn lock_table(transaction: &Transaction, table: &str) -> Result<()> {
+    transaction.run(&format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", quote(table))).await
+}
+
 async fn set(transaction: &mut Transaction, capture: &Capture) -> Result<()> {
     let text = serde_json::to_string(capture).map_err(|source| {
         Error::new(ErrorKind::Invalid, OPERATION, "the capture cannot be written").caused_by(source)

@@ -52,7 +52,11 @@ impl Shared {
     }
 
     /// The error for a collection that is not prepared.
-    async fn unknown(&self, operation: &'static str, collection: &CollectionName) -> Error {
+    pub(super) async fn unknown(
+        &self,
+        operation: &'static str,
+        collection: &CollectionName,
+    ) -> Error {
         let schema = self
             .known
             .declared(collection)

@@ -11,6 +11,7 @@ mod driver;
 mod existing;
 mod feed;
 mod guess;
+mod history;
 mod identity;
 mod inspect;
 mod items;

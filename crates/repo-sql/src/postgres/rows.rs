@@ -81,7 +81,7 @@ pub(super) fn time_at(row: &PgRow, at: usize) -> Result<Timestamp> {
     Timestamp::from_micros(number_at(row, at)?)
 }
 
-fn document_at(row: &PgRow, at: usize) -> Result<Option<Document>> {
+pub(super) fn document_at(row: &PgRow, at: usize) -> Result<Option<Document>> {
     value_at(row, at, |value| match value.as_bytes() {
         [1, text @ ..] => Document::from_slice(text),
         _ => Err(damaged("a document in an unknown form")),

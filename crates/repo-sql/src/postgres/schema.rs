@@ -11,6 +11,7 @@ diesel::table! {
         migration_progress -> Nullable<Text>,
         store_id -> Nullable<Text>,
         capture -> Nullable<Text>,
+        history -> Nullable<Text>,
     }
 }
 
@@ -36,3 +37,6 @@ diesel::table! {
 
 /// The column for the capture of changes, which layouts 1 and 2 lack.
 pub(super) const CAPTURE: &str = "to_jsonb(\"_repo_store\") ->> 'capture'";
+
+/// The column for the histories, which layouts 1 and 2 lack.
+pub(super) const HISTORY: &str = "to_jsonb(\"_repo_store\") ->> 'history'";

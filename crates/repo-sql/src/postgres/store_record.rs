@@ -8,22 +8,23 @@ use diesel::sql_types::{Nullable, Text};
 use diesel::{ExpressionMethods as _, QueryDsl as _};
 use diesel_async::RunQueryDsl as _;
 use repo_core::strategy::{
-    Capture, CollectionState, StoreId, StoreRecord, StoreUpdate, StoredJob, UnfinishedJob,
-    check_job, check_new_id, unsupported,
+    CollectionState, StoreId, StoreRecord, StoreUpdate, StoredJob, UnfinishedJob, check_job,
+    check_new_id,
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
-use super::schema::{CAPTURE, collections, store};
+use super::schema::{CAPTURE, HISTORY, collections, store};
 use super::shared::Shared;
 use super::transaction::{Sees, Transaction};
-use super::{capture, feed};
+use super::{capture, feed, history};
 use crate::errors;
-use crate::own_record::capture_of;
+use crate::own_record::{capture_of, history_of};
 
 pub(super) const READ: &str = "read the store's record";
 pub(super) const UPDATE: &str = "update the store's record";
 
-type StoreRow = (i32, i64, Option<String>, Option<String>, Option<String>, Option<String>);
+type Text5 = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
+type StoreRow = (i32, i64, Text5);
 
 /// The store's id. Layout 1 has no column for it.
 const ID: &str = "to_jsonb(\"_repo_store\") ->> 'store_id'";
@@ -43,14 +44,17 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
         .select((
             store::layout_version,
             store::epoch,
-            store::migration_plan,
-            store::migration_progress,
-            sql::<Nullable<Text>>(ID),
-            sql::<Nullable<Text>>(CAPTURE),
+            (
+                store::migration_plan,
+                store::migration_progress,
+                sql::<Nullable<Text>>(ID),
+                sql::<Nullable<Text>>(CAPTURE),
+                sql::<Nullable<Text>>(HISTORY),
+            ),
         ))
         .first(transaction.connection().diesel())
         .await;
-    let (layout_version, epoch, plan, progress, id, capture) =
+    let (layout_version, epoch, (plan, progress, id, capture, history)) =
         row.map_err(|source| transaction.failed(source))?;
     let id: Option<StoreId> = id
         .map(|id| id.parse())
@@ -74,6 +78,7 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
         .with_epoch(u64::try_from(epoch).unwrap_or(0))
         .with_collections(states)
         .with_capture(capture_of(capture.as_deref())?)
+        .with_history(history_of(history.as_deref())?)
         .with_job(job_of(plan, progress)))
 }
 
@@ -84,6 +89,10 @@ pub(super) async fn update(shared: &Shared, update: StoreUpdate) -> Result<Store
             shared.table("raise a floor", collection).await?;
         }
         StoreUpdate::HoldCapture(_) => feed::check_layout(shared, UPDATE).await?,
+        StoreUpdate::History { collection, .. } => {
+            shared.table(history::KEEP, collection).await?;
+            feed::check_layout(shared, history::KEEP).await?;
+        }
         _ => {}
     }
     let releases = matches!(update, StoreUpdate::ReleaseCapture(_));
@@ -139,17 +148,18 @@ async fn change(
                 .map_err(|source| transaction.failed(source))?;
         }
         StoreUpdate::HoldCapture(holder) => {
-            let stored = lock_capture(shared, transaction).await?;
+            let stored = lock_record(shared, transaction).await?.capture;
             capture::hold(shared, transaction, stored, holder).await?;
         }
         StoreUpdate::ReleaseCapture(holder) => {
-            let stored = lock_capture(shared, transaction).await?;
+            let stored = lock_record(shared, transaction).await?.capture;
             if !stored.is_unused() {
                 capture::release(shared, transaction, stored, &holder).await?;
             }
         }
-        StoreUpdate::History { .. } => {
-            return Err(unsupported("keep the history", &shared.location));
+        StoreUpdate::History { collection, history: kept } => {
+            let all = lock_record(shared, transaction).await?.history;
+            history::set(shared, transaction, all, &collection, kept).await?;
         }
         StoreUpdate::Id { expected, id } => {
             let job = lock_job(transaction).await?;
@@ -165,12 +175,12 @@ async fn change(
     read_in(transaction).await
 }
 
-/// The capture; nobody else changes it, prepares something, or begins a job before
-/// the transaction ends.
-async fn lock_capture(shared: &Shared, transaction: &mut Transaction) -> Result<Capture> {
+/// The record; nobody else changes the capture or a history, prepares something, or
+/// begins a job before the transaction ends.
+async fn lock_record(shared: &Shared, transaction: &mut Transaction) -> Result<StoreRecord> {
     capture::alone(shared, transaction).await?;
     lock_job(transaction).await?;
-    Ok(read_in(transaction).await?.capture)
+    read_in(transaction).await
 }
 
 /// The unfinished job; nobody else begins or ends one before the transaction

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Action, Applied, Capabilities, Changes, FeedPosition, OpenOptions, PhysicalIdentity, Prepared,
-    Purged, Record, RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
-    SystemCollection, SystemItem, SystemWrite, UnfinishedJob, check_distinct_keys, check_records,
-    never_prepared, with_records,
+    Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
+    PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions, StorageStrategy,
+    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
+    VersionWrite, check_distinct_keys, check_records, check_version_writes, never_prepared,
+    with_records,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
@@ -21,7 +22,7 @@ use super::catalog::Catalog;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    apply, commit, existing, feed, identity, inspect, items, prepare, read, scan, single,
+    apply, commit, existing, feed, history, identity, inspect, items, prepare, read, scan, single,
     store_record, upgrade, upkeep,
 };
 use crate::config::{SqlSettings, SqlType};
@@ -102,6 +103,7 @@ impl PostgresStrategy {
             .with_indexes_after_load(true)
             .with_indexes(true)
             .with_changes(true)
+            .with_history(true)
             .with_read_only(shared.options.read_only);
         Self { shared, capabilities }
     }
@@ -342,6 +344,27 @@ impl StorageStrategy for PostgresStrategy {
     async fn head(&self) -> Result<FeedPosition> {
         self.shared.check_writable(feed::READ)?;
         feed::head(&self.shared).await
+    }
+
+    async fn older_versions(
+        &self,
+        collection: &CollectionName,
+        of: &[OlderThan],
+        most: NonZeroUsize,
+    ) -> Result<Vec<OlderVersion>> {
+        let table = self.shared.table(history::READ, collection).await?;
+        history::older(&self.shared, &table, of, most).await
+    }
+
+    async fn write_versions(
+        &self,
+        collection: &CollectionName,
+        writes: Vec<VersionWrite>,
+    ) -> Result<Vec<Applied>> {
+        self.shared.check_writable(history::WRITE)?;
+        check_version_writes(&writes)?;
+        let table = self.shared.table(history::WRITE, collection).await?;
+        history::write(&self.shared, &table, &writes).await
     }
 
     async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Purge and health.
 
-use repo_core::strategy::{Action, Purged, check_purge};
+use repo_core::strategy::{Action, HistoryState, Purged, check_purge};
 use repo_core::{CollectionName, Error, Health, HealthCheck, Result, Timestamp};
 
 use super::inspect;
@@ -8,7 +8,7 @@ use super::read;
 use super::rows::{number_at, text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
-use super::store_record::{lock_job, raise_floor};
+use super::store_record::{lock_job, raise_floor, read_in};
 use super::table::Table;
 use super::transaction::{Sees, Transaction};
 use crate::dialect::MARK;
@@ -24,10 +24,10 @@ const AT_ONCE: i64 = 5_000;
 pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp) -> Result<Purged> {
     let (mut transaction, _) =
         Transaction::begin(&shared.pool, "purge", Sees::Committed, Vec::new()).await?;
-    let floor = match raise(&mut transaction, table, older_than).await {
-        Ok(floor) => {
+    let (floor, older_than) = match raise(&mut transaction, table, older_than).await {
+        Ok(raised) => {
             transaction.commit().await?;
-            floor
+            raised
         }
         Err(error) => {
             transaction.rollback().await;
@@ -53,7 +53,12 @@ pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp)
     }
 }
 
-async fn raise(transaction: &mut Transaction, table: &Table, older_than: Timestamp) -> Result<u64> {
+/// The floor then, and before which time tombstones may go: those of a history stay.
+async fn raise(
+    transaction: &mut Transaction,
+    table: &Table,
+    older_than: Timestamp,
+) -> Result<(u64, Timestamp)> {
     let collection: &CollectionName = &table.schema.collection;
     check_purge(lock_job(transaction).await?.as_ref(), collection)?;
     let name = quote(&table.layout.table);
@@ -62,10 +67,13 @@ async fn raise(transaction: &mut Transaction, table: &Table, older_than: Timesta
         "SELECT coalesce(max(\"_version\"), 0) FROM {name} \
          WHERE \"document\" IS NULL AND \"_updated_at\" < {MARK}1{MARK}"
     );
+    let history = read_in(transaction).await?.history;
+    let older_than = HistoryState::purgeable(history.get(collection), older_than);
     let before = SqlValue::Number(older_than.as_micros());
     let rows = transaction.rows(Statement::made(sql, [before])).await?;
     let highest = rows.first().map(|row| number_at(row, 0)).transpose()?.unwrap_or(0);
-    raise_floor(transaction, collection, u64::try_from(highest).unwrap_or(0)).await
+    let highest = u64::try_from(highest).unwrap_or(0);
+    Ok((raise_floor(transaction, collection, highest).await?, older_than))
 }
 
 /// Looks at the server and at what is there, without changing it.

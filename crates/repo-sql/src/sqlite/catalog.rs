@@ -13,7 +13,7 @@ use super::taken::TakenNames;
 use crate::Dialect;
 use crate::catalog_cache::{CatalogCache, ReadWithSchemas};
 use crate::errors;
-use crate::layout::{CollectionLayout, Made, capture_trigger_names, digest_trigger};
+use crate::layout::{CollectionLayout, Made, capture_trigger_names, digest_trigger, keep_trigger};
 use crate::names::{COLLECTIONS_TABLE, OBJECTS_TABLE, STORE_TABLE, quote};
 use crate::own_record::OwnRecord;
 
@@ -132,6 +132,7 @@ fn read_made(connection: &Connection, file: &Path) -> Result<MadeCollections> {
         made.digest_trigger = triggers.remove(&digest_trigger(name));
         let names = capture_trigger_names(Dialect::Sqlite, name);
         made.capture_triggers = names.map(|name| triggers.remove(&name));
+        made.keeps_versions = triggers.contains_key(&keep_trigger(Dialect::Sqlite, name));
     }
     for noted in read_noted(connection, file)? {
         let Ok(name) = CollectionName::new(&noted.collection) else { continue };

@@ -1,4 +1,5 @@
 ALTER TABLE "_repo_store" ADD COLUMN "capture" TEXT;
+ALTER TABLE "_repo_store" ADD COLUMN "history" TEXT;
 ALTER TABLE "_repo_store" ADD COLUMN "trimmed" INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE "_repo_changes" (
   "position" INTEGER PRIMARY KEY AUTOINCREMENT,

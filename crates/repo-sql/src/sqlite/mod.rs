@@ -11,6 +11,7 @@ mod existing;
 mod feed;
 mod files;
 mod group_commit;
+mod history;
 mod items;
 mod jobs;
 mod links;

@@ -4,18 +4,17 @@ use std::path::Path;
 
 use repo_core::strategy::{
     CollectionState, StoreRecord, StoreUpdate, StoredJob, check_job, check_new_id, never_prepared,
-    unsupported,
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 use rusqlite::{Connection, params};
 
-use super::capture;
 use super::commit::table;
 use super::jobs::Transaction;
 use super::shared::Shared;
+use super::{capture, history};
 use crate::errors;
 use crate::names::{COLLECTIONS_TABLE, ID_COLUMN, STORE_TABLE, quote};
-use crate::own_record::capture_of;
+use crate::own_record::{capture_of, history_of};
 
 const OPERATION: &str = "read the store's record";
 const UPDATE: &str = "update the store's record";
@@ -24,7 +23,7 @@ const UPDATE: &str = "update the store's record";
 pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> {
     let failed = |source| errors::sqlite(OPERATION, file, source);
     let sql = format!("SELECT * FROM {}", quote(STORE_TABLE));
-    let (mut record, id, capture) = connection
+    let (mut record, [id, capture, history]) = connection
         .query_row(&sql, [], |row| {
             let plan: Option<String> = row.get("migration_plan")?;
             let progress: Option<String> = row.get("migration_progress")?;
@@ -33,14 +32,14 @@ pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> 
                 Ok(column) => row.get::<_, Option<String>>(column),
                 Err(_) => Ok(None),
             };
-            let (id, capture) = (optional(ID_COLUMN)?, optional("capture")?);
+            let texts = [optional(ID_COLUMN)?, optional("capture")?, optional("history")?];
             let record =
                 StoreRecord::new(row.get("layout_version")?)
                     .with_epoch(row.get("epoch")?)
                     .with_job(plan.map(|plan| {
                         StoredJob { plan, progress: progress.unwrap_or_default() }.into()
                     }));
-            Ok((record, id, capture))
+            Ok((record, texts))
         })
         .map_err(failed)?;
     record.id = id
@@ -49,6 +48,8 @@ pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> 
         .map_err(|error: Error| error.into_kind(ErrorKind::Corrupt).with("file", file.display()))?;
     record.capture =
         capture_of(capture.as_deref()).map_err(|error| error.with("file", file.display()))?;
+    record.history =
+        history_of(history.as_deref()).map_err(|error| error.with("file", file.display()))?;
     let sql = format!(
         "SELECT \"collection\", \"schema_version\", \"floor\" FROM {}",
         quote(COLLECTIONS_TABLE)
@@ -106,8 +107,9 @@ pub(super) fn update(
             let stored = read(connection, shared.file())?.capture;
             capture::release(shared, transaction, stored, &holder)?;
         }
-        StoreUpdate::History { .. } => {
-            return Err(unsupported("keep the history", &shared.location));
+        StoreUpdate::History { collection, history: kept } => {
+            let all = read(connection, shared.file())?.history;
+            history::set(shared, transaction, all, &collection, kept)?;
         }
         StoreUpdate::Id { expected, id } => {
             let stored = read(connection, shared.file())?;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, PhysicalIdentity, Prepared, Purged, Record,
-    RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
-    SystemCollection, SystemItem, SystemWrite, UnfinishedJob, check_distinct_keys, check_records,
-    never_prepared, with_records,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
+    Prepared, Purged, Record, RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord,
+    StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
+    check_distinct_keys, check_records, check_version_writes, never_prepared, with_records,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
@@ -27,8 +27,8 @@ use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
 use super::{
-    apply, commit, connection, feed, items, page, prepare, read, scan, store_record, upgrade,
-    upkeep,
+    apply, commit, connection, feed, history, items, page, prepare, read, scan, store_record,
+    upgrade, upkeep,
 };
 use crate::config::SqlSettings;
 use crate::ddl::NewIndexes;
@@ -67,6 +67,7 @@ impl SqliteStrategy {
             .with_indexes(true)
             .with_read_only(shared.options.read_only)
             .with_changes(true)
+            .with_history(true)
             .with_fence(false);
         Self {
             readers: Readers::new(Arc::clone(&shared), settings.pool_size, settings.max_overflow),
@@ -345,6 +346,36 @@ impl StorageStrategy for SqliteStrategy {
             feed::state(shared, connection, catalog)
         });
         state.await?.ok_or_else(|| self.never_prepared(feed::READ))?.head()
+    }
+
+    async fn older_versions(
+        &self,
+        collection: &CollectionName,
+        of: &[OlderThan],
+        most: NonZeroUsize,
+    ) -> Result<Vec<OlderVersion>> {
+        let of = of.to_vec();
+        self.readers
+            .read_table(history::READ, collection, move |shared, connection, table| {
+                history::older(shared, connection, table, &of, most)
+            })
+            .await
+    }
+
+    async fn write_versions(
+        &self,
+        collection: &CollectionName,
+        writes: Vec<VersionWrite>,
+    ) -> Result<Vec<Applied>> {
+        self.shared.check_writable(history::WRITE)?;
+        check_version_writes(&writes)?;
+        self.readers.table(history::WRITE, collection).await?;
+        let (shared, collection) = (Arc::clone(&self.shared), collection.clone());
+        self.writer
+            .transact(history::WRITE, move |transaction| {
+                history::write(&shared, transaction, &collection, &writes)
+            })
+            .await
     }
 
     async fn trim_changes(&self, through: &FeedPosition) -> Result<()> {

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use repo_core::strategy::{Action, Purged, UnfinishedJob, check_purge, check_writable};
+use repo_core::strategy::{
+    Action, HistoryState, Purged, UnfinishedJob, check_purge, check_writable,
+};
 use repo_core::{CollectionName, Error, ErrorKind, Health, HealthCheck, Result, Timestamp};
 use rusqlite::{Connection, params};
 
@@ -38,6 +40,7 @@ pub(super) fn purge(
         "FROM {} WHERE \"document\" IS NULL AND \"_updated_at\" < ?1",
         quote(&table.layout.table)
     );
+    let older_than = HistoryState::purgeable(record.history.get(collection), older_than);
     let before = params![older_than.as_micros()];
     let highest: u64 = connection
         .query_row(&format!("SELECT coalesce(max(\"_version\"), 0) {gone}"), before, |row| {

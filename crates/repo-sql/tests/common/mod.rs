@@ -90,6 +90,7 @@ pub(crate) const LAYOUT_2: &str = r#"
 DROP TABLE "_repo_changes";
 DROP TABLE "_repo_items";
 ALTER TABLE "_repo_store" DROP COLUMN "capture";
+ALTER TABLE "_repo_store" DROP COLUMN "history";
 ALTER TABLE "_repo_store" DROP COLUMN "trimmed";
 UPDATE "_repo_store" SET "layout_version" = 2;"#;
 

@@ -17,7 +17,7 @@ use tokio_postgres::{Client, NoTls};
 
 /// The store's own tables as the version before layout 3 made them.
 pub(crate) const LAYOUT_2: &str = "DROP TABLE _repo_inbox, _repo_changes, _repo_feed, _repo_items; \
-    ALTER TABLE _repo_store DROP COLUMN capture; UPDATE _repo_store SET layout_version = 2; \
+    ALTER TABLE _repo_store DROP COLUMN capture; ALTER TABLE _repo_store DROP COLUMN history; UPDATE _repo_store SET layout_version = 2; \
     DELETE FROM __diesel_schema_migrations WHERE version = '00000000000003'";
 
 /// The address of the test server.

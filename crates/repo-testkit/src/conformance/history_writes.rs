@@ -98,7 +98,7 @@ pub async fn what_was_changed_outlives_files_and_handles(f: Fixture) {
             let mark = was_removed(&a, older.version.get(), older.updated_at.as_micros());
             assert_eq!(*older == mark, removed, "round {round}: {older:?}");
         }
-        assert_eq!(replaced(&store, &key("items", "b")).await, [added.clone()]);
+        assert_eq!(replaced(&store, &key("items", "b")).await, std::slice::from_ref(&added));
         match round {
             0 => store.checkpoint().await.unwrap(),
             _ => store = f.reopen(store).await,

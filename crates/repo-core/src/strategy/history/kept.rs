@@ -32,6 +32,13 @@ impl HistoryState {
         self
     }
 
+    /// For strategies: before which time a purge may remove tombstones, where
+    /// `history` is kept.
+    #[must_use]
+    pub fn purgeable(history: Option<&Self>, older_than: Timestamp) -> Timestamp {
+        history.map_or(older_than, |kept| older_than.min(kept.since))
+    }
+
     /// For strategies: what is kept once `next` is asked for. The beginning of a
     /// history never falls: what was removed does not come back.
     #[must_use]

@@ -1,0 +1,157 @@
+//! All versions of an entity, and one of them.
+
+use std::num::NonZeroUsize;
+
+use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _, try_unfold};
+use repo_core::strategy::{OlderState, OlderThan, OlderVersion, Record};
+use repo_core::{EntityId, Error, ErrorKind, Result, Version};
+
+use crate::History;
+use crate::walk::between;
+
+/// Versions that one request reads.
+pub(crate) const AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
+
+const READ: &str = "read the versions";
+
+/// A place in the list of the versions of an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownVersion {
+    /// A version that is kept, or of which is kept that it was there.
+    Kept(OlderVersion),
+    /// Versions that were written elsewhere and never came here.
+    Missing {
+        /// The lowest.
+        first: u64,
+        /// The highest.
+        last: u64,
+    },
+}
+
+/// Some of the versions of an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VersionsPage {
+    /// From the newest to the oldest.
+    pub versions: Vec<KnownVersion>,
+    /// The next page holds versions below this one; `None` at the last page.
+    pub next: Option<Version>,
+}
+
+impl History {
+    /// At most `most` versions of an entity, from the newest down, or below `below`,
+    /// and the gaps between them.
+    ///
+    /// # Errors
+    /// `NotFound` where no history is kept, and for an id that never was; those of
+    /// the store.
+    pub async fn versions(
+        &self,
+        id: &EntityId,
+        below: Option<Version>,
+        most: NonZeroUsize,
+    ) -> Result<VersionsPage> {
+        let mut kept = match below {
+            Some(below) => self.older(id, below, most).await?,
+            None => {
+                let newest = self.newest(id).await?;
+                // Asked for even where one fits, so that a missing history is reported.
+                let below = newest.as_ref().map_or(highest()?, |newest| newest.version);
+                let older = self.older(id, below, most).await?;
+                newest.into_iter().chain(older).collect()
+            }
+        };
+        if kept.is_empty() && below.is_none() {
+            return Err(self.not_found(id, "no such entity was ever there"));
+        }
+        let more = kept.len() >= most.get();
+        kept.truncate(most.get());
+        let next = kept.last().map(|last| last.version).filter(|_| more);
+        Ok(VersionsPage { versions: with_gaps(kept, below), next })
+    }
+
+    /// All versions of an entity, from the newest to the oldest, in bounded memory.
+    pub fn all_versions<'h>(&'h self, id: &'h EntityId) -> BoxStream<'h, Result<KnownVersion>> {
+        let pages = try_unfold(Some(None), move |below: Option<Option<Version>>| async move {
+            let Some(below) = below else { return Ok(None) };
+            let page = self.versions(id, below, AT_ONCE).await?;
+            Ok::<_, Error>(Some((page.versions, page.next.map(Some))))
+        });
+        pages.map_ok(|versions| futures_util::stream::iter(versions).map(Ok)).try_flatten().boxed()
+    }
+
+    /// A version of an entity, which was live or deleted then.
+    ///
+    /// # Errors
+    /// `NotFound` for a version that is not there yet, that is from before the
+    /// history, that retention removed or that is missing: the message says which.
+    pub async fn at_version(&self, id: &EntityId, version: Version) -> Result<OlderVersion> {
+        let state = self.state(READ).await?;
+        let newest = self.newest(id).await?;
+        if let Some(newest) = newest.as_ref().filter(|newest| newest.version <= version) {
+            if newest.version == version {
+                return Ok(newest.clone());
+            }
+            let why = "the entity has no such version yet";
+            return Err(self.not_found(id, why).with("newest_version", newest.version));
+        }
+        let refused = |why| Err(self.not_found(id, why).with("version", version));
+        let most = NonZeroUsize::MIN;
+        let found = match version.next() {
+            Ok(above) => self.older(id, above, most).await?.into_iter().next(),
+            Err(_) => None,
+        };
+        match found {
+            Some(found) if found.version == version => match found.state {
+                OlderState::Removed => refused("retention removed this version"),
+                _ => Ok(found),
+            },
+            Some(_) => refused("this version is missing: it was written elsewhere and never came"),
+            None if newest.is_none() => Err(self.not_found(id, "no such entity was ever there")),
+            None => Err(self
+                .not_found(id, "this version is from before the history, or was removed")
+                .with("version", version)
+                .with("history_begins", state.since)),
+        }
+    }
+
+    /// What is stored now.
+    pub(crate) async fn newest(&self, id: &EntityId) -> Result<Option<OlderVersion>> {
+        let records = self.store.get_many(&self.collection, std::slice::from_ref(id)).await?;
+        Ok(records.into_iter().next().flatten().map(|record: Record| record.into()))
+    }
+
+    pub(crate) async fn older(
+        &self,
+        id: &EntityId,
+        below: Version,
+        most: NonZeroUsize,
+    ) -> Result<Vec<OlderVersion>> {
+        let of = OlderThan { id: id.clone(), version: below };
+        self.store.older_versions(&self.collection, &[of], most).await
+    }
+
+    pub(crate) fn not_found(&self, id: &EntityId, why: &'static str) -> Error {
+        Error::new(ErrorKind::NotFound, READ, why)
+            .with("collection", &self.collection)
+            .with("id", id)
+    }
+}
+
+/// Above every version of a record that was purged.
+pub(crate) fn highest() -> Result<Version> {
+    Version::new(Version::MAX)
+}
+
+fn with_gaps(kept: Vec<OlderVersion>, below: Option<Version>) -> Vec<KnownVersion> {
+    let mut all = Vec::with_capacity(kept.len());
+    let mut newer = below;
+    for version in kept {
+        if let Some(gap) = newer.and_then(|newer| between(version.version, newer)) {
+            all.push(KnownVersion::Missing { first: *gap.start(), last: *gap.end() });
+        }
+        newer = Some(version.version);
+        all.push(KnownVersion::Kept(version));
+    }
+    all
+}
