@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use repo_core::strategy::{OlderState, OlderVersion};
+use repo_core::strategy::OlderVersion;
 use repo_core::{CollectionName, Entity, EntityId, Error, ErrorKind, Result, Timestamp};
 
 use crate::History;
@@ -26,16 +26,7 @@ impl AsOf {
     /// The entity, where one was live.
     #[must_use]
     pub fn into_entity(self, collection: CollectionName) -> Option<Entity> {
-        let version = self.version?;
-        let OlderState::Live { created_at, document } = version.state else { return None };
-        Some(Entity {
-            collection,
-            id: version.id,
-            version: version.version,
-            created_at,
-            updated_at: version.updated_at,
-            document,
-        })
+        self.version?.into_entity(collection)
     }
 }
 
@@ -70,7 +61,7 @@ impl History {
     /// # Errors
     /// `NotFound` for a time before the history begins.
     pub(crate) async fn check_begins(&self, at: Timestamp) -> Result<()> {
-        let state = self.state(AS_OF).await?;
+        let state = self.state().await?;
         if at >= state.since {
             return Ok(());
         }

@@ -50,7 +50,7 @@ impl History {
             None => self.clock.now(),
         };
         self.set(Some(HistoryState::new(since).with_retention(retention))).await?;
-        self.state("keep the history").await
+        self.state().await
     }
 
     /// Keeps nothing any more, and removes everything that was kept.
@@ -72,9 +72,9 @@ impl History {
     /// The same.
     ///
     /// # Errors
-    /// `NotFound` where no history is kept.
-    pub(crate) async fn state(&self, operation: &'static str) -> Result<HistoryState> {
-        let none = || no_history(operation, &self.collection, self.store.location());
+    /// `NotFound` where no history is kept; those of the store.
+    pub async fn state(&self) -> Result<HistoryState> {
+        let none = || no_history("read the history", &self.collection, self.store.location());
         self.kept().await?.ok_or_else(none)
     }
 

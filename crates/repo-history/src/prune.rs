@@ -49,7 +49,7 @@ impl History {
     /// # Errors
     /// `NotFound` where no history is kept; those of the store.
     pub async fn prune(&self, retention: Retention) -> Result<Pruned> {
-        let state = self.state("prune the history").await?;
+        let state = self.state().await?;
         let horizon = retention
             .max_age_seconds
             .map(|age| self.clock.now().saturating_sub(Duration::from_secs(age)));
@@ -58,7 +58,7 @@ impl History {
             let later = HistoryState::new(horizon).with_retention(state.retention);
             self.set(Some(later)).await?;
         }
-        let state = self.state("prune the history").await?;
+        let state = self.state().await?;
         let tags = self.all_tags().await?;
         let tagged = tags.into_iter().map(|tag| (tag.id, tag.version)).collect();
         let options = ScanOptions::default().with_consistency(Consistency::Strong);

@@ -86,7 +86,7 @@ impl History {
     /// `NotFound` for a version that is not there yet, that is from before the
     /// history, that retention removed or that is missing: the message says which.
     pub async fn at_version(&self, id: &EntityId, version: Version) -> Result<OlderVersion> {
-        let state = self.state(READ).await?;
+        let state = self.state().await?;
         let newest = self.newest(id).await?;
         if let Some(newest) = newest.as_ref().filter(|newest| newest.version <= version) {
             if newest.version == version {
@@ -113,6 +113,15 @@ impl History {
                 .with("version", version)
                 .with("history_begins", state.since)),
         }
+    }
+
+    /// The newest version of an entity, live or deleted.
+    ///
+    /// # Errors
+    /// `NotFound` for an id that is not there; those of the store.
+    pub async fn newest_version(&self, id: &EntityId) -> Result<Version> {
+        let newest = self.newest(id).await?;
+        newest.map(|newest| newest.version).ok_or_else(|| self.not_found(id, "no such entity"))
     }
 
     /// What is stored now.

@@ -24,6 +24,7 @@ mod report;
 mod resume_command;
 mod sides;
 mod signals;
+mod typed;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

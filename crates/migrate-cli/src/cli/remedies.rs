@@ -22,6 +22,7 @@ pub(crate) fn in_commands(text: &str) -> String {
 fn command(action: Action) -> &'static str {
     match action {
         Action::Prepare | Action::UpgradeLayout => "`repoctl init`",
+        Action::KeepHistory => "`repoctl history on COLLECTION`",
         Action::KeepFile => "`repoctl resolve --keep file`",
         Action::KeepJournal => "`repoctl resolve --keep journal`",
         Action::DeepHealth => "`repoctl health --deep`",

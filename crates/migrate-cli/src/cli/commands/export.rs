@@ -1,19 +1,22 @@
 //! `repoctl export`: a collection as NDJSON, in the form that `import` reads.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{Record, RecordStream, ScanOptions};
-use repo_core::{CollectionSchema, Consistency, Error};
+use repo_core::{CollectionName, CollectionSchema, Consistency, Entity, Error, Result, Timestamp};
+use repo_history::History;
 use serde_json::json;
 
 use super::past;
-use crate::cli::context::{Context, collection};
+use crate::cli::context::{Context, Opened, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{Format, JsonStream, Output, write_stdout};
 use crate::cli::signals::Interruption;
+use crate::cli::typed;
 use repo_migrate::{Quarantine, ndjson, refuse_unfinished_upgrade};
 
 /// What can be typed after `export`.
@@ -28,19 +31,29 @@ pub(crate) struct Arguments {
     /// export the others
     #[arg(long, value_name = "FILE")]
     quarantine: Option<PathBuf>,
+    /// Write what was valid at this time, from the history of the collection:
+    /// 2026-11-29T03:10:00Z
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["tombstones", "quarantine"])]
+    as_of: Option<String>,
 }
 
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let name = collection(&self.collection)?;
+        let as_of = self.as_of.as_deref().map(typed::time).transpose()?;
         let interruption = Interruption::listen()?;
         let aside = past::file(self.quarantine.as_deref()).await?;
         let asked = Some(std::slice::from_ref(&name));
         let opened = context.open_only(past::access(&aside), asked).await.map_err(past::hint)?;
         let work = async {
             refuse_unfinished_upgrade(&opened.store, &name).await?;
-            let options = ScanOptions::default().with_consistency(Consistency::Strong);
-            let records = opened.store.scan(&name, options).await?;
+            let records = match as_of {
+                Some(time) => then(&opened, &name, time).await?,
+                None => {
+                    let options = ScanOptions::default().with_consistency(Consistency::Strong);
+                    opened.store.scan(&name, options).await?
+                }
+            };
             let mut printer =
                 Printer::begin(context.output, opened.schema(&name), self.tombstones)?;
             printer.aside = aside;
@@ -52,6 +65,15 @@ impl Arguments {
             _ => Ok(ending),
         }
     }
+}
+
+/// The records that were live at a time.
+async fn then(opened: &Opened, name: &CollectionName, time: Timestamp) -> Result<RecordStream> {
+    let history = History::of(Arc::clone(&opened.store), name.clone());
+    let records = |entities: Vec<Entity>| {
+        entities.into_iter().map(Record::Live).collect::<Vec<Record>>().into()
+    };
+    Ok(history.scan_as_of(time).await?.map_ok(records).boxed())
 }
 
 /// Prints records as they come.

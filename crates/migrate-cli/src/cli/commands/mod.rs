@@ -8,9 +8,11 @@ mod completions;
 mod config;
 mod count;
 mod delete;
+mod diff;
 mod export;
 mod get;
 mod health;
+mod history;
 mod import;
 mod init;
 mod man;
@@ -23,10 +25,13 @@ mod put;
 mod query;
 mod resolve;
 mod restore;
+mod restore_version;
 mod schema;
 mod strategies;
+mod tag;
 mod upgrade;
 mod verify;
+mod versions;
 
 use clap::Subcommand;
 
@@ -77,6 +82,18 @@ pub(crate) enum Command {
     /// Follow what is written, by consumers that lose nothing
     #[command(subcommand)]
     Changes(changes::Command),
+    /// Keep what the records of a collection were before
+    #[command(subcommand)]
+    History(history::Command),
+    /// Print the versions of an entity
+    Versions(versions::Arguments),
+    /// Print how two versions of an entity differ
+    Diff(diff::Arguments),
+    /// Store an older version of an entity again
+    RestoreVersion(restore_version::Arguments),
+    /// Name versions, and keep them
+    #[command(subcommand)]
+    Tag(tag::Command),
     /// Remove old tombstones
     Purge(purge::Arguments),
     /// Bring the documents of a collection to another schema version
@@ -113,6 +130,11 @@ impl Command {
             Self::Export(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
             Self::Changes(command) => command.run(context).await,
+            Self::History(command) => command.run(context).await,
+            Self::Versions(arguments) => arguments.run(context).await,
+            Self::Diff(arguments) => arguments.run(context).await,
+            Self::RestoreVersion(arguments) => arguments.run(context).await,
+            Self::Tag(command) => command.run(context).await,
             Self::Purge(arguments) => arguments.run(context).await,
             Self::Upgrade(arguments) => arguments.run(context).await,
             Self::Checkpoint => checkpoint::run(context).await,

@@ -1,17 +1,23 @@
 //! `repoctl query`: with `--limit` one page and the cursor of the next,
 //! without it every match, streamed.
 
+use std::sync::Arc;
+
 use clap::Args;
+use futures::TryStreamExt as _;
+use repo_core::strategy::Selector;
 use repo_core::{
-    CollectionName, CollectionSchema, Cursor, Entity, Filter, Page, Plan, Query, Result,
+    CollectionName, CollectionSchema, Cursor, Entity, Filter, Page, Plan, Query, Result, Timestamp,
 };
+use repo_history::History;
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::{Access, Context, Opened, collection};
 use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Failure, Outcome, usage};
+use crate::cli::failure::{Failure, Outcome, usage, wrong_usage};
 use crate::cli::output::{Format, JsonStream, Output, draw, table, write_stdout};
 use crate::cli::render::{Columns, entity_line};
+use crate::cli::typed;
 
 /// What can be typed after `query`.
 #[derive(Debug, Args)]
@@ -33,12 +39,21 @@ pub(crate) struct Arguments {
     /// Print only how the store finds the entities
     #[arg(long)]
     explain: bool,
+    /// Find what matched at this time, in the history of the collection:
+    /// 2026-11-29T03:10:00Z; an order needs --limit
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["cursor", "explain"])]
+    as_of: Option<String>,
 }
 
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let name = collection(&self.collection)?;
         let query = self.query(&name).map_err(usage)?;
+        let as_of = self.as_of.as_deref().map(typed::time).transpose()?;
+        if as_of.is_some() && query.order().is_some() && !query.has_limit() {
+            let why = "an order of what was valid at a time needs a limit";
+            return Err(wrong_usage("query", why).hint("add --limit N").into());
+        }
         let opened = context.open_only(Access::Read, Some(std::slice::from_ref(&name))).await?;
         let work = async {
             if self.explain {
@@ -49,7 +64,10 @@ impl Arguments {
             let output = context.output;
             let mut printer =
                 Printer { output, schema: &schema, columns, stream: None, printed: false };
-            printer.pages(&opened, &name, query.clone()).await?;
+            match as_of {
+                None => printer.pages(&opened, &name, query.clone()).await?,
+                Some(time) => printer.as_of(&opened, &name, &query, time).await?,
+            }
             Ok(Ending::Done)
         };
         opened.close_after(work).await
@@ -111,6 +129,39 @@ impl Printer<'_> {
                 next => return self.finish(next.map(|cursor| cursor.to_string())),
             }
         }
+    }
+
+    /// What matched at a time: a page where a limit is given, else batch by batch.
+    async fn as_of(
+        &mut self,
+        opened: &Opened,
+        name: &CollectionName,
+        query: &Query,
+        time: Timestamp,
+    ) -> Outcome<()> {
+        let history = History::of(Arc::clone(&opened.store), name.clone());
+        let mut batches = history.scan_as_of(time).await?;
+        let mut selector = Selector::new(name, query)?;
+        let page = |entities| Page { entities, next: None, plan: Plan::Scan };
+        while let Some(batch) = batches.try_next().await.map_err(|error| self.failed(error))? {
+            let mut matching = batch.into_iter().filter(|e| query.filter().matches(&e.document));
+            if !query.has_limit() {
+                self.page(name, &page(matching.collect()))?;
+            } else if !matching.all(|entity| selector.keep(entity)) {
+                break;
+            }
+        }
+        if query.has_limit() {
+            let found = selector.finish(Plan::Scan, |last| last.id.to_string());
+            if found.next.is_some() {
+                self.output.note("more match than --limit");
+            }
+            self.page(name, &page(found.entities))?;
+        } else if !self.printed {
+            // So that the answer is whole.
+            self.page(name, &page(Vec::new()))?;
+        }
+        self.finish(None)
     }
 
     fn page(&mut self, name: &CollectionName, page: &Page) -> Outcome<()> {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::strategy::{Applied, Record};
-use crate::{Document, EntityId, Error, ErrorKind, Result, Timestamp, Version};
+use crate::{
+    CollectionName, Document, Entity, EntityId, Error, ErrorKind, Result, Timestamp, Version,
+};
 
 /// A version of a record that was replaced by a later one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,14 @@ impl OlderVersion {
         state: OlderState,
     ) -> Self {
         Self { id, version, updated_at, state }
+    }
+
+    /// The entity that it was, where it was live.
+    #[must_use]
+    pub fn into_entity(self, collection: CollectionName) -> Option<Entity> {
+        let OlderState::Live { created_at, document } = self.state else { return None };
+        let Self { id, version, updated_at, .. } = self;
+        Some(Entity { collection, id, version, created_at, updated_at, document })
     }
 
     /// Whether both say the same of one version. Timestamps do not count, as in

@@ -1,0 +1,43 @@
+//! What is kept, as it is typed and as it is told.
+
+use std::num::NonZeroU32;
+
+use clap::Args;
+use repo_core::Result;
+use repo_history::Retention;
+
+use crate::cli::typed::duration;
+
+/// What is kept, by age and by number.
+#[derive(Debug, Args)]
+pub(super) struct RetentionArgs {
+    /// Versions that were replaced longer ago than this may go: 90d, 12h, "2 weeks"
+    #[arg(long, value_name = "DURATION")]
+    keep_age: Option<String>,
+    /// Older versions to keep of each entity
+    #[arg(long, value_name = "N")]
+    keep_versions: Option<NonZeroU32>,
+}
+
+impl RetentionArgs {
+    pub(super) fn retention(&self) -> Result<Retention> {
+        let age = self.keep_age.as_deref().map(|text| duration("--keep-age", text)).transpose()?;
+        let max_age_seconds = age.map(|age| age.as_secs());
+        Ok(Retention { max_age_seconds, max_versions: self.keep_versions })
+    }
+}
+
+/// A retention in words.
+pub(super) fn in_words(retention: Retention) -> String {
+    let age = retention.max_age_seconds.map(|seconds| match seconds {
+        seconds if seconds > 0 && seconds % 86_400 == 0 => format!("{} days", seconds / 86_400),
+        seconds => format!("{seconds} s"),
+    });
+    let versions = retention.max_versions.map(|most| format!("{most} older versions"));
+    match (age, versions) {
+        (None, None) => "everything".to_owned(),
+        (Some(age), None) => age,
+        (None, Some(versions)) => versions,
+        (Some(age), Some(versions)) => format!("{age}, at most {versions}"),
+    }
+}

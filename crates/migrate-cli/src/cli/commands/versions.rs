@@ -1,0 +1,150 @@
+//! `repoctl versions`: what an entity was, version by version.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use clap::Args;
+use repo_core::Version;
+use repo_history::{History, KnownVersion, OlderState};
+use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
+
+use crate::cli::context::{Access, Context, collection};
+use crate::cli::exit_code::Ending;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::output::{Format, Output, draw, table, write_stdout};
+use crate::cli::typed;
+
+/// Versions that are read and printed at a time.
+const PAGE: usize = 100;
+
+/// What can be typed after `versions`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The collection
+    collection: String,
+    /// The id of the entity
+    id: String,
+    /// Print at most this many, from the newest down
+    #[arg(long, value_name = "N")]
+    limit: Option<NonZeroUsize>,
+    /// Print only versions below this one
+    #[arg(long, value_name = "N")]
+    below: Option<u64>,
+}
+
+impl Arguments {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        let name = collection(&self.collection)?;
+        let id = typed::id(&self.id)?;
+        let mut below: Option<Version> = self.below.map(typed::version).transpose()?;
+        let mut left = self.limit.map_or(usize::MAX, NonZeroUsize::get);
+        let opened = context.open_only(Access::Read, Some(std::slice::from_ref(&name))).await?;
+        let work = async {
+            let history = History::of(Arc::clone(&opened.store), name.clone());
+            let mut printer = Printer { output: context.output, printed: false };
+            while let Some(most) = NonZeroUsize::new(left.min(PAGE)) {
+                let page = history.versions(&id, below, most).await?;
+                printer.page(&page.versions)?;
+                left -= most.get();
+                match page.next {
+                    Some(next) => below = Some(next),
+                    None => break,
+                }
+            }
+            printer.finish()?;
+            Ok(Ending::Done)
+        };
+        opened.close_after(work).await
+    }
+}
+
+/// Prints pages as they come; as JSON one array.
+struct Printer {
+    output: Output,
+    printed: bool,
+}
+
+impl Printer {
+    fn page(&mut self, versions: &[KnownVersion]) -> Outcome<()> {
+        match self.output.format {
+            Format::Human if versions.is_empty() => Ok(()),
+            Format::Human => self.output.text(&human(versions)),
+            Format::Ndjson => {
+                let lines = versions.iter().map(text).collect::<Outcome<Vec<String>>>()?;
+                lines.iter().try_for_each(|line| self.output.text(line))
+            }
+            Format::Json => {
+                let mut out = String::new();
+                for version in versions {
+                    out.push_str(if std::mem::replace(&mut self.printed, true) {
+                        ",\n"
+                    } else {
+                        "["
+                    });
+                    out.push_str(&text(version)?);
+                }
+                write_stdout(out.as_bytes())
+            }
+        }
+    }
+
+    fn finish(self) -> Outcome<()> {
+        match (self.output.format, self.printed) {
+            (Format::Json, true) => self.output.text("]"),
+            (Format::Json, false) => self.output.text("[]"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A version as JSON, its document as it is stored.
+fn text(known: &KnownVersion) -> Outcome<String> {
+    let written = |error: serde_json::Error| Failure::writing(error.into());
+    let older = match known {
+        KnownVersion::Missing { first, last } => {
+            return Ok(json!({ "version": first, "through": last, "missing": true }).to_string());
+        }
+        KnownVersion::Kept(older) => older,
+    };
+    let document: Box<RawValue> = match &older.state {
+        OlderState::Live { document, .. } => serde_json::from_str(document.as_str()),
+        OlderState::Deleted | OlderState::Removed => serde_json::from_str("null"),
+    }
+    .map_err(written)?;
+    let mut view = std::collections::BTreeMap::new();
+    view.insert("version", json!(older.version));
+    view.insert("updated_at", json!(older.updated_at));
+    view.insert("deleted", Json::Bool(older.state == OlderState::Deleted));
+    if older.state == OlderState::Removed {
+        view.insert("removed", Json::Bool(true));
+    }
+    let mut text = serde_json::to_string(&view).map_err(written)?;
+    text.pop();
+    Ok(format!("{text},\"document\":{}}}", document.get()))
+}
+
+fn human(versions: &[KnownVersion]) -> String {
+    let mut table = table(&["version", "written", "what it was"]);
+    for known in versions {
+        table.add_row(match known {
+            KnownVersion::Missing { first, last } if first == last => {
+                [first.to_string(), String::new(), "missing".to_owned()]
+            }
+            KnownVersion::Missing { first, last } => {
+                [format!("{first} to {last}"), String::new(), "missing".to_owned()]
+            }
+            KnownVersion::Kept(older) => {
+                let what = match &older.state {
+                    OlderState::Live { document, .. } => {
+                        crate::cli::output::cell(document.as_str())
+                    }
+                    OlderState::Deleted => "deleted".to_owned(),
+                    OlderState::Removed => "removed by retention".to_owned(),
+                };
+                [older.version.to_string(), older.updated_at.to_string(), what]
+            }
+        });
+    }
+    draw(&table)
+}
