@@ -428,11 +428,11 @@ impl StorageStrategy for MemoryStrategy {
         writes: Vec<VersionWrite>,
     ) -> Result<Vec<Applied>> {
         let mut state = self.write(WRITE_HISTORY)?;
+        check_version_writes(&writes)?;
         let table = state.table_mut(WRITE_HISTORY, collection)?;
         if table.history.is_none() {
             return Err(no_history(WRITE_HISTORY, collection, &self.location));
         }
-        check_version_writes(&writes)?;
         Ok(writes.into_iter().map(|write| table.write_version(write)).collect())
     }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use repo_core::strategy::{
-    Applied, CollectionState, Purged, Record, ScanOptions, Segment, StoreUpdate, UnfinishedJob,
+    Applied, CollectionState, HistoryState, OlderThan, OlderVersion, Purged, Record, ScanOptions,
+    Segment, StoreRecord, StoreUpdate, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
     CollectionName, Consistency, Entity, Error, ErrorKind, Filter, Key, Precondition, Query,
     Result, Timestamp, Version, Write, Written,
 };
 
+use super::past;
 use crate::Store;
 
 /// A call on a store, with all versions and times filled in.
@@ -25,6 +27,9 @@ pub(super) enum Call {
     Purge(CollectionName, Timestamp),
     Update(StoreUpdate),
     Scan(CollectionName, NonZeroUsize, NonZeroUsize),
+    Versions(CollectionName, Vec<OlderThan>, NonZeroUsize),
+    WriteVersions(CollectionName, Vec<VersionWrite>),
+    AsOf(CollectionName, Timestamp),
     Checkpoint,
 }
 
@@ -34,11 +39,16 @@ pub(super) enum Call {
 pub(super) enum Answer {
     Records(Vec<Option<Record>>),
     Entities(Vec<Entity>),
+    Versions(Vec<OlderVersion>),
     Written(Vec<Written>),
     Applied(Vec<Applied>),
     Count(u64),
     Purged(u64, u64),
-    State(Vec<(CollectionName, CollectionState)>, Option<UnfinishedJob>),
+    State(
+        Vec<(CollectionName, CollectionState)>,
+        Option<UnfinishedJob>,
+        Vec<(CollectionName, HistoryState)>,
+    ),
     Changes(Vec<Change>),
     Done,
     Failed(ErrorKind, Vec<(String, Precondition, Option<Version>)>),
@@ -78,16 +88,29 @@ async fn answer(store: &Store, call: &Call) -> Result<Answer> {
         }
         Call::Update(update) => {
             let record = store.update_store_record(update.clone()).await?;
-            Answer::State(record.collections.into_iter().collect(), record.job)
+            state(record)
         }
         Call::Scan(name, segments, batch) => {
             Answer::Records(scanned(store, name, *segments, *batch).await?.map(Some).collect())
         }
+        Call::Versions(name, of, most) => {
+            Answer::Versions(store.older_versions(name, of, *most).await?)
+        }
+        Call::WriteVersions(name, writes) => {
+            Answer::Applied(store.write_versions(name, writes.clone()).await?)
+        }
+        Call::AsOf(name, at) => Answer::Entities(past::as_of(store, name, *at).await?),
         Call::Checkpoint => {
             store.checkpoint().await?;
             Answer::Done
         }
     })
+}
+
+/// What a store's own record says, without what is the strategy's own.
+fn state(record: StoreRecord) -> Answer {
+    let history = record.history.into_iter().collect();
+    Answer::State(record.collections.into_iter().collect(), record.job, history)
 }
 
 /// All pages of a query; without an order by id.
@@ -139,6 +162,6 @@ pub(super) async fn everything(store: &Store) -> Result<(Vec<Record>, Answer)> {
         records.extend(scanned(store, &name, NonZeroUsize::MIN, batch).await?);
     }
     let record = store.store_record().await?;
-    let state = Answer::State(record.collections.into_iter().collect(), record.job);
+    let state = state(record);
     Ok((records, state))
 }

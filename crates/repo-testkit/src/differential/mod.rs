@@ -3,6 +3,8 @@
 
 mod answer;
 mod feed;
+mod keys;
+mod past;
 mod resolve;
 mod run;
 

@@ -8,22 +8,16 @@ use repo_core::strategy::{
     JobFingerprint, JobId, JobKind, Record, StoreUpdate, Tombstone, UnfinishedJob,
 };
 use repo_core::{
-    Change, Clock as _, CollectionName, Document, Entity, EntityId, Filter, Key, ManualClock,
-    Precondition, Query, Result, Timestamp, Version, Write,
+    Change, Clock as _, Document, Entity, EntityId, Filter, Key, ManualClock, Precondition, Query,
+    Result, Timestamp, Version, Write,
 };
 
 use super::answer::Call;
 use super::feed::capture;
+use super::keys::{collection, key, stored};
+use super::past;
 use crate::Store;
 use crate::generate::{ChangeSpec, Contents, Expected, Operation, RecordSpec, WriteSpec};
-
-fn collection(name: &str) -> CollectionName {
-    CollectionName::new(name).unwrap()
-}
-
-fn key(name: &str, id: &str) -> Key {
-    Key::new(collection(name), EntityId::new(id).unwrap())
-}
 
 fn document(contents: &Contents, key: &Key) -> Document {
     match contents {
@@ -35,11 +29,6 @@ fn document(contents: &Contents, key: &Key) -> Document {
             crate::generate::Fields(fields).document(key, key.id.as_str())
         }
     }
-}
-
-async fn stored(reference: &Store, key: &Key) -> Result<Option<Record>> {
-    let found = reference.get_many(&key.collection, std::slice::from_ref(&key.id)).await?;
-    Ok(found.into_iter().next().flatten())
 }
 
 async fn write(reference: &Store, spec: &WriteSpec) -> Result<Write> {
@@ -124,6 +113,16 @@ pub(super) async fn call(
         Operation::Unprepared => Call::Query(collection("nowhere"), Query::all()),
         Operation::Checkpoint => Call::Checkpoint,
         Operation::Capture(on) => Call::Update(capture(*on)?),
+        Operation::History(name, age) => Call::Update(past::switch(clock, name, *age)),
+        Operation::Versions(name, ids, most) => {
+            let of = past::older_than(reference, name, ids).await?;
+            Call::Versions(collection(name), of, at_least_one(*most))
+        }
+        Operation::WriteVersions(name, specs) => {
+            let writes = past::writes(reference, name, specs, clock.now()).await?;
+            Call::WriteVersions(collection(name), writes)
+        }
+        Operation::AsOf(name, age) => Call::AsOf(collection(name), past::ago(clock, *age)),
         Operation::Reopen | Operation::Wait(_) | Operation::ReadFeed | Operation::TrimFeed => {
             return Ok(None);
         }

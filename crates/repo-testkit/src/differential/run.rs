@@ -181,6 +181,11 @@ async fn compare(place: impl Place + 'static, history: &[Operation]) -> Result<u
             }
             Operation::Capture(_) | Operation::ReadFeed | Operation::TrimFeed
                 if !both.have_feeds() => {}
+            Operation::History(..)
+            | Operation::Versions(..)
+            | Operation::WriteVersions(..)
+            | Operation::AsOf(..)
+                if !both.tested.1.capabilities().history => {}
             _ => {
                 step(&both, clock.as_ref(), at, operation).await?;
                 calls += 1;

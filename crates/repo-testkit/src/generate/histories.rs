@@ -99,6 +99,37 @@ impl fmt::Debug for RecordSpec {
     }
 }
 
+/// A change of what is kept of an older version.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VersionSpec {
+    /// The id.
+    pub id: &'static str,
+    /// How far its version lies below the stored one (9 where there is none); it is at
+    /// least 1.
+    pub below: u64,
+    /// What is done.
+    pub change: VersionChange,
+}
+
+/// What is done with an older version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionChange {
+    /// Adds a document, or a deletion.
+    Add(Option<Fields>),
+    /// Adds the mark of one that was removed.
+    AddRemoved,
+    /// Forgets what it was.
+    Clear,
+    /// Forgets it.
+    Remove,
+}
+
+impl fmt::Debug for VersionSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} at stored-{}", self.change, self.id, self.below)
+    }
+}
+
 /// One step of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
@@ -130,6 +161,14 @@ pub enum Operation {
     ReadFeed,
     /// Removes what was read of the feed.
     TrimFeed,
+    /// Begins the history of a collection, as if so many milliseconds ago, or ends it.
+    History(&'static str, Option<u64>),
+    /// The older versions of ids below what is stored, at most so many.
+    Versions(&'static str, Vec<&'static str>, usize),
+    /// Changes of what is kept of older versions.
+    WriteVersions(&'static str, Vec<VersionSpec>),
+    /// The collection as it was so many milliseconds ago.
+    AsOf(&'static str, u64),
     /// Close and open.
     Reopen,
     /// The clock moves on by this many microseconds.
@@ -176,6 +215,30 @@ fn record() -> impl Strategy<Value = RecordSpec> {
     )
 }
 
+fn version() -> impl Strategy<Value = VersionSpec> {
+    let change = prop_oneof![
+        3 => proptest::option::weighted(0.7, fields()).prop_map(VersionChange::Add),
+        1 => Just(VersionChange::AddRemoved),
+        1 => Just(VersionChange::Clear),
+        1 => Just(VersionChange::Remove),
+    ];
+    (id(), 1..4_u64, change).prop_map(|(id, below, change)| VersionSpec { id, below, change })
+}
+
+/// What is asked of histories.
+fn past() -> impl Strategy<Value = Operation> {
+    let age = || prop_oneof![Just(0), 1..2_000_u64];
+    let begins = proptest::option::weighted(0.8, age());
+    prop_oneof![
+        2 => (collection(), begins).prop_map(|(c, age)| Operation::History(c, age)),
+        3 => (collection(), vec(id(), 0..5), 1..9_usize)
+            .prop_map(|(c, ids, most)| Operation::Versions(c, ids, most)),
+        1 => (collection(), vec(version(), 0..4))
+            .prop_map(|(c, versions)| Operation::WriteVersions(c, versions)),
+        2 => (collection(), age()).prop_map(|(c, age)| Operation::AsOf(c, age)),
+    ]
+}
+
 /// One step.
 pub fn operation() -> impl Strategy<Value = Operation> {
     let milliseconds = prop_oneof![Just(0), 1..20_u64];
@@ -196,6 +259,7 @@ pub fn operation() -> impl Strategy<Value = Operation> {
         1 => proptest::bool::weighted(0.75).prop_map(Operation::Capture),
         3 => Just(Operation::ReadFeed),
         1 => Just(Operation::TrimFeed),
+        8 => past(),
         1 => Just(Operation::Reopen),
         4 => select(&[1, 999, 1_000, 5_000, 1_000_001][..]).prop_map(Operation::Wait),
     ]

@@ -9,7 +9,8 @@ mod values;
 pub use documents::{Fields, document, fields};
 pub use filters::{QuerySpec, filter, query};
 pub use histories::{
-    ChangeSpec, Contents, Expected, Operation, RecordSpec, WriteSpec, history, operation,
+    ChangeSpec, Contents, Expected, Operation, RecordSpec, VersionChange, VersionSpec, WriteSpec,
+    history, operation,
 };
 pub use values::value;
 
