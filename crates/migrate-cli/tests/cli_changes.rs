@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Command;
 
 use cli_support::{Place, filled, machine, machine_lines};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 /// The stores that have a feed.
 const STORES: [&str; 2] = ["sqlite:data.db", "postgresql:///"];
@@ -67,6 +67,11 @@ fn a_consumer_follows_what_is_written() {
         put(&place, store, "w", "stopped");
         let filter = r#"--filter {"status":"running"} --collection machines"#;
         assert_eq!(seen(&follow(&place, store, filter)), [("z".to_owned(), 1, false)]);
+        put(&place, store, "v", "running");
+        let fields = "--fields status,price.amount,nothing";
+        let lines = follow(&place, store, fields);
+        assert_eq!(lines[0]["document"], json!({ "status": "running" }), "{store}");
+        assert_eq!(lines[0]["version"], 1);
         place.line(&format!("changes unsubscribe feed --store {store}")).ok().prints("no longer");
     }
 }
@@ -153,6 +158,7 @@ fn what_cannot_be_followed_is_refused_in_words() {
         run("subscribe feed").ends(1).complains("subscribed already");
         run("follow feed --format json").ends(2).complains("--format json");
         run("follow feed --filter {").ends(2);
+        run("follow feed --fields a..b").ends(2);
         run("follow feed --batch 0").ends(2);
         run("follow feed --wait soon").ends(2);
         run("dead retry feed machines").ends(2);

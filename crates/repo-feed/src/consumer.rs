@@ -24,9 +24,14 @@ pub struct Consumer {
     stored: Stored,
     /// As it stands in the store.
     text: String,
+    /// Its position as it stands in the store.
+    noted: Option<FeedPosition>,
     letters: BTreeMap<u64, DeadLetter>,
     /// Letters that are not stored yet.
     fresh: Vec<SystemWrite>,
+    /// The text of a write whose answer was not heard: it failed, or its future was
+    /// dropped.
+    unheard: Option<String>,
     since_trim: u32,
     renewed: Instant,
 }
@@ -48,10 +53,12 @@ impl Consumer {
             consumers: consumers.clone(),
             name: name.clone(),
             owner: random_owner()?,
+            noted: stored.position.clone(),
             stored,
             text,
             letters: BTreeMap::new(),
             fresh: Vec::new(),
+            unheard: None,
             since_trim: CHECKPOINTS_BETWEEN_TRIMS,
             renewed: Instant::now(),
         };
@@ -126,12 +133,19 @@ impl Consumer {
                 .with("error", error)
                 .hint("retry or skip some of them"));
         }
+        self.make_room(1).await?;
         let number = self.letters.last_key_value().map_or(1, |(number, _)| number + 1);
         let letter = DeadLetter::of(number, change, error, attempts, self.consumers.clock.now());
         self.fresh.push(letter.write(&self.name, None)?);
         self.letters.insert(number, letter);
+        Ok(())
+    }
+
+    /// Stores what waits when so many items more could not be stored with it.
+    async fn make_room(&mut self, items: usize) -> Result<()> {
+        self.hear().await?;
         // The record is written beside them.
-        if self.fresh.len() + 1 >= SystemWrite::MAX_AT_ONCE {
+        if self.fresh.len() + items + 1 > SystemWrite::MAX_AT_ONCE {
             self.renew().await?;
         }
         Ok(())
@@ -143,8 +157,8 @@ impl Consumer {
     /// # Errors
     /// `Locked` when another process runs the consumer by now.
     pub(crate) async fn checkpoint(&mut self, position: FeedPosition) -> Result<()> {
-        let moves = self.stored.position.as_ref() != Some(&position);
-        if !moves && self.fresh.is_empty() && self.renewed.elapsed() < self.consumers.lease / 3 {
+        let moves = self.noted.as_ref() != Some(&position);
+        if !moves && self.fresh.is_empty() && !self.is_due() {
             return Ok(());
         }
         self.stored.position = Some(position);
@@ -159,11 +173,29 @@ impl Consumer {
         Ok(())
     }
 
+    /// Whether the lease is to be renewed.
+    pub(crate) fn is_due(&self) -> bool {
+        self.renewed.elapsed() >= self.consumers.lease / 3
+    }
+
+    /// Whether the answer to a write is still to be found out.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.unheard.is_some()
+    }
+
     /// Renews the lease, and stores what waits.
     ///
     /// # Errors
     /// As [`checkpoint`](Self::checkpoint).
     pub(crate) async fn renew(&mut self) -> Result<()> {
+        self.hear().await?;
+        let writes = self.renewal()?;
+        self.send(writes).await
+    }
+
+    /// What renews the lease and stores what waits. It is to be sent, and
+    /// [`noted`](Self::note_sent) once the store has acknowledged it.
+    pub(crate) fn renewal(&mut self) -> Result<Vec<SystemWrite>> {
         let now = self.consumers.clock.now();
         self.stored.checkpoint_at = now;
         self.stored.lease = Some(Lease {
@@ -171,10 +203,8 @@ impl Consumer {
             process: std::process::id(),
             until: now.saturating_add(self.consumers.lease),
         });
-        let (fresh, renewed) = (std::mem::take(&mut self.fresh), Instant::now());
-        self.store_record(fresh).await?;
-        self.renewed = renewed;
-        Ok(())
+        self.renewed = Instant::now();
+        self.writes(Vec::new())
     }
 
     /// Takes a letter away that was tried again with success, and stores another state
@@ -210,11 +240,49 @@ impl Consumer {
         Ok(())
     }
 
-    async fn store_record(&mut self, mut writes: Vec<SystemWrite>) -> Result<()> {
-        let text = to_text(&self.stored)?;
+    async fn store_record(&mut self, more: Vec<SystemWrite>) -> Result<()> {
+        self.hear().await?;
+        let writes = self.writes(more)?;
+        self.send(writes).await
+    }
+
+    /// The record, what waits, and some more.
+    fn writes(&mut self, more: Vec<SystemWrite>) -> Result<Vec<SystemWrite>> {
+        let mut writes = self.fresh.clone();
+        writes.extend(more);
         writes.push(write(&self.name, Some(self.text.clone()), Some(&self.stored))?);
+        self.unheard = Some(to_text(&self.stored)?);
+        Ok(writes)
+    }
+
+    async fn send(&mut self, writes: Vec<SystemWrite>) -> Result<()> {
         self.consumers.store.write_system_items(writes).await?;
-        self.text = text;
+        self.note_sent();
+        Ok(())
+    }
+
+    /// Notes that what was sent is stored.
+    pub(crate) fn note_sent(&mut self) {
+        if let Some(text) = self.unheard.take() {
+            self.text = text;
+            self.noted = self.stored.position.clone();
+            self.fresh.clear();
+        }
+    }
+
+    /// Finds out whether a write whose answer was not heard was done: then the record is
+    /// as that write left it. All that it wrote was written together.
+    async fn hear(&mut self) -> Result<()> {
+        let Some(sent) = self.unheard.take() else { return Ok(()) };
+        let read = self.consumers.read(&self.name).await;
+        self.unheard = Some(sent);
+        let (stored, text) = read?;
+        if self.unheard.as_ref() == Some(&text) {
+            self.text = text;
+            self.noted = stored.position;
+            self.fresh.clear();
+        }
+        self.unheard = None;
         Ok(())
     }
 }

@@ -88,6 +88,7 @@ impl Consumer {
         let until = Instant::now() + options.max_wait;
         while !changes.is_empty()
             && changes.len() < options.max_items.get()
+            && bytes(&changes) < options.max_bytes
             && Instant::now() < until
             && !end.is_some_and(|end| next.reaches(end))
         {
@@ -226,13 +227,22 @@ impl Consumer {
     }
 }
 
+/// The bytes of the document of a change.
+fn size(change: &RecordChange) -> usize {
+    let document = change.record.as_ref().and_then(|record| record.document());
+    document.map_or(0, |document| document.as_str().len())
+}
+
+fn bytes(changes: &[RecordChange]) -> usize {
+    changes.iter().map(size).sum()
+}
+
 /// Divides changes by the bytes of their documents.
 fn batches(changes: Vec<RecordChange>, options: &FollowOptions) -> Vec<Vec<RecordChange>> {
     let mut all: Vec<Vec<RecordChange>> = Vec::new();
     let mut bytes = 0;
     for change in changes {
-        let document = change.record.as_ref().and_then(|record| record.document());
-        let size = document.map_or(0, |document| document.as_str().len());
+        let size = size(&change);
         match all.last_mut() {
             Some(batch) if bytes + size <= options.max_bytes => batch.push(change),
             _ => {

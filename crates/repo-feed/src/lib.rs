@@ -53,8 +53,10 @@ mod dead_letters;
 mod follow;
 mod name;
 mod options;
+mod projection;
 mod selection;
 mod stored;
+mod stream;
 
 pub use consumer::Consumer;
 pub use consumers::{ConsumerStatus, Consumers, LEASE};
@@ -62,4 +64,6 @@ pub use dead_letters::DeadLetter;
 pub use follow::{HandlerError, MAX_ATTEMPTS};
 pub use name::ConsumerName;
 pub use options::{FollowOptions, Start, SubscribeOptions};
+pub use projection::Projection;
 pub use selection::Selection;
+pub use stream::ChangeStream;

@@ -1,63 +1,20 @@
 //! Consumers on the memory store, which is the reference, and on SQLite.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::Duration;
 
 use repo_core::strategy::{
-    MemoryFactory, OpenOptions, RecordChange, StorageStrategy, StorageStrategyExt as _,
-    StrategyFactory as _,
+    MemoryFactory, OpenOptions, RecordChange, StorageStrategyExt as _, StrategyFactory as _,
 };
-use repo_core::{
-    Clock as _, CollectionName, CollectionSchema, Document, EntityId, Error, ErrorKind, Key,
-    ManualClock, MemoryStrategy, Timestamp,
-};
+use repo_core::{Clock as _, Document, Error, ErrorKind, Timestamp};
 use repo_feed::{
-    Consumer, ConsumerName, Consumers, FollowOptions, HandlerError, LEASE, MAX_ATTEMPTS, Start,
-    SubscribeOptions,
+    Consumer, FollowOptions, HandlerError, LEASE, MAX_ATTEMPTS, Start, SubscribeOptions,
 };
 
-type Store = Arc<dyn StorageStrategy>;
-
-fn key(id: &str) -> Key {
-    Key::new(CollectionName::new("items").unwrap(), EntityId::new(id).unwrap())
-}
-
-fn name(name: &str) -> ConsumerName {
-    ConsumerName::new(name).unwrap()
-}
-
-async fn save(store: &Store, id: &str) {
-    let document = Document::parse(&format!(r#"{{"id":"{id}"}}"#)).unwrap();
-    store.save(key(id), document).await.unwrap();
-}
-
-struct Place {
-    store: Store,
-    clock: Arc<ManualClock>,
-    consumers: Consumers,
-}
-
-async fn on(store: Store) -> Place {
-    let items = CollectionSchema::undeclared(CollectionName::new("items").unwrap());
-    store.prepare(&[items]).await.unwrap();
-    let start = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
-    let clock = Arc::new(ManualClock::new(start));
-    let consumers = Consumers::new(Arc::clone(&store)).with_clock(clock.clone());
-    Place { store, clock, consumers }
-}
-
-async fn memory() -> Place {
-    on(Arc::new(MemoryStrategy::new(OpenOptions::default()))).await
-}
-
-/// A place with the consumer `a`, which has everything before it.
-async fn subscribed() -> Place {
-    let place = memory().await;
-    place.consumers.subscribe(&name("a"), SubscribeOptions::default()).await.unwrap();
-    place
-}
+use common::{Store, key, memory, name, on, save, subscribed};
 
 fn at_once(items: usize) -> FollowOptions {
     FollowOptions::default().until_head().with_max_items(NonZeroUsize::new(items).unwrap())
@@ -334,4 +291,22 @@ async fn a_batch_is_bounded_by_bytes() {
     };
     consumer.follow(&at_once(100).with_max_bytes(100), handler).await.unwrap();
     assert_eq!(batches, [2, 1, 1]);
+}
+
+/// A batch that is full by its bytes waits for no further changes.
+#[tokio::test(start_paused = true)]
+async fn a_batch_full_of_bytes_does_not_wait() {
+    let place = subscribed().await;
+    let text = format!(r#"{{"id":"a","text":"{}"}}"#, "x".repeat(900));
+    place.store.save(key("a"), Document::parse(&text).unwrap()).await.unwrap();
+    let mut consumer = Consumer::open(&place.consumers, &name("a")).await.unwrap();
+    let options =
+        FollowOptions::default().with_max_wait(Duration::from_secs(60)).with_max_bytes(800);
+    let mut changes = 0;
+    let follow = consumer.follow(&options, async |batch| {
+        changes += batch.len();
+        Ok(())
+    });
+    assert!(tokio::time::timeout(Duration::from_secs(5), follow).await.is_err());
+    assert_eq!(changes, 1);
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use repo_core::strategy::RecordChange;
 use repo_core::{Error, ErrorKind, Filter, Result};
-use repo_feed::{Consumer, ConsumerName, Consumers, FollowOptions, HandlerError, LEASE, Selection};
+use repo_feed::{
+    Consumer, ConsumerName, Consumers, FollowOptions, HandlerError, LEASE, Projection, Selection,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::io::AsyncWriteExt as _;
@@ -43,6 +45,9 @@ pub(crate) struct Arguments {
     /// Only changes of entities that match; deletions always come
     #[arg(long, value_name = "JSON")]
     filter: Option<String>,
+    /// Only these fields of each document: status,price.amount
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    fields: Vec<String>,
 }
 
 impl Arguments {
@@ -52,6 +57,7 @@ impl Arguments {
             return Err(wrong_usage("follow the change feed", why).into());
         }
         let (name, selection) = (consumer(&self.name)?, self.selection()?);
+        let projection = self.projection()?;
         let interruption = Interruption::listen()?;
         let (opened, consumers) = open(context).await?;
         let work = async {
@@ -59,7 +65,8 @@ impl Arguments {
                 consumer = run_here(context, &consumers, &name) => consumer?,
                 signal = interruption.wait() => return Ok(Ending::Interrupted(signal)),
             };
-            let mut sink = Sink { exec: self.exec.as_deref(), selection, failure: None };
+            let mut sink =
+                Sink { exec: self.exec.as_deref(), selection, projection, failure: None };
             let options = self.options();
             let handler = async |changes: &[RecordChange]| sink.take(changes).await;
             let followed = tokio::select! {
@@ -85,6 +92,13 @@ impl Arguments {
             Some(text) => selection.matching(Filter::parse(text).map_err(usage)?),
             None => selection,
         })
+    }
+
+    fn projection(&self) -> Result<Option<Projection>> {
+        if self.fields.is_empty() {
+            return Ok(None);
+        }
+        Projection::parse(&self.fields).map(Some).map_err(usage)
     }
 
     fn options(&self) -> FollowOptions {
@@ -128,6 +142,7 @@ async fn run_here(
 struct Sink<'a> {
     exec: Option<&'a str>,
     selection: Selection,
+    projection: Option<Projection>,
     /// What ended it, where that is no error of the feed.
     failure: Option<Failure>,
 }
@@ -136,7 +151,7 @@ impl Sink<'_> {
     async fn take(&mut self, changes: &[RecordChange]) -> std::result::Result<(), HandlerError> {
         let mut lines = Vec::new();
         for change in changes.iter().filter(|change| self.selection.selects(change)) {
-            line(change, &mut lines)?;
+            line(change, self.projection.as_ref(), &mut lines)?;
         }
         if lines.is_empty() {
             return Ok(());
@@ -165,7 +180,7 @@ struct Line<'a> {
 }
 
 /// Adds a change as one line.
-fn line(change: &RecordChange, lines: &mut Vec<u8>) -> Result<()> {
+fn line(change: &RecordChange, projection: Option<&Projection>, lines: &mut Vec<u8>) -> Result<()> {
     let failed = |source: serde_json::Error| {
         let why = "a change cannot be written as JSON";
         Error::new(ErrorKind::Corrupt, "print changes", why)
@@ -174,7 +189,11 @@ fn line(change: &RecordChange, lines: &mut Vec<u8>) -> Result<()> {
     };
     let document = change.record.as_ref().and_then(|record| record.document());
     let document = document
-        .map(|document| RawValue::from_string(document.as_str().to_owned()))
+        .map(|document| match projection {
+            Some(fields) => fields.project(document),
+            None => document.as_str().to_owned(),
+        })
+        .map(RawValue::from_string)
         .transpose()
         .map_err(failed)?;
     let line = Line {
