@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::consumers::runs_elsewhere;
 use crate::dead_letters::{DeadLetter, read_all};
+use crate::states::{SharedStates, Updates, lock, prefix};
 use crate::stored::{Lease, Stored, to_text, write};
 use crate::{ConsumerName, Consumers};
 
@@ -29,6 +30,8 @@ pub struct Consumer {
     letters: BTreeMap<u64, DeadLetter>,
     /// Letters that are not stored yet.
     fresh: Vec<SystemWrite>,
+    /// States of aggregates: what they have is what lies behind the position.
+    pub(crate) states: SharedStates,
     /// The text of a write whose answer was not heard: it failed, or its future was
     /// dropped.
     unheard: Option<String>,
@@ -58,6 +61,7 @@ impl Consumer {
             text,
             letters: BTreeMap::new(),
             fresh: Vec::new(),
+            states: SharedStates::default(),
             unheard: None,
             since_trim: CHECKPOINTS_BETWEEN_TRIMS,
             renewed: Instant::now(),
@@ -142,13 +146,25 @@ impl Consumer {
     }
 
     /// Stores what waits when so many items more could not be stored with it.
-    async fn make_room(&mut self, items: usize) -> Result<()> {
+    pub(crate) async fn make_room(&mut self, items: usize) -> Result<()> {
         self.hear().await?;
+        let waiting = self.fresh.len() + lock(&self.states).changed();
         // The record is written beside them.
-        if self.fresh.len() + items + 1 > SystemWrite::MAX_AT_ONCE {
+        if waiting + items + 1 > SystemWrite::MAX_AT_ONCE {
             self.renew().await?;
         }
         Ok(())
+    }
+
+    /// Notes that everything up to a position is done with, durably with the next
+    /// checkpoint, or whatever else is stored.
+    pub(crate) fn move_to(&mut self, position: FeedPosition) {
+        self.stored.position = Some(position);
+    }
+
+    /// Where its states lie.
+    pub(crate) fn states_prefix(&self) -> String {
+        prefix(&self.name, &self.stored)
     }
 
     /// Notes durably that everything up to a position is done with. Where that is noted
@@ -208,21 +224,31 @@ impl Consumer {
     }
 
     /// Takes a letter away that was tried again with success, and stores another state
-    /// of one that was not.
-    pub(crate) async fn settle(&mut self, number: u64, after: Option<DeadLetter>) -> Result<()> {
+    /// of one that was not, together with what it did to states.
+    pub(crate) async fn settle(
+        &mut self,
+        number: u64,
+        after: Option<DeadLetter>,
+        updates: Updates,
+    ) -> Result<()> {
         let Some(before) = self.letters.get(&number) else { return Ok(()) };
         let write = match &after {
             None => before.remove(&self.name)?,
             Some(after) => after.write(&self.name, Some(before))?,
         };
-        match self.store_record(vec![write]).await {
+        let writes = std::iter::once(write).chain(updates.writes()).collect();
+        match self.store_record(writes).await {
             // Somebody changed the letter meanwhile, or runs the consumer: renewing tells.
             Err(error) if error.kind() == ErrorKind::Locked => {
                 self.renew().await?;
+                lock(&self.states).forget();
                 self.read_letters().await
             }
             Err(error) => Err(error),
             Ok(()) => {
+                let mut states = lock(&self.states);
+                states.merge(updates);
+                states.note_stored();
                 match after {
                     None => self.letters.remove(&number),
                     Some(after) => self.letters.insert(number, after),
@@ -249,6 +275,7 @@ impl Consumer {
     /// The record, what waits, and some more.
     fn writes(&mut self, more: Vec<SystemWrite>) -> Result<Vec<SystemWrite>> {
         let mut writes = self.fresh.clone();
+        writes.extend(lock(&self.states).writes());
         writes.extend(more);
         writes.push(write(&self.name, Some(self.text.clone()), Some(&self.stored))?);
         self.unheard = Some(to_text(&self.stored)?);
@@ -267,6 +294,7 @@ impl Consumer {
             self.text = text;
             self.noted = self.stored.position.clone();
             self.fresh.clear();
+            lock(&self.states).note_stored();
         }
     }
 
@@ -281,6 +309,7 @@ impl Consumer {
             self.text = text;
             self.noted = stored.position;
             self.fresh.clear();
+            lock(&self.states).forget();
         }
         self.unheard = None;
         Ok(())

@@ -170,6 +170,7 @@ impl Consumers {
         let letters = read_all(&*self.store, name).await?;
         let removals = letters.iter().map(|letter| letter.remove(name)).collect::<Result<_>>()?;
         write_all(&*self.store, removals).await?;
+        self.remove_states(name).await?;
         let release = StoreUpdate::ReleaseCapture(holder(name)?);
         self.store.update_store_record(release).await.map(drop)
     }

@@ -3,33 +3,18 @@
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use repo_core::Result;
 use repo_core::strategy::{FeedPosition, RecordChange};
-use repo_core::{Error, Result};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::{Consumer, DeadLetter, FollowOptions};
+use crate::states::Updates;
+use crate::{Consumer, DeadLetter, FollowOptions, HandlerError};
 
 /// How often a change is tried before it is a dead letter.
 pub const MAX_ATTEMPTS: u32 = 5;
 
 /// How often dead letters are looked at: somebody may have asked for some to be tried.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
-
-/// Why a handler did not do its work.
-#[derive(Debug)]
-pub enum HandlerError {
-    /// The changes may succeed when they are tried again; after [`MAX_ATTEMPTS`] they
-    /// are put aside, with these words.
-    Failed(String),
-    /// Nothing can succeed: following ends with this error, and the changes come again.
-    Stop(Error),
-}
-
-impl From<Error> for HandlerError {
-    fn from(error: Error) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
+pub(crate) const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 impl Consumer {
     /// Hands changes to a handler, batch by batch, until it is dropped, or until the
@@ -79,7 +64,7 @@ impl Consumer {
     }
 
     /// The next changes; waits for further ones as long as a batch may wait.
-    async fn next_batch(
+    pub(crate) async fn next_batch(
         &self,
         options: &FollowOptions,
         end: Option<&FeedPosition>,
@@ -179,13 +164,8 @@ impl Consumer {
     where
         H: AsyncFnMut(&[RecordChange]) -> std::result::Result<(), HandlerError>,
     {
-        let pauses = ExponentialBuilder::new()
-            .with_min_delay(Duration::from_millis(100))
-            .with_max_delay(Duration::from_secs(2))
-            .with_jitter()
-            .with_max_times(MAX_ATTEMPTS as usize - 1);
         let mut attempts = 1;
-        for pause in pauses.build() {
+        for pause in pauses() {
             sleep(pause).await;
             attempts += 1;
             match self.attempt(one, handler).await? {
@@ -211,12 +191,12 @@ impl Consumer {
                     Some(DeadLetter { retry: false, attempts, error, ..letter.clone() })
                 }
             };
-            self.settle(letter.number, after).await?;
+            self.settle(letter.number, after, Updates::default()).await?;
         }
         Ok(())
     }
 
-    fn next_letter(&self) -> Option<&DeadLetter> {
+    pub(crate) fn next_letter(&self) -> Option<&DeadLetter> {
         let is_first = |letter: &DeadLetter| {
             let same = |other: &&DeadLetter| other.key == letter.key;
             self.dead_letters().find(same).is_some_and(|first| first.number == letter.number)
@@ -225,6 +205,16 @@ impl Consumer {
             .filter(|letter| letter.retry || letter.attempts == 0)
             .find(|letter| is_first(letter))
     }
+}
+
+/// The pauses between the attempts at a change.
+pub(crate) fn pauses() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(100))
+        .with_max_delay(Duration::from_secs(2))
+        .with_jitter()
+        .with_max_times(MAX_ATTEMPTS as usize - 1)
+        .build()
 }
 
 /// The bytes of the document of a change.

@@ -13,6 +13,10 @@
 //!   dead letter, and so are the later changes of that record, until somebody
 //!   [retries](Consumers::retry) or [skips](Consumers::skip) it.
 //!
+//! A program [follows](Consumer::follow) with a handler of batches, takes single changes
+//! from a [stream](Consumer::stream), or [runs](Consumer::run) a [`Chain`] of filters,
+//! processors and aggregates, which count each change exactly once.
+//!
 //! ```
 //! use repo_core::MemoryStrategy;
 //! use repo_core::strategy::{OpenOptions, StorageStrategy as _, StorageStrategyExt as _};
@@ -47,23 +51,30 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod chain;
 mod consumer;
 mod consumers;
 mod dead_letters;
 mod follow;
+mod handler;
 mod name;
 mod options;
 mod projection;
+mod run;
 mod selection;
+mod states;
 mod stored;
 mod stream;
 
+pub use chain::{Chain, MAX_AGGREGATES, Step};
 pub use consumer::Consumer;
 pub use consumers::{ConsumerStatus, Consumers, LEASE};
 pub use dead_letters::DeadLetter;
-pub use follow::{HandlerError, MAX_ATTEMPTS};
+pub use follow::MAX_ATTEMPTS;
+pub use handler::HandlerError;
 pub use name::ConsumerName;
 pub use options::{FollowOptions, Start, SubscribeOptions};
 pub use projection::Projection;
 pub use selection::Selection;
+pub use states::MAX_STATE_KEY_BYTES;
 pub use stream::ChangeStream;

@@ -18,11 +18,14 @@ pub enum SystemCollection {
     DeadLetters,
     /// Names of versions that a history keeps.
     Tags,
+    /// States of the aggregates of a consumer.
+    States,
 }
 
 impl SystemCollection {
     /// Every one.
-    pub const ALL: &'static [Self] = &[Self::Consumers, Self::DeadLetters, Self::Tags];
+    pub const ALL: &'static [Self] =
+        &[Self::Consumers, Self::DeadLetters, Self::Tags, Self::States];
 
     /// The one of this name.
     #[must_use]
@@ -37,6 +40,7 @@ impl SystemCollection {
             Self::Consumers => "consumers",
             Self::DeadLetters => "dead_letters",
             Self::Tags => "tags",
+            Self::States => "states",
         }
     }
 
@@ -45,7 +49,7 @@ impl SystemCollection {
     #[must_use]
     pub fn travels(self) -> bool {
         match self {
-            Self::Consumers | Self::DeadLetters => false,
+            Self::Consumers | Self::DeadLetters | Self::States => false,
             Self::Tags => true,
         }
     }

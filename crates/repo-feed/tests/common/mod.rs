@@ -75,6 +75,11 @@ impl Crashes {
         *self.0.lock().unwrap() = fates.into_iter().collect();
     }
 
+    /// Takes the planned fates away.
+    pub(crate) fn pause(&self) -> Vec<Fate> {
+        self.0.lock().unwrap().drain(..).collect()
+    }
+
     /// How many planned fates are left.
     pub(crate) fn left(&self) -> usize {
         self.0.lock().unwrap().len()

@@ -75,6 +75,15 @@ pub async fn items_are_written_together(f: Fixture) {
     store.write_system_items(both).await.unwrap();
     assert_eq!((item(&store, "a").await, item(&store, "b").await.as_deref()), (None, Some("1")));
     assert_eq!(store.system_item(DEAD, "a").await.unwrap().as_deref(), Some("x"));
+    // Each collection has items of its own under a key.
+    let own = SystemCollection::ALL.iter().map(|collection| {
+        SystemWrite::new(*collection, "own", None, Some(format!("\"{collection}\"")))
+    });
+    store.write_system_items(own.collect()).await.unwrap();
+    for collection in SystemCollection::ALL {
+        let found = store.system_items(*collection, "ow", None, NonZeroUsize::MIN).await.unwrap();
+        assert_eq!(found[0].value, format!("\"{collection}\""));
+    }
     let most = (0..SystemWrite::MAX_AT_ONCE).map(|n| change(&format!("m{n}"), None, Some("1")));
     store.write_system_items(most.collect()).await.unwrap();
     assert_eq!(keys(&store, "m", None, 100).await.len(), SystemWrite::MAX_AT_ONCE);

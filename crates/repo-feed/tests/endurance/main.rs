@@ -2,7 +2,7 @@
 //! that is open all the time where a store has such, capture switched on while writers
 //! are at work, writers and the consumer killed at random: every version whose write
 //! began after that is delivered once it was acknowledged, versions of a key in order,
-//! without a gap. (On DynamoDB a version that nobody acknowledged may be missing: of a
+//! without a gap; and an aggregate counts each of them once. (On DynamoDB a version that nobody acknowledged may be missing: of a
 //! request that took longer than capture takes to begin, or whose writer was killed then.)
 //!
 //! `REPO_TESTKIT_SECONDS` says for how long; 10 seconds a store without it.
@@ -10,14 +10,18 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod check;
+mod counting;
+
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions as FileOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use check::{Counts, check};
 use repo_core::strategy::{OpenOptions, RecordChange, StorageStrategy};
 use repo_core::{
     CollectionName, CollectionSchema, Document, EntityId, Error, ErrorKind, Key, Precondition,
@@ -106,23 +110,7 @@ async fn write(store: Arc<dyn StorageStrategy>, logs: Logs) {
     let (mut early, mut oracle) = (append(&logs.early()), append(&logs.oracle()));
     loop {
         let counts = logs.subscribed().exists();
-        let keys: BTreeSet<usize> =
-            (0..fastrand::usize(1..4)).map(|_| fastrand::usize(..KEYS)).collect();
-        let keys: Vec<Key> = keys.into_iter().map(key).collect();
-        let mut writes: Vec<Write> = keys.iter().map(|key| put(key, Precondition::Any)).collect();
-        match fastrand::u8(..10) {
-            // Rolled back.
-            0 | 1 => writes.push(put(
-                &Key { id: EntityId::new("never").unwrap(), ..key(0) },
-                Precondition::Exists,
-            )),
-            2 => writes[0] = Write::delete(keys[0].clone(), Precondition::Any),
-            3 => writes.push(Write::check(
-                Key { id: EntityId::new("absent").unwrap(), ..key(0) },
-                Precondition::Absent,
-            )),
-            _ => {}
-        }
+        let (keys, writes) = random_writes();
         match store.commit(writes).await {
             Ok(written) => {
                 let lines: String = keys
@@ -146,6 +134,28 @@ async fn write(store: Arc<dyn StorageStrategy>, logs: Logs) {
     }
 }
 
+/// A commit of one to three keys, of which some are rolled back.
+fn random_writes() -> (Vec<Key>, Vec<Write>) {
+    let keys: BTreeSet<usize> =
+        (0..fastrand::usize(1..4)).map(|_| fastrand::usize(..KEYS)).collect();
+    let keys: Vec<Key> = keys.into_iter().map(key).collect();
+    let mut writes: Vec<Write> = keys.iter().map(|key| put(key, Precondition::Any)).collect();
+    match fastrand::u8(..10) {
+        // Rolled back.
+        0 | 1 => writes.push(put(
+            &Key { id: EntityId::new("never").unwrap(), ..key(0) },
+            Precondition::Exists,
+        )),
+        2 => writes[0] = Write::delete(keys[0].clone(), Precondition::Any),
+        3 => writes.push(Write::check(
+            Key { id: EntityId::new("absent").unwrap(), ..key(0) },
+            Precondition::Absent,
+        )),
+        _ => {}
+    }
+    (keys, writes)
+}
+
 /// Nothing was acknowledged.
 fn is_harmless(error: &Error) -> bool {
     [ErrorKind::NotFound, ErrorKind::Unavailable, ErrorKind::OutcomeUnknown].contains(&error.kind())
@@ -158,19 +168,24 @@ async fn follower() {
     let Some(url) = told("REPO_ENDURANCE_STORE") else { return };
     let logs = Logs(PathBuf::from(told("REPO_ENDURANCE_LOGS").unwrap()));
     let store = open(&url).await;
-    follow(&store, &logs.delivered(), FollowOptions::default()).await;
+    let (options, delivered) = (FollowOptions::default(), logs.delivered());
+    tokio::join!(follow(&store, &delivered, options), counting::count(&store, options));
 }
 
-async fn follow(store: &Arc<dyn StorageStrategy>, log: &Path, options: FollowOptions) {
-    let consumers = consumers(store);
-    let mut consumer = loop {
-        match Consumer::open(&consumers, &name()).await {
+/// Opens a consumer once a process that was killed has lost it.
+async fn opened(store: &Arc<dyn StorageStrategy>, name: &ConsumerName) -> Consumer {
+    loop {
+        match Consumer::open(&consumers(store), name).await {
             Err(error) if error.kind() == ErrorKind::Locked => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            opened => break opened.unwrap(),
+            opened => return opened.unwrap(),
         }
-    };
+    }
+}
+
+async fn follow(store: &Arc<dyn StorageStrategy>, log: &Path, options: FollowOptions) {
+    let mut consumer = opened(store, &name()).await;
     let mut log = append(log);
     log.write_all(b"begin\n").unwrap();
     let handler = async |changes: &[RecordChange]| {
@@ -226,6 +241,7 @@ async fn endure(url: &str, gaps: Gaps) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     consumers(&store).subscribe(&name(), SubscribeOptions::default()).await.unwrap();
+    consumers(&store).subscribe(&counting::name(), SubscribeOptions::default()).await.unwrap();
     File::create(logs.subscribed()).unwrap();
     let at = Instant::now();
     let mut follower = start("follower", url, &logs);
@@ -243,63 +259,17 @@ async fn endure(url: &str, gaps: Gaps) {
     writers.into_iter().for_each(kill);
     kill(follower);
     follow(&store, &logs.delivered(), FollowOptions::default().until_head()).await;
-    assert_eq!(consumers(&store).list().await.unwrap()[0].dead, 0);
+    counting::count(&store, FollowOptions::default().until_head()).await;
+    assert!(consumers(&store).list().await.unwrap().iter().all(|consumer| consumer.dead == 0));
+    let states = counting::states(&store).await;
     store.close().await.unwrap();
-    let Counts { acknowledged, delivered, missing } = check(&logs);
+    let Counts { acknowledged, delivered, missing } = check(&logs, &states);
     let store = url.split(':').next().unwrap();
     println!(
         "{store}: {acknowledged} acknowledged, {delivered} delivered, {missing} missing that \
          nobody acknowledged, {kills} killed"
     );
     assert!(missing == 0 || gaps == Gaps::OfUnacknowledged);
-}
-
-struct Counts {
-    acknowledged: usize,
-    delivered: usize,
-    missing: u64,
-}
-
-/// Compares what was acknowledged with what was delivered.
-fn check(logs: &Logs) -> Counts {
-    let mut missing = 0;
-    let mut by_key: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    // The highest version so far: by this process, and by all.
-    let mut here: BTreeMap<String, u64> = BTreeMap::new();
-    for line in BufReader::new(File::open(logs.delivered()).unwrap()).lines() {
-        let line = line.unwrap();
-        let parts: Vec<&str> = line.split(' ').collect();
-        let [id, version, stored] = parts[..] else {
-            here.clear();
-            continue;
-        };
-        let (version, stored): (u64, u64) = (version.parse().unwrap(), stored.parse().unwrap());
-        assert!(stored >= version, "{id}: {version} came with the record of {stored}");
-        let before = here.insert(id.to_owned(), version);
-        assert!(before < Some(version), "{id}: {version} after {before:?}");
-        let versions = by_key.entry(id.to_owned()).or_default();
-        match versions.last() {
-            Some(last) if version > *last => {
-                missing += version - last - 1;
-                versions.push(version);
-            }
-            // What comes again after a process was killed.
-            Some(_) => assert!(versions.contains(&version), "{id}: {version}"),
-            None => versions.push(version),
-        }
-    }
-    let mut acknowledged = 0;
-    for line in BufReader::new(File::open(logs.oracle()).unwrap()).lines() {
-        let line = line.unwrap();
-        let (id, version) = line.split_once(' ').unwrap();
-        let version: u64 = version.parse().unwrap();
-        let versions = by_key.get(id).unwrap_or_else(|| panic!("{id} was never delivered"));
-        assert!(versions.contains(&version), "{id}: {version} was never delivered");
-        acknowledged += 1;
-    }
-    assert!(acknowledged > 0 && !by_key.contains_key("never") && !by_key.contains_key("absent"));
-    let delivered = by_key.values().map(Vec::len).sum();
-    Counts { acknowledged, delivered, missing }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
