@@ -137,6 +137,9 @@ macro_rules! conformance {
                     handles_opened_before_keep_too,
                     writers_at_once_leave_no_gap,
                 ];
+                history_as_of: [
+                    as_of_is_what_reading_answered,
+                ];
                 history_state: [
                     nothing_is_kept_unless_it_is_asked_for,
                     each_collection_for_itself,

@@ -25,6 +25,7 @@ pub mod documents;
 pub mod equality;
 pub mod features;
 pub mod history;
+pub mod history_as_of;
 pub mod history_state;
 pub mod history_writes;
 pub mod keys;
