@@ -6,7 +6,7 @@ use repo_core::strategy::OlderVersion;
 use repo_core::{CollectionName, Entity, EntityId, Error, ErrorKind, Result, Timestamp};
 
 use crate::History;
-use crate::versions::{AT_ONCE, highest};
+use crate::versions::AT_ONCE;
 use crate::walk::{Found, Walk};
 
 pub(crate) const AS_OF: &str = "read the history";
@@ -39,12 +39,13 @@ impl History {
     /// retention removed what was valid.
     pub async fn as_of(&self, id: &EntityId, at: Timestamp) -> Result<AsOf> {
         self.check_begins(at).await?;
-        let newest = self.newest(id).await?;
-        let mut below = newest.as_ref().map_or(highest()?, |newest| newest.version);
+        // A tombstone that was purged was written before the history begins.
+        let Some(newest) = self.newest(id).await? else {
+            return Ok(AsOf { version: None, missing: None });
+        };
+        let mut below = newest.version;
         let mut walk = Walk::new(at);
-        if let Some(newest) = newest {
-            walk.see(newest);
-        }
+        walk.see(newest);
         loop {
             let older = self.older(id, below, AT_ONCE).await?;
             let more = older.len() == AT_ONCE.get();
@@ -53,6 +54,8 @@ impl History {
                 walk.see(version);
             }
             if !more {
+                // Nothing of it was removed while this looked.
+                self.check_begins(at).await?;
                 return self.found(id, at, walk.end());
             }
         }

@@ -45,20 +45,28 @@ impl History {
     /// `Unsupported` for a store that keeps none; `NotFound` for a collection that
     /// was never prepared; `Unavailable` while others write without a pause.
     pub async fn begin(&self, retention: Retention) -> Result<HistoryState> {
-        let since = match self.kept().await? {
-            Some(kept) => kept.since,
-            None => self.clock.now(),
-        };
-        self.set(Some(HistoryState::new(since).with_retention(retention))).await?;
+        match self.kept().await? {
+            Some(kept) => {
+                self.set(Some(HistoryState::new(kept.since).with_retention(retention))).await?;
+            }
+            None => {
+                let asked = HistoryState::new(self.clock.now()).with_retention(retention);
+                self.set(Some(asked)).await?;
+                // The store may have waited for writes that nobody kept.
+                let since = self.clock.now();
+                self.set(Some(HistoryState::new(since).with_retention(retention))).await?;
+            }
+        }
         self.state().await
     }
 
-    /// Keeps nothing any more, and removes everything that was kept.
+    /// Keeps nothing any more, and removes everything that was kept, and the tags.
     ///
     /// # Errors
     /// As [`begin`](Self::begin).
     pub async fn end(&self) -> Result<()> {
-        self.set(None).await
+        self.set(None).await?;
+        self.remove_all_tags().await
     }
 
     /// Since when the history is kept, and how long; `None` where it is not.

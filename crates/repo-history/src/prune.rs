@@ -121,16 +121,20 @@ impl History {
                 Some((OlderThan { id: cut.id.clone(), version: cut.below()? }, at))
             })
             .collect();
-        let mut marked: HashSet<usize> = HashSet::new();
+        // Whether the version above is kept.
+        let mut above_kept: Vec<bool> = vec![true; cuts.len()];
         let mut writes = Vec::new();
         self.walk_all(&mut of, |at, older| {
             if tagged.contains(&(older.id.clone(), older.version)) {
                 pruned.tagged += 1;
+                above_kept[at] = true;
                 return;
             }
+            let below_kept = std::mem::replace(&mut above_kept[at], false);
             let needed = cuts[at].by_age.is_none_or(|by_age| older.version >= by_age);
-            // Of those that could still be asked for, the newest leaves a mark.
-            writes.push(match needed && marked.insert(at) {
+            // Below each version that stays one mark says that there was another, so
+            // that nothing else is taken for what was valid.
+            writes.push(match needed && below_kept {
                 true if older.state == OlderState::Removed => return,
                 true => VersionWrite::Clear(older.id, older.version),
                 false => VersionWrite::Remove(older.id, older.version),

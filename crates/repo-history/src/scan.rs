@@ -7,13 +7,13 @@ use repo_core::{Consistency, Entity, EntityId, Result, Timestamp, Version};
 use crate::History;
 use crate::walk::Walk;
 
-/// Versions that one request reads.
-const AT_ONCE: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(999);
+/// Versions that one request reads, with their documents.
+const AT_ONCE: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(199);
 
 impl History {
     /// The entities that were live at a time, in the store's own order, batch by
-    /// batch. The memory that it takes does not depend on how many there are, nor on
-    /// how many versions they have; the requests for older versions are those of
+    /// batch. At most 200 older documents are held at a time, however many versions there
+    /// are; the requests for older versions are those of
     /// batches, not of entities.
     ///
     /// # Errors
@@ -37,6 +37,8 @@ impl History {
     async fn batch_as_of(&self, records: Vec<Record>, at: Timestamp) -> Result<Vec<Entity>> {
         let mut walks = Walks::begin(records, at);
         self.walk_all(&mut walks.of, |at, version| walks.walks[at].1.see(version)).await?;
+        // Nothing of it was removed while this looked.
+        self.check_begins(at).await?;
         let mut entities = Vec::new();
         for (id, walk) in walks.walks {
             let found = self.found(&id, at, walk.end())?;

@@ -143,6 +143,17 @@ impl History {
         self.tags_of(&format!("{}/", self.collection)).await
     }
 
+    pub(crate) async fn remove_all_tags(&self) -> Result<()> {
+        for tag in self.all_tags().await? {
+            match self.write_tag(&tag, Some(to_text(&tag)?), None).await {
+                // Somebody else removed it.
+                Err(error) if error.kind() == ErrorKind::Locked => {}
+                written => written?,
+            }
+        }
+        Ok(())
+    }
+
     async fn tag_named(&self, id: &EntityId, name: &TagName) -> Result<Option<Tag>> {
         let key = format!("{}{name}", self.prefix(id));
         let found = self.store.system_item(SystemCollection::Tags, &key).await?;

@@ -19,7 +19,7 @@ const READ: &str = "read the versions";
 pub enum KnownVersion {
     /// A version that is kept, or of which is kept that it was there.
     Kept(OlderVersion),
-    /// Versions that were written elsewhere and never came here.
+    /// Versions that are not kept: they were removed, or written elsewhere.
     Missing {
         /// The lowest.
         first: u64,
@@ -51,23 +51,20 @@ impl History {
         below: Option<Version>,
         most: NonZeroUsize,
     ) -> Result<VersionsPage> {
-        let mut kept = match below {
-            Some(below) => self.older(id, below, most).await?,
-            None => {
-                let newest = self.newest(id).await?;
-                // Asked for even where one fits, so that a missing history is reported.
-                let below = newest.as_ref().map_or(highest()?, |newest| newest.version);
-                let older = self.older(id, below, most).await?;
-                newest.into_iter().chain(older).collect()
-            }
-        };
+        let newest = self.newest(id).await?.filter(|n| below.is_none_or(|below| n.version < below));
+        // Asked for even where one fits, so that a missing history is reported.
+        let under = newest.as_ref().map(|newest| newest.version).or(below);
+        let older = self.older(id, under.map_or_else(highest, Ok)?, most).await?;
+        // A gap is one between two versions that are known.
+        let above = below.filter(|_| newest.is_none() && !older.is_empty());
+        let mut kept: Vec<OlderVersion> = newest.into_iter().chain(older).collect();
         if kept.is_empty() && below.is_none() {
-            return Err(self.not_found(id, "no such entity was ever there"));
+            return Err(self.not_found(id, "there is no such entity"));
         }
         let more = kept.len() >= most.get();
         kept.truncate(most.get());
         let next = kept.last().map(|last| last.version).filter(|_| more);
-        Ok(VersionsPage { versions: with_gaps(kept, below), next })
+        Ok(VersionsPage { versions: with_gaps(kept, above), next })
     }
 
     /// All versions of an entity, from the newest to the oldest, in bounded memory.
@@ -106,10 +103,15 @@ impl History {
                 OlderState::Removed => refused("retention removed this version"),
                 _ => Ok(found),
             },
-            Some(_) => refused("this version is missing: it was written elsewhere and never came"),
-            None if newest.is_none() => Err(self.not_found(id, "no such entity was ever there")),
+            Some(_) => {
+                refused("this version is not kept: it was removed, or it was written elsewhere")
+            }
+            None if newest.is_none() => Err(self.not_found(id, "there is no such entity")),
             None => Err(self
-                .not_found(id, "this version is from before the history, or was removed")
+                .not_found(
+                    id,
+                    "this version is not kept: it is from before the history, or was removed",
+                )
                 .with("version", version)
                 .with("history_begins", state.since)),
         }

@@ -133,7 +133,7 @@ async fn gaps_are_named_and_never_filled() {
     assert_eq!(between.missing, Some(2..=4));
     assert_eq!(between.version.unwrap().version.get(), 1);
     let error = world.history.at_version(&id("a"), version(3)).await.unwrap_err();
-    assert!(error.to_string().contains("missing"), "{error}");
+    assert!(error.to_string().contains("written elsewhere"), "{error}");
 }
 
 #[tokio::test]
@@ -199,7 +199,10 @@ async fn a_tag_names_a_version_and_keeps_it() {
 
     let pruned = world.history.prune(keep(None, Some(1))).await.unwrap();
     assert_eq!((pruned.removed, pruned.tagged), (3, 1));
-    assert_eq!(world.numbers("a").await, [6, 5, 1_004, 3_000_003, 2]);
+    // Version 1 was valid before the tagged one, and 3 and 4 after it.
+    assert_eq!(world.numbers("a").await, [6, 5, 1_004, 3_000_003, 2, 1_001]);
+    assert_eq!(world.kind_as_of("a", at(1_000_000)).await, ErrorKind::NotFound);
+    assert_eq!(world.kind_as_of("a", at(4_500_000)).await, ErrorKind::NotFound);
     assert_eq!(world.history.at_tag(&id("a"), &name).await.unwrap().version.get(), 2);
     world.history.untag(&id("a"), &name).await.unwrap();
     for error in [
@@ -321,4 +324,56 @@ async fn what_is_cleared_is_refused() {
         world.history.as_of(&id("a"), at(1_000_000)).await.unwrap().version.unwrap().version.get(),
         1
     );
+}
+
+#[tokio::test]
+async fn a_page_may_begin_above_the_newest_version() {
+    let world = world().await;
+    world.saves("a", 3).await;
+    let page = world.history.versions(&id("a"), Some(version(100)), most(9)).await.unwrap();
+    let numbers: Vec<u64> = page
+        .versions
+        .iter()
+        .map(|known| match known {
+            KnownVersion::Kept(older) => older.version.get(),
+            KnownVersion::Missing { .. } => panic!("a gap where nothing is known"),
+        })
+        .collect();
+    assert_eq!(numbers, [3, 2, 1]);
+}
+
+/// What is left of an id whose tombstone was purged is no answer.
+#[tokio::test]
+async fn a_purged_id_is_not_there() {
+    let world = world().await;
+    world.saves("a", 2).await;
+    let name = TagName::new("kept").unwrap();
+    world.history.tag(&id("a"), version(1), &name, None).await.unwrap();
+    world.store.delete(world.key("a")).await.unwrap();
+    world.clock.advance(Duration::from_secs(1));
+    world.history.prune(keep(Some(0), None)).await.unwrap();
+    let things = CollectionName::new("things").unwrap();
+    assert_eq!(world.store.purge(&things, world.clock.now()).await.unwrap().removed, 1);
+    let now = world.history.as_of(&id("a"), world.clock.now()).await.unwrap();
+    assert_eq!(now.version, None);
+    assert_eq!(world.history.at_tag(&id("a"), &name).await.unwrap().version.get(), 1);
+    world.history.end().await.unwrap();
+    world.history.begin(Retention::EVERYTHING).await.unwrap();
+    assert_eq!(world.history.all_tags().await.unwrap(), []);
+}
+
+/// A scan that pruning overtakes ends with an error, not early.
+#[tokio::test]
+async fn a_scan_that_is_overtaken_fails() {
+    let world = world().await;
+    for n in 0..3_000 {
+        world.save(&format!("k{n}"), 1).await;
+        world.save(&format!("k{n}"), 2).await;
+    }
+    let time = world.clock.now();
+    world.clock.advance(Duration::from_secs(9));
+    let mut scan = world.history.scan_as_of(time).await.unwrap();
+    assert!(!scan.try_next().await.unwrap().unwrap().is_empty());
+    world.history.prune(keep(Some(0), None)).await.unwrap();
+    assert_eq!(scan.try_concat().await.unwrap_err().kind(), ErrorKind::NotFound);
 }

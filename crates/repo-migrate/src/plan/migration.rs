@@ -275,11 +275,19 @@ async fn end_loads(
 async fn warnings(source: &StoreReference, found: Option<&FoundMigration>) -> Result<Vec<String>> {
     let mut warnings: Vec<String> = found.map(|found| found.warning.clone()).into_iter().collect();
     warnings.extend(source.foreign().map(|words| format!("the source is {words}")));
-    if source.record().await?.job.is_some() {
+    let record = source.record().await?;
+    if record.job.is_some() {
         warnings.push(
             "the source is itself the target of an unfinished migration: it may lack records"
                 .to_owned(),
         );
+    }
+    if !record.history.is_empty() {
+        let names: Vec<&str> = record.history.keys().map(CollectionName::as_str).collect();
+        warnings.push(format!(
+            "the source keeps the history of {}: older versions and tags are not copied",
+            names.join(", ")
+        ));
     }
     Ok(warnings)
 }

@@ -95,6 +95,9 @@ impl CaptureTriggers {
                 "CREATE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
                  AS {body}"
             ));
+            // Triggers run it all the same. Who could put it on a table of their own could
+            // write changes that never were.
+            statements.push(format!("REVOKE ALL ON FUNCTION {function} FROM PUBLIC"));
             statements.push(format!("COMMENT ON FUNCTION {function} IS {mark}"));
         }
         statements.extend(self.definitions.iter().cloned());

@@ -95,6 +95,9 @@ impl HistoryLayout {
                 "CREATE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS \
                  {body}"
             ),
+            // Triggers run it all the same. Who could put it on a table of their own could
+            // write what no record ever was.
+            format!("REVOKE ALL ON FUNCTION {function} FROM PUBLIC"),
             format!("COMMENT ON FUNCTION {function} IS {mark}"),
             format!(
                 "CREATE TRIGGER {trigger} AFTER UPDATE OF {id}, \"_version\", \"document\" ON \

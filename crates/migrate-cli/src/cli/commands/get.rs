@@ -101,7 +101,7 @@ async fn earlier(
             let found = history.as_of(id, *time).await?;
             if let Some(missing) = found.missing {
                 context.output.warning(&format!(
-                    "versions {} to {} are missing, and one of them may have been valid then",
+                    "versions {} to {} are not kept, and one of them may have been valid then",
                     missing.start(),
                     missing.end()
                 ));

@@ -129,10 +129,10 @@ fn human(versions: &[KnownVersion]) -> String {
     for known in versions {
         table.add_row(match known {
             KnownVersion::Missing { first, last } if first == last => {
-                [first.to_string(), String::new(), "missing".to_owned()]
+                [first.to_string(), String::new(), "not kept".to_owned()]
             }
             KnownVersion::Missing { first, last } => {
-                [format!("{first} to {last}"), String::new(), "missing".to_owned()]
+                [format!("{first} to {last}"), String::new(), "not kept".to_owned()]
             }
             KnownVersion::Kept(older) => {
                 let what = match &older.state {

@@ -22,7 +22,8 @@ pub(super) struct RetentionArgs {
 impl RetentionArgs {
     pub(super) fn retention(&self) -> Result<Retention> {
         let age = self.keep_age.as_deref().map(|text| duration("--keep-age", text)).transpose()?;
-        let max_age_seconds = age.map(|age| age.as_secs());
+        // A part of a second is kept, too.
+        let max_age_seconds = age.map(|age| age.as_secs() + u64::from(age.subsec_nanos() > 0));
         Ok(Retention { max_age_seconds, max_versions: self.keep_versions })
     }
 }

@@ -18,6 +18,9 @@ pub(crate) struct On {
     collection: String,
     #[command(flatten)]
     retention: RetentionArgs,
+    /// Let `prune` remove nothing any more, whatever it was told before
+    #[arg(long, conflicts_with_all = ["keep_age", "keep_versions"])]
+    keep_everything: bool,
 }
 
 impl On {
@@ -27,6 +30,10 @@ impl On {
         let opened = context.open(Access::Write).await?;
         let work = async {
             let history = History::of(Arc::clone(&opened.store), name.clone());
+            // Without a flag what was told before stays.
+            let before = history.kept().await?.map(|kept| kept.retention);
+            let asked = !retention.is_everything() || self.keep_everything;
+            let retention = if asked { retention } else { before.unwrap_or_default() };
             let state = history.begin(retention).await?;
             let answer = json!({ "collection": name, "history": state });
             context.output.result(&answer, || {
