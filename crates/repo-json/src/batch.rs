@@ -2,12 +2,13 @@
 //! stored and on what the ones before it in the group will store.
 
 mod own_record;
+mod versions;
 
 use std::collections::HashMap;
 
 use repo_core::strategy::{
-    Applied, PrepareChange, Prepared, Purged, Record, StoreRecord, SystemCollection, Tombstone,
-    check_purge,
+    Applied, HistoryState, PrepareChange, Prepared, Purged, Record, StoreRecord, SystemCollection,
+    Tombstone, check_purge,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Document, Entity, EntityId, Error, Key, Result,
@@ -30,8 +31,8 @@ pub(crate) struct Batch<'s> {
     record: Option<StoreRecord>,
     feed: Option<FeedRecord>,
     items: HashMap<(SystemCollection, String), Option<String>>,
-    /// Whether capture is switched off.
-    pub(crate) ends_capture: bool,
+    /// Whether files are not needed any more: capture or a history ends.
+    pub(crate) frees_files: bool,
     /// The payload of the frame.
     pub(crate) payload: Vec<u8>,
 }
@@ -64,7 +65,7 @@ impl<'s> Batch<'s> {
             record: None,
             feed: None,
             items: HashMap::new(),
-            ends_capture: false,
+            frees_files: false,
             payload: Vec::new(),
         }
     }
@@ -231,7 +232,8 @@ impl<'s> Batch<'s> {
     pub(crate) fn purge(&mut self, name: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         let stored = collection(self.env, self.state, "purge", name)?;
         check_purge(self.state.job.as_ref(), name)?;
-        let older_than = older_than.as_micros();
+        let history = stored.history.as_ref().map(|history| &history.kept);
+        let older_than = HistoryState::purgeable(history, older_than).as_micros();
         let Some(highest) = stored.table.highest_purgeable(older_than) else {
             return Ok(Purged::new(0, stored.floor));
         };

@@ -148,12 +148,7 @@ pub(crate) fn merge(
     let index = state.files.len();
     let path = data.path.clone();
     let time = data.signature.mtime_micros();
-    let known: Vec<CollectionName> = state
-        .collections
-        .iter()
-        .filter(|(name, c)| c.file == Some(index) || tables.contains_key(*name))
-        .map(|(name, _)| name.clone())
-        .collect();
+    let known = concerned(state, index, &tables);
     let mut seen = Differences::default();
     // Only a writer records them.
     let mut edits = (state.captures() && !env.options.read_only).then(Edits::default);
@@ -161,9 +156,10 @@ pub(crate) fn merge(
         let found = tables.remove(&name).unwrap_or_default();
         let Some(collection) = state.collections.get(&name) else { continue };
         let merge = Merge { state, collection, name: &name, time };
-        let (table, differences) = merge.run(&found, policy, edits.as_mut())?;
+        let (table, differences, replaced) = merge.run(&found, policy, edits.as_mut())?;
         seen.add(&differences);
         if let Some(collection) = state.collections.get_mut(&name) {
+            collection.keep_replaced(replaced);
             collection.dirty = differences.kept > 0;
             collection.table = table;
             collection.file = Some(index);
@@ -184,6 +180,14 @@ pub(crate) fn merge(
     state.repair = Repair::Rebase;
     tell(state, &path, &seen);
     Ok(seen)
+}
+
+/// The known collections that a data file holds, or held.
+fn concerned(state: &State, file: usize, tables: &Tables) -> Vec<CollectionName> {
+    let concerned = |(name, c): &(&CollectionName, &Collection)| {
+        c.file == Some(file) || tables.contains_key(*name)
+    };
+    state.collections.iter().filter(concerned).map(|(name, _)| name.clone()).collect()
 }
 
 /// Nothing is taken in silently.
@@ -208,8 +212,9 @@ pub(crate) fn merge_removal(
 ) -> Result<Differences> {
     let Some(collection) = state.collections.get(name) else { return Ok(Differences::default()) };
     let merge = Merge { state, collection, name, time };
-    let (table, differences) = merge.run(&Table::default(), policy, None)?;
+    let (table, differences, replaced) = merge.run(&Table::default(), policy, None)?;
     if let Some(collection) = state.collections.get_mut(name) {
+        collection.keep_replaced(replaced);
         collection.table = table;
     }
     Ok(differences)
@@ -243,6 +248,22 @@ struct Merge<'a> {
     time: i64,
 }
 
+impl Collection {
+    /// Keeps, where history is kept, what an edit replaced: that it was there, and the
+    /// document if that stands in the journal. The file that held the others is gone.
+    fn keep_replaced(&mut self, replaced: Vec<Replaced>) {
+        if let Some(history) = &mut self.history {
+            history.lose_data_file();
+            for (id, slot, digest) in replaced {
+                history.edited(&id, slot, digest);
+            }
+        }
+    }
+}
+
+/// A record that an edit replaced.
+type Replaced = (Box<str>, Slot, ShortDigest);
+
 type Item<'t> = (&'t str, &'t Slot, ShortDigest);
 
 impl Merge<'_> {
@@ -251,7 +272,8 @@ impl Merge<'_> {
         found: &Table,
         policy: &mut dyn MergePolicy,
         mut edits: Option<&mut Edits>,
-    ) -> Result<(Table, Differences)> {
+    ) -> Result<(Table, Differences, Vec<Replaced>)> {
+        let mut replaced = Vec::new();
         let mut known = self.collection.table.after(None).peekable();
         let mut found = found.after(None).peekable();
         let mut table = Table::default();
@@ -265,14 +287,18 @@ impl Merge<'_> {
                 }
                 _ => self.choose(known, found, policy, &mut differences)?,
             };
-            if known.is_none_or(|(_, known, _)| known.version != slot.version)
-                && let Some(edits) = &mut edits
-            {
-                edits.push(self.name, id, &slot);
+            if known.is_none_or(|(_, known, _)| known.version != slot.version) {
+                if let Some(edits) = &mut edits {
+                    edits.push(self.name, id, &slot);
+                }
+                if let Some((_, old, digest)) = known.filter(|_| self.collection.history.is_some())
+                {
+                    replaced.push((id.into(), *old, digest));
+                }
             }
             table.push(id, slot, digest);
         }
-        Ok((table, differences))
+        Ok((table, differences, replaced))
     }
 
     fn choose(

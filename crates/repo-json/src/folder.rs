@@ -58,11 +58,16 @@ impl Folder {
         self.path.join(CHANGES)
     }
 
+    /// The folder of older versions of records.
+    pub(crate) fn history(&self) -> PathBuf {
+        self.path.join(HISTORY)
+    }
+
     /// Refuses links in the places of the files that are ours alone. The lock
     /// is never replaced, but one in another place excludes processes there,
     /// not those here.
     pub(crate) fn refuse_links(&self) -> Result<()> {
-        [self.meta(), self.journal(), self.lock(), self.changes()]
+        [self.meta(), self.journal(), self.lock(), self.changes(), self.history()]
             .iter()
             .try_for_each(|path| refuse_link(path))
     }
@@ -106,6 +111,8 @@ pub(crate) const META: &str = ".meta";
 pub(crate) const JOURNAL: &str = ".journal";
 /// Name of the folder of journals that are kept for the change feed.
 pub(crate) const CHANGES: &str = ".changes";
+/// Name of the folder of older versions of records.
+pub(crate) const HISTORY: &str = ".history";
 /// Name of the file that is locked; it is never renamed.
 pub(crate) const LOCK: &str = ".lock";
 

@@ -1,9 +1,12 @@
 //! What a health check sees.
 
-use repo_core::{Health, HealthCheck, HealthDepth};
+use std::sync::Arc;
+
+use repo_core::{CollectionName, Health, HealthCheck, HealthDepth};
 
 use crate::damage;
 use crate::data_file::DataFile;
+use crate::history::{self, HistoryFile};
 use crate::segments;
 use crate::signature::Signature;
 use crate::state::{Repair, State};
@@ -21,6 +24,7 @@ pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
     let mut checks = vec![read_check(&state, caught_up), journal_check(store, &state)];
     let second_names = second_names(store, &state);
     let feed = feed_check(store, &state);
+    let histories = histories(&state);
     let (files, notices) = (state.files.clone(), state.notices.clone());
     // Commits continue while the files are read.
     drop(state);
@@ -37,6 +41,8 @@ pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
     }));
     checks.extend(second_names);
     checks.extend(feed);
+    let is_deep = matches!(depth, HealthDepth::Deep(_));
+    checks.extend(histories.iter().map(|(name, files)| history_check(name, files, is_deep)));
     if let HealthDepth::Deep(progress) = depth {
         let state = store.state();
         state.collections.iter().for_each(|(name, found)| progress(name, found.table.records()));
@@ -84,6 +90,25 @@ fn feed_check(store: &Store, state: &State) -> Option<HealthCheck> {
         }
     };
     Some(HealthCheck::new("change feed", ok, detail))
+}
+
+type Files = Vec<Arc<HistoryFile>>;
+
+fn histories(state: &State) -> Vec<(CollectionName, Files)> {
+    state.histories().map(|(name, history)| (name.clone(), history.files.clone())).collect()
+}
+
+/// Whether the files of a history are there; a deep look reads all of them.
+fn history_check(name: &CollectionName, files: &Files, is_deep: bool) -> HealthCheck {
+    let look = if is_deep { history::check_file } else { history::stands_there };
+    let (ok, detail) = match files.iter().try_for_each(|file| look(file)) {
+        Err(error) => (false, error.to_string()),
+        Ok(()) => {
+            let lines: u64 = files.iter().map(|file| file.head.lines).sum();
+            (true, format!("{name}: {lines} older versions in {} files", files.len()))
+        }
+    };
+    HealthCheck::new("history", ok, detail)
 }
 
 /// A second name that the journal got while this handle was open.

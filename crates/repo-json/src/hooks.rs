@@ -16,6 +16,8 @@ pub(crate) enum Step {
     SyncFound,
     /// Before the folder is synced whose files another process may have named.
     SyncNames,
+    /// What a checkpoint writes of one history stands complete.
+    HistoryWritten,
     /// The files of a checkpoint stand complete beside the old ones.
     FilesWritten,
     /// The copies of the old data files were made.

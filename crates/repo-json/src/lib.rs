@@ -9,6 +9,7 @@
 //! - `.journal`: what was committed since, one frame for each group of
 //!   commits, synced before it is acknowledged;
 //! - `.changes`: journals that are kept for the change feed, while somebody needs it;
+//! - `.history`: what records were before, while the history of a collection is kept;
 //! - `.lock`: held by the process that writes.
 //!
 //! Several processes may use one folder. It has to be on a local file system
@@ -34,6 +35,7 @@ mod feed;
 mod feed_record;
 mod folder;
 mod health;
+mod history;
 mod hooks;
 mod identity;
 mod index;
@@ -45,6 +47,7 @@ mod lock;
 pub mod measured;
 mod meta;
 mod names;
+mod older;
 mod publish_edits;
 mod reader;
 mod recovery;

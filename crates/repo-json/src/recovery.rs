@@ -12,6 +12,7 @@ use crate::env::Env;
 use crate::errors;
 use crate::external;
 use crate::folder::{self, META};
+use crate::history::{self, History};
 use crate::identity;
 use crate::journal::{
     CheckpointOp, Frame, JOURNAL_HEAD, Op, Tail, decode_ops, read_frames, read_head,
@@ -43,16 +44,24 @@ pub(crate) fn load(env: &Env) -> Result<State> {
     let meta = read_meta(&env.folder.meta())?;
     let layout = Layout::resolve(env, meta.as_ref())?;
     layout.refuse_shared_file(env, std::iter::empty())?;
-    let state = load_in(env, &layout, meta)?;
+    let mut state = load_in(env, &layout, meta)?;
+    open_histories(env, &mut state)?;
     if !env.options.read_only {
         let mut places = state.files.iter().map(|file| env.folder.data(&file.name));
         places.try_for_each(|path| folder::refuse_link(&path))?;
+        history::refuse_links(&env.folder, state.history_files())?;
     }
     layout.refuse_shared_file(env, state.collections.keys())?;
     for declared in env.options.schemas.iter() {
         identity::check(env, "open the store", &state, &env.schema(&declared.collection))?;
     }
     Ok(State { layout, ..state })
+}
+
+/// Opens the files of the histories that are kept.
+pub(crate) fn open_histories(env: &Env, state: &mut State) -> Result<()> {
+    let mut histories = state.collections.values_mut().filter_map(|c| c.history.as_mut());
+    histories.try_for_each(|history| history.open(&env.folder))
 }
 
 fn load_in(env: &Env, layout: &Layout, meta: Option<Meta>) -> Result<State> {
@@ -158,10 +167,11 @@ pub(crate) fn from_meta(
             indexes: None,
             searched: Arc::default(),
             dirty: false,
+            history: None,
         };
         (found.head.name, collection)
     });
-    let state = State {
+    let mut state = State {
         generation: meta.generation,
         id: meta.id,
         epoch: meta.epoch,
@@ -172,6 +182,11 @@ pub(crate) fn from_meta(
         journal,
         ..State::default()
     };
+    for history in meta.histories {
+        if let Some(collection) = state.collections.get_mut(&history.name) {
+            collection.history = Some(Box::new(History::of_head(history)));
+        }
+    }
     (state, meta.files, head)
 }
 

@@ -2,7 +2,7 @@
 
 mod frame;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use repo_core::strategy::{PrepareChange, Prepared, check_distinct_collections, never_prepared};
@@ -14,6 +14,7 @@ use crate::config::CheckpointOnClose;
 use crate::env::{Env, shape_of};
 use crate::errors;
 use crate::folder::{self, JOURNAL, META};
+use crate::history;
 use crate::hooks::Step;
 use crate::identity;
 use crate::journal::JOURNAL_HEAD;
@@ -174,6 +175,8 @@ impl Session {
         for name in names.chain([META, JOURNAL]) {
             folder::remove_if_there(&self.store.env.folder.beside(name))?;
         }
+        drop(state);
+        self.remove_unlisted();
         self.swept = true;
         Ok(())
     }
@@ -277,17 +280,38 @@ impl Session {
         drop(state);
         self.reload(true)?;
         self.remove_unneeded();
+        self.remove_unlisted();
         Ok(())
     }
 
+    /// Removes what nobody needs since a frame that ended the capture or a history.
+    pub(crate) fn free_files(&self) {
+        self.remove_unneeded();
+        // Otherwise a power failure may take the frame back, and the history is kept
+        // still.
+        if self.store.env.settings.sync_writes {
+            self.remove_unlisted();
+        }
+    }
+
     /// Removes kept journals that no reader of the change feed can need.
-    pub(crate) fn remove_unneeded(&self) {
+    fn remove_unneeded(&self) {
         let state = self.store.state();
         let Some(feed) = state.feed.as_ref().filter(|feed| !feed.capture.is_unused()) else {
             return;
         };
         if let Err(error) = segments::remove_unneeded(&self.store.env.folder, feed) {
             tracing::warn!(%error, "old changes could not be removed; it is tried again later");
+        }
+    }
+
+    /// Removes files of histories that do not count any more. What is not removed now
+    /// is tried again after the next checkpoint.
+    fn remove_unlisted(&self) {
+        let listed: BTreeSet<String> =
+            self.store.state().history_files().map(str::to_owned).collect();
+        if let Err(error) = history::remove_unlisted(&self.store.env.folder, &listed) {
+            tracing::warn!(%error, "old files of a history could not be removed");
         }
     }
 

@@ -1,27 +1,29 @@
 //! What a handle knows of its store: every record's place, the files they are
 //! in, and how far the journal was read.
 
+mod apply;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use repo_core::strategy::{
-    CollectionState, FeedState, StateMark, StoreId, StoreRecord, SystemCollection, SystemItemMap,
-    UnfinishedJob, layout_without_changes, never_prepared,
+    CollectionState, FeedState, StateMark, StoreId, StoreRecord, SystemItemMap, UnfinishedJob,
+    layout_without_changes, never_prepared,
 };
-use repo_core::{CollectionName, Document, Result};
+use repo_core::{CollectionName, Result};
 
 use crate::data_file::DataFile;
 use crate::documents::Documents;
 use crate::env::{Env, shape_of};
 use crate::feed_record::FeedRecord;
+use crate::history::History;
 use crate::index::Indexes;
 use crate::journal::{CheckpointOp, JOURNAL_HEAD, Op, push_op};
 use crate::layout::Layout;
 use crate::meta::{CollectionHead, LAYOUT_VERSION, layout_of};
-
-use crate::table::{Place, Slot, Table};
+use crate::table::{Slot, Table};
 
 /// The store as one handle sees it.
 #[derive(Debug, Default)]
@@ -105,6 +107,8 @@ pub(crate) struct Collection {
     pub(crate) searched: Arc<AtomicU64>,
     /// Whether live entities differ from the data file.
     pub(crate) dirty: bool,
+    /// What records were before, while that is kept.
+    pub(crate) history: Option<Box<History>>,
 }
 
 /// An open journal.
@@ -142,6 +146,7 @@ impl Collection {
             indexes: None,
             searched: Arc::default(),
             dirty: true,
+            history: None,
         }
     }
 
@@ -214,6 +219,19 @@ impl State {
         .with_epoch(self.epoch)
         .with_collections(self.collections.iter().map(|(n, c)| (n.clone(), state(c))).collect())
         .with_job(self.job.clone())
+        .with_history(
+            self.histories().map(|(name, history)| (name.clone(), history.kept)).collect(),
+        )
+    }
+
+    /// The histories that are kept.
+    pub(crate) fn histories(&self) -> impl Iterator<Item = (&CollectionName, &History)> {
+        self.collections.iter().filter_map(|(name, c)| Some((name, c.history.as_deref()?)))
+    }
+
+    /// The names of their files.
+    pub(crate) fn history_files(&self) -> impl Iterator<Item = &str> {
+        self.histories().flat_map(|(_, history)| &history.files).map(|file| file.name.as_str())
     }
 
     /// Whether what is written has to come into the change feed.
@@ -245,117 +263,5 @@ impl State {
     /// Bytes of all data files.
     pub(crate) fn snapshot_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.signature.len).sum()
-    }
-
-    /// Makes one journalled change. `at` is where a put's document stands in
-    /// the journal. `None` when the change makes no sense here.
-    pub(crate) fn apply(&mut self, env: &Env, op: Op<'_>, at: u64) -> Option<()> {
-        if op.collection().is_some_and(|name| !env.options.selects(name)) {
-            return Some(());
-        }
-        match op {
-            Op::Put { collection, id, version, created_at, updated_at, document } => {
-                let len = u32::try_from(document.len()).ok()?;
-                let place = Place::Journal;
-                let slot = Slot { version, created_at, updated_at, offset: at, len, place };
-                self.set_record(env, collection, id, slot, Some(document))
-            }
-            Op::Delete { collection, id, version, deleted_at } => {
-                let slot = Slot::tombstone(version, deleted_at);
-                self.set_record(env, collection, id, slot, None)
-            }
-            Op::Prepare { collection, schema_version, shape } => {
-                let name = CollectionName::new(collection).ok()?;
-                let new = || Collection::new(schema_version, shape);
-                let collection = self.collections.entry(name).or_insert_with(new);
-                collection.schema_version = schema_version;
-                collection.shape = shape;
-                collection.indexes = None;
-                Some(())
-            }
-            Op::Floor { collection, floor } => {
-                let collection = self.collections.get_mut(collection)?;
-                collection.floor = collection.floor.max(floor);
-                Some(())
-            }
-            Op::Purge { collection, older_than } => {
-                self.collections.get_mut(collection)?.table.purge(older_than);
-                self.note_record();
-                Some(())
-            }
-            Op::Job(job) => {
-                self.job = job;
-                Some(())
-            }
-            Op::Id(id) => {
-                self.id = Some(id);
-                Some(())
-            }
-            Op::Capture { capture, trimmed } => {
-                let feed = self.feed.as_mut()?;
-                feed.capture = capture;
-                feed.trim(trimmed);
-                Some(())
-            }
-            Op::Item { collection, key, value } => {
-                self.items.set(SystemCollection::named(collection)?, key, value);
-                Some(())
-            }
-            // The `.meta` of its checkpoint has it.
-            Op::Edited { .. } => Some(()),
-            Op::Checkpoint(_) => None,
-        }
-    }
-
-    /// Notes that a frame was applied, and where it ends.
-    pub(crate) fn end_frame(&mut self, sequence: u64, end: u64) {
-        if let Some(journal) = &mut self.journal {
-            journal.sequence = sequence;
-            journal.end = end;
-        }
-        if std::mem::take(&mut self.frame_changes)
-            && let Some(feed) = &mut self.feed
-        {
-            feed.head = feed.place(end);
-        }
-    }
-
-    fn note_record(&mut self) {
-        if let Some(journal) = &mut self.journal {
-            journal.has_records = true;
-        }
-    }
-
-    fn set_record(
-        &mut self,
-        env: &Env,
-        name: &str,
-        id: &str,
-        slot: Slot,
-        document: Option<&str>,
-    ) -> Option<()> {
-        self.note_record();
-        self.frame_changes = true;
-        let indexed = self.collections.get(name)?.indexes.is_some();
-        let old = if indexed { self.indexed_document(env, name, id) } else { Ok(None) };
-        let collection = self.collections.get_mut(name)?;
-        if let Some(indexes) = &mut collection.indexes {
-            let new = document.map(Document::read).transpose();
-            match (old, new) {
-                (Ok(old), Ok(new)) => indexes.replace(id, old.as_ref(), new.as_ref()),
-                // They are built anew when a query next needs them.
-                _ => collection.indexes = None,
-            }
-        }
-        let was_live = collection.table.get(id).is_some_and(|slot| slot.is_live());
-        collection.dirty |= was_live || slot.is_live();
-        collection.table.set(id, slot);
-        Some(())
-    }
-
-    fn indexed_document(&self, env: &Env, name: &str, id: &str) -> Result<Option<Document>> {
-        let Some(collection) = self.collections.get(name) else { return Ok(None) };
-        let Some(slot) = collection.table.get(id).filter(Slot::is_live) else { return Ok(None) };
-        self.documents(env, collection).read(&slot).map(Some)
     }
 }

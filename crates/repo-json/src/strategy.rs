@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use futures_util::future::ready;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OpenOptions, PhysicalIdentity, Prepared, Purged,
-    Record, RecordBatch, RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, SystemCollection, SystemItem, SystemWrite, check_distinct_keys, check_writable,
-    identity_of_files, with_records,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
+    PhysicalIdentity, Prepared, Purged, Record, RecordBatch, RecordStream, ScanOptions, StateMark,
+    StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    VersionWrite, check_distinct_keys, check_writable, identity_of_files, with_records,
 };
 use repo_core::{
     Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
@@ -27,7 +27,8 @@ use crate::errors;
 use crate::feed;
 use crate::health;
 use crate::hooks::Hooks;
-use crate::names::{TRIM_FEED, WRITE_ITEMS};
+use crate::names::{READ_HISTORY, TRIM_FEED, WRITE_HISTORY, WRITE_ITEMS};
+use crate::older;
 use crate::reader;
 use crate::scan::Scan;
 use crate::session::{Session, check_prepare};
@@ -113,6 +114,7 @@ impl JsonStrategy {
             .with_parallel_scan(true)
             .with_indexes(true)
             .with_changes(true)
+            .with_history(true)
             .with_read_only(read_only);
         Ok(Self { store, capabilities, writer: Writer::new() })
     }
@@ -328,6 +330,25 @@ impl StorageStrategy for JsonStrategy {
 
     async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
         self.ask(WRITE_ITEMS, |reply| Request::Items(writes, reply)).await
+    }
+
+    async fn older_versions(
+        &self,
+        collection: &CollectionName,
+        of: &[OlderThan],
+        most: NonZeroUsize,
+    ) -> Result<Vec<OlderVersion>> {
+        let (name, of) = (collection.clone(), of.to_vec());
+        self.blocking(READ_HISTORY, move |store| older::read(store, &name, &of, most.get())).await
+    }
+
+    async fn write_versions(
+        &self,
+        collection: &CollectionName,
+        writes: Vec<VersionWrite>,
+    ) -> Result<Vec<Applied>> {
+        let name = collection.clone();
+        self.ask(WRITE_HISTORY, |reply| Request::Versions(name, writes, reply)).await
     }
 
     async fn close(&self) -> Result<()> {

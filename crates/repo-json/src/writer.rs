@@ -6,6 +6,7 @@ use std::sync::mpsc::Receiver;
 
 use repo_core::strategy::{
     Applied, FeedPosition, Prepared, Purged, Record, StoreRecord, StoreUpdate, SystemWrite,
+    VersionWrite,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Error, ErrorKind, Result, Timestamp, Write, Written,
@@ -28,6 +29,7 @@ pub(crate) enum Request {
     Items(Vec<SystemWrite>, Reply<()>),
     Prepare(Vec<CollectionSchema>, Reply<Vec<Prepared>>),
     Upgrade(Reply<Option<u32>>),
+    Versions(CollectionName, Vec<VersionWrite>, Reply<Vec<Applied>>),
     Purge(CollectionName, Timestamp, Reply<Purged>),
     Checkpoint(Reply<()>),
     /// Finishes what another process broke off, and nothing else.
@@ -55,7 +57,7 @@ impl Request {
 
     /// Whether it is decided in a batch, be it alone in it.
     fn shares_a_frame(&self) -> bool {
-        self.groups() || matches!(self, Self::Purge(..))
+        self.groups() || matches!(self, Self::Purge(..) | Self::Versions(..))
     }
 
     fn bytes(&self) -> usize {
@@ -77,7 +79,7 @@ impl Request {
         // Nobody waits for an answer any more: the future was dropped.
         match self {
             Self::Commit(_, reply) => drop(reply.send(Err(error))),
-            Self::Apply(_, reply) => drop(reply.send(Err(error))),
+            Self::Apply(_, reply) | Self::Versions(_, _, reply) => drop(reply.send(Err(error))),
             Self::Update(_, reply) => drop(reply.send(Err(error))),
             Self::Prepare(_, reply) => drop(reply.send(Err(error))),
             Self::Upgrade(reply) => drop(reply.send(Err(error))),
@@ -187,12 +189,12 @@ fn write_group(session: &mut Session, group: Vec<Request>) -> Vec<Box<dyn FnOnce
         .filter_map(|request| decide(&mut batch, request, store.env.options.clock.now()))
         .collect();
     let payload = std::mem::take(&mut batch.payload);
-    let ends_capture = batch.ends_capture;
+    let frees_files = batch.frees_files;
     let records = batch.into_records();
     drop(state);
     let failed = session.write(&payload, records).err();
-    if ends_capture && failed.is_none() {
-        session.remove_unneeded();
+    if frees_files && failed.is_none() {
+        session.free_files();
     }
     let ready = |answer: Answer| -> Box<dyn FnOnce()> {
         let failed = failed.as_ref().map(crate::errors::repeat);
@@ -211,6 +213,9 @@ fn decide(batch: &mut Batch<'_>, request: Request, now: Timestamp) -> Option<Ans
         Request::Items(writes, reply) => answer(reply, batch.write_items(writes)),
         Request::Trim(through, reply) => answer(reply, batch.trim(&through)),
         Request::Purge(name, older, reply) => answer(reply, batch.purge(&name, older)),
+        Request::Versions(name, writes, reply) => {
+            answer(reply, batch.write_versions(&name, &writes))
+        }
         Request::Prepare(..)
         | Request::Upgrade(_)
         | Request::Checkpoint(_)

@@ -1,16 +1,16 @@
 //! Changes of what the store keeps of itself: its record, its change feed, the
 //! engine's own items.
 
-use repo_core::Result;
 use repo_core::strategy::{
-    Capture, FeedPosition, FeedState, StoreRecord, StoreUpdate, SystemWrite, check_job,
-    check_new_id, unsupported,
+    Capture, FeedPosition, FeedState, HistoryState, StoreRecord, StoreUpdate, SystemWrite,
+    check_job, check_new_id,
 };
+use repo_core::{CollectionName, Result};
 
 use super::Batch;
 use crate::feed_record::FeedRecord;
 use crate::journal::{Op, push_op};
-use crate::names::{TRIM_FEED, WRITE_ITEMS};
+use crate::names::{KEEP_HISTORY, TRIM_FEED, WRITE_ITEMS};
 use crate::store::collection;
 
 impl Batch<'_> {
@@ -24,15 +24,8 @@ impl Batch<'_> {
 
     fn change_record(&mut self, record: &mut StoreRecord, update: StoreUpdate) -> Result<()> {
         match update {
-            StoreUpdate::RaiseFloor { collection: name, floor } => {
-                collection(self.env, self.state, "raise a floor", &name)?;
-                let state = record.collections.entry(name.clone()).or_default();
-                if floor > state.floor {
-                    state.floor = floor;
-                    self.floors.insert(name.clone(), floor);
-                    let op = Op::Floor { collection: name.as_str(), floor };
-                    push_op(&mut self.payload, &op);
-                }
+            StoreUpdate::RaiseFloor { collection, floor } => {
+                self.raise_floor(record, collection, floor)?;
             }
             StoreUpdate::Job { expected, job } => {
                 check_job(record.job.as_ref(), expected.as_ref())?;
@@ -51,20 +44,62 @@ impl Batch<'_> {
                 let (mut feed, head) = self.feed("capture changes")?;
                 if feed.capture.release(&holder) {
                     feed.trim(head);
-                    self.ends_capture = true;
+                    self.frees_files = true;
                 }
                 record.capture = self.set_feed(feed);
             }
             // Nothing was ever captured.
             StoreUpdate::ReleaseCapture(_) => {}
-            StoreUpdate::History { .. } => {
-                return Err(unsupported("keep the history", &self.env.location));
+            StoreUpdate::History { collection, history } => {
+                self.change_history(record, collection, history)?;
             }
             StoreUpdate::Id { expected, id } => {
                 check_new_id(record.id, record.job.as_ref(), expected)?;
                 push_op(&mut self.payload, &Op::Id(id));
                 record.id = Some(id);
             }
+        }
+        Ok(())
+    }
+
+    fn raise_floor(
+        &mut self,
+        record: &mut StoreRecord,
+        name: CollectionName,
+        floor: u64,
+    ) -> Result<()> {
+        collection(self.env, self.state, "raise a floor", &name)?;
+        let state = record.collections.entry(name.clone()).or_default();
+        if floor > state.floor {
+            state.floor = floor;
+            push_op(&mut self.payload, &Op::Floor { collection: name.as_str(), floor });
+            self.floors.insert(name, floor);
+        }
+        Ok(())
+    }
+
+    /// Begins, changes or ends the history of a collection.
+    fn change_history(
+        &mut self,
+        record: &mut StoreRecord,
+        name: CollectionName,
+        history: Option<HistoryState>,
+    ) -> Result<()> {
+        collection(self.env, self.state, KEEP_HISTORY, &name)?;
+        self.state.feed(self.env, KEEP_HISTORY)?;
+        let before = record.history.get(&name).copied();
+        let history = match (before, history) {
+            (Some(before), Some(next)) => Some(before.followed_by(next)),
+            (_, next) => next,
+        };
+        if history != before {
+            push_op(&mut self.payload, &Op::History { collection: name.as_str(), history });
+        }
+        match history {
+            Some(history) => {
+                record.history.insert(name, history);
+            }
+            None => self.frees_files |= record.history.remove(&name).is_some(),
         }
         Ok(())
     }

@@ -6,7 +6,8 @@
 //! a process may be killed between any two steps.
 //!
 //! With generation G in use:
-//! 1. the changed data files and `.meta` of G+1 are written beside the old ones
+//! 1. what records were before is written into new files of `.history`, and
+//!    the changed data files and `.meta` of G+1 beside the old ones
 //!    and synced with the folder; the old data files are read once more, and
 //!    one that this store does not know refuses the checkpoint;
 //! 2. a checkpoint frame goes into the journal of G and is synced; it holds the
@@ -32,12 +33,13 @@ use std::path::Path;
 use repo_core::strategy::StoreId;
 use repo_core::{CollectionName, EntityId, Error, Result};
 
-use crate::backup;
+use crate::backup::{self, stamp};
 use crate::data_file::digest_of;
 use crate::env::Env;
 use crate::errors;
 use crate::feed_record::FeedRecord;
 use crate::folder::{self, JOURNAL, META};
+use crate::history::{self, HistoryHead};
 use crate::hooks::Step;
 use crate::journal::{CheckpointFile, CheckpointOp, Op, append, frame_of, push_op};
 use crate::layout::Layout;
@@ -160,6 +162,7 @@ impl Writer<'_> {
         if self.kept.is_some() {
             segments::make_folder(&env.folder)?;
         }
+        let histories = self.write_histories()?;
         let path = env.folder.beside(META);
         let buffer = env.settings.write_buffer_size.get();
         let store = StoreHead {
@@ -169,6 +172,7 @@ impl Writer<'_> {
             job: self.state.job.as_ref(),
             feed: self.feed.as_ref(),
             items: &self.state.items,
+            histories: &histories,
         };
         let collections = self.state.collections.len();
         let mut meta = MetaWriter::new(folder::create(&path)?, &path, buffer, store, collections)?;
@@ -183,6 +187,28 @@ impl Writer<'_> {
         step(env, Step::BackedUp)?;
         let (generation, kept) = (self.generation, self.kept);
         Ok(CheckpointOp { generation, meta_crc, files: replaced, kept })
+    }
+
+    /// Writes what records were before into files that count with the new `.meta`.
+    fn write_histories(&self) -> Result<Vec<HistoryHead>> {
+        let env = self.env;
+        if self.state.generation == 0 {
+            history::set_aside(&env.folder, &stamp(env.options.clock.now()))?;
+        }
+        let mut heads = Vec::new();
+        for (name, collection) in &self.state.collections {
+            let Some(history) = &collection.history else { continue };
+            let files = history::FilesOf {
+                folder: &env.folder,
+                name,
+                documents: self.state.documents(env, collection),
+                generation: self.generation,
+                buffer: env.settings.write_buffer_size.get(),
+            };
+            heads.push(history::write_files(history, &files)?);
+            step(env, Step::HistoryWritten)?;
+        }
+        Ok(heads)
     }
 
     /// The data files of the next generation.
@@ -345,6 +371,10 @@ impl Writer<'_> {
             if let Err(error) = folder::remove_if_there(&self.env.folder.beside(name)) {
                 tracing::warn!(%error, "a file of a failed checkpoint could not be removed");
             }
+        }
+        let listed = self.state.history_files().map(str::to_owned).collect();
+        if let Err(error) = history::remove_unlisted(&self.env.folder, &listed) {
+            tracing::warn!(%error, "a file of a failed checkpoint could not be removed");
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What a frame says: changes of records, and of the store's own record.
 
-use repo_core::strategy::{Capture, StoreId, StoredJob, UnfinishedJob};
+use repo_core::strategy::{Capture, HistoryState, StoreId, StoredJob, UnfinishedJob};
 
+use super::older_op::{
+    OlderOp, OlderOpState, decode_history, decode_older, push_history, push_older,
+};
 use crate::codec::{Put as _, Take};
 use crate::snapshot::FileDigest;
 use crate::span::Span;
@@ -38,6 +41,10 @@ pub(crate) enum Op<'a> {
     Edited { collection: &'a str, id: &'a str, version: u64, deleted: bool },
     /// An item of the engine's own was set, or removed.
     Item { collection: &'a str, key: &'a str, value: Option<&'a str> },
+    /// The history of a collection began, changed its state, or ended.
+    History { collection: &'a str, history: Option<HistoryState> },
+    /// What is kept of an older version was changed.
+    Older(OlderOp<'a>),
     /// The files of the next generation are complete beside the old ones.
     Checkpoint(CheckpointOp),
 }
@@ -50,7 +57,9 @@ impl Op<'_> {
             | Self::Delete { collection, .. }
             | Self::Prepare { collection, .. }
             | Self::Floor { collection, .. }
-            | Self::Purge { collection, .. } => Some(collection),
+            | Self::Purge { collection, .. }
+            | Self::History { collection, .. }
+            | Self::Older(OlderOp { collection, .. }) => Some(collection),
             Self::Job(_)
             | Self::Id(_)
             | Self::Capture { .. }
@@ -94,6 +103,8 @@ const CAPTURE: u8 = 9;
 const EDITED: u8 = 10;
 const CHECKPOINT_KEPT: u8 = 11;
 const ITEM: u8 = 12;
+const HISTORY: u8 = 13;
+const OLDER: u8 = 14;
 
 /// Appends a change to a payload.
 pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
@@ -130,6 +141,12 @@ pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
             out.put_text(collection);
             out.put_i64(*older_than);
         }
+        op => push_store_op(out, op),
+    }
+}
+
+fn push_store_op(out: &mut Vec<u8>, op: &Op<'_>) {
+    match op {
         Op::Job(job) => push_job(out, job.as_ref()),
         Op::Id(id) => {
             out.put_u8(ID);
@@ -154,7 +171,21 @@ pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
             out.put_u8(u8::from(value.is_some()));
             out.put_text(value.unwrap_or_default());
         }
+        Op::History { collection, history } => {
+            out.put_u8(HISTORY);
+            out.put_text(collection);
+            out.put_u8(u8::from(history.is_some()));
+            if let Some(history) = history {
+                push_history(out, history);
+            }
+        }
+        Op::Older(older) => {
+            out.put_u8(OLDER);
+            push_older(out, older);
+        }
         Op::Checkpoint(checkpoint) => push_checkpoint(out, checkpoint),
+        // Those of records and collections.
+        _ => {}
     }
 }
 
@@ -195,7 +226,7 @@ fn push_checkpoint(out: &mut Vec<u8>, checkpoint: &CheckpointOp) {
     }
 }
 
-/// Reads the changes of a payload. A put comes with the place of its document
+/// Reads the changes of a payload. What holds a document comes with the place of that
 /// in the payload. `None` for an item that cannot be read; it is the last.
 pub(crate) fn decode_ops(payload: &[u8]) -> impl Iterator<Item = Option<(Op<'_>, usize)>> {
     let mut take = Take::new(payload);
@@ -233,6 +264,20 @@ fn decode<'a>(take: &mut Take<'a>) -> Option<(Op<'a>, usize)> {
         },
         FLOOR => Op::Floor { collection: take.text()?, floor: take.u64()? },
         PURGE => Op::Purge { collection: take.text()?, older_than: take.i64()? },
+        tag => decode_store_op(tag, take)?,
+    };
+    let document_at = match &op {
+        Op::Put { document, .. }
+        | Op::Older(OlderOp { state: OlderOpState::Live { document, .. }, .. }) => {
+            take.position() - document.len()
+        }
+        _ => take.position(),
+    };
+    Some((op, document_at))
+}
+
+fn decode_store_op<'a>(tag: u8, take: &mut Take<'a>) -> Option<Op<'a>> {
+    Some(match tag {
         JOB => Op::Job(match take.u8()? {
             0 => None,
             _ => {
@@ -253,18 +298,22 @@ fn decode<'a>(take: &mut Take<'a>) -> Option<(Op<'a>, usize)> {
             let (is_set, value) = (take.u8()? != 0, take.text()?);
             Op::Item { collection, key, value: is_set.then_some(value) }
         }
+        HISTORY => {
+            let collection = take.text()?;
+            let history = match take.u8()? {
+                0 => None,
+                _ => Some(decode_history(take)?),
+            };
+            Op::History { collection, history }
+        }
+        OLDER => Op::Older(decode_older(take)?),
         CHECKPOINT => Op::Checkpoint(decode_checkpoint(take, None)?),
         CHECKPOINT_KEPT => {
             let kept = Span { first: take.u64()?, end: take.u64()?, journal: take.u64()? };
             Op::Checkpoint(decode_checkpoint(take, Some(kept))?)
         }
         _ => return None,
-    };
-    let document_at = match &op {
-        Op::Put { document, .. } => take.position() - document.len(),
-        _ => take.position(),
-    };
-    Some((op, document_at))
+    })
 }
 
 fn decode_capture(take: &mut Take<'_>) -> Option<Capture> {

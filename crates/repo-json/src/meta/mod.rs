@@ -12,6 +12,7 @@ pub(crate) use read::read_meta;
 pub(crate) use write::{MetaWriter, StoreHead};
 
 use crate::feed_record::FeedRecord;
+use crate::history::HistoryHead;
 use crate::signature::Signature;
 use crate::snapshot::{FileDigest, Form};
 use crate::table::Table;
@@ -47,6 +48,7 @@ pub(crate) struct Meta {
     /// `None` before layout 3.
     pub(crate) feed: Option<FeedRecord>,
     pub(crate) items: SystemItemMap,
+    pub(crate) histories: Vec<HistoryHead>,
     pub(crate) collections: Vec<MetaCollection>,
     pub(crate) files: Vec<MetaFile>,
     /// The checksum at its end.

@@ -13,6 +13,8 @@ use crate::codec::{SummedReader, Take};
 use crate::errors;
 use crate::feed_record::FeedRecord;
 use crate::folder::{self};
+use crate::history::{FileHead, HistoryHead};
+use crate::journal::history_of;
 use crate::signature::Signature;
 use crate::snapshot::Form;
 use crate::table::{Place, Slot, Table};
@@ -130,19 +132,22 @@ fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
             Some(StoredJob { plan, progress }.into())
         }
     };
-    let (feed, items) = match layout {
-        ..3 => (None, SystemItemMap::default()),
-        _ => (Some(read_feed(reader)?), read_items(reader)?),
+    let (feed, items, histories) = match layout {
+        ..3 => (None, SystemItemMap::default(), Vec::new()),
+        _ => (Some(read_feed(reader)?), read_items(reader)?, read_histories(reader)?),
     };
     let collections: Vec<MetaCollection> =
         (0..reader.u32()?).map(|_| read_collection(reader)).collect::<io::Result<_>>()?;
     let files: Vec<MetaFile> =
         (0..reader.u32()?).map(|_| read_file(reader)).collect::<io::Result<_>>()?;
     let known = |file: usize| file < files.len();
-    if !collections.iter().all(|c| c.head.file.is_none_or(known)) {
+    let is_there = |name: &CollectionName| collections.iter().any(|c| c.head.name == *name);
+    if !collections.iter().all(|c| c.head.file.is_none_or(known))
+        || !histories.iter().all(|history| is_there(&history.name))
+    {
         return Err(invalid());
     }
-    Ok(Meta { generation, id, epoch, job, feed, items, collections, files, crc: 0 })
+    Ok(Meta { generation, id, epoch, job, feed, items, histories, collections, files, crc: 0 })
 }
 
 fn read_feed(reader: &mut Reader<'_>) -> io::Result<FeedRecord> {
@@ -164,6 +169,28 @@ fn read_items(reader: &mut Reader<'_>) -> io::Result<SystemItemMap> {
         items.set(collection, &key, Some(&value));
     }
     Ok(items)
+}
+
+fn read_histories(reader: &mut Reader<'_>) -> io::Result<Vec<HistoryHead>> {
+    (0..reader.u32()?).map(|_| read_history(reader)).collect()
+}
+
+fn read_history(reader: &mut Reader<'_>) -> io::Result<HistoryHead> {
+    let name = CollectionName::new(&reader.text(LONGEST_TEXT)?).map_err(|_| invalid())?;
+    let since = reader.u64()?.cast_signed();
+    let [has_age] = reader.array::<1>()?;
+    let kept = history_of(since, has_age != 0, reader.u64()?, reader.u32()?).ok_or_else(invalid)?;
+    let file = |reader: &mut Reader<'_>| {
+        Ok(FileHead {
+            generation: reader.u64()?,
+            len: reader.u64()?,
+            lines: reader.u64()?,
+            longest: reader.u64()?,
+            crc: reader.u32()?,
+        })
+    };
+    let files = (0..reader.u32()?).map(|_| file(reader)).collect::<io::Result<_>>()?;
+    Ok(HistoryHead { name, kept, files })
 }
 
 /// `None` when the checksum at the end does not hold, or is not the end.

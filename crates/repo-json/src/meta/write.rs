@@ -11,7 +11,8 @@ use super::{CollectionHead, MAGIC, MetaFile, NO_FILE, layout_of};
 use crate::codec::{Put as _, SummedWriter};
 use crate::errors;
 use crate::feed_record::FeedRecord;
-use crate::journal::push_capture;
+use crate::history::HistoryHead;
+use crate::journal::{push_capture, push_history};
 use crate::table::{Place, ShortDigest, Slot};
 
 /// What is kept of the store besides its collections.
@@ -26,6 +27,8 @@ pub(crate) struct StoreHead<'a> {
     pub(crate) feed: Option<&'a FeedRecord>,
     /// Written with `feed` only.
     pub(crate) items: &'a SystemItemMap,
+    /// Written with `feed` only.
+    pub(crate) histories: &'a [HistoryHead],
 }
 
 /// Writes `.meta` from front to back: the head, each collection with its
@@ -68,6 +71,7 @@ impl MetaWriter {
             for (collection, key, value) in store.items.iter() {
                 [collection.as_str(), key, value].iter().for_each(|text| head.put_text(text));
             }
+            put_histories(head, store.histories);
         }
         head.put_u32(u32::try_from(collections).unwrap_or(u32::MAX));
         writer.flush()?;
@@ -124,5 +128,20 @@ impl MetaWriter {
         let written = self.out.write_all(&self.buffer);
         self.buffer.clear();
         written.map_err(|e| errors::io("write .meta", &self.path, e))
+    }
+}
+
+fn put_histories(out: &mut Vec<u8>, histories: &[HistoryHead]) {
+    out.put_u32(u32::try_from(histories.len()).unwrap_or(u32::MAX));
+    for history in histories {
+        out.put_text(history.name.as_str());
+        push_history(out, &history.kept);
+        out.put_u32(u32::try_from(history.files.len()).unwrap_or(u32::MAX));
+        for file in &history.files {
+            [file.generation, file.len, file.lines, file.longest]
+                .iter()
+                .for_each(|number| out.put_u64(*number));
+            out.put_u32(file.crc);
+        }
     }
 }

@@ -79,10 +79,11 @@ pub(crate) fn run(env: &Env, keep: Keep) -> Result<Resolved> {
     }
     let mut copies = vec![copy_aside(env, &env.folder.journal())?];
     let known = settled(env, keep, &mut copies)?;
-    let (state, differences) = match keep {
+    let (mut state, differences) = match keep {
         Keep::File => keep_files(env, known)?,
         Keep::Journal => keep_journal(env, known, &mut copies)?,
     };
+    recovery::open_histories(env, &mut state)?;
     checkpoint::run(env, &state, Publish::Replace).map_err(|failure| match failure {
         Failure::Before(error) | Failure::Within(error) => error,
     })?;

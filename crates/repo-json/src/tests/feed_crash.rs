@@ -111,7 +111,7 @@ async fn a_copy_of_the_folder_at_any_step_has_the_whole_feed() {
     }
 }
 
-fn copy_of(folder: &Path) -> tempfile::TempDir {
+pub(super) fn copy_of(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     copy_into(folder, copy.path());
     copy

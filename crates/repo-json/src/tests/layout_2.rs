@@ -1,7 +1,7 @@
 //! A store that the version before layout 3 wrote, byte for byte.
 
-use repo_core::strategy::{CaptureHolder, StorageStrategy, StoreUpdate};
-use repo_core::{EntityId, ErrorKind};
+use repo_core::strategy::{CaptureHolder, HistoryState, StorageStrategy, StoreUpdate};
+use repo_core::{EntityId, ErrorKind, Timestamp};
 
 use super::{Fixture, key, save, snapshot};
 use crate::hooks::{Hooks, Step};
@@ -37,9 +37,15 @@ async fn it_keeps_no_changes_until_it_is_upgraded() {
     let store = fixture.open();
     let before = store.store_record().await.unwrap();
     assert_eq!(before.layout_version, 2);
-    for error in
-        [store.head().await.unwrap_err(), store.update_store_record(hold()).await.unwrap_err()]
-    {
+    let history = StoreUpdate::History {
+        collection: key("templates", "t-1").collection,
+        history: Some(HistoryState::new(Timestamp::from_micros(0).unwrap())),
+    };
+    for error in [
+        store.head().await.unwrap_err(),
+        store.update_store_record(hold()).await.unwrap_err(),
+        store.update_store_record(history).await.unwrap_err(),
+    ] {
         assert_eq!(error.kind(), ErrorKind::Unsupported);
         assert!(error.hint_text().unwrap().contains("upgrade_layout"), "{error}");
     }
