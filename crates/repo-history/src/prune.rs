@@ -54,7 +54,7 @@ impl History {
             .max_age_seconds
             .map(|age| self.clock.now().saturating_sub(Duration::from_secs(age)));
         if let Some(horizon) = horizon.filter(|horizon| *horizon > state.since) {
-            // First, so that nobody is told what is half removed.
+            // First, so that nobody is answered from what is half removed.
             let later = HistoryState::new(horizon).with_retention(state.retention);
             self.set(Some(later)).await?;
         }

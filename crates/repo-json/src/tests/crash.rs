@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use repo_core::ErrorKind;
 use repo_core::strategy::StorageStrategy as _;
-use serde_json::json;
 
-use super::{Fixture, all, delete, restore, save, snapshot};
+use super::{Fixture, all, delete, layouts, restore, save, snapshot};
 use crate::hooks::{Hooks, Step};
 
 /// The steps of a checkpoint.
@@ -35,11 +34,6 @@ fn copying(folder: PathBuf) -> (Hooks, Seen) {
         Ok(())
     };
     (Hooks { at: Some(Arc::new(at)), ..Hooks::default() }, seen)
-}
-
-fn layouts() -> Vec<Fixture> {
-    let backups = json!({ "storage_type": "split_files", "backup_enabled": true });
-    vec![Fixture::single(), Fixture::split(), Fixture::new(backups)]
 }
 
 fn copies(seen: &Seen) -> Vec<(Step, Files)> {

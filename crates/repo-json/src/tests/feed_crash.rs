@@ -1,6 +1,5 @@
 //! The change feed over a checkpoint whose process ends at any step.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +7,7 @@ use repo_core::strategy::{FeedPosition, StorageStrategy as _};
 use serde_json::json;
 
 use super::feed::{changes, hold};
-use super::{Fixture, delete, save};
+use super::{Fixture, delete, failing_at, layouts, save};
 use crate::hooks::{Hooks, Step};
 use crate::strategy::JsonStrategy;
 
@@ -22,16 +21,6 @@ const STEPS: [Step; 8] = [
     Step::JournalWritten,
     Step::Finished,
 ];
-
-fn layouts() -> Vec<Fixture> {
-    let backups = json!({ "storage_type": "split_files", "backup_enabled": true });
-    vec![Fixture::single(), Fixture::split(), Fixture::new(backups)]
-}
-
-fn failing_at(step: Step) -> Hooks {
-    let at = move |at| if at == step { Err(io::Error::other("off")) } else { Ok(()) };
-    Hooks { at: Some(Arc::new(at)), ..Hooks::default() }
-}
 
 /// A store that captures, with two journals kept and changes in the third.
 async fn captured(fixture: &Fixture) -> FeedPosition {

@@ -1,14 +1,12 @@
 //! Histories over a checkpoint whose process ends at any step.
 
-use std::io;
 use std::sync::{Arc, Mutex};
 
 use repo_core::strategy::{OlderState, OlderVersion, StorageStrategy as _};
-use serde_json::json;
 
 use super::feed_crash::copy_of;
 use super::history::{added, clear, files, is_sound, keeping, older, remove, write};
-use super::{Fixture, delete, save};
+use super::{Fixture, delete, failing_at, layouts, save};
 use crate::hooks::{Hooks, Step};
 use crate::strategy::JsonStrategy;
 
@@ -22,16 +20,6 @@ const STEPS: [Step; 8] = [
     Step::JournalWritten,
     Step::Finished,
 ];
-
-fn layouts() -> Vec<Fixture> {
-    let backups = json!({ "storage_type": "split_files", "backup_enabled": true });
-    vec![Fixture::single(), Fixture::split(), Fixture::new(backups)]
-}
-
-fn failing_at(step: Step) -> Hooks {
-    let at = move |at| if at == step { Err(io::Error::other("off")) } else { Ok(()) };
-    Hooks { at: Some(Arc::new(at)), ..Hooks::default() }
-}
 
 /// A store with a history in several files, some of it in the journal, and changes of
 /// both.

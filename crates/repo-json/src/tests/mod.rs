@@ -26,6 +26,7 @@ mod torn;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ use serde_json::{Value as Json, json};
 
 use crate::config::JsonSettings;
 use crate::env::Env;
-use crate::hooks::Hooks;
+use crate::hooks::{Hooks, Step};
 use crate::strategy::JsonStrategy;
 
 /// A store in a folder of its own.
@@ -197,4 +198,16 @@ fn restore(files: &BTreeMap<String, Vec<u8>>) -> tempfile::TempDir {
         fs::write(folder.path().join(name), content).unwrap();
     }
     folder
+}
+
+/// A store of each layout.
+fn layouts() -> Vec<Fixture> {
+    let backups = json!({ "storage_type": "split_files", "backup_enabled": true });
+    vec![Fixture::single(), Fixture::split(), Fixture::new(backups)]
+}
+
+/// Hooks by which a checkpoint ends at a step.
+fn failing_at(step: Step) -> Hooks {
+    let at = move |now| if now == step { Err(io::Error::other("stop")) } else { Ok(()) };
+    Hooks { at: Some(Arc::new(at)), ..Hooks::default() }
 }

@@ -4,7 +4,7 @@ use repo_core::ErrorKind;
 use repo_core::strategy::StorageStrategy as _;
 use serde_json::json;
 
-use super::{Fixture, all, delete, save, snapshot};
+use super::{Fixture, all, delete, failing_at, save, snapshot};
 use crate::hooks::{Hooks, Step};
 use crate::resolve::{Keep, Resolved, resolve};
 use std::sync::Arc;
@@ -167,11 +167,6 @@ async fn a_journal_that_does_not_belong_to_meta_is_never_dropped_silently() {
     std::fs::remove_file(fixture.file(".journal")).unwrap();
     let error = resolve(&settings, fixture.options(false), Keep::Journal).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "there is no journal to keep");
-}
-
-fn failing_at(step: Step) -> Hooks {
-    let at = move |now| if now == step { Err(std::io::Error::other("stop")) } else { Ok(()) };
-    Hooks { at: Some(Arc::new(at)), ..Hooks::default() }
 }
 
 /// In the file: a, b. In the journal: a changed, c added, and a checkpoint

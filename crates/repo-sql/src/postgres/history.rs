@@ -34,8 +34,8 @@ pub(super) const READ: &str = "read the history";
 pub(super) const WRITE: &str = "change the history";
 
 /// Begins, changes or ends the history of a collection, given `all` that are kept, while
-/// nobody else prepares or switches, and nobody writes to the collection: a write that began before is seen to its end first, and one that begins later meets
-/// the trigger.
+/// nobody else prepares or switches, and nobody writes to the collection: a write that
+/// began before is seen to its end first, and one that begins later meets the trigger.
 ///
 /// # Errors
 /// `Unavailable` when the table is in use; `Foreign` for names that are taken.

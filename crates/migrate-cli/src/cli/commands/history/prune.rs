@@ -16,7 +16,6 @@ use crate::cli::failure::{Outcome, wrong_usage};
 pub(crate) struct Arguments {
     /// The collection
     collection: String,
-    /// In place of what `history on` was told
     #[command(flatten)]
     retention: RetentionArgs,
 }

@@ -1,4 +1,4 @@
-//! What is kept, as it is typed and as it is told.
+//! What is kept: as flags, and in words.
 
 use std::num::NonZeroU32;
 
@@ -31,10 +31,14 @@ impl RetentionArgs {
 /// A retention in words.
 pub(super) fn in_words(retention: Retention) -> String {
     let age = retention.max_age_seconds.map(|seconds| match seconds {
+        86_400 => "1 day".to_owned(),
         seconds if seconds > 0 && seconds % 86_400 == 0 => format!("{} days", seconds / 86_400),
         seconds => format!("{seconds} s"),
     });
-    let versions = retention.max_versions.map(|most| format!("{most} older versions"));
+    let versions = retention.max_versions.map(|most| match most.get() {
+        1 => "1 older version".to_owned(),
+        most => format!("{most} older versions"),
+    });
     match (age, versions) {
         (None, None) => "everything".to_owned(),
         (Some(age), None) => age,

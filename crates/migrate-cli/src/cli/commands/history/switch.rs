@@ -18,7 +18,7 @@ pub(crate) struct On {
     collection: String,
     #[command(flatten)]
     retention: RetentionArgs,
-    /// Let `prune` remove nothing any more, whatever it was told before
+    /// Let `prune` remove nothing any more, whatever was given before
     #[arg(long, conflicts_with_all = ["keep_age", "keep_versions"])]
     keep_everything: bool,
 }
@@ -30,7 +30,7 @@ impl On {
         let opened = context.open(Access::Write).await?;
         let work = async {
             let history = History::of(Arc::clone(&opened.store), name.clone());
-            // Without a flag what was told before stays.
+            // Without a flag what was given before stays.
             let before = history.kept().await?.map(|kept| kept.retention);
             let asked = !retention.is_everything() || self.keep_everything;
             let retention = if asked { retention } else { before.unwrap_or_default() };
