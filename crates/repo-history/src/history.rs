@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use repo_core::strategy::{HistoryState, Retention, StorageStrategy, StoreUpdate, no_history};
-use repo_core::{Clock, CollectionName, Result, SystemClock};
+use repo_core::{Clock, CollectionName, ErrorKind, Result, SystemClock};
 
 /// The history of one collection of a store.
 #[derive(Clone)]
@@ -45,17 +45,20 @@ impl History {
     /// `Unsupported` for a store that keeps none; `NotFound` for a collection that
     /// was never prepared; `Unavailable` while others write without a pause.
     pub async fn begin(&self, retention: Retention) -> Result<HistoryState> {
-        match self.kept().await? {
-            Some(kept) => {
-                self.set(Some(HistoryState::new(kept.since).with_retention(retention))).await?;
-            }
-            None => {
-                let asked = HistoryState::new(self.clock.now()).with_retention(retention);
-                self.set(Some(asked)).await?;
-                // The store may have waited for writes that nobody kept.
-                let since = self.clock.now();
-                self.set(Some(HistoryState::new(since).with_retention(retention))).await?;
-            }
+        let begun = self.kept().await?;
+        let now = self.clock.now();
+        let change = |kept: Option<HistoryState>| {
+            let since = kept.map_or(now, |kept| kept.since);
+            Some(HistoryState::new(since).with_retention(retention))
+        };
+        self.change(change).await?;
+        if begun.is_none() {
+            // The store may have waited for writes that nobody kept.
+            let since = self.clock.now();
+            let later = |kept: Option<HistoryState>| {
+                kept.map(|kept| HistoryState::new(since).with_retention(kept.retention))
+            };
+            self.change(later).await?;
         }
         self.state().await
     }
@@ -65,7 +68,7 @@ impl History {
     /// # Errors
     /// As [`begin`](Self::begin).
     pub async fn end(&self) -> Result<()> {
-        self.set(None).await?;
+        self.change(|_| None).await?;
         self.remove_all_tags().await
     }
 
@@ -86,9 +89,26 @@ impl History {
         self.kept().await?.ok_or_else(none)
     }
 
-    pub(crate) async fn set(&self, history: Option<HistoryState>) -> Result<()> {
-        let collection = self.collection.clone();
-        self.store.update_store_record(StoreUpdate::History { collection, history }).await?;
-        Ok(())
+    /// Replaces the state that is stored, whoever else changes it meanwhile; what is
+    /// stored then.
+    pub(crate) async fn change(
+        &self,
+        next: impl Fn(Option<HistoryState>) -> Option<HistoryState>,
+    ) -> Result<Option<HistoryState>> {
+        loop {
+            let expected = self.kept().await?;
+            let history = next(expected);
+            if history == expected {
+                return Ok(expected);
+            }
+            let collection = self.collection.clone();
+            let update = StoreUpdate::History { collection, expected, history };
+            match self.store.update_store_record(update).await {
+                Ok(record) => return Ok(record.history.get(&self.collection).copied()),
+                Err(error) if error.kind() != ErrorKind::Locked => return Err(error),
+                Err(error) if self.kept().await? == expected => return Err(error),
+                Err(_) => {}
+            }
+        }
     }
 }

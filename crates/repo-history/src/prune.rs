@@ -55,8 +55,12 @@ impl History {
             .map(|age| self.clock.now().saturating_sub(Duration::from_secs(age)));
         if let Some(horizon) = horizon.filter(|horizon| *horizon > state.since) {
             // First, so that nobody is answered from what is half removed.
-            let later = HistoryState::new(horizon).with_retention(state.retention);
-            self.set(Some(later)).await?;
+            let later = |kept: Option<HistoryState>| {
+                let kept = kept?;
+                let since = kept.since.max(horizon);
+                Some(HistoryState::new(since).with_retention(kept.retention))
+            };
+            self.change(later).await?;
         }
         let state = self.state().await?;
         let tags = self.all_tags().await?;

@@ -284,8 +284,12 @@ async fn as_of_is_what_reading_answered() {
             let since = world.clock.now().saturating_sub(age);
             let kept = repo_core::strategy::HistoryState::new(since);
             let collection = CollectionName::new("things").unwrap();
-            let history = Some(kept);
-            let update = repo_core::strategy::StoreUpdate::History { collection, history };
+            let expected = world.history.kept().await.unwrap();
+            let update = repo_core::strategy::StoreUpdate::History {
+                collection,
+                expected,
+                history: Some(kept),
+            };
             world.store.update_store_record(update).await.unwrap();
             since
         } else {

@@ -18,7 +18,8 @@ use repo_testkit::Place as _;
 
 fn history(kept: bool) -> StoreUpdate {
     let since = HistoryState::new(Timestamp::from_micros(0).unwrap());
-    StoreUpdate::History { collection: collection("machines"), history: kept.then_some(since) }
+    let (expected, history) = if kept { (None, Some(since)) } else { (Some(since), None) };
+    StoreUpdate::History { collection: collection("machines"), expected, history }
 }
 
 async fn older(store: &Store, of: &str) -> Result<Vec<OlderVersion>> {

@@ -171,7 +171,7 @@ async fn history(bench: &mut Bench) -> Result<()> {
     let mut kept = Written::make(bench, "json-history", scale.store).await?;
     let mut plain = Written::make(bench, "json-no-history", scale.store).await?;
     let history = Some(HistoryState::new(Timestamp::from_micros(0)?));
-    let begin = StoreUpdate::History { collection: data::collection()?, history };
+    let begin = StoreUpdate::History { collection: data::collection()?, expected: None, history };
     kept.store.update_store_record(begin).await?;
     let at = format!("{} entities", grouped(scale.store));
     let count = scale.commits;

@@ -338,8 +338,9 @@ impl StorageStrategy for MemoryStrategy {
                 state.log.hold(holder);
             }
             StoreUpdate::ReleaseCapture(holder) => state.log.release(&holder),
-            StoreUpdate::History { collection, history } => {
-                state.table_mut("keep the history", &collection)?.set_history(history);
+            StoreUpdate::History { collection, expected, history } => {
+                let table = state.table_mut("keep the history", &collection)?;
+                table.set_history(HistoryState::replace(table.history, expected, history)?);
             }
         }
         Ok(state.record())

@@ -94,10 +94,7 @@ impl Table {
 
     /// Begins, changes or ends the history.
     pub(super) fn set_history(&mut self, history: Option<HistoryState>) {
-        self.history = match (self.history, history) {
-            (Some(before), Some(next)) => Some(before.followed_by(next)),
-            (_, next) => next,
-        };
+        self.history = history;
         if self.history.is_none() {
             self.older.clear();
         }

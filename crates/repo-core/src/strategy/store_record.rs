@@ -158,11 +158,13 @@ pub enum StoreUpdate {
     /// Keeps what records of a collection were before, from now on; or, with
     /// `None`, ends that and removes all of it. Whoever writes after the answer keeps
     /// what it replaces, also a handle that was opened before. Where history is kept
-    /// already only its state changes, as
-    /// [`HistoryState::followed_by`] says. Safe to repeat.
+    /// already only its state changes, as [`HistoryState::replace`] says. `Locked` when
+    /// the state stored now is not `expected` (`None`: no history).
     History {
         /// The collection, which is prepared.
         collection: CollectionName,
+        /// The state that the caller believes is stored.
+        expected: Option<HistoryState>,
         /// From when on, and how long.
         history: Option<HistoryState>,
     },

@@ -50,8 +50,8 @@ impl Batch<'_> {
             }
             // Nothing was ever captured.
             StoreUpdate::ReleaseCapture(_) => {}
-            StoreUpdate::History { collection, history } => {
-                self.change_history(record, collection, history)?;
+            StoreUpdate::History { collection, expected, history } => {
+                self.change_history(record, collection, expected, history)?;
             }
             StoreUpdate::Id { expected, id } => {
                 check_new_id(record.id, record.job.as_ref(), expected)?;
@@ -83,15 +83,13 @@ impl Batch<'_> {
         &mut self,
         record: &mut StoreRecord,
         name: CollectionName,
-        history: Option<HistoryState>,
+        expected: Option<HistoryState>,
+        next: Option<HistoryState>,
     ) -> Result<()> {
         collection(self.env, self.state, KEEP_HISTORY, &name)?;
         self.state.feed(self.env, KEEP_HISTORY)?;
         let before = record.history.get(&name).copied();
-        let history = match (before, history) {
-            (Some(before), Some(next)) => Some(before.followed_by(next)),
-            (_, next) => next,
-        };
+        let history = HistoryState::replace(before, expected, next)?;
         if history != before {
             push_op(&mut self.payload, &Op::History { collection: name.as_str(), history });
         }

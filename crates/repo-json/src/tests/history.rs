@@ -24,7 +24,8 @@ pub(super) fn version(number: u64) -> Version {
 }
 
 pub(super) async fn set_history(store: &dyn StorageStrategy, history: Option<HistoryState>) {
-    let update = StoreUpdate::History { collection: name("machines"), history };
+    let expected = store.store_record().await.unwrap().history.get(&name("machines")).copied();
+    let update = StoreUpdate::History { collection: name("machines"), expected, history };
     store.update_store_record(update).await.unwrap();
 }
 

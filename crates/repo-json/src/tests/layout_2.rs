@@ -39,6 +39,7 @@ async fn it_keeps_no_changes_until_it_is_upgraded() {
     assert_eq!(before.layout_version, 2);
     let history = StoreUpdate::History {
         collection: key("templates", "t-1").collection,
+        expected: None,
         history: Some(HistoryState::new(Timestamp::from_micros(0).unwrap())),
     };
     for error in [

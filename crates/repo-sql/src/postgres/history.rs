@@ -44,28 +44,28 @@ pub(super) async fn set(
     transaction: &mut Transaction,
     mut all: BTreeMap<CollectionName, HistoryState>,
     collection: &CollectionName,
-    history: Option<HistoryState>,
+    (expected, next): (Option<HistoryState>, Option<HistoryState>),
 ) -> Result<()> {
     let known = shared.read_catalog_in(transaction).await?;
     let layout = match known.tables.get(collection) {
         Some(table) => &table.layout,
         None => return Err(shared.unknown(KEEP, collection).await),
     };
-    match (all.remove(collection), history) {
+    let before = all.remove(collection);
+    let after = HistoryState::replace(before, expected, next)?;
+    match (before, after) {
         (None, None) => return Ok(()),
-        (Some(before), Some(next)) => {
-            all.insert(collection.clone(), before.followed_by(next));
-        }
-        (None, Some(next)) => {
+        (Some(_), Some(_)) => {}
+        (None, Some(_)) => {
             lock_table(transaction, &layout.table).await?;
             begin(shared, transaction, &layout.history).await?;
-            all.insert(collection.clone(), next);
         }
         (Some(_), None) => {
             lock_table(transaction, &layout.table).await?;
             transaction.run(&layout.history.drop(Dialect::Postgres).join(";\n")).await?;
         }
     }
+    all.extend(after.map(|after| (collection.clone(), after)));
     diesel::update(store::table)
         .set(store::history.eq(history_text(&all)?))
         .execute(transaction.connection().diesel())

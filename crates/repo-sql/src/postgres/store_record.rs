@@ -157,9 +157,9 @@ async fn change(
                 capture::release(shared, transaction, stored, &holder).await?;
             }
         }
-        StoreUpdate::History { collection, history: kept } => {
+        StoreUpdate::History { collection, expected, history: next } => {
             let all = lock_record(shared, transaction).await?.history;
-            history::set(shared, transaction, all, &collection, kept).await?;
+            history::set(shared, transaction, all, &collection, (expected, next)).await?;
         }
         StoreUpdate::Id { expected, id } => {
             let job = lock_job(transaction).await?;

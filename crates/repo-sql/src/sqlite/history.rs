@@ -47,23 +47,20 @@ pub(super) fn set(
     transaction: &Transaction<'_>,
     mut all: Histories,
     collection: &CollectionName,
-    history: Option<HistoryState>,
+    (expected, next): (Option<HistoryState>, Option<HistoryState>),
 ) -> Result<()> {
     let connection = transaction.connection;
     let layout = &table(shared, transaction, KEEP, collection)?.layout.history;
     check_layout(shared, KEEP, transaction.catalog)?;
     let before = all.remove(collection);
-    match (before, history) {
+    let after = HistoryState::replace(before, expected, next)?;
+    match (before, after) {
         (None, None) => return Ok(()),
-        (Some(before), Some(next)) => {
-            all.insert(collection.clone(), before.followed_by(next));
-        }
-        (None, Some(next)) => {
-            begin(shared, connection, layout)?;
-            all.insert(collection.clone(), next);
-        }
+        (None, Some(_)) => begin(shared, connection, layout)?,
         (Some(_), None) => run(shared, connection, &layout.drop(Dialect::Sqlite))?,
+        (Some(_), Some(_)) => {}
     }
+    all.extend(after.map(|after| (collection.clone(), after)));
     let sql = format!("UPDATE {} SET \"history\" = ?1", quote(STORE_TABLE));
     connection
         .execute(&sql, [history_text(&all)?])

@@ -107,9 +107,9 @@ pub(super) fn update(
             let stored = read(connection, shared.file())?.capture;
             capture::release(shared, transaction, stored, &holder)?;
         }
-        StoreUpdate::History { collection, history: kept } => {
+        StoreUpdate::History { collection, expected, history: next } => {
             let all = read(connection, shared.file())?.history;
-            history::set(shared, transaction, all, &collection, kept)?;
+            history::set(shared, transaction, all, &collection, (expected, next))?;
         }
         StoreUpdate::Id { expected, id } => {
             let stored = read(connection, shared.file())?;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use repo_core::strategy::{HistoryState, Retention, VersionWrite};
+use repo_core::strategy::{HistoryState, Retention, StoreUpdate, VersionWrite};
 use repo_core::{Clock as _, ErrorKind};
 
 use super::history_support::{
-    at, history_update, keep, keeping, numbers, offered, older, replaced, was_live,
+    at, change_history, keep, keeping, numbers, offered, older, replaced, was_live,
 };
 use super::support::{assert_kind, collection, delete, key, live, record, save, tombstone};
 use crate::Fixture;
@@ -28,8 +28,8 @@ pub async fn nothing_is_kept_unless_it_is_asked_for(f: Fixture) {
     assert_kind(older(&store, &[("nowhere", "a", 2)], 1).await, ErrorKind::NotFound);
     let added = vec![VersionWrite::Add(was_live(&a, 1, "", 1))];
     assert_kind(store.write_versions(&collection("items"), added).await, ErrorKind::NotFound);
-    let begin = history_update("nowhere", Some(HistoryState::new(f.clock.now())));
-    assert_kind(store.update_store_record(begin).await, ErrorKind::NotFound);
+    let begin = Some(HistoryState::new(f.clock.now()));
+    assert_kind(change_history(&store, "nowhere", begin).await, ErrorKind::NotFound);
     keep(&f, &store, "items").await;
     save(&store, &a, "").await;
     assert_eq!(numbers(&replaced(&store, &a).await), [2], "what was before is not known");
@@ -48,7 +48,7 @@ pub async fn each_collection_for_itself(f: Fixture) {
         save(&store, &key(name, "a"), "").await;
         save(&store, &key(name, "a"), "").await;
     }
-    store.update_store_record(history_update("items", None)).await.unwrap();
+    change_history(&store, "items", None).await.unwrap();
     assert_kind(older(&store, &[("items", "a", 2)], 1).await, ErrorKind::NotFound);
     assert_kind(older(&store, &[("notes", "a", 2)], 1).await, ErrorKind::NotFound);
     assert_eq!(numbers(&replaced(&store, &key("things", "a")).await), [1]);
@@ -66,7 +66,7 @@ pub async fn history_that_ends_is_gone(f: Fixture) {
         store.checkpoint().await.unwrap();
     }
     for _ in 0..2 {
-        let off = store.update_store_record(history_update("items", None)).await.unwrap();
+        let off = change_history(&store, "items", None).await.unwrap();
         assert!(off.history.is_empty());
     }
     save(&store, &a, "").await;
@@ -86,17 +86,40 @@ pub async fn its_beginning_never_falls(f: Fixture) {
     let retention = Retention { max_age_seconds: Some(60), max_versions: NonZeroU32::new(5) };
     let begin = HistoryState::new(at(2_000)).with_retention(retention);
     for (given, since) in [(begin, 2_000), (HistoryState::new(at(1_000)), 2_000), (begin, 2_000)] {
-        let update = history_update("items", Some(given));
-        let record = store.update_store_record(update).await.unwrap();
+        let record = change_history(&store, "items", Some(given)).await.unwrap();
         let kept = record.history[&collection("items")];
         assert_eq!((kept.since, kept.retention), (at(since), given.retention));
     }
-    let later = history_update("items", Some(HistoryState::new(at(3_000))));
-    store.update_store_record(later).await.unwrap();
+    change_history(&store, "items", Some(HistoryState::new(at(3_000)))).await.unwrap();
     store.checkpoint().await.unwrap();
     let store = f.reopen(store).await;
     let kept = store.store_record().await.unwrap().history;
     assert_eq!(kept[&collection("items")], HistoryState::new(at(3_000)));
+}
+
+/// What two callers change at once is changed by one of them; the other learns of it.
+pub async fn the_state_of_a_history_is_compared_and_set(f: Fixture) {
+    if !offered(&f).await {
+        return;
+    }
+    let store = keeping(&f).await;
+    let items = collection("items");
+    let begun = HistoryState::new(f.clock.now());
+    let other = HistoryState::new(at(1));
+    for (expected, history) in [(None, None), (None, Some(other)), (Some(other), None)] {
+        let update = StoreUpdate::History { collection: items.clone(), expected, history };
+        assert_kind(store.update_store_record(update).await, ErrorKind::Locked);
+        assert_eq!(store.store_record().await.unwrap().history[&items], begun);
+    }
+    let a = key("items", "a");
+    save(&store, &a, "").await;
+    save(&store, &a, "").await;
+    assert_eq!(numbers(&replaced(&store, &a).await), [1], "nothing was removed");
+    change_history(&store, "items", None).await.unwrap();
+    let again =
+        StoreUpdate::History { collection: items, expected: Some(begun), history: Some(begun) };
+    assert_kind(store.update_store_record(again).await, ErrorKind::Locked);
+    assert!(store.store_record().await.unwrap().history.is_empty());
 }
 
 /// Tombstones that a history needs stay; those from before it go.
@@ -115,7 +138,7 @@ pub async fn tombstones_of_a_history_are_not_purged(f: Fixture) {
     assert_eq!((purged.removed, purged.floor), (1, 3));
     assert_eq!(numbers(&replaced(&store, &a).await), [1]);
     assert_eq!(record(&store, &key("items", "before")).await, None);
-    store.update_store_record(history_update("items", None)).await.unwrap();
+    change_history(&store, "items", None).await.unwrap();
     let purged = store.purge(&collection("items"), f.clock.now()).await.unwrap();
     assert_eq!((purged.removed, purged.floor), (1, 3));
 }

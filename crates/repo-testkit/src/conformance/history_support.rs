@@ -15,22 +15,28 @@ pub(super) async fn offered(f: &Fixture) -> bool {
     let store = f.prepared().await;
     let offered = store.capabilities().history;
     if !offered {
-        let begin = history_update("items", Some(HistoryState::new(f.clock.now())));
-        assert_kind(store.update_store_record(begin).await, ErrorKind::Unsupported);
+        let begin = Some(HistoryState::new(f.clock.now()));
+        assert_kind(change_history(&store, "items", begin).await, ErrorKind::Unsupported);
         assert_kind(older(&store, &[("items", "a", 2)], 1).await, ErrorKind::Unsupported);
     }
     store.close().await.unwrap();
     offered
 }
 
-pub(super) fn history_update(name: &str, history: Option<HistoryState>) -> StoreUpdate {
-    StoreUpdate::History { collection: collection(name), history }
+/// Changes whether the history of a collection is kept, whatever is stored.
+pub(super) async fn change_history(
+    store: &Store,
+    name: &str,
+    history: Option<HistoryState>,
+) -> Result<StoreRecord> {
+    let collection = collection(name);
+    let expected = store.store_record().await?.history.get(&collection).copied();
+    store.update_store_record(StoreUpdate::History { collection, expected, history }).await
 }
 
 /// Begins the history of a collection now.
 pub(super) async fn keep(f: &Fixture, store: &Store, name: &str) -> StoreRecord {
-    let begin = history_update(name, Some(HistoryState::new(f.clock.now())));
-    store.update_store_record(begin).await.unwrap()
+    change_history(store, name, Some(HistoryState::new(f.clock.now()))).await.unwrap()
 }
 
 /// A prepared store that keeps the history of `items`.

@@ -145,6 +145,7 @@ macro_rules! conformance {
                     each_collection_for_itself,
                     history_that_ends_is_gone,
                     its_beginning_never_falls,
+                    the_state_of_a_history_is_compared_and_set,
                     tombstones_of_a_history_are_not_purged,
                     it_may_begin_while_others_write,
                     a_handle_for_reading_only_changes_no_history,

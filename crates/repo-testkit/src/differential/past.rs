@@ -22,9 +22,21 @@ pub(super) fn ago(clock: &ManualClock, milliseconds: u64) -> Timestamp {
     clock.now().saturating_sub(Duration::from_millis(milliseconds))
 }
 
-pub(super) fn switch(clock: &ManualClock, name: &str, age: Option<u64>) -> StoreUpdate {
+/// What is stored is changed, or, where two are asked for at once, what was stored.
+pub(super) async fn switch(
+    reference: &Store,
+    clock: &ManualClock,
+    name: &str,
+    age: Option<u64>,
+) -> Result<StoreUpdate> {
+    let collection = collection(name);
     let history = age.map(|age| HistoryState::new(ago(clock, age)));
-    StoreUpdate::History { collection: collection(name), history }
+    let stale = age.is_some_and(|age| age % 5 == 0);
+    let expected = match reference.store_record().await?.history.get(&collection).copied() {
+        Some(_) if stale => None,
+        stored => stored,
+    };
+    Ok(StoreUpdate::History { collection, expected, history })
 }
 
 /// Each id once, below the version that is stored.

@@ -113,7 +113,9 @@ pub(super) async fn call(
         Operation::Unprepared => Call::Query(collection("nowhere"), Query::all()),
         Operation::Checkpoint => Call::Checkpoint,
         Operation::Capture(on) => Call::Update(capture(*on)?),
-        Operation::History(name, age) => Call::Update(past::switch(clock, name, *age)),
+        Operation::History(name, age) => {
+            Call::Update(past::switch(reference, clock, name, *age).await?)
+        }
         Operation::Versions(name, ids, most) => {
             let of = past::older_than(reference, name, ids).await?;
             Call::Versions(collection(name), of, at_least_one(*most))

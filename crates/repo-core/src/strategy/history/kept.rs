@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionName, Error, ErrorKind, Timestamp};
+use crate::{CollectionName, Error, ErrorKind, Result, Timestamp};
 
 /// The history of one collection. Part of the
 /// [store's own record](crate::strategy::StoreRecord).
@@ -39,11 +39,28 @@ impl HistoryState {
         history.map_or(older_than, |kept| older_than.min(kept.since))
     }
 
-    /// For strategies: what is kept once `next` is asked for. The beginning of a
-    /// history never falls: what was removed does not come back.
-    #[must_use]
-    pub fn followed_by(self, next: Self) -> Self {
-        Self { since: self.since.max(next.since), ..next }
+    /// For strategies: what is kept once `next` is asked for by a caller that believes
+    /// `expected` to be stored. The beginning of a history never falls: what was removed
+    /// does not come back.
+    ///
+    /// # Errors
+    /// `Locked` when something else is stored.
+    pub fn replace(
+        stored: Option<Self>,
+        expected: Option<Self>,
+        next: Option<Self>,
+    ) -> Result<Option<Self>> {
+        if stored != expected {
+            let why = "the history of the collection was changed by another program meanwhile";
+            return Err(Error::new(ErrorKind::Locked, "keep the history", why)
+                .hint("read the store's record again"));
+        }
+        Ok(match (stored, next) {
+            (Some(stored), Some(next)) => {
+                Some(Self { since: stored.since.max(next.since), ..next })
+            }
+            (_, next) => next,
+        })
     }
 }
 
