@@ -66,6 +66,36 @@ fn every_version_is_listed() {
 }
 
 #[test]
+fn who_wrote_a_version_is_listed_with_it() {
+    for store in KEEPING {
+        let place = filled(store, 1);
+        place.line(&format!("history on machines --store {store}")).ok();
+        let put = format!("put machines - --author ada --store {store}");
+        place.run_with_input(&put, &machine("m", "one").to_string()).ok();
+        let of = |args: &[&str]| {
+            let store = ["--store", store];
+            place.run(&[args, &store].concat())
+        };
+        let reason = "lease\nhas ended";
+        of(&["delete", "machines", "m", "--author", "bob", "--reason", reason]).ok();
+        of(&["restore-version", "machines", "m", "1", "--reason", "a mistake"]).ok();
+        self::put(&place, store, "m", "four");
+        let listed = versions(&place, store, "");
+        let by = |at: usize| (listed[at].get("author"), listed[at].get("reason"));
+        assert_eq!(by(0), (None, None));
+        assert_eq!(by(1), (Some(&Json::Null), Some(&json!("a mistake"))));
+        assert_eq!(by(2), (Some(&json!("bob")), Some(&json!(reason))));
+        assert_eq!(by(3), (Some(&json!("ada")), Some(&Json::Null)));
+        of(&["versions", "machines", "m"]).ok().prints("bob (lease\\nhas ended)").prints("ada");
+        let wrong = [("--author", ""), ("--author", "two\nlines"), ("--reason", "")];
+        for (flag, text) in wrong {
+            of(&["delete", "machines", "m", flag, text]).ends(2).complains("1 to");
+        }
+        assert_eq!(versions(&place, store, "").len(), 4, "nothing was deleted");
+    }
+}
+
+#[test]
 fn an_entity_is_printed_as_it_was() {
     for store in KEEPING {
         let (place, times) = with_history(store);

@@ -199,7 +199,7 @@ fn without_an_archive_nothing_is_removed() {
 #[test]
 fn a_store_of_an_older_layout_is_upgraded_by_init_alone() {
     let place = filled("sqlite:data.db", 3);
-    let older = "DROP TABLE _repo_changes; DROP TABLE _repo_items; ALTER TABLE _repo_store DROP COLUMN capture; ALTER TABLE _repo_store DROP COLUMN history; \
+    let older = "DROP TABLE _repo_changes; DROP TABLE _repo_items; DROP TABLE _repo_attributions; ALTER TABLE _repo_store DROP COLUMN capture; ALTER TABLE _repo_store DROP COLUMN history; \
                  ALTER TABLE _repo_store DROP COLUMN trimmed; \
                  ALTER TABLE _repo_store DROP COLUMN store_id; \
                  UPDATE _repo_store SET layout_version = 1";

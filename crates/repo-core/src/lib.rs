@@ -84,6 +84,7 @@
 //! never weakened.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod attribution;
 mod cursor;
 mod document;
 mod entity;
@@ -107,6 +108,7 @@ mod transaction;
 mod version;
 mod write;
 
+pub use attribution::Attribution;
 pub use cursor::Cursor;
 pub use document::{
     Decimal, DecimalError, Digest, Document, FieldPath, MAX_DEPTH, MAX_DIGITS, MAX_EXPONENT,

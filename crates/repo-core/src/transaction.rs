@@ -8,8 +8,8 @@ use backon::BackoffBuilder as _;
 
 use crate::strategy::{Record, StorageStrategy, StorageStrategyExt as _};
 use crate::{
-    Change, CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Precondition,
-    Result, Version, Write, Written,
+    Attribution, Change, CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key,
+    Precondition, Result, Version, Write, Written,
 };
 
 /// A transaction over the keys of one store, of any collections.
@@ -26,6 +26,7 @@ pub struct Transaction {
     read: BTreeMap<Key, Option<Entity>>,
     writes: BTreeMap<Key, Buffered>,
     again: bool,
+    attribution: Option<Arc<Attribution>>,
 }
 
 /// A buffered write; without a document it deletes.
@@ -38,7 +39,13 @@ impl Transaction {
     /// Begins a transaction.
     #[must_use]
     pub fn begin(strategy: Arc<dyn StorageStrategy>) -> Self {
-        Self { strategy, read: BTreeMap::new(), writes: BTreeMap::new(), again: false }
+        Self {
+            strategy,
+            read: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            again: false,
+            attribution: None,
+        }
     }
 
     /// The document under a key as this transaction sees it.
@@ -100,6 +107,11 @@ impl Transaction {
             }
         }
         Ok(())
+    }
+
+    /// Says who writes all that this transaction writes, and why.
+    pub fn attribute_to(&mut self, attribution: Attribution) {
+        self.attribution = Some(Arc::new(attribution));
     }
 
     /// Stores a document whether or not the entity is there.
@@ -176,6 +188,8 @@ impl Transaction {
             return Ok(BTreeMap::new());
         }
         let keys: Vec<Key> = writes.iter().map(|write| write.key.clone()).collect();
+        let attributed = |write: Write| write.attributed_to(self.attribution.clone());
+        let writes = writes.into_iter().map(attributed).collect();
         let written = self.strategy.commit(writes).await.map_err(as_conflict)?;
         Ok(keys.into_iter().zip(written).collect())
     }

@@ -1,8 +1,10 @@
 //! Conditional writes, the one primitive behind every change, and what
 //! `commit` and `apply` answer.
 
+use std::sync::Arc;
+
 use crate::precondition::{FailedPrecondition, Precondition};
-use crate::{Document, Key, Timestamp, Version};
+use crate::{Attribution, Document, Key, Timestamp, Version};
 
 /// What a write does once its precondition holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,25 +26,34 @@ pub struct Write {
     pub precondition: Precondition,
     /// What is done.
     pub change: Change,
+    /// Who does it, and why; kept where history is kept.
+    pub attribution: Option<Arc<Attribution>>,
 }
 
 impl Write {
     /// Stores `document` under `key` if `precondition` holds.
     #[must_use]
     pub fn put(key: Key, document: Document, precondition: Precondition) -> Self {
-        Self { key, precondition, change: Change::Put(document) }
+        Self { key, precondition, change: Change::Put(document), attribution: None }
     }
 
     /// Deletes `key` if `precondition` holds.
     #[must_use]
     pub fn delete(key: Key, precondition: Precondition) -> Self {
-        Self { key, precondition, change: Change::Delete }
+        Self { key, precondition, change: Change::Delete, attribution: None }
     }
 
     /// Only checks that `precondition` holds for `key`.
     #[must_use]
     pub fn check(key: Key, precondition: Precondition) -> Self {
-        Self { key, precondition, change: Change::Check }
+        Self { key, precondition, change: Change::Check, attribution: None }
+    }
+
+    /// The same, by somebody for a reason.
+    #[must_use]
+    pub fn attributed_to(mut self, attribution: Option<Arc<Attribution>>) -> Self {
+        self.attribution = attribution;
+        self
     }
 
     /// The failure to report when the live version is `actual` and the

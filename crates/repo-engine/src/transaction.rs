@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use repo_core::strategy::StorageStrategy;
 use repo_core::{
-    Document, EntityId, Error, ErrorKind, FailedPrecondition, Key, Model, Precondition, Result,
-    Version,
+    Attribution, Document, EntityId, Error, ErrorKind, FailedPrecondition, Key, Model,
+    Precondition, Result, Version,
 };
 
 /// A transaction over models of any collections; see
@@ -156,6 +156,11 @@ impl Transaction {
     pub fn delete_by_id<M: Model>(&mut self, id: impl AsRef<str>) -> Result<()> {
         self.0.delete(key::<M>(id.as_ref())?);
         Ok(())
+    }
+
+    /// Says who writes all that this transaction writes, and why.
+    pub fn attribute_to(&mut self, attribution: Attribution) {
+        self.0.attribute_to(attribution);
     }
 
     /// Asks for another run of the whole body, after a pause, if this run returns

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _, try_unfold};
 use repo_core::strategy::{OlderState, OlderThan, OlderVersion, Record};
-use repo_core::{EntityId, Error, ErrorKind, Result, Version};
+use repo_core::{Attribution, EntityId, Error, ErrorKind, Result, Version};
 
 use crate::History;
 use crate::walk::between;
@@ -18,7 +18,12 @@ const READ: &str = "read the versions";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KnownVersion {
     /// A version that is kept, or of which is kept that it was there.
-    Kept(OlderVersion),
+    Kept {
+        /// What it was.
+        version: OlderVersion,
+        /// Who wrote it, and why, where somebody said so.
+        by: Option<Attribution>,
+    },
     /// Versions that are not kept: they were removed, or written elsewhere.
     Missing {
         /// The lowest.
@@ -64,7 +69,9 @@ impl History {
         let more = kept.len() >= most.get();
         kept.truncate(most.get());
         let next = kept.last().map(|last| last.version).filter(|_| more);
-        Ok(VersionsPage { versions: with_gaps(kept, above), next })
+        let of: Vec<_> = kept.iter().map(|kept| (id.clone(), kept.version)).collect();
+        let by = self.store.attributions(&self.collection, &of).await?;
+        Ok(VersionsPage { versions: with_gaps(kept.into_iter().zip(by), above), next })
     }
 
     /// All versions of an entity, from the newest to the oldest, in bounded memory.
@@ -117,6 +124,19 @@ impl History {
         }
     }
 
+    /// Who wrote a version of an entity, and why; `None` where nobody said so.
+    ///
+    /// # Errors
+    /// `NotFound` where no history is kept; those of the store.
+    pub async fn attribution(
+        &self,
+        id: &EntityId,
+        version: Version,
+    ) -> Result<Option<Attribution>> {
+        let of = [(id.clone(), version)];
+        Ok(self.store.attributions(&self.collection, &of).await?.into_iter().next().flatten())
+    }
+
     /// The newest version of an entity, live or deleted.
     ///
     /// # Errors
@@ -154,15 +174,18 @@ pub(crate) fn highest() -> Result<Version> {
     Version::new(Version::MAX)
 }
 
-fn with_gaps(kept: Vec<OlderVersion>, below: Option<Version>) -> Vec<KnownVersion> {
-    let mut all = Vec::with_capacity(kept.len());
+fn with_gaps(
+    kept: impl Iterator<Item = (OlderVersion, Option<Attribution>)>,
+    below: Option<Version>,
+) -> Vec<KnownVersion> {
+    let mut all = Vec::new();
     let mut newer = below;
-    for version in kept {
+    for (version, by) in kept {
         if let Some(gap) = newer.and_then(|newer| between(version.version, newer)) {
             all.push(KnownVersion::Missing { first: *gap.start(), last: *gap.end() });
         }
         newer = Some(version.version);
-        all.push(KnownVersion::Kept(version));
+        all.push(KnownVersion::Kept { version, by });
     }
     all
 }

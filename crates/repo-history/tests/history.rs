@@ -81,10 +81,11 @@ impl World {
     async fn numbers(&self, of: &str) -> Vec<u64> {
         let page = self.history.versions(&id(of), None, most(1_000)).await.unwrap();
         let number = |known: KnownVersion| match known {
-            KnownVersion::Kept(OlderVersion { state: OlderState::Removed, version, .. }) => {
-                1_000 + version.get()
-            }
-            KnownVersion::Kept(older) => older.version.get(),
+            KnownVersion::Kept {
+                version: OlderVersion { state: OlderState::Removed, version, .. },
+                ..
+            } => 1_000 + version.get(),
+            KnownVersion::Kept { version: older, .. } => older.version.get(),
             KnownVersion::Missing { first, last } => first * 1_000_000 + last,
         };
         page.versions.into_iter().map(number).collect()
@@ -339,7 +340,7 @@ async fn a_page_may_begin_above_the_newest_version() {
         .versions
         .iter()
         .map(|known| match known {
-            KnownVersion::Kept(older) => older.version.get(),
+            KnownVersion::Kept { version: older, .. } => older.version.get(),
             KnownVersion::Missing { .. } => panic!("a gap where nothing is known"),
         })
         .collect();

@@ -113,6 +113,9 @@ impl<'s> Batch<'s> {
         for (write, outcome) in writes.into_iter().zip(outcomes) {
             answers.push(written(outcome.as_ref())?);
             if let Some(pending) = outcome {
+                if let Some(by) = &write.attribution {
+                    self.attribute(&write.key, &pending, by)?;
+                }
                 self.store(write.key, pending);
             }
         }

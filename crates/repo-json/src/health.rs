@@ -105,7 +105,7 @@ fn history_check(name: &CollectionName, files: &Files, is_deep: bool) -> HealthC
         Err(error) => (false, error.to_string()),
         Ok(()) => {
             let lines: u64 = files.iter().map(|file| file.head.lines).sum();
-            (true, format!("{name}: {lines} older versions in {} files", files.len()))
+            (true, format!("{name}: {lines} lines in {} files", files.len()))
         }
     };
     HealthCheck::new("history", ok, detail)

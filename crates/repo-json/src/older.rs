@@ -1,7 +1,7 @@
-//! Reading older versions of records.
+//! Reading older versions of records, and who wrote versions.
 
 use repo_core::strategy::{OlderThan, OlderVersion, no_history};
-use repo_core::{CollectionName, Result};
+use repo_core::{Attribution, CollectionName, EntityId, Result, Version};
 
 use crate::history::Below;
 use crate::names::READ_HISTORY;
@@ -25,4 +25,22 @@ pub(crate) fn read(
     // Commits continue while the files are read.
     drop(state);
     view.read(&of, most)
+}
+
+/// Who wrote these versions, in their order.
+pub(crate) fn attributions(
+    store: &Store,
+    name: &CollectionName,
+    of: &[(EntityId, Version)],
+) -> Result<Vec<Option<Attribution>>> {
+    store.catch_up(READ_HISTORY)?;
+    let state = store.state();
+    let found = collection(&store.env, &state, READ_HISTORY, name)?;
+    let none = || no_history(READ_HISTORY, name, &store.env.location);
+    let history = found.history.as_deref().ok_or_else(none)?;
+    let of = of.iter().map(|(id, version)| (id, *version));
+    let view = history.attributions(state.documents(&store.env, found), of);
+    // Commits continue while the files are read.
+    drop(state);
+    view.read()
 }

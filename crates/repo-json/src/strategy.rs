@@ -16,8 +16,8 @@ use repo_core::strategy::{
     VersionWrite, check_distinct_keys, check_writable, identity_of_files, with_records,
 };
 use repo_core::{
-    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
-    Health, HealthDepth, Page, Query, Result, Timestamp, Write, Written,
+    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind,
+    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
 };
 use tokio::sync::oneshot;
 
@@ -340,6 +340,15 @@ impl StorageStrategy for JsonStrategy {
     ) -> Result<Vec<OlderVersion>> {
         let (name, of) = (collection.clone(), of.to_vec());
         self.blocking(READ_HISTORY, move |store| older::read(store, &name, &of, most.get())).await
+    }
+
+    async fn attributions(
+        &self,
+        collection: &CollectionName,
+        of: &[(EntityId, Version)],
+    ) -> Result<Vec<Option<Attribution>>> {
+        let (name, of) = (collection.clone(), of.to_vec());
+        self.blocking(READ_HISTORY, move |store| older::attributions(store, &name, &of)).await
     }
 
     async fn write_versions(

@@ -9,8 +9,8 @@ use repo_core::strategy::{
     StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
-    Query, Result, Timestamp, Write, Written,
+    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
+    HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
 };
 
 use crate::{Operation, OperationKind, operations as op};
@@ -376,6 +376,16 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         writes: Vec<VersionWrite>,
     ) -> impl Future<Output = Result<Vec<Applied>>> + Send {
         self.call(inner, op::WriteVersions { collection, writes })
+    }
+
+    /// Around [`StorageStrategy::attributions`].
+    fn attributions(
+        &self,
+        inner: &Inner,
+        collection: &CollectionName,
+        of: &[(EntityId, Version)],
+    ) -> impl Future<Output = Result<Vec<Option<Attribution>>>> + Send {
+        async move { self.call(inner, op::Attributions { collection, of }).await }
     }
 
     /// Around [`StorageStrategy::fence`].

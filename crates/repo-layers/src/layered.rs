@@ -9,8 +9,8 @@ use repo_core::strategy::{
     StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health, HealthDepth, Page,
-    Query, Result, Timestamp, Write, Written,
+    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
+    HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
 };
 
 use crate::{Layer, Layered};
@@ -174,6 +174,14 @@ impl<L: Layer> StorageStrategy for Layered<L> {
         writes: Vec<VersionWrite>,
     ) -> Result<Vec<Applied>> {
         self.layer.write_versions(&self.inner, collection, writes).await
+    }
+
+    async fn attributions(
+        &self,
+        collection: &CollectionName,
+        of: &[(EntityId, Version)],
+    ) -> Result<Vec<Option<Attribution>>> {
+        self.layer.attributions(&self.inner, collection, of).await
     }
 
     async fn fence(&self, epoch: u64) -> Result<()> {

@@ -9,6 +9,7 @@
 //! | [`RetryLayer`] | repeats what failed and was not applied | |
 //! | [`TimeoutLayer`] | ends what takes too long | |
 //! | [`ConcurrencyLimitLayer`] | lets a number of operations through at once | |
+//! | [`AttributionLayer`] | says who writes | |
 //! | [`TracingLayer`] | makes a span of each operation | `tracing` |
 //! | [`MetricsLayer`] | counts and times operations | `metrics` |
 //! | [`ValidationLayer`] | checks written documents, and processes them | `validation` |
@@ -54,6 +55,7 @@
 //! - `validation` stands innermost, so that whatever is written passes it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod attribution;
 mod concurrency;
 mod config;
 mod layer;
@@ -71,6 +73,7 @@ mod trace;
 #[cfg(feature = "validation")]
 mod validation;
 
+pub use attribution::AttributionLayer;
 pub use concurrency::ConcurrencyLimitLayer;
 pub use config::{
     ConcurrencyLimitConfig, LayerConfig, NoSettings, RetryConfig, TimeoutConfig, check_layers,

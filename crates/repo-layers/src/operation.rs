@@ -110,6 +110,8 @@ pub enum OperationKind {
     OlderVersions,
     /// [`write_versions`](StorageStrategy::write_versions)
     WriteVersions,
+    /// [`attributions`](StorageStrategy::attributions)
+    Attributions,
     /// [`fence`](StorageStrategy::fence)
     Fence,
 }
@@ -147,6 +149,7 @@ impl OperationKind {
         Self::WriteSystemItems,
         Self::OlderVersions,
         Self::WriteVersions,
+        Self::Attributions,
         Self::Fence,
     ];
 
@@ -185,6 +188,7 @@ impl OperationKind {
             Self::WriteSystemItems => "write_system_items",
             Self::OlderVersions => "older_versions",
             Self::WriteVersions => "write_versions",
+            Self::Attributions => "attributions",
             Self::Fence => "fence",
         }
     }
@@ -223,7 +227,8 @@ impl OperationKind {
             | Self::Head
             | Self::SystemItem
             | Self::SystemItems
-            | Self::OlderVersions => OperationClass::Read,
+            | Self::OlderVersions
+            | Self::Attributions => OperationClass::Read,
         }
     }
 

@@ -9,8 +9,8 @@ use repo_core::strategy::{
     UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health as Found, HealthDepth,
-    Page, Query as Asked, Result, Timestamp, Write, Written,
+    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health as Found,
+    HealthDepth, Page, Query as Asked, Result, Timestamp, Version, Write, Written,
 };
 
 use crate::{Operation, OperationKind};
@@ -181,6 +181,21 @@ operation!(WriteVersions<'a> { collection: &'a CollectionName, writes: Vec<Versi
 
     fn items(&self) -> Option<usize> {
         Some(self.writes.len())
+    }
+});
+operation!(Attributions<'a> { collection: &'a CollectionName, of: &'a [(EntityId, Version)] }
+    -> Vec<Option<Attribution>>,
+    attributions(self.collection, self.of) by self, {
+    fn kind(&self) -> OperationKind {
+        OperationKind::Attributions
+    }
+
+    fn collection(&self) -> Option<&CollectionName> {
+        Some(self.collection)
+    }
+
+    fn items(&self) -> Option<usize> {
+        Some(self.of.len())
     }
 });
 operation!(Fence { epoch: u64 } -> (), fence(self.epoch) by self);

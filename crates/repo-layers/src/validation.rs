@@ -198,7 +198,7 @@ impl ValidationLayer {
 impl Layer for ValidationLayer {
     async fn commit(&self, inner: &Inner, mut writes: Vec<Write>) -> Result<Vec<Written>> {
         let most = inner.capabilities().max_entity_bytes;
-        for Write { key, precondition, change } in &mut writes {
+        for Write { key, precondition, change, .. } in &mut writes {
             if let Change::Put(document) = change {
                 let context = WriteContext { key, precondition: *precondition };
                 *document =

@@ -19,6 +19,8 @@ pub(crate) const OBJECTS_TABLE: &str = "_repo_objects";
 pub(crate) const CHANGES_TABLE: &str = "_repo_changes";
 /// What the engine keeps for itself, from layout 3 on.
 pub(crate) const ITEMS_TABLE: &str = "_repo_items";
+/// Who wrote the versions of histories, from layout 3 on.
+pub(crate) const ATTRIBUTIONS_TABLE: &str = "_repo_attributions";
 /// What PostgreSQL captured and nobody put in order yet.
 pub(crate) const INBOX_TABLE: &str = "_repo_inbox";
 /// Where the feed of PostgreSQL begins, and the lock of those who put it in order.

@@ -5,6 +5,7 @@
 
 mod archives;
 mod args;
+mod attribution;
 mod bars;
 mod commands;
 mod configuration;

@@ -20,8 +20,9 @@ use crate::strategy::{
     check_records, check_version_writes, never_prepared, no_history, not_prepared, with_records,
 };
 use crate::{
-    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
-    HealthCheck, HealthDepth, Page, Plan, Query, Result, Timestamp, Write, Written,
+    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter,
+    Health, HealthCheck, HealthDepth, Page, Plan, Query, Result, Timestamp, Version, Write,
+    Written,
 };
 
 const READ_ITEMS: &str = "read the engine's own items";
@@ -278,9 +279,13 @@ impl StorageStrategy for MemoryStrategy {
             return Err(Error::preconditions("commit", failed));
         }
         let answers = outcomes.iter().map(|outcome| written(outcome.as_ref())).collect();
-        for record in outcomes.into_iter().flatten() {
+        for (write, record) in writes.iter().zip(outcomes) {
+            let Some(record) = record else { continue };
             state.log.note(&record);
             let table = state.table_mut("commit", record.collection())?;
+            if let Some(attribution) = &write.attribution {
+                table.attribute(record.id().clone(), record.version(), attribution);
+            }
             table.put(record);
         }
         Ok(answers)
@@ -421,6 +426,19 @@ impl StorageStrategy for MemoryStrategy {
             return Err(no_history(READ_HISTORY, collection, &self.location));
         }
         Ok(table.older(of).take(most.get()).collect())
+    }
+
+    async fn attributions(
+        &self,
+        collection: &CollectionName,
+        of: &[(EntityId, Version)],
+    ) -> Result<Vec<Option<Attribution>>> {
+        let state = self.read(READ_HISTORY)?;
+        let table = state.table(READ_HISTORY, collection)?;
+        if table.history.is_none() {
+            return Err(no_history(READ_HISTORY, collection, &self.location));
+        }
+        Ok(of.iter().map(|of| table.attribution(of)).collect())
     }
 
     async fn write_versions(

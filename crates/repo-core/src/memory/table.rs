@@ -7,7 +7,8 @@ use crate::strategy::{
     VersionWrite,
 };
 use crate::{
-    Change, CollectionSchema, Entity, EntityId, Result, Timestamp, Version, Write, Written,
+    Attribution, Change, CollectionSchema, Entity, EntityId, Result, Timestamp, Version, Write,
+    Written,
 };
 
 /// One collection.
@@ -19,12 +20,21 @@ pub(super) struct Table {
     pub(super) history: Option<HistoryState>,
     /// What records were before, while history is kept.
     older: BTreeMap<(EntityId, Version), OlderVersion>,
+    /// Who wrote versions, stored and older ones, while history is kept.
+    attributions: BTreeMap<(EntityId, Version), Attribution>,
 }
 
 impl Table {
     pub(super) fn new(schema: CollectionSchema) -> Self {
         let state = CollectionState::new(schema.schema_version, 0);
-        Self { schema, state, records: BTreeMap::new(), history: None, older: BTreeMap::new() }
+        Self {
+            schema,
+            state,
+            records: BTreeMap::new(),
+            history: None,
+            older: BTreeMap::new(),
+            attributions: BTreeMap::new(),
+        }
     }
 
     /// The live entity under an id.
@@ -92,11 +102,23 @@ impl Table {
         }
     }
 
+    /// Keeps who wrote a version, where history is kept.
+    pub(super) fn attribute(&mut self, id: EntityId, version: Version, to: &Attribution) {
+        if self.history.is_some() {
+            self.attributions.insert((id, version), to.clone());
+        }
+    }
+
+    pub(super) fn attribution(&self, of: &(EntityId, Version)) -> Option<Attribution> {
+        self.attributions.get(of).cloned()
+    }
+
     /// Begins, changes or ends the history.
     pub(super) fn set_history(&mut self, history: Option<HistoryState>) {
         self.history = history;
         if self.history.is_none() {
             self.older.clear();
+            self.attributions.clear();
         }
     }
 
@@ -121,16 +143,30 @@ impl Table {
                 }
                 answer
             }
-            VersionWrite::Clear(..) => match self.older.get_mut(&key) {
-                Some(older) if older.state != OlderState::Removed => {
-                    older.state = OlderState::Removed;
+            VersionWrite::Clear(..) => {
+                self.attributions.remove(&key);
+                match self.older.get_mut(&key) {
+                    Some(older) if older.state != OlderState::Removed => {
+                        older.state = OlderState::Removed;
+                        Applied::Applied
+                    }
+                    _ => Applied::Equal,
+                }
+            }
+            VersionWrite::Remove(..) => {
+                self.attributions.remove(&key);
+                match self.older.remove(&key) {
+                    Some(_) => Applied::Applied,
+                    None => Applied::Equal,
+                }
+            }
+            VersionWrite::Attribute(_, _, to) => match self.attributions.get(&key) {
+                Some(stored) if *stored == to => Applied::Equal,
+                Some(_) => Applied::Diverged,
+                None => {
+                    self.attributions.insert(key, to);
                     Applied::Applied
                 }
-                _ => Applied::Equal,
-            },
-            VersionWrite::Remove(..) => match self.older.remove(&key) {
-                Some(_) => Applied::Applied,
-                None => Applied::Equal,
             },
         }
     }

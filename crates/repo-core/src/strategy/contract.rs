@@ -12,8 +12,8 @@ use crate::strategy::{
     SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
 };
 use crate::{
-    CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
-    HealthDepth, Page, Query, Result, Timestamp, Write, Written,
+    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
+    Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
 };
 
 /// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.
@@ -342,9 +342,9 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
 
     /// Changes what is kept of older versions, durably. Idempotent, and not atomic
     /// over versions. Answers in the order of the writes: for [`VersionWrite::Add`] as
-    /// [`OlderVersion::compare_to_stored`]; else `Applied`, or `Equal` where there was
-    /// nothing to forget. What a write of a record keeps later under the same number
-    /// replaces what was added.
+    /// [`OlderVersion::compare_to_stored`]; for [`VersionWrite::Attribute`] alike; else
+    /// `Applied`, or `Equal` where there was no version to forget. What a write of a
+    /// record keeps later under the same number replaces what was added.
     ///
     /// # Errors
     /// As [`older_versions`](Self::older_versions) and those of
@@ -356,6 +356,19 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         _writes: Vec<VersionWrite>,
     ) -> Result<Vec<Applied>> {
         Err(unsupported("change the history", self.location()))
+    }
+
+    /// Who wrote these versions, and why, in their order; `None` where nobody said so, or
+    /// where the version was removed. Strong.
+    ///
+    /// # Errors
+    /// As [`older_versions`](Self::older_versions).
+    async fn attributions(
+        &self,
+        _collection: &CollectionName,
+        _of: &[(EntityId, Version)],
+    ) -> Result<Vec<Option<Attribution>>> {
+        Err(unsupported("read the history", self.location()))
     }
 
     /// Fences off writers of an older epoch. Not offered by any strategy yet.

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use repo_core::strategy::OlderVersion;
-use repo_core::{CollectionName, Error, Result};
+use repo_core::{Attribution, CollectionName, Error, Result};
 
 use super::files::name_of;
 use super::line::Line;
@@ -176,6 +176,15 @@ impl<'f> Cursor<'f> {
         }
         let unknown = || self.of.damaged(0, "a line of the history has another form");
         line.older().map(Some).ok_or_else(|| unknown().with("key", &line.key.id))
+    }
+
+    /// Who wrote the version of a line of it; `None` where that is forgotten.
+    pub(super) fn attribution(&self, line: &Line) -> Result<Option<Attribution>> {
+        if line.is_forgotten {
+            return Ok(None);
+        }
+        let unknown = || self.of.damaged(0, "a line of the history has another form");
+        line.attribution().map(Some).ok_or_else(|| unknown().with("key", &line.key.id))
     }
 
     /// Where the next line begins in the file.

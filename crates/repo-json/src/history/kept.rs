@@ -1,6 +1,7 @@
 //! The history of one collection as a handle knows it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use repo_core::strategy::HistoryState;
@@ -12,7 +13,7 @@ use crate::folder::Folder;
 use crate::journal::{OlderOp, OlderOpState};
 use crate::table::{NO_DIGEST, Place, ShortDigest, Slot};
 
-/// What is known of a version.
+/// What is known of a version, or of who wrote it: then the record is the attribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Was {
     /// A record, in the place where it stood, with the digest of its document.
@@ -72,34 +73,48 @@ impl History {
 
     /// Keeps what a write replaced.
     pub(crate) fn replaced(&mut self, id: &str, slot: Slot, digest: ShortDigest) {
-        self.set(id, slot.version, Was::Record(slot, digest), false);
+        self.set(VersionKey::new(id, slot.version), Was::Record(slot, digest), false);
     }
 
     /// Keeps what is known of a version. `clears`: what a file holds of it goes.
-    fn set(&mut self, id: &str, version: u64, was: Was, clears: bool) {
-        let before = self.recent.insert(VersionKey::new(id, version), Recent { was, clears });
-        if before.is_some_and(|before| before.clears)
-            && let Some(now) = self.recent.get_mut(&VersionKey::new(id, version))
-        {
-            now.clears = true;
+    fn set(&mut self, key: VersionKey, was: Was, clears: bool) {
+        let recent = Recent { was, clears };
+        match self.recent.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(recent);
+            }
+            Entry::Occupied(mut place) => {
+                let clears = clears || place.get().clears;
+                place.insert(Recent { was, clears });
+            }
         }
     }
 
     /// Makes a journalled change. `at` is where its document stands in the journal.
     pub(crate) fn set_older(&mut self, op: &OlderOp<'_>, at: u64) -> Option<()> {
         let OlderOp { version, updated_at, .. } = *op;
+        let written = |created_at, text: &str| {
+            let len = u32::try_from(text.len()).ok()?;
+            let place = Place::Journal;
+            let slot = Slot { version, created_at, updated_at, offset: at, len, place };
+            Some(Was::Record(slot, NO_DIGEST))
+        };
+        let key = VersionKey::new(op.id, version);
         let was = match op.state {
-            OlderOpState::Live { created_at, document } => {
-                let len = u32::try_from(document.len()).ok()?;
-                let place = Place::Journal;
-                let slot = Slot { version, created_at, updated_at, offset: at, len, place };
-                Was::Record(slot, NO_DIGEST)
+            OlderOpState::Live { created_at, document } => written(created_at, document)?,
+            OlderOpState::Attributed { by } => {
+                self.set(key.attributing(), written(updated_at, by)?, false);
+                return Some(());
+            }
+            OlderOpState::Unattributed => {
+                self.set(key.attributing(), Was::Forgotten, true);
+                return Some(());
             }
             OlderOpState::Deleted => Was::Record(Slot::tombstone(version, updated_at), NO_DIGEST),
             OlderOpState::Removed => Was::Removed { updated_at },
             OlderOpState::Forgotten => Was::Forgotten,
         };
-        self.set(op.id, version, was, matches!(was, Was::Removed { .. } | Was::Forgotten));
+        self.set(key, was, matches!(was, Was::Removed { .. } | Was::Forgotten));
         Some(())
     }
 
@@ -111,7 +126,8 @@ impl History {
 
     /// Keeps what an edit by another tool replaced, as far as it is still known.
     pub(crate) fn edited(&mut self, id: &str, slot: Slot, digest: ShortDigest) {
-        self.set(id, slot.version, without_data_file(Was::Record(slot, digest)), false);
+        let was = without_data_file(Was::Record(slot, digest));
+        self.set(VersionKey::new(id, slot.version), was, false);
     }
 }
 

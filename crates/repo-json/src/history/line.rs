@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use repo_core::strategy::{OlderState, OlderVersion, push_json_string};
-use repo_core::{Document, EntityId, Result, Timestamp, Version};
+use repo_core::{Attribution, Document, EntityId, Result, Timestamp, Version};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -31,6 +31,12 @@ pub(super) enum Content<'a> {
     },
     /// That older files are wrong.
     Forgotten,
+    /// Who wrote the version, as JSON.
+    Attributed {
+        by: &'a str,
+    },
+    /// That older files are wrong about who wrote it.
+    Unattributed,
 }
 
 /// A line whose checksum holds.
@@ -52,6 +58,8 @@ struct Fields<'a> {
     state: Option<State>,
     #[serde(borrow)]
     document: Option<&'a RawValue>,
+    #[serde(borrow)]
+    attribution: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, PartialEq, Eq, Clone, Copy)]
@@ -60,6 +68,7 @@ enum State {
     Deleted,
     Removed,
     Forgotten,
+    Unattributed,
 }
 
 impl Line {
@@ -84,10 +93,15 @@ impl Line {
                 text.push_str(",\"state\":\"removed\"");
             }
             Content::Forgotten => text.push_str(",\"state\":\"forgotten\""),
+            Content::Attributed { by } => {
+                text.push_str(",\"attribution\":");
+                text.push_str(by);
+            }
+            Content::Unattributed => text.push_str(",\"state\":\"unattributed\""),
         }
         let sum = crc32fast::hash(text.as_bytes());
         text.push_str(&format!("{SUM}{sum:08x}\"}}"));
-        let is_forgotten = matches!(content, Content::Forgotten);
+        let is_forgotten = matches!(content, Content::Forgotten | Content::Unattributed);
         Ok(Self { key, is_forgotten, text: text.into_bytes() })
     }
 
@@ -98,9 +112,19 @@ impl Line {
             return None;
         }
         let fields: Fields<'_> = serde_json::from_slice(&text).ok()?;
-        let key = VersionKey::new(&fields.id, fields.version);
-        let is_forgotten = fields.state == Some(State::Forgotten);
+        let mut key = VersionKey::new(&fields.id, fields.version);
+        if fields.attribution.is_some() || fields.state == Some(State::Unattributed) {
+            key = key.attributing();
+        }
+        let is_forgotten = matches!(fields.state, Some(State::Forgotten | State::Unattributed));
         Some(Self { key, is_forgotten, text })
+    }
+
+    /// Who wrote its version. `None` where that is forgotten, and for a line that another
+    /// version of this software wrote.
+    pub(super) fn attribution(&self) -> Option<Attribution> {
+        let fields: Fields<'_> = serde_json::from_slice(&self.text).ok()?;
+        serde_json::from_str(fields.attribution?.get()).ok()
     }
 
     /// The version that it tells of. `None` for one that is forgotten, and for a line

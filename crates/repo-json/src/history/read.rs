@@ -50,7 +50,8 @@ impl History {
         let Some(first) = below.first() else { return Vec::new() };
         let mut found = Vec::new();
         let all = self.recent.range((Bound::Included(first), Bound::Unbounded));
-        for (key, recent) in all.take_while(|(key, _)| *key.id == *below.id.as_str()) {
+        let all = all.take_while(|(key, _)| *key.id == *below.id.as_str());
+        for (key, recent) in all.filter(|(key, _)| !key.attributes) {
             if *left == 0 {
                 break;
             }
@@ -127,7 +128,12 @@ impl View {
     }
 }
 
-/// The next line, if it is one of this id.
+/// The next line that says what a version was, if it is one of this id.
 fn next_of(lines: &mut Cursor<'_>, id: &EntityId) -> Result<Option<Line>> {
-    Ok(lines.next()?.filter(|line| *line.key.id == *id.as_str()))
+    while let Some(line) = lines.next()?.filter(|line| *line.key.id == *id.as_str()) {
+        if !line.key.attributes {
+            return Ok(Some(line));
+        }
+    }
+    Ok(None)
 }

@@ -216,6 +216,11 @@ impl<'a> Source<'a> {
 fn line_of(documents: &Documents, key: &VersionKey, was: Was) -> Result<Line> {
     let document;
     let content = match was {
+        Was::Forgotten if key.attributes => Content::Unattributed,
+        Was::Record(slot, _) if key.attributes => {
+            document = documents.read(&slot)?;
+            Content::Attributed { by: document.as_str() }
+        }
         Was::Forgotten => Content::Forgotten,
         Was::Removed { updated_at } => Content::Removed { updated_at },
         Was::Record(slot, _) if !slot.is_live() => Content::Deleted { updated_at: slot.updated_at },

@@ -28,12 +28,20 @@ pub(crate) enum OlderOpState<'a> {
     Removed,
     /// Not even that it was there.
     Forgotten,
+    /// Who wrote it, as the JSON of an attribution.
+    Attributed {
+        by: &'a str,
+    },
+    /// That nobody knows any more who wrote it.
+    Unattributed,
 }
 
 const LIVE: u8 = 0;
 const DELETED: u8 = 1;
 const REMOVED: u8 = 2;
 const FORGOTTEN: u8 = 3;
+const ATTRIBUTED: u8 = 4;
+const UNATTRIBUTED: u8 = 5;
 
 pub(super) fn push_older(out: &mut Vec<u8>, op: &OlderOp<'_>) {
     out.put_text(op.collection);
@@ -49,6 +57,11 @@ pub(super) fn push_older(out: &mut Vec<u8>, op: &OlderOp<'_>) {
         OlderOpState::Deleted => out.put_u8(DELETED),
         OlderOpState::Removed => out.put_u8(REMOVED),
         OlderOpState::Forgotten => out.put_u8(FORGOTTEN),
+        OlderOpState::Attributed { by } => {
+            out.put_u8(ATTRIBUTED);
+            out.put_text(by);
+        }
+        OlderOpState::Unattributed => out.put_u8(UNATTRIBUTED),
     }
 }
 
@@ -63,6 +76,8 @@ pub(super) fn decode_older<'a>(take: &mut Take<'a>) -> Option<OlderOp<'a>> {
             DELETED => OlderOpState::Deleted,
             REMOVED => OlderOpState::Removed,
             FORGOTTEN => OlderOpState::Forgotten,
+            ATTRIBUTED => OlderOpState::Attributed { by: take.text()? },
+            UNATTRIBUTED => OlderOpState::Unattributed,
             _ => return None,
         },
     })

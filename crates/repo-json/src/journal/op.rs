@@ -268,7 +268,8 @@ fn decode<'a>(take: &mut Take<'a>) -> Option<(Op<'a>, usize)> {
     };
     let document_at = match &op {
         Op::Put { document, .. }
-        | Op::Older(OlderOp { state: OlderOpState::Live { document, .. }, .. }) => {
+        | Op::Older(OlderOp { state: OlderOpState::Live { document, .. }, .. })
+        | Op::Older(OlderOp { state: OlderOpState::Attributed { by: document }, .. }) => {
             take.position() - document.len()
         }
         _ => take.position(),

@@ -40,7 +40,8 @@ fn key(id: &str) -> Key {
 }
 
 async fn change(store: &Store, id: &str, change: Change) {
-    let write = Write { key: key(id), precondition: Precondition::Exists, change };
+    let write =
+        Write { key: key(id), precondition: Precondition::Exists, change, attribution: None };
     store.commit(vec![write]).await.unwrap();
 }
 

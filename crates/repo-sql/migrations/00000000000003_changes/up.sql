@@ -26,5 +26,13 @@ CREATE TABLE "_repo_items" (
   "value" text NOT NULL,
   PRIMARY KEY ("collection", "key")
 );
+CREATE TABLE "_repo_attributions" (
+  "collection" text COLLATE "C" NOT NULL,
+  "id" text COLLATE "C" NOT NULL,
+  "version" bigint NOT NULL,
+  "author" text,
+  "reason" text,
+  PRIMARY KEY ("collection", "id", "version")
+);
 INSERT INTO "_repo_feed" ("one", "trimmed") VALUES (1, 0);
 UPDATE "_repo_store" SET "layout_version" = 3;

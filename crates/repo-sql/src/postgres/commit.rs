@@ -13,6 +13,8 @@ use repo_core::{
     Written,
 };
 
+use super::attributions;
+use super::feed;
 use super::rows;
 use super::rows::PgRow;
 use super::shared::Shared;
@@ -85,13 +87,13 @@ async fn try_commit(
         check(&planned)?;
         if reads_only {
             let written = vec![Written::Unchanged; writes.len()];
-            return Ok(Some(Done { written, unlock: Vec::new() }));
+            return Ok(Some(Done { written, last: Vec::new() }));
         }
         write_all(shared, &transaction, &planned, now).await
     };
     match outcome.await {
-        Ok(Some(Done { written, unlock })) => {
-            transaction.commit_after(unlock).await?;
+        Ok(Some(Done { written, last })) => {
+            transaction.commit_after(last).await?;
             Ok(Some(in_order_of(writes, &planned, written)))
         }
         Ok(None) => {
@@ -293,10 +295,10 @@ impl Updates {
 struct Done {
     /// What each planned write did.
     written: Vec<Written>,
-    /// What has to be removed before the end. Not sooner: only when all ids
-    /// were inserted is it known that these rows are ours, and a row of
-    /// somebody else would be waited for out of order.
-    unlock: Vec<Statement>,
+    /// What has to be done before the end: rows removed that were inserted as locks.
+    /// Not sooner: only when all ids were inserted is it known that these rows are
+    /// ours, and a row of somebody else would be waited for out of order.
+    last: Vec<Statement>,
 }
 
 /// Writes; `None` when an id that was without a record has one now.
@@ -332,9 +334,15 @@ async fn write_all(
     check_floors(shared, planned, &inserted).await?;
     let outcome =
         |this: &Planned<'_>| outcome(shared, this, inserted.get(&this.write.key).copied(), now);
-    let written = planned.iter().map(outcome).collect::<Result<_>>()?;
-    let unlock = all.into_iter().filter_map(Changes::unlock).collect();
-    Ok(Some(Done { written, unlock }))
+    let written: Vec<Written> = planned.iter().map(outcome).collect::<Result<_>>()?;
+    let mut last: Vec<Statement> = all.into_iter().filter_map(Changes::unlock).collect();
+    let writes = planned.iter().map(|planned| planned.write).zip(&written);
+    if let Some(keep) = attributions::keep(writes)
+        && feed::check_layout(shared, "commit").await.is_ok()
+    {
+        last.push(keep);
+    }
+    Ok(Some(Done { written, last }))
 }
 
 fn outcome(

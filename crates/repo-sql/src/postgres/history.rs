@@ -1,7 +1,7 @@
 //! The history of a collection: older versions in a table of their own, which a
 //! trigger fills.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroUsize;
 
 use diesel::ExpressionMethods as _;
@@ -9,8 +9,9 @@ use diesel_async::RunQueryDsl as _;
 use repo_core::strategy::{
     Applied, HistoryState, OlderState, OlderThan, OlderVersion, VersionWrite, no_history,
 };
-use repo_core::{CollectionName, EntityId, Error, Key, Result, Version};
+use repo_core::{Attribution, CollectionName, EntityId, Error, Key, Result, Version};
 
+use super::attributions;
 use super::capture::lock_table;
 use super::feed::check_layout;
 use super::read;
@@ -63,6 +64,7 @@ pub(super) async fn set(
         (Some(_), None) => {
             lock_table(transaction, &layout.table).await?;
             transaction.run(&layout.history.drop(Dialect::Postgres).join(";\n")).await?;
+            transaction.rows(attributions::remove_all(collection)).await?;
         }
     }
     all.extend(after.map(|after| (collection.clone(), after)));
@@ -121,6 +123,20 @@ pub(super) async fn older(
     let [versions, triggers] = found.as_slice() else { return Ok(Vec::new()) };
     check_trigger(shared, table, READ, triggers)?;
     versions.iter().map(|row| older_version(table, row)).collect()
+}
+
+/// Who wrote these versions.
+pub(super) async fn attributions(
+    shared: &Shared,
+    table: &Table,
+    of: &[(EntityId, Version)],
+) -> Result<Vec<Option<Attribution>>> {
+    check_kept(shared, table, READ).await?;
+    let collection = &table.schema.collection;
+    let select = attributions::select(collection, of.iter().map(|(id, version)| (id, *version)));
+    let rows = read::run(shared, READ, select).await?;
+    let found = attributions::found(collection, rows.as_slice())?;
+    Ok(of.iter().map(|of| found.get(of).cloned()).collect())
 }
 
 /// Answers one row while the trigger is there.
@@ -205,15 +221,35 @@ pub(super) async fn write(
     let mut ordered: Vec<&VersionWrite> = writes.iter().collect();
     ordered.sort_by_key(|write| write.of());
     let name = quote(&table.layout.history.table);
-    let statements = vec![add(&name, &ordered), clear(&name, &ordered), remove(&name, &ordered)];
+    let collection = &table.schema.collection;
+    let statements = vec![
+        add(&name, &ordered),
+        clear(&name, &ordered),
+        remove(&name, &ordered),
+        attributions::add(collection, &ordered),
+        attributions::remove(collection, &ordered),
+    ];
     let (transaction, answers) =
         Transaction::begin(&shared.pool, WRITE, Sees::Committed, statements).await?;
     let outcome = async {
         let changed = changed_in(&answers)?;
         let stored = transaction.rows(others(&name, &ordered, &changed)).await?;
-        let stored: Result<Vec<OlderVersion>> =
+        let versions: Result<Vec<OlderVersion>> =
             stored.iter().map(|row| older_version(table, row)).collect();
-        Ok::<_, Error>(answers_of(writes, &changed, &stored?))
+        let rest: Vec<_> = writes
+            .iter()
+            .filter(|write| matches!(write, VersionWrite::Attribute(..)))
+            .map(VersionWrite::of)
+            .filter(|(id, version)| !changed.contains(&((*id).clone(), *version)))
+            .collect();
+        let attributed = match rest.is_empty() {
+            true => HashMap::new(),
+            false => {
+                let select = attributions::select(collection, rest.into_iter());
+                attributions::found(collection, &transaction.rows(select).await?)?
+            }
+        };
+        Ok::<_, Error>(answers_of(writes, &changed, &versions?, &attributed))
     };
     match outcome.await {
         Ok(answers) => transaction.commit().await.map(|()| answers),
@@ -233,6 +269,7 @@ fn answers_of(
     writes: &[VersionWrite],
     changed: &HashSet<(EntityId, Version)>,
     stored: &[OlderVersion],
+    attributed: &HashMap<(EntityId, Version), Attribution>,
 ) -> Vec<Applied> {
     let answer = |write: &VersionWrite| {
         let (id, version) = write.of();
@@ -243,6 +280,9 @@ fn answers_of(
         match write {
             VersionWrite::Add(added) => added.compare_to_stored(stored.iter().find(same)),
             VersionWrite::Clear(..) | VersionWrite::Remove(..) => Applied::Equal,
+            VersionWrite::Attribute(_, _, to) => {
+                attributions::compare(to, attributed.get(&(id.clone(), version)))
+            }
         }
     };
     writes.iter().map(answer).collect()
@@ -281,7 +321,7 @@ fn add(name: &str, writes: &[&VersionWrite]) -> Statement {
 fn added<'w>(writes: &[&'w VersionWrite]) -> impl Iterator<Item = &'w OlderVersion> {
     writes.iter().filter_map(|write| match write {
         VersionWrite::Add(version) => Some(version),
-        VersionWrite::Clear(..) | VersionWrite::Remove(..) => None,
+        _ => None,
     })
 }
 
@@ -314,7 +354,7 @@ fn others(
 ) -> Statement {
     let named = named(writes, |write| match write {
         VersionWrite::Add(added) => !changed.contains(&(added.id.clone(), added.version)),
-        VersionWrite::Clear(..) | VersionWrite::Remove(..) => false,
+        _ => false,
     });
     let sql = format!(
         "SELECT {VERSION_COLUMNS} FROM {name} AS v \

@@ -2,6 +2,7 @@
 //! preparing.
 
 mod apply;
+mod attributions;
 mod capture;
 mod catalog;
 mod check;

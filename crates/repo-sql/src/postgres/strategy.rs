@@ -14,8 +14,8 @@ use repo_core::strategy::{
     with_records,
 };
 use repo_core::{
-    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
-    Health, HealthDepth, Page, Query, Result, Timestamp, Write, Written,
+    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind,
+    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
 };
 
 use super::catalog::Catalog;
@@ -276,7 +276,9 @@ impl StorageStrategy for PostgresStrategy {
             }
         }
         let now = self.shared.options.clock.now();
-        if let ([write], Some(table)) = (writes.as_slice(), tables.values().next()) {
+        if let ([write], Some(table)) = (writes.as_slice(), tables.values().next())
+            && write.attribution.is_none()
+        {
             return Ok(vec![single::write(&self.shared, table, write, now).await?]);
         }
         commit::commit(&self.shared, &tables, &writes, now).await
@@ -354,6 +356,15 @@ impl StorageStrategy for PostgresStrategy {
     ) -> Result<Vec<OlderVersion>> {
         let table = self.shared.table(history::READ, collection).await?;
         history::older(&self.shared, &table, of, most).await
+    }
+
+    async fn attributions(
+        &self,
+        collection: &CollectionName,
+        of: &[(EntityId, Version)],
+    ) -> Result<Vec<Option<Attribution>>> {
+        let table = self.shared.table(history::READ, collection).await?;
+        history::attributions(&self.shared, &table, of).await
     }
 
     async fn write_versions(

@@ -15,4 +15,12 @@ CREATE TABLE "_repo_items" (
   "value" TEXT NOT NULL,
   PRIMARY KEY ("collection", "key")
 ) WITHOUT ROWID;
+CREATE TABLE "_repo_attributions" (
+  "collection" TEXT NOT NULL,
+  "id" TEXT NOT NULL,
+  "version" INTEGER NOT NULL,
+  "author" TEXT,
+  "reason" TEXT,
+  PRIMARY KEY ("collection", "id", "version")
+) WITHOUT ROWID;
 UPDATE "_repo_store" SET "layout_version" = 3;

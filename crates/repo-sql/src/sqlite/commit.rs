@@ -9,6 +9,7 @@ use repo_core::{
 };
 use rusqlite::{OptionalExtension as _, ToSql};
 
+use super::attributions;
 use super::digest::Signed;
 use super::jobs::Transaction;
 use super::rows;
@@ -108,6 +109,9 @@ fn update(
     let created_at = rows::integer_at(row, 0)
         .and_then(Timestamp::from_micros)
         .map_err(|error| rows::damaged_record(&write.key, error))?;
+    if let Some(attribution) = &write.attribution {
+        attributions::keep(shared, transaction, &write.key, version, attribution)?;
+    }
     Ok(Some(Written::Put { version, created_at, updated_at: now }))
 }
 
@@ -139,6 +143,9 @@ fn store(
         .prepare_cached(sql)
         .and_then(|mut statement| table.store(&mut statement, &signed, created_at.as_micros()))
         .map_err(|source| errors::sqlite("commit", shared.file(), source))?;
+    if let Some(attribution) = &write.attribution {
+        attributions::keep(shared, transaction, &write.key, version, attribution)?;
+    }
     Ok(if live {
         Written::Put { version, created_at, updated_at: now }
     } else {

@@ -8,9 +8,12 @@ use std::path::Path;
 use repo_core::strategy::{
     Applied, HistoryState, OlderState, OlderThan, OlderVersion, VersionWrite, no_history,
 };
-use repo_core::{CollectionName, Document, EntityId, Error, Key, Result, Timestamp, Version};
+use repo_core::{
+    Attribution, CollectionName, Document, EntityId, Error, Key, Result, Timestamp, Version,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use super::attributions::Attributions;
 use super::capture::check_layout;
 use super::catalog::Catalog;
 use super::commit::table;
@@ -57,7 +60,10 @@ pub(super) fn set(
     match (before, after) {
         (None, None) => return Ok(()),
         (None, Some(_)) => begin(shared, connection, layout)?,
-        (Some(_), None) => run(shared, connection, &layout.drop(Dialect::Sqlite))?,
+        (Some(_), None) => {
+            run(shared, connection, &layout.drop(Dialect::Sqlite))?;
+            Attributions { shared, connection, collection, operation: KEEP }.remove_all()?;
+        }
         (Some(_), Some(_)) => {}
     }
     all.extend(after.map(|after| (collection.clone(), after)));
@@ -147,6 +153,19 @@ pub(super) fn older(
     Ok(found)
 }
 
+/// Who wrote these versions.
+pub(super) fn attributions(
+    shared: &Shared,
+    connection: &Connection,
+    table: &Table,
+    of: &[(EntityId, Version)],
+) -> Result<Vec<Option<Attribution>>> {
+    check_kept(shared, connection, READ, &shared.known.get(), table)?;
+    let collection = &table.schema.collection;
+    let kept = Attributions { shared, connection, collection, operation: READ };
+    of.iter().map(|(id, version)| kept.get(id, *version)).collect()
+}
+
 /// The version of a row of [`VERSION_COLUMNS`].
 ///
 /// # Errors
@@ -182,11 +201,13 @@ pub(super) fn write(
 ) -> Result<Vec<Applied>> {
     let table = table(shared, transaction, WRITE, collection)?;
     check_kept(shared, transaction.connection, WRITE, transaction.catalog, table)?;
+    let connection = transaction.connection;
     let versions = Versions {
         shared,
-        connection: transaction.connection,
+        connection,
         collection,
         name: quote(&table.layout.history.table),
+        attributions: Attributions { shared, connection, collection, operation: WRITE },
     };
     writes.iter().map(|write| versions.write(write)).collect()
 }
@@ -197,6 +218,7 @@ struct Versions<'a> {
     connection: &'a Connection,
     collection: &'a CollectionName,
     name: String,
+    attributions: Attributions<'a>,
 }
 
 impl Versions<'_> {
@@ -204,6 +226,7 @@ impl Versions<'_> {
         let (id, version) = write.of();
         let changed = match write {
             VersionWrite::Add(added) => return self.add(added),
+            VersionWrite::Attribute(_, _, to) => return self.attributions.add(id, version, to),
             VersionWrite::Clear(..) => self.change(
                 "UPDATE",
                 " SET \"document\" = NULL, \"removed\" = 1",
@@ -213,7 +236,9 @@ impl Versions<'_> {
             ),
             VersionWrite::Remove(..) => self.change("DELETE FROM", "", "", id, version),
         };
-        changed.map(|changed| if changed > 0 { Applied::Applied } else { Applied::Equal })
+        let changed = changed?;
+        self.attributions.remove(id, version)?;
+        Ok(if changed > 0 { Applied::Applied } else { Applied::Equal })
     }
 
     fn change(

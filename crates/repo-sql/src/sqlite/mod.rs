@@ -2,6 +2,7 @@
 
 mod allowance;
 mod apply;
+mod attributions;
 mod capture;
 mod catalog;
 mod commit;

@@ -12,8 +12,8 @@ use repo_core::strategy::{
     check_distinct_keys, check_records, check_version_writes, never_prepared, with_records,
 };
 use repo_core::{
-    Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter, Health,
-    HealthDepth, Page, Query, Result, Timestamp, Write, Written,
+    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter,
+    Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
 };
 use rusqlite::Connection;
 
@@ -358,6 +358,19 @@ impl StorageStrategy for SqliteStrategy {
         self.readers
             .read_table(history::READ, collection, move |shared, connection, table| {
                 history::older(shared, connection, table, &of, most)
+            })
+            .await
+    }
+
+    async fn attributions(
+        &self,
+        collection: &CollectionName,
+        of: &[(EntityId, Version)],
+    ) -> Result<Vec<Option<Attribution>>> {
+        let of = of.to_vec();
+        self.readers
+            .read_table(history::READ, collection, move |shared, connection, table| {
+                history::attributions(shared, connection, table, &of)
             })
             .await
     }

@@ -89,6 +89,7 @@ pub(crate) async fn ids(store: &Store, query: &Query) -> Vec<String> {
 pub(crate) const LAYOUT_2: &str = r#"
 DROP TABLE "_repo_changes";
 DROP TABLE "_repo_items";
+DROP TABLE "_repo_attributions";
 ALTER TABLE "_repo_store" DROP COLUMN "capture";
 ALTER TABLE "_repo_store" DROP COLUMN "history";
 ALTER TABLE "_repo_store" DROP COLUMN "trimmed";
@@ -98,6 +99,7 @@ UPDATE "_repo_store" SET "layout_version" = 2;"#;
 pub(crate) const LAYOUT_1: &str = r#"
 DROP TABLE "_repo_changes";
 DROP TABLE "_repo_items";
+DROP TABLE "_repo_attributions";
 DROP TABLE "_repo_store";
 CREATE TABLE "_repo_store" (
   "one" INTEGER PRIMARY KEY NOT NULL CHECK ("one" = 1),

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use tokio_postgres::{Client, NoTls};
 
 /// The store's own tables as the version before layout 3 made them.
-pub(crate) const LAYOUT_2: &str = "DROP TABLE _repo_inbox, _repo_changes, _repo_feed, _repo_items; \
+pub(crate) const LAYOUT_2: &str = "DROP TABLE _repo_inbox, _repo_changes, _repo_feed, _repo_items, _repo_attributions; \
     ALTER TABLE _repo_store DROP COLUMN capture; ALTER TABLE _repo_store DROP COLUMN history; UPDATE _repo_store SET layout_version = 2; \
     DELETE FROM __diesel_schema_migrations WHERE version = '00000000000003'";
 

@@ -64,7 +64,7 @@ pub async fn each_change_with_each_precondition(f: Fixture) {
                     "delete" => Change::Delete,
                     _ => Change::Check,
                 };
-                let write = Write { key: key.clone(), precondition, change };
+                let write = Write { key: key.clone(), precondition, change, attribution: None };
                 match expected(state, name, precondition) {
                     Ok(left) => assert_written(&store, write, left, &case).await,
                     Err(kind) => {

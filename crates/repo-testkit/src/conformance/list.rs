@@ -150,6 +150,12 @@ macro_rules! conformance {
                     it_may_begin_while_others_write,
                     a_handle_for_reading_only_changes_no_history,
                 ];
+                history_attributions: [
+                    who_wrote_a_version_is_kept_with_it,
+                    a_commit_that_fails_attributes_nothing,
+                    without_a_history_nobody_is_named,
+                    attributions_are_added_and_forgotten,
+                ];
                 history_writes: [
                     versions_are_added_and_compared,
                     versions_are_cleared_and_removed,

@@ -26,6 +26,7 @@ pub mod equality;
 pub mod features;
 pub mod history;
 pub mod history_as_of;
+pub mod history_attributions;
 pub mod history_state;
 pub mod history_writes;
 pub mod keys;

@@ -9,8 +9,8 @@ use repo_core::strategy::{
     Segment, StoreRecord, StoreUpdate, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    CollectionName, Consistency, Entity, Error, ErrorKind, Filter, Key, Precondition, Query,
-    Result, Timestamp, Version, Write, Written,
+    Attribution, CollectionName, Consistency, Entity, Error, ErrorKind, Filter, Key, Precondition,
+    Query, Result, Timestamp, Version, Write, Written,
 };
 
 use super::past;
@@ -39,7 +39,8 @@ pub(super) enum Call {
 pub(super) enum Answer {
     Records(Vec<Option<Record>>),
     Entities(Vec<Entity>),
-    Versions(Vec<OlderVersion>),
+    /// What was found, and who wrote it and the stored versions.
+    Versions(Vec<OlderVersion>, Vec<Option<Attribution>>),
     Written(Vec<Written>),
     Applied(Vec<Applied>),
     Count(u64),
@@ -94,7 +95,9 @@ async fn answer(store: &Store, call: &Call) -> Result<Answer> {
             Answer::Records(scanned(store, name, *segments, *batch).await?.map(Some).collect())
         }
         Call::Versions(name, of, most) => {
-            Answer::Versions(store.older_versions(name, of, *most).await?)
+            let found = store.older_versions(name, of, *most).await?;
+            let by = past::attributions(store, name, of, &found).await?;
+            Answer::Versions(found, by)
         }
         Call::WriteVersions(name, writes) => {
             Answer::Applied(store.write_versions(name, writes.clone()).await?)

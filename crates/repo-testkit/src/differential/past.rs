@@ -9,7 +9,8 @@ use repo_core::strategy::{
     HistoryState, OlderState, OlderThan, OlderVersion, StoreUpdate, VersionWrite,
 };
 use repo_core::{
-    Clock as _, CollectionName, Entity, EntityId, ManualClock, Result, Timestamp, Version,
+    Attribution, Clock as _, CollectionName, Entity, EntityId, ManualClock, Result, Timestamp,
+    Version,
 };
 use repo_history::History;
 
@@ -59,6 +60,25 @@ pub(super) async fn older_than(
     Ok(of)
 }
 
+/// One of some people who write for a reason.
+pub(super) fn person(number: u8) -> Arc<Attribution> {
+    let person = format!("person {number}");
+    Arc::new(Attribution::new(Some(&person), Some("because")).expect("one that fits"))
+}
+
+/// Who wrote these versions, and those that they are below.
+pub(super) async fn attributions(
+    store: &Store,
+    name: &CollectionName,
+    below: &[OlderThan],
+    found: &[OlderVersion],
+) -> Result<Vec<Option<Attribution>>> {
+    let stored = below.iter().map(|of| (of.id.clone(), of.version));
+    let older = found.iter().map(|older| (older.id.clone(), older.version));
+    let of: Vec<(EntityId, Version)> = stored.chain(older).collect();
+    store.attributions(name, &of).await
+}
+
 /// The writes of these steps; one version may stand twice.
 pub(super) async fn writes(
     reference: &Store,
@@ -82,6 +102,10 @@ pub(super) async fn writes(
             VersionChange::AddRemoved => add(OlderState::Removed),
             VersionChange::Clear => VersionWrite::Clear(id, version),
             VersionChange::Remove => VersionWrite::Remove(id, version),
+            VersionChange::Attribute(author) => {
+                let by = Arc::unwrap_or_clone(person(*author));
+                VersionWrite::Attribute(id, version, by)
+            }
         });
     }
     Ok(writes)

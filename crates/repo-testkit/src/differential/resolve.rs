@@ -46,7 +46,7 @@ async fn write(reference: &Store, spec: &WriteSpec) -> Result<Write> {
         ChangeSpec::Delete => Change::Delete,
         ChangeSpec::Check => Change::Check,
     };
-    Ok(Write { key, precondition, change })
+    Ok(Write { key, precondition, change, attribution: spec.author.map(past::person) })
 }
 
 async fn record(reference: &Store, spec: &RecordSpec, now: Timestamp) -> Result<Record> {

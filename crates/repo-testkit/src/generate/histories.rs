@@ -61,12 +61,15 @@ pub struct WriteSpec {
     pub expected: Expected,
     /// The change.
     pub change: ChangeSpec,
+    /// Which of some people made it, if that is said.
+    pub author: Option<u8>,
 }
 
 impl fmt::Debug for WriteSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { collection, id, expected, change } = self;
-        write!(f, "{change:?} {collection}/{id:?} if {expected:?}")
+        let Self { collection, id, expected, change, author } = self;
+        write!(f, "{change:?} {collection}/{id:?} if {expected:?}")?;
+        author.map_or(Ok(()), |author| write!(f, " by {author}"))
     }
 }
 
@@ -122,6 +125,8 @@ pub enum VersionChange {
     Clear,
     /// Forgets it.
     Remove,
+    /// Says who wrote it.
+    Attribute(u8),
 }
 
 impl fmt::Debug for VersionSpec {
@@ -196,9 +201,16 @@ fn write() -> impl Strategy<Value = WriteSpec> {
         3 => Just(ChangeSpec::Delete),
         1 => Just(ChangeSpec::Check),
     ];
-    (collection(), id(), expected, change).prop_map(|(collection, id, expected, change)| {
-        WriteSpec { collection, id, expected, change }
-    })
+    let author = proptest::option::weighted(0.2, 0..3_u8);
+    (collection(), id(), expected, change, author).prop_map(
+        |(collection, id, expected, change, author)| WriteSpec {
+            collection,
+            id,
+            expected,
+            change,
+            author,
+        },
+    )
 }
 
 fn record() -> impl Strategy<Value = RecordSpec> {
@@ -221,8 +233,9 @@ fn version() -> impl Strategy<Value = VersionSpec> {
         1 => Just(VersionChange::AddRemoved),
         1 => Just(VersionChange::Clear),
         1 => Just(VersionChange::Remove),
+        1 => (0..3_u8).prop_map(VersionChange::Attribute),
     ];
-    (id(), 1..4_u64, change).prop_map(|(id, below, change)| VersionSpec { id, below, change })
+    (id(), 0..4_u64, change).prop_map(|(id, below, change)| VersionSpec { id, below, change })
 }
 
 /// What is asked of histories.

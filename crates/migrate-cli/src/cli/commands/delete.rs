@@ -5,6 +5,7 @@ use clap::Args;
 use repo_core::{EntityId, Key, Precondition, Version, Write};
 use serde_json::json;
 
+use crate::cli::attribution::{self, AttributionArgs};
 use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Outcome, usage};
@@ -20,6 +21,8 @@ pub(crate) struct Arguments {
     /// Refuse unless the entity has this version
     #[arg(long, value_name = "N")]
     expect_version: Option<u64>,
+    #[command(flatten)]
+    by: AttributionArgs,
 }
 
 impl Arguments {
@@ -31,11 +34,12 @@ impl Arguments {
             Some(number) => Precondition::Version(Version::new(number).map_err(usage)?),
             None => Precondition::Exists,
         };
+        let by = self.by.parse()?;
         let opened = context.open(Access::Write).await?;
+        let store = attribution::around(by, &opened.store);
         let work = async {
             refuse_unfinished_upgrade(&opened.store, &key.collection).await?;
-            let written =
-                opened.store.commit(vec![Write::delete(key.clone(), precondition)]).await?;
+            let written = store.commit(vec![Write::delete(key.clone(), precondition)]).await?;
             let version = written.first().and_then(|written| written.version());
             let answer = json!({
                 "collection": key.collection,

@@ -8,6 +8,7 @@ use repo_core::strategy::StorageStrategyExt as _;
 use repo_core::{Document, Key, Precondition, Result, Version};
 use serde_json::json;
 
+use crate::cli::attribution::{self, AttributionArgs};
 use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::{Outcome, unreadable, usage};
@@ -27,6 +28,8 @@ pub(crate) struct Arguments {
     /// Refuse unless the entity has this version
     #[arg(long, value_name = "N")]
     expect_version: Option<u64>,
+    #[command(flatten)]
+    by: AttributionArgs,
 }
 
 impl Arguments {
@@ -39,11 +42,13 @@ impl Arguments {
         };
         let document = Document::from_slice(&read(&self.file)?)
             .map_err(|error| error.with("file", self.file.display()))?;
+        let by = self.by.parse()?;
         let opened = context.open(Access::Write).await?;
+        let store = attribution::around(by, &opened.store);
         let work = async {
             refuse_unfinished_upgrade(&opened.store, &name).await?;
             let key = Key::new(name.clone(), opened.schema(&name).id_of(&document)?);
-            let entity = opened.store.put(key, document.clone(), precondition).await?;
+            let entity = store.put(key, document.clone(), precondition).await?;
             let answer = json!({
                 "collection": entity.collection,
                 "id": entity.id,

@@ -1,13 +1,12 @@
 //! `repoctl restore-version`: an older version becomes the newest.
 
-use std::sync::Arc;
-
 use clap::Args;
 use repo_core::Precondition;
 use repo_history::History;
 use repo_migrate::refuse_unfinished_upgrade;
 use serde_json::json;
 
+use crate::cli::attribution::{self, AttributionArgs};
 use crate::cli::context::{Access, Context, collection};
 use crate::cli::exit_code::Ending;
 use crate::cli::failure::Outcome;
@@ -25,6 +24,8 @@ pub(crate) struct Arguments {
     /// Refuse unless the entity has this version now
     #[arg(long, value_name = "N")]
     expect_version: Option<u64>,
+    #[command(flatten)]
+    by: AttributionArgs,
 }
 
 impl Arguments {
@@ -35,10 +36,12 @@ impl Arguments {
             Some(number) => Precondition::Version(typed::version(number)?),
             None => Precondition::Any,
         };
+        let by = self.by.parse()?;
         let opened = context.open(Access::Write).await?;
+        let store = attribution::around(by, &opened.store);
         let work = async {
             refuse_unfinished_upgrade(&opened.store, &name).await?;
-            let history = History::of(Arc::clone(&opened.store), name.clone());
+            let history = History::of(store, name.clone());
             let entity = history.restore(&id, version, precondition).await?;
             let answer = json!({
                 "collection": name,

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use clap::Args;
-use repo_core::Version;
+use repo_core::{Attribution, Version};
 use repo_history::{History, KnownVersion, OlderState};
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
@@ -101,11 +101,11 @@ impl Printer {
 /// A version as JSON, its document as it is stored.
 fn text(known: &KnownVersion) -> Outcome<String> {
     let written = |error: serde_json::Error| Failure::writing(error.into());
-    let older = match known {
+    let (older, by) = match known {
         KnownVersion::Missing { first, last } => {
             return Ok(json!({ "version": first, "through": last, "missing": true }).to_string());
         }
-        KnownVersion::Kept(older) => older,
+        KnownVersion::Kept { version, by } => (version, by),
     };
     let document: Box<RawValue> = match &older.state {
         OlderState::Live { document, .. } => serde_json::from_str(document.as_str()),
@@ -119,22 +119,27 @@ fn text(known: &KnownVersion) -> Outcome<String> {
     if older.state == OlderState::Removed {
         view.insert("removed", Json::Bool(true));
     }
+    if let Some(by) = by {
+        view.insert("author", json!(by.author()));
+        view.insert("reason", json!(by.reason()));
+    }
     let mut text = serde_json::to_string(&view).map_err(written)?;
     text.pop();
     Ok(format!("{text},\"document\":{}}}", document.get()))
 }
 
 fn human(versions: &[KnownVersion]) -> String {
-    let mut table = table(&["version", "written", "what it was"]);
+    let mut table = table(&["version", "written", "by", "what it was"]);
     for known in versions {
         table.add_row(match known {
             KnownVersion::Missing { first, last } if first == last => {
-                [first.to_string(), String::new(), "not kept".to_owned()]
+                [first.to_string(), String::new(), String::new(), "not kept".to_owned()]
             }
             KnownVersion::Missing { first, last } => {
-                [format!("{first} to {last}"), String::new(), "not kept".to_owned()]
+                let range = format!("{first} to {last}");
+                [range, String::new(), String::new(), "not kept".to_owned()]
             }
-            KnownVersion::Kept(older) => {
+            KnownVersion::Kept { version: older, by } => {
                 let what = match &older.state {
                     OlderState::Live { document, .. } => {
                         crate::cli::output::cell(document.as_str())
@@ -142,9 +147,20 @@ fn human(versions: &[KnownVersion]) -> String {
                     OlderState::Deleted => "deleted".to_owned(),
                     OlderState::Removed => "removed by retention".to_owned(),
                 };
-                [older.version.to_string(), older.updated_at.to_string(), what]
+                let by = by.as_ref().map(who).unwrap_or_default();
+                [older.version.to_string(), older.updated_at.to_string(), by, what]
             }
         });
     }
     draw(&table)
+}
+
+/// Who, and why in brackets.
+fn who(by: &Attribution) -> String {
+    let text = match (by.author(), by.reason()) {
+        (Some(author), Some(reason)) => format!("{author} ({reason})"),
+        (Some(author), None) => author.to_owned(),
+        (None, reason) => format!("({})", reason.unwrap_or_default()),
+    };
+    crate::cli::output::cell(&text)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::strategy::{Applied, Record};
 use crate::{
-    CollectionName, Document, Entity, EntityId, Error, ErrorKind, Result, Timestamp, Version,
+    Attribution, CollectionName, Document, Entity, EntityId, Error, ErrorKind, Result, Timestamp,
+    Version,
 };
 
 /// A version of a record that was replaced by a later one.
@@ -118,10 +119,12 @@ pub struct OlderThan {
 pub enum VersionWrite {
     /// Keeps this version, unless one is kept under its number.
     Add(OlderVersion),
-    /// Forgets what a version was, but not that it was there.
+    /// Forgets what a version was and who wrote it, but not that it was there.
     Clear(EntityId, Version),
-    /// Forgets a version.
+    /// Forgets a version, and who wrote it.
     Remove(EntityId, Version),
+    /// Keeps who wrote a version, the stored one or an older one, unless that is known.
+    Attribute(EntityId, Version, Attribution),
 }
 
 impl VersionWrite {
@@ -133,7 +136,9 @@ impl VersionWrite {
     pub fn of(&self) -> (&EntityId, Version) {
         match self {
             Self::Add(version) => (&version.id, version.version),
-            Self::Clear(id, version) | Self::Remove(id, version) => (id, *version),
+            Self::Clear(id, version)
+            | Self::Remove(id, version)
+            | Self::Attribute(id, version, _) => (id, *version),
         }
     }
 }
