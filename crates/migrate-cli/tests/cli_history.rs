@@ -74,7 +74,7 @@ fn who_wrote_a_version_is_listed_with_it() {
         place.run_with_input(&put, &machine("m", "one").to_string()).ok();
         let of = |args: &[&str]| {
             let store = ["--store", store];
-            place.run(&[args, &store].concat())
+            place.run([args, &store].concat())
         };
         let reason = "lease\nhas ended";
         of(&["delete", "machines", "m", "--author", "bob", "--reason", reason]).ok();
