@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use repo_core::strategy::{
     Action, Applied, Capabilities, Changes, FeedPosition, OpenOptions, PhysicalIdentity, Prepared,
-    Purged, Record, RecordStream, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
-    SystemCollection, SystemItem, SystemWrite, check_distinct_keys, check_records, unsupported,
-    with_records,
+    Purged, Record, RecordStream, Remnant, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
+    SystemCollection, SystemItem, SystemWrite, check_distinct_keys, check_none_is_live,
+    check_records, unsupported, with_records,
 };
 use repo_core::{
     CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES, EntityId, Error,
@@ -255,6 +255,13 @@ impl StorageStrategy for DynamoStrategy {
             StoreUpdate::ReleaseCapture(holder) => self.shared.release_capture(&holder).await,
             update => self.shared.update_store_record(update).await,
         }
+    }
+
+    async fn scrub(&self, collection: &CollectionName, ids: &[EntityId]) -> Result<Vec<Remnant>> {
+        self.shared.check_writable("scrub a record")?;
+        // A deleted item is gone; what AWS keeps of a table is in nobody's reach.
+        check_none_is_live(self, collection, ids).await?;
+        Ok(Vec::new())
     }
 
     async fn checkpoint(&self) -> Result<()> {

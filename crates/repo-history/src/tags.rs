@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 
-use repo_core::strategy::{OlderVersion, SystemCollection, SystemItem, SystemWrite};
+use repo_core::strategy::{OlderVersion, SystemCollection, SystemItem, SystemWrite, id_hash};
 use repo_core::{EntityId, Error, ErrorKind, Result, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 
@@ -191,8 +191,7 @@ impl History {
 
     /// The beginning of the keys of the tags of an id. An id may be longer than a key.
     fn prefix(&self, id: &EntityId) -> String {
-        let hash = blake3::hash(id.as_str().as_bytes()).to_hex();
-        format!("{}/{}/", self.collection, &hash[..32])
+        format!("{}/{}/", self.collection, id_hash(id))
     }
 
     fn taken(&self, found: &Tag) -> Error {

@@ -21,7 +21,7 @@ use crate::span::Span;
 /// Digits of a place in a name.
 const DIGITS: usize = 20;
 /// Where a copy is written before it takes its name.
-const UNFINISHED: &str = "copy.new";
+pub(crate) const UNFINISHED: &str = "copy.new";
 const KEEP: &str = "keep the journal for the change feed";
 
 fn name_of(span: Span) -> String {

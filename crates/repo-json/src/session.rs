@@ -1,6 +1,7 @@
 //! What the writer does while it holds the lock.
 
 mod frame;
+mod scrub;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

@@ -11,9 +11,10 @@ use futures_util::future::ready;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::strategy::{
     Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
-    PhysicalIdentity, Prepared, Purged, Record, RecordBatch, RecordStream, ScanOptions, StateMark,
-    StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
-    VersionWrite, check_distinct_keys, check_writable, identity_of_files, with_records,
+    PhysicalIdentity, Prepared, Purged, Record, RecordBatch, RecordStream, Remnant, ScanOptions,
+    StateMark, StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem,
+    SystemWrite, VersionWrite, check_distinct_keys, check_none_is_live, check_writable,
+    identity_of_files, with_records,
 };
 use repo_core::{
     Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind,
@@ -349,6 +350,12 @@ impl StorageStrategy for JsonStrategy {
     ) -> Result<Vec<Option<Attribution>>> {
         let (name, of) = (collection.clone(), of.to_vec());
         self.blocking(READ_HISTORY, move |store| older::attributions(store, &name, &of)).await
+    }
+
+    async fn scrub(&self, collection: &CollectionName, ids: &[EntityId]) -> Result<Vec<Remnant>> {
+        check_none_is_live(self, collection, ids).await?;
+        let (name, ids) = (collection.clone(), ids.to_vec());
+        self.ask("scrub a record", |reply| Request::Scrub(name, ids, reply)).await
     }
 
     async fn write_versions(

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use repo_core::strategy::{
-    Applied, FeedPosition, Prepared, Purged, Record, StoreRecord, StoreUpdate, SystemWrite,
-    VersionWrite,
+    Applied, FeedPosition, Prepared, Purged, Record, Remnant, StoreRecord, StoreUpdate,
+    SystemWrite, VersionWrite,
 };
 use repo_core::{
-    CollectionName, CollectionSchema, Error, ErrorKind, Result, Timestamp, Write, Written,
+    CollectionName, CollectionSchema, EntityId, Error, ErrorKind, Result, Timestamp, Write, Written,
 };
 use tokio::sync::oneshot;
 
@@ -32,6 +32,7 @@ pub(crate) enum Request {
     Versions(CollectionName, Vec<VersionWrite>, Reply<Vec<Applied>>),
     Purge(CollectionName, Timestamp, Reply<Purged>),
     Checkpoint(Reply<()>),
+    Scrub(CollectionName, Vec<EntityId>, Reply<Vec<Remnant>>),
     /// Finishes what another process broke off, and nothing else.
     Settle(Reply<()>),
     Close(Reply<()>),
@@ -84,6 +85,7 @@ impl Request {
             Self::Prepare(_, reply) => drop(reply.send(Err(error))),
             Self::Upgrade(reply) => drop(reply.send(Err(error))),
             Self::Purge(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Scrub(_, _, reply) => drop(reply.send(Err(error))),
             Self::Trim(_, reply)
             | Self::Items(_, reply)
             | Self::Checkpoint(reply)
@@ -219,6 +221,7 @@ fn decide(batch: &mut Batch<'_>, request: Request, now: Timestamp) -> Option<Ans
         Request::Prepare(..)
         | Request::Upgrade(_)
         | Request::Checkpoint(_)
+        | Request::Scrub(..)
         | Request::Settle(_)
         | Request::Close(_) => return None,
     })
@@ -237,6 +240,10 @@ fn serve_alone(session: &mut Session, request: Request) -> Box<dyn FnOnce()> {
         }
         Request::Checkpoint(reply) => {
             let done = session.checkpoint();
+            Box::new(move || drop(reply.send(done)))
+        }
+        Request::Scrub(name, ids, reply) => {
+            let done = session.scrub(&name, &ids);
             Box::new(move || drop(reply.send(done)))
         }
         // The lock was taken for it, and that is all.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use repo_core::strategy::{
     Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
+    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StorageStrategy,
+    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
+    VersionWrite,
 };
 use repo_core::{
     Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
@@ -386,6 +387,16 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         of: &[(EntityId, Version)],
     ) -> impl Future<Output = Result<Vec<Option<Attribution>>>> + Send {
         async move { self.call(inner, op::Attributions { collection, of }).await }
+    }
+
+    /// Around [`StorageStrategy::scrub`].
+    fn scrub(
+        &self,
+        inner: &Inner,
+        collection: &CollectionName,
+        ids: &[EntityId],
+    ) -> impl Future<Output = Result<Vec<Remnant>>> + Send {
+        async move { self.call(inner, op::Scrub { collection, ids }).await }
     }
 
     /// Around [`StorageStrategy::fence`].

@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 use async_trait::async_trait;
 use repo_core::strategy::{
     Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
+    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StorageStrategy,
+    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
+    VersionWrite,
 };
 use repo_core::{
     Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
@@ -182,6 +183,10 @@ impl<L: Layer> StorageStrategy for Layered<L> {
         of: &[(EntityId, Version)],
     ) -> Result<Vec<Option<Attribution>>> {
         self.layer.attributions(&self.inner, collection, of).await
+    }
+
+    async fn scrub(&self, collection: &CollectionName, ids: &[EntityId]) -> Result<Vec<Remnant>> {
+        self.layer.scrub(&self.inner, collection, ids).await
     }
 
     async fn fence(&self, epoch: u64) -> Result<()> {

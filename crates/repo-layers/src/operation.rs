@@ -112,6 +112,8 @@ pub enum OperationKind {
     WriteVersions,
     /// [`attributions`](StorageStrategy::attributions)
     Attributions,
+    /// [`scrub`](StorageStrategy::scrub)
+    Scrub,
     /// [`fence`](StorageStrategy::fence)
     Fence,
 }
@@ -150,6 +152,7 @@ impl OperationKind {
         Self::OlderVersions,
         Self::WriteVersions,
         Self::Attributions,
+        Self::Scrub,
         Self::Fence,
     ];
 
@@ -189,6 +192,7 @@ impl OperationKind {
             Self::OlderVersions => "older_versions",
             Self::WriteVersions => "write_versions",
             Self::Attributions => "attributions",
+            Self::Scrub => "scrub",
             Self::Fence => "fence",
         }
     }
@@ -209,6 +213,7 @@ impl OperationKind {
             | Self::UpgradeLayout
             | Self::Purge
             | Self::Checkpoint
+            | Self::Scrub
             | Self::DeepHealth => OperationClass::Job,
             Self::Close => OperationClass::Close,
             Self::InventsVersions

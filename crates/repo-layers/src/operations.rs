@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use repo_core::strategy::{
     Applied, Changes as FoundChanges, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordStream, ScanOptions, StateMark, StorageStrategy,
+    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StorageStrategy,
     StoreRecord as OwnRecord, StoreUpdate, SystemCollection, SystemItem as FoundItem, SystemWrite,
     UnfinishedJob, VersionWrite,
 };
@@ -196,6 +196,20 @@ operation!(Attributions<'a> { collection: &'a CollectionName, of: &'a [(EntityId
 
     fn items(&self) -> Option<usize> {
         Some(self.of.len())
+    }
+});
+operation!(Scrub<'a> { collection: &'a CollectionName, ids: &'a [EntityId] } -> Vec<Remnant>,
+    scrub(self.collection, self.ids) by self, {
+    fn kind(&self) -> OperationKind {
+        OperationKind::Scrub
+    }
+
+    fn collection(&self) -> Option<&CollectionName> {
+        Some(self.collection)
+    }
+
+    fn items(&self) -> Option<usize> {
+        Some(self.ids.len())
     }
 });
 operation!(Fence { epoch: u64 } -> (), fence(self.epoch) by self);

@@ -14,10 +14,11 @@ use super::table::{Table, written};
 use crate::strategy::{
     Applied, Capabilities, Changes, FeedPosition, FeedState, HistoryState, OlderThan, OlderVersion,
     OpenOptions, OpenState, PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record,
-    RecordBatch, RecordStream, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord,
-    StoreUpdate, SystemCollection, SystemItem, SystemItemMap, SystemWrite, UnfinishedJob,
-    VersionWrite, check_distinct_collections, check_distinct_keys, check_new_id, check_purge,
-    check_records, check_version_writes, never_prepared, no_history, not_prepared, with_records,
+    RecordBatch, RecordStream, Remnant, ScanOptions, Selector, StorageStrategy, StoreId,
+    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemItemMap, SystemWrite,
+    UnfinishedJob, VersionWrite, check_distinct_collections, check_distinct_keys, check_new_id,
+    check_none_is_live, check_purge, check_records, check_version_writes, never_prepared,
+    no_history, not_prepared, with_records,
 };
 use crate::{
     Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter,
@@ -439,6 +440,12 @@ impl StorageStrategy for MemoryStrategy {
             return Err(no_history(READ_HISTORY, collection, &self.location));
         }
         Ok(of.iter().map(|of| table.attribution(of)).collect())
+    }
+
+    async fn scrub(&self, collection: &CollectionName, ids: &[EntityId]) -> Result<Vec<Remnant>> {
+        drop(self.write("scrub a record")?);
+        check_none_is_live(self, collection, ids).await?;
+        Ok(Vec::new())
     }
 
     async fn write_versions(

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::strategy::did_you_mean;
 use crate::strategy::{
     Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion,
-    PhysicalIdentity, Record, RecordStream, ScanOptions, StoreRecord, StoreUpdate,
+    PhysicalIdentity, Record, RecordStream, Remnant, ScanOptions, StoreRecord, StoreUpdate,
     SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
 };
 use crate::{
@@ -369,6 +369,19 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         _of: &[(EntityId, Version)],
     ) -> Result<Vec<Option<Attribution>>> {
         Err(unsupported("read the history", self.location()))
+    }
+
+    /// Removes what is left of the documents of some records in the store's files once
+    /// the records are deleted and their versions forgotten: in kept journals, free pages
+    /// and the like. What readers see stays as it is, and so do positions of the feed.
+    /// Answers what still holds them, each in words that name it; expensive, up to a
+    /// rewriting of all files.
+    ///
+    /// # Errors
+    /// `Invalid` for a record that is live; `Unsupported` on a store opened read-only and
+    /// of another program; `Unavailable` while others use what has to be rewritten.
+    async fn scrub(&self, _collection: &CollectionName, _ids: &[EntityId]) -> Result<Vec<Remnant>> {
+        Err(unsupported("scrub a record", self.location()))
     }
 
     /// Fences off writers of an older epoch. Not offered by any strategy yet.

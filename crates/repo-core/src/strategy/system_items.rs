@@ -20,12 +20,14 @@ pub enum SystemCollection {
     Tags,
     /// States of the aggregates of a consumer.
     States,
+    /// Records that were erased.
+    Erased,
 }
 
 impl SystemCollection {
     /// Every one.
     pub const ALL: &'static [Self] =
-        &[Self::Consumers, Self::DeadLetters, Self::Tags, Self::States];
+        &[Self::Consumers, Self::DeadLetters, Self::Tags, Self::States, Self::Erased];
 
     /// The one of this name.
     #[must_use]
@@ -41,6 +43,7 @@ impl SystemCollection {
             Self::DeadLetters => "dead_letters",
             Self::Tags => "tags",
             Self::States => "states",
+            Self::Erased => "erased",
         }
     }
 
@@ -50,7 +53,7 @@ impl SystemCollection {
     pub fn travels(self) -> bool {
         match self {
             Self::Consumers | Self::DeadLetters | Self::States => false,
-            Self::Tags => true,
+            Self::Tags | Self::Erased => true,
         }
     }
 }

@@ -226,8 +226,8 @@ fn push_checkpoint(out: &mut Vec<u8>, checkpoint: &CheckpointOp) {
     }
 }
 
-/// Reads the changes of a payload. What holds a document comes with the place of that
-/// in the payload. `None` for an item that cannot be read; it is the last.
+/// Reads the changes of a payload. What holds a document, or a text like it, comes with
+/// the place of that in the payload. `None` for an item that cannot be read; it is the last.
 pub(crate) fn decode_ops(payload: &[u8]) -> impl Iterator<Item = Option<(Op<'_>, usize)>> {
     let mut take = Take::new(payload);
     let mut broken = false;
@@ -269,9 +269,8 @@ fn decode<'a>(take: &mut Take<'a>) -> Option<(Op<'a>, usize)> {
     let document_at = match &op {
         Op::Put { document, .. }
         | Op::Older(OlderOp { state: OlderOpState::Live { document, .. }, .. })
-        | Op::Older(OlderOp { state: OlderOpState::Attributed { by: document }, .. }) => {
-            take.position() - document.len()
-        }
+        | Op::Older(OlderOp { state: OlderOpState::Attributed { by: document }, .. })
+        | Op::Item { value: Some(document), .. } => take.position() - document.len(),
         _ => take.position(),
     };
     Some((op, document_at))

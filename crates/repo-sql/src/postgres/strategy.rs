@@ -8,10 +8,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_core::strategy::{
     Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
-    PhysicalIdentity, Prepared, Purged, Record, RecordStream, ScanOptions, StorageStrategy,
-    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
-    VersionWrite, check_distinct_keys, check_records, check_version_writes, never_prepared,
-    with_records,
+    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions,
+    StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    UnfinishedJob, VersionWrite, check_distinct_keys, check_none_is_live, check_records,
+    check_version_writes, never_prepared, with_records,
 };
 use repo_core::{
     Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind,
@@ -365,6 +365,13 @@ impl StorageStrategy for PostgresStrategy {
     ) -> Result<Vec<Option<Attribution>>> {
         let table = self.shared.table(history::READ, collection).await?;
         history::attributions(&self.shared, &table, of).await
+    }
+
+    async fn scrub(&self, collection: &CollectionName, ids: &[EntityId]) -> Result<Vec<Remnant>> {
+        self.shared.check_writable("scrub a record")?;
+        check_none_is_live(self, collection, ids).await?;
+        let table = self.shared.table("scrub a record", collection).await?;
+        upkeep::scrub(&self.shared, &table).await
     }
 
     async fn write_versions(

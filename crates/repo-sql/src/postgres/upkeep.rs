@@ -1,21 +1,22 @@
 //! Purge and health.
 
-use repo_core::strategy::{Action, HistoryState, Purged, check_purge};
+use repo_core::strategy::{Action, HistoryState, Purged, Remnant, check_purge};
 use repo_core::{CollectionName, Error, Health, HealthCheck, Result, Timestamp};
 
 use super::inspect;
 use super::read;
-use super::rows::{number_at, text_at, truth_at};
+use super::rows::{PgRow, number_at, optional_text_at, text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use super::store_record::{lock_job, raise_floor, read_in};
 use super::table::Table;
 use super::transaction::{Sees, Transaction};
 use crate::dialect::MARK;
-use crate::names::quote;
+use crate::names::{ATTRIBUTIONS_TABLE, CHANGES_TABLE, INBOX_TABLE, ITEMS_TABLE, quote};
 
 /// Tombstones removed by one statement.
 const AT_ONCE: i64 = 5_000;
+const SCRUB: &str = "scrub a record";
 
 /// Removes tombstones written before `older_than`. First the floor is raised,
 /// while nobody writes to the collection: a statement that began before could
@@ -51,6 +52,39 @@ pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp)
             return Ok(Purged::new(removed, floor));
         }
     }
+}
+
+/// Removes dead rows, and names who may still see them.
+pub(super) async fn scrub(shared: &Shared, table: &Table) -> Result<Vec<Remnant>> {
+    let of_records = [&table.layout.table, &table.layout.history.table].map(String::as_str);
+    let of_store = [ATTRIBUTIONS_TABLE, ITEMS_TABLE, INBOX_TABLE, CHANGES_TABLE];
+    let sql = format!(
+        "SELECT c.relname::text FROM pg_class AS c JOIN pg_namespace AS n \
+         ON n.oid = c.relnamespace WHERE n.nspname = {MARK}1{MARK} \
+         AND c.relname = ANY({MARK}2{MARK})"
+    );
+    let names = of_records.into_iter().chain(of_store).map(str::to_owned).collect();
+    let values = [SqlValue::Text(shared.schema.clone()), SqlValue::Texts(names)];
+    let found = read::run(shared, SCRUB, Statement::made(sql, values)).await?;
+    for row in found.iter() {
+        let name = format!("{}.{}", quote(&shared.schema), quote(&text_at(row, 0)?));
+        read::run(shared, SCRUB, Statement::made(format!("VACUUM {name}"), [])).await?;
+    }
+    let sql = "SELECT \"pid\"::bigint, to_char(\"xact_start\" AT TIME ZONE 'UTC', \
+               'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM pg_stat_activity \
+               WHERE \"datname\" = current_database() AND \"backend_xmin\" IS NOT NULL \
+               AND \"pid\" <> pg_backend_pid() AND \"backend_type\" = 'client backend'";
+    let rows = read::run(shared, SCRUB, Statement::made(sql.to_owned(), [])).await?;
+    let remnant = |row: &PgRow| {
+        let since = optional_text_at(row, 1)?.unwrap_or_default();
+        let what = format!(
+            "a transaction of process {} that is open since {since} may still see what was \
+             deleted: end it, and scrub again",
+            number_at(row, 0)?
+        );
+        Ok(Remnant::new(&shared.location, what))
+    };
+    rows.iter().map(remnant).collect()
 }
 
 /// The floor then, and before which time tombstones may go: those of a history stay.

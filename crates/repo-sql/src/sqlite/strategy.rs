@@ -7,9 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_core::strategy::{
     Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
-    check_distinct_keys, check_records, check_version_writes, never_prepared, with_records,
+    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StorageStrategy,
+    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
+    VersionWrite, check_distinct_keys, check_none_is_live, check_records, check_version_writes,
+    never_prepared, with_records,
 };
 use repo_core::{
     Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter,
@@ -373,6 +374,13 @@ impl StorageStrategy for SqliteStrategy {
                 history::attributions(shared, connection, table, &of)
             })
             .await
+    }
+
+    async fn scrub(&self, collection: &CollectionName, ids: &[EntityId]) -> Result<Vec<Remnant>> {
+        self.shared.check_writable("scrub a record")?;
+        check_none_is_live(self, collection, ids).await?;
+        self.writer.alone("scrub a record", upkeep::scrub).await?;
+        Ok(Vec::new())
     }
 
     async fn write_versions(

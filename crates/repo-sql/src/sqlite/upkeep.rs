@@ -72,6 +72,16 @@ pub(super) fn checkpoint(session: &mut Session) -> Result<()> {
     Ok(())
 }
 
+/// Writes the whole file anew, so that no page and no log holds what was deleted.
+pub(super) fn scrub(session: &mut Session) -> Result<()> {
+    let file = session.shared().file().to_path_buf();
+    session
+        .connection()?
+        .execute_batch("VACUUM")
+        .map_err(|source| errors::sqlite("scrub a record", &file, source))?;
+    checkpoint(session)
+}
+
 /// Records at each end of a collection that a quick check looks at.
 const LOOKED_AT: usize = 100;
 

@@ -289,6 +289,10 @@ macro_rules! conformance {
                     one_of_many_begins_a_migration,
                     a_migration_stops_no_writes,
                 ];
+                scrubbing: [
+                    scrubbing_changes_nothing_that_is_read,
+                    a_handle_for_reading_only_scrubs_nothing,
+                ];
                 system_items: [
                     an_item_is_compared_and_set,
                     items_are_written_together,

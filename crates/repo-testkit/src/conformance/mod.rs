@@ -41,6 +41,7 @@ pub mod query_paging;
 pub mod read_only;
 pub mod reads;
 pub mod scan;
+pub mod scrubbing;
 pub mod store_record;
 pub mod system_items;
 pub mod timestamps;
