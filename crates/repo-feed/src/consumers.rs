@@ -9,7 +9,7 @@ use repo_core::strategy::{
 };
 use repo_core::{Clock, Error, ErrorKind, Key, Result, SystemClock, Timestamp};
 
-use crate::dead_letters::{DeadLetter, read_all, write_all};
+use crate::dead_letters::{DeadLetter, read_all, remove_of, write_all};
 use crate::stored::{Stored, from_text, no_such_consumer, write};
 use crate::{ConsumerName, Start, SubscribeOptions};
 
@@ -80,6 +80,16 @@ impl Consumers {
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_millis(100));
         self
+    }
+
+    /// Removes the dead letters of a record, whatever consumer has them; how many they
+    /// were. For a record that is erased: its later changes need not wait for these.
+    ///
+    /// # Errors
+    /// `Locked` when a process changes one of them at this moment: run it again; what
+    /// the store reports.
+    pub async fn remove_letters_of(&self, key: &Key) -> Result<u64> {
+        remove_of(&*self.store, key).await
     }
 
     /// Subscribes a consumer: changes are captured for it from now on.

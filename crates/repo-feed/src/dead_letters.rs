@@ -169,3 +169,25 @@ pub(crate) async fn write_all(store: &dyn StorageStrategy, writes: Vec<SystemWri
     }
     Ok(())
 }
+
+/// Removes the letters of a record, of whatever consumer; how many they were.
+pub(crate) async fn remove_of(store: &dyn StorageStrategy, key: &Key) -> Result<u64> {
+    let mut removed = 0;
+    let mut after: Option<String> = None;
+    loop {
+        let letters = SystemCollection::DeadLetters;
+        let items = store.system_items(letters, "", after.as_deref(), AT_ONCE).await?;
+        for SystemItem { key: item, value, .. } in &items {
+            let stored: Stored = from_text(item, value)?;
+            if stored.collection == key.collection && stored.id == key.id.as_str() {
+                let write = SystemWrite::new(letters, item, Some(value.clone()), None);
+                store.write_system_items(vec![write]).await?;
+                removed += 1;
+            }
+        }
+        match items.into_iter().last() {
+            Some(last) => after = Some(last.key),
+            None => return Ok(removed),
+        }
+    }
+}

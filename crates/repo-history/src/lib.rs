@@ -39,6 +39,7 @@
 
 mod as_of;
 mod diff;
+mod erase;
 mod history;
 mod prune;
 mod restore;
@@ -49,6 +50,7 @@ mod walk;
 
 pub use as_of::AsOf;
 pub use diff::{Diff, DiffStep};
+pub use erase::Erased;
 pub use history::History;
 pub use prune::Pruned;
 pub use repo_core::strategy::{HistoryState, OlderState, OlderVersion, Retention};

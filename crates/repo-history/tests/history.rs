@@ -382,3 +382,54 @@ async fn a_scan_that_is_overtaken_fails() {
     world.history.prune(keep(Some(0), None)).await.unwrap();
     assert_eq!(scan.try_concat().await.unwrap_err().kind(), ErrorKind::NotFound);
 }
+
+#[tokio::test]
+async fn an_erased_record_is_known_by_its_mark_alone() {
+    let world = world().await;
+    world.saves("a", 120).await;
+    world.saves("b", 2).await;
+    let name = TagName::new("x").unwrap();
+    world.history.tag(&id("a"), version(3), &name, Some("a secret".to_owned())).await.unwrap();
+    world.history.tag(&id("b"), version(1), &name, None).await.unwrap();
+    let refused = world.history.erase(&id("a"), "two\nlines").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    let unknown = world.history.erase(&id("nobody"), "asked").await.unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::NotFound);
+    let before = world.clock.now();
+    world.clock.advance(Duration::from_secs(1));
+    let erased = world.history.erase(&id("a"), "asked for it").await.unwrap();
+    assert_eq!((erased.mark.through, erased.versions, erased.tags), (version(121), 120, 1));
+    let key = world.key("a");
+    let mark = repo_core::strategy::Erasure::read(&*world.store, &key).await.unwrap();
+    assert_eq!(mark, Some(erased.mark));
+    let page = world.history.versions(&id("a"), None, most(9)).await.unwrap();
+    assert!(
+        matches!(&page.versions[..], [KnownVersion::Kept { version: only, .. }]
+            if only.state == OlderState::Deleted && only.version == version(121)),
+        "{page:?}"
+    );
+    for (at_time, left) in [(before, 1), (world.clock.now(), 1)] {
+        let scan = world.history.scan_as_of(at_time).await.unwrap();
+        let all: Vec<Entity> = scan.try_concat().await.unwrap();
+        assert_eq!(all.len(), left);
+    }
+    assert_eq!(world.history.all_tags().await.unwrap().len(), 1);
+    // Again, and after somebody wrote another record under the id.
+    let again = world.history.erase(&id("a"), "again").await.unwrap();
+    assert_eq!((again.mark.through, again.versions), (version(121), 0));
+    world.save("a", 7).await;
+    let another = world.history.erase(&id("a"), "again").await.unwrap();
+    assert_eq!((another.mark.through, another.versions), (version(123), 2));
+}
+
+#[tokio::test]
+async fn a_record_is_erased_where_no_history_is_kept() {
+    let world = bare().await;
+    world.saves("a", 3).await;
+    let erased = world.history.erase(&id("a"), "asked").await.unwrap();
+    assert_eq!((erased.mark.through, erased.versions, erased.tags), (version(4), 0, 0));
+    world.clock.advance(Duration::from_secs(9));
+    world.store.purge(&world.key("a").collection, world.clock.now()).await.unwrap();
+    let again = world.history.erase(&id("a"), "again").await.unwrap();
+    assert_eq!(again.mark.through, version(4), "the mark outlives the tombstone");
+}

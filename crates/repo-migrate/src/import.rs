@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use repo_core::strategy::{Applied, Capabilities, Record, StorageStrategy};
+use repo_core::strategy::{Applied, Capabilities, Erasures, Record, StorageStrategy};
 use repo_core::{
     CollectionSchema, Document, EntityId, Error, ErrorKind, Key, Precondition, Result, Version,
     Write, Written,
@@ -44,6 +44,8 @@ pub enum LineOutcome {
     Older,
     /// The store holds this version with other content.
     Diverged,
+    /// The record was erased from the store.
+    Erased,
 }
 
 impl From<Applied> for LineOutcome {
@@ -61,7 +63,8 @@ impl ImportedLine {
     /// Whether the store now holds what the line says.
     #[must_use]
     pub fn is_stored(&self) -> bool {
-        !matches!(self.outcome, LineOutcome::Older | LineOutcome::Diverged)
+        use LineOutcome::{Diverged, Erased, Older};
+        !matches!(self.outcome, Older | Diverged | Erased)
     }
 }
 
@@ -72,6 +75,7 @@ impl fmt::Display for ImportedLine {
             LineOutcome::Equal => "already there",
             LineOutcome::Older => "left out: the store holds a higher version",
             LineOutcome::Diverged => "left out: the store holds this version with other content",
+            LineOutcome::Erased => "left out: the record was erased; `put` makes another one",
         };
         write!(f, "{} version {}: {why}", self.id, self.version)
     }
@@ -91,6 +95,8 @@ pub struct ImportTotals {
     pub older: u64,
     /// Left out: the store holds the version with other content.
     pub diverged: u64,
+    /// Left out: the record was erased.
+    pub erased: u64,
 }
 
 impl ImportTotals {
@@ -102,6 +108,7 @@ impl ImportTotals {
             LineOutcome::Equal => &mut self.equal,
             LineOutcome::Older => &mut self.older,
             LineOutcome::Diverged => &mut self.diverged,
+            LineOutcome::Erased => &mut self.erased,
         };
         *counter += 1;
     }
@@ -113,6 +120,7 @@ impl ImportTotals {
 pub struct ImportBatch<'a> {
     store: &'a Arc<dyn StorageStrategy>,
     schema: &'a CollectionSchema,
+    erased: &'a Erasures,
     parts: Vec<ImportPart>,
     lines: usize,
     bytes: usize,
@@ -124,6 +132,7 @@ pub struct ImportBatch<'a> {
 enum ImportPart {
     Save(Commit),
     Apply(Vec<Record>),
+    Erased(ImportedLine),
 }
 
 /// Documents that share one commit: each id once, within the store's limits.
@@ -149,10 +158,14 @@ impl Commit {
 }
 
 impl<'a> ImportBatch<'a> {
-    /// An empty batch for a collection that is prepared.
+    /// An empty batch for a collection that is prepared. What was erased is left out.
     #[must_use]
-    pub fn new(store: &'a Arc<dyn StorageStrategy>, schema: &'a CollectionSchema) -> Self {
-        Self { store, schema, parts: Vec::new(), lines: 0, bytes: 0 }
+    pub fn new(
+        store: &'a Arc<dyn StorageStrategy>,
+        schema: &'a CollectionSchema,
+        erased: &'a Erasures,
+    ) -> Self {
+        Self { store, schema, erased, parts: Vec::new(), lines: 0, bytes: 0 }
     }
 
     /// Adds the line of this number, counted from 1, without its line feed. One
@@ -166,6 +179,16 @@ impl<'a> ImportBatch<'a> {
         self.check(&parsed).map_err(|error| error.with("line", number))?;
         self.lines += 1;
         self.bytes += line.len();
+        let (id, version) = match &parsed {
+            Line::Document { id, .. } => (id, Version::FIRST),
+            Line::Record(record) => (record.id(), record.version()),
+        };
+        let key = Key::new(self.schema.collection.clone(), id.clone());
+        if self.erased.cover(&key, version) && !matches!(&parsed, Line::Record(r) if !r.is_live()) {
+            let line = ImportedLine { id: key.id, version, outcome: LineOutcome::Erased };
+            self.parts.push(ImportPart::Erased(line));
+            return Ok(());
+        }
         match parsed {
             Line::Document { id, document } => self.push_document(id, document),
             Line::Record(record) => match self.parts.last_mut() {
@@ -223,6 +246,7 @@ impl<'a> ImportBatch<'a> {
             match part {
                 ImportPart::Save(commit) => answers.extend(save(self.store, commit.writes).await?),
                 ImportPart::Apply(records) => answers.extend(apply(self.store, records).await?),
+                ImportPart::Erased(line) => answers.push(line),
             }
         }
         Ok(answers)
@@ -287,7 +311,8 @@ mod tests {
         let schema = CollectionSchema::undeclared(CollectionName::new("items").unwrap());
         let store: Arc<dyn StorageStrategy> = Arc::new(MemoryStrategy::new(OpenOptions::default()));
         store.prepare(std::slice::from_ref(&schema)).await.unwrap();
-        let mut batch = ImportBatch::new(&store, &schema);
+        let nothing = Erasures::default();
+        let mut batch = ImportBatch::new(&store, &schema, &nothing);
         let time =
             "\"_created_at\":\"2026-03-01T08:00:00Z\",\"_updated_at\":\"2026-03-01T08:00:00Z\"";
         let versioned = |version: u64, n: u64| {

@@ -71,23 +71,37 @@ impl Erasure {
 pub struct Erasures(HashMap<String, Version>);
 
 impl Erasures {
-    /// All marks of a collection. They stay in memory: about 150 bytes each.
+    /// All marks of a collection; none of a store that keeps no marks. They stay in
+    /// memory: about 150 bytes each.
     ///
     /// # Errors
     /// As [`StorageStrategy::system_items`]; `Corrupt` for a damaged mark.
     pub async fn read(store: &dyn StorageStrategy, collection: &CollectionName) -> Result<Self> {
         let mut all = Self::default();
+        match all.read_from(store, collection).await {
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::NotFound) => {
+                Ok(Self::default())
+            }
+            read => read.map(|()| all),
+        }
+    }
+
+    async fn read_from(
+        &mut self,
+        store: &dyn StorageStrategy,
+        collection: &CollectionName,
+    ) -> Result<()> {
         let prefix = format!("{collection}/");
         let mut after: Option<String> = None;
         loop {
             let erased = SystemCollection::Erased;
             let found = store.system_items(erased, &prefix, after.as_deref(), AT_ONCE).await?;
             for item in &found {
-                all.take(item)?;
+                self.take(item)?;
             }
             match found.last() {
                 Some(last) if found.len() == AT_ONCE.get() => after = Some(last.key.clone()),
-                _ => return Ok(all),
+                _ => return Ok(()),
             }
         }
     }
@@ -109,6 +123,14 @@ impl Erasures {
         // Hashing every id is for those who erased something.
         !self.0.is_empty()
             && self.0.get(&erasure_key(key)).is_some_and(|through| version <= *through)
+    }
+
+    /// Takes the marks of another store in.
+    pub fn extend(&mut self, other: Self) {
+        for (key, through) in other.0 {
+            let known = self.0.entry(key).or_insert(through);
+            *known = (*known).max(through);
+        }
     }
 
     /// Whether nothing was erased.

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
+use repo_core::strategy::Erasures;
 use repo_core::{CollectionName, Error, ErrorKind};
 use serde::Serialize;
 
@@ -112,7 +113,8 @@ impl ImportRun<'_> {
         interruption: &Interruption,
     ) -> Outcome<Ending> {
         let schema = self.opened.schema(self.name);
-        let mut batch = ImportBatch::new(&self.opened.store, &schema);
+        let erased = Erasures::read(&*self.opened.store, self.name).await?;
+        let mut batch = ImportBatch::new(&self.opened.store, &schema, &erased);
         loop {
             let next = tokio::select! {
                 biased;
@@ -167,9 +169,9 @@ impl ImportRun<'_> {
     }
 
     fn finish(self, ended: Outcome<Ending>) -> Outcome<Ending> {
-        let ImportTotals { saved, applied, equal, older, diverged, .. } = self.totals;
+        let ImportTotals { saved, applied, equal, older, diverged, erased, .. } = self.totals;
         let ending = match ended {
-            Ok(Ending::Done) if older + diverged > 0 => Ending::Partly,
+            Ok(Ending::Done) if older + diverged + erased > 0 => Ending::Partly,
             Ok(ending) => ending,
             Err(Failure::Error(error)) => {
                 let stored = saved + applied + equal;
