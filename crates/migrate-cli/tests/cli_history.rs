@@ -215,16 +215,3 @@ fn what_no_history_has_is_refused_in_words() {
         line("history list").ok().prints("no history");
     }
 }
-
-/// A migration says that it leaves older versions behind, also before it begins.
-#[test]
-fn a_migration_names_the_history_that_it_leaves() {
-    let (place, _) = with_history("sqlite:data.db");
-    for more in ["--dry-run", ""] {
-        place
-            .migrate(&format!("--source sqlite:data.db --target json:other {more}"))
-            .ok()
-            .complains("history of machines: older versions and tags are not copied");
-    }
-    assert_eq!(numbers(&versions(&place, "sqlite:data.db", "")), [4, 3, 2, 1]);
-}

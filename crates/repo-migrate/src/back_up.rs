@@ -6,19 +6,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use repo_core::strategy::StorageStrategy;
+use futures::stream::BoxStream;
+use repo_core::strategy::{StorageStrategy, SystemCollection, SystemItem};
 use repo_core::{
     Clock as _, CollectionName, CollectionSchema, EntityId, Error, ErrorKind, Result, Schemas,
     SystemClock, Timestamp, UpgradePath,
 };
 
-use crate::archive::filling::{add, append, begin, close, finish};
+use crate::archive::filling::{add, add_items, append, append_versions, begin, close, finish};
 use crate::archive::{Archive, ArchiveWriter, CollectionWriter, Role, WrittenCollection};
 use crate::check::batch::{BatchChecks, checked_batches};
 use crate::check::source_checks::{CheckOptions, SourceCheck, SourceChecker};
 use crate::copy::quarantine::{LeftOut, Quarantine};
+use crate::history::items::all_of;
+use crate::history::reader::StorePages;
 use crate::job::unfinished::refuse_mixed;
 use crate::options::CompressionLevel;
+use crate::past::StoredVersion;
 use crate::plan::space;
 use crate::plan::{self, MigrationPlan, PlannedCollection};
 use crate::progress::{Phase, Progress};
@@ -59,6 +63,8 @@ pub struct BackupOptions {
     pub compression: CompressionLevel,
     /// Records read at a time.
     pub batch_size: NonZeroUsize,
+    /// Whether older versions, tags and what else belongs to them are left out.
+    pub without_history: bool,
 }
 
 /// Writes everything that a store holds into an archive and reads that back.
@@ -133,16 +139,22 @@ async fn make_past(
     let (now, compression, batch_size) = (SystemClock.now(), *compression, *batch_size);
     let making = ArchiveOptions { folder, now, compression, batch_size, leaves_out: false };
     let mut writer = making.create(Role::Store, side).await?;
+    let mut histories = side.record().await?.history;
+    histories.retain(|_, _| !options.without_history);
     for name in &names {
         let state = held.get(name).copied().unwrap_or_default();
         let schema = CollectionSchema { schema_version: state.schema_version, ..schemas.get(name) };
-        let (open, file) = begin(writer, &schema, state.floor).await?;
+        let history = histories.get(name).copied();
+        let (open, file) = begin(writer, &schema, state.floor, history).await?;
         writer = open;
         let mut sums = Sums::new();
         let whole = (None, Depth::Complete);
-        let to = ArchiveSink { file, aside: &mut *aside };
+        let to = ArchiveSink { file, aside: &mut *aside, with_history: history.is_some() };
         let archived = archive(side, &schema, whole, making, &mut sums, to, progress);
         writer = add(writer, archived.await?).await?;
+    }
+    if !options.without_history {
+        writer = add_items(writer, all_of(side, &names)).await?;
     }
     let archive = close(writer).await?;
     progress.phase(Phase::BackupCheck, Some(archive.manifest().records()));
@@ -162,26 +174,38 @@ pub(crate) async fn check_into_archive(
     let mut writer = making.create(Role::Source, &plan.source).await?;
     let mut checks = Vec::new();
     for planned in &plan.collections {
-        let (open, file) = begin(writer, &planned.source_schema(), planned.source.floor).await?;
+        let (schema, floor) = (planned.source_schema(), planned.source.floor);
+        let history = planned.history.map(|history| history.source);
+        let (open, file) = begin(writer, &schema, floor, history).await?;
         writer = open;
         let mut checker = SourceChecker::begin(plan, planned, pass, true).await?;
         let (mut file, mut sums) = (Some(file), Sums::new());
+        let mut versions = Sums::new();
         while let Some(batch) = checker.next().await? {
             batch.archived().for_each(|print| sums.add(print));
             progress.advance(planned.name(), batch.records.len() as u64);
             batch.set_aside(quarantine, &planned.schema).await?;
             if let Some(open) = file.take().filter(|_| checker.is_movable()) {
-                file = Some(append(open, batch.lines).await?);
+                let of = batch.archived_ids();
+                let open = append(open, batch.lines).await?;
+                file = Some(match history {
+                    Some(_) => add_past(&plan.source, &schema, of, open, &mut versions).await?,
+                    None => open,
+                });
             }
         }
         if let Some(file) = file {
-            writer = add(writer, finish(file, &sums).await?).await?;
+            writer = add(writer, finish(file, &sums, &versions).await?).await?;
         }
         checks.push(checker.finish().await?);
     }
-    if !pass.quarantine && checks.iter().any(|check| check.offenders.count > 0) {
+    let refused = checks.iter().any(|check| {
+        check.history.offenders.count > 0 || (!pass.quarantine && check.offenders.count > 0)
+    });
+    if refused {
         return Ok((checks, None));
     }
+    writer = add_items(writer, planned_items(plan, &plan.source)).await?;
     Ok((checks, Some(close(writer).await?)))
 }
 
@@ -196,11 +220,12 @@ pub(crate) async fn archive_source(
     let mut writer = making.create(Role::Source, &plan.source).await?;
     for (planned, check) in plan.collections.iter().zip(checks) {
         let schema = planned.source_schema();
-        let (open, file) = begin(writer, &schema, planned.source.floor).await?;
+        let history = planned.history.map(|history| history.source);
+        let (open, file) = begin(writer, &schema, planned.source.floor, history).await?;
         writer = open;
         let mut sums = Sums::new();
         let compared = (planned.upgrade.clone(), plan.depth);
-        let to = ArchiveSink { file, aside: &mut None };
+        let to = ArchiveSink { file, aside: &mut None, with_history: history.is_some() };
         let entry =
             archive(&plan.source, &schema, compared, making, &mut sums, to, progress).await?;
         if !making.leaves_out {
@@ -208,7 +233,17 @@ pub(crate) async fn archive_source(
         }
         writer = add(writer, entry).await?;
     }
+    writer = add_items(writer, planned_items(plan, &plan.source)).await?;
     close(writer).await
+}
+
+/// The items of the collections that are moved.
+fn planned_items(
+    plan: &MigrationPlan,
+    side: &StoreReference,
+) -> BoxStream<'static, Result<Vec<(SystemCollection, SystemItem)>>> {
+    let with_items = plan.collections.iter().filter(|planned| planned.items > 0);
+    all_of(side, &with_items.map(|planned| planned.name().clone()).collect::<Vec<_>>())
 }
 
 /// Archives what the target holds of the chosen collections.
@@ -220,22 +255,27 @@ pub(crate) async fn archive_target(
     let mut writer = making.create(Role::Target, &plan.target).await?;
     let held = |planned: &&PlannedCollection| planned.target_holds;
     for planned in plan.collections.iter().filter(held) {
-        let (open, file) = begin(writer, &planned.schema, planned.target_floor()).await?;
+        let history = planned.history.and_then(|history| history.target);
+        let floor = planned.target_floor();
+        let (open, file) = begin(writer, &planned.schema, floor, history).await?;
         writer = open;
         let mut sums = Sums::new();
         let whole = (None, Depth::Complete);
-        let to = ArchiveSink { file, aside: &mut None };
+        let to = ArchiveSink { file, aside: &mut None, with_history: history.is_some() };
         let archived =
             archive(&plan.target, &planned.schema, whole, making, &mut sums, to, progress);
         let entry = archived.await?;
         writer = add(writer, entry).await?;
     }
+    writer = add_items(writer, planned_items(plan, &plan.target)).await?;
     close(writer).await
 }
 
 /// Where the records of a collection go.
 struct ArchiveSink<'a> {
     file: CollectionWriter,
+    /// Whether older versions go there too.
+    with_history: bool,
     /// Those that cannot be read.
     aside: &'a mut Option<Quarantine>,
 }
@@ -248,7 +288,7 @@ async fn archive(
     (upgrade, depth): (Option<Arc<UpgradePath>>, Depth),
     making: ArchiveOptions<'_>,
     sums: &mut Sums,
-    ArchiveSink { file: mut writer, aside }: ArchiveSink<'_>,
+    ArchiveSink { file: mut writer, aside, with_history }: ArchiveSink<'_>,
     progress: &dyn Progress,
 ) -> Result<WrittenCollection> {
     let look = BatchChecks {
@@ -260,7 +300,7 @@ async fn archive(
         upgrade,
         validator: None,
     };
-    let mut written = Sums::new();
+    let (mut written, mut versions) = (Sums::new(), Sums::new());
     let mut batches = checked_batches(side, look, making.batch_size).await?;
     while let Some(batch) = batches.try_next().await? {
         if let Some(first) = batch.unreadable.first() {
@@ -283,9 +323,29 @@ async fn archive(
             }
         }
         progress.advance(&schema.collection, batch.records.len() as u64);
+        let of = batch.archived_ids();
         writer = append(writer, batch.lines).await?;
+        if with_history {
+            writer = add_past(side, schema, of, writer, &mut versions).await?;
+        }
     }
-    finish(writer, &written).await
+    finish(writer, &written, &versions).await
+}
+
+/// Writes what the records of a batch were before.
+async fn add_past(
+    side: &StoreReference,
+    schema: &CollectionSchema,
+    of: Vec<StoredVersion>,
+    mut writer: CollectionWriter,
+    sums: &mut Sums,
+) -> Result<CollectionWriter> {
+    let name = &schema.collection;
+    let mut pages = StorePages::of(side, name, of);
+    while let Some(page) = pages.next().await? {
+        writer = append_versions(writer, name, page, sums).await?;
+    }
+    Ok(writer)
 }
 
 /// What cannot be read can be in no archive.

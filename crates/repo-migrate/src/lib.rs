@@ -16,11 +16,13 @@ mod check;
 mod cleanup;
 mod config;
 mod copy;
+mod history;
 mod import;
 mod job;
 mod migrate;
 pub mod ndjson;
 mod options;
+mod past;
 mod plan;
 mod prefetch;
 mod progress;
@@ -33,8 +35,8 @@ mod upgrade;
 mod verify;
 
 pub use archive::{
-    Archive, ArchiveDirectory, ArchivedCollection, Damaged, FORMAT_VERSION, Leftover,
-    MANIFEST_FILE, Manifest, Pruned, Role,
+    Archive, ArchiveDirectory, ArchivedCollection, ArchivedHistory, ArchivedItems, Damaged,
+    FORMAT_VERSION, Leftover, MANIFEST_FILE, Manifest, Pruned, Role,
 };
 pub use back_up::{BackupOptions, back_up, back_up_what_can_be_read};
 pub use check::{Finding, Problem, StoredCheck};
@@ -50,14 +52,16 @@ pub use options::{CompressionLevel, MigrationOptions, OnConflict};
 pub use progress::{Phase, Progress, Silent};
 pub use remedy::Remedy;
 pub use report::{
-    CollectionReport, Counts, DanglingReference, DanglingReferences, Floors, Listed, MAX_NAMED,
-    MigrationReport, Outcome, PhaseTime, Resumed, manifest_schema, report_schema,
+    Carried, CollectionReport, Counts, DanglingReference, DanglingReferences, Floors,
+    HistoryReport, KeptHistory, Listed, MAX_NAMED, MigrationReport, Outcome, PhaseTime, Resumed,
+    manifest_schema, report_schema,
 };
 pub use restore::{RestoreOptions, archived_schemas, restore};
 pub use upgrade::{
     UpgradeOptions, UpgradeOutcome, UpgradeReport, refuse_unfinished_upgrade, upgrade,
 };
 pub use verify::{
-    Aspect, CollectionVerification, Depth, Difference, DifferenceKind, SideSummary, VerifyOptions,
-    VerifyReport, verify,
+    Aspect, CollectionVerification, Depth, Difference, DifferenceKind, HistoryVerification,
+    ItemDifference, ItemsVerification, SideSummary, VerifyOptions, VerifyReport, VersionDifference,
+    verify,
 };

@@ -65,7 +65,8 @@ pub(crate) async fn run(
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
     let started_at = SystemClock.now();
-    let plan = MigrationPlan::make(purpose, (source, target), schemas, options, started_at).await?;
+    let sides = (source, target, archive.clone());
+    let plan = MigrationPlan::make(purpose, sides, schemas, options, started_at).await?;
     let counted = CountingProgress::new(progress);
     let mut run = MigrationRun {
         plan: &plan,
@@ -116,6 +117,7 @@ impl MigrationRun<'_> {
         if self.options.quarantine.is_none() {
             refusals::offenders(self.plan, &checks)?;
         }
+        refusals::offending_versions(self.plan, &checks)?;
         if self.options.on_conflict == OnConflict::Fail {
             refusals::conflicts(self.plan, &checks)?;
         }
@@ -209,6 +211,7 @@ impl MigrationRun<'_> {
             on_conflict: self.options.on_conflict,
             references: self.plan.purpose == Purpose::Migrate,
             quarantine: self.options.quarantine.is_some(),
+            counts_versions: self.options.dry_run,
         }
     }
 
@@ -302,6 +305,7 @@ impl MigrationRun<'_> {
             !as_declared
                 || !check.nothing_to_write()
                 || planned.source.floor > planned.target_floor()
+                || planned.begins_history(check.history.own_past, self.started_at)
         })
     }
 
@@ -383,7 +387,14 @@ impl MigrationRun<'_> {
             .iter()
             .zip(checks)
             .map(|(planned, check)| {
-                let expected = Expected { read: &check.sums, deltas: &check.deltas, unchanged };
+                let expected = Expected {
+                    read: &check.sums,
+                    deltas: &check.deltas,
+                    // The past of the source was not kept in sums.
+                    unchanged: unchanged && planned.history.is_none(),
+                    versions: &check.history.deltas,
+                    replaces_items: self.options.on_conflict != OnConflict::Newer,
+                };
                 (planned.name().clone(), Some(expected))
             })
             .collect();
@@ -392,7 +403,13 @@ impl MigrationRun<'_> {
         // An archive that was checked before gives sums of whole records, and
         // the target then holds the versions that are in it.
         let depth = if self.from_empty { Depth::Complete } else { self.plan.depth };
-        let how = CompareOptions { depth, upgrading: &upgrading, kept: None };
+        let how = CompareOptions {
+            depth,
+            upgrading: &upgrading,
+            kept: None,
+            restored: self.plan.restored.as_ref(),
+            with_history: !self.options.without_history,
+        };
         done.verification = Some(compare(source, target, chosen, how, self.progress).await?);
         self.took(Phase::Verify, since);
         Ok(())
@@ -413,5 +430,5 @@ async fn or_stop<T>(
 
 /// Whether records that the target holds are going to change.
 fn replaces(checks: &[SourceCheck]) -> bool {
-    checks.iter().any(|check| check.replaced > 0)
+    checks.iter().any(|check| check.replaced > 0 || check.history.replaces_items)
 }

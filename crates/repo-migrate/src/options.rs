@@ -43,6 +43,9 @@ pub struct MigrationOptions {
     /// The file for entities that the target cannot hold; `None` refuses the
     /// run when there is one.
     pub quarantine: Option<PathBuf>,
+    /// Whether older versions, tags and what else belongs to them are left behind, and
+    /// the target keeps no histories for the sake of the source.
+    pub without_history: bool,
 }
 
 impl Default for MigrationOptions {
@@ -61,6 +64,7 @@ impl Default for MigrationOptions {
             rate_limit: None,
             patience: Duration::from_secs(60),
             quarantine: None,
+            without_history: false,
         }
     }
 }

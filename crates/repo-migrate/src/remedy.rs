@@ -57,6 +57,8 @@ pub enum Remedy {
     NameArchives,
     /// Name another file for the state of the comparison, or remove it.
     OtherStateFile,
+    /// Leave older versions and tags behind, or choose another target.
+    LeaveHistory,
 }
 
 impl repo_core::Remedy for Remedy {}
@@ -103,6 +105,10 @@ impl fmt::Display for Remedy {
             Self::WritableArchives => "name a folder for archives that this user may write",
             Self::NameArchives => "name the folder that holds the archives",
             Self::OtherStateFile => "name another file for the state, or remove this one",
+            Self::LeaveHistory => {
+                "choose another target, or leave older versions and tags behind: the records alone \
+                 arrive then"
+            }
         })
     }
 }
@@ -132,6 +138,7 @@ mod tests {
             Remedy::WritableArchives,
             Remedy::NameArchives,
             Remedy::OtherStateFile,
+            Remedy::LeaveHistory,
         ];
         for remedy in all {
             let words = remedy.to_string();

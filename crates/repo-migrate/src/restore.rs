@@ -37,6 +37,8 @@ pub struct RestoreOptions {
     pub rate_limit: Option<NonZeroUsize>,
     /// How long a batch that the store refuses for now is tried again.
     pub patience: Duration,
+    /// Whether older versions, tags and what else belongs to them are left behind.
+    pub without_history: bool,
 }
 
 impl Default for RestoreOptions {
@@ -52,6 +54,7 @@ impl Default for RestoreOptions {
             workers,
             rate_limit,
             patience,
+            without_history: false,
         }
     }
 }
@@ -108,6 +111,7 @@ pub async fn restore(
         workers: options.workers,
         rate_limit: options.rate_limit,
         patience: options.patience,
+        without_history: options.without_history,
         ..MigrationOptions::default()
     };
     let sides = (StoreReference::source(&source), StoreReference::target(target));

@@ -48,8 +48,12 @@ impl MigrationRun<'_> {
     }
 
     pub(crate) fn took(&mut self, phase: Phase, since: Instant) {
-        let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let records = self.counted.take();
-        self.phases.push(PhaseTime { phase, duration_ms, records });
+        self.phases.push(time_of(phase, since, self.counted));
     }
+}
+
+/// How long a phase took that ends now.
+pub(crate) fn time_of(phase: Phase, since: Instant, counted: &CountingProgress<'_>) -> PhaseTime {
+    let duration_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    PhaseTime { phase, duration_ms, records: counted.take() }
 }

@@ -31,6 +31,9 @@ pub(crate) struct ArchivedCollectionView {
     schema_version: u32,
     digest: String,
     file_bytes: u64,
+    /// Older versions; none where the archive has no history of the collection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    versions: Option<u64>,
 }
 
 impl Summary {
@@ -44,6 +47,7 @@ impl Summary {
             schema_version: entry.schema_version,
             digest: entry.digest.clone(),
             file_bytes: entry.file_bytes,
+            versions: entry.history.as_ref().map(|history| history.versions),
         });
         Self {
             archive: archive.path().to_owned(),
@@ -59,7 +63,7 @@ impl Summary {
     /// What a person reads after a backup.
     pub(crate) fn in_words(&self) -> String {
         let held: Vec<String> =
-            self.collections.iter().map(|held| format!("{} {}", held.records, held.name)).collect();
+            self.collections.iter().map(ArchivedCollectionView::in_words).collect();
         format!(
             "{} records of {} ({}) are in {}, {} bytes, read back and sound",
             self.records,
@@ -68,6 +72,16 @@ impl Summary {
             self.archive.display(),
             self.file_bytes
         )
+    }
+}
+
+impl ArchivedCollectionView {
+    fn in_words(&self) -> String {
+        let Self { records, name, .. } = self;
+        match self.versions {
+            None => format!("{records} {name}"),
+            Some(versions) => format!("{records} {name} with {versions} older versions"),
+        }
     }
 }
 

@@ -68,6 +68,10 @@ fn in_flags(remedy: &Remedy) -> String {
         }
         Remedy::WritableArchives => "name a folder that this user may write with --backup-location",
         Remedy::NameArchives => "name it with --backup-location",
+        Remedy::LeaveHistory => {
+            "choose another target, or leave older versions and tags behind with \
+             --without-history: the records alone arrive then"
+        }
         Remedy::OtherStateFile => "name another file with --state, or remove this one",
         other => return other.to_string(),
     };

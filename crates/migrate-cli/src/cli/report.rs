@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::events::per_second;
 use super::output::{cell, draw, table_of_numbers};
 use repo_migrate::{
-    CleanUpReport, Counts, Depth, Difference, DifferenceKind, Listed, MigrationReport, Outcome,
-    VerifyReport,
+    Carried, CleanUpReport, CollectionVerification, Counts, Depth, Difference, DifferenceKind,
+    HistoryReport, Listed, MigrationReport, Outcome, VerifyReport,
 };
 
 /// Most names that a report for people shows of one list; JSON has more.
@@ -61,6 +61,11 @@ pub(crate) fn migration(report: &MigrationReport) -> String {
         }
         let (what, them) = ("cannot be held by the target", &collection.quarantined_entities);
         listed(&mut text, &collection.name, what, them);
+        if let Some(history) = &collection.history {
+            text.push_str(&past(&collection.name, history));
+            let (what, them) = ("of the past differ and were left", &history.left_differing);
+            listed(&mut text, &collection.name, what, them);
+        }
     }
     if let Some(found) = report.verification.as_ref().filter(|found| !found.equal) {
         differences(&mut text, found);
@@ -89,6 +94,18 @@ fn way_out(report: &MigrationReport) -> &'static str {
         "stop what writes to either side, and give the same command again with --on-conflict \
          newer: it brings over what changed and what was deleted in the source since\n"
     }
+}
+
+/// `machines: 7 older versions (2 already there), 1 tags and other items`
+fn past(name: &impl std::fmt::Display, history: &HistoryReport) -> String {
+    let counted = |what: &str, of: Carried| {
+        let there = of.equal + of.left;
+        let there = if there > 0 { format!(" ({there} already there)") } else { String::new() };
+        format!("{} {what}{there}", of.read)
+    };
+    let versions = counted("older versions", history.versions);
+    let items = counted("tags and other items", history.items);
+    format!("history of {name}: {versions}, {items}\n")
 }
 
 /// What was removed from the source.
@@ -239,6 +256,7 @@ fn differences(text: &mut String, report: &VerifyReport) {
         if more > 0 {
             let _ = writeln!(text, "  and {more} more of {}; --format json names 1000", found.name);
         }
+        differences_of_past(text, found);
         if found.floor_too_low {
             let _ = writeln!(
                 text,
@@ -256,6 +274,56 @@ fn differences(text: &mut String, report: &VerifyReport) {
                 found.name, found.source_changed
             );
         }
+    }
+}
+
+/// The same of older versions and items.
+fn differences_of_past(text: &mut String, found: &CollectionVerification) {
+    let name = &found.name;
+    let sign = |kind: DifferenceKind| match kind {
+        DifferenceKind::Missing => ('+', "the target lacks it"),
+        DifferenceKind::Unexpected => ('-', "the source lacks it"),
+        DifferenceKind::Differs => ('*', "both have it, and it differs"),
+    };
+    if let Some(history) = &found.history {
+        for one in history.differences.iter().take(SHOWN) {
+            let (sign, words) = sign(one.kind);
+            let key = cell(&format!("{name}/{}", one.id));
+            let at = one.pointer.as_deref().filter(|at| !at.is_empty());
+            let at = at.map(|at| format!(", first at {}", cell(at))).unwrap_or_default();
+            let words = if one.attribution { "who wrote it differs" } else { words };
+            let _ = writeln!(text, "{sign} {key} version {}: {words}{at}", one.version);
+        }
+        let count = history.missing + history.unexpected + history.differs;
+        more_of(text, count, history.differences.len(), &format!("versions of {name}"));
+        match (&history.source, &history.target) {
+            (Some(_), None) => {
+                let _ = writeln!(text, "! {name}: the target keeps no history");
+            }
+            (Some(source), Some(target)) if !history.equal && target.since > source.since => {
+                let (theirs, ours) = (target.since, source.since);
+                let _ = writeln!(
+                    text,
+                    "! {name}: the history of the target begins at {theirs}, the source's at {ours}"
+                );
+            }
+            _ => {}
+        }
+    }
+    if let Some(items) = &found.items {
+        for one in items.differences.iter().take(SHOWN) {
+            let (sign, words) = sign(one.kind);
+            let _ = writeln!(text, "{sign} {} {}: {words}", one.items, cell(&one.key));
+        }
+        let count = items.missing + items.unexpected + items.differs;
+        more_of(text, count, items.differences.len(), &format!("items of {name}"));
+    }
+}
+
+fn more_of(text: &mut String, count: u64, named: usize, what: &str) {
+    let more = count.saturating_sub(named.min(SHOWN) as u64);
+    if more > 0 {
+        let _ = writeln!(text, "  and {more} more {what}; --format json names 1000");
     }
 }
 

@@ -7,16 +7,18 @@ use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::strategy::Record;
+use repo_core::strategy::{Record, SystemCollection, SystemItem};
 use repo_core::{CollectionName, Error, ErrorKind, Result, UpgradePath};
 
 use super::errors::corrupt;
 use super::manifest::{ArchivedCollection, Manifest};
-use super::reader;
+use super::reader::{self, Chunk, FileEntry};
+use crate::past::PastVersion;
 use crate::progress::Progress;
 use crate::store_reference::{blocking, lanes};
 use crate::upgrade::path::{self, Upgrading};
-use crate::verify::digest::{Fingerprint, Sums};
+use crate::verify::digest::{Fingerprint, Sums, version_prints};
+use crate::verify::report::Depth;
 
 /// Records parsed at a time while an archive is checked.
 const CHECK_BATCH: usize = 256;
@@ -76,7 +78,8 @@ impl Archive {
         let entry = self.entry(collection)?.clone();
         let schema = std::sync::Arc::new(entry.collection_schema()?);
         let file = self.path.join(&entry.file);
-        let chunks = reader::chunks(file.clone(), entry, after, batch_size);
+        let of = FileEntry::of_records(&entry);
+        let chunks = reader::chunks(file.clone(), of, after, batch_size);
         Ok(chunks
             .map(move |chunk| {
                 let (file, schema) = (file.clone(), std::sync::Arc::clone(&schema));
@@ -87,6 +90,37 @@ impl Archive {
             })
             .buffered(lanes())
             .boxed())
+    }
+
+    /// The older versions of a collection except the first `after` of them, in the order
+    /// in which they were written: that of the records, and for each from the newest to
+    /// the oldest. None where the archive has no history of it.
+    pub(crate) fn versions_after(
+        &self,
+        collection: &CollectionName,
+        after: u64,
+        batch_size: NonZeroUsize,
+    ) -> Result<BoxStream<'static, Result<Vec<PastVersion>>>> {
+        let Some(history) = &self.entry(collection)?.history else {
+            return Ok(futures::stream::empty().boxed());
+        };
+        let file = self.path.join(&history.file);
+        let (bytes, digest) = (history.file_bytes, history.file_digest.clone());
+        let of = FileEntry { bytes, digest, lines: history.lines, of: "older versions" };
+        let chunks = reader::chunks(file.clone(), of, after, batch_size);
+        Ok(parsed(chunks, file, |chunk, file| chunk.versions(file)))
+    }
+
+    /// The engine's own items that the archive holds, in the order of their keys within
+    /// each collection of the engine.
+    pub(crate) fn items(&self) -> BoxStream<'static, Result<Vec<(SystemCollection, SystemItem)>>> {
+        let Some(items) = &self.manifest.items else { return futures::stream::empty().boxed() };
+        let file = self.path.join(&items.file);
+        let (bytes, digest) = (items.file_bytes, items.file_digest.clone());
+        let of = FileEntry { bytes, digest, lines: items.items, of: "items" };
+        let batch_size = NonZeroUsize::new(CHECK_BATCH).unwrap_or(NonZeroUsize::MIN);
+        let chunks = reader::chunks(file.clone(), of, 0, batch_size);
+        parsed(chunks, file, |chunk, file| chunk.items(file))
     }
 
     /// Reads all of it and checks every digest and count.
@@ -107,9 +141,29 @@ impl Archive {
         for entry in &self.manifest.collections {
             let upgrade = upgrading.get(&entry.name);
             let read = self.verify_collection(entry, upgrade, progress).await?;
+            self.verify_versions(entry).await?;
             sums.insert(entry.name.clone(), read);
         }
+        let mut items = self.items();
+        while items.try_next().await?.is_some() {}
         Ok(sums)
+    }
+
+    async fn verify_versions(&self, entry: &ArchivedCollection) -> Result<()> {
+        let Some(history) = &entry.history else { return Ok(()) };
+        let mut sums = Sums::new();
+        let batch_size = NonZeroUsize::new(CHECK_BATCH).unwrap_or(NonZeroUsize::MIN);
+        let mut batches = self.versions_after(&entry.name, 0, batch_size)?;
+        while let Some(versions) = batches.try_next().await? {
+            let name = entry.name.clone();
+            let prints = move || Ok(version_prints(Depth::Complete, &name, &versions));
+            blocking(prints).await?.iter().for_each(|print| sums.add(print));
+        }
+        let file = self.path.join(&history.file);
+        let found = sums.total().to_string();
+        fits(&file, "digest of the older versions", found, history.digest.clone())?;
+        let (found, expected) = (sums.records.to_string(), history.versions.to_string());
+        fits(&file, "number of older versions", found, expected)
     }
 
     async fn verify_collection(
@@ -136,14 +190,7 @@ impl Archive {
             progress.advance(&entry.name, prints.len() as u64);
         }
         let file = self.path.join(&entry.file);
-        let fits = |what: &str, found: String, expected: String| {
-            if found == expected {
-                return Ok(());
-            }
-            Err(corrupt(&file, format!("the {what} does not fit the manifest"))
-                .with("expected", expected)
-                .with("found", found))
-        };
+        let fits = |what, found, expected| fits(&file, what, found, expected);
         fits("number of records", sums.records.to_string(), entry.records.to_string())?;
         fits("number of tombstones", sums.tombstones.to_string(), entry.tombstones.to_string())?;
         fits("digest of the records", sums.total().to_string(), entry.digest.clone())?;
@@ -165,6 +212,33 @@ impl Archive {
             .hint(format!("it holds: {}", held.join(", ")))
         })
     }
+}
+
+/// The lines of chunks, read several chunks at a time and in their order.
+fn parsed<T: Send + 'static>(
+    chunks: BoxStream<'static, Result<Chunk>>,
+    file: PathBuf,
+    parse: fn(&Chunk, &Path) -> Result<Vec<T>>,
+) -> BoxStream<'static, Result<Vec<T>>> {
+    chunks
+        .map(move |chunk| {
+            let file = file.clone();
+            async move {
+                let chunk = chunk?;
+                blocking(move || parse(&chunk, &file)).await
+            }
+        })
+        .buffered(lanes())
+        .boxed()
+}
+
+fn fits(file: &Path, what: &str, found: String, expected: String) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(corrupt(file, format!("the {what} does not fit the manifest"))
+        .with("expected", expected)
+        .with("found", found))
 }
 
 /// The fingerprints of records as they are and, where they are to be, upgraded.

@@ -8,10 +8,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archive::errors::{corrupt, read_error};
+use crate::archive::history::{ArchivedHistory, ArchivedItems};
 
-/// The version of the archive format that this tool writes, and the highest
-/// that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The highest version of the archive format that this tool reads. It writes 1 where
+/// no history is in an archive, so that older tools read it.
+pub const FORMAT_VERSION: u32 = 2;
+/// The version of an archive without a history.
+pub(super) const WITHOUT_HISTORY: u32 = 1;
 /// The name of the manifest in an archive's folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
 /// A manifest is read whole; one larger than this is none of ours.
@@ -35,6 +38,10 @@ pub struct Manifest {
     pub role: Role,
     /// The collections, by name.
     pub collections: Vec<ArchivedCollection>,
+    /// Tags, and what else of the engine's own items belongs to the collections; none
+    /// where there is nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<ArchivedItems>,
     /// BLAKE3 of this file with the 64 digits of this field set to 0.
     pub checksum: String,
 }
@@ -81,6 +88,9 @@ pub struct ArchivedCollection {
     pub id_field: String,
     /// The JSON Schema that declared the collection, if any did.
     pub schema: Option<serde_json::Value>,
+    /// What its records were before; none where no history was kept, or asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<ArchivedHistory>,
 }
 
 impl ArchivedCollection {
@@ -109,7 +119,23 @@ impl Manifest {
     /// Bytes of all files but the manifest.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
-        self.collections.iter().map(|entry| entry.file_bytes).sum()
+        let histories = self.collections.iter().filter_map(|entry| entry.history.as_ref());
+        let records: u64 = self.collections.iter().map(|entry| entry.file_bytes).sum();
+        let versions: u64 = histories.map(|history| history.file_bytes).sum();
+        records + versions + self.items.as_ref().map_or(0, |items| items.file_bytes)
+    }
+
+    /// Older versions of all collections.
+    #[must_use]
+    pub fn versions(&self) -> u64 {
+        let histories = self.collections.iter().filter_map(|entry| entry.history.as_ref());
+        histories.map(|history| history.versions).sum()
+    }
+
+    /// The version of the format that what it holds needs.
+    pub(super) fn needed_format(&self) -> u32 {
+        let has_history = self.collections.iter().any(|entry| entry.history.is_some());
+        if has_history || self.items.is_some() { FORMAT_VERSION } else { WITHOUT_HISTORY }
     }
 
     /// The text of the file, with its checksum.
@@ -156,10 +182,20 @@ impl Manifest {
             return Err(corrupt(path, "the manifest was changed: its checksum does not fit"));
         }
         // A name that leads out of the folder would read a foreign file.
-        match self.collections.iter().find(|entry| entry.file != file_name(&entry.name)) {
-            Some(entry) => Err(corrupt(path, "a collection's file has a foreign name")
-                .with("collection", &entry.name)),
-            None => Ok(()),
+        let foreign = |entry: &&ArchivedCollection| {
+            let versions = entry.history.as_ref().map(|history| &history.file);
+            entry.file != file_name(&entry.name)
+                || versions.is_some_and(|file| *file != versions_file_name(&entry.name))
+        };
+        if let Some(entry) = self.collections.iter().find(foreign) {
+            return Err(corrupt(path, "a collection's file has a foreign name")
+                .with("collection", &entry.name));
+        }
+        match &self.items {
+            Some(items) if items.file != ITEMS_FILE => {
+                Err(corrupt(path, "the file of the engine's own items has a foreign name"))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -168,6 +204,14 @@ impl Manifest {
 pub(crate) fn file_name(collection: &CollectionName) -> String {
     format!("{collection}.jsonl.zst")
 }
+
+/// The file of the older versions of a collection. No name of a collection has a dot.
+pub(crate) fn versions_file_name(collection: &CollectionName) -> String {
+    format!("{collection}.versions.jsonl.zst")
+}
+
+/// The file of the engine's own items. No name of a collection has a dot.
+pub(crate) const ITEMS_FILE: &str = "system.items.jsonl.zst";
 
 /// A newer format may hold fields that this tool does not know, so its version
 /// is looked at before anything else.

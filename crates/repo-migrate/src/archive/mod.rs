@@ -1,5 +1,7 @@
 //! Archives: a folder with `manifest.json` and one `<collection>.jsonl.zst` a
-//! collection, each line one record as [`ndjson`](crate::ndjson) writes it.
+//! collection, each line one record as [`ndjson`](crate::ndjson) writes it. Where the
+//! history is kept, older versions are in `<collection>.versions.jsonl.zst`, and what
+//! belongs to them, as tags, in `system.items.jsonl.zst`.
 //!
 //! An archive is complete or not there at all: it gets its name when all of
 //! it is on disk. Reading one proves it: the manifest carries a checksum, and
@@ -9,6 +11,7 @@ mod dir;
 mod errors;
 pub(crate) mod filling;
 mod handle;
+mod history;
 mod lock;
 mod manifest;
 mod reader;
@@ -17,6 +20,7 @@ mod writer;
 
 pub use dir::{ArchiveDirectory, Damaged, Leftover, Pruned};
 pub use handle::Archive;
+pub use history::{ArchivedHistory, ArchivedItems};
 pub use manifest::{ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};
 pub(crate) use store::ArchivedStore;
 pub(crate) use writer::{ArchiveWriter, CollectionWriter, WrittenCollection};

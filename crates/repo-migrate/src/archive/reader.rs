@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use repo_core::strategy::Record;
+use repo_core::strategy::{Record, SystemCollection, SystemItem};
 use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
 use crate::archive::errors::{corrupt, read_error};
+use crate::archive::history::{read_item, read_version};
 use crate::archive::manifest::ArchivedCollection;
 use crate::archive::writer::Hashing;
 use crate::ndjson::{self, Line};
+use crate::past::PastVersion;
 
 /// No record is longer as text; a longer line is damage, and not read whole.
 const MAX_LINE_BYTES: u64 = 256 * 1_024 * 1_024;
@@ -23,6 +25,24 @@ const MAX_LINE_BYTES: u64 = 256 * 1_024 * 1_024;
 const MAX_CHUNK_BYTES: usize = 4 * 1_024 * 1_024;
 /// Chunks read ahead.
 const READ_AHEAD: usize = 2;
+
+/// What the manifest says of a file.
+#[derive(Debug, Clone)]
+pub(crate) struct FileEntry {
+    pub(crate) bytes: u64,
+    pub(crate) digest: String,
+    pub(crate) lines: u64,
+    /// What a line is, in an error.
+    pub(crate) of: &'static str,
+}
+
+impl FileEntry {
+    /// That of the records of a collection.
+    pub(crate) fn of_records(entry: &ArchivedCollection) -> Self {
+        let (bytes, digest) = (entry.file_bytes, entry.file_digest.clone());
+        Self { bytes, digest, lines: entry.records, of: "records" }
+    }
+}
 
 /// Some lines of a file.
 pub(crate) struct Chunk {
@@ -35,9 +55,7 @@ impl Chunk {
     /// The records of the lines.
     pub(crate) fn parse(&self, file: &Path, schema: &CollectionSchema) -> Result<Vec<Record>> {
         let mut records = Vec::new();
-        let lines = self.text.split_inclusive(|&byte| byte == b'\n');
-        for (number, line) in (self.first..).zip(lines) {
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
+        for (number, line) in self.lines() {
             let parsed = ndjson::parse(line, number, schema)
                 .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("file", file.display()));
             match parsed? {
@@ -49,12 +67,28 @@ impl Chunk {
         }
         Ok(records)
     }
+
+    /// The older versions of the lines.
+    pub(crate) fn versions(&self, file: &Path) -> Result<Vec<PastVersion>> {
+        self.lines().map(|(number, line)| read_version(line, number, file)).collect()
+    }
+
+    /// The items of the lines.
+    pub(crate) fn items(&self, file: &Path) -> Result<Vec<(SystemCollection, SystemItem)>> {
+        self.lines().map(|(number, line)| read_item(line, number, file)).collect()
+    }
+
+    /// Each line with its number, without its line feed.
+    fn lines(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let lines = self.text.split_inclusive(|&byte| byte == b'\n');
+        (self.first..).zip(lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line)))
+    }
 }
 
 /// The lines of a file except the first `after`, `lines_each` at a time.
 pub(crate) fn chunks(
     path: PathBuf,
-    entry: ArchivedCollection,
+    entry: FileEntry,
     after: u64,
     lines_each: NonZeroUsize,
 ) -> BoxStream<'static, Result<Chunk>> {
@@ -87,7 +121,7 @@ fn gone() -> Error {
 /// nobody listens.
 fn read(
     path: &Path,
-    entry: &ArchivedCollection,
+    entry: &FileEntry,
     (after, lines_each): (u64, NonZeroUsize),
     send: &mut dyn FnMut(Chunk) -> bool,
 ) -> Result<()> {
@@ -143,22 +177,21 @@ fn append_line(
 /// Compares what was read with the manifest.
 fn check_end(
     path: &Path,
-    entry: &ArchivedCollection,
+    entry: &FileEntry,
     count: u64,
     mut rest: BufReader<Hashing<File>>,
 ) -> Result<()> {
     std::io::copy(&mut rest, &mut std::io::sink()).map_err(|error| read_error(path, error))?;
     let hashing = rest.into_inner();
     let digest = hashing.hasher.finalize().to_hex();
-    if hashing.bytes != entry.file_bytes || *digest != *entry.file_digest {
+    if hashing.bytes != entry.bytes || *digest != *entry.digest {
         return Err(corrupt(path, "the file is not the one that the manifest describes")
-            .with("expected_bytes", entry.file_bytes)
+            .with("expected_bytes", entry.bytes)
             .with("found_bytes", hashing.bytes));
     }
-    if count != entry.records {
-        return Err(corrupt(path, "the number of records does not fit the manifest")
-            .with("expected", entry.records)
-            .with("found", count));
+    if count != entry.lines {
+        let why = format!("the number of {} does not fit the manifest", entry.of);
+        return Err(corrupt(path, why).with("expected", entry.lines).with("found", count));
     }
     Ok(())
 }

@@ -138,8 +138,13 @@ impl StorageStrategy for ArchivedStore {
             let (schema_version, floor) = (entry.schema_version, entry.floor);
             (entry.name.clone(), CollectionState::new(schema_version, floor))
         };
+        let collections = &self.archive.manifest().collections;
+        let history = |entry: &crate::archive::ArchivedCollection| {
+            Some((entry.name.clone(), entry.history.as_ref()?.state()))
+        };
         Ok(StoreRecord::new(self.archive.manifest().format_version)
-            .with_collections(self.archive.manifest().collections.iter().map(state).collect()))
+            .with_collections(collections.iter().map(state).collect())
+            .with_history(collections.iter().filter_map(history).collect()))
     }
 
     async fn update_store_record(&self, _update: StoreUpdate) -> Result<StoreRecord> {

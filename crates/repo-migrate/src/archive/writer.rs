@@ -5,15 +5,18 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use repo_core::strategy::HistoryState;
 use repo_core::{CollectionSchema, Error, ErrorKind, Result, Timestamp};
 use tempfile::TempDir;
 
 use crate::CompressionLevel;
 
 use crate::archive::errors::io_error;
+use crate::archive::history::{ArchivedHistory, ArchivedItems};
 use crate::archive::lock::ArchiveLock;
 use crate::archive::manifest::{
-    ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role, file_name,
+    ArchivedCollection, ITEMS_FILE, MANIFEST_FILE, Manifest, Role, WITHOUT_HISTORY, file_name,
+    versions_file_name,
 };
 
 const WRITING: &str = "write an archive";
@@ -63,12 +66,13 @@ impl ArchiveWriter {
             made: Vec::new(),
             unsynced: Vec::new(),
             manifest: Manifest {
-                format_version: FORMAT_VERSION,
+                format_version: WITHOUT_HISTORY,
                 tool_version: env!("CARGO_PKG_VERSION").to_owned(),
                 created_at,
                 location: store.to_owned(),
                 role,
                 collections: Vec::new(),
+                items: None,
                 checksum: String::new(),
             },
         };
@@ -113,19 +117,23 @@ impl ArchiveWriter {
         Ok(())
     }
 
-    /// Begins the file of a collection.
-    pub(crate) fn begin(&self, schema: &CollectionSchema, floor: u64) -> Result<CollectionWriter> {
-        let folder = self.folder.as_ref().map_or(&*self.location, TempDir::path);
-        let file = file_name(&schema.collection);
-        let path = folder.join(&file);
-        let io = |error| io_error(WRITING, &path, error);
-        let hashing = Hashing::new(private_file(&path).map_err(io)?);
-        let level = self.compression.get();
-        let mut encoder = zstd::Encoder::new(BufWriter::new(hashing), level).map_err(io)?;
-        encoder.include_checksum(true).map_err(io)?;
+    /// Begins the file of a collection, and that of its older versions where there is
+    /// a history.
+    pub(crate) fn begin(
+        &self,
+        schema: &CollectionSchema,
+        floor: u64,
+        history: Option<HistoryState>,
+    ) -> Result<CollectionWriter> {
+        let name = &schema.collection;
+        let versions_file = versions_file_name(name);
+        let versions = match history {
+            Some(_) => Some(self.lines(&versions_file)?),
+            None => None,
+        };
+        let file = file_name(name);
         let entry = ArchivedCollection {
-            name: schema.collection.clone(),
-            file,
+            name: name.clone(),
             file_bytes: 0,
             file_digest: String::new(),
             records: 0,
@@ -135,8 +143,39 @@ impl ArchiveWriter {
             schema_version: schema.schema_version,
             id_field: schema.id_name().to_owned(),
             schema: schema.json_schema.as_deref().cloned(),
+            history: history.map(|state| ArchivedHistory::begin(versions_file, state)),
+            file,
         };
-        Ok(CollectionWriter { encoder, path, entry })
+        Ok(CollectionWriter { records: self.lines(&entry.file)?, versions, entry })
+    }
+
+    /// Begins the file of the engine's own items.
+    pub(crate) fn begin_items(&self) -> Result<LinesWriter> {
+        self.lines(ITEMS_FILE)
+    }
+
+    fn lines(&self, file: &str) -> Result<LinesWriter> {
+        let folder = self.folder.as_ref().map_or(&*self.location, TempDir::path);
+        let path = folder.join(file);
+        let io = |error| io_error(WRITING, &path, error);
+        let hashing = Hashing::new(private_file(&path).map_err(io)?);
+        let level = self.compression.get();
+        let mut encoder = zstd::Encoder::new(BufWriter::new(hashing), level).map_err(io)?;
+        encoder.include_checksum(true).map_err(io)?;
+        Ok(LinesWriter { encoder, path, lines: 0 })
+    }
+
+    /// Adds the engine's own items.
+    pub(crate) fn add_items(&mut self, writer: LinesWriter) -> Result<()> {
+        let written = writer.finish()?;
+        self.manifest.items = Some(ArchivedItems {
+            file: ITEMS_FILE.to_owned(),
+            file_bytes: written.bytes,
+            file_digest: written.digest,
+            items: written.lines,
+        });
+        self.unsynced.push((written.path, written.file));
+        Ok(())
     }
 
     /// Adds a collection of which everything is written. Its file is brought
@@ -144,7 +183,7 @@ impl ArchiveWriter {
     /// in little more time than for one.
     pub(crate) fn add(&mut self, written: WrittenCollection) -> Result<()> {
         self.manifest.collections.push(written.entry);
-        self.unsynced.push((written.path, written.file));
+        self.unsynced.extend(written.files.into_iter().map(|file| (file.path, file.file)));
         if self.unsynced.len() >= MOST_UNSYNCED { self.sync_files() } else { Ok(()) }
     }
 
@@ -171,6 +210,7 @@ impl ArchiveWriter {
     pub(crate) fn finish(mut self) -> Result<PathBuf> {
         self.sync_files()?;
         self.manifest.collections.sort_by(|a, b| a.name.cmp(&b.name));
+        self.manifest.format_version = self.manifest.needed_format();
         let Some(folder) = self.folder.take() else {
             return Err(Error::new(ErrorKind::Invalid, WRITING, "the archive was never begun"));
         };
@@ -230,44 +270,90 @@ impl Drop for ArchiveWriter {
     }
 }
 
-/// The file of one collection that is being written.
-pub(crate) struct CollectionWriter {
+/// A file of lines that is being written.
+pub(crate) struct LinesWriter {
     encoder: zstd::Encoder<'static, BufWriter<Hashing<File>>>,
     path: PathBuf,
+    lines: u64,
+}
+
+/// A file of lines that is written, and may not be on disk yet.
+struct WrittenFile {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    digest: String,
+    lines: u64,
+}
+
+impl LinesWriter {
+    /// Appends so many whole lines.
+    pub(crate) fn append(&mut self, text: &[u8], lines: u64) -> Result<()> {
+        self.lines += lines;
+        self.encoder.write_all(text).map_err(|error| io_error(WRITING, &self.path, error))
+    }
+
+    fn finish(self) -> Result<WrittenFile> {
+        let Self { encoder, path, lines } = self;
+        let io = |error| io_error(WRITING, &path, error);
+        let buffered = encoder.finish().map_err(io)?;
+        let hashing = buffered.into_inner().map_err(|error| io(error.into_error()))?;
+        let digest = hashing.hasher.finalize().to_hex().to_string();
+        Ok(WrittenFile { file: hashing.inner, bytes: hashing.bytes, path, digest, lines })
+    }
+}
+
+/// The files of one collection that are being written.
+pub(crate) struct CollectionWriter {
+    records: LinesWriter,
+    versions: Option<LinesWriter>,
     entry: ArchivedCollection,
 }
 
 impl CollectionWriter {
-    /// Appends whole lines.
+    /// Appends whole lines of records.
     pub(crate) fn append(&mut self, lines: &[u8]) -> Result<()> {
-        self.encoder.write_all(lines).map_err(|error| io_error(WRITING, &self.path, error))
+        self.records.append(lines, 0)
     }
 
-    /// Ends the file, which is on disk when the archive is finished.
+    /// Appends whole lines of older versions.
+    pub(crate) fn append_versions(&mut self, text: &[u8], lines: u64) -> Result<()> {
+        match &mut self.versions {
+            Some(versions) => versions.append(text, lines),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the files, which are on disk when the archive is finished.
     pub(crate) fn finish(
-        mut self,
-        records: u64,
-        tombstones: u64,
+        self,
+        (records, tombstones): (u64, u64),
         digest: String,
+        (older, versions_digest): (u64, String),
     ) -> Result<WrittenCollection> {
-        let path = self.path;
-        let io = |error| io_error(WRITING, &path, error);
-        let buffered = self.encoder.finish().map_err(io)?;
-        let hashing = buffered.into_inner().map_err(|error| io(error.into_error()))?;
-        self.entry.file_bytes = hashing.bytes;
-        self.entry.file_digest = hashing.hasher.finalize().to_hex().to_string();
-        self.entry.records = records;
-        self.entry.tombstones = tombstones;
-        self.entry.digest = digest;
-        Ok(WrittenCollection { entry: self.entry, file: hashing.inner, path })
+        let Self { records: file, versions, mut entry } = self;
+        let file = file.finish()?;
+        entry.file_bytes = file.bytes;
+        entry.file_digest.clone_from(&file.digest);
+        entry.records = records;
+        entry.tombstones = tombstones;
+        entry.digest = digest;
+        let versions = versions.map(LinesWriter::finish).transpose()?;
+        if let (Some(history), Some(written)) = (&mut entry.history, &versions) {
+            history.file_bytes = written.bytes;
+            history.file_digest.clone_from(&written.digest);
+            history.lines = written.lines;
+            history.versions = older;
+            history.digest = versions_digest;
+        }
+        Ok(WrittenCollection { entry, files: std::iter::once(file).chain(versions).collect() })
     }
 }
 
-/// A file of an archive that is written, and may not be on disk yet.
+/// Files of an archive that are written, and may not be on disk yet.
 pub(crate) struct WrittenCollection {
     entry: ArchivedCollection,
-    file: File,
-    path: PathBuf,
+    files: Vec<WrittenFile>,
 }
 
 /// Hashes and counts what goes through.

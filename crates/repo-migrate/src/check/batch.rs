@@ -7,12 +7,13 @@ use std::sync::Arc;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{Record, RecordBatch};
-use repo_core::{CollectionSchema, Entity, Result, UpgradePath};
+use repo_core::{CollectionSchema, Entity, EntityId, Result, UpgradePath};
 use repo_layers::DocumentValidator;
 
 use crate::check::reason::{breaks, rule_of};
 use crate::copy::quarantine::{LeftOut, LeftOutContent, Quarantine};
 use crate::ndjson;
+use crate::past::{StoredVersion, stored_versions};
 use crate::plan::references::{self, Reference};
 use crate::prefetch::prefetch;
 use crate::store_reference::{StoreReference, blocking, lanes};
@@ -78,6 +79,18 @@ impl CheckedBatch {
         let left_out = |at| self.offenders.iter().any(|one| one.at == at && !one.archivable);
         let all = self.archived_prints().iter().enumerate();
         all.filter(move |(at, _)| !left_out(*at)).map(|(_, print)| print)
+    }
+
+    /// The records that are in the lines.
+    pub(crate) fn archived_ids(&self) -> Vec<StoredVersion> {
+        let left_out = |at| self.offenders.iter().any(|one| one.at == at && !one.archivable);
+        let all = stored_versions(&self.records).into_iter().enumerate();
+        all.filter(|(at, _)| !left_out(*at)).map(|(_, stored)| stored).collect()
+    }
+
+    /// The ids of what the target cannot hold.
+    pub(crate) fn offending_ids(&self) -> impl Iterator<Item = &EntityId> {
+        self.offenders.iter().filter_map(|one| Some(self.records.get(one.at)?.id()))
     }
 
     /// The same of every record.

@@ -12,6 +12,7 @@ use repo_core::{EntityId, Result};
 use crate::OnConflict;
 use crate::check::batch::{BatchChecks, CheckedBatch, checked_batches};
 use crate::check::decide::{Decision, decide};
+use crate::history::check::{HistoryCheck, HistoryChecker};
 use crate::plan::references::ReferenceCheck;
 use crate::plan::{MigrationPlan, PlannedCollection};
 use crate::report::{Counts, DanglingReferences, Listed, MAX_NAMED};
@@ -42,6 +43,8 @@ pub(crate) struct SourceCheck {
     pub(crate) sums: Sums,
     /// By how much the target is meant to differ from them.
     pub(crate) deltas: Deltas,
+    /// The same of what they were before.
+    pub(crate) history: HistoryCheck,
 }
 
 /// How a pass is done.
@@ -53,6 +56,8 @@ pub(crate) struct CheckOptions {
     pub(crate) references: bool,
     /// Whether what the target cannot hold is left out.
     pub(crate) quarantine: bool,
+    /// Whether older versions are counted also where nothing else needs that.
+    pub(crate) counts_versions: bool,
 }
 
 impl SourceCheck {
@@ -71,6 +76,7 @@ impl SourceCheck {
             unreadable: 0,
             sums: Sums::new(),
             deltas: Deltas::default(),
+            history: HistoryCheck::default(),
         }
     }
 
@@ -91,13 +97,17 @@ impl SourceCheck {
             &mut self.left_differing,
             &mut self.conflicts,
             &mut self.offenders,
+            &mut self.history.left,
+            &mut self.history.conflicts,
+            &mut self.history.offenders,
         ];
         lists.into_iter().for_each(Listed::sort);
     }
 
     /// Whether the target lacks nothing.
     pub(crate) fn nothing_to_write(&self) -> bool {
-        self.counts.applied == 0
+        let past = self.history.versions.applied + self.history.items.applied;
+        self.counts.applied + past == 0 && !self.history.attributes
     }
 
     /// Whether a run leaves something differing on purpose. A version that was
@@ -105,7 +115,7 @@ impl SourceCheck {
     pub(crate) fn leaves_differences(&self, plan: &MigrationPlan) -> bool {
         let raised = if plan.depth.has_versions() { self.raised } else { 0 };
         let left = self.counts.older + self.counts.diverged + self.only_in_target.count;
-        left + self.counts.quarantined + raised > 0
+        left + self.counts.quarantined + raised + self.history.left.count > 0
     }
 }
 
@@ -118,6 +128,7 @@ pub(crate) struct SourceChecker<'a> {
     /// What the target holds of the ids that were read.
     met: IdCounts,
     references: ReferenceCheck,
+    history: Option<HistoryChecker<'a>>,
     batches: BoxStream<'static, Result<CheckedBatch>>,
 }
 
@@ -146,7 +157,9 @@ impl<'a> SourceChecker<'a> {
         };
         let batches = checked_batches(&plan.source, checks, options.batch_size).await?;
         let (found, met) = (SourceCheck::new(), IdCounts::new());
-        Ok(Self { plan, planned, options, found, met, references, batches })
+        let counts_versions = options.counts_versions || options.quarantine;
+        let history = HistoryChecker::begin(plan, planned, options.on_conflict, counts_versions)?;
+        Ok(Self { plan, planned, options, found, met, references, history, batches })
     }
 
     /// The next batch, checked and counted.
@@ -156,13 +169,18 @@ impl<'a> SourceChecker<'a> {
         self.found.count(&batch);
         let stored = self.found.stored(plan, planned, &batch, &mut self.met).await?;
         self.found.decide_all(plan, self.options, &batch, &stored)?;
+        if let Some(history) = &mut self.history {
+            let left_out = batch.offending_ids().filter(|_| self.options.quarantine).collect();
+            history.batch(&batch.records, &stored, &left_out, &mut self.found.history).await?;
+        }
         self.references.check(&plan.source, &batch.references).await?;
         Ok(Some(batch))
     }
 
     /// Whether a run may still move what was read so far.
     pub(crate) fn is_movable(&self) -> bool {
-        self.options.quarantine || self.found.offenders.count == 0
+        self.found.history.offenders.count == 0
+            && (self.options.quarantine || self.found.offenders.count == 0)
     }
 
     /// What was found, after the last batch.
@@ -172,6 +190,7 @@ impl<'a> SourceChecker<'a> {
         if planned.target_holds {
             found.find_only_in_target(plan, planned, options, &met).await?;
         }
+        found.history.compare_items(plan, planned, options.on_conflict).await?;
         found.sort();
         Ok(found)
     }
@@ -339,6 +358,12 @@ impl SourceCheck {
         }
         let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
         let held = plan.source.held(planned.name(), &ids).await?;
+        let alone = records.iter().zip(&held);
+        let alone: Vec<Record> = alone
+            .filter(|(_, held)| !matches!(held, HeldRecord::Record(_)))
+            .map(|(record, _)| record.clone())
+            .collect();
+        self.history.only_in_target(plan, planned, &alone).await?;
         for (record, held) in records.iter().zip(held) {
             if held == HeldRecord::Unreadable {
                 // It is in quarantine, and what the target holds stays.

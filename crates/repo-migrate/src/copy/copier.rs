@@ -141,7 +141,7 @@ impl Copier<'_> {
     }
 
     /// No more at once than a second is allowed.
-    fn batch_size(&self) -> NonZeroUsize {
+    pub(crate) fn batch_size(&self) -> NonZeroUsize {
         self.options.batch_size.min(self.options.rate_limit.unwrap_or(NonZeroUsize::MAX))
     }
 
@@ -238,7 +238,7 @@ impl Copier<'_> {
         }
     }
 
-    async fn save(&self, name: &CollectionName, copied: Copied) -> Result<()> {
+    pub(crate) async fn save(&self, name: &CollectionName, copied: Copied) -> Result<()> {
         self.lease
             .save(|checkpoint| {
                 checkpoint.copied.insert(name.clone(), copied);
@@ -246,7 +246,7 @@ impl Copier<'_> {
             .await
     }
 
-    async fn note(&self, name: &CollectionName, copied: Copied) {
+    pub(crate) async fn note(&self, name: &CollectionName, copied: Copied) {
         self.lease
             .note(|checkpoint| {
                 checkpoint.copied.insert(name.clone(), copied);
@@ -417,19 +417,19 @@ fn count(answer: Applied, counts: &mut Counts) {
 }
 
 /// What happened since the last checkpoint.
-struct SinceCheckpoint {
-    records: u64,
+pub(crate) struct SinceCheckpoint {
+    pub(crate) records: u64,
     time: Instant,
 }
 
 impl SinceCheckpoint {
-    fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self { records: 0, time: Instant::now() }
     }
 
     /// Whether a checkpoint is due. By records, not by batches: a checkpoint
     /// names every collection, and of thousands each may be a small batch.
-    fn is_due(&self, batch_size: NonZeroUsize) -> bool {
+    pub(crate) fn is_due(&self, batch_size: NonZeroUsize) -> bool {
         let full_batches = self.records / batch_size.get() as u64;
         full_batches >= BATCHES_EACH || (self.records > 0 && self.time.elapsed() >= TIME_EACH)
     }

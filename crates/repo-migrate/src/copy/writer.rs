@@ -2,6 +2,7 @@
 //! unfinished run, and copying.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
@@ -9,12 +10,13 @@ use crate::archive::Archive;
 use crate::check::source_checks::SourceCheck;
 use crate::copy::copier::{self, Copier, Origin};
 use crate::copy::throttle::Throttle;
+use crate::history;
 use crate::job::checkpoint::{ArchiveRef, Begun, Checkpoint, Copied, Stage};
 use crate::job::lease::Lease;
 use crate::progress::Phase;
 use crate::report::Resumed;
 use crate::report::run_report::RunReport;
-use crate::run::MigrationRun;
+use crate::run::{MigrationRun, time_of};
 use crate::upgrade::path::Upgrading;
 
 impl MigrationRun<'_> {
@@ -83,6 +85,11 @@ impl MigrationRun<'_> {
                 return Err(Error::new(ErrorKind::Invalid, "migrate", why)
                     .with("collection", planned.name()));
             }
+            if planned.history.is_some() && entry.history.is_none() {
+                let why = "it holds no history, which this run is to copy";
+                return Err(Error::new(ErrorKind::Invalid, "migrate", why)
+                    .with("collection", planned.name()));
+            }
         }
         Ok(archive)
     }
@@ -135,16 +142,27 @@ impl MigrationRun<'_> {
         let plan = self.plan;
         let since = self.phase(Phase::Copy, Some(plan.live_total()));
         done.prepared = Some(copier::prepare(plan).await?);
-        let (options, progress) = (self.options, self.progress);
+        let (options, progress, counted) = (self.options, self.progress, self.counted);
         let lease = self.hold().await?;
         let origin = done.origin.as_ref();
         lease.save(|checkpoint| describe(checkpoint, checks, plan, done)).await?;
         copier::raise_floors(plan).await?;
+        done.histories = history::copy::begin(plan, checks).await?;
         let origin = origin.map_or(Origin::Source, Origin::Archive);
         let throttle =
             Throttle::new(options.workers, options.rate_limit, options.patience, progress);
         let copier = Copier { plan, options, origin, lease, progress, throttle };
         done.stopped = !copier.copy().await?;
+        let mut times = vec![time_of(Phase::Copy, since, counted)];
+        if !done.stopped && plan.carries_history() {
+            progress.phase(Phase::History, None);
+            let since = Instant::now();
+            done.stopped = !copier.copy_versions().await?;
+            if !done.stopped {
+                copier.copy_items().await?;
+            }
+            times.push(time_of(Phase::History, since, counted));
+        }
         done.refusals = copier.throttle.refusals();
         if !done.stopped {
             lease.save(|checkpoint| checkpoint.stage = Stage::Verify).await?;
@@ -153,7 +171,7 @@ impl MigrationRun<'_> {
         let copied =
             plan.collections.iter().map(|one| kept.get(one.name()).copied().unwrap_or_default());
         done.copied = Some(copied.collect());
-        self.took(Phase::Copy, since);
+        self.phases.extend(times);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::OnConflict;
 use crate::archive::Archive;
 use crate::job::holder::Holder;
 use crate::job::in_place::InPlace;
-use crate::report::Counts;
+use crate::report::{Carried, Counts};
 
 /// The version of this form; another one cannot be resumed.
 const FORMAT: u32 = 1;
@@ -80,6 +80,27 @@ pub(crate) struct Copied {
     pub(crate) replaced: u64,
     /// Of all applied records: those that got a higher version.
     pub(crate) raised: u64,
+    /// What became of the older versions that are durable. Of an archive these are the
+    /// first ones.
+    #[serde(default, skip_serializing_if = "Carried::is_nothing")]
+    pub(crate) versions: Carried,
+    /// How many lines of the archive these are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) version_lines: u64,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) versions_finished: bool,
+}
+
+/// Serde gives a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+/// Serde gives a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What a checkpoint begins with.

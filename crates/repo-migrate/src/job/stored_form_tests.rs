@@ -85,6 +85,7 @@ fn a_migration_keeps_its_bytes() {
         raised: 3,
         counts: kept.copied[&name()].counts,
         finished: false,
+        ..Copied::default()
     };
     checkpoint.copied.insert(name(), copied);
     (checkpoint.owner, checkpoint.stage) = (kept.owner.clone(), kept.stage);

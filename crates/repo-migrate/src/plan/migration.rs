@@ -13,7 +13,10 @@ use repo_core::{
 };
 
 use crate::MigrationOptions;
+use crate::archive::Archive;
 use crate::cleanup::mark;
+use crate::history::planned::{Histories, PlannedHistory};
+use crate::history::reader::HistoryOrigin;
 use crate::job::unfinished::refuse_mixed;
 use crate::job::unfinished::{self, FoundMigration};
 use crate::plan::sameness::Evidence;
@@ -67,6 +70,8 @@ pub(crate) struct MigrationPlan {
     pub(crate) warnings: Vec<String>,
     /// Whether both sides are known to be two stores.
     pub(crate) evidence: Evidence,
+    /// The archive that is restored.
+    pub(crate) restored: Option<Archive>,
 }
 
 /// One collection of a plan.
@@ -83,6 +88,11 @@ pub(crate) struct PlannedCollection {
     /// How the source's documents become those of the declared schema version;
     /// none when they are.
     pub(crate) upgrade: Option<Arc<UpgradePath>>,
+    /// The history that is carried over; none where the source keeps none, and where it
+    /// is left behind.
+    pub(crate) history: Option<PlannedHistory>,
+    /// How many of the engine's own items are carried over.
+    pub(crate) items: u64,
 }
 
 impl PlannedCollection {
@@ -93,6 +103,13 @@ impl PlannedCollection {
     /// The schema as the source's documents have it, for archives of them.
     pub(crate) fn source_schema(&self) -> CollectionSchema {
         CollectionSchema { schema_version: self.source.schema_version, ..self.schema.clone() }
+    }
+
+    /// Whether the target has yet to keep its history as it is to be kept.
+    pub(crate) fn begins_history(&self, own_past: bool, now: Timestamp) -> bool {
+        self.history.is_some_and(|history| {
+            history.target != Some(history.wanted(self.target_holds, own_past, now))
+        })
     }
 
     pub(crate) fn target_floor(&self) -> u64 {
@@ -109,7 +126,7 @@ impl MigrationPlan {
     /// Looks at both sides, and refuses what cannot end well.
     pub(crate) async fn make(
         purpose: Purpose,
-        (source, target): (StoreReference, StoreReference),
+        (source, target, restored): (StoreReference, StoreReference, Option<Archive>),
         schemas: &Schemas,
         options: &MigrationOptions,
         now: Timestamp,
@@ -135,6 +152,11 @@ impl MigrationPlan {
         let asked = options.collections.as_deref();
         let chosen = choose(&source, &source_collections, asked, purpose.operation())?;
         let mut warnings = warnings(&source, found.as_ref()).await?;
+        let carried = Histories::of(&source, &target, restored.as_ref(), &chosen, options).await?;
+        warnings.extend(carried.warnings(options.clean_up));
+        if !options.without_history {
+            carried.check(&source, &target, purpose.operation()).await?;
+        }
         warnings.extend(end_loads(&target, schemas, &chosen, options.dry_run).await?);
         let target_collections = target.collections().await?;
         let mut plan = Self {
@@ -150,14 +172,28 @@ impl MigrationPlan {
             named,
             unfinished: found.as_ref().is_some_and(|found| found.same_plan),
             found,
+            restored,
         };
         for name in chosen {
             let schema = schemas.get(&name);
             let state = target_collections.get(&name).copied();
-            let planned = plan.look_at(schema, state).await?;
+            let mut planned = plan.look_at(schema, state).await?;
+            if !options.without_history {
+                (planned.history, planned.items) = carried.planned(&name);
+            }
             plan.collections.push(planned);
         }
         Ok(plan)
+    }
+
+    /// Whether anything is to be carried over beside the records.
+    pub(crate) fn carries_history(&self) -> bool {
+        self.collections.iter().any(|planned| planned.history.is_some() || planned.items > 0)
+    }
+
+    /// Where the history of the source is read.
+    pub(crate) fn history_origin(&self) -> HistoryOrigin {
+        HistoryOrigin::of(self.restored.as_ref(), &self.source)
     }
 
     async fn look_at(
@@ -176,7 +212,17 @@ impl MigrationPlan {
         if let Some(state) = target {
             check_target_version(&schema, &self.target, state.schema_version, target_holds)?;
         }
-        Ok(PlannedCollection { schema, source, target, target_holds, live, upgrade })
+        let (history, items) = (None, 0);
+        Ok(PlannedCollection {
+            schema,
+            source,
+            target,
+            target_holds,
+            live,
+            upgrade,
+            history,
+            items,
+        })
     }
 
     /// Checks that the disk of `folder` has room for the archive of the
@@ -281,13 +327,6 @@ async fn warnings(source: &StoreReference, found: Option<&FoundMigration>) -> Re
             "the source is itself the target of an unfinished migration: it may lack records"
                 .to_owned(),
         );
-    }
-    if !record.history.is_empty() {
-        let names: Vec<&str> = record.history.keys().map(CollectionName::as_str).collect();
-        warnings.push(format!(
-            "the source keeps the history of {}: older versions and tags are not copied",
-            names.join(", ")
-        ));
     }
     Ok(warnings)
 }

@@ -26,9 +26,23 @@ pub(crate) fn offenders(plan: &MigrationPlan, checks: &[SourceCheck]) -> Result<
     .remedy(Remedy::CorrectOrQuarantine))
 }
 
-/// Refuses records of the target that are in the way.
+/// Refuses older versions that the target cannot hold. No quarantine takes them.
+pub(crate) fn offending_versions(plan: &MigrationPlan, checks: &[SourceCheck]) -> Result<()> {
+    let Some((count, names)) = list(plan, checks, |check| &check.history.offenders) else {
+        return Ok(());
+    };
+    let why = format!("{count} older versions are too large for the target; nothing was written");
+    Err(Error::new(ErrorKind::LimitExceeded, plan.purpose.operation(), why)
+        .with("side", "source")
+        .with("versions", names)
+        .with("most_bytes", plan.target.capabilities().max_entity_bytes)
+        .remedy(Remedy::LeaveHistory))
+}
+
+/// Refuses records of the target that are in the way, and what differs of their past.
 pub(crate) fn conflicts(plan: &MigrationPlan, checks: &[SourceCheck]) -> Result<()> {
-    let Some((count, names)) = list(plan, checks, |check| &check.conflicts) else {
+    let of_past = list(plan, checks, |check| &check.history.conflicts);
+    let Some((count, names)) = list(plan, checks, |check| &check.conflicts).or(of_past) else {
         return Ok(());
     };
     let least = if checks.iter().any(|check| check.cut_short) { "at least " } else { "" };

@@ -25,6 +25,9 @@ pub enum Phase {
     BackupCheck,
     /// Writing to the target.
     Copy,
+    /// Writing older versions to the target, and what belongs to them; left out where
+    /// there are none to carry over.
+    History,
     /// Making indexes of the target from what was written; left out where the
     /// store makes them while it is filled.
     Index,
@@ -45,6 +48,7 @@ impl Phase {
             Self::Backup => "backing up",
             Self::BackupCheck => "checking the backup",
             Self::Copy => "copying",
+            Self::History => "copying the history",
             Self::Index => "making indexes",
             Self::Upgrade => "upgrading",
             Self::Verify => "verifying",

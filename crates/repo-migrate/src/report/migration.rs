@@ -7,7 +7,7 @@ use repo_core::{CollectionName, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::parts::{Counts, DanglingReferences, Floors, Listed, PhaseTime};
+use super::parts::{Counts, DanglingReferences, Floors, HistoryReport, Listed, PhaseTime};
 use crate::CleanUpReport;
 use crate::OnConflict;
 use crate::VerifyReport;
@@ -122,4 +122,8 @@ pub struct CollectionReport {
     pub quarantined_entities: Listed,
     /// References to entities that the source does not hold.
     pub dangling: Vec<DanglingReferences>,
+    /// What the source keeps of the past of the records; none when it keeps nothing, or
+    /// when it was to be left behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryReport>,
 }

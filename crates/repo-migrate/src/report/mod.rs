@@ -8,6 +8,7 @@ mod schema;
 
 pub use migration::{CollectionReport, MigrationReport, Outcome, Resumed};
 pub use parts::{
-    Counts, DanglingReference, DanglingReferences, Floors, Listed, MAX_NAMED, PhaseTime,
+    Carried, Counts, DanglingReference, DanglingReferences, Floors, HistoryReport, KeptHistory,
+    Listed, MAX_NAMED, PhaseTime,
 };
 pub use schema::{manifest_schema, report_schema};

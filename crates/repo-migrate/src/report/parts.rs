@@ -1,6 +1,7 @@
 //! What the reports of several kinds of run are made of.
 
-use repo_core::CollectionName;
+use repo_core::strategy::HistoryState;
+use repo_core::{CollectionName, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,70 @@ impl Counts {
         self.diverged += other.diverged;
         self.quarantined += other.quarantined;
     }
+}
+
+/// What became of older versions, or of items: `read = applied + equal + left`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Carried {
+    /// Those of the source. For older versions 0 in a run that had nothing to write.
+    pub read: u64,
+    /// Written to the target.
+    pub applied: u64,
+    /// Already in the target, the same.
+    pub equal: u64,
+    /// Left as the target has them.
+    pub left: u64,
+}
+
+impl Carried {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds others.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.applied += other.applied;
+        self.equal += other.equal;
+        self.left += other.left;
+    }
+}
+
+/// The history of a collection on one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct KeptHistory {
+    /// From when on every version is kept, RFC 3339.
+    #[schemars(with = "String")]
+    pub since: Timestamp,
+    /// Seconds after which a version that was replaced may go; none for no limit.
+    pub max_age_seconds: Option<u64>,
+    /// Older versions kept of each record; none for no limit.
+    pub max_versions: Option<u32>,
+}
+
+impl From<HistoryState> for KeptHistory {
+    fn from(state: HistoryState) -> Self {
+        let max_versions = state.retention.max_versions.map(std::num::NonZeroU32::get);
+        let max_age_seconds = state.retention.max_age_seconds;
+        Self { since: state.since, max_age_seconds, max_versions }
+    }
+}
+
+/// What happened to the history of a collection, and to the items that belong to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HistoryReport {
+    /// What the source keeps; none when only items belong to the collection.
+    pub source: Option<KeptHistory>,
+    /// What the target keeps after the run; for a dry run, what it would keep.
+    pub target: Option<KeptHistory>,
+    /// Older versions.
+    pub versions: Carried,
+    /// Tags, and what else of the engine's own items belongs to the collection.
+    pub items: Carried,
+    /// Versions and items that stay in the target, with other content than the source's.
+    pub left_differing: Listed,
 }
 
 /// Records by id: how many, and the first of them.

@@ -1,15 +1,19 @@
 //! Accounting for a run: its report, and how it ended.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use repo_core::strategy::Prepared;
-use repo_core::{Clock as _, Error, SystemClock};
+use repo_core::strategy::{HistoryState, Prepared};
+use repo_core::{Clock as _, CollectionName, Error, SystemClock};
 
 use crate::archive::Archive;
 use crate::check::source_checks::SourceCheck;
+use crate::history::check::HistoryCheck;
 use crate::job::checkpoint::Copied;
-use crate::plan::Purpose;
-use crate::report::{CollectionReport, Counts, Floors, MigrationReport, Outcome};
+use crate::plan::{PlannedCollection, Purpose};
+use crate::report::{
+    Carried, CollectionReport, Counts, Floors, HistoryReport, KeptHistory, MigrationReport, Outcome,
+};
 use crate::run::MigrationRun;
 use crate::verify::report::VerifyReport;
 
@@ -19,6 +23,8 @@ pub(crate) struct RunReport {
     pub(crate) prepared: Option<Vec<Prepared>>,
     /// The target's answers, by collection; none when nothing was written.
     pub(crate) copied: Option<Vec<Copied>>,
+    /// The histories that the target keeps since the run wrote to it.
+    pub(crate) histories: BTreeMap<CollectionName, HistoryState>,
     /// The archive that is copied from.
     pub(crate) origin: Option<Archive>,
     pub(crate) target_backup: Option<Archive>,
@@ -91,6 +97,20 @@ impl MigrationRun<'_> {
                 ));
             }
         }
+        for collection in collections {
+            let Some((source, target)) =
+                collection.history.as_ref().and_then(|it| Some((it.source?, it.target?)))
+            else {
+                continue;
+            };
+            if target.since > source.since {
+                self.warn(format!(
+                    "the history of {} begins at {} in the target, later than in the source: \
+                     what it held there is not known from before",
+                    collection.name, target.since
+                ));
+            }
+        }
         std::mem::take(&mut self.warnings)
     }
 
@@ -123,6 +143,8 @@ impl MigrationRun<'_> {
             copied.counts.read += check.unreadable + unarchivable;
             copied.counts.quarantined += check.unreadable + unarchivable;
         }
+        let kept = done.histories.get(name).copied();
+        let history = self.history_report(planned, check.history, (answered, kept));
         Some(CollectionReport {
             name: name.clone(),
             counts: copied.counts,
@@ -135,6 +157,30 @@ impl MigrationRun<'_> {
             left_differing: check.left_differing,
             quarantined_entities: check.offenders,
             dangling: check.dangling,
+            history,
+        })
+    }
+
+    fn history_report(
+        &self,
+        planned: &PlannedCollection,
+        check: HistoryCheck,
+        (answered, kept): (Option<Copied>, Option<HistoryState>),
+    ) -> Option<HistoryReport> {
+        if planned.history.is_none() && planned.items == 0 {
+            return None;
+        }
+        let target = kept.or_else(|| {
+            let history = planned.history?;
+            Some(history.wanted(planned.target_holds, check.own_past, self.started_at))
+        });
+        let unread = Carried { read: planned.items, applied: planned.items, ..Carried::default() };
+        Some(HistoryReport {
+            source: planned.history.map(|history| history.source.into()),
+            target: target.map(KeptHistory::from),
+            versions: answered.map_or(check.versions, |copied| copied.versions),
+            items: if check.items.is_nothing() { unread } else { check.items },
+            left_differing: check.left,
         })
     }
 

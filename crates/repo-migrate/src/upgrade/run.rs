@@ -240,6 +240,7 @@ impl<'a> UpgradeRun<'a> {
             return Ok(archive);
         }
         let options = BackupOptions {
+            without_history: false,
             collections: Some(vec![self.name().clone()]),
             folder: self.options.backup.clone(),
             compression: self.options.compression,

@@ -9,6 +9,10 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{CollectionState, Record, Segment};
 use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result, UpgradePath};
 
+use crate::history::compare::{
+    ExpectedItems, HistoryComparison, HistorySide, compare_items, sum_of_archive, sum_of_batch,
+};
+use crate::history::reader::HistoryOrigin;
 use crate::progress::Progress;
 use crate::report::MAX_NAMED;
 use crate::store_reference::{HeldRecord, StoreReference, blocking, lanes};
@@ -16,7 +20,7 @@ use crate::upgrade::path;
 use crate::verify::difference::difference;
 use crate::verify::digest::{Deltas, Fingerprint, Sums, bucket_of};
 use crate::verify::report::{
-    CollectionVerification, Depth, Difference, DifferenceKind, SideSummary,
+    CollectionVerification, Depth, Difference, DifferenceKind, ItemsVerification, SideSummary,
 };
 use crate::verify::state::ComparisonState;
 
@@ -34,6 +38,15 @@ pub(crate) struct ComparedCollection {
     depth: Depth,
     /// How its documents are read: as those of another schema version.
     upgrade: Option<Arc<UpgradePath>>,
+    /// Where older versions are read, if they are compared.
+    past: Option<HistoryOrigin>,
+}
+
+/// What one side adds up to.
+#[derive(Debug, Clone)]
+struct SideSums {
+    records: Sums,
+    versions: Sums,
 }
 
 /// One collection on both sides.
@@ -42,6 +55,10 @@ pub(crate) struct CollectionComparison {
     pub(crate) source: ComparedCollection,
     pub(crate) target: ComparedCollection,
     pub(crate) depth: Depth,
+    /// What its records were before, if that is compared.
+    pub(crate) history: Option<HistoryComparison>,
+    /// Where the items of both sides are, if there are any.
+    pub(crate) items: Option<(HistoryOrigin, HistoryOrigin)>,
 }
 
 /// What the target is meant to hold after a migration.
@@ -53,6 +70,10 @@ pub(crate) struct Expected<'a> {
     pub(crate) deltas: &'a Deltas,
     /// Whether the source is known to be as it was read.
     pub(crate) unchanged: bool,
+    /// By how much the target's older versions are meant to differ from the source's.
+    pub(crate) versions: &'a Deltas,
+    /// Whether an item that both sides have is meant to be the source's.
+    pub(crate) replaces_items: bool,
 }
 
 impl ComparedCollection {
@@ -71,12 +92,18 @@ impl ComparedCollection {
             (Some(_), None) => side.count(name).await?,
         };
         let (side, name, state) = (side.clone(), name.clone(), state.copied());
-        Ok(Self { side, name, state, live, depth, upgrade: None })
+        Ok(Self { side, name, state, live, depth, upgrade: None, past: None })
     }
 
     /// The same, its documents upgraded where they are read.
     pub(crate) fn upgraded(mut self, upgrade: Option<&Arc<UpgradePath>>) -> Self {
         self.upgrade = upgrade.cloned();
+        self
+    }
+
+    /// The same with what its records were before.
+    pub(crate) fn with_past(mut self, past: Option<&HistorySide>) -> Self {
+        self.past = past.filter(|past| past.state.is_some()).map(|past| past.origin.clone());
         self
     }
 
@@ -138,39 +165,55 @@ impl ComparedCollection {
     }
 
     /// Reads what is not read yet, segment after segment, and keeps the sums.
-    async fn sum_kept(&self, kept: &ComparisonState, progress: &dyn Progress) -> Result<Sums> {
+    async fn sum_kept(&self, kept: &ComparisonState, progress: &dyn Progress) -> Result<SideSums> {
         let (side, most) = (self.side.name(), self.side.capabilities().max_scan_segments);
         let mut half = kept.half(side, &self.name, most).await;
         progress.advance(&self.name, half.sums.records);
         for segment in Segment::split(half.segments) {
             if !half.done.contains(&segment.index()) {
-                half.sums.merge(&self.sum(Some(segment), progress).await?);
+                let sums = self.sum(Some(segment), progress).await?;
+                half.sums.merge(&sums.records);
+                half.versions.merge(&sums.versions);
                 half.done.push(segment.index());
                 kept.keep(side, &self.name, &half).await?;
             }
         }
-        Ok(half.sums)
+        Ok(SideSums { records: half.sums, versions: half.versions })
     }
 
     /// Reads a segment or all of it.
-    async fn sum(&self, segment: Option<Segment>, progress: &dyn Progress) -> Result<Sums> {
-        let depth = self.depth;
-        let mut sums = Sums::new();
+    async fn sum(&self, segment: Option<Segment>, progress: &dyn Progress) -> Result<SideSums> {
+        let (depth, name) = (self.depth, &self.name);
+        let (mut sums, mut versions) = (Sums::new(), Sums::new());
+        // Of a store they are read by the ids of a batch, of an archive in one go.
+        let by_batch = match &self.past {
+            Some(HistoryOrigin::Store(side)) if self.state.is_some() => Some(side),
+            Some(archive @ HistoryOrigin::Archive(_)) => {
+                versions = sum_of_archive(archive, name, depth).await?;
+                None
+            }
+            _ => None,
+        };
         let mut batches = self
             .batches(segment)
             .await?
-            .map_ok(move |records| {
-                blocking(move || {
-                    let prints = records.iter().map(|record| Fingerprint::to(depth, record));
-                    Ok(prints.collect::<Vec<_>>())
-                })
+            .map_ok(|records| async move {
+                let past = match by_batch {
+                    Some(side) => Some(sum_of_batch(side, name, depth, &records).await?),
+                    None => None,
+                };
+                let print = move |record: &Record| Fingerprint::to(depth, record);
+                let prints = blocking(move || Ok(records.iter().map(print).collect::<Vec<_>>()));
+                Ok((prints.await?, past))
             })
             .try_buffered(lanes());
-        while let Some(prints) = batches.try_next().await? {
+        while let Some((prints, past)) = batches.try_next().await? {
             prints.iter().for_each(|print| sums.add(print));
+            past.iter().for_each(|past| versions.merge(past));
             progress.advance(&self.name, prints.len() as u64);
         }
-        Ok(sums)
+        drop(batches);
+        Ok(SideSums { records: sums, versions })
     }
 
     fn summary(&self, sums: &Sums) -> SideSummary {
@@ -203,10 +246,23 @@ impl CollectionComparison {
             None => half.sum(None, progress).await,
         };
         let of_source = async || match expected {
-            Some(expected) if expected.unchanged => Ok(expected.read.clone()),
+            Some(expected) if expected.unchanged => {
+                Ok(SideSums { records: expected.read.clone(), versions: Sums::new() })
+            }
             _ => sum(&self.source).await,
         };
         let (source, target) = futures::future::try_join(of_source(), sum(&self.target)).await?;
+        let history = match &self.history {
+            Some(history) => {
+                let expected = expected.map(|expected| expected.versions);
+                Some(history.compare(&source.versions, &target.versions, expected).await?)
+            }
+            None => None,
+        };
+        let items = self.compare_items(expected).await?;
+        let past_equal =
+            history.as_ref().is_none_or(|it| it.equal) && items.as_ref().is_none_or(|it| it.equal);
+        let (source, target) = (source.records, target.records);
         let suspects = Suspects::find(&source, &target, expected, self.depth);
         let found = if suspects.any() {
             self.name_differences(&suspects).await?
@@ -217,7 +273,9 @@ impl CollectionComparison {
         Ok(CollectionVerification {
             name: self.name.clone(),
             upgrade: self.source.upgrade.as_ref().map(|path| path.versions()).unwrap_or_default(),
-            equal: found.count() == 0 && !floor_too_low,
+            equal: found.count() == 0 && !floor_too_low && past_equal,
+            history,
+            items,
             missing: found.missing,
             unexpected: found.unexpected,
             differs: found.differs,
@@ -229,6 +287,15 @@ impl CollectionComparison {
             source: self.source.summary(&source),
             target: self.target.summary(&target),
         })
+    }
+
+    async fn compare_items(
+        &self,
+        expected: Option<Expected<'_>>,
+    ) -> Result<Option<ItemsVerification>> {
+        let Some((source, target)) = &self.items else { return Ok(None) };
+        let expected = expected.map(|it| ExpectedItems { replaced: it.replaces_items });
+        compare_items(source, target, &self.name, expected).await.map(Some)
     }
 
     /// Reads the suspect buckets of both sides again, and asks each side for

@@ -7,10 +7,11 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use repo_core::EntityId;
-use repo_core::strategy::Record;
+use repo_core::strategy::{OlderState, Record};
+use repo_core::{CollectionName, EntityId};
 use serde::{Deserialize, Serialize};
 
+use crate::past::PastVersion;
 use crate::verify::report::Depth;
 
 /// Buckets of a collection, however many records it holds: 512 KiB of sums at
@@ -78,6 +79,8 @@ pub(crate) struct Fingerprint {
     /// The id with its times, which are compared apart.
     times: u64,
     live: bool,
+    /// Whether it is one of those that are counted.
+    counts: bool,
 }
 
 impl Fingerprint {
@@ -86,13 +89,50 @@ impl Fingerprint {
         Self::to(Depth::Complete, record)
     }
 
+    /// Of what is compared of an older version.
+    pub(crate) fn of_version(
+        depth: Depth,
+        collection: &CollectionName,
+        version: &PastVersion,
+    ) -> Self {
+        let mut bytes = key_bytes(collection, &version.id);
+        bytes.extend_from_slice(&version.version.get().to_le_bytes());
+        let what_it_was = bytes.len();
+        match &version.state {
+            Some(OlderState::Deleted) => bytes.push(0),
+            Some(OlderState::Live { document, .. }) => {
+                bytes.push(1);
+                if depth.has_documents() {
+                    bytes.extend_from_slice(document.digest().as_bytes());
+                }
+            }
+            Some(OlderState::Removed) => bytes.push(2),
+            None => bytes.push(3),
+        }
+        if let Some(by) = &version.by {
+            for text in [by.author(), by.reason()].map(Option::unwrap_or_default) {
+                bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+                bytes.extend_from_slice(text.as_bytes());
+            }
+        }
+        let content = blake3::hash(&bytes);
+        bytes.truncate(what_it_was);
+        if let Some(OlderState::Live { created_at, .. }) = &version.state {
+            bytes.extend_from_slice(&created_at.as_micros().to_le_bytes());
+        }
+        bytes.extend_from_slice(&version.updated_at.as_micros().to_le_bytes());
+        Self {
+            id_hash: id_hash(&version.id),
+            content: Sum::of(content.as_bytes()),
+            times: first_word(&blake3::hash(&bytes)),
+            live: matches!(version.state, Some(OlderState::Live { .. })),
+            counts: version.state.is_some(),
+        }
+    }
+
     /// Of what is compared of a record.
     pub(crate) fn to(depth: Depth, record: &Record) -> Self {
-        let mut bytes = Vec::with_capacity(FINGERPRINTED_BYTES);
-        for text in [record.collection().as_str(), record.id().as_str()] {
-            bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(text.as_bytes());
-        }
+        let mut bytes = key_bytes(record.collection(), record.id());
         let key_bytes = bytes.len();
         if depth.has_versions() {
             bytes.extend_from_slice(&record.version().get().to_le_bytes());
@@ -114,8 +154,27 @@ impl Fingerprint {
             content: Sum::of(content.as_bytes()),
             times: first_word(&times),
             live: record.is_live(),
+            counts: true,
         }
     }
+}
+
+/// The fingerprints of older versions.
+pub(crate) fn version_prints(
+    depth: Depth,
+    collection: &CollectionName,
+    versions: &[PastVersion],
+) -> Vec<Fingerprint> {
+    versions.iter().map(|version| Fingerprint::of_version(depth, collection, version)).collect()
+}
+
+fn key_bytes(collection: &CollectionName, id: &EntityId) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(FINGERPRINTED_BYTES);
+    for text in [collection.as_str(), id.as_str()] {
+        bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes
 }
 
 fn first_word(hash: &blake3::Hash) -> u64 {
@@ -213,8 +272,8 @@ impl Sums {
     pub(crate) fn add(&mut self, print: &Fingerprint) {
         self.buckets.add(bucket(print.id_hash), print.content);
         self.times = self.times.wrapping_add(print.times);
-        self.records += 1;
-        self.tombstones += u64::from(!print.live);
+        self.records += u64::from(print.counts);
+        self.tombstones += u64::from(print.counts && !print.live);
     }
 
     /// Adds what another part of the same side adds up to.
@@ -321,7 +380,13 @@ mod tests {
     }
 
     fn print(bucket: u64, content: u64) -> Fingerprint {
-        Fingerprint { id_hash: bucket, content: Sum([content, 0, 0, 0]), times: 1, live: true }
+        Fingerprint {
+            id_hash: bucket,
+            content: Sum([content, 0, 0, 0]),
+            times: 1,
+            live: true,
+            counts: true,
+        }
     }
 
     fn sums(records: impl Iterator<Item = u64>) -> Sums {

@@ -5,14 +5,15 @@
 //! sums differ are records read again, and each difference is named.
 
 pub(crate) mod comparison;
-mod difference;
+pub(crate) mod difference;
 pub(crate) mod digest;
 pub(crate) mod report;
 pub(crate) mod state;
 mod stores;
 
 pub use report::{
-    Aspect, CollectionVerification, Depth, Difference, DifferenceKind, SideSummary, VerifyReport,
+    Aspect, CollectionVerification, Depth, Difference, DifferenceKind, HistoryVerification,
+    ItemDifference, ItemsVerification, SideSummary, VerifyReport, VersionDifference,
 };
 pub(crate) use stores::{CompareOptions, PreparedCollections, compare};
 pub use stores::{VerifyOptions, verify};

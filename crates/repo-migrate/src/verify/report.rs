@@ -5,6 +5,8 @@ use repo_core::{CollectionName, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::report::KeptHistory;
+
 /// How much of each record is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +108,87 @@ pub struct CollectionVerification {
     pub source_read_again: bool,
     /// The first 1,000 differences; the counts are exact.
     pub differences: Vec<Difference>,
+    /// What the records were before; none where the source keeps no history, and where
+    /// it was not to be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryVerification>,
+    /// Tags, and what else of the engine's own items belongs to the collection; none
+    /// where neither store has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<ItemsVerification>,
+}
+
+/// What comparing the history of a collection found.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct HistoryVerification {
+    /// Whether nothing differs; see [`VerifyReport::equal`].
+    pub equal: bool,
+    /// What the source keeps.
+    pub source: Option<KeptHistory>,
+    /// What the target keeps; none where it keeps no history, which is a difference. So
+    /// is one that begins later, except after a migration that left it so.
+    pub target: Option<KeptHistory>,
+    /// Older versions in the source.
+    pub source_versions: u64,
+    /// Older versions in the target.
+    pub target_versions: u64,
+    /// The sum of the digests of what was compared of all older versions of the source,
+    /// in hexadecimal.
+    pub source_digest: String,
+    /// The same of the target.
+    pub target_digest: String,
+    /// Older versions that the target lacks.
+    pub missing: u64,
+    /// Older versions that the source lacks.
+    pub unexpected: u64,
+    /// Older versions that both have, not the same.
+    pub differs: u64,
+    /// Whether their times agree. Not part of equality.
+    pub times_equal: bool,
+    /// The first 1,000 differences; the counts are exact.
+    pub differences: Vec<VersionDifference>,
+}
+
+/// One older version that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct VersionDifference {
+    /// The id of the record.
+    pub id: String,
+    /// The version.
+    pub version: u64,
+    /// How it differs.
+    pub kind: DifferenceKind,
+    /// Whether only who wrote it, and why, differs.
+    pub attribution: bool,
+    /// JSON Pointer to the first place where the documents differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+}
+
+/// What comparing the items that belong to a collection found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ItemsVerification {
+    /// Whether nothing differs; see [`VerifyReport::equal`].
+    pub equal: bool,
+    /// Items that the target lacks.
+    pub missing: u64,
+    /// Items that the source lacks.
+    pub unexpected: u64,
+    /// Items that both have, not the same.
+    pub differs: u64,
+    /// The first 1,000 differences; the counts are exact.
+    pub differences: Vec<ItemDifference>,
+}
+
+/// One item that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ItemDifference {
+    /// The collection of the engine, as `tags`.
+    pub items: String,
+    /// Its key.
+    pub key: String,
+    /// How it differs.
+    pub kind: DifferenceKind,
 }
 
 /// One side of a compared collection.

@@ -32,6 +32,9 @@ pub(crate) struct Compared {
     pub(crate) target: String,
     pub(crate) collections: Vec<CollectionName>,
     pub(crate) depth: Depth,
+    /// Whether older versions are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) with_history: bool,
 }
 
 /// What the file holds.
@@ -52,6 +55,9 @@ pub(crate) struct KeptHalf {
     /// Those that are read.
     pub(crate) done: Vec<usize>,
     pub(crate) sums: Sums,
+    /// The older versions of the records, where they are compared.
+    #[serde(default = "Sums::new")]
+    pub(crate) versions: Sums,
 }
 
 /// The state of a comparison that can be resumed.
@@ -93,7 +99,8 @@ impl ComparisonState {
         most_segments: usize,
     ) -> KeptHalf {
         let segments = NonZeroUsize::new(SEGMENTS.min(most_segments)).unwrap_or(NonZeroUsize::MIN);
-        let fresh = KeptHalf { segments, done: Vec::new(), sums: Sums::new() };
+        let fresh =
+            KeptHalf { segments, done: Vec::new(), sums: Sums::new(), versions: Sums::new() };
         let now = self.now.lock().await;
         let kept = now.0.halves.get(&key(side, name)).cloned();
         kept.unwrap_or(fresh)

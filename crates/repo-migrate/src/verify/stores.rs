@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use repo_core::strategy::{CollectionState, StorageStrategy};
+use repo_core::strategy::{CollectionState, HistoryState, StorageStrategy};
 use repo_core::{Clock as _, CollectionName, Error, ErrorKind, Result, Schemas, SystemClock};
 
+use crate::archive::Archive;
+use crate::history::compare::{HistoryComparison, HistorySide};
+use crate::history::reader::HistoryOrigin;
 use crate::plan::sameness::Evidence;
 use crate::plan::unknown_collection;
 use crate::progress::{Phase, Progress};
@@ -30,6 +33,8 @@ pub struct VerifyOptions {
     /// A file that keeps how far the comparison is. One that was ended goes on
     /// from there; the file goes when it is done.
     pub state: Option<PathBuf>,
+    /// Whether older versions, tags and what else belongs to them are not compared.
+    pub without_history: bool,
 }
 
 /// Compares two stores, in both directions. Changes nothing. A floor of the
@@ -58,13 +63,16 @@ pub async fn verify(
                 target: target.location().to_owned(),
                 collections: names,
                 depth,
+                with_history: !options.without_history && keeps_history(&source).await?,
             };
             Some(ComparisonState::open(file, compared, SystemClock.now()).await?)
         }
         None => None,
     };
     let upgrading = &upgrading.unwrap_or_default();
-    let how = CompareOptions { depth, upgrading, kept: kept.as_ref() };
+    let with_history = !options.without_history;
+    let how =
+        CompareOptions { depth, upgrading, kept: kept.as_ref(), restored: None, with_history };
     let compared = compare(&source, &target, chosen, how, progress).await;
     match (kept, &compared) {
         (Some(kept), Ok(_)) => kept.remove().await?,
@@ -85,6 +93,14 @@ pub(crate) struct CompareOptions<'a> {
     pub(crate) upgrading: &'a Upgrading,
     /// How far it is.
     pub(crate) kept: Option<&'a ComparisonState>,
+    /// The archive that the source is.
+    pub(crate) restored: Option<&'a Archive>,
+    /// Whether older versions and items are compared as well.
+    pub(crate) with_history: bool,
+}
+
+async fn keeps_history(side: &StoreReference) -> Result<bool> {
+    Ok(!side.record().await?.history.is_empty())
 }
 
 /// What is compared, and what both sides hold.
@@ -110,7 +126,9 @@ pub(crate) async fn compare(
     let started_at = SystemClock.now();
     let held = PreparedCollections::read(source, target).await?;
     let mut pairs = Vec::new();
+    let pasts = Pasts::read(source, target, &held, how).await?;
     for (name, expected) in chosen {
+        let history = pasts.of(&name);
         let known = expected.map(|expected| expected.read.live());
         let pair = CollectionComparison {
             source: ComparedCollection::new(
@@ -121,7 +139,8 @@ pub(crate) async fn compare(
                 how.depth,
             )
             .await?
-            .upgraded(how.upgrading.get(&name)),
+            .upgraded(how.upgrading.get(&name))
+            .with_past(history.as_ref().map(|history| &history.source)),
             target: ComparedCollection::new(
                 target,
                 &name,
@@ -129,9 +148,12 @@ pub(crate) async fn compare(
                 known,
                 how.depth,
             )
-            .await?,
+            .await?
+            .with_past(history.as_ref().map(|history| &history.target)),
+            items: pasts.items(),
             name,
             depth: how.depth,
+            history,
         };
         pairs.push((pair, expected));
     }
@@ -151,6 +173,59 @@ pub(crate) async fn compare(
         finished_at: SystemClock.now(),
         collections,
     })
+}
+
+/// What both sides keep of the past.
+struct Pasts<'a> {
+    sides: [(&'a StoreReference, HistoryOrigin); 2],
+    histories: [BTreeMap<CollectionName, HistoryState>; 2],
+    prepared: &'a PreparedCollections,
+    depth: Depth,
+    has_items: bool,
+    compared: bool,
+}
+
+impl<'a> Pasts<'a> {
+    async fn read(
+        source: &'a StoreReference,
+        target: &'a StoreReference,
+        prepared: &'a PreparedCollections,
+        how: CompareOptions<'_>,
+    ) -> Result<Self> {
+        let compared = how.with_history && how.depth.has_versions();
+        let sides = [
+            (source, HistoryOrigin::of(how.restored, source)),
+            (target, HistoryOrigin::Store(target.clone())),
+        ];
+        let histories = [source.record().await?.history, target.record().await?.history];
+        let has_items =
+            compared && (sides[0].1.has_items().await? || sides[1].1.has_items().await?);
+        Ok(Self { sides, histories, prepared, depth: how.depth, has_items, compared })
+    }
+
+    /// What is compared of a collection: something where the source keeps its history.
+    fn of(&self, name: &CollectionName) -> Option<HistoryComparison> {
+        if !self.compared || !self.histories[0].contains_key(name) {
+            return None;
+        }
+        let side = |at: usize, held: &BTreeMap<CollectionName, CollectionState>| HistorySide {
+            side: self.sides[at].0.clone(),
+            origin: self.sides[at].1.clone(),
+            state: self.histories[at].get(name).copied(),
+            prepared: held.contains_key(name),
+        };
+        Some(HistoryComparison {
+            name: name.clone(),
+            source: side(0, &self.prepared.source),
+            target: side(1, &self.prepared.target),
+            depth: self.depth,
+        })
+    }
+
+    /// Where the items of both sides are read, if there are any.
+    fn items(&self) -> Option<(HistoryOrigin, HistoryOrigin)> {
+        self.has_items.then(|| (self.sides[0].1.clone(), self.sides[1].1.clone()))
+    }
 }
 
 /// The prepared collections of both sides.

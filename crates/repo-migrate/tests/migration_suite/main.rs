@@ -7,6 +7,8 @@ mod clean_up;
 mod conflicts;
 mod copying;
 mod databases;
+mod histories;
+mod histories_refused;
 mod many_collections;
 mod places;
 mod quarantine;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use repo_core::strategy::{OpenOptions, Registry};
-use repo_core::{Result, Schemas};
+use repo_core::{Clock, Result, Schemas};
 use serde_json::{Value as Json, json};
 
 use crate::stores::Store;
@@ -36,6 +36,19 @@ impl Place {
     pub fn pairs() -> Vec<(Self, Self)> {
         let all = Self::all();
         all.iter().flat_map(|a| all.iter().map(|b| (*a, *b))).collect()
+    }
+
+    /// Opens the store in a folder, with a clock of its own.
+    pub async fn open_at(
+        self,
+        folder: &Path,
+        schemas: &Schemas,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Store> {
+        let registry = Registry::new().with(repo_json::JsonFactory).with(repo_sql::SqliteFactory);
+        let schemas = Arc::new(schemas.clone());
+        let options = OpenOptions::default().with_schemas(schemas).with_clock(clock);
+        registry.get(self.strategy)?.open(&(self.settings)(folder), options).await
     }
 
     /// Opens the store in a folder.

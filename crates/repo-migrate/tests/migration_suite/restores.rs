@@ -22,6 +22,7 @@ fn options(folder: &Path) -> BackupOptions {
         folder: folder.to_owned(),
         compression: CompressionLevel::default(),
         batch_size: std::num::NonZeroUsize::new(100).unwrap(),
+        without_history: false,
     }
 }
 

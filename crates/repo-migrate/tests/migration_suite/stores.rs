@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use repo_core::strategy::{
-    Applied, Capabilities, OpenOptions, Prepared, Purged, Record, RecordBatch, RecordStream,
-    ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate, StoredJob, Tombstone,
-    UnfinishedJob,
+    Applied, Capabilities, OlderThan, OlderVersion, OpenOptions, Prepared, Purged, Record,
+    RecordBatch, RecordStream, ScanOptions, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    StoredJob, SystemCollection, SystemItem, SystemWrite, Tombstone, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, Error, ErrorKind,
-    Filter, Health, HealthDepth, MemoryStrategy, Page, Query, Result, Schemas, Timestamp, Version,
-    Write, Written,
+    Attribution, CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, Error,
+    ErrorKind, Filter, Health, HealthDepth, MemoryStrategy, Page, Query, Result, Schemas,
+    Timestamp, Version, Write, Written,
 };
 use repo_migrate::{MigrationOptions, OnConflict, Phase, Progress};
 
@@ -236,6 +236,12 @@ pub struct Probe {
     pub counts: AtomicU64,
     /// Runs before a commit; the first one is 1.
     pub before_commit: Option<Box<dyn Fn(u64) -> BoxFuture<'static, ()> + Send + Sync>>,
+    /// Changes, or refuses, what `write_versions` is given; the first call is 1.
+    pub on_versions: Hook<Vec<VersionWrite>>,
+    pub version_writes: AtomicU64,
+    /// How often older versions were asked for, and the most that one answer held.
+    pub asked_versions: AtomicU64,
+    pub most_versions: AtomicU64,
     /// Lets no `apply` end before as many are under way.
     pub gather: Option<tokio::sync::Barrier>,
 }
@@ -264,6 +270,10 @@ impl Probe {
             scans: AtomicU64::new(0),
             counts: AtomicU64::new(0),
             before_commit: None,
+            on_versions: Box::new(|_, writes| Ok(writes)),
+            version_writes: AtomicU64::new(0),
+            asked_versions: AtomicU64::new(0),
+            most_versions: AtomicU64::new(0),
             gather: None,
         }
     }
@@ -386,6 +396,51 @@ impl StorageStrategy for Probe {
     }
     async fn health(&self, depth: &HealthDepth) -> Result<Health> {
         self.inner.health(depth).await
+    }
+    async fn older_versions(
+        &self,
+        collection: &CollectionName,
+        of: &[OlderThan],
+        most: NonZeroUsize,
+    ) -> Result<Vec<OlderVersion>> {
+        self.asked_versions.fetch_add(1, Ordering::SeqCst);
+        let found = self.inner.older_versions(collection, of, most).await?;
+        self.most_versions.fetch_max(found.len() as u64, Ordering::SeqCst);
+        Ok(found)
+    }
+    async fn attributions(
+        &self,
+        collection: &CollectionName,
+        of: &[(EntityId, Version)],
+    ) -> Result<Vec<Option<Attribution>>> {
+        self.asked_versions.fetch_add(1, Ordering::SeqCst);
+        self.inner.attributions(collection, of).await
+    }
+    async fn write_versions(
+        &self,
+        collection: &CollectionName,
+        writes: Vec<VersionWrite>,
+    ) -> Result<Vec<Applied>> {
+        self.wrote();
+        let number = self.version_writes.fetch_add(1, Ordering::SeqCst) + 1;
+        let writes = (self.on_versions)(number, writes)?;
+        self.inner.write_versions(collection, writes).await
+    }
+    async fn system_item(&self, of: SystemCollection, key: &str) -> Result<Option<String>> {
+        self.inner.system_item(of, key).await
+    }
+    async fn system_items(
+        &self,
+        of: SystemCollection,
+        prefix: &str,
+        after: Option<&str>,
+        most: NonZeroUsize,
+    ) -> Result<Vec<SystemItem>> {
+        self.inner.system_items(of, prefix, after, most).await
+    }
+    async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
+        self.wrote();
+        self.inner.write_system_items(writes).await
     }
     async fn close(&self) -> Result<()> {
         self.inner.close().await

@@ -271,6 +271,7 @@ async fn an_old_archive_is_restored_into_a_store_of_the_new_version() {
         folder: folder.path().to_owned(),
         compression: CompressionLevel::default(),
         batch_size: std::num::NonZeroUsize::new(50).unwrap(),
+        without_history: false,
     };
     let archive = back_up(&source, &of_version_1(), &backup, &Silent).await.unwrap();
     let schemas = archived_schemas(&archive, &declared(UPGRADES)).unwrap();

@@ -269,6 +269,7 @@ async fn while_it_is_unfinished_nothing_else_may_mix_with_it() {
         folder: folder.path().to_owned(),
         compression: CompressionLevel::default(),
         batch_size: NonZeroUsize::MIN,
+        without_history: false,
     };
     locked(back_up(&store, &schemas(), &backup, &Silent).await.unwrap_err());
     let restart = MigrationOptions { restart: true, ..plain() };

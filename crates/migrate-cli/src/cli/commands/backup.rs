@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// back up the others
     #[arg(long, value_name = "FILE")]
     quarantine: Option<PathBuf>,
+    /// Leave older versions and tags out. Older programs read such an archive
+    #[arg(long)]
+    without_history: bool,
 }
 
 /// Reads a compression level.
@@ -52,6 +55,7 @@ impl Arguments {
             folder: location.unwrap_or_else(|| migration.backup_location.clone()),
             compression: self.compression_level.unwrap_or_default(),
             batch_size: self.batch_size.unwrap_or(migration.batch_size),
+            without_history: self.without_history,
         };
         let interruption = Interruption::listen()?;
         let aside = past::file(self.quarantine.as_deref()).await?;

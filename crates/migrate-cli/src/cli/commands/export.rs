@@ -54,6 +54,12 @@ impl Arguments {
                     opened.store.scan(&name, options).await?
                 }
             };
+            if opened.store.store_record().await?.history.contains_key(&name) && as_of.is_none() {
+                context.output.note(&format!(
+                    "what {name} was before, and its tags, are not exported: `repoctl backup` \
+                     takes them along"
+                ));
+            }
             let mut printer =
                 Printer::begin(context.output, opened.schema(&name), self.tombstones)?;
             printer.aside = aside;

@@ -82,6 +82,9 @@ pub(crate) struct Arguments {
     /// holds, each entity at the version that was verified
     #[arg(long, conflicts_with_all = ["no_verify", "no_backup"])]
     cleanup_source: bool,
+    /// Leave older versions and tags behind, and copy the records alone
+    #[arg(long)]
+    without_history: bool,
 }
 
 /// Reads a number of 1 or more.
@@ -196,6 +199,7 @@ impl Arguments {
             workers: self.parallel_workers.unwrap_or(config.parallel_workers),
             rate_limit: self.rate_limit,
             quarantine: self.quarantine.clone(),
+            without_history: self.without_history,
             ..MigrationOptions::default()
         })
     }

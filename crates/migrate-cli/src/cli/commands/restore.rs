@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     /// Drop an unfinished migration or restore that is found on the target
     #[arg(long)]
     restart: bool,
+    /// Leave older versions and tags in the archive, and bring back the records alone
+    #[arg(long)]
+    without_history: bool,
 }
 
 impl Arguments {
@@ -58,6 +61,7 @@ impl Arguments {
             restart: self.restart,
             workers: self.parallel_workers.unwrap_or(migration.parallel_workers),
             rate_limit: self.rate_limit,
+            without_history: self.without_history,
             ..RestoreOptions::default()
         };
         let declared = context.schemas(&config)?;

@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// compare the others
     #[arg(long, value_name = "FILE")]
     quarantine: Option<PathBuf>,
+    /// Compare the records alone, not their older versions and tags
+    #[arg(long)]
+    without_history: bool,
 }
 
 impl Arguments {
@@ -46,6 +49,7 @@ impl Arguments {
             depth,
             upgrades: Some(Arc::clone(&sides.schemas)),
             state: self.state.clone(),
+            without_history: self.without_history,
         };
         let aside = past::file(self.quarantine.as_deref()).await?;
         let access = past::access(&aside);
