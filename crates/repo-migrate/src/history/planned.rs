@@ -94,7 +94,7 @@ impl Histories {
     }
 
     /// What the operator should know before anything is written.
-    pub(crate) fn warnings(&self, clean_up: bool) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let names = self.names();
         if self.left_behind && !names.is_empty() {
@@ -104,13 +104,30 @@ impl Histories {
                  other items that belong to them, are left behind as asked"
             ));
         }
-        if clean_up && !self.kept.is_empty() {
-            warnings.push(format!(
-                "the source keeps the history of {names}: what is removed from it stays there as \
-                 older versions until that history is ended"
-            ));
-        }
         warnings
+    }
+
+    /// Refuses to clean up a source that keeps histories: what is deleted there stays in
+    /// them, tombstones too, and these would delete in the target of a later migration.
+    ///
+    /// # Errors
+    /// `Unsupported`, before anything is written.
+    pub(crate) fn refuse_clean_up(
+        &self,
+        source: &StoreReference,
+        operation: &'static str,
+    ) -> Result<()> {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        let kept: Vec<&str> = self.kept.keys().map(CollectionName::as_str).collect();
+        let why = format!(
+            "the source keeps the history of {}, in which what is removed would stay",
+            kept.join(", ")
+        );
+        Err(source.err(Error::new(ErrorKind::Unsupported, operation, why)).hint(
+            "migrate without cleaning up, end the histories of the source, and clean up then",
+        ))
     }
 
     /// Refuses a target that cannot keep what the source keeps.

@@ -153,7 +153,10 @@ impl MigrationPlan {
         let chosen = choose(&source, &source_collections, asked, purpose.operation())?;
         let mut warnings = warnings(&source, found.as_ref()).await?;
         let carried = Histories::of(&source, &target, restored.as_ref(), &chosen, options).await?;
-        warnings.extend(carried.warnings(options.clean_up));
+        warnings.extend(carried.warnings());
+        if options.clean_up {
+            carried.refuse_clean_up(&source, purpose.operation())?;
+        }
         if !options.without_history {
             carried.check(&source, &target, purpose.operation()).await?;
         }

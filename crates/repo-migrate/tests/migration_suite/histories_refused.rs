@@ -61,6 +61,24 @@ async fn a_target_that_keeps_no_histories_is_refused_before_anything_is_written(
     assert!(report.warnings[0].contains("left behind as asked"), "{:?}", report.warnings);
 }
 
+/// What is deleted in such a source stays in its history, and so do the tombstones.
+#[tokio::test]
+async fn a_source_that_keeps_a_history_is_not_cleaned_up() {
+    let (source, probe) = (with_versions(&["\"n\":1"]).await, Arc::new(Probe::new(empty())));
+    let (target, schemas): (Store, _) = (probe.clone(), schemas(&["machines"]));
+    for without_history in [false, true] {
+        let options = MigrationOptions { clean_up: true, without_history, ..options() };
+        let error = migrate(&source, &target, &schemas, &options, &Silent).await.unwrap_err();
+        assert_eq!((error.kind(), probe.write_count()), (ErrorKind::Unsupported, 0));
+        assert!(error.message().contains("history of machines"), "{error}");
+    }
+    migrate(&source, &target, &schemas, &options(), &Silent).await.unwrap();
+    machines(&source).end().await.unwrap();
+    let options = MigrationOptions { clean_up: true, ..options() };
+    let report = migrate(&source, &target, &schemas, &options, &Silent).await.unwrap();
+    assert_eq!(report.outcome, Outcome::Verified);
+}
+
 #[tokio::test]
 async fn a_version_that_was_something_else_is_refused_or_stays() {
     let source = with_versions(&["\"n\":1", "\"n\":2", "\"n\":3"]).await;
