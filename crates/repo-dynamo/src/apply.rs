@@ -1,18 +1,19 @@
 //! `apply`: each record by a conditional `PutItem` of its own, or, while writes are
-//! captured, by a read and a transaction. What is being loaded goes another way (see
+//! captured or their history is kept, by a read and a transaction. What is being loaded goes another way (see
 //! `load`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{Applied, Record};
 use repo_core::{Key, Result, Version};
 
 use crate::cache::Table;
 use crate::feed::Mark;
+use crate::history::{Done, Replaced};
 use crate::item::{self, Item, State, check_size, item_of, number, record_of};
 use crate::layout::{PURGED, VERSION};
 use crate::retry::{contention, patiently};
@@ -81,12 +82,17 @@ impl Shared {
 
     async fn apply_one(&self, mut table: Arc<Table>, record: &Record) -> Result<Applied> {
         for _ in 0..ROUNDS {
-            if table.capture.is_some() {
-                return self.apply_captured(table, record).await;
+            if table.is_recorded() {
+                return self.apply_recorded(table, record).await;
             }
-            let Some(old) = self.put_if_newer(&table, record).await? else {
-                self.settle(&table, &record.key(), mark(record, None)).await?;
-                return Ok(Applied::Applied);
+            let old = match self.put_if_newer(&table, record).await? {
+                Sent::Done(old) => {
+                    let replaced = Replaced::Item(old.as_ref());
+                    let done = Done { mark: mark(record, None), replaced, by: None };
+                    self.settle(&table, &record.key(), done).await?;
+                    return Ok(Applied::Applied);
+                }
+                Sent::Refused(old) => old,
             };
             let stored = record_of(&table.layout, &old)?;
             match record.compare_to_stored(stored.as_ref()) {
@@ -102,9 +108,9 @@ impl Shared {
         Err(scene.later("the record keeps changing").error.with("key", record.key()))
     }
 
-    /// Writes the record together with what captures it, if it is newer than the one
-    /// that is read first.
-    async fn apply_captured(&self, mut table: Arc<Table>, record: &Record) -> Result<Applied> {
+    /// Writes the record together with what captures it and what it replaces, if it is
+    /// newer than the one that is read first.
+    async fn apply_recorded(&self, mut table: Arc<Table>, record: &Record) -> Result<Applied> {
         let key = record.key();
         let mut delays = backon::BackoffBuilder::build(contention(self.patience));
         loop {
@@ -124,8 +130,12 @@ impl Shared {
             if let Some(generation) = table.capture {
                 requests.push(self.capture_action(generation, &key, mark)?);
             }
+            if let (Some(history), Some(item)) = (table.history, &item) {
+                requests.extend(self.keep_action("apply", history, &key, item)?);
+            }
             if self.transact("apply", &table.layout.table, &requests).await?.is_none() {
-                self.settle(&table, &key, mark).await?;
+                let done = Done { mark, replaced: Replaced::Item(item.as_ref()), by: None };
+                self.settle(&table, &key, done).await?;
                 return Ok(Applied::Applied);
             }
             match delays.next() {
@@ -142,8 +152,8 @@ impl Shared {
         }
     }
 
-    /// Writes the record, or returns the item that is not older.
-    async fn put_if_newer(&self, table: &Table, record: &Record) -> Result<Option<Item>> {
+    /// Writes the record, unless the stored item is not older.
+    async fn put_if_newer(&self, table: &Table, record: &Record) -> Result<Sent> {
         let mut terms = Terms::default();
         let (name, purged) = (terms.name(VERSION), terms.name(PURGED));
         let version = terms.value(number(record.version()));
@@ -163,23 +173,32 @@ impl Shared {
                 .condition_expression(&condition)
                 .set_expression_attribute_names(terms.names())
                 .set_expression_attribute_values(terms.values())
+                .return_values(ReturnValue::AllOld)
                 .return_values_on_condition_check_failure(
                     ReturnValuesOnConditionCheckFailure::AllOld,
                 );
             let error = match request.send().await {
-                Ok(_) => return Ok(None),
+                Ok(answer) => return Ok(Sent::Done(answer.attributes)),
                 Err(error) => error,
             };
             if let Some(PutItemError::ConditionalCheckFailedException(refused)) =
                 error.as_service_error()
             {
                 let stored = refused.item.clone();
-                return stored.map(Some).ok_or_else(|| scene.later("no stored item was named"));
+                let stored = stored.map(Sent::Refused);
+                return stored.ok_or_else(|| scene.later("no stored item was named"));
             }
             Err(scene.failure(&error))
         })
         .await
     }
+}
+
+enum Sent {
+    /// It was written, over this item.
+    Done(Option<Item>),
+    /// This item is not older.
+    Refused(Item),
 }
 
 /// What an applied record does to the one that was there.

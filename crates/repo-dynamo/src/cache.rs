@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use repo_core::CollectionName;
+use repo_core::{CollectionName, Timestamp};
 
 use crate::layout::Layout;
 
@@ -32,8 +32,53 @@ pub(crate) struct Table {
     pub(crate) floor: u64,
     /// The generation that writes are captured in, if they are.
     pub(crate) capture: Option<u64>,
+    /// The history that writes are kept in, if they are.
+    pub(crate) history: Option<TableHistory>,
     /// When this was read.
     pub(crate) read_at: Instant,
+}
+
+/// The history of a collection, one that begins included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TableHistory {
+    pub(crate) number: u64,
+    /// Whether every writer knows of it.
+    pub(crate) settled: bool,
+    pub(crate) since: Timestamp,
+}
+
+impl Table {
+    /// One of which writes keep nothing, as it is now.
+    pub(crate) fn unrecorded(layout: Layout) -> Self {
+        Self { layout, floor: 0, capture: None, history: None, read_at: Instant::now() }
+    }
+
+    /// What is recorded beside writes of this collection.
+    pub(crate) fn recorded(&self) -> Recorded {
+        Recorded { captures: self.capture.is_some(), keeps: self.history.is_some() }
+    }
+
+    /// Whether a write has to know what it replaces: it is a transaction then.
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.recorded().items_of_a_write() > 1
+    }
+}
+
+/// What is recorded beside writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    /// Whether they are captured for the change feed.
+    pub(crate) captures: bool,
+    /// Whether what they replace is kept, in this collection or in any.
+    pub(crate) keeps: bool,
+}
+
+impl Recorded {
+    /// The items that a write takes at most. Of two that a history takes one is what was
+    /// replaced, the other says who did it.
+    pub(crate) fn items_of_a_write(self) -> usize {
+        1 + usize::from(self.captures) + 2 * usize::from(self.keeps)
+    }
 }
 
 /// The prepared collections at one time.
@@ -50,8 +95,9 @@ pub(crate) struct Catalog {
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     known: RwLock<Option<Arc<Catalog>>>,
-    /// Whether writes were captured when the record was last read, however long ago.
+    /// What [`Self::recorded`] answers.
     captures: AtomicBool,
+    keeps: AtomicBool,
     /// Held by the caller that reads; the others wait for its answer.
     pub(crate) reading: tokio::sync::Mutex<()>,
 }
@@ -78,16 +124,22 @@ impl Cache {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if known.as_ref().is_none_or(|older| older.read_at <= catalog.read_at) {
             *known = Some(Arc::clone(catalog));
-            self.set_captures(catalog.capture.is_some());
+            let keeps = catalog.tables.values().any(|table| table.history.is_some());
+            self.set_recorded(Recorded { captures: catalog.capture.is_some(), keeps });
         }
     }
 
-    /// Whether writes are captured, as far as it is known.
-    pub(crate) fn captures(&self) -> bool {
-        self.captures.load(Ordering::Relaxed)
+    /// What is recorded of writes, by what was known when the record was last read,
+    /// however long ago.
+    pub(crate) fn recorded(&self) -> Recorded {
+        Recorded {
+            captures: self.captures.load(Ordering::Relaxed),
+            keeps: self.keeps.load(Ordering::Relaxed),
+        }
     }
 
-    pub(crate) fn set_captures(&self, captures: bool) {
-        self.captures.store(captures, Ordering::Relaxed);
+    pub(crate) fn set_recorded(&self, recorded: Recorded) {
+        self.captures.store(recorded.captures, Ordering::Relaxed);
+        self.keeps.store(recorded.keeps, Ordering::Relaxed);
     }
 }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use repo_core::strategy::never_prepared;
 use repo_core::{CollectionName, Error, ErrorKind, Key, Result, Value};
 
-use crate::cache::{Catalog, LEASE, Table};
+use crate::cache::{Catalog, LEASE, Table, TableHistory};
 use crate::definition::Definition;
 use crate::item::{Item, number, text};
 use crate::layout::{LAYOUT_VERSION, RECORD_KEY, STORE_KEY};
@@ -105,7 +105,13 @@ impl Shared {
             let layout = collection
                 .layout(&self.settings.table_prefix, name)
                 .map_err(|source| self.damaged(operation).caused_by(source))?;
-            let table = Table { layout, floor: collection.floor, capture, read_at };
+            let history = definition.history(name).map(|kept| TableHistory {
+                number: kept.number,
+                settled: kept.settled,
+                since: kept.state.since,
+            });
+            let floor = collection.floor;
+            let table = Table { layout, floor, capture, history, read_at };
             tables.insert(name.clone(), Arc::new(table));
         }
         let loading = definition.loads.keys().cloned().collect();

@@ -14,34 +14,26 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 use repo_core::strategy::{Record, Tombstone};
-use repo_core::{
-    Change, Entity, EntityId, Error, ErrorKind, Result, Timestamp, Version, Write, Written,
-};
+use repo_core::{Change, Entity, EntityId, Error, Result, Timestamp, Version, Write, Written};
 
 use crate::cache::Table;
 use crate::feed::Mark;
 use crate::get::Wanted;
-use crate::item::{self, Item, State, check_size, item_bytes};
+use crate::history::{Done, Replaced};
+use crate::item::{self, Item, State};
+use crate::layout::UPDATED;
+use crate::limits::{check_actions, check_bytes, check_limits};
 use crate::retry::contention;
 use crate::shared::Shared;
 use crate::transact::{FAILED, unchanged};
-
-/// Most keys in one transaction (Amazon DynamoDB API Reference,
-/// `TransactWriteItems`).
-pub(crate) const MAX_COMMIT_KEYS: usize = 100;
-/// Most keys while writes are captured: each takes a second item.
-pub(crate) const MAX_CAPTURED_KEYS: usize = MAX_COMMIT_KEYS / 2;
-/// Most bytes of items in one transaction; DynamoDB says 4 MB.
-pub(crate) const MAX_COMMIT_BYTES: usize = 4_000_000;
-
-/// Most bytes of what captures one write: a key of 1,068 bytes, and its place.
-const CAPTURED_BYTES: usize = 1_300;
 
 /// One write with what is known of its key.
 struct Planned<'a> {
     write: &'a Write,
     table: Arc<Table>,
     state: State,
+    /// Without its document where no history is kept.
+    item: Option<Item>,
 }
 
 impl Shared {
@@ -76,6 +68,7 @@ impl Shared {
         let mut planned = self.read_states(writes, tables).await?;
         let mut delays = backon::BackoffBuilder::build(contention(self.patience));
         loop {
+            self.complete(&mut planned).await?;
             check_preconditions(&planned)?;
             let answers = answers(&planned, now)?;
             if let [Written::Unchanged] = answers[..] {
@@ -85,14 +78,9 @@ impl Shared {
             if requests.is_empty() {
                 return Ok(answers);
             }
-            check_actions(requests.len(), writes.len())?;
             let first = &planned[0].table.layout.table;
             let Some(reasons) = self.transact("commit", first, &requests).await? else {
-                for (plan, answer) in planned.iter().zip(&answers) {
-                    if let Some(mark) = plan.mark(answer) {
-                        self.settle(&plan.table, &plan.write.key, mark).await?;
-                    }
-                }
+                self.settle_all(&planned, &answers).await?;
                 return Ok(answers);
             };
             self.learn(&mut planned, reasons).await?;
@@ -120,15 +108,35 @@ impl Shared {
             .zip(&tables)
             .map(|(write, table)| (Arc::clone(table), write.key.id.clone()))
             .collect();
-        let items = self.fetch("commit", &keys, Wanted::State).await?;
+        let mut items = self.fetch("commit", &keys, Wanted::State).await?;
         let mut planned = Vec::with_capacity(writes.len());
         for (write, table) in writes.iter().zip(tables) {
-            let item = items.get(&write.key);
-            let state = State::of(&table.layout, item)?;
-            let table = self.up_to_date(table, write, item).await?;
-            planned.push(Planned { write, table, state });
+            let item = items.remove(&write.key);
+            let state = State::of(&table.layout, item.as_ref())?;
+            let table = self.up_to_date(table, write, item.as_ref()).await?;
+            planned.push(Planned { write, table, state, item });
         }
         Ok(planned)
+    }
+
+    /// Reads again what a history that has begun meanwhile needs whole.
+    async fn complete(&self, planned: &mut [Planned<'_>]) -> Result<()> {
+        let lacking = |plan: &&mut Planned<'_>| {
+            let lacks = plan.item.as_ref().is_some_and(|item| !item.contains_key(UPDATED));
+            lacks && plan.table.history.is_some()
+        };
+        let lacking: Vec<_> = planned.iter_mut().filter(lacking).collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        let key = |plan: &&mut Planned<'_>| (Arc::clone(&plan.table), plan.write.key.id.clone());
+        let keys: Vec<(Arc<Table>, EntityId)> = lacking.iter().map(key).collect();
+        let mut items = self.fetch("commit", &keys, Wanted::State).await?;
+        for plan in lacking {
+            plan.item = items.remove(&plan.write.key);
+            plan.state = State::of(&plan.table.layout, plan.item.as_ref())?;
+        }
+        Ok(())
     }
 
     /// The table as the writer of an item knew it.
@@ -145,10 +153,10 @@ impl Shared {
     }
 
     /// What the transaction holds: an action for each write, in their order, then what
-    /// captures them.
+    /// captures them and what they replace.
     fn requests(&self, planned: &[Planned], answers: &[Written]) -> Result<Vec<TransactWriteItem>> {
         let mut requests = Vec::with_capacity(planned.len());
-        let mut captures = Vec::new();
+        let mut beside = Vec::new();
         for (plan, answer) in planned.iter().zip(answers) {
             let layout = &plan.table.layout;
             let condition = unchanged(plan.state, layout.generation);
@@ -156,12 +164,39 @@ impl Shared {
                 Some(record) => self.put_action("commit", layout, &record, condition)?,
                 None => self.check_action("commit", layout, &plan.write.key.id, condition)?,
             });
-            if let (Some(generation), Some(mark)) = (plan.table.capture, plan.mark(answer)) {
-                captures.push(self.capture_action(generation, &plan.write.key, mark)?);
+            let Some(mark) = plan.mark(answer) else { continue };
+            if let Some(generation) = plan.table.capture {
+                beside.push(self.capture_action(generation, &plan.write.key, mark)?);
+            }
+            let Some(history) = plan.table.history else { continue };
+            let key = &plan.write.key;
+            if let Some(item) = &plan.item {
+                beside.extend(self.keep_action("commit", history, key, item)?);
+            }
+            if let Some(by) = &plan.write.attribution {
+                beside.push(self.attribute_action(history, key, mark.version, by)?);
             }
         }
-        requests.extend(captures);
+        requests.extend(beside);
+        let tables = || planned.iter().map(|plan| &*plan.table);
+        check_actions(requests.len(), planned.len(), tables())?;
+        if tables().any(|table| table.history.is_some()) {
+            check_bytes(&requests)?;
+        }
         Ok(requests)
+    }
+
+    /// Settles each write, also after one that fails.
+    async fn settle_all(&self, planned: &[Planned<'_>], answers: &[Written]) -> Result<()> {
+        let mut settled = Ok(());
+        for (plan, answer) in planned.iter().zip(answers) {
+            if let Some(mark) = plan.mark(answer) {
+                let by = plan.write.attribution.as_deref();
+                let done = Done { mark, replaced: plan.replaced(), by };
+                settled = settled.and(self.settle(&plan.table, &plan.write.key, done).await);
+            }
+        }
+        settled
     }
 
     /// Takes over the states that the conditions failed on.
@@ -172,9 +207,10 @@ impl Shared {
     ) -> Result<()> {
         for (plan, reason) in planned.iter_mut().zip(reasons) {
             if reason.code() == Some(FAILED) {
-                plan.state = State::of(&plan.table.layout, reason.item.as_ref())?;
+                plan.item = reason.item;
+                plan.state = State::of(&plan.table.layout, plan.item.as_ref())?;
                 let table = Arc::clone(&plan.table);
-                plan.table = self.up_to_date(table, plan.write, reason.item.as_ref()).await?;
+                plan.table = self.up_to_date(table, plan.write, plan.item.as_ref()).await?;
             }
         }
         Ok(())
@@ -203,6 +239,14 @@ impl Planned<'_> {
         let deleted = matches!(answer, Written::Deleted { .. });
         let mark = |version| Mark { version, deleted, before: self.state.recorded() };
         answer.version().map(mark)
+    }
+
+    /// What the write replaces.
+    fn replaced(&self) -> Replaced<'_> {
+        match &self.item {
+            Some(item) if !item.contains_key(UPDATED) => Replaced::Version(self.state.recorded()),
+            item => Replaced::Item(item.as_ref()),
+        }
     }
 
     /// The version that a write of this key gets.
@@ -240,47 +284,4 @@ fn answers(planned: &[Planned], now: Timestamp) -> Result<Vec<Written>> {
         })
     };
     planned.iter().map(answer).collect()
-}
-
-/// Refuses what one transaction cannot hold, before anything is sent.
-fn check_limits(writes: &[Write], tables: &[Arc<Table>]) -> Result<()> {
-    let (mut actions, mut bytes) = (0, 0);
-    for (write, table) in writes.iter().zip(tables) {
-        let size = match &write.change {
-            Change::Put(document) => check_size("commit", &table.layout, &write.key.id, document)?,
-            _ => item_bytes(&table.layout, &write.key.id, None),
-        };
-        let captured = table.capture.is_some() && !matches!(write.change, Change::Check);
-        (actions, bytes) = match captured {
-            true => (actions + 2, bytes + size + CAPTURED_BYTES),
-            false => (actions + 1, bytes + size),
-        };
-    }
-    check_actions(actions, writes.len())?;
-    if writes.len() > 1 && bytes > MAX_COMMIT_BYTES {
-        return Err(exceeded("DynamoDB commits at most 4 MB at once", MAX_COMMIT_BYTES)
-            .with("bytes", bytes));
-    }
-    Ok(())
-}
-
-/// Refuses a transaction of more than 100 actions.
-fn check_actions(actions: usize, keys: usize) -> Result<()> {
-    if actions <= MAX_COMMIT_KEYS {
-        return Ok(());
-    }
-    let error = match actions > keys {
-        true => exceeded(
-            "while changes are captured, DynamoDB commits at most 50 keys at once",
-            MAX_CAPTURED_KEYS,
-        ),
-        false => exceeded("DynamoDB commits at most 100 keys at once", MAX_COMMIT_KEYS),
-    };
-    Err(error.with("keys", keys))
-}
-
-fn exceeded(what: &str, limit: usize) -> Error {
-    Error::new(ErrorKind::LimitExceeded, "commit", what)
-        .with("limit", limit)
-        .hint("divide the writes into several commits")
 }

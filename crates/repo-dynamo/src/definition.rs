@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::strategy::{Capture, CollectionState, StoreId, StoreRecord, UnfinishedJob};
+use repo_core::strategy::{
+    Capture, CollectionState, HistoryState, StoreId, StoreRecord, UnfinishedJob,
+};
 use repo_core::{CollectionName, CollectionSchema, Error, FieldPath, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,31 @@ pub(crate) struct Definition {
     /// Of the captured changes; it is there before their table is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) feed: Option<FeedDefinition>,
+    /// Of the histories; it is there before the table of older versions is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) histories: Option<Histories>,
+}
+
+/// Of which collections the history is kept, and what is left of earlier ones.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Histories {
+    pub(crate) kept: BTreeMap<CollectionName, KeptHistory>,
+    /// The number of the history that began last.
+    pub(crate) last: u64,
+    /// How many histories have ended.
+    pub(crate) ended: u64,
+    /// Of how many of these nothing is left.
+    pub(crate) removed: u64,
+}
+
+/// The history of one collection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptHistory {
+    /// Its own in this store.
+    pub(crate) number: u64,
+    /// Whether every writer knows of it.
+    pub(crate) settled: bool,
+    pub(crate) state: HistoryState,
 }
 
 /// What is known of the captured changes.
@@ -98,6 +125,7 @@ impl Default for Definition {
             loads: BTreeMap::new(),
             capture: Capture::default(),
             feed: None,
+            histories: None,
         }
     }
 }
@@ -143,6 +171,18 @@ impl Definition {
             .with_job(self.job.clone())
             .with_loading(loading)
             .with_capture(self.capture.clone())
+            .with_history(self.settled_histories())
+    }
+
+    fn settled_histories(&self) -> BTreeMap<CollectionName, HistoryState> {
+        let kept = self.histories.iter().flat_map(|histories| &histories.kept);
+        let settled = kept.filter(|(_, kept)| kept.settled);
+        settled.map(|(name, kept)| (name.clone(), kept.state)).collect()
+    }
+
+    /// The history of a collection, one that begins included.
+    pub(crate) fn history(&self, name: &CollectionName) -> Option<&KeptHistory> {
+        self.histories.as_ref()?.kept.get(name)
     }
 
     /// The generation that writes are captured in, `None` while they are not.

@@ -15,7 +15,7 @@ use crate::retry::{backoff, patiently};
 use crate::shared::Shared;
 
 /// Most keys in one request (Amazon DynamoDB API Reference, `BatchGetItem`).
-const KEYS_AT_ONCE: usize = 100;
+pub(crate) const KEYS_AT_ONCE: usize = 100;
 /// Requests under way at the same time for one call.
 const REQUESTS_AT_ONCE: usize = 8;
 
@@ -24,12 +24,12 @@ const REQUESTS_AT_ONCE: usize = 8;
 pub(crate) enum Wanted {
     /// All.
     Everything,
-    /// Those that say which state the item is in.
+    /// Those that say which state the item is in; all where the history is kept.
     State,
 }
 
 /// What is read of which table.
-type Asked = HashMap<String, KeysAndAttributes>;
+pub(crate) type Asked = HashMap<String, KeysAndAttributes>;
 
 impl Shared {
     /// The records of `ids`, in their order.
@@ -101,8 +101,7 @@ impl Shared {
         Ok(answer.await?.item)
     }
 
-    /// At most [`KEYS_AT_ONCE`] items. Keys that DynamoDB leaves unprocessed
-    /// are asked for again.
+    /// At most [`KEYS_AT_ONCE`] items.
     async fn fetch_batch(
         &self,
         operation: &'static str,
@@ -111,8 +110,25 @@ impl Shared {
     ) -> Result<HashMap<Key, Item>> {
         let tables: HashMap<&str, &Table> =
             keys.iter().map(|(table, _)| (table.layout.table.as_str(), &**table)).collect();
-        let mut asked = asked(operation, self, &keys, wanted)?;
-        let mut found = HashMap::with_capacity(keys.len());
+        let asked = asked(operation, self, &keys, wanted)?;
+        let items = self.batch_get(operation, asked).await?;
+        let mut found = HashMap::with_capacity(items.len());
+        for (name, item) in items {
+            let Some(table) = tables.get(name.as_str()) else { continue };
+            let id = id_of(&table.layout, &item)?;
+            found.insert(Key::new(table.layout.schema.collection.clone(), id), item);
+        }
+        Ok(found)
+    }
+
+    /// The items that are asked for, each with its table. Keys that DynamoDB leaves
+    /// unprocessed are asked for again.
+    pub(crate) async fn batch_get(
+        &self,
+        operation: &'static str,
+        mut asked: Asked,
+    ) -> Result<Vec<(String, Item)>> {
+        let mut found = Vec::new();
         let mut delays = backon::BackoffBuilder::build(backoff(self.patience));
         while !asked.is_empty() {
             let scene = self.repeatable(operation, &self.location);
@@ -123,11 +139,7 @@ impl Shared {
             .await?;
             let before = found.len();
             for (name, items) in answer.responses.unwrap_or_default() {
-                let Some(table) = tables.get(name.as_str()) else { continue };
-                for item in items {
-                    let id = id_of(&table.layout, &item)?;
-                    found.insert(Key::new(table.layout.schema.collection.clone(), id), item);
-                }
+                found.extend(items.into_iter().map(|item| (name.clone(), item)));
             }
             asked = answer.unprocessed_keys.unwrap_or_default();
             if asked.is_empty() || found.len() > before {
@@ -158,7 +170,7 @@ fn asked(
     let mut asked = Asked::with_capacity(by_table.len());
     for (name, (table, keys)) in by_table {
         let mut request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
-        if wanted == Wanted::State {
+        if wanted == Wanted::State && table.history.is_none() {
             let names = [table.layout.id_name(), VERSION, CREATED, PURGED, GENERATION];
             let places: Vec<String> = (0..names.len()).map(|at| format!("#n{at}")).collect();
             request = request.projection_expression(places.join(", "));

@@ -30,6 +30,9 @@ impl Shared {
         if definition.feed.is_some() {
             tables.extend(self.describe(OPERATION, &self.feed_table).await?);
         }
+        if definition.histories.is_some() {
+            tables.extend(self.describe(OPERATION, &self.versions_table).await?);
+        }
         for table in &tables {
             let Some(holder) = holder(table) else { return Ok(None) };
             found = found.holds(holder);

@@ -3,9 +3,10 @@
 use repo_core::{CollectionName, CollectionSchema, FieldPath};
 
 /// The newest version of the layout that this code reads and writes. Layout 1
-/// is the same without the store's id, layout 2 without captured changes.
+/// is the same without the store's id, layout 2 without captured changes and
+/// histories.
 pub(crate) const LAYOUT_VERSION: u32 = 3;
-/// The first layout whose programs capture changes.
+/// The first layout whose programs capture changes and keep histories.
 pub(crate) const FEED_LAYOUT: u32 = 3;
 
 /// The version of the record, a number.
@@ -33,6 +34,12 @@ pub(crate) const SHARD_KEY: &str = "_shard";
 /// The sort key of the table of changes.
 pub(crate) const PLACE_KEY: &str = "_place";
 
+/// The partition key of the table of older versions: the number of a history, and a
+/// record. Its sort key is [`VERSION`].
+pub(crate) const RECORD_OF_KEY: &str = "_record";
+/// Only on an older version of which nothing is kept but that it was there.
+pub(crate) const REMOVED: &str = "_removed";
+
 const OWN_ATTRIBUTES: [&str; 6] = [VERSION, CREATED, UPDATED, DOCUMENT, GENERATION, PURGED];
 
 /// Most indexes of a table (Amazon DynamoDB Developer Guide, "Quotas").
@@ -58,6 +65,11 @@ pub(crate) fn store_table_name(prefix: &str) -> String {
 /// The table of the captured changes.
 pub(crate) fn feed_table_name(prefix: &str) -> String {
     format!("{prefix}__changes")
+}
+
+/// The table of older versions.
+pub(crate) fn versions_table_name(prefix: &str) -> String {
+    format!("{prefix}__versions")
 }
 
 /// How one collection lies in its table.

@@ -17,14 +17,17 @@ mod errors;
 mod factory;
 mod feed;
 mod get;
+mod history;
 mod identity;
 mod indexing;
 mod item;
 mod layout;
+mod limits;
 mod load;
 #[doc(hidden)]
 pub mod measured;
 mod native;
+mod own_tables;
 mod plan;
 mod prepare;
 mod purge;

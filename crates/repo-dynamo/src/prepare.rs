@@ -14,8 +14,6 @@
 //! is missing from a new index if its writer was killed in the seconds after a
 //! write that DynamoDB held back for as long as the whole change took.
 
-use std::time::Instant;
-
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{
@@ -265,8 +263,7 @@ impl Shared {
 
     /// Gives every live item of an older generation its derived strings.
     async fn fill_indexes(&self, layout: &Layout) -> Result<()> {
-        let layout_of = layout.clone();
-        let table = Table { layout: layout_of, floor: 0, capture: None, read_at: Instant::now() };
+        let table = Table::unrecorded(layout.clone());
         let page = ScanPage {
             kept: ScannedItems::Live,
             segment: Segment::ALL,

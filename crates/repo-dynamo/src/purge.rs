@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use repo_core::strategy::{Purged, Record, Segment, check_purge};
+use repo_core::strategy::{HistoryState, Purged, Record, Segment, check_purge};
 use repo_core::{CollectionName, EntityId, Result, Timestamp, Version};
 
 use crate::cache::Table;
@@ -50,6 +50,11 @@ impl Shared {
     ) -> Result<Purged> {
         self.end_own_load("purge", collection).await?;
         let table = self.fresh_table("purge", collection).await?;
+        let since = |since: Option<Timestamp>| {
+            let kept = since.map(HistoryState::new);
+            HistoryState::purgeable(kept.as_ref(), older_than)
+        };
+        let older_than = since(table.history.map(|history| history.since));
         let highest = self.highest_purgeable(&table, older_than).await?;
         let definition = self
             .change_definition("purge", |definition| {
@@ -57,6 +62,8 @@ impl Shared {
             })
             .await?;
         let floor = definition.collections.get(collection).map_or(0, |c| c.floor);
+        // One may have begun meanwhile.
+        let older_than = since(definition.history(collection).map(|kept| kept.state.since));
         let removed = self.remove(&table, older_than, floor).await?;
         Ok(Purged::new(removed, floor))
     }

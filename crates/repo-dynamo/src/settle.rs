@@ -1,11 +1,11 @@
 //! Looking after writes that took long.
 //!
-//! A change of indexes, and the beginning of a capture, wait for a lease and a little
-//! more, so that no handle writes by the old state of the store (see `prepare` and
-//! `feed`). A write that was under way longer than that, because DynamoDB throttled it
+//! A change of indexes, and the beginning of a capture or of a history, wait for a lease
+//! and a little more, so that no handle writes by the old state of the store (see
+//! `prepare`, `feed` and `history`). A write that was under way longer than that, because DynamoDB throttled it
 //! or the network was slow, may have come too late to be looked at. Its writer knows
 //! how long it took. It reads the store's record again before it acknowledges the
-//! write, captures it if that has begun, and gives the item what a new index lacks.
+//! write, captures it and keeps what it replaced if that has begun, and gives the item what a new index lacks.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,18 @@ use repo_core::strategy::Record;
 use repo_core::{EntityId, Error, ErrorKind, Key, Result};
 
 use crate::cache::{Catalog, LEASE, Table};
-use crate::feed::Mark;
+use crate::history::Done;
 use crate::item::{generation, record_of};
 use crate::shared::Shared;
 
 /// Added to the lease for requests that are under way when it ends.
 pub(crate) const MARGIN: Duration = Duration::from_millis(500);
+
+/// How long it takes until nobody acknowledges a write by a record of the store from
+/// before a change, without a look at the record as it is. A little longer than what
+/// writers count with, since the clocks of two machines differ in their pace.
+pub(crate) const SWITCH: Duration =
+    LEASE.saturating_add(MARGIN).saturating_add(Duration::from_millis(100));
 
 fn is_late(read_at: Instant) -> bool {
     read_at.elapsed() >= LEASE + MARGIN
@@ -29,26 +35,38 @@ impl Shared {
     /// the write is acknowledged. The write itself is done whatever happens here.
     ///
     /// # Errors
-    /// `OutcomeUnknown` when it cannot be known that the feed has the write.
-    pub(crate) async fn settle(&self, table: &Table, key: &Key, mark: Mark) -> Result<()> {
+    /// `OutcomeUnknown` when it cannot be known that the feed and the history have the
+    /// write.
+    pub(crate) async fn settle(&self, table: &Table, key: &Key, done: Done<'_>) -> Result<()> {
         if !is_late(table.read_at) {
             return Ok(());
         }
         // Rare, and too deep a future to be part of each caller's.
-        Box::pin(self.settle_late(table, key, mark)).await
+        Box::pin(self.settle_late(table, key, done)).await
     }
 
-    async fn settle_late(&self, table: &Table, key: &Key, mark: Mark) -> Result<()> {
+    async fn settle_late(&self, table: &Table, key: &Key, done: Done<'_>) -> Result<()> {
         let (mut read_at, mut known) = (table.read_at, table.capture);
+        let mut history = table.history.map(|history| history.number);
         // Again if the look itself took long.
         while is_late(read_at) {
             let now = self.reload("commit", Instant::now()).await;
             let now = now.map_err(|source| unsettled(key, source))?;
-            if let Some(generation) = now.capture.filter(|now| known != Some(*now)) {
-                let late = self.capture_late(generation, table, key, mark).await;
-                late.map_err(|source| unsettled(key, source))?;
-                known = Some(generation);
-            }
+            let began = now.tables.get(&key.collection).and_then(|table| table.history);
+            let began = began.filter(|began| history != Some(began.number));
+            let captures = now.capture.filter(|now| known != Some(*now));
+            // Both, whatever becomes of one of them.
+            let kept = match began {
+                Some(began) => self.keep_late(began, key, done).await,
+                None => Ok(()),
+            };
+            let captured = match captures {
+                Some(generation) => self.capture_late(generation, table, key, done.mark).await,
+                None => Ok(()),
+            };
+            kept.and(captured).map_err(|source| unsettled(key, source))?;
+            history = began.map_or(history, |began| Some(began.number));
+            known = captures.or(known);
             if read_at == table.read_at {
                 self.index_late(&now, table, key).await;
             }
@@ -80,9 +98,11 @@ impl Shared {
     }
 }
 
-/// The error for a write that was done, and of which the feed may know nothing.
+/// The error for a write that was done, and of which the feed or the history may know
+/// nothing.
 fn unsettled(key: &Key, source: Error) -> Error {
-    let why = "the record was written, but whether the change feed has the change is not known";
+    let why = "the record was written, but whether the change feed and the history have the \
+               change is not known";
     Error::new(ErrorKind::OutcomeUnknown, "commit", why)
         .with("key", key)
         .hint("read the record before writing again, and write it again to have it in the feed")

@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use crate::cache::Cache;
 use crate::config::DynamoSettings;
 use crate::errors::{Effect, Scene};
-use crate::layout::{feed_table_name, store_table_name};
+use crate::layout::{feed_table_name, store_table_name, versions_table_name};
 use crate::load::{Ages, Session};
 
 /// One handle on one store.
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) store_table: String,
     /// The table of the captured changes, which need not be there.
     pub(crate) feed_table: String,
+    /// The table of older versions, which need not be there.
+    pub(crate) versions_table: String,
     /// How long throttled requests are tried again.
     pub(crate) patience: Duration,
     pub(crate) cache: Cache,
@@ -49,6 +51,7 @@ impl Shared {
             client,
             store_table: store_table_name(&settings.table_prefix),
             feed_table: feed_table_name(&settings.table_prefix),
+            versions_table: versions_table_name(&settings.table_prefix),
             settings,
             options,
             location,

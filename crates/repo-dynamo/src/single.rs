@@ -11,6 +11,7 @@ use repo_core::{
 
 use crate::cache::Table;
 use crate::feed::Mark;
+use crate::history::{Done, Replaced};
 use crate::item::{self, Item, State, document_attribute, index_attributes, number, text};
 use crate::layout::{CREATED, DOCUMENT, GENERATION, PURGED, UPDATED, VERSION};
 use crate::retry::patiently;
@@ -86,8 +87,8 @@ impl Shared {
         let now = self.options.clock.now();
         let (mut table, mut count) = (table, Count::Up);
         for _ in 0..ROUNDS {
-            if table.capture.is_some() {
-                return self.write_captured(table, write).await;
+            if table.is_recorded() {
+                return self.write_recorded(table, write).await;
             }
             let update = match &write.change {
                 Change::Put(document) => put(&table, write, document, now, count),
@@ -96,7 +97,7 @@ impl Shared {
             let old = match self.send(&table, write, &update).await? {
                 Sent::Done(old) => {
                     let written = written(&table, write, old.as_ref(), now, count)?;
-                    return self.settled(&table, write, written).await;
+                    return self.settled(&table, write, written, old.as_ref()).await;
                 }
                 Sent::Refused(old) => old,
             };
@@ -121,16 +122,28 @@ impl Shared {
         Err(scene.later("the record keeps changing").error.with("key", &write.key))
     }
 
-    async fn settled(&self, table: &Table, write: &Write, written: Written) -> Result<Written> {
+    async fn settled(
+        &self,
+        table: &Table,
+        write: &Write,
+        written: Written,
+        answered: Option<&Item>,
+    ) -> Result<Written> {
         if let Some(mark) = mark(&written) {
-            self.settle(table, &write.key, mark).await?;
+            let replaced = match write.change {
+                Change::Put(_) => Replaced::Item(answered),
+                // A delete is told what it left.
+                _ => Replaced::Version(mark.before),
+            };
+            let done = Done { mark, replaced, by: write.attribution.as_deref() };
+            self.settle(table, &write.key, done).await?;
         }
         Ok(written)
     }
 
-    /// Does one write together with what captures it. Which version that is has to be
-    /// known before, so the record is read.
-    async fn write_captured(&self, table: Arc<Table>, write: &Write) -> Result<Written> {
+    /// Does one write together with what records it. Which version that is, and what it
+    /// replaces, has to be known before, so the record is read.
+    async fn write_recorded(&self, table: Arc<Table>, write: &Write) -> Result<Written> {
         let written = self.commit_many(std::slice::from_ref(write), vec![table]).await?;
         Ok(written.first().copied().unwrap_or(Written::Unchanged))
     }

@@ -34,7 +34,7 @@ impl Shared {
                     definition.job.clone_from(job);
                     Ok(())
                 }
-                // They take more than one change: see `feed`.
+                // They take more than one change: see `feed` and `history`.
                 StoreUpdate::HoldCapture(_)
                 | StoreUpdate::ReleaseCapture(_)
                 | StoreUpdate::History { .. } => Ok(()),

@@ -7,21 +7,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use repo_core::strategy::{
-    Action, Applied, Capabilities, Changes, FeedPosition, OpenOptions, PhysicalIdentity, Prepared,
-    Purged, Record, RecordStream, Remnant, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate,
-    SystemCollection, SystemItem, SystemWrite, check_distinct_keys, check_none_is_live,
-    check_records, unsupported, with_records,
+    Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
+    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions,
+    StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    VersionWrite, check_distinct_keys, check_none_is_live, check_records, with_records,
 };
 use repo_core::{
-    CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES, EntityId, Error,
-    ErrorKind, Filter, Health, HealthCheck, HealthDepth, Page, Query, Result, Timestamp, Write,
-    Written,
+    Attribution, CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES, EntityId,
+    Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, Page, Query, Result, Timestamp,
+    Version, Write, Written,
 };
 
+use crate::cache::Recorded;
 use crate::client;
-use crate::commit::{MAX_CAPTURED_KEYS, MAX_COMMIT_BYTES, MAX_COMMIT_KEYS};
 use crate::config::DynamoSettings;
 use crate::layout::table_name;
+use crate::limits::{most_bytes, most_keys};
 use crate::retry::PATIENCE;
 use crate::scan;
 use crate::shared::Shared;
@@ -34,9 +35,8 @@ const MAX_SCAN_SEGMENTS: usize = 1_024;
 #[derive(Debug)]
 pub struct DynamoStrategy {
     shared: Arc<Shared>,
-    capabilities: Capabilities,
-    /// The same while writes are captured.
-    capturing: Capabilities,
+    /// See [`Shared::capabilities`].
+    capabilities: [Capabilities; 4],
 }
 
 impl Shared {
@@ -54,6 +54,26 @@ impl Shared {
             Some(_) => format!("{table} or one of its indexes is not active"),
         };
         Ok(HealthCheck::new("table", ok, detail))
+    }
+
+    /// Without captures and histories, with captures, with histories, with both.
+    fn capabilities(&self) -> [Capabilities; 4] {
+        let capabilities = Capabilities::new(self.max_entity_bytes())
+            .with_durable(true)
+            .with_multi_process(true)
+            .with_max_scan_segments(MAX_SCAN_SEGMENTS)
+            .with_parallel_scan(true)
+            .with_indexes(true)
+            .with_changes(true)
+            .with_history(true)
+            .with_read_only(self.options.read_only);
+        let of = |captures, keeps| {
+            let recorded = Recorded { captures, keeps };
+            capabilities
+                .with_max_commit_keys(Some(most_keys(recorded)))
+                .with_max_commit_bytes(Some(most_bytes(recorded)))
+        };
+        [of(false, false), of(true, false), of(false, true), of(true, true)]
     }
 
     /// Most bytes of a document: never more than an item holds.
@@ -132,19 +152,11 @@ impl DynamoStrategy {
                     Action::Prepare
                 )));
         }
-        shared.cache.set_captures(found.is_some_and(|found| found.definition.capture.is_on()));
-        let capabilities = Capabilities::new(shared.max_entity_bytes())
-            .with_max_commit_keys(Some(MAX_COMMIT_KEYS))
-            .with_max_commit_bytes(Some(MAX_COMMIT_BYTES))
-            .with_durable(true)
-            .with_multi_process(true)
-            .with_max_scan_segments(MAX_SCAN_SEGMENTS)
-            .with_parallel_scan(true)
-            .with_indexes(true)
-            .with_changes(true)
-            .with_read_only(shared.options.read_only);
-        let capturing = capabilities.with_max_commit_keys(Some(MAX_CAPTURED_KEYS));
-        Ok(Self { shared: Arc::new(shared), capabilities, capturing })
+        let definition = found.map(|found| found.definition).unwrap_or_default();
+        let keeps = definition.histories.as_ref().is_some_and(|all| !all.kept.is_empty());
+        shared.cache.set_recorded(Recorded { captures: definition.capture.is_on(), keeps });
+        let capabilities = shared.capabilities();
+        Ok(Self { shared: Arc::new(shared), capabilities })
     }
 }
 
@@ -169,7 +181,13 @@ impl StorageStrategy for DynamoStrategy {
     }
 
     fn capabilities(&self) -> &Capabilities {
-        if self.shared.cache.captures() { &self.capturing } else { &self.capabilities }
+        let [plain, capturing, keeping, both] = &self.capabilities;
+        match self.shared.cache.recorded() {
+            Recorded { captures: false, keeps: false } => plain,
+            Recorded { captures: true, keeps: false } => capturing,
+            Recorded { captures: false, keeps: true } => keeping,
+            Recorded { captures: true, keeps: true } => both,
+        }
     }
 
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
@@ -251,7 +269,9 @@ impl StorageStrategy for DynamoStrategy {
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
         match update {
             StoreUpdate::HoldCapture(holder) => self.shared.hold_capture(&holder).await,
-            StoreUpdate::History { .. } => Err(unsupported("keep the history", self.location())),
+            StoreUpdate::History { collection, expected, history } => {
+                self.shared.set_history(&collection, expected, history).await
+            }
             StoreUpdate::ReleaseCapture(holder) => self.shared.release_capture(&holder).await,
             update => self.shared.update_store_record(update).await,
         }
@@ -285,6 +305,9 @@ impl StorageStrategy for DynamoStrategy {
         }
         if record.capture.is_on() {
             checks.push(self.shared.check_table_of(self.shared.feed_table.clone()).await?);
+        }
+        if !record.history.is_empty() {
+            checks.push(self.shared.check_table_of(self.shared.versions_table.clone()).await?);
         }
         checks.extend(record.loading.keys().map(check_load));
         if let HealthDepth::Deep(progress) = depth
@@ -330,5 +353,30 @@ impl StorageStrategy for DynamoStrategy {
 
     async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
         self.shared.write_system_items(&writes).await
+    }
+
+    async fn older_versions(
+        &self,
+        collection: &CollectionName,
+        of: &[OlderThan],
+        most: NonZeroUsize,
+    ) -> Result<Vec<OlderVersion>> {
+        self.shared.older_versions(collection, of, most).await
+    }
+
+    async fn attributions(
+        &self,
+        collection: &CollectionName,
+        of: &[(EntityId, Version)],
+    ) -> Result<Vec<Option<Attribution>>> {
+        self.shared.attributions(collection, of).await
+    }
+
+    async fn write_versions(
+        &self,
+        collection: &CollectionName,
+        writes: Vec<VersionWrite>,
+    ) -> Result<Vec<Applied>> {
+        self.shared.write_versions(collection, writes).await
     }
 }

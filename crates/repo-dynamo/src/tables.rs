@@ -15,7 +15,7 @@ use repo_core::{Error, ErrorKind, Result};
 
 use crate::config::BillingMode;
 use crate::errors::{Failure, Scene};
-use crate::layout::{Index, PLACE_KEY, SHARD_KEY, STORE_KEY};
+use crate::layout::{Index, STORE_KEY};
 use crate::retry::patiently;
 use crate::shared::Shared;
 
@@ -28,6 +28,14 @@ const TABLE_PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 const FIRST_LOOK: Duration = Duration::from_millis(20);
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
+
+/// The keys of a table of the engine's own.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// A text.
+    pub(crate) hash: &'static str,
+    pub(crate) range: (&'static str, ScalarAttributeType),
+}
 
 impl Shared {
     /// What DynamoDB says of a table; `None` when there is none.
@@ -61,14 +69,17 @@ impl Shared {
         self.make_table(&scene, request).await
     }
 
-    /// Makes the table of the captured changes and waits for it.
-    pub(crate) async fn create_feed_table(&self) -> Result<()> {
-        let scene = self.repeatable("prepare", &self.feed_table);
+    /// Makes a table of items with two keys and waits for it.
+    pub(crate) async fn create_own_table(&self, table: &str, keys: &Keys) -> Result<()> {
+        let scene = self.repeatable("prepare", table);
         let malformed = |source| scene.malformed(source);
+        let (range, kind) = keys.range.clone();
+        let definition = AttributeDefinition::builder().attribute_name(range);
+        let definition = definition.attribute_type(kind).build().map_err(malformed)?;
         let request = self
-            .creation(&scene, &self.feed_table, SHARD_KEY, &[])?
-            .key_schema(key_element(PLACE_KEY, KeyType::Range).map_err(malformed)?)
-            .attribute_definitions(attribute(PLACE_KEY).map_err(malformed)?);
+            .creation(&scene, table, keys.hash, &[])?
+            .key_schema(key_element(range, KeyType::Range).map_err(malformed)?)
+            .attribute_definitions(definition);
         self.make_table(&scene, request).await.map(drop)
     }
 
@@ -258,31 +269,36 @@ impl Shared {
         table: &str,
         key: &str,
     ) -> Result<(), Error> {
-        self.check_keys(found, table, &[(key, KeyType::Hash)])
+        self.check_keys(found, table, &[(key, KeyType::Hash, ScalarAttributeType::S)])
     }
 
-    /// The same for the table of the captured changes.
-    pub(crate) fn check_feed_keys(&self, found: &TableDescription) -> Result<(), Error> {
-        let keys = [(SHARD_KEY, KeyType::Hash), (PLACE_KEY, KeyType::Range)];
-        self.check_keys(found, &self.feed_table, &keys)
+    /// The same for a table with two keys.
+    pub(crate) fn check_own_keys(
+        &self,
+        found: &TableDescription,
+        table: &str,
+        keys: &Keys,
+    ) -> Result<(), Error> {
+        let (range, kind) = keys.range.clone();
+        let hash = (keys.hash, KeyType::Hash, ScalarAttributeType::S);
+        self.check_keys(found, table, &[hash, (range, KeyType::Range, kind)])
     }
 
     fn check_keys(
         &self,
         found: &TableDescription,
         table: &str,
-        keys: &[(&str, KeyType)],
+        keys: &[(&str, KeyType, ScalarAttributeType)],
     ) -> Result<(), Error> {
         let stored = found.key_schema.as_deref().unwrap_or_default();
-        let is_text = |name: &str| {
+        let is_of = |name: &str, kind: &ScalarAttributeType| {
             found.attribute_definitions().iter().any(|attribute| {
-                attribute.attribute_name == name
-                    && attribute.attribute_type == ScalarAttributeType::S
+                attribute.attribute_name == name && attribute.attribute_type == *kind
             })
         };
         let same = stored.len() == keys.len()
-            && stored.iter().zip(keys).all(|(stored, (name, kind))| {
-                stored.attribute_name == *name && stored.key_type == *kind && is_text(name)
+            && stored.iter().zip(keys).all(|(stored, (name, place, kind))| {
+                stored.attribute_name == *name && stored.key_type == *place && is_of(name, kind)
             });
         if same { Ok(()) } else { Err(self.foreign("prepare", table)) }
     }

@@ -2,13 +2,14 @@
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use repo_core::strategy::Record;
 use repo_core::{EntityId, ErrorKind, Result};
 
 use crate::errors::Failure;
-use crate::item::{self, State, item_of, number};
+use crate::item::{self, Item, State, item_of, number};
 use crate::layout::{Layout, PURGED, VERSION};
 use crate::retry::patiently;
 use crate::shared::Shared;
@@ -16,6 +17,21 @@ use crate::single::Terms;
 
 /// A condition in DynamoDB's words.
 pub(crate) type Condition = (String, Terms);
+
+/// The condition that there is no item with this attribute, or that there is one.
+pub(crate) fn is_there(attribute: &str, there: bool) -> Condition {
+    let mut terms = Terms::default();
+    let name = terms.name(attribute);
+    let condition = if there { "attribute_exists" } else { "attribute_not_exists" };
+    (format!("{condition}({name})"), terms)
+}
+
+/// The condition that an attribute has this value.
+pub(crate) fn equals(attribute: &str, value: AttributeValue) -> Condition {
+    let mut terms = Terms::default();
+    let (name, value) = (terms.name(attribute), terms.value(value));
+    (format!("{name} = {value}"), terms)
+}
 
 /// The condition that the record is in the state that was read, and that its indexes
 /// are known.
@@ -38,6 +54,45 @@ pub(crate) fn unchanged(state: State, generation: u64) -> Condition {
 }
 
 impl Shared {
+    /// Stores an item, on a condition if there is one.
+    pub(crate) fn store_action(
+        &self,
+        operation: &'static str,
+        table: &str,
+        item: Item,
+        condition: Option<Condition>,
+    ) -> Result<TransactWriteItem> {
+        let mut put = Put::builder().table_name(table).set_item(Some(item));
+        if let Some((condition, terms)) = condition {
+            put = put
+                .condition_expression(condition)
+                .set_expression_attribute_names(terms.names())
+                .set_expression_attribute_values(terms.values());
+        }
+        let put = put.build();
+        let put = put.map_err(|source| self.repeatable(operation, table).malformed(source))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// Removes an item on a condition.
+    pub(crate) fn remove_action(
+        &self,
+        operation: &'static str,
+        table: &str,
+        key: Item,
+        (condition, terms): Condition,
+    ) -> Result<TransactWriteItem> {
+        let delete = Delete::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .condition_expression(condition)
+            .set_expression_attribute_names(terms.names())
+            .set_expression_attribute_values(terms.values())
+            .build()
+            .map_err(|source| self.repeatable(operation, table).malformed(source))?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
+    }
+
     /// Stores a record on a condition.
     pub(crate) fn put_action(
         &self,

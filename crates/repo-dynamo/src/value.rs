@@ -22,6 +22,24 @@ pub(crate) fn to_attribute(value: Value) -> AttributeValue {
     }
 }
 
+/// The bytes of an item by DynamoDB's formula: names and values of all attributes.
+pub(crate) fn bytes_of(item: &HashMap<String, AttributeValue>) -> usize {
+    item.iter().map(|(name, value)| name.len() + attribute_bytes(value)).sum()
+}
+
+fn attribute_bytes(attribute: &AttributeValue) -> usize {
+    match attribute {
+        AttributeValue::S(text) => text.len(),
+        // Two digits a byte, a byte for the sign and one for the exponent.
+        AttributeValue::N(text) => text.len().div_ceil(2) + 2,
+        AttributeValue::L(items) => {
+            3 + items.iter().map(|item| 1 + attribute_bytes(item)).sum::<usize>()
+        }
+        AttributeValue::M(fields) => 3 + fields.len() + bytes_of(fields),
+        _ => 1,
+    }
+}
+
 /// The JSON text of an attribute; the word of what no JSON value is made of.
 /// Numbers stand as DynamoDB wrote them, keys in order.
 pub(crate) fn to_json(attribute: &AttributeValue) -> Result<String, &'static str> {

@@ -14,24 +14,6 @@ fn holder() -> CaptureHolder {
     CaptureHolder::new("consumer", "a").unwrap()
 }
 
-/// The answer to a transaction that met another one.
-fn conflict() -> String {
-    let answer = serde_json::json!({
-        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-        "Message": "canceled",
-        "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
-    });
-    answer.to_string()
-}
-
-/// A handle on the same store that no proxy stands before.
-async fn direct(store: &DynamoStrategy) -> DynamoStrategy {
-    let table_prefix = store.location().rsplit('/').next().unwrap().to_owned();
-    let settings = DynamoSettings { table_prefix, ..DynamoSettings::default() };
-    let options = OpenOptions::default();
-    DynamoStrategy::open_with(&config(&server()), settings, options).await.unwrap()
-}
-
 async fn hold(store: &DynamoStrategy) {
     store.update_store_record(StoreUpdate::HoldCapture(holder())).await.unwrap();
 }
@@ -62,18 +44,6 @@ async fn changes(store: &DynamoStrategy) -> Vec<(String, u64, bool)> {
     let one =
         |change: &RecordChange| (change.key.id.to_string(), change.version.get(), change.deleted);
     store.changes(None, most).await.unwrap().changes.iter().map(one).collect()
-}
-
-fn brought(text: &str, number: u64) -> Record {
-    let key = key("items", text);
-    Record::Live(Entity {
-        collection: key.collection,
-        id: key.id,
-        version: version(number),
-        created_at: Timestamp::from_micros(1).unwrap(),
-        updated_at: Timestamp::from_micros(1).unwrap(),
-        document: document(text),
-    })
 }
 
 #[tokio::test]

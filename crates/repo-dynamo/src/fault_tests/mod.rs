@@ -2,6 +2,8 @@
 //! server.
 
 mod feed;
+mod history;
+mod history_races;
 mod loads;
 mod losses;
 #[path = "../../tests/common/proxy.rs"]
@@ -95,4 +97,34 @@ fn put(collection: &str, text: &str, precondition: Precondition) -> Write {
 
 fn throttled() -> Fate {
     error(400, "ProvisionedThroughputExceededException", "slow down")
+}
+
+/// The answer to a transaction that met another one.
+fn conflict() -> String {
+    let answer = serde_json::json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "canceled",
+        "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
+    });
+    answer.to_string()
+}
+
+/// A handle on the same store that no proxy stands before.
+async fn direct(store: &DynamoStrategy) -> DynamoStrategy {
+    let table_prefix = store.location().rsplit('/').next().unwrap().to_owned();
+    let settings = DynamoSettings { table_prefix, ..DynamoSettings::default() };
+    let options = OpenOptions::default();
+    DynamoStrategy::open_with(&config(&server()), settings, options).await.unwrap()
+}
+
+fn brought(text: &str, number: u64) -> Record {
+    let key = key("items", text);
+    Record::Live(Entity {
+        collection: key.collection,
+        id: key.id,
+        version: version(number),
+        created_at: Timestamp::from_micros(1).unwrap(),
+        updated_at: Timestamp::from_micros(1).unwrap(),
+        document: document(text),
+    })
 }

@@ -1,6 +1,6 @@
 //! What a write adds to the feed: beside it, or late.
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use repo_core::{Error, ErrorKind, Key, Result};
 
 use super::item::{Captured, Mark};
@@ -21,12 +21,7 @@ impl Shared {
         mark: Mark,
     ) -> Result<TransactWriteItem> {
         let captured = Captured { key: key.clone(), mark };
-        let put = Put::builder()
-            .table_name(&self.feed_table)
-            .set_item(Some(captured.inbox_item(generation)))
-            .build()
-            .map_err(|source| self.repeatable("commit", &self.feed_table).malformed(source))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        self.store_action("commit", &self.feed_table, captured.inbox_item(generation), None)
     }
 
     /// Captures a write that was done by a record of the store from before the

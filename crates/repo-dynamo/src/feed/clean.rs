@@ -1,25 +1,18 @@
 //! Removing what no reader gets any more: in bounded work, resumed by the next call.
 
-use std::collections::HashMap;
-use std::time::Instant;
-
-use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use futures::future::try_join_all;
 use repo_core::Result;
 
 use super::SHARDS;
 use super::item::{INBOX, Shard, block_place, place_of};
 use crate::definition::Definition;
-use crate::item::Item;
-use crate::retry::backoff;
+use crate::own_tables::REMOVED_AT_ONCE;
 use crate::shared::Shared;
 
 const CLEAN: &str = "remove old changes";
 
 /// Most items that one call removes from one shard.
 const MOST_REMOVED: usize = 2_500;
-/// Most items of one request (Amazon DynamoDB API Reference, `BatchWriteItem`).
-const AT_ONCE: usize = 25;
 
 impl Shared {
     /// Removes blocks whose last change is at or below `trimmed`.
@@ -79,50 +72,17 @@ impl Shared {
     async fn remove_between(&self, shard: Shard, places: [&str; 2]) -> Result<bool> {
         let mut left = MOST_REMOVED;
         while left > 0 {
-            let limit = i32::try_from(left.min(AT_ONCE)).unwrap_or(i32::MAX);
+            let limit = i32::try_from(left.min(REMOVED_AT_ONCE)).unwrap_or(i32::MAX);
             let answer = self.feed_query(CLEAN, shard, places, limit).await?;
             let items = answer.items.unwrap_or_default();
             left = left.saturating_sub(items.len());
             let keys = items.iter().map(|item| place_of(item).map(|place| shard.key(place)));
-            self.remove_items(keys.collect::<Result<_>>()?).await?;
+            let keys = keys.collect::<Result<_>>()?;
+            self.remove_items(CLEAN, &self.feed_table, keys).await?;
             if answer.last_evaluated_key.is_none() {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    /// Removes at most [`AT_ONCE`] items.
-    async fn remove_items(&self, keys: Vec<Item>) -> Result<()> {
-        let scene = self.repeatable(CLEAN, &self.feed_table);
-        let mut deletes = Vec::with_capacity(keys.len());
-        for key in keys {
-            let delete = DeleteRequest::builder().set_key(Some(key)).build();
-            let delete = delete.map_err(|source| scene.malformed(source))?;
-            deletes.push(WriteRequest::builder().delete_request(delete).build());
-        }
-        let start = Instant::now();
-        let mut delays = backon::BackoffBuilder::build(backoff(self.patience));
-        while !deletes.is_empty() {
-            let asked = HashMap::from([(self.feed_table.clone(), deletes.clone())]);
-            let sent = self.client.batch_write_item().set_request_items(Some(asked)).send().await;
-            let failure = match sent {
-                Ok(answer) => {
-                    let mut unprocessed = answer.unprocessed_items.unwrap_or_default();
-                    deletes = unprocessed.remove(&self.feed_table).unwrap_or_default();
-                    if deletes.is_empty() {
-                        return Ok(());
-                    }
-                    scene.later("DynamoDB leaves items unprocessed")
-                }
-                Err(error) => scene.failure(&error),
-            };
-            let patient = failure.again && start.elapsed() < self.patience;
-            match delays.next().filter(|_| patient) {
-                Some(delay) => tokio::time::sleep(delay).await,
-                None => return Err(failure.error),
-            }
-        }
-        Ok(())
     }
 }

@@ -48,6 +48,3 @@ pub(crate) use item::Mark;
 /// How many partitions a feed has. Each takes 1,000 write units a second, four for a
 /// change; an idle reader asks all of them.
 pub(crate) const SHARDS: usize = 8;
-
-/// Most actions of one transaction (Amazon DynamoDB API Reference).
-const MAX_ACTIONS: usize = 100;

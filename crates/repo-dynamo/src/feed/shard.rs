@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::transact_get_items::TransactGetItemsError;
-use aws_sdk_dynamodb::types::{Delete, Get, Put, TransactGetItem, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Get, TransactGetItem, TransactWriteItem};
 use repo_core::{ErrorKind, Key, Result, Version};
 
-use super::MAX_ACTIONS;
 use super::item::{Block, Captured, HEAD, INBOX, LAST, Shard, head_of, inbox_place, place_of};
 use crate::item::{Item, number, text};
 use crate::layout::{PLACE_KEY, SHARD_KEY};
+use crate::limits::MAX_ACTIONS;
 use crate::retry::patiently;
 use crate::shared::Shared;
+use crate::transact::{equals, is_there};
 
 pub(super) const READ: &str = "read the change feed";
 
@@ -139,38 +140,23 @@ impl Shared {
     /// The transaction of a move: the new head over the old one, a block, and the end
     /// of its inbox items.
     fn moves(&self, shard: Shard, head: u64, moved: &[Captured]) -> Result<Vec<TransactWriteItem>> {
-        let malformed = |source| self.repeatable(READ, &self.feed_table).malformed(source);
         let last = head.saturating_add(moved.len() as u64);
         let mut new = shard.key(HEAD);
         new.insert(LAST.to_owned(), number(last));
-        let put = Put::builder().table_name(&self.feed_table).set_item(Some(new));
-        let put = match head {
-            0 => put
-                .condition_expression("attribute_not_exists(#at)")
-                .expression_attribute_names("#at", PLACE_KEY),
-            head => put
-                .condition_expression("#at = :old")
-                .expression_attribute_names("#at", LAST)
-                .expression_attribute_values(":old", number(head)),
+        let is_head = match head {
+            0 => is_there(PLACE_KEY, false),
+            head => equals(LAST, number(head)),
         };
-        let block = Put::builder()
-            .table_name(&self.feed_table)
-            .set_item(Some(Block::item(shard, last, moved)))
-            .condition_expression("attribute_not_exists(#at)")
-            .expression_attribute_names("#at", PLACE_KEY);
+        let block = Block::item(shard, last, moved);
+        let is_free = is_there(PLACE_KEY, false);
         let mut requests = vec![
-            TransactWriteItem::builder().put(put.build().map_err(malformed)?).build(),
-            TransactWriteItem::builder().put(block.build().map_err(malformed)?).build(),
+            self.store_action(READ, &self.feed_table, new, Some(is_head))?,
+            self.store_action(READ, &self.feed_table, block, Some(is_free))?,
         ];
         for captured in moved {
-            let delete = Delete::builder()
-                .table_name(&self.feed_table)
-                .set_key(Some(shard.key(&inbox_place(&captured.key, captured.mark.version))))
-                .condition_expression("attribute_exists(#at)")
-                .expression_attribute_names("#at", PLACE_KEY)
-                .build()
-                .map_err(malformed)?;
-            requests.push(TransactWriteItem::builder().delete(delete).build());
+            let key = shard.key(&inbox_place(&captured.key, captured.mark.version));
+            let is_left = is_there(PLACE_KEY, true);
+            requests.push(self.remove_action(READ, &self.feed_table, key, is_left)?);
         }
         Ok(requests)
     }

@@ -1,24 +1,19 @@
 //! Switching capture on and off.
 
-use std::time::Duration;
-
-use repo_core::strategy::{CaptureHolder, StoreRecord, layout_without_changes, never_prepared};
+use aws_sdk_dynamodb::types::ScalarAttributeType;
+use repo_core::strategy::{CaptureHolder, StoreRecord};
 use repo_core::{Error, ErrorKind, Result};
 
 use super::SHARDS;
-use crate::cache::LEASE;
 use crate::definition::{Definition, FeedDefinition};
-use crate::layout::FEED_LAYOUT;
-use crate::settle::MARGIN;
+use crate::layout::{PLACE_KEY, SHARD_KEY};
+use crate::own_tables::OwnTable;
+use crate::settle::SWITCH;
 use crate::shared::Shared;
+use crate::tables::Keys;
 
 const HOLD: &str = "capture changes";
 const RELEASE: &str = "end the capture of changes";
-
-/// How long it takes until nobody acknowledges a write by a record of the store from
-/// before a change, without a look at the record as it is. A little longer than what
-/// writers count with, since the clocks of two machines differ in their pace.
-const SWITCH: Duration = LEASE.saturating_add(MARGIN).saturating_add(Duration::from_millis(100));
 
 impl Shared {
     /// Captures writes for this holder.
@@ -73,19 +68,6 @@ impl Shared {
         Ok(self.shown(&definition))
     }
 
-    /// Refuses a store of a layout that keeps no changes.
-    pub(super) fn check_feed_layout(
-        &self,
-        operation: &'static str,
-        definition: &Definition,
-    ) -> Result<()> {
-        let layout = definition.layout_version;
-        if layout < FEED_LAYOUT {
-            return Err(layout_without_changes(operation, &self.location, layout));
-        }
-        Ok(())
-    }
-
     /// A load writes by requests that cannot be captured.
     fn check_nothing_loads(&self, definition: &Definition) -> Result<()> {
         let Some(name) = definition.loads.keys().next() else { return Ok(()) };
@@ -96,45 +78,19 @@ impl Shared {
             .hint("wait for that run to end, or prepare the collection to take it over"))
     }
 
-    /// Makes the table of the changes. The store's record says that it is ours before
-    /// it is made.
+    /// Makes the table of the changes.
     pub(super) async fn prepare_feed_table(&self, operation: &'static str) -> Result<()> {
-        let Some(found) = self.read_definition(operation).await? else {
-            return Err(never_prepared(operation, &self.location));
+        let range = (PLACE_KEY, ScalarAttributeType::S);
+        let table = OwnTable {
+            name: &self.feed_table,
+            keys: Keys { hash: SHARD_KEY, range },
+            is_known: |definition| definition.feed.is_some(),
+            note: |definition| {
+                let trimmed = vec![0; SHARDS];
+                definition.feed =
+                    Some(FeedDefinition { oldest: 1, trimmed, ..FeedDefinition::default() });
+            },
         };
-        self.check_feed_layout(operation, &found.definition)?;
-        let mut known = found.definition.feed.is_some();
-        let mut table = self.describe(operation, &self.feed_table).await?;
-        if table.is_some() && !known {
-            // Somebody may be making it at this moment.
-            let again = self.read_definition(operation).await?;
-            known = again.is_some_and(|found| found.definition.feed.is_some());
-            if !known {
-                return Err(self.foreign(operation, &self.feed_table));
-            }
-        }
-        if !known {
-            self.change_definition(operation, |definition| {
-                self.check_feed_layout(operation, definition)?;
-                definition.feed.get_or_insert_with(|| FeedDefinition {
-                    oldest: 1,
-                    trimmed: vec![0; SHARDS],
-                    ..FeedDefinition::default()
-                });
-                Ok(())
-            })
-            .await?;
-        }
-        if table.is_none() {
-            self.create_feed_table().await?;
-            table = self.describe(operation, &self.feed_table).await?;
-        }
-        match table {
-            Some(found) => {
-                self.check_feed_keys(&found)?;
-                self.wait_for(&self.feed_table, crate::tables::is_active).await
-            }
-            None => Err(self.foreign(operation, &self.feed_table)),
-        }
+        self.prepare_own_table(operation, table).await
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use repo_core::strategy::{SystemCollection, SystemItem, SystemWrite, never_prepared};
 use repo_core::{Error, ErrorKind, Result};
 
@@ -12,7 +12,7 @@ use crate::item::{Item, text};
 use crate::layout::{PLACE_KEY, SHARD_KEY};
 use crate::retry::{contention, patiently};
 use crate::shared::Shared;
-use crate::transact::FAILED;
+use crate::transact::{FAILED, equals, is_there};
 
 const READ: &str = "read the engine's own items";
 const WRITE: &str = "write the engine's own items";
@@ -147,33 +147,16 @@ impl Shared {
     }
 
     fn item_action(&self, write: &SystemWrite) -> Result<TransactWriteItem> {
-        let malformed = |source| self.repeatable(WRITE, &self.feed_table).malformed(source);
-        let (condition, at, expected) = match &write.expected {
-            None => ("attribute_not_exists(#at)", PLACE_KEY, None),
-            Some(value) => {
-                let expected = HashMap::from([(":expected".to_owned(), text(value))]);
-                ("#at = :expected", VALUE, Some(expected))
-            }
+        let condition = match &write.expected {
+            None => is_there(PLACE_KEY, false),
+            Some(value) => equals(VALUE, text(value)),
         };
         let mut item = key_of(write.collection, &write.key);
-        let action = TransactWriteItem::builder();
         let Some(value) = &write.value else {
-            let delete = Delete::builder()
-                .table_name(&self.feed_table)
-                .set_key(Some(item))
-                .condition_expression(condition)
-                .expression_attribute_names("#at", at)
-                .set_expression_attribute_values(expected);
-            return Ok(action.delete(delete.build().map_err(malformed)?).build());
+            return self.remove_action(WRITE, &self.feed_table, item, condition);
         };
         item.insert(VALUE.to_owned(), text(value));
-        let put = Put::builder()
-            .table_name(&self.feed_table)
-            .set_item(Some(item))
-            .condition_expression(condition)
-            .expression_attribute_names("#at", at)
-            .set_expression_attribute_values(expected);
-        Ok(action.put(put.build().map_err(malformed)?).build())
+        self.store_action(WRITE, &self.feed_table, item, Some(condition))
     }
 
     /// Accepts an error that says that there is no table of ours yet.

@@ -78,8 +78,8 @@ impl Open {
     pub(super) fn table(&self, name: &CollectionName) -> Option<Arc<Table>> {
         let layout = self.layouts.get(name)?;
         let layout = Layout::clone(layout);
-        // Nothing is captured while anything is loaded.
-        Some(Arc::new(Table { layout, floor: 0, capture: None, read_at: Instant::now() }))
+        // Nothing is captured while anything is loaded, and what is loaded has no history.
+        Some(Arc::new(Table::unrecorded(layout)))
     }
 }
 

@@ -91,9 +91,9 @@ impl Drop for DynamoPlace {
 
 /// Removes the tables of a prefix. Best effort: the server keeps nothing.
 async fn remove_tables(client: &Client, prefix: &str) {
-    for name in
-        ["_store", "_changes", "items", "notes", "things", "machines", "templates", "requests"]
-    {
+    let own = ["_store", "_changes", "_versions"];
+    let collections = ["items", "notes", "things", "machines", "templates", "requests"];
+    for name in own.iter().chain(&collections) {
         let _ = client.delete_table().table_name(format!("{prefix}_{name}")).send().await;
     }
 }
