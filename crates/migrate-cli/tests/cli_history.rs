@@ -8,7 +8,7 @@ use cli_support::{Place, filled, machine};
 use serde_json::{Value as Json, json};
 
 /// The stores that keep histories.
-const KEEPING: [&str; 3] = ["json:data", "sqlite:data.db", "postgresql:///"];
+const KEEPING: [&str; 4] = ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data"];
 
 fn put(place: &Place, store: &str, id: &str, status: &str) {
     let line = format!("put machines - --store {store}");
