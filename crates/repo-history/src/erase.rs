@@ -46,7 +46,7 @@ impl History {
     pub async fn erase(&self, id: &EntityId, reason: &str) -> Result<Erased> {
         let now = self.clock.now();
         // Refuses a reason before anything is done.
-        Erasure::new(Version::FIRST, now, reason)?;
+        Erasure::check_reason(reason)?;
         let key = Key::new(self.collection.clone(), id.clone());
         let marked = Erasure::read(&*self.store, &key).await?;
         let through = match self.delete(&key).await? {

@@ -16,6 +16,7 @@ mod check;
 mod cleanup;
 mod config;
 mod copy;
+mod erase;
 mod history;
 mod import;
 mod job;
@@ -45,6 +46,7 @@ pub use cleanup::{
 };
 pub use config::MigrationConfig;
 pub use copy::{Quarantine, set_aside};
+pub use erase::{ErasureReport, erase};
 pub use import::{ImportBatch, ImportTotals, ImportedLine, LineOutcome};
 pub use job::{CollectionStatus, OwnerStatus, Unfinished, status};
 pub use migrate::migrate;

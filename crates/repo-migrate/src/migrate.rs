@@ -14,6 +14,7 @@ use crate::archive::Archive;
 use crate::back_up::{self, ArchiveOptions};
 use crate::check::source_checks::{CheckOptions, SourceCheck, SourceChecker};
 use crate::copy::quarantine::Quarantine;
+use crate::erase::marked;
 use crate::plan::refusals;
 use crate::plan::sameness::{give_own_id, is_seen, same_store};
 use crate::plan::{MigrationPlan, Purpose};
@@ -109,6 +110,7 @@ impl MigrationRun<'_> {
         }
         self.take_up(done).await?;
         self.tell_apart().await?;
+        marked::refuse(self.plan).await?;
         let progress = self.progress;
         let Some(mut checks) = or_stop(progress, self.look(done)).await? else {
             done.stopped = true;

@@ -59,6 +59,10 @@ pub enum Remedy {
     OtherStateFile,
     /// Leave older versions and tags behind, or choose another target.
     LeaveHistory,
+    /// Erase the records in the source as well.
+    EraseInSource,
+    /// Restore into an empty store, erase the records there, and migrate from it.
+    EraseElsewhere,
 }
 
 impl repo_core::Remedy for Remedy {}
@@ -105,6 +109,10 @@ impl fmt::Display for Remedy {
             Self::WritableArchives => "name a folder for archives that this user may write",
             Self::NameArchives => "name the folder that holds the archives",
             Self::OtherStateFile => "name another file for the state, or remove this one",
+            Self::EraseInSource => "erase them in the source as well",
+            Self::EraseElsewhere => {
+                "restore into another, empty store, erase them there, and migrate from that one"
+            }
             Self::LeaveHistory => {
                 "choose another target, or leave older versions and tags behind: the records alone \
                  arrive then"
@@ -139,6 +147,8 @@ mod tests {
             Remedy::NameArchives,
             Remedy::OtherStateFile,
             Remedy::LeaveHistory,
+            Remedy::EraseInSource,
+            Remedy::EraseElsewhere,
         ];
         for remedy in all {
             let words = remedy.to_string();

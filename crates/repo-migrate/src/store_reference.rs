@@ -8,10 +8,10 @@ use futures::future::ready;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{
-    Applied, CollectionState, JobKind, OlderThan, OlderVersion, PhysicalIdentity, Prepared, Purged,
-    Record, RecordBatch, RecordStream, ScanOptions, Segment, StateMark, StorageStrategy,
-    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
-    VersionWrite,
+    Applied, CollectionState, Erasures, JobKind, OlderThan, OlderVersion, PhysicalIdentity,
+    Prepared, Purged, Record, RecordBatch, RecordStream, ScanOptions, Segment, StateMark,
+    StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    UnfinishedJob, VersionWrite,
 };
 use repo_core::{
     Attribution, CollectionName, Consistency, EntityId, Error, ErrorKind, Filter, Result,
@@ -330,6 +330,11 @@ impl StoreReference {
             }
         }
         Ok(false)
+    }
+
+    /// What was erased from a collection of it.
+    pub(crate) async fn erasures(&self, collection: &CollectionName) -> Result<Erasures> {
+        Erasures::read(&*self.store, collection).await.map_err(|error| self.err(error))
     }
 
     /// As the method of the store.

@@ -68,6 +68,11 @@ fn in_flags(remedy: &Remedy) -> String {
         }
         Remedy::WritableArchives => "name a folder that this user may write with --backup-location",
         Remedy::NameArchives => "name it with --backup-location",
+        Remedy::EraseInSource => "erase them in the source as well, with `repoctl erase`",
+        Remedy::EraseElsewhere => {
+            "restore into another, empty store, erase them there with `repoctl erase`, and \
+             migrate from that one"
+        }
         Remedy::LeaveHistory => {
             "choose another target, or leave older versions and tags behind with \
              --without-history: the records alone arrive then"

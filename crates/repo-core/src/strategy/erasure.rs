@@ -37,12 +37,21 @@ impl Erasure {
     /// # Errors
     /// `Invalid` for a reason that is empty, too long, or holds control characters.
     pub fn new(through: Version, at: Timestamp, reason: &str) -> Result<Self> {
-        let fits = (1..=Self::MAX_REASON_BYTES).contains(&reason.len());
-        if !fits || reason.chars().any(char::is_control) {
-            let why = "a reason is 1 to 4096 bytes without control characters";
-            return Err(Error::new(ErrorKind::Invalid, "erase a record", why));
-        }
+        Self::check_reason(reason)?;
         Ok(Self { through, at, reason: reason.to_owned() })
+    }
+
+    /// Checks a reason.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn check_reason(reason: &str) -> Result<()> {
+        let fits = (1..=Self::MAX_REASON_BYTES).contains(&reason.len());
+        if fits && !reason.chars().any(char::is_control) {
+            return Ok(());
+        }
+        let why = "a reason is 1 to 4096 bytes without control characters";
+        Err(Error::new(ErrorKind::Invalid, "erase a record", why))
     }
 
     /// The mark of a record; `None` where it was not erased.

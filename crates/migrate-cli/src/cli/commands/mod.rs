@@ -9,6 +9,7 @@ mod config;
 mod count;
 mod delete;
 mod diff;
+mod erase;
 mod export;
 mod get;
 mod health;
@@ -94,6 +95,8 @@ pub(crate) enum Command {
     /// Name versions, and keep them
     #[command(subcommand)]
     Tag(tag::Command),
+    /// Remove everything that the store holds of a record, and keep it from coming back
+    Erase(erase::Arguments),
     /// Remove old tombstones
     Purge(purge::Arguments),
     /// Bring the documents of a collection to another schema version
@@ -134,6 +137,7 @@ impl Command {
             Self::Versions(arguments) => arguments.run(context).await,
             Self::Diff(arguments) => arguments.run(context).await,
             Self::RestoreVersion(arguments) => arguments.run(context).await,
+            Self::Erase(arguments) => arguments.run(context).await,
             Self::Tag(command) => command.run(context).await,
             Self::Purge(arguments) => arguments.run(context).await,
             Self::Upgrade(arguments) => arguments.run(context).await,
