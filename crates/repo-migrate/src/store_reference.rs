@@ -8,14 +8,13 @@ use futures::future::ready;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{
-    Applied, CollectionState, Erasures, JobKind, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordBatch, RecordStream, ScanOptions, Segment, StateMark,
-    StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
-    UnfinishedJob, VersionWrite,
+    Applied, CollectionState, JobKind, PhysicalIdentity, Prepared, Purged, Record, RecordBatch,
+    RecordStream, ScanOptions, Segment, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
+    UnfinishedJob,
 };
 use repo_core::{
-    Attribution, CollectionName, Consistency, EntityId, Error, ErrorKind, Filter, Result,
-    Timestamp, Version, Write, Written,
+    CollectionName, Consistency, EntityId, Error, ErrorKind, Filter, Result, Timestamp, Write,
+    Written,
 };
 
 use crate::prefetch::prefetch;
@@ -24,7 +23,7 @@ use crate::prefetch::prefetch;
 #[derive(Debug, Clone)]
 pub(crate) struct StoreReference {
     name: &'static str,
-    store: Arc<dyn StorageStrategy>,
+    pub(crate) store: Arc<dyn StorageStrategy>,
 }
 
 impl StoreReference {
@@ -264,87 +263,9 @@ impl StoreReference {
         Ok(answers)
     }
 
-    /// As the method of the store.
-    pub(crate) async fn older_versions(
-        &self,
-        collection: &CollectionName,
-        of: &[OlderThan],
-        most: NonZeroUsize,
-    ) -> Result<Vec<OlderVersion>> {
-        let found = self.store.older_versions(collection, of, most).await;
-        found.map_err(|error| self.err(error))
-    }
-
-    /// As the method of the store; nobody, where a store keeps histories without it.
-    pub(crate) async fn attributions(
-        &self,
-        collection: &CollectionName,
-        of: &[(EntityId, Version)],
-    ) -> Result<Vec<Option<Attribution>>> {
-        let found = match self.store.attributions(collection, of).await {
-            Err(error) if error.kind() == ErrorKind::Unsupported => vec![None; of.len()],
-            found => found.map_err(|error| self.err(error))?,
-        };
-        self.expect_answers(found.len(), of.len())?;
-        Ok(found)
-    }
-
-    /// As the method of the store.
-    pub(crate) async fn write_versions(
-        &self,
-        collection: &CollectionName,
-        writes: Vec<VersionWrite>,
-    ) -> Result<Vec<Applied>> {
-        let asked = writes.len();
-        let answers = self.store.write_versions(collection, writes).await;
-        let answers = answers.map_err(|error| self.err(error))?;
-        self.expect_answers(answers.len(), asked)?;
-        Ok(answers)
-    }
-
-    /// As the method of the store.
-    pub(crate) async fn system_items(
-        &self,
-        of: SystemCollection,
-        prefix: &str,
-        after: Option<&str>,
-        most: NonZeroUsize,
-    ) -> Result<Vec<SystemItem>> {
-        let found = self.store.system_items(of, prefix, after, most).await;
-        found.map_err(|error| self.err(error))
-    }
-
-    /// Whether the engine keeps an item of these collections in it.
-    ///
-    /// # Errors
-    /// `Unsupported` for a store that can keep none.
-    pub(crate) async fn has_items(
-        &self,
-        of: impl Iterator<Item = SystemCollection>,
-    ) -> Result<bool> {
-        for of in of {
-            match self.system_items(of, "", None, NonZeroUsize::MIN).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-                Ok(found) if found.is_empty() => {}
-                found => return found.map(|_| true),
-            }
-        }
-        Ok(false)
-    }
-
-    /// What was erased from a collection of it.
-    pub(crate) async fn erasures(&self, collection: &CollectionName) -> Result<Erasures> {
-        Erasures::read(&*self.store, collection).await.map_err(|error| self.err(error))
-    }
-
-    /// As the method of the store.
-    pub(crate) async fn write_system_items(&self, writes: Vec<SystemWrite>) -> Result<()> {
-        self.store.write_system_items(writes).await.map_err(|error| self.err(error))
-    }
-
     /// A store that answers for fewer records than asked would otherwise make
     /// the counts lie.
-    fn expect_answers(&self, answers: usize, asked: usize) -> Result<()> {
+    pub(crate) fn expect_answers(&self, answers: usize, asked: usize) -> Result<()> {
         if answers == asked {
             return Ok(());
         }

@@ -8,7 +8,8 @@ use repo_core::{CollectionName, CollectionSchema, Result};
 
 use super::handle::Archive;
 use super::history::{write_item, write_version};
-use super::writer::{ArchiveWriter, CollectionWriter, LinesWriter, WrittenCollection};
+use super::lines::LinesWriter;
+use super::writer::{ArchiveWriter, CollectionWriter, WrittenCollection};
 use crate::past::PastVersion;
 use crate::store_reference::blocking;
 use crate::verify::digest::{Sums, version_prints};

@@ -12,6 +12,7 @@ mod errors;
 pub(crate) mod filling;
 mod handle;
 mod history;
+mod lines;
 mod lock;
 mod manifest;
 mod reader;

@@ -13,8 +13,8 @@ use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
 use crate::archive::errors::{corrupt, read_error};
 use crate::archive::history::{read_item, read_version};
+use crate::archive::lines::Hashing;
 use crate::archive::manifest::ArchivedCollection;
-use crate::archive::writer::Hashing;
 use crate::ndjson::{self, Line};
 use crate::past::PastVersion;
 

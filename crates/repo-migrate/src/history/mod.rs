@@ -12,3 +12,4 @@ pub(crate) mod items;
 pub(crate) mod pairs;
 pub(crate) mod planned;
 pub(crate) mod reader;
+mod side;

@@ -1,6 +1,5 @@
 //! One collection on both sides, compared.
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -14,15 +13,13 @@ use crate::history::compare::{
 };
 use crate::history::reader::HistoryOrigin;
 use crate::progress::Progress;
-use crate::report::MAX_NAMED;
 use crate::store_reference::{HeldRecord, StoreReference, blocking, lanes};
 use crate::upgrade::path;
 use crate::verify::difference::difference;
-use crate::verify::digest::{Deltas, Fingerprint, Sums, bucket_of};
-use crate::verify::report::{
-    CollectionVerification, Depth, Difference, DifferenceKind, ItemsVerification, SideSummary,
-};
+use crate::verify::digest::{Deltas, Fingerprint, Sums};
+use crate::verify::report::{CollectionVerification, Depth, ItemsVerification, SideSummary};
 use crate::verify::state::ComparisonState;
+use crate::verify::suspects::{Differences, Suspects};
 
 /// Records read, and looked up, at a time.
 const BATCH: usize = 250;
@@ -263,7 +260,7 @@ impl CollectionComparison {
         let past_equal =
             history.as_ref().is_none_or(|it| it.equal) && items.as_ref().is_none_or(|it| it.equal);
         let (source, target) = (source.records, target.records);
-        let suspects = Suspects::find(&source, &target, expected, self.depth);
+        let suspects = Suspects::find(&source, &target, expected.map(|it| (it.read, it.deltas)));
         let found = if suspects.any() {
             self.name_differences(&suspects).await?
         } else {
@@ -298,6 +295,36 @@ impl CollectionComparison {
         compare_items(source, target, &self.name, expected).await.map(Some)
     }
 
+    /// The records that are in suspect buckets, added to `sums`, and what the
+    /// other side holds under their ids. One whose other side cannot be read is
+    /// left out: the check, or opening the store, has reported it.
+    async fn look_up(
+        &self,
+        suspects: &Suspects,
+        mut records: Vec<Record>,
+        other: &ComparedCollection,
+        sums: &mut Sums,
+    ) -> Result<(Vec<Record>, Vec<Option<Record>>)> {
+        records.retain(|record| suspects.bucket(record).is_some());
+        if records.is_empty() {
+            return Ok((records, Vec::new()));
+        }
+        let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
+        let mut known = Vec::with_capacity(records.len());
+        let mut others = Vec::with_capacity(records.len());
+        for (record, held) in records.into_iter().zip(other.held(&ids).await?) {
+            // Beside what cannot be read nothing can be said of a record.
+            match held {
+                HeldRecord::Unreadable => continue,
+                HeldRecord::Record(other) => others.push(Some(other)),
+                HeldRecord::Nothing => others.push(None),
+            }
+            sums.add(&Fingerprint::to(self.depth, &record));
+            known.push(record);
+        }
+        Ok((known, others))
+    }
+
     /// Reads the suspect buckets of both sides again, and asks each side for
     /// what the other holds.
     async fn name_differences(&self, suspects: &Suspects) -> Result<Differences> {
@@ -305,7 +332,8 @@ impl CollectionComparison {
         let mut source_again = Sums::new();
         let mut batches = self.source.batches(None).await?;
         while let Some(records) = batches.try_next().await? {
-            let (ours, theirs) = suspects.look_up(records, &self.target, &mut source_again).await?;
+            let (ours, theirs) =
+                self.look_up(suspects, records, &self.target, &mut source_again).await?;
             for (ours, theirs) in ours.iter().zip(&theirs) {
                 let differs = difference(self.depth, Some(ours), theirs.as_ref());
                 found.push(differs, suspects.bucket(ours));
@@ -314,7 +342,8 @@ impl CollectionComparison {
         let mut target_again = Sums::new();
         let mut batches = self.target.batches(None).await?;
         while let Some(records) = batches.try_next().await? {
-            let (theirs, ours) = suspects.look_up(records, &self.source, &mut target_again).await?;
+            let (theirs, ours) =
+                self.look_up(suspects, records, &self.source, &mut target_again).await?;
             for (theirs, ours) in theirs.iter().zip(&ours) {
                 if ours.is_none() {
                     let differs = difference(self.depth, None, Some(theirs));
@@ -342,105 +371,4 @@ impl CollectionComparison {
 /// Whether the source's sums need no second reading.
 fn is_known(expected: Option<Expected<'_>>) -> bool {
     expected.is_some_and(|expected| expected.unchanged)
-}
-
-/// The buckets whose sums are not as they should be.
-struct Suspects {
-    buckets: HashMap<usize, Suspect>,
-    depth: Depth,
-}
-
-/// Why a bucket is suspect.
-#[derive(Debug, Clone, Copy)]
-struct Suspect {
-    /// The target holds what the migration wrote, so the source was changed.
-    source_changed: bool,
-}
-
-impl Suspects {
-    fn find(source: &Sums, target: &Sums, expected: Option<Expected<'_>>, depth: Depth) -> Self {
-        let suspect = |bucket| {
-            let holds = target.sum_of(bucket);
-            let (now, as_written) = match expected {
-                None => (source.sum_of(bucket), None),
-                Some(Expected { read, deltas, .. }) => {
-                    (deltas.expected(source, bucket), Some(deltas.expected(read, bucket)))
-                }
-            };
-            (now != holds).then_some(Suspect { source_changed: as_written == Some(holds) })
-        };
-        let meant =
-            expected.into_iter().flat_map(|it| it.read.buckets().chain(it.deltas.buckets()));
-        // Of any other bucket both sides hold nothing, as they should.
-        let buckets = source.buckets().chain(target.buckets()).chain(meant);
-        let suspects = buckets.filter_map(|bucket| Some((bucket, suspect(bucket)?)));
-        Self { buckets: suspects.collect(), depth }
-    }
-
-    fn any(&self) -> bool {
-        !self.buckets.is_empty()
-    }
-
-    fn bucket(&self, record: &Record) -> Option<Suspect> {
-        self.buckets.get(&bucket_of(record.id())).copied()
-    }
-
-    /// The records that are in suspect buckets, added to `sums`, and what the
-    /// other side holds under their ids. One whose other side cannot be read is
-    /// left out: the check, or opening the store, has reported it.
-    async fn look_up(
-        &self,
-        mut records: Vec<Record>,
-        other: &ComparedCollection,
-        sums: &mut Sums,
-    ) -> Result<(Vec<Record>, Vec<Option<Record>>)> {
-        records.retain(|record| self.bucket(record).is_some());
-        if records.is_empty() {
-            return Ok((records, Vec::new()));
-        }
-        let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
-        let mut known = Vec::with_capacity(records.len());
-        let mut others = Vec::with_capacity(records.len());
-        for (record, held) in records.into_iter().zip(other.held(&ids).await?) {
-            // Beside what cannot be read nothing can be said of a record.
-            match held {
-                HeldRecord::Unreadable => continue,
-                HeldRecord::Record(other) => others.push(Some(other)),
-                HeldRecord::Nothing => others.push(None),
-            }
-            sums.add(&Fingerprint::to(self.depth, &record));
-            known.push(record);
-        }
-        Ok((known, others))
-    }
-}
-
-/// The differences of a collection.
-#[derive(Debug, Default)]
-struct Differences {
-    missing: u64,
-    unexpected: u64,
-    differs: u64,
-    source_changed: u64,
-    differences: Vec<Difference>,
-}
-
-impl Differences {
-    fn count(&self) -> u64 {
-        self.missing + self.unexpected + self.differs
-    }
-
-    fn push(&mut self, difference: Option<Difference>, suspect: Option<Suspect>) {
-        let Some(mut difference) = difference else { return };
-        difference.source_changed = suspect.is_some_and(|suspect| suspect.source_changed);
-        self.source_changed += u64::from(difference.source_changed);
-        match difference.kind {
-            DifferenceKind::Missing => self.missing += 1,
-            DifferenceKind::Unexpected => self.unexpected += 1,
-            DifferenceKind::Differs => self.differs += 1,
-        }
-        if self.differences.len() < MAX_NAMED {
-            self.differences.push(difference);
-        }
-    }
 }

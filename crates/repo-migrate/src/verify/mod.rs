@@ -10,6 +10,7 @@ pub(crate) mod digest;
 pub(crate) mod report;
 pub(crate) mod state;
 mod stores;
+mod suspects;
 
 pub use report::{
     Aspect, CollectionVerification, Depth, Difference, DifferenceKind, HistoryVerification,
