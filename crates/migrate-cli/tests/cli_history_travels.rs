@@ -10,10 +10,10 @@ use cli_support::{Place, filled, machine};
 use serde_json::{Value as Json, json};
 
 /// The stores that keep histories.
-const KEEPING: [&str; 3] = ["json:data", "sqlite:data.db", "postgresql:///"];
+const KEEPING: [&str; 4] = ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data"];
 /// Others of the same kinds.
-const OTHERS: [&str; 3] = ["json:other", "sqlite:other.db", "postgresql:///?schema=other"];
-const RESTORED: [&str; 3] = ["json:back", "sqlite:back.db", "postgresql:///?schema=back"];
+const OTHERS: [&str; 4] = ["json:other", "sqlite:other.db", "postgresql:///?schema=other", "dynamodb:other"];
+const RESTORED: [&str; 4] = ["json:back", "sqlite:back.db", "postgresql:///?schema=back", "dynamodb:back"];
 const IDS: [&str; 4] = ["m", "gone", "again", "m-0001"];
 
 fn put(place: &Place, store: &str, id: &str, status: &str) {
