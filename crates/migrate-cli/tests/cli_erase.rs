@@ -8,7 +8,7 @@ use std::process::Command;
 
 use cli_support::{Place, filled, machine, postgres_variables};
 
-const STORES: [&str; 3] = ["json:data", "sqlite:data.db", "postgresql:///"];
+const STORES: [&str; 4] = ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data"];
 const SECRET: &str = "a-very-personal-secret";
 
 fn put(place: &Place, store: &str, id: &str, status: &str) {

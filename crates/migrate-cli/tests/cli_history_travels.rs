@@ -12,8 +12,10 @@ use serde_json::{Value as Json, json};
 /// The stores that keep histories.
 const KEEPING: [&str; 4] = ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data"];
 /// Others of the same kinds.
-const OTHERS: [&str; 4] = ["json:other", "sqlite:other.db", "postgresql:///?schema=other", "dynamodb:other"];
-const RESTORED: [&str; 4] = ["json:back", "sqlite:back.db", "postgresql:///?schema=back", "dynamodb:back"];
+const OTHERS: [&str; 4] =
+    ["json:other", "sqlite:other.db", "postgresql:///?schema=other", "dynamodb:other"];
+const RESTORED: [&str; 4] =
+    ["json:back", "sqlite:back.db", "postgresql:///?schema=back", "dynamodb:back"];
 const IDS: [&str; 4] = ["m", "gone", "again", "m-0001"];
 
 fn put(place: &Place, store: &str, id: &str, status: &str) {

@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 
 use repo_core::strategy::{
-    Applied, Erasures, OlderThan, OlderVersion, SystemCollection, SystemItem, SystemWrite, VersionWrite,
+    Applied, Erasures, OlderThan, OlderVersion, SystemCollection, SystemItem, SystemWrite,
+    VersionWrite,
 };
 use repo_core::{Attribution, CollectionName, EntityId, ErrorKind, Result, Version};
 
