@@ -44,6 +44,13 @@ fn everything(place: &Place, store: &str) -> String {
             all.push_str(&format!("{}: {}\n", path.display(), String::from_utf8_lossy(&bytes)));
         }
     }
+    if store.starts_with("dynamodb") {
+        // All that its tables hold can be printed.
+        for line in ["export machines", "versions machines m", "versions machines other"] {
+            all.push_str(&place.line(&format!("{line} --store {store}")).stdout);
+        }
+        all.push_str(&place.line(&format!("tag list machines --store {store}")).stdout);
+    }
     if store.starts_with("postgresql") {
         let mut dump = Command::new("pg_dump");
         let dump = dump.args(["--data-only"]).envs(postgres_variables(place.postgres()));

@@ -1,8 +1,11 @@
-//! Purge and health.
+//! Purge, scrubbing and health.
+
+use std::time::Instant;
 
 use repo_core::strategy::{Action, HistoryState, Purged, Remnant, check_purge};
 use repo_core::{CollectionName, Error, Health, HealthCheck, Result, Timestamp};
 
+use super::capture;
 use super::inspect;
 use super::read;
 use super::rows::{PgRow, number_at, optional_text_at, text_at, truth_at};
@@ -54,8 +57,45 @@ pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp)
     }
 }
 
-/// Removes dead rows, and names who may still see them.
+/// Removes dead rows, once nobody sees them any more. Who still does after the time that
+/// locks are waited for is named.
 pub(super) async fn scrub(shared: &Shared, table: &Table) -> Result<Vec<Remnant>> {
+    // Everything that was deleted before is of an older transaction than this.
+    let sql = "SELECT mod(txid_current(), 4294967296)::text".to_owned();
+    let now = read::run(shared, SCRUB, Statement::made(sql, [])).await?;
+    let now = now.first().map(|row| text_at(row, 0)).transpose()?.unwrap_or_default();
+    let begun = Instant::now();
+    while !who_sees(shared, &now).await?.is_empty() && begun.elapsed() < shared.patience {
+        capture::pause().await;
+    }
+    vacuum(shared, table).await?;
+    who_sees(shared, &now).await
+}
+
+/// Transactions that may see what was deleted before this one.
+async fn who_sees(shared: &Shared, transaction: &str) -> Result<Vec<Remnant>> {
+    let sql = format!(
+        "SELECT \"pid\"::bigint, to_char(\"xact_start\" AT TIME ZONE 'UTC', \
+         'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM pg_stat_activity \
+         WHERE \"datname\" = current_database() AND \"pid\" <> pg_backend_pid() \
+         AND \"backend_type\" = 'client backend' \
+         AND age(\"backend_xmin\") > age({MARK}1{MARK}::text::xid)"
+    );
+    let values = [SqlValue::Text(transaction.to_owned())];
+    let rows = read::run(shared, SCRUB, Statement::made(sql, values)).await?;
+    let remnant = |row: &PgRow| {
+        let since = optional_text_at(row, 1)?.unwrap_or_default();
+        let what = format!(
+            "a transaction of process {} that is open since {since} may still see what was \
+             deleted: end it, and run the command again",
+            number_at(row, 0)?
+        );
+        Ok(Remnant::new(&shared.location, what))
+    };
+    rows.iter().map(remnant).collect()
+}
+
+async fn vacuum(shared: &Shared, table: &Table) -> Result<()> {
     let of_records = [&table.layout.table, &table.layout.history.table].map(String::as_str);
     let of_store = [ATTRIBUTIONS_TABLE, ITEMS_TABLE, INBOX_TABLE, CHANGES_TABLE];
     let sql = format!(
@@ -70,21 +110,7 @@ pub(super) async fn scrub(shared: &Shared, table: &Table) -> Result<Vec<Remnant>
         let name = format!("{}.{}", quote(&shared.schema), quote(&text_at(row, 0)?));
         read::run(shared, SCRUB, Statement::made(format!("VACUUM {name}"), [])).await?;
     }
-    let sql = "SELECT \"pid\"::bigint, to_char(\"xact_start\" AT TIME ZONE 'UTC', \
-               'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM pg_stat_activity \
-               WHERE \"datname\" = current_database() AND \"backend_xmin\" IS NOT NULL \
-               AND \"pid\" <> pg_backend_pid() AND \"backend_type\" = 'client backend'";
-    let rows = read::run(shared, SCRUB, Statement::made(sql.to_owned(), [])).await?;
-    let remnant = |row: &PgRow| {
-        let since = optional_text_at(row, 1)?.unwrap_or_default();
-        let what = format!(
-            "a transaction of process {} that is open since {since} may still see what was \
-             deleted: end it, and scrub again",
-            number_at(row, 0)?
-        );
-        Ok(Remnant::new(&shared.location, what))
-    };
-    rows.iter().map(remnant).collect()
+    Ok(())
 }
 
 /// The floor then, and before which time tombstones may go: those of a history stay.

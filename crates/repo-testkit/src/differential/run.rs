@@ -33,13 +33,16 @@ fn setting(name: &str, default: u64) -> u64 {
 
 /// The tests that [`differential!`](crate::differential!) makes.
 pub const PARTS: u64 = 4;
+/// Histories that are under way at the same time. A store that waits for a server, or
+/// for time to pass, leaves the processors to the others.
+const LANES: u64 = 4;
 
 /// Compares the strategy of `place` with the memory strategy, in all operations
 /// that the environment asks for.
 ///
 /// # Panics
 /// When they differ, with the shortest history found that shows it.
-pub fn run<P, M>(place: impl Fn() -> M)
+pub fn run<P, M>(place: impl Fn() -> M + Sync)
 where
     P: Place + 'static,
     M: Future<Output = P>,
@@ -52,7 +55,7 @@ where
 ///
 /// # Panics
 /// When they differ, with the shortest history found that shows it.
-pub fn run_part<P, M>(place: impl Fn() -> M, part: u64)
+pub fn run_part<P, M>(place: impl Fn() -> M + Sync, part: u64)
 where
     P: Place + 'static,
     M: Future<Output = P>,
@@ -61,7 +64,20 @@ where
     run_operations(place, operations.div_ceil(PARTS), part);
 }
 
-fn run_operations<P, M>(place: impl Fn() -> M, operations: u64, part: u64)
+fn run_operations<P, M>(place: impl Fn() -> M + Sync, operations: u64, part: u64)
+where
+    P: Place + 'static,
+    M: Future<Output = P>,
+{
+    let place = &place;
+    std::thread::scope(|scope| {
+        for lane in 0..LANES {
+            scope.spawn(move || run_lane(place, operations.div_ceil(LANES), part, lane));
+        }
+    });
+}
+
+fn run_lane<P, M>(place: &impl Fn() -> M, operations: u64, part: u64, lane: u64)
 where
     P: Place + 'static,
     M: Future<Output = P>,
@@ -77,7 +93,7 @@ where
         if made.get() >= operations {
             break;
         }
-        let outcome = runner([seed, part, nth]).run(&history(LONGEST), |history| {
+        let outcome = runner([seed, part, nth * LANES + lane]).run(&history(LONGEST), |history| {
             let calls = runtime.block_on(async { compare(place().await, &history).await })?;
             made.set(made.get() + calls);
             Ok(())
