@@ -43,7 +43,7 @@ impl Attribution {
     /// let by = Attribution::new(Some("ada"), Some("the lease has ended"))?;
     /// assert_eq!(by.author(), Some("ada"));
     /// assert!(Attribution::new(None, None).is_err());
-    /// # repo_core::Result::Ok(())
+    /// # Ok::<(), repo_core::Error>(())
     /// ```
     pub fn new(author: Option<&str>, reason: Option<&str>) -> Result<Self> {
         if author.is_none() && reason.is_none() {
