@@ -134,6 +134,32 @@ fn archives_that_hold_it_are_named_and_bring_nothing_back() {
 }
 
 #[test]
+fn its_dead_letters_go_and_nothing_waits_for_them() {
+    for store in ["json:data", "sqlite:data.db"] {
+        let place = filled(store, 0);
+        place.line(&format!("changes subscribe feed --store {store}")).ok();
+        for id in ["m", "other", "m"] {
+            put(&place, store, id, SECRET);
+        }
+        place.write(
+            "handle",
+            "read line; case \"$line\" in *'\"deleted\":true'*) exit 0;; esac; exit 7",
+        );
+        let exec =
+            ["changes", "follow", "feed", "--until-head", "--exec", "sh handle", "--store", store];
+        place.run(exec).ok();
+        let erase = format!("erase machines m --reason asked --format json --store {store}");
+        assert_eq!(place.line(&erase).ok().json()["dead_letters"], 2, "{store}");
+        let dead = format!("changes dead list feed --format json --store {store}");
+        let left = place.line(&dead).ok().json()["dead_letters"].clone();
+        assert_eq!(left.as_array().unwrap().len(), 1, "that of another record stays");
+        // The deletion is the next change of the record, and waits for no letter.
+        place.run(exec).ok();
+        assert_eq!(place.line(&dead).ok().json()["dead_letters"], left);
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused() {
     let place = filled("sqlite:data.db", 2);
     let erase = |more: &str| place.line(&format!("erase machines {more} --store sqlite:data.db"));

@@ -53,10 +53,11 @@ pub async fn erase(
         let error = Error::new(ErrorKind::Locked, "erase a record", why);
         return Err(side.err(error).remedy(Remedy::FinishMigration));
     }
+    Erasure::check_reason(reason)?;
+    // Before the files are scrubbed: a letter says why its change failed.
+    let dead_letters = Consumers::new(Arc::clone(store)).remove_letters_of(key).await?;
     let history = History::of(Arc::clone(store), key.collection.clone());
     let Erased { mark, versions, tags, mut remnants, .. } = history.erase(&key.id, reason).await?;
-    let consumers = Consumers::new(Arc::clone(store));
-    let dead_letters = consumers.remove_letters_of(key).await?;
     for folder in folders {
         match archives::holding(folder, key, mark.through).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
