@@ -42,7 +42,8 @@ impl History {
     /// # Errors
     /// `NotFound` when the store knows nothing of the id; `Invalid` for a reason that
     /// [`Erasure::new`] refuses; `Unsupported` for a store that keeps no marks;
-    /// `Unavailable` while others use what has to be rewritten; those of the store.
+    /// `Unavailable` while others write the record, or use what has to be rewritten; those
+    /// of the store.
     pub async fn erase(&self, id: &EntityId, reason: &str) -> Result<Erased> {
         let now = self.clock.now();
         // Refuses a reason before anything is done.
@@ -81,7 +82,7 @@ impl History {
             None => Ok(None),
             Some(OlderVersion { state: OlderState::Live { .. }, version, .. }) => {
                 let why = "somebody wrote the record meanwhile";
-                Err(Error::new(ErrorKind::Conflict, ERASE, why)
+                Err(Error::new(ErrorKind::Unavailable, ERASE, why)
                     .with("key", key)
                     .with("version", version)
                     .hint("stop whoever writes it, and run it again"))
