@@ -54,6 +54,11 @@ impl PastVersion {
         }
     }
 
+    /// Whether it says anything of the record but that it was there.
+    pub(crate) fn has_content(&self) -> bool {
+        matches!(self.state, Some(OlderState::Live { .. })) || self.by.is_some()
+    }
+
     pub(crate) fn is_removed(&self) -> bool {
         self.state == Some(OlderState::Removed)
     }

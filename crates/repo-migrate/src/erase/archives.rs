@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use futures::TryStreamExt as _;
-use repo_core::strategy::{OlderState, Remnant};
+use repo_core::strategy::Remnant;
 use repo_core::{Key, Result, Version};
 
 use crate::archive::{Archive, ArchiveDirectory};
@@ -58,9 +58,7 @@ async fn holds(archive: &Archive, key: &Key, through: Version) -> Result<bool> {
     let mut versions = archive.versions_after(&key.collection, 0, BATCH)?;
     while let Some(batch) = versions.try_next().await? {
         let holds = batch.iter().any(|version| {
-            let has_content =
-                matches!(version.state, Some(OlderState::Live { .. })) || version.by.is_some();
-            version.id == key.id && version.version <= through && has_content
+            version.id == key.id && version.version <= through && version.has_content()
         });
         if holds {
             return Ok(true);

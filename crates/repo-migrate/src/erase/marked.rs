@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use futures::TryStreamExt as _;
-use repo_core::strategy::{Erasures, OlderState, SystemCollection};
+use repo_core::strategy::{Erasures, SystemCollection};
 use repo_core::{EntityId, Error, ErrorKind, Key, Result};
 
 use crate::plan::{MigrationPlan, PlannedCollection, Purpose};
@@ -55,9 +55,7 @@ async fn refuse_one(
         let mut versions = plan.history_origin().all(name, 0, BATCH).await?;
         while let Some(batch) = versions.try_next().await? {
             for version in batch {
-                let has_content =
-                    matches!(version.state, Some(OlderState::Live { .. })) || version.by.is_some();
-                if has_content && erased.cover(&key(&version.id), version.version) {
+                if version.has_content() && erased.cover(&key(&version.id), version.version) {
                     count += 1;
                     let shown = format!("{name}/{} version {}", version.id, version.version);
                     found.extend((found.len() < MAX_NAMED).then_some(shown));
