@@ -71,8 +71,13 @@ where
 {
     let place = &place;
     std::thread::scope(|scope| {
-        for lane in 0..LANES {
-            scope.spawn(move || run_lane(place, operations.div_ceil(LANES), part, lane));
+        let lane = |lane| move || run_lane(place, operations.div_ceil(LANES), part, lane);
+        let lanes: Vec<_> = (0..LANES).map(|nth| scope.spawn(lane(nth))).collect();
+        for lane in lanes {
+            // The scope itself would replace the message, which holds the history.
+            if let Err(panic) = lane.join() {
+                std::panic::resume_unwind(panic);
+            }
         }
     });
 }
