@@ -97,6 +97,11 @@ impl Shared {
             for item in items {
                 steps.extend(step(table, &item, older_than, floor, now)?);
             }
+            if steps.iter().any(|step| matches!(step, Step::Remove(..))) {
+                // The deletes of these tombstones get their places before the tombstones
+                // go: afterwards a lower version may be stored, and comes later.
+                self.put_feed_in_order("purge").await?;
+            }
             let done =
                 stream::iter(steps.into_iter().map(|step| self.take(table, step, floor, now)));
             let done: Vec<bool> = done.buffer_unordered(REQUESTS_AT_ONCE).try_collect().await?;

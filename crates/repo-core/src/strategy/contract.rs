@@ -252,7 +252,8 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// [`purge`](Self::purge) is none.
     ///
     /// A write that was acknowledged before the call is in the feed, exactly once,
-    /// and versions of one key never fall. A write that was not acknowledged, or of
+    /// and versions of one key never fall, unless they begin anew: where `apply` stores
+    /// an older copy of what a purge removed, the copy comes last. A write that was not acknowledged, or of
     /// unknown outcome, may be there as well if it was applied.
     ///
     /// # Errors

@@ -61,10 +61,22 @@ impl Shared {
         self.check_writable(READ)?;
         let mut state = self.feed_state(READ).await?;
         state.head()?;
-        let generation = state.capture.generation;
-        let shards = (0..SHARDS).map(|number| self.move_all(Shard { generation, number }));
-        state.head = try_join_all(shards).await?;
+        state.head = self.move_all_shards(state.capture.generation).await?;
         state.head()
+    }
+
+    /// Gives each captured write its place, if writes are captured.
+    pub(crate) async fn put_feed_in_order(&self, operation: &'static str) -> Result<()> {
+        let found = self.read_definition(operation).await?;
+        if let Some(generation) = found.and_then(|found| found.definition.captures()) {
+            self.move_all_shards(generation).await?;
+        }
+        Ok(())
+    }
+
+    async fn move_all_shards(&self, generation: u64) -> Result<Vec<u64>> {
+        let shards = (0..SHARDS).map(|number| self.move_all(Shard { generation, number }));
+        try_join_all(shards).await
     }
 
     /// Removes the changes up to a position.

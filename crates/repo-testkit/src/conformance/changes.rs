@@ -181,6 +181,22 @@ pub async fn a_purged_delete_is_still_a_change(f: Fixture) {
     assert!(changes[0].exact);
 }
 
+/// Versions of a key begin anew where `apply` stores an older copy of what a purge
+/// removed: the copy is the later change, though its version is not higher.
+pub async fn a_key_that_begins_anew_is_the_later_change(f: Fixture) {
+    if !offered(&f).await {
+        return;
+    }
+    let (store, begin) = capturing(&f).await;
+    let [a, b] = ["a", "b"].map(|id| key("items", id));
+    store.apply(vec![tombstone(&a, 1, 1), tombstone(&b, 5, 1)]).await.unwrap();
+    f.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(store.purge(&collection("items"), f.clock.now()).await.unwrap().removed, 2);
+    store.apply(vec![live(&a, 1, "", 2), live(&b, 2, "", 2)]).await.unwrap();
+    let (changes, _) = all_after(&store, Some(&begin), 10).await;
+    assert_seen(&changes, &[("a", 1, true), ("a", 1, false), ("b", 5, true), ("b", 2, false)]);
+}
+
 /// A collection that is prepared while capture is on is captured, also while it is
 /// loaded.
 pub async fn a_new_collection_is_captured(f: Fixture) {

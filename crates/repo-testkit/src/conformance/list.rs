@@ -40,6 +40,7 @@ macro_rules! conformance {
                     a_write_beside_a_check_is_the_only_change,
                     a_change_of_an_older_version_carries_the_newer_record,
                     a_purged_delete_is_still_a_change,
+                    a_key_that_begins_anew_is_the_later_change,
                     a_new_collection_is_captured,
                 ];
                 changes_concurrency: [
