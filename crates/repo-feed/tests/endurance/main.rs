@@ -12,6 +12,7 @@
 
 mod check;
 mod counting;
+mod older;
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions as FileOptions};
@@ -82,6 +83,11 @@ impl Logs {
     /// What was acknowledged by commits that began before the subscription.
     fn early(&self) -> PathBuf {
         self.0.join("early")
+    }
+
+    /// Why the store refused a program of the layout before.
+    fn refused(&self) -> PathBuf {
+        self.0.join("refused.older")
     }
 
     /// What the consumer was given.
@@ -233,7 +239,11 @@ enum Gaps {
 async fn endure(url: &str, gaps: Gaps) {
     let dir = tempfile::TempDir::new().unwrap();
     let logs = Logs(dir.path().to_owned());
+    let older = older::start(url, &logs).await;
     let store = open(url).await;
+    if older.is_some() {
+        assert_eq!(store.upgrade_layout().await.unwrap(), Some(2));
+    }
     store.prepare(&[CollectionSchema::undeclared(key(0).collection)]).await.unwrap();
     // Writers are at work when capture is switched on.
     let mut writers: Vec<Child> = (0..PROCESSES).map(|_| start("writer", url, &logs)).collect();
@@ -258,16 +268,19 @@ async fn endure(url: &str, gaps: Gaps) {
     }
     writers.into_iter().for_each(kill);
     kill(follower);
+    if let Some(older) = older {
+        older::end(older, &logs);
+    }
     follow(&store, &logs.delivered(), FollowOptions::default().until_head()).await;
     counting::count(&store, FollowOptions::default().until_head()).await;
     assert!(consumers(&store).list().await.unwrap().iter().all(|consumer| consumer.dead == 0));
     let states = counting::states(&store).await;
     store.close().await.unwrap();
-    let Counts { acknowledged, delivered, missing } = check(&logs, &states);
+    let Counts { acknowledged, by_older, delivered, missing } = check(&logs, &states);
     let store = url.split(':').next().unwrap();
     println!(
-        "{store}: {acknowledged} acknowledged, {delivered} delivered, {missing} missing that \
-         nobody acknowledged, {kills} killed"
+        "{store}: {acknowledged} acknowledged, {by_older} of them to a program of the layout \
+         before, {delivered} delivered, {missing} missing that nobody acknowledged, {kills} killed"
     );
     assert!(missing == 0 || gaps == Gaps::OfUnacknowledged);
 }
