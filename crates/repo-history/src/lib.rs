@@ -42,6 +42,7 @@ mod diff;
 mod erase;
 mod history;
 mod prune;
+mod prune_lease;
 mod restore;
 mod scan;
 mod tags;

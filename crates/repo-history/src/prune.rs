@@ -10,6 +10,7 @@ use repo_core::strategy::{
 use repo_core::{Consistency, EntityId, Result, Timestamp, Version};
 
 use crate::History;
+use crate::prune_lease::PruneLease;
 use crate::walk::Walk;
 
 /// What [`History::prune`] did.
@@ -47,8 +48,22 @@ impl History {
     /// stays. May be broken off and run again; others read and write meanwhile.
     ///
     /// # Errors
-    /// `NotFound` where no history is kept; those of the store.
+    /// `NotFound` where no history is kept; `Locked` while another prune of the
+    /// collection runs; those of the store.
     pub async fn prune(&self, retention: Retention) -> Result<Pruned> {
+        self.state().await?;
+        let mut lease = PruneLease::take(self).await?;
+        let pruned = self.prune_alone(retention, &mut lease).await;
+        // After an error that one says more.
+        let released = lease.release().await;
+        pruned.and_then(|pruned| released.map(|()| pruned))
+    }
+
+    async fn prune_alone(
+        &self,
+        retention: Retention,
+        lease: &mut PruneLease<'_>,
+    ) -> Result<Pruned> {
         let state = self.state().await?;
         let horizon = retention
             .max_age_seconds
@@ -71,7 +86,7 @@ impl History {
         while let Some(batch) = batches.try_next().await? {
             let records = batch.into_records()?;
             let cuts = self.cuts(&records, horizon, retention).await?;
-            self.remove(cuts, &tagged, &mut pruned).await?;
+            self.remove(cuts, &tagged, lease, &mut pruned).await?;
         }
         Ok(pruned)
     }
@@ -116,6 +131,7 @@ impl History {
         &self,
         cuts: Vec<Cut>,
         tagged: &HashSet<(EntityId, Version)>,
+        lease: &mut PruneLease<'_>,
         pruned: &mut Pruned,
     ) -> Result<()> {
         let mut of: Vec<(OlderThan, usize)> = cuts
@@ -146,6 +162,7 @@ impl History {
         })
         .await?;
         for chunk in writes.chunks(VersionWrite::MOST) {
+            lease.renew().await?;
             pruned.removed += chunk.len() as u64;
             self.store.write_versions(&self.collection, chunk.to_vec()).await?;
         }

@@ -8,6 +8,7 @@ use repo_core::{EntityId, Error, ErrorKind, Result, Timestamp, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::History;
+use crate::prune_lease::check_no_prune;
 
 const TAG: &str = "tag a version";
 /// Tags that one request reads.
@@ -81,7 +82,8 @@ impl History {
     /// # Errors
     /// `AlreadyExists` when the entity has another version of this name; as
     /// [`at_version`](Self::at_version) for a version that is not there; `Invalid` for
-    /// a note of more than 64 KiB.
+    /// a note of more than 64 KiB; `Locked` while a [prune](Self::prune) of the
+    /// collection runs.
     pub async fn tag(
         &self,
         id: &EntityId,
@@ -97,13 +99,19 @@ impl History {
         let value = to_text(&tag)?;
         self.write_tag(&tag, None, Some(value.clone())).await?;
         // It may have been removed before the tag was there to keep it.
-        match self.at_version(id, version).await {
-            Ok(_) => Ok(tag),
+        match self.is_kept(id, version).await {
+            Ok(()) => Ok(tag),
             Err(error) => {
                 self.write_tag(&tag, Some(value), None).await?;
                 Err(error)
             }
         }
+    }
+
+    /// Whether a version of which a tag is stored is kept for it.
+    async fn is_kept(&self, id: &EntityId, version: Version) -> Result<()> {
+        check_no_prune(self, TAG).await?;
+        self.at_version(id, version).await.map(|_| ())
     }
 
     /// Removes a tag; the one that was there.

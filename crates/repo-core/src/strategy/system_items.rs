@@ -22,12 +22,14 @@ pub enum SystemCollection {
     States,
     /// Records that were erased.
     Erased,
+    /// Collections of which old versions are being removed, and by whom.
+    Prunes,
 }
 
 impl SystemCollection {
     /// Every one.
     pub const ALL: &'static [Self] =
-        &[Self::Consumers, Self::DeadLetters, Self::Tags, Self::States, Self::Erased];
+        &[Self::Consumers, Self::DeadLetters, Self::Tags, Self::States, Self::Erased, Self::Prunes];
 
     /// The one of this name.
     #[must_use]
@@ -44,15 +46,16 @@ impl SystemCollection {
             Self::Tags => "tags",
             Self::States => "states",
             Self::Erased => "erased",
+            Self::Prunes => "prunes",
         }
     }
 
     /// Whether a migration takes it along. What belongs to the feed of one store does
-    /// not travel: positions are that store's.
+    /// not travel: positions are that store's. What is under way in it does not either.
     #[must_use]
     pub fn travels(self) -> bool {
         match self {
-            Self::Consumers | Self::DeadLetters | Self::States => false,
+            Self::Consumers | Self::DeadLetters | Self::States | Self::Prunes => false,
             Self::Tags | Self::Erased => true,
         }
     }
