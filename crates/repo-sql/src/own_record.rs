@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::strategy::{Capture, HistoryState};
+use repo_core::strategy::{Capture, HistoryState, StoreRecord};
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result};
 
 use crate::Dialect;
@@ -157,6 +157,23 @@ pub(crate) fn history_text(
         let why = "the history cannot be written";
         Error::new(ErrorKind::Invalid, "keep the history", why).caused_by(source)
     })
+}
+
+/// What a health check says of triggers that are in place; `None` where none has to be.
+pub(crate) fn triggers_in_place(record: &StoreRecord) -> Option<String> {
+    let captured = record.capture.is_on().then(|| "changes are captured".to_owned());
+    let kept = match record.history.len() {
+        0 => None,
+        1 => Some("a history is kept".to_owned()),
+        count => Some(format!("{count} histories are kept")),
+    };
+    let said: Vec<String> = captured.into_iter().chain(kept).collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
+/// An error on one line, with what to do.
+pub(crate) fn with_hint(error: &Error) -> String {
+    error.hint_text().map_or_else(|| error.to_string(), |hint| format!("{error}; {hint}"))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ mod common;
 use std::num::NonZeroUsize;
 
 use common::{Store, key, machine, open, prepared, tool};
-use repo_core::ErrorKind;
 use repo_core::strategy::{CaptureHolder, RecordChange, StorageStrategyExt as _, StoreUpdate};
+use repo_core::{ErrorKind, HealthDepth};
 use tempfile::TempDir;
 
 fn hold() -> StoreUpdate {
@@ -77,7 +77,9 @@ async fn a_trigger_that_is_gone_is_said_and_not_overlooked() {
         let file = dir.path().join("m.db");
         let store = prepared(&file).await;
         store.update_store_record(hold()).await.unwrap();
+        assert!(store.health(&HealthDepth::Quick).await.unwrap().is_ok());
         tool(&file).execute_batch(sql).unwrap();
+        assert!(!store.health(&HealthDepth::Quick).await.unwrap().is_ok());
         let error = store.changes(None, NonZeroUsize::MIN).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Foreign);
         assert!(error.hint_text().unwrap().contains("begin it again"));

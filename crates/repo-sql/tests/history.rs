@@ -10,7 +10,7 @@ use common::{Store, collection, key, machine, open, prepared, tool};
 use repo_core::strategy::{
     HistoryState, OlderState, OlderThan, OlderVersion, StorageStrategyExt as _, StoreUpdate,
 };
-use repo_core::{EntityId, ErrorKind, Result, Timestamp, Version};
+use repo_core::{EntityId, ErrorKind, HealthDepth, Result, Timestamp, Version};
 use tempfile::TempDir;
 
 fn history(kept: bool) -> StoreUpdate {
@@ -69,7 +69,9 @@ async fn a_trigger_that_is_gone_is_said_and_not_overlooked() {
     let file = dir.path().join("m.db");
     let store = prepared(&file).await;
     store.update_store_record(history(true)).await.unwrap();
+    assert!(store.health(&HealthDepth::Quick).await.unwrap().is_ok());
     tool(&file).execute_batch(r#"DROP TRIGGER "machines-keep-version-trigger""#).unwrap();
+    assert!(!store.health(&HealthDepth::Quick).await.unwrap().is_ok());
     let error = older(&store, "a").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Foreign);
     // As the hint says.

@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use common::{Store, key, machine, machines, options};
 use postgres::PostgresPlace;
 use repo_core::strategy::{CaptureHolder, RecordChange, StorageStrategyExt as _, StoreUpdate};
-use repo_core::{ErrorKind, Precondition, Write};
+use repo_core::{ErrorKind, HealthDepth, Precondition, Write};
 use repo_testkit::Place as _;
 use serde_json::json;
 
@@ -161,7 +161,9 @@ async fn a_trigger_that_is_gone_is_said_and_not_overlooked() {
         let store = prepared(&place).await;
         store.update_store_record(hold()).await.unwrap();
         let tool = place.tool().await;
+        assert!(store.health(&HealthDepth::Quick).await.unwrap().is_ok());
         tool.batch_execute(sql).await.unwrap();
+        assert!(!store.health(&HealthDepth::Quick).await.unwrap().is_ok());
         let error = store.changes(None, NonZeroUsize::MIN).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Foreign, "{sql}");
         assert_eq!(store.head().await.unwrap_err().kind(), ErrorKind::Foreign);

@@ -13,7 +13,9 @@ use postgres::PostgresPlace;
 use repo_core::strategy::{
     HistoryState, OlderThan, OlderVersion, StorageStrategyExt as _, StoreUpdate,
 };
-use repo_core::{EntityId, ErrorKind, Precondition, Result, Timestamp, Version, Write};
+use repo_core::{
+    EntityId, ErrorKind, HealthDepth, Precondition, Result, Timestamp, Version, Write,
+};
 use repo_testkit::Place as _;
 
 fn history(kept: bool) -> StoreUpdate {
@@ -110,7 +112,9 @@ async fn a_trigger_that_is_gone_is_said_and_not_overlooked() {
         let place = PostgresPlace::new();
         let store = prepared(&place).await;
         store.update_store_record(history(true)).await.unwrap();
+        assert!(store.health(&HealthDepth::Quick).await.unwrap().is_ok());
         place.tool().await.batch_execute(sql).await.unwrap();
+        assert!(!store.health(&HealthDepth::Quick).await.unwrap().is_ok());
         let error = older(&store, "a").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
         assert!(error.hint_text().unwrap().contains("begin it again"));

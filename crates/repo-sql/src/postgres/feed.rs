@@ -75,6 +75,16 @@ pub(super) async fn head(shared: &Shared) -> Result<FeedPosition> {
     state_of(shared, &found)?.head()
 }
 
+/// # Errors
+/// `Foreign` when another tool removed or disabled a trigger, so that writes are missing.
+pub(super) async fn check_triggers(shared: &Shared) -> Result<()> {
+    let statements = state_statements(shared);
+    let (transaction, found) =
+        Transaction::begin(&shared.pool, "health", Sees::OneState, statements).await?;
+    transaction.rollback().await;
+    state_of(shared, &found).map(drop)
+}
+
 /// Removes the log up to a position.
 pub(super) async fn trim(shared: &Shared, through: &FeedPosition) -> Result<()> {
     check_layout(shared, TRIM).await?;

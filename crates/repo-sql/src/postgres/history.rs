@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 
 use diesel::ExpressionMethods as _;
 use diesel_async::RunQueryDsl as _;
+
 use repo_core::strategy::{
     Applied, HistoryState, OlderState, OlderThan, OlderVersion, VersionWrite, no_history,
 };
@@ -152,6 +153,32 @@ fn trigger(shared: &Shared, table: &Table) -> Statement {
     Statement::made(sql, names.map(|name| SqlValue::Text(name.clone())))
 }
 
+/// Of these tables.
+///
+/// # Errors
+/// `Foreign` when another tool removed a trigger, so that versions are missing.
+pub(super) async fn check_triggers(
+    shared: &Shared,
+    tables: impl Iterator<Item = &Table>,
+) -> Result<()> {
+    let sql = format!(
+        "SELECT c.relname::text, t.tgname::text FROM pg_trigger AS t \
+         JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {MARK}1{MARK} AND t.tgenabled IN ('O', 'A')"
+    );
+    let schema = SqlValue::Text(shared.schema.clone());
+    let rows = read::run(shared, "health", Statement::made(sql, [schema])).await?;
+    let enabled = rows.iter().map(|row| Ok((text_at(row, 0)?, text_at(row, 1)?)));
+    let enabled = enabled.collect::<Result<HashSet<(String, String)>>>()?;
+    for table in tables {
+        let layout = &table.layout;
+        if !enabled.contains(&(layout.table.clone(), layout.history.trigger.clone())) {
+            return Err(trigger_gone(shared, table, "health"));
+        }
+    }
+    Ok(())
+}
+
 /// # Errors
 /// `Foreign` when another tool removed the trigger, so that versions are missing.
 fn check_trigger(
@@ -160,14 +187,15 @@ fn check_trigger(
     operation: &'static str,
     found: &[PgRow],
 ) -> Result<()> {
-    if !found.is_empty() {
-        return Ok(());
-    }
+    if found.is_empty() { Err(trigger_gone(shared, table, operation)) } else { Ok(()) }
+}
+
+fn trigger_gone(shared: &Shared, table: &Table, operation: &'static str) -> Error {
     let why = "another tool removed or disabled the trigger that keeps versions";
     let trigger = &table.layout.history.trigger;
-    Err(errors::foreign_relation(operation, &shared.location, trigger, why)
+    errors::foreign_relation(operation, &shared.location, trigger, why)
         .with("collection", &table.schema.collection)
-        .hint("versions may be missing: end the history, and begin it again"))
+        .hint("versions may be missing: end the history, and begin it again")
 }
 
 /// Where the table is not there, no history is kept.

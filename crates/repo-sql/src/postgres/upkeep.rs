@@ -6,16 +6,19 @@ use repo_core::strategy::{Action, HistoryState, Purged, Remnant, check_purge};
 use repo_core::{CollectionName, Error, Health, HealthCheck, Result, Timestamp};
 
 use super::capture;
+use super::feed;
+use super::history;
 use super::inspect;
 use super::read;
 use super::rows::{PgRow, number_at, optional_text_at, text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
-use super::store_record::{lock_job, raise_floor, read_in};
+use super::store_record::{self, lock_job, raise_floor, read_in};
 use super::table::Table;
 use super::transaction::{Sees, Transaction};
 use crate::dialect::MARK;
 use crate::names::{ATTRIBUTIONS_TABLE, CHANGES_TABLE, INBOX_TABLE, ITEMS_TABLE, quote};
+use crate::own_record::{triggers_in_place, with_hint};
 
 /// Tombstones removed by one statement.
 const AT_ONCE: i64 = 5_000;
@@ -140,7 +143,12 @@ async fn raise(
 pub(super) async fn health(shared: &Shared) -> Health {
     let mut checks = vec![server(shared).await];
     if checks.iter().all(|check| check.ok) {
-        checks.push(layout(shared).await);
+        let layout = layout(shared).await;
+        let is_ours = layout.ok;
+        checks.push(layout);
+        if is_ours {
+            checks.extend(triggers(shared).await);
+        }
         checks.push(writable(shared).await);
     }
     let status = shared.pool.status();
@@ -186,6 +194,27 @@ async fn layout(shared: &Shared) -> HealthCheck {
             check("layout", false, format!("there is no store; make it with {}", Action::Prepare))
         }
         Err(error) => check("layout", false, error.to_string()),
+    }
+}
+
+/// Whether what captures writes and keeps versions is in place; `None` where nothing
+/// has to.
+async fn triggers(shared: &Shared) -> Option<HealthCheck> {
+    let found = async {
+        let record = store_record::read(shared).await?;
+        if record.capture.is_on() {
+            feed::check_triggers(shared).await?;
+        }
+        if !record.history.is_empty() {
+            let known = shared.known.get();
+            let kept = record.history.keys().filter_map(|name| known.tables.get(name));
+            history::check_triggers(shared, kept.map(AsRef::as_ref)).await?;
+        }
+        Ok::<_, Error>(triggers_in_place(&record))
+    };
+    match found.await {
+        Ok(in_place) => in_place.map(|detail| check("triggers", true, detail)),
+        Err(error) => Some(check("triggers", false, with_hint(&error))),
     }
 }
 

@@ -118,7 +118,7 @@ pub(super) fn remove_trimmed(shared: &Shared, transaction: &Transaction<'_>) -> 
 }
 
 /// A write that no trigger saw is missing in the feed, and nobody would notice.
-fn check_triggers(shared: &Shared, catalog: &Catalog) -> Result<()> {
+pub(super) fn check_triggers(shared: &Shared, catalog: &Catalog) -> Result<()> {
     for (name, table) in &catalog.tables {
         let made = catalog.made.get(name);
         if !made.is_some_and(|made| made.is_captured(&table.layout.capture)) {

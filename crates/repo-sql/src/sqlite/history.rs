@@ -112,6 +112,18 @@ fn check_kept(
     if !read_all(connection, shared.file())?.contains_key(collection) {
         return Err(no_history(operation, collection, &shared.location));
     }
+    check_trigger(shared, operation, catalog, table)
+}
+
+/// # Errors
+/// `Foreign` when another tool removed the trigger, so that versions are missing.
+pub(super) fn check_trigger(
+    shared: &Shared,
+    operation: &'static str,
+    catalog: &Catalog,
+    table: &Table,
+) -> Result<()> {
+    let collection = &table.schema.collection;
     if catalog.made.get(collection).is_some_and(|made| made.keeps_versions) {
         return Ok(());
     }

@@ -11,7 +11,9 @@ use rusqlite::{Connection, params};
 use super::catalog::Catalog;
 use super::commit::table;
 use super::connection::{in_one_state, open_reader};
+use super::feed;
 use super::files::beside;
+use super::history;
 use super::jobs::Transaction;
 use super::links;
 use super::session::Session;
@@ -19,6 +21,7 @@ use super::shared::Shared;
 use super::store_record;
 use crate::errors;
 use crate::names::quote;
+use crate::own_record::{triggers_in_place, with_hint};
 
 /// Most problems that a health check lists.
 const MAX_PROBLEMS: usize = 5;
@@ -100,6 +103,7 @@ pub(super) fn health(shared: &Shared, connection: &Connection, deep: bool) -> He
         Ok(catalog) => {
             checks.push(check("layout", true, format!("{} collections", catalog.tables.len())));
             checks.push(documents(connection, &catalog, deep));
+            checks.extend(triggers(shared, connection, &catalog));
         }
         Err(error) => checks.push(check("layout", false, error.to_string())),
     }
@@ -107,6 +111,24 @@ pub(super) fn health(shared: &Shared, connection: &Connection, deep: bool) -> He
     checks.push(log_size(shared.file()));
     checks.push(writable(shared));
     Health::new(checks)
+}
+
+/// Whether what captures writes and keeps versions is in place; `None` where nothing
+/// has to.
+fn triggers(shared: &Shared, connection: &Connection, catalog: &Catalog) -> Option<HealthCheck> {
+    let found = store_record::read(connection, shared.file()).and_then(|record| {
+        if record.capture.is_on() {
+            feed::check_triggers(shared, catalog)?;
+        }
+        for table in record.history.keys().filter_map(|name| catalog.tables.get(name)) {
+            history::check_trigger(shared, "health", catalog, table)?;
+        }
+        Ok(triggers_in_place(&record))
+    });
+    match found {
+        Ok(in_place) => in_place.map(|detail| check("triggers", true, detail)),
+        Err(error) => Some(check("triggers", false, with_hint(&error))),
+    }
 }
 
 /// What a store that was never prepared says.
