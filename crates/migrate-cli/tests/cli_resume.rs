@@ -25,8 +25,13 @@ fn sources() -> impl Iterator<Item = &'static &'static str> {
 
 fn source(store: &str, count: u64) -> Place {
     let place = filled(store, 0);
+    // The past travels too: a kill may fall into its copy.
+    place.line(&format!("history on machines --store {store}")).ok();
     let lines = machine_lines(usize::try_from(count).unwrap());
-    place.run_with_input(&format!("import machines --store {store}"), &lines).ok();
+    for lines in [lines.replace("running", "pending"), lines] {
+        place.run_with_input(&format!("import machines --store {store}"), &lines).ok();
+    }
+    place.line(&format!("tag add machines m-0001 first --version 1 --store {store}")).ok();
     place.line(&format!("delete machines m-0007 --store {store}")).ok();
     place
 }
@@ -85,7 +90,7 @@ fn ready(from: &str, into: &str, entities: u64) -> Place {
 
 fn kill_and_go_on(from: &str, into: &str, whole: &str) {
     let slow = from.starts_with("dynamodb") || into.starts_with("dynamodb");
-    let entities = setting("REPO_TEST_ENTITIES", if slow { 400 } else { 1_500 });
+    let entities = setting("REPO_TEST_ENTITIES", if slow { 250 } else { 900 });
     let kills = setting("REPO_TEST_KILLS", 5);
     let mut place = ready(from, into, entities);
     let words = format!("--source {from} --target {into} --batch-size 20 --format json");
@@ -125,6 +130,9 @@ fn kill_and_go_on(from: &str, into: &str, whole: &str) {
     }
     place.line(&format!("verify --source {from} --target {into}")).ok();
     place.line(&format!("verify --source {whole} --target {into}")).ok();
+    let versions = place.line(&format!("versions machines m-0001 --store {into} --format json"));
+    assert_eq!(versions.ok().json().as_array().unwrap().len(), 2);
+    place.line(&format!("get machines m-0001 --tag first --store {into}")).ok();
     assert_eq!(unfinished(&place, into), Json::Null);
 }
 
