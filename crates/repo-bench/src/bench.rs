@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use repo_core::Result;
 use tempfile::TempDir;
 
-use crate::measure::{self, Spread, Timed};
+use crate::measure::{self, Pair, Spread, Timed};
 use crate::report::{Figures, Line};
 use crate::row::Row;
 use crate::scale::Scale;
@@ -112,13 +112,21 @@ impl Bench {
         self.say(&format!("{}: {at}", row.name));
         let pairs =
             measure::pairs(count, ours, raw).await.map_err(|error| error.with("row", row.name))?;
+        self.push_compared(row, at, &pairs);
+        Ok(())
+    }
+
+    /// Adds the line of a row, if it is asked for, from its pairs.
+    pub(crate) fn push_compared(&mut self, row: &'static Row, at: String, pairs: &[Pair]) {
+        if !self.wants(row) {
+            return;
+        }
         let figures = Figures::Compared {
             ours_seconds_each: Spread::of(pairs.iter().map(|pair| pair.ours.seconds_each())),
             raw_seconds_each: Spread::of(pairs.iter().map(|pair| pair.raw.seconds_each())),
             ratio: Spread::of(pairs.iter().map(|pair| pair.ratio(row.measure))),
         };
-        self.push(Line::new(row, at, count, figures));
-        Ok(())
+        self.push(Line::new(row, at, pairs.len(), figures));
     }
 
     /// Adds a line that was measured elsewhere.

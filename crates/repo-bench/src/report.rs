@@ -47,6 +47,11 @@ pub enum Figures {
         /// Ours as a multiple of raw, of each pair.
         ratio: Spread,
     },
+    /// Seconds, against nothing.
+    Seconds {
+        /// Of several runs.
+        each: Spread,
+    },
     /// Bytes of memory for one entity.
     Bytes {
         /// Of several runs.
@@ -58,7 +63,7 @@ impl Line {
     pub(crate) fn new(row: &'static Row, at: String, pairs: usize, figures: Figures) -> Self {
         let figure = match figures {
             Figures::Compared { ratio, .. } => ratio,
-            Figures::Bytes { each } => each,
+            Figures::Seconds { each } | Figures::Bytes { each } => each,
         };
         let holds = row.bound.map(|bound| bound.holds(figure.median));
         Self { row: *row, at, pairs, figures, holds }
@@ -73,6 +78,7 @@ impl Line {
                     Measure::Time | Measure::Memory => duration(each.median),
                 })
             }
+            Figures::Seconds { each } => [duration(each.median), String::new()],
             Figures::Bytes { each } => [format!("{:.0} B", each.median), String::new()],
         }
     }
@@ -82,6 +88,10 @@ impl Line {
         match self.figures {
             Figures::Compared { ratio, .. } => {
                 [format!("{:.2}", ratio.median), format!("{:.2} – {:.2}", ratio.least, ratio.most)]
+            }
+            Figures::Seconds { each } => {
+                let spread = [each.least, each.most].map(duration).join(" – ");
+                [duration(each.median), spread]
             }
             Figures::Bytes { each } => {
                 [format!("{:.0}", each.median), format!("{:.0} – {:.0}", each.least, each.most)]

@@ -17,6 +17,8 @@ pub struct Scale {
     pub callers: usize,
     /// Commits of each of them in one time.
     pub commits_each: usize,
+    /// Commits of each of 8 callers that a consumer follows.
+    pub followed: usize,
     /// Reads by id in one time.
     pub reads: usize,
     /// Queries in one time.
@@ -54,6 +56,7 @@ impl Scale {
             commits: 30,
             callers: 64,
             commits_each: 10,
+            followed: 500,
             reads: 1_000,
             queries: 100,
             load: 20_000,
@@ -73,6 +76,7 @@ impl Scale {
             commits: 4,
             callers: 8,
             commits_each: 2,
+            followed: 5,
             reads: 20,
             queries: 5,
             load: 400,

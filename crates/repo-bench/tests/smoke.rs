@@ -30,7 +30,7 @@ fn check(report: &Report, groups: &[&str]) {
         assert!(table.contains(line.row.name), "{table}");
         let figure = match line.figures {
             Figures::Compared { ratio, .. } => ratio,
-            Figures::Bytes { each } => each,
+            Figures::Seconds { each } | Figures::Bytes { each } => each,
         };
         assert!(figure.median > 0.0 && figure.median.is_finite(), "{line:?}");
         assert!(figure.low <= figure.median && figure.median <= figure.high, "{line:?}");

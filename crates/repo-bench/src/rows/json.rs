@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use repo_core::strategy::{HistoryState, StorageStrategyExt as _, StoreUpdate};
-use repo_core::{Result, Timestamp};
+use repo_core::Result;
+use repo_core::strategy::StorageStrategyExt as _;
 
 use crate::bench::Bench;
 use crate::child::memory_of_opening;
@@ -30,13 +30,6 @@ static GROWTH: Row = Row {
     against: "into one of 100 entities",
     measure: Measure::Time,
     bound: Some(Bound::AtMost(1.2)),
-};
-static HISTORY: Row = Row {
-    name: "json.update_history",
-    what: "one conditional update while the history is kept",
-    against: "the same update while it is not",
-    measure: Measure::Time,
-    bound: Some(Bound::AtMost(1.05)),
 };
 static AT_ONCE: Row = Row {
     name: "json.concurrent",
@@ -74,8 +67,8 @@ static MEMORY: Row = Row {
     bound: Some(Bound::AtMost(150.0)),
 };
 
-pub(super) static ROWS: [&Row; 8] =
-    [&COMMIT, &GROWTH, &AT_ONCE, &HISTORY, &OPEN, &OPEN_SERDE, &OPEN_META, &MEMORY];
+pub(super) static ROWS: [&Row; 7] =
+    [&COMMIT, &GROWTH, &AT_ONCE, &OPEN, &OPEN_SERDE, &OPEN_META, &MEMORY];
 
 /// The data file of the single-file layout.
 const DATA_FILE: &str = repo_json::DEFAULT_SINGLE_FILE;
@@ -84,9 +77,6 @@ const JOURNAL_FILE: &str = ".journal";
 pub(super) async fn run(bench: &mut Bench) -> Result<()> {
     if bench.wants_any(&[&COMMIT, &GROWTH, &AT_ONCE]) {
         commits(bench).await?;
-    }
-    if bench.wants(&HISTORY) {
-        history(bench).await?;
     }
     if bench.wants_any(&[&OPEN, &OPEN_SERDE, &OPEN_META, &MEMORY]) {
         for entities in bench.scale().opened {
@@ -163,22 +153,6 @@ async fn commits(bench: &mut Bench) -> Result<()> {
     bench.compare_finely(&AT_ONCE, at, many, one).await?;
     store.close().await?;
     small.store.close().await
-}
-
-/// Two stores that differ in nothing but the history.
-async fn history(bench: &mut Bench) -> Result<()> {
-    let scale = bench.scale();
-    let mut kept = Written::make(bench, "json-history", scale.store).await?;
-    let mut plain = Written::make(bench, "json-no-history", scale.store).await?;
-    let history = Some(HistoryState::new(Timestamp::from_micros(0)?));
-    let begin = StoreUpdate::History { collection: data::collection()?, expected: None, history };
-    kept.store.update_store_record(begin).await?;
-    let at = format!("{} entities", grouped(scale.store));
-    let count = scale.commits;
-    let on = async || kept.updates(count).await;
-    bench.compare_finely(&HISTORY, at, on, async || plain.updates(count).await).await?;
-    kept.store.close().await?;
-    plain.store.close().await
 }
 
 async fn opening(bench: &mut Bench, entities: usize) -> Result<()> {

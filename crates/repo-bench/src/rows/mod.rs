@@ -1,8 +1,8 @@
 //! The rows: what each compares, and how its two sides are set up.
 
 mod dynamo;
-mod feed;
 mod json;
+mod kept;
 mod migration;
 mod postgres;
 mod servers;
@@ -10,6 +10,7 @@ mod sqlite;
 
 use repo_core::Result;
 
+use kept::Kind;
 pub(crate) use postgres::Server;
 
 use crate::bench::Bench;
@@ -17,34 +18,29 @@ use crate::row::Row;
 
 /// All rows, by group.
 pub fn all() -> impl Iterator<Item = &'static Row> {
-    let groups: [&'static [&'static Row]; 7] = [
-        &json::ROWS,
-        &sqlite::ROWS,
-        &feed::ROWS,
-        &postgres::ROWS,
-        &feed::POSTGRES_ROWS,
-        &dynamo::ROWS,
-        &migration::ROWS,
-    ];
-    groups.into_iter().flatten().copied()
+    let json = json::ROWS.into_iter().chain(kept::JSON.all());
+    let sqlite = sqlite::ROWS.into_iter().chain(kept::SQLITE.all());
+    let postgres = postgres::ROWS.into_iter().chain(kept::POSTGRES.all());
+    json.chain(sqlite).chain(postgres).chain(dynamo::ROWS).chain(migration::ROWS)
 }
 
 /// Measures the rows that are asked for.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     // A server that is missing is reported now, not in half an hour.
     let postgres = bench.wants_any(&postgres::ROWS)
-        || bench.wants_any(&feed::POSTGRES_ROWS)
+        || bench.wants_any(&kept::POSTGRES.all())
         || bench.wants(&migration::TO_POSTGRES);
     let postgres = if postgres { Some(servers::postgres().await?) } else { None };
     let dynamo = if bench.wants_any(&dynamo::ROWS) { Some(servers::dynamo().await?) } else { None };
 
     // Boxed: together their states would not fit on the stack of a thread.
     Box::pin(json::run(bench)).await?;
+    Box::pin(kept::run(bench, &Kind::Json)).await?;
     Box::pin(sqlite::run(bench)).await?;
-    Box::pin(feed::run(bench)).await?;
+    Box::pin(kept::run(bench, &Kind::Sqlite)).await?;
     if let Some(url) = &postgres {
         Box::pin(postgres::run(bench, url)).await?;
-        Box::pin(feed::run_postgres(bench, url)).await?;
+        Box::pin(kept::run(bench, &Kind::Postgres(url.clone()))).await?;
     }
     if let Some(url) = &dynamo {
         Box::pin(dynamo::run(bench, url)).await?;
