@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
-
-use super::output::Format;
+use clap::{Args, ValueEnum};
+use cli_output::output::Format;
 
 /// Flags of every command.
 #[derive(Debug, Clone, Default, Args)]
@@ -18,10 +17,32 @@ pub(crate) struct CommonArgs {
     pub(crate) schemas: Option<PathBuf>,
     /// The form of the results on standard output
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(crate) format: Format,
+    pub(crate) format: FormatArg,
     /// Print no progress and no notes on standard error
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+}
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// Tables and sentences.
+    #[default]
+    Human,
+    /// One JSON object.
+    Json,
+    /// One JSON object a line, as they come.
+    Ndjson,
+}
+
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Human => Self::Human,
+            FormatArg::Json => Self::Json,
+            FormatArg::Ndjson => Self::Ndjson,
+        }
+    }
 }
 
 /// Flags that choose the one store of a command.

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::failure::usage;
 use repo_core::strategy::StorageStrategy;
 use repo_core::{Attribution, Result};
 use repo_layers::{AttributionLayer, Layer as _};
-
-use super::failure::usage;
 
 /// What can be typed after a command that writes.
 #[derive(Debug, Args)]

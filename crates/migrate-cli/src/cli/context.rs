@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cli_output::failure::{usage, wrong_usage};
+use cli_output::output::Output;
 use repo_core::strategy::{OnUnreadable, OpenOptions, Registry, StorageStrategy};
 use repo_core::{CollectionName, CollectionSchema, ErrorKind, Result, Schemas};
 use repo_engine::config::{Config, ConfigSources};
@@ -12,9 +14,7 @@ use repo_layers::check_schemas;
 use serde_json::Value as Json;
 
 use super::args::{CommonArgs, StoreArgs};
-use super::configuration::sections;
-use super::failure::{usage, wrong_usage};
-use super::output::Output;
+use super::configuration::{migration, sections};
 
 /// The configuration file that is used when none is named.
 pub(crate) const DEFAULT_FILE: &str = "repository.json";
@@ -78,7 +78,7 @@ impl Context {
         Self {
             programs,
             registry: repo_engine::registry(),
-            output: Output { format: common.format, quiet: common.quiet },
+            output: Output { format: common.format.into(), quiet: common.quiet },
             environment: ConfigSources::from_environment(None).environment,
             common,
             store,
@@ -146,6 +146,14 @@ impl Context {
         }
         drop(reported);
         Ok(config)
+    }
+
+    /// The folder of the archives: the one that is named, else the configured one.
+    pub(crate) fn archives(&self, named: Option<&Path>) -> Result<PathBuf> {
+        match named {
+            Some(folder) => Ok(folder.to_owned()),
+            None => Ok(migration(&self.load(self.file().as_deref(), None)?)?.backup_location),
+        }
     }
 
     /// The collections: from the flag, the configuration, or the built-in

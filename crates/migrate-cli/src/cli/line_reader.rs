@@ -5,10 +5,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use cli_output::failure::unreadable;
 use repo_core::{Error, ErrorKind, Result};
 use tokio::sync::mpsc;
-
-use super::failure::unreadable;
 
 /// Lines that wait to be used.
 const AHEAD: usize = 32;

@@ -1,30 +1,16 @@
 //! The command line: `repoctl` and `migrateRepository`.
 //!
 //! `args` says what can be typed, `commands` holds one file a command, and
-//! the rest is what they share.
+//! the rest is what they share. How they speak is `cli_output`.
 
-mod archives;
 mod args;
 mod attribution;
-mod bars;
 mod commands;
 mod configuration;
 mod context;
-mod events;
-pub mod exit_code;
-mod failure;
 mod line_reader;
-mod logging;
-mod output;
 mod programs;
-mod progress;
-mod redact;
-mod remedies;
-mod render;
-mod report;
-mod resume_command;
 mod sides;
-mod signals;
 mod typed;
 
 use std::ffi::OsString;
@@ -32,14 +18,14 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind as ClapKind;
 use clap::{CommandFactory as _, Parser};
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::{ending, logging};
 use repo_core::strategy::SystemLimit;
 use repo_core::{Error, ErrorKind};
 
 use args::StoreArgs;
 use context::{Context, Programs};
-use exit_code::Ending;
-use failure::{ErrorObject, Failure, Outcome, for_people};
-use output::{Format, complain};
 use programs::{MigrateRepository, Repoctl};
 
 /// The registry of the strategies that the tools know, for
@@ -49,7 +35,8 @@ pub fn known_strategies() -> repo_core::strategy::Registry {
     repo_engine::registry()
 }
 
-pub use events::{Event, events_schema};
+pub use cli_output::events::{Event, events_schema};
+pub use cli_output::exit_code;
 
 const PROGRAMS: Programs =
     Programs { repoctl: Repoctl::command, migrate_repository: MigrateRepository::command };
@@ -60,7 +47,7 @@ pub fn repoctl() -> ExitCode {
     match parse::<Repoctl>() {
         Ok(Repoctl { common, store, command }) => {
             let context = Context::new(PROGRAMS, common, store);
-            end(&context, run(&context, command.run(&context)))
+            ending::report(context.output, run(&context, command.run(&context)))
         }
         Err(code) => code,
     }
@@ -72,7 +59,7 @@ pub fn migrate_repository() -> ExitCode {
     match parse::<MigrateRepository>() {
         Ok(MigrateRepository { common, migrate }) => {
             let context = Context::new(PROGRAMS, common, StoreArgs::default());
-            end(&context, run(&context, migrate.run(&context)))
+            ending::report(context.output, run(&context, migrate.run(&context)))
         }
         Err(code) => code,
     }
@@ -105,23 +92,6 @@ fn run(_context: &Context, command: impl Future<Output = Outcome<Ending>>) -> Ou
     ending
 }
 
-/// Reports how it ended, and turns that into the exit code.
-fn end(context: &Context, ending: Outcome<Ending>) -> ExitCode {
-    match ending {
-        Ok(ending) => ending.code().into(),
-        Err(Failure::ReaderGone) => exit_code::DONE.into(),
-        Err(Failure::Reported(error)) => {
-            complain(&for_people(&error));
-            exit_code::of(error.kind()).into()
-        }
-        Err(Failure::Error(error)) => {
-            complain(&for_people(&error));
-            context.output.error(&error);
-            exit_code::of(error.kind()).into()
-        }
-    }
-}
-
 /// Reads the command line. What is wrong with it is exit code 2, in the form
 /// that the caller asked for.
 fn parse<P: Parser>() -> Result<P, ExitCode> {
@@ -134,17 +104,7 @@ fn parse<P: Parser>() -> Result<P, ExitCode> {
             let _ = error.print();
             return ExitCode::from(exit_code::DONE);
         }
-        complain(&error.render().to_string());
-        if wants_json(&given) {
-            let text = error.render().to_string();
-            let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            let error = failure::wrong_usage("read the command line", message)
-                .hint("--help lists what can be given");
-            let object = serde_json::to_string(&ErrorObject::new(&error)).unwrap_or_default();
-            let output = output::Output { format: Format::Json, quiet: true };
-            let _ = output.text(&object);
-        }
-        ExitCode::from(exit_code::USAGE)
+        ending::misread(&error.render().to_string(), wants_json(&given))
     })
 }
 

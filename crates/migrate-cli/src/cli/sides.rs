@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::failure::wrong_usage;
 use repo_core::strategy::{Sameness, StorageStrategy};
 use repo_core::{CollectionName, Result, Schemas};
 use repo_engine::config::Config;
 
 use super::context::{Access, Chosen, Context};
-use super::failure::wrong_usage;
 
 const STORES: &str = "The two stores";
 

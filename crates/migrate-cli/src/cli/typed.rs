@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
+use cli_output::failure::{usage, wrong_usage};
 use repo_core::{EntityId, Error, Result, Timestamp, Version};
-
-use super::failure::{usage, wrong_usage};
 
 /// Reads the id of an entity.
 pub(crate) fn id(text: &str) -> Result<EntityId> {

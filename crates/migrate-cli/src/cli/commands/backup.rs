@@ -4,15 +4,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
+use cli_output::archives::Summary;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Failure, Outcome};
+use cli_output::progress::Shown;
+use cli_output::signals::Interruption;
 
 use super::{import::batch_size, past, verify::collections};
-use crate::cli::archives::Summary;
 use crate::cli::configuration::migration;
 use crate::cli::context::Context;
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::progress::Shown;
-use crate::cli::signals::Interruption;
 use repo_migrate::{Archive, BackupOptions, CompressionLevel, back_up, back_up_what_can_be_read};
 
 /// What can be typed after `backup`.

@@ -1,11 +1,11 @@
 //! `repoctl checkpoint`: writes a JSON store's journal back into its files,
 //! and SQLite's write-ahead log into the database.
 
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 use serde_json::json;
 
 use crate::cli::context::{Access, Context};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
 
 pub(crate) async fn run(context: &Context) -> Outcome<Ending> {
     let opened = context.open(Access::Write).await?;

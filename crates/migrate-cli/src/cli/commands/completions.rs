@@ -3,11 +3,11 @@
 
 use clap::{Args, ValueEnum};
 use clap_complete::Shell;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::output::write_stdout;
 
 use crate::cli::context::Context;
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
-use crate::cli::output::write_stdout;
 
 /// What can be typed after `completions`.
 #[derive(Debug, Args)]

@@ -1,12 +1,12 @@
 //! `repoctl count`: how many entities match.
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Outcome, usage};
 use repo_core::{Consistency, Filter};
 use serde_json::json;
 
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Outcome, usage};
 
 /// What can be typed after `count`.
 #[derive(Debug, Args)]

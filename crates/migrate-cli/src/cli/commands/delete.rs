@@ -2,13 +2,13 @@
 //! tombstone.
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Outcome, usage};
 use repo_core::{EntityId, Key, Precondition, Version, Write};
 use serde_json::json;
 
 use crate::cli::attribution::{self, AttributionArgs};
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Outcome, usage};
 use repo_migrate::refuse_unfinished_upgrade;
 
 /// What can be typed after `delete`.

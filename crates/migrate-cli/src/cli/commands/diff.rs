@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Failure, Outcome};
 use repo_history::History;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Failure, Outcome};
 use crate::cli::typed;
 
 /// What can be typed after `diff`.

@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Outcome, usage};
 use repo_core::Key;
 use repo_core::strategy::{Erasure, Remnant};
 use repo_migrate::{ErasureReport, erase, refuse_unfinished_upgrade};
 use serde_json::{Value as Json, json};
 
-use crate::cli::archives::folder;
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Outcome, usage};
 use crate::cli::typed;
 
 /// What can be typed after `erase`.
@@ -35,7 +34,7 @@ impl Arguments {
         let key = Key::new(collection(&self.collection)?, typed::id(&self.id)?);
         Erasure::check_reason(&self.reason).map_err(usage)?;
         let folders = match self.backup_location.as_slice() {
-            [] => vec![folder(context, None)?],
+            [] => vec![context.archives(None)?],
             named => named.to_vec(),
         };
         let opened = context.open(Access::Write).await?;

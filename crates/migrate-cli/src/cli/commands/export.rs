@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Failure, Outcome};
+use cli_output::output::{Format, JsonStream, Output, write_stdout};
+use cli_output::signals::Interruption;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{Record, RecordStream, ScanOptions};
 use repo_core::{CollectionName, CollectionSchema, Consistency, Entity, Error, Result, Timestamp};
@@ -12,10 +16,6 @@ use serde_json::json;
 
 use super::past;
 use crate::cli::context::{Context, Opened, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::output::{Format, JsonStream, Output, write_stdout};
-use crate::cli::signals::Interruption;
 use crate::cli::typed;
 use repo_migrate::{Quarantine, ndjson, refuse_unfinished_upgrade};
 

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Outcome, usage};
+use cli_output::render::{entity_json, indented};
 use repo_core::strategy::Record;
 use repo_core::{CollectionName, Entity, EntityId, Error, ErrorKind, Result, Timestamp, Version};
 use repo_history::{History, TagName};
 
 use crate::cli::context::{Access, Context, Opened, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Outcome, usage};
-use crate::cli::render::{entity_json, indented};
 use crate::cli::typed;
 
 /// What can be typed after `get`.

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::exit_code::{Ending, FAILED};
+use cli_output::failure::Outcome;
+use cli_output::output::{cell, draw, table};
+use cli_output::progress::Shown;
+use cli_output::remedies::in_commands;
 use repo_core::strategy::StorageStrategy;
 use repo_core::{CollectionName, Consistency, Filter, Health, HealthDepth};
 use serde_json::json;
 
 use crate::cli::context::{Access, Context};
-use crate::cli::exit_code::{Ending, FAILED};
-use crate::cli::failure::Outcome;
-use crate::cli::output::{cell, draw, table};
-use crate::cli::progress::Shown;
-use crate::cli::remedies::in_commands;
 use repo_migrate::{Phase, Progress as _};
 
 /// What can be typed after `health`.

@@ -6,16 +6,16 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Failure, Outcome};
+use cli_output::output::{Format, Output};
+use cli_output::signals::Interruption;
 use repo_core::strategy::Erasures;
 use repo_core::{CollectionName, Error, ErrorKind};
 use serde::Serialize;
 
 use crate::cli::context::{Access, Context, Opened, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Failure, Outcome};
 use crate::cli::line_reader::LineReader;
-use crate::cli::output::{Format, Output};
-use crate::cli::signals::Interruption;
 use repo_migrate::{ImportBatch, ImportTotals, ImportedLine, refuse_unfinished_upgrade};
 
 /// Most left-out records that the final report names.

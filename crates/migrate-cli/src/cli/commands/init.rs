@@ -2,15 +2,15 @@
 //! repeat.
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::output::{draw, table};
 use repo_core::strategy::{PrepareChange, StorageStrategyExt as _};
 use repo_core::{CollectionSchema, Result};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::context::{Access, Context, Opened, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
-use crate::cli::output::{draw, table};
 
 /// What can be typed after `init`.
 #[derive(Debug, Args)]

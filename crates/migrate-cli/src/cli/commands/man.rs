@@ -2,11 +2,11 @@
 //! itself.
 
 use clap::{Args, Command};
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Failure, Outcome, wrong_usage};
+use cli_output::output::write_stdout;
 
 use crate::cli::context::Context;
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Failure, Outcome, wrong_usage};
-use crate::cli::output::write_stdout;
 
 /// What can be typed after `man`.
 #[derive(Debug, Args)]

@@ -4,6 +4,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use cli_output::events::Event;
+use cli_output::exit_code::{Ending, Signal};
+use cli_output::failure::Outcome;
+use cli_output::output::Format;
+use cli_output::progress::Shown;
+use cli_output::report;
+use cli_output::resume_command;
+use cli_output::signals::Interruption;
 use repo_core::Result;
 
 use super::{
@@ -12,16 +20,7 @@ use super::{
 };
 use crate::cli::configuration::migration;
 use crate::cli::context::{Access, Context};
-use crate::cli::events::Event;
-use crate::cli::exit_code::{Ending, Signal};
-use crate::cli::failure::Outcome;
-use crate::cli::output::{Format, complain};
-use crate::cli::progress::Shown;
-use crate::cli::redact::redact;
-use crate::cli::report;
-use crate::cli::resume_command;
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
-use crate::cli::signals::Interruption;
 use repo_migrate::{
     self, CompressionLevel, MigrationConfig, MigrationOptions, MigrationReport, OnConflict, Phase,
     Progress as _, Verified, migrate, unfinished_clean_up,
@@ -246,7 +245,6 @@ pub(super) fn finish(
 }
 
 fn interrupted(context: &Context, report: &MigrationReport, signal: Signal) -> Outcome<Ending> {
-    let resume_command = redact(&resume_command::command());
     let copied: u64 = report.collections.iter().map(|one| one.counts.read).sum();
     let what = if let Some(clean_up) = &report.clean_up {
         let deleted: u64 = clean_up.collections.iter().map(|one| one.deleted).sum();
@@ -256,7 +254,7 @@ fn interrupted(context: &Context, report: &MigrationReport, signal: Signal) -> O
     } else {
         "nothing was written".to_owned()
     };
-    complain(&format!("interrupted: {what}; to resume:\n  {resume_command}\n"));
+    let resume_command = resume_command::interrupted(&what);
     if context.output.format != Format::Human {
         let (resume_command, exit_code) = (resume_command.as_str(), signal.code());
         context.output.line(&Event::Interrupted { report, resume_command, exit_code })?;

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
+use cli_output::failure::{Outcome, wrong_usage};
+use cli_output::progress::Shown;
 use repo_core::strategy::StorageStrategy;
 use repo_core::{Error, ErrorKind, Result};
 
 use crate::cli::context::Context;
-use crate::cli::failure::{Outcome, wrong_usage};
-use crate::cli::progress::Shown;
 use crate::cli::sides::Sides;
 use repo_migrate::{
     CleanUpOptions, MigrationConfig, MigrationOptions, MigrationReport, Verified, clean_up,

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 use serde_json::json;
 
 use crate::cli::context::{Access, Context};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
 use crate::cli::sides::SideArgs;
 use repo_migrate::{Unfinished, status};
 

@@ -35,10 +35,10 @@ mod verify;
 mod versions;
 
 use clap::Subcommand;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 
 use super::context::Context;
-use super::exit_code::Ending;
-use super::failure::Outcome;
 
 /// What `repoctl` can do.
 #[derive(Debug, Subcommand)]

@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::remedies::hint_of;
 use repo_core::{Error, ErrorKind, Result};
 
 use crate::cli::context::{Access, Context};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
-use crate::cli::remedies::hint_of;
 use repo_migrate::Quarantine;
 
 /// The file, if one was named.

@@ -1,12 +1,12 @@
 //! `repoctl purge`: removes tombstones that nobody needs any more.
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 use repo_core::{Clock as _, SystemClock};
 use serde_json::json;
 
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
 use crate::cli::typed::duration;
 
 /// What can be typed after `purge`.

@@ -4,14 +4,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Outcome, unreadable, usage};
 use repo_core::strategy::StorageStrategyExt as _;
 use repo_core::{Document, Key, Precondition, Result, Version};
 use serde_json::json;
 
 use crate::cli::attribution::{self, AttributionArgs};
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Outcome, unreadable, usage};
 use repo_migrate::refuse_unfinished_upgrade;
 
 /// What can be typed after `put`.

@@ -4,19 +4,19 @@
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Failure, Outcome, usage, wrong_usage};
+use cli_output::output::{Format, JsonStream, Output, write_stdout};
+use cli_output::render::{Columns, entity_lines};
 use futures::TryStreamExt as _;
 use repo_core::strategy::Selector;
 use repo_core::{
-    CollectionName, CollectionSchema, Cursor, Entity, Filter, Page, Plan, Query, Result, Timestamp,
+    CollectionName, CollectionSchema, Cursor, Filter, Page, Plan, Query, Result, Timestamp,
 };
 use repo_history::History;
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::{Access, Context, Opened, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Failure, Outcome, usage, wrong_usage};
-use crate::cli::output::{Format, JsonStream, Output, draw, table, write_stdout};
-use crate::cli::render::{Columns, entity_line};
 use crate::cli::typed;
 
 /// What can be typed after `query`.
@@ -168,10 +168,10 @@ impl Printer<'_> {
         self.printed |= !page.entities.is_empty();
         match self.output.format {
             Format::Human if page.entities.is_empty() => Ok(()),
-            Format::Human => self.output.text(&self.table(&page.entities)),
-            Format::Ndjson => write_stdout(&self.lines(&page.entities)),
+            Format::Human => self.output.text(&self.columns.table(&page.entities)),
+            Format::Ndjson => write_stdout(&entity_lines(&page.entities, self.schema)),
             Format::Json => {
-                let lines = self.lines(&page.entities);
+                let lines = entity_lines(&page.entities, self.schema);
                 if self.stream.is_none() {
                     let head = [("collection", json!(name)), ("plan", json!(page.plan))];
                     self.stream = Some(JsonStream::begin(self.output, &head, "entities")?);
@@ -179,23 +179,6 @@ impl Printer<'_> {
                 self.stream.as_mut().map_or(Ok(()), |stream| stream.lines(&lines))
             }
         }
-    }
-
-    fn lines(&self, entities: &[Entity]) -> Vec<u8> {
-        let mut lines = Vec::new();
-        for entity in entities {
-            entity_line(entity, self.schema, &mut lines);
-        }
-        lines
-    }
-
-    fn table(&self, entities: &[Entity]) -> String {
-        let header = self.columns.header();
-        let mut table = table(&header.iter().map(String::as_str).collect::<Vec<_>>());
-        for entity in entities {
-            table.add_row(self.columns.row(entity));
-        }
-        draw(&table)
     }
 
     /// Prints what follows the entities: where the next page starts.

@@ -2,11 +2,11 @@
 //! still held commits. Somebody has to say which of both is right.
 
 use clap::{Args, ValueEnum};
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 use repo_core::{Error, ErrorKind};
 
 use crate::cli::context::{Access, Chosen, Context};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
 
 /// What can be typed after `resolve`.
 #[derive(Debug, Args)]

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::progress::Shown;
+use cli_output::signals::Interruption;
 
 use super::migrate::{finish, positive};
 use super::{import::batch_size, verify::collections};
 use crate::cli::configuration::migration;
 use crate::cli::context::{Access, Context};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
-use crate::cli::progress::Shown;
-use crate::cli::signals::Interruption;
 use repo_migrate::{Archive, RestoreOptions, archived_schemas, restore};
 
 /// What can be typed after `restore`.

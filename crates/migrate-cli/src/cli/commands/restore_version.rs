@@ -1,6 +1,8 @@
 //! `repoctl restore-version`: an older version becomes the newest.
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 use repo_core::Precondition;
 use repo_history::History;
 use repo_migrate::refuse_unfinished_upgrade;
@@ -8,8 +10,6 @@ use serde_json::json;
 
 use crate::cli::attribution::{self, AttributionArgs};
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
 use crate::cli::typed;
 
 /// What can be typed after `restore-version`.

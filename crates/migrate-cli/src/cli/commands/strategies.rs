@@ -1,12 +1,12 @@
 //! `repoctl strategies`: what this build knows, and what it can open.
 
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::output::{draw, table};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
-use crate::cli::output::{draw, table};
 
 #[derive(Debug, Serialize)]
 struct Row {

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Outcome, usage};
+use cli_output::output::{cell, draw, table};
 use repo_history::{History, Tag, TagName};
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Outcome, usage};
-use crate::cli::output::{cell, draw, table};
 use crate::cli::typed;
 
 /// What can be typed after `tag`.

@@ -1,11 +1,17 @@
 //! `repoctl upgrade`: the documents of a collection to another schema version,
 //! where they are.
 
-use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
+use cli_output::exit_code::{Ending, Signal};
+use cli_output::failure::{Outcome, wrong_usage};
+use cli_output::output::Format;
+use cli_output::progress::Shown;
+use cli_output::resume_command::interrupted;
+use cli_output::signals::Interruption;
+use cli_output::upgrade_report;
 use repo_core::Error;
 use serde::Serialize;
 
@@ -13,21 +19,9 @@ use super::backup::compression_level;
 use super::import::batch_size;
 use crate::cli::configuration::migration;
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::{Ending, Signal};
-use crate::cli::failure::{Outcome, wrong_usage};
-use crate::cli::output::{Format, cell, complain};
-use crate::cli::progress::Shown;
-use crate::cli::redact::redact;
-use crate::cli::report::way;
-use crate::cli::resume_command;
-use crate::cli::signals::Interruption;
 use repo_migrate::{
-    CompressionLevel, Listed, MigrationOptions, UpgradeOptions, UpgradeOutcome, UpgradeReport,
-    upgrade,
+    CompressionLevel, MigrationOptions, UpgradeOptions, UpgradeOutcome, UpgradeReport, upgrade,
 };
-
-/// Most names that are shown to people; JSON has more.
-const SHOWN: usize = 20;
 
 /// What can be typed after `upgrade`.
 #[derive(Debug, Args)]
@@ -112,50 +106,17 @@ fn finish(
 ) -> Outcome<Ending> {
     if report.outcome == UpgradeOutcome::Interrupted {
         let signal = interruption.signal().unwrap_or(Signal::Interrupt);
-        let command = redact(&resume_command::command());
-        let done = report.counts.upgraded;
-        complain(&format!("interrupted: {done} entities are upgraded; to resume:\n  {command}\n"));
+        let command = interrupted(&format!("{} entities are upgraded", report.counts.upgraded));
         if context.output.format != Format::Human {
             context.output.line(&UpgradeOutput { report, resume_command: Some(&command) })?;
         }
         return Ok(Ending::Interrupted(signal));
     }
-    context.output.result(&UpgradeOutput { report, resume_command: None }, || human(report))?;
+    context.output.result(&UpgradeOutput { report, resume_command: None }, || {
+        upgrade_report::in_words(report)
+    })?;
     Ok(match report.outcome {
         UpgradeOutcome::Partly => Ending::Partly,
         _ => Ending::Done,
     })
-}
-
-fn human(report: &UpgradeReport) -> String {
-    let name = &report.collection;
-    let (way, to) = (way(&report.versions), report.versions.last().copied().unwrap_or_default());
-    let upgraded = report.counts.upgraded;
-    let mut text = match report.outcome {
-        UpgradeOutcome::Current => return format!("{name} is at schema version {to} already\n"),
-        UpgradeOutcome::DryRun => format!(
-            "{name}: {way}: {upgraded} entities can be upgraded; dry run: \
-             nothing was written\n"
-        ),
-        _ => format!("{name}: {way}: {upgraded} entities are upgraded\n"),
-    };
-    if let Some(done) = report.resumed_after {
-        let _ = writeln!(text, "resumed after {done} records");
-    }
-    if report.counts.gone > 0 {
-        let _ = writeln!(text, "{} were deleted meanwhile", report.counts.gone);
-    }
-    listed(&mut text, "left as they are", &report.left);
-    listed(&mut text, "created meanwhile, and left as they are", &report.created);
-    if let Some(folder) = &report.backup {
-        let _ = writeln!(text, "backup        {}", folder.display());
-    }
-    text
-}
-
-fn listed(text: &mut String, what: &str, listed: &Listed) {
-    if listed.count > 0 {
-        let shown: Vec<String> = listed.first.iter().take(SHOWN).map(|one| cell(one)).collect();
-        let _ = writeln!(text, "{} {what}: {}", listed.count, shown.join(", "));
-    }
 }

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::progress::Shown;
+use cli_output::report;
 use repo_core::{Error, Result, Schemas};
 
 use super::past;
 
 use crate::cli::context::{Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
-use crate::cli::progress::Shown;
-use crate::cli::report;
 use crate::cli::sides::{OpenSides, SideArgs};
 use repo_migrate::{Depth, Quarantine, VerifyOptions, VerifyReport, set_aside, verify};
 

@@ -4,15 +4,15 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Failure, Outcome};
+use cli_output::output::{Format, Output, cell, draw, table, write_stdout};
 use repo_core::{Attribution, Version};
 use repo_history::{History, KnownVersion, OlderState};
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::output::{Format, Output, draw, table, write_stdout};
 use crate::cli::typed;
 
 /// Versions that are read and printed at a time.
@@ -141,9 +141,7 @@ fn human(versions: &[KnownVersion]) -> String {
             }
             KnownVersion::Kept { version: older, by } => {
                 let what = match &older.state {
-                    OlderState::Live { document, .. } => {
-                        crate::cli::output::cell(document.as_str())
-                    }
+                    OlderState::Live { document, .. } => cell(document.as_str()),
                     OlderState::Deleted => "deleted".to_owned(),
                     OlderState::Removed => "removed by retention".to_owned(),
                 };
@@ -162,5 +160,5 @@ fn who(by: &Attribution) -> String {
         (Some(author), None) => author.to_owned(),
         (None, reason) => format!("({})", reason.unwrap_or_default()),
     };
-    crate::cli::output::cell(&text)
+    cell(&text)
 }

@@ -5,13 +5,12 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use cli_output::exit_code::{Ending, PARTLY};
+use cli_output::failure::{ErrorView, Outcome};
+use cli_output::progress::Shown;
 use serde_json::{Value as Json, json};
 
-use crate::cli::archives::folder;
 use crate::cli::context::Context;
-use crate::cli::exit_code::{Ending, PARTLY};
-use crate::cli::failure::{ErrorView, Outcome};
-use crate::cli::progress::Shown;
 use repo_migrate::{Archive, ArchiveDirectory, Phase, Progress as _, Pruned};
 
 /// What can be typed after `backups prune`.
@@ -34,7 +33,7 @@ fn keep(text: &str) -> Result<NonZeroUsize, String> {
 
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
-        let folder = folder(context, self.backup_location.as_deref())?;
+        let folder = context.archives(self.backup_location.as_deref())?;
         let progress = Shown::new(context.output);
         progress.phase(Phase::BackupCheck, None);
         let directory = ArchiveDirectory::read(&folder).await?;

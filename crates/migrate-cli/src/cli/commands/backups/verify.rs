@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use cli_output::exit_code::{Ending, FAILED};
+use cli_output::failure::{ErrorView, Outcome};
+use cli_output::progress::Shown;
 use repo_core::Error;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::archives::folder;
 use crate::cli::context::Context;
-use crate::cli::exit_code::{Ending, FAILED};
-use crate::cli::failure::{ErrorView, Outcome};
-use crate::cli::progress::Shown;
 use repo_migrate::{Archive, ArchiveDirectory, Phase, Progress as _};
 
 /// What can be typed after `backups verify`.
@@ -83,7 +82,7 @@ impl Arguments {
         let mut rows = Vec::new();
         if self.archives.is_empty() {
             let directory =
-                ArchiveDirectory::read(&folder(context, self.backup_location.as_deref())?).await?;
+                ArchiveDirectory::read(&context.archives(self.backup_location.as_deref())?).await?;
             rows.extend(
                 directory.damaged.into_iter().map(|one| Row::damaged(one.path, &one.error)),
             );

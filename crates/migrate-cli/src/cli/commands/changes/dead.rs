@@ -1,15 +1,15 @@
 //! `repoctl changes dead`: changes that a consumer could not work on.
 
 use clap::{Args, Subcommand};
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Outcome, usage};
+use cli_output::output::{cell, draw, table_of_numbers};
 use repo_core::{EntityId, Key};
 use repo_feed::DeadLetter;
 use serde_json::{Value as Json, json};
 
 use super::opening::{consumer, open};
 use crate::cli::context::{Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Outcome, usage};
-use crate::cli::output::{cell, draw, table_of_numbers};
 
 /// What can be typed after `dead`.
 #[derive(Debug, Subcommand)]

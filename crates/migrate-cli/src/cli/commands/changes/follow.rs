@@ -5,6 +5,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Failure, Outcome, usage, wrong_usage};
+use cli_output::output::{Format, write_stdout};
+use cli_output::signals::Interruption;
 use repo_core::strategy::RecordChange;
 use repo_core::{Error, ErrorKind, Filter, Result};
 use repo_feed::{
@@ -16,10 +20,6 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::opening::{consumer, open};
 use crate::cli::context::{Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Failure, Outcome, usage, wrong_usage};
-use crate::cli::output::{Format, write_stdout};
-use crate::cli::signals::Interruption;
 
 /// What can be typed after `follow`.
 #[derive(Debug, Args)]

@@ -1,12 +1,12 @@
 //! `repoctl changes list`.
 
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::output::{draw, table_of_numbers};
 use serde_json::{Value as Json, json};
 
 use super::opening::open;
 use crate::cli::context::Context;
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
-use crate::cli::output::{draw, table_of_numbers};
 use repo_feed::ConsumerStatus;
 
 pub(super) async fn run(context: &Context) -> Outcome<Ending> {

@@ -7,10 +7,10 @@ mod opening;
 mod subscribe;
 
 use clap::Subcommand;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 
 use crate::cli::context::Context;
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
 
 /// What can be typed after `changes`.
 #[derive(Debug, Subcommand)]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use cli_output::failure::usage;
 use repo_core::Result;
 use repo_feed::{ConsumerName, Consumers};
 
 use crate::cli::context::{Access, Context, Opened};
-use crate::cli::failure::usage;
 
 /// The store of this command and its consumers.
 pub(super) async fn open(context: &Context) -> Result<(Opened, Consumers)> {

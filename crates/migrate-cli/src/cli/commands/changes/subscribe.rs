@@ -1,13 +1,13 @@
 //! `repoctl changes subscribe` and `unsubscribe`.
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 use repo_feed::{Start, SubscribeOptions};
 use serde_json::json;
 
 use super::opening::{consumer, open};
 use crate::cli::context::Context;
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
 
 /// What can be typed after `subscribe`.
 #[derive(Debug, Args)]

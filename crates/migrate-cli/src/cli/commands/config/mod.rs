@@ -5,12 +5,12 @@ mod show;
 mod validate;
 
 use clap::Subcommand;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 use repo_engine::config::config_schema;
 
 use crate::cli::configuration::sections;
 use crate::cli::context::Context;
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
 
 /// What can be typed after `config`.
 #[derive(Debug, Subcommand)]

@@ -1,11 +1,11 @@
 //! `repoctl config show`.
 
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::output::{cell, draw, table};
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::Context;
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
-use crate::cli::output::{cell, draw, table};
 
 pub(crate) fn run(context: &Context) -> Outcome<Ending> {
     let file = context.need_configuration()?;

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use cli_output::exit_code::{Ending, USAGE};
+use cli_output::failure::{ErrorView, Outcome, for_people};
+use cli_output::output::{Format, complain};
 use repo_core::Error;
 use repo_core::strategy::StrategyFactory;
 use repo_engine::config::Config;
 use serde_json::json;
 
 use crate::cli::context::Context;
-use crate::cli::exit_code::{Ending, USAGE};
-use crate::cli::failure::{ErrorView, Outcome, for_people};
-use crate::cli::output::{Format, complain};
 
 pub(crate) fn run(context: &Context) -> Outcome<Ending> {
     let file = context.need_configuration()?;

@@ -1,12 +1,12 @@
 //! `repoctl history list`.
 
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::output::{draw, table};
 use serde_json::{Value as Json, json};
 
 use super::retention::in_words;
 use crate::cli::context::{Access, Context};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
-use crate::cli::output::{draw, table};
 
 pub(super) async fn run(context: &Context) -> Outcome<Ending> {
     let opened = context.open(Access::Read).await?;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Outcome, wrong_usage};
 use repo_history::History;
 use serde_json::json;
 
 use super::retention::{RetentionArgs, in_words};
 use crate::cli::context::{Access, Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Outcome, wrong_usage};
 
 /// What can be typed after `history on`.
 #[derive(Debug, Args)]

@@ -2,12 +2,12 @@
 //! definitions.
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 use repo_core::{CollectionSchema, Error, ErrorKind, Result, Schemas};
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::{Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
 
 /// What can be typed after `schema ddl`.
 #[derive(Debug, Args)]

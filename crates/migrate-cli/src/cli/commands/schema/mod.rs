@@ -5,10 +5,10 @@ mod show;
 mod validate;
 
 use clap::Subcommand;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
 
 use crate::cli::context::Context;
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
 
 /// What can be typed after `schema`.
 #[derive(Debug, Subcommand)]

@@ -1,14 +1,14 @@
 //! `repoctl schema show`: what the engine knows of each collection.
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::{Outcome, wrong_usage};
+use cli_output::output::{draw, table};
 use repo_core::{CollectionSchema, Error, FieldKind, Schemas};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::cli::context::{Context, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::{Outcome, wrong_usage};
-use crate::cli::output::{draw, table};
 
 /// What can be typed after `schema show`.
 #[derive(Debug, Args)]

@@ -3,6 +3,9 @@
 //! is listed.
 
 use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::output::{Format, Output, cell, draw, table};
 use futures::TryStreamExt as _;
 use repo_core::CollectionName;
 use repo_core::strategy::ScanOptions;
@@ -11,9 +14,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::context::{Access, Context, Opened, collection};
-use crate::cli::exit_code::Ending;
-use crate::cli::failure::Outcome;
-use crate::cli::output::{Format, Output, cell, draw, table};
 
 /// Most findings that one report holds. Counts are exact; NDJSON has all.
 const MAX_NAMED: usize = 1_000;

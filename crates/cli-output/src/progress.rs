@@ -10,11 +10,11 @@ use futures::future::BoxFuture;
 use indicatif::{HumanDuration, ProgressBar};
 use repo_core::{CollectionName, Result};
 
-use super::bars;
-use super::events::{Event, Meter};
-use super::failure::closing_failed;
-use super::output::{Format, Output};
-use super::signals::Interruption;
+use crate::bars;
+use crate::events::{Event, Meter};
+use crate::failure::closing_failed;
+use crate::output::{Format, Output};
+use crate::signals::Interruption;
 use repo_migrate::{Phase, Progress};
 
 /// Time between two plain lines of one phase.
@@ -22,7 +22,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Shows progress; for people nothing with `--quiet`.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub struct Shown {
     output: Output,
     interruption: Option<Interruption>,
     bar: Option<ProgressBar>,
@@ -32,7 +32,9 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    pub(crate) fn new(output: Output) -> Self {
+    /// Shows it where `output` says, with a bar if standard error is a terminal.
+    #[must_use]
+    pub fn new(output: Output) -> Self {
         let bar = (!output.quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new_spinner();
             bar.enable_steady_tick(Duration::from_millis(100));
@@ -43,18 +45,20 @@ impl Shown {
     }
 
     /// A signal ends the run.
-    pub(crate) fn ended_by(self, interruption: &Interruption) -> Self {
+    #[must_use]
+    pub fn ended_by(self, interruption: &Interruption) -> Self {
         Self { interruption: Some(interruption.clone()), ..self }
     }
 
     /// Reports to a program as well, if it asked for lines.
-    pub(crate) fn with_events(self) -> Self {
+    #[must_use]
+    pub fn with_events(self) -> Self {
         let events = (self.output.format == Format::Ndjson).then(Meter::for_events);
         Self { events: events.map(Mutex::new), ..self }
     }
 
     /// Takes the bar away before the result is printed.
-    pub(crate) fn finish(&self) {
+    pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -62,7 +66,7 @@ impl Shown {
 
     /// Warns when a store could not be closed in order after the work was done,
     /// and gives the words for the report.
-    pub(crate) fn closed(&self, closed: Result<()>) -> Option<String> {
+    pub fn closed(&self, closed: Result<()>) -> Option<String> {
         let text = closing_failed(&closed.err()?);
         self.warning(&text);
         Some(text)

@@ -1,10 +1,23 @@
-//! The command line of this process, to be given again.
+//! What is said of a run that a signal ended: the command line of this process, to be
+//! given again.
 
 use std::ffi::OsString;
 
+use crate::output::complain;
+use crate::redact::redact;
+
+/// Tells the person what an interrupted run has done, and gives the command that
+/// resumes it, without secrets.
+#[must_use]
+pub fn interrupted(done: &str) -> String {
+    let command = redact(&command());
+    complain(&format!("interrupted: {done}; to resume:\n  {command}\n"));
+    command
+}
+
 /// The command that resumes an interrupted run: the one that was given,
 /// quoted for a shell, without `--restart`, which would begin anew.
-pub(crate) fn command() -> String {
+fn command() -> String {
     from(std::env::args_os())
 }
 

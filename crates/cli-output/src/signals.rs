@@ -10,12 +10,12 @@
 use repo_core::{Error, ErrorKind, Result};
 use tokio::sync::watch;
 
-use super::exit_code::Signal;
-use super::output::complain;
+use crate::exit_code::Signal;
+use crate::output::complain;
 
 /// Knows whether a signal came.
 #[derive(Debug, Clone)]
-pub(crate) struct Interruption(watch::Receiver<Option<Signal>>);
+pub struct Interruption(watch::Receiver<Option<Signal>>);
 
 impl Interruption {
     /// Starts listening. From now on the first signal no longer ends the
@@ -23,7 +23,7 @@ impl Interruption {
     ///
     /// # Errors
     /// `Unavailable` when the operating system refuses the handlers.
-    pub(crate) fn listen() -> Result<Self> {
+    pub fn listen() -> Result<Self> {
         let (sender, receiver) = watch::channel(None);
         listen_to(sender).map_err(|source| {
             Error::new(ErrorKind::Unavailable, "start", "signals cannot be received")
@@ -34,12 +34,13 @@ impl Interruption {
     }
 
     /// The signal that came, if one did.
-    pub(crate) fn signal(&self) -> Option<Signal> {
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal> {
         *self.0.borrow()
     }
 
     /// Waits for a signal.
-    pub(crate) async fn wait(&self) -> Signal {
+    pub async fn wait(&self) -> Signal {
         let mut receiver = self.0.clone();
         let came = receiver.wait_for(Option::is_some).await.map(|signal| *signal);
         match came {

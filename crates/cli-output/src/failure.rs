@@ -8,15 +8,16 @@ use repo_core::{Error, ErrorKind};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::remedies::hint_of;
-use super::{exit_code, redact::redact};
+use crate::exit_code;
+use crate::redact::redact;
+use crate::remedies::hint_of;
 
-/// What a command returns.
-pub(crate) type Outcome<T> = std::result::Result<T, Failure>;
+/// What a command returns: what it gives, or why it stopped.
+pub type Outcome<T> = std::result::Result<T, Failure>;
 
 /// Why a command stopped.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// Something failed.
     Error(Error),
     /// Something failed, and the result on standard output says so already.
@@ -34,7 +35,8 @@ impl From<Error> for Failure {
 
 impl Failure {
     /// A failed write to standard output.
-    pub(crate) fn writing(source: io::Error) -> Self {
+    #[must_use]
+    pub fn writing(source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::BrokenPipe {
             return Self::ReaderGone;
         }
@@ -47,17 +49,20 @@ impl Failure {
 }
 
 /// An error in what the caller typed: the same words, as `ConfigInvalid`.
-pub(crate) fn usage(error: Error) -> Error {
+#[must_use]
+pub fn usage(error: Error) -> Error {
     error.into_kind(ErrorKind::ConfigInvalid)
 }
 
 /// An error in what the caller typed.
-pub(crate) fn wrong_usage(operation: &'static str, why: impl Into<String>) -> Error {
+#[must_use]
+pub fn wrong_usage(operation: &'static str, why: impl Into<String>) -> Error {
     Error::new(ErrorKind::ConfigInvalid, operation, why)
 }
 
 /// The error of a file that cannot be read.
-pub(crate) fn unreadable(operation: &'static str, path: &Path, source: io::Error) -> Error {
+#[must_use]
+pub fn unreadable(operation: &'static str, path: &Path, source: io::Error) -> Error {
     let kind = match source.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
@@ -70,7 +75,8 @@ pub(crate) fn unreadable(operation: &'static str, path: &Path, source: io::Error
 }
 
 /// The error for a person: what happened, to what, and what to do now.
-pub(crate) fn for_people(error: &Error) -> String {
+#[must_use]
+pub fn for_people(error: &Error) -> String {
     let mut text = format!("error: {}: {}\n", error.operation(), error.message());
     for (name, value) in error.context() {
         let _ = writeln!(text, "  {name}: {value}");
@@ -98,7 +104,7 @@ pub(crate) fn closing_failed(error: &Error) -> String {
 
 /// The error for a program.
 #[derive(Debug, Serialize)]
-pub(crate) struct ErrorView {
+pub struct ErrorView {
     kind: &'static str,
     operation: String,
     message: String,
@@ -118,7 +124,9 @@ struct FailedView {
 }
 
 impl ErrorView {
-    pub(crate) fn new(error: &Error) -> Self {
+    /// What a program reads of this error; without the user parts of URLs.
+    #[must_use]
+    pub fn new(error: &Error) -> Self {
         let mut context = Map::new();
         for (name, value) in error.context() {
             context.entry(*name).or_insert_with(|| Json::String(redact(value)));

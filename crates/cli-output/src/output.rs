@@ -4,22 +4,21 @@
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::ValueEnum;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use repo_core::Error;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::failure::{ErrorObject, ErrorView, Failure, Outcome, closing_failed};
-use super::redact::redact;
+use crate::failure::{ErrorObject, ErrorView, Failure, Outcome, closing_failed};
+use crate::redact::redact;
 
 /// Whether the one object of `--format json` is on standard output, or begun:
 /// there is one standard output, and it gets no second object.
 static ANSWERED: AtomicBool = AtomicBool::new(false);
 
 /// The form of the results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(crate) enum Format {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
     /// Tables and sentences.
     #[default]
     Human,
@@ -31,18 +30,20 @@ pub(crate) enum Format {
 
 /// Where a command prints.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Output {
-    pub(crate) format: Format,
-    pub(crate) quiet: bool,
+pub struct Output {
+    /// The form of the results.
+    pub format: Format,
+    /// Whether progress and notes are left out; warnings are not.
+    pub quiet: bool,
 }
 
 impl Output {
     /// One result: words for people, or one JSON object.
-    pub(crate) fn result(
-        self,
-        value: &impl Serialize,
-        human: impl FnOnce() -> String,
-    ) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// [`Failure`] when standard output cannot be written, as from each of the methods
+    /// that print there.
+    pub fn result(self, value: &impl Serialize, human: impl FnOnce() -> String) -> Outcome<()> {
         match self.format {
             Format::Human => self.text(&human()),
             Format::Json => self.json(value),
@@ -51,7 +52,10 @@ impl Output {
     }
 
     /// Several results: words for people, one JSON object, or a line each.
-    pub(crate) fn list<T: Serialize>(
+    ///
+    /// # Errors
+    /// As of [`Self::result`].
+    pub fn list<T: Serialize>(
         self,
         whole: &impl Serialize,
         items: impl IntoIterator<Item = T>,
@@ -65,21 +69,27 @@ impl Output {
     }
 
     /// Text on standard output, ended by a new line, written at once.
-    pub(crate) fn text(self, text: &str) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// As of [`Self::result`].
+    pub fn text(self, text: &str) -> Outcome<()> {
         let mut out = io::stdout().lock();
         let end = if text.ends_with('\n') { "" } else { "\n" };
         write!(out, "{text}{end}").and_then(|()| out.flush()).map_err(Failure::writing)
     }
 
     /// One JSON object, indented.
-    pub(crate) fn json(self, value: &impl Serialize) -> Outcome<()> {
+    fn json(self, value: &impl Serialize) -> Outcome<()> {
         let text = serde_json::to_string_pretty(value).map_err(|e| Failure::writing(e.into()))?;
         ANSWERED.store(true, Ordering::Relaxed);
         self.text(&text)
     }
 
     /// One JSON object in one line, written at once.
-    pub(crate) fn line(self, value: &impl Serialize) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// As of [`Self::result`].
+    pub fn line(self, value: &impl Serialize) -> Outcome<()> {
         let text = serde_json::to_string(value).map_err(|e| Failure::writing(e.into()))?;
         self.text(&text)
     }
@@ -95,34 +105,35 @@ impl Output {
     }
 
     /// Something about the way there, for people; not with `--quiet`.
-    pub(crate) fn note(self, text: &str) {
+    pub fn note(self, text: &str) {
         if !self.quiet {
             complain(&format!("{text}\n"));
         }
     }
 
     /// Warns when a store could not be closed in order after the work was done.
-    pub(crate) fn closed(self, closed: repo_core::Result<()>) {
+    pub fn closed(self, closed: repo_core::Result<()>) {
         if let Err(error) = closed {
             self.warning(&closing_failed(&error));
         }
     }
 
     /// Something that the person should look at.
-    pub(crate) fn warning(self, text: &str) {
+    pub fn warning(self, text: &str) {
         complain(&format!("warning: {text}\n"));
     }
 }
 
 /// Writes to standard error, without secrets and without what could steer a
 /// terminal. When that fails nobody is left to read it.
-pub(crate) fn complain(text: &str) {
+pub fn complain(text: &str) {
     let text: String = redact(text).split('\n').map(cell).collect::<Vec<_>>().join("\n");
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// A table for people.
-pub(crate) fn table(header: &[&str]) -> Table {
+#[must_use]
+pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     let line = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().header_separator(line));
@@ -131,8 +142,9 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
-/// The same; columns from this one on hold numbers.
-pub(crate) fn table_of_numbers(header: &[&str], first: usize) -> Table {
+/// A table for people whose columns from `first` on, counted from 0, hold numbers.
+#[must_use]
+pub fn table_of_numbers(header: &[&str], first: usize) -> Table {
     let mut table = table(header);
     for column in table.column_iter_mut().skip(first) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -141,13 +153,15 @@ pub(crate) fn table_of_numbers(header: &[&str], first: usize) -> Table {
 }
 
 /// The text of a table, without white space at the ends of its lines.
-pub(crate) fn draw(table: &Table) -> String {
+#[must_use]
+pub fn draw(table: &Table) -> String {
     table.trim_fmt()
 }
 
 /// Text for a table cell: control characters are escaped, so that what is
 /// stored cannot steer a terminal.
-pub(crate) fn cell(text: &str) -> String {
+#[must_use]
+pub fn cell(text: &str) -> String {
     if !text.chars().any(char::is_control) {
         return text.to_owned();
     }
@@ -158,14 +172,17 @@ pub(crate) fn cell(text: &str) -> String {
 
 /// One JSON object with a long list in it, printed as the list comes.
 #[derive(Debug)]
-pub(crate) struct JsonStream {
+pub struct JsonStream {
     output: Output,
     empty: bool,
 }
 
 impl JsonStream {
     /// Prints `{"name":value,…,"list":[`.
-    pub(crate) fn begin(output: Output, head: &[(&str, Json)], list: &str) -> Outcome<Self> {
+    ///
+    /// # Errors
+    /// As of [`Output::result`].
+    pub fn begin(output: Output, head: &[(&str, Json)], list: &str) -> Outcome<Self> {
         ANSWERED.store(true, Ordering::Relaxed);
         let mut text = String::from("{");
         for (name, value) in head {
@@ -177,7 +194,10 @@ impl JsonStream {
     }
 
     /// Prints elements, each a line of JSON text.
-    pub(crate) fn lines(&mut self, lines: &[u8]) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// As of [`Output::result`].
+    pub fn lines(&mut self, lines: &[u8]) -> Outcome<()> {
         let mut text = String::with_capacity(lines.len() + 64);
         for line in String::from_utf8_lossy(lines).lines() {
             if !std::mem::take(&mut self.empty) {
@@ -189,7 +209,10 @@ impl JsonStream {
     }
 
     /// Ends the list and prints the members that follow it.
-    pub(crate) fn finish(self, tail: &[(&str, Json)]) -> Outcome<()> {
+    ///
+    /// # Errors
+    /// As of [`Output::result`].
+    pub fn finish(self, tail: &[(&str, Json)]) -> Outcome<()> {
         let tail: String =
             tail.iter().map(|(name, value)| format!(",{}:{value}", Json::from(*name))).collect();
         self.output.text(&format!("\n]{tail}}}"))
@@ -197,7 +220,8 @@ impl JsonStream {
 
     /// Ends the list with the error that stopped it, so that the object is
     /// whole.
-    pub(crate) fn fail(self, error: Error) -> Failure {
+    #[must_use]
+    pub fn fail(self, error: Error) -> Failure {
         let view = serde_json::to_value(ErrorView::new(&error)).unwrap_or(Json::Null);
         match self.finish(&[("error", view)]) {
             Ok(()) => Failure::Reported(error),
@@ -206,8 +230,11 @@ impl JsonStream {
     }
 }
 
-/// Writes bytes as they are, and flushes them.
-pub(crate) fn write_stdout(bytes: &[u8]) -> Outcome<()> {
+/// Writes bytes to standard output as they are, and flushes them.
+///
+/// # Errors
+/// As of [`Output::result`].
+pub fn write_stdout(bytes: &[u8]) -> Outcome<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::writing)
 }

@@ -6,31 +6,46 @@ use repo_core::strategy::Record;
 use repo_core::{CollectionSchema, Entity, FieldPath, Value};
 use serde_json::value::RawValue;
 
-use super::failure::{Failure, Outcome};
-use super::output::cell;
+use crate::failure::{Failure, Outcome};
+use crate::output::{cell, draw, table};
 use repo_migrate::ndjson;
 
-/// The entity as JSON: its document with `_version`, `_created_at` and
+/// Entities as lines of JSON: each document with `_version`, `_created_at` and
 /// `_updated_at` added, as `export` writes it.
-pub(crate) fn entity_line(entity: &Entity, schema: &CollectionSchema, out: &mut Vec<u8>) {
+#[must_use]
+pub fn entity_lines(entities: &[Entity], schema: &CollectionSchema) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for entity in entities {
+        entity_line(entity, schema, &mut lines);
+    }
+    lines
+}
+
+fn entity_line(entity: &Entity, schema: &CollectionSchema, out: &mut Vec<u8>) {
     ndjson::write(&Record::Live(entity.clone()), schema, out);
 }
 
 /// One entity as a JSON value.
-pub(crate) fn entity_json(entity: &Entity, schema: &CollectionSchema) -> Outcome<Box<RawValue>> {
+///
+/// # Errors
+/// [`Failure`] when its text is no JSON.
+pub fn entity_json(entity: &Entity, schema: &CollectionSchema) -> Outcome<Box<RawValue>> {
     let mut line = Vec::new();
     entity_line(entity, schema, &mut line);
     serde_json::from_slice(&line).map_err(|error| Failure::writing(error.into()))
 }
 
 /// The columns of a table of entities: id, indexed fields, version, time.
-pub(crate) struct Columns<'a> {
+#[derive(Debug)]
+pub struct Columns<'a> {
     fields: Vec<&'a FieldPath>,
     id: String,
 }
 
 impl<'a> Columns<'a> {
-    pub(crate) fn new(schema: &'a CollectionSchema, order: Option<&'a FieldPath>) -> Self {
+    /// The columns for entities of this schema, which are ordered by `order`.
+    #[must_use]
+    pub fn new(schema: &'a CollectionSchema, order: Option<&'a FieldPath>) -> Self {
         let mut fields: Vec<&FieldPath> = schema.indexed_fields().collect();
         if let Some(order) = order.filter(|order| !fields.contains(order)) {
             fields.push(order);
@@ -39,13 +54,24 @@ impl<'a> Columns<'a> {
         Self { fields, id: schema.id_name().to_owned() }
     }
 
-    pub(crate) fn header(&self) -> Vec<String> {
+    /// The table of these entities.
+    #[must_use]
+    pub fn table(&self, entities: &[Entity]) -> String {
+        let header = self.header();
+        let mut table = table(&header.iter().map(String::as_str).collect::<Vec<_>>());
+        for entity in entities {
+            table.add_row(self.row(entity));
+        }
+        draw(&table)
+    }
+
+    fn header(&self) -> Vec<String> {
         let fields = self.fields.iter().map(ToString::to_string);
         let own = ["_version", "_updated_at"].map(str::to_owned);
         std::iter::once(self.id.clone()).chain(fields).chain(own).collect()
     }
 
-    pub(crate) fn row(&self, entity: &Entity) -> Vec<String> {
+    fn row(&self, entity: &Entity) -> Vec<String> {
         let fields = self.fields.iter().map(|path| match entity.document.get(path) {
             None => String::new(),
             Some(Value::String(text)) => cell(&text),
@@ -58,7 +84,8 @@ impl<'a> Columns<'a> {
 
 /// Indents JSON text that has no white space between its tokens. Only white
 /// space is added.
-pub(crate) fn indented(text: &str) -> String {
+#[must_use]
+pub fn indented(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     let mut depth = 0_usize;
     let mut chars = text.chars().peekable();

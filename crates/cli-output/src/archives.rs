@@ -1,29 +1,29 @@
 //! Archives as results.
 
-use std::path::{Path, PathBuf};
+use std::fmt::Write as _;
+use std::path::PathBuf;
 
-use repo_core::{CollectionName, Result, Timestamp};
+use repo_core::{CollectionName, Timestamp};
+use repo_migrate::{Archive, ArchiveDirectory, Role};
 use serde::Serialize;
 
-use super::configuration::migration;
-use super::context::Context;
-use repo_migrate::{Archive, Role};
+use crate::output::{cell, draw, table_of_numbers};
 
 /// What an archive holds, as its manifest says.
 #[derive(Debug, Serialize)]
-pub(crate) struct Summary {
-    pub(crate) archive: PathBuf,
-    pub(crate) created_at: Timestamp,
-    pub(crate) store: String,
-    pub(crate) role: Role,
-    pub(crate) records: u64,
-    pub(crate) file_bytes: u64,
-    pub(crate) collections: Vec<ArchivedCollectionView>,
+pub struct Summary {
+    archive: PathBuf,
+    created_at: Timestamp,
+    store: String,
+    role: Role,
+    records: u64,
+    file_bytes: u64,
+    collections: Vec<ArchivedCollectionView>,
 }
 
 /// What an archive holds of one collection.
 #[derive(Debug, Serialize)]
-pub(crate) struct ArchivedCollectionView {
+struct ArchivedCollectionView {
     name: CollectionName,
     records: u64,
     tombstones: u64,
@@ -37,7 +37,9 @@ pub(crate) struct ArchivedCollectionView {
 }
 
 impl Summary {
-    pub(crate) fn of(archive: &Archive) -> Self {
+    /// What the manifest of this archive says.
+    #[must_use]
+    pub fn of(archive: &Archive) -> Self {
         let manifest = archive.manifest();
         let held = manifest.collections.iter().map(|entry| ArchivedCollectionView {
             name: entry.name.clone(),
@@ -61,7 +63,8 @@ impl Summary {
     }
 
     /// What a person reads after a backup.
-    pub(crate) fn in_words(&self) -> String {
+    #[must_use]
+    pub fn in_words(&self) -> String {
         let held: Vec<String> =
             self.collections.iter().map(ArchivedCollectionView::in_words).collect();
         format!(
@@ -85,13 +88,39 @@ impl ArchivedCollectionView {
     }
 }
 
-/// The folder of the archives: the one that is named, else the configured one.
-pub(crate) fn folder(context: &Context, named: Option<&Path>) -> Result<PathBuf> {
-    match named {
-        Some(folder) => Ok(folder.to_owned()),
-        None => {
-            let config = context.load(context.file().as_deref(), None)?;
-            Ok(migration(&config)?.backup_location)
-        }
+/// The archives of a folder as a table, and what else lies in it, for people.
+#[must_use]
+pub fn table(archives: &[Summary], directory: &ArchiveDirectory) -> String {
+    let mut table = table_of_numbers(&["archive", "made of", "role", "records", "bytes"], 3);
+    for archive in archives {
+        table.add_row([
+            cell(&archive.archive.display().to_string()),
+            cell(&archive.store),
+            role(archive.role).to_owned(),
+            archive.records.to_string(),
+            archive.file_bytes.to_string(),
+        ]);
+    }
+    let mut text = draw(&table) + "\n";
+    for found in &directory.damaged {
+        let _ = writeln!(text, "DAMAGED {}: {}", found.path.display(), found.error);
+    }
+    for found in &directory.leftovers {
+        let what = if found.in_use {
+            "is being written"
+        } else {
+            "was left by a killed run; `repoctl backups prune` removes it"
+        };
+        let _ = writeln!(text, "{} {what}", found.path.display());
+    }
+    text
+}
+
+/// The word for a role.
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Source => "source",
+        Role::Target => "target",
+        Role::Store => "store",
     }
 }

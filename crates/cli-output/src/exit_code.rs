@@ -46,7 +46,7 @@ pub fn of(kind: ErrorKind) -> u8 {
 
 /// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub enum Ending {
     /// Everything was done.
     Done,
     /// The command did its work and found the store or the configuration
@@ -62,7 +62,7 @@ pub(crate) enum Ending {
 
 /// A signal that asks the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub enum Signal {
     /// `SIGINT`, from Ctrl-C.
     Interrupt,
     /// `SIGTERM`.
@@ -71,7 +71,8 @@ pub(crate) enum Signal {
 
 impl Signal {
     /// 128 plus the number of the signal, as shells report it.
-    pub(crate) fn code(self) -> u8 {
+    #[must_use]
+    pub fn code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
@@ -81,7 +82,8 @@ impl Signal {
 
 impl Ending {
     /// The exit code.
-    pub(crate) fn code(self) -> u8 {
+    #[must_use]
+    pub fn code(self) -> u8 {
         match self {
             Self::Done => DONE,
             Self::Unsound(code) => code,
@@ -98,7 +100,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_code_and_the_documentation_has_the_same() {
-        let page = include_str!("../../../../docs/reference/exit-codes.md");
+        let page = include_str!("../../../docs/reference/exit-codes.md");
         let mut rows: Vec<(String, u8)> = page
             .lines()
             .filter_map(|line| {

@@ -3,18 +3,19 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::events::per_second;
-use super::output::{cell, draw, table_of_numbers};
+use crate::events::per_second;
+use crate::output::{cell, draw, table_of_numbers};
 use repo_migrate::{
     Carried, CleanUpReport, CollectionVerification, Counts, Depth, Difference, DifferenceKind,
     HistoryReport, Listed, MigrationReport, Outcome, VerifyReport,
 };
 
 /// Most names that a report for people shows of one list; JSON has more.
-const SHOWN: usize = 20;
+pub(crate) const SHOWN: usize = 20;
 
 /// The table of a migration and what belongs to it.
-pub(crate) fn migration(report: &MigrationReport) -> String {
+#[must_use]
+pub fn migration(report: &MigrationReport) -> String {
     let mut text = counts_table(report);
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:<14}{value}");
@@ -203,7 +204,8 @@ fn more(count: u64, shown: usize) -> String {
 }
 
 /// The table of a comparison and what differs.
-pub(crate) fn verification(report: &VerifyReport) -> String {
+#[must_use]
+pub fn verification(report: &VerifyReport) -> String {
     let header = ["collection", "source", "target", "missing", "unexpected", "differs", ""];
     let mut table = table_of_numbers(&header, 1);
     for found in &report.collections {

@@ -5,7 +5,8 @@ use repo_core::{CollectionName, Error};
 use repo_migrate::Remedy;
 
 /// What the person can do now, where that is known.
-pub(crate) fn hint_of(error: &Error) -> Option<String> {
+#[must_use]
+pub fn hint_of(error: &Error) -> Option<String> {
     match error.remedy_as::<Remedy>() {
         Some(remedy) => Some(in_flags(remedy)),
         None => error.hint_text().map(in_commands),
@@ -13,7 +14,8 @@ pub(crate) fn hint_of(error: &Error) -> Option<String> {
 }
 
 /// A text of a library with the commands that do what it asks for.
-pub(crate) fn in_commands(text: &str) -> String {
+#[must_use]
+pub fn in_commands(text: &str) -> String {
     Action::ALL
         .iter()
         .fold(text.to_owned(), |text, &action| action.replaced(&text, command(action)))

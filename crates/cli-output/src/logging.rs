@@ -13,7 +13,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::output::complain;
+use crate::output::complain;
 
 /// What is shown unless `REPO_LOG` says otherwise. AWS's chain warns of each
 /// place where it finds no credentials; what follows from that is an error of
@@ -22,7 +22,7 @@ const USUAL: &str = "warn,aws_config=error";
 
 /// Starts logging: warnings in words for people, unless `REPO_LOG` asks for
 /// diagnostics (`REPO_LOG=repo_json=debug,warn`).
-pub(crate) fn start() {
+pub fn start() {
     let asked = std::env::var("REPO_LOG").ok().filter(|text| !text.trim().is_empty());
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::WARN.into())
