@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use repo_core::Result;
 use repo_core::strategy::{CaptureHolder, FeedPosition, StoreUpdate};
 
-use super::Kind;
+use super::kind::Kind;
 use crate::bench::Bench;
 use crate::errors;
 use crate::grouping::grouped;

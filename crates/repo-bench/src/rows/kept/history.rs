@@ -10,7 +10,7 @@ use repo_core::strategy::{
 use repo_core::{Document, Entity, EntityId, Error, ErrorKind, Result, Timestamp, Version};
 use repo_history::History;
 
-use super::{Kind, Made};
+use super::kind::{Kind, Made};
 use crate::bench::Bench;
 use crate::data::{self, LOADED_AT};
 use crate::errors;

@@ -9,7 +9,8 @@ use repo_core::strategy::{RecordChange, StorageStrategyExt as _};
 use repo_core::{Document, Error, Result, Version};
 use repo_feed::{Consumer, ConsumerName, Consumers, FollowOptions, SubscribeOptions};
 
-use super::{Kind, feed};
+use super::feed;
+use super::kind::Kind;
 use crate::bench::Bench;
 use crate::data;
 use crate::errors;
