@@ -4,6 +4,8 @@
 
 mod cli_support;
 
+use std::process::Command;
+
 use cli_support::{Place, filled, machine};
 use serde_json::{Value as Json, json};
 
@@ -197,6 +199,33 @@ fn retention_and_tags() {
         line("versions machines m").ends(1).complains("repoctl history on");
         line("history list").ok().prints("no history");
     }
+}
+
+/// What was printed of the versions before a damaged one is whole JSON.
+#[test]
+fn a_damaged_version_ends_the_list_with_the_error() {
+    let (place, _) = with_history("sqlite:data.db");
+    let script: String = (0..150)
+        .map(|n| {
+            format!(
+                "UPDATE machines_records SET document = json_set(document, '$.n', {n}), \
+                 _version = _version + 1 WHERE machine_id = 'm';\n"
+            )
+        })
+        .collect();
+    let damage = "PRAGMA ignore_check_constraints = ON;\n\
+                  UPDATE \"machines-versions\" SET document = '{' WHERE _version = 1;";
+    let sql = Command::new("sqlite3")
+        .args(["-bail", place.path("data.db").to_str().unwrap(), &format!("{script}{damage}")])
+        .output()
+        .unwrap();
+    assert!(sql.status.success(), "{sql:?}");
+    let run = place.line("versions machines m --store sqlite:data.db --format json");
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    let list: Json = serde_json::from_str(&run.stdout).unwrap();
+    let list = list.as_array().unwrap();
+    assert!(list.len() > 100, "{}", list.len());
+    assert_eq!(list.last().unwrap()["error"]["kind"], "Corrupt");
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use cli_output::exit_code::Ending;
-use cli_output::failure::{Failure, Outcome};
+use cli_output::failure::{ErrorView, Failure, Outcome};
 use cli_output::output::{Format, Output, cell, draw, table, write_stdout};
-use repo_core::{Attribution, Version};
+use repo_core::{Attribution, Error, Version};
 use repo_history::{History, KnownVersion, OlderState};
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
@@ -44,7 +44,10 @@ impl Arguments {
             let history = History::of(Arc::clone(&opened.store), name.clone());
             let mut printer = Printer { output: context.output, printed: false };
             while let Some(most) = NonZeroUsize::new(left.min(PAGE)) {
-                let page = history.versions(&id, below, most).await?;
+                let page = match history.versions(&id, below, most).await {
+                    Ok(page) => page,
+                    Err(error) => return Err(printer.failed(error)),
+                };
                 printer.page(&page.versions)?;
                 left -= most.get();
                 match page.next {
@@ -86,6 +89,18 @@ impl Printer {
                 }
                 write_stdout(out.as_bytes())
             }
+        }
+    }
+
+    /// Ends the array with the error that stopped it, so that it is whole.
+    fn failed(self, error: Error) -> Failure {
+        if self.output.format != Format::Json || !self.printed {
+            return error.into();
+        }
+        let last = json!({ "error": ErrorView::new(&error) });
+        match self.output.text(&format!(",\n{last}]")) {
+            Ok(()) => Failure::Reported(error),
+            Err(failure) => failure,
         }
     }
 
