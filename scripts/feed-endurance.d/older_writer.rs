@@ -3,8 +3,9 @@
 //! its handle open while a newer program upgrades the store and captures its changes.
 //!
 //! It ends when a store refuses a program of its layout, and then notes why in
-//! `LOGS/refused.older`. Each version that is acknowledged is noted in `LOGS/oracle.older` if its commit began
-//! after `LOGS/subscribed` was there, else in `LOGS/early.older`.
+//! `LOGS/refused.older`. Each version that is acknowledged is noted in
+//! `LOGS/oracle.older` if its commit began after `LOGS/subscribed` was there, else in
+//! `LOGS/early.older`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::hash_map::RandomState;

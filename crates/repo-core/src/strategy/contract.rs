@@ -5,15 +5,15 @@ use std::num::NonZeroUsize;
 
 use async_trait::async_trait;
 
-use crate::strategy::did_you_mean;
 use crate::strategy::{
-    Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion,
-    PhysicalIdentity, Record, RecordStream, Remnant, ScanOptions, StoreRecord, StoreUpdate,
-    SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
+    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StoreRecord,
+    StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
+    unsupported,
 };
 use crate::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter,
-    Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
+    HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
 };
 
 /// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.
@@ -24,7 +24,7 @@ use crate::{
 ///
 /// Rules for all methods:
 /// - A collection that [`prepare`](Self::prepare) has not made is `NotFound`,
-///   and the hint names `prepare` (see [`Action`]).
+///   and the hint names `prepare` (see [`Action`](crate::strategy::Action)).
 /// - After [`close`](Self::close) every method is `Closed`, never `Unavailable`:
 ///   trying again on this handle cannot help.
 /// - `Conflict` is the answer to failed preconditions alone, and names each.
@@ -253,8 +253,8 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     ///
     /// A write that was acknowledged before the call is in the feed, exactly once,
     /// and versions of one key never fall, unless they begin anew: where `apply` stores
-    /// an older copy of what a purge removed, the copy comes last. A write that was not acknowledged, or of
-    /// unknown outcome, may be there as well if it was applied.
+    /// an older copy of what a purge removed, the copy comes last. A write that was
+    /// not acknowledged, or of unknown outcome, may be there as well if it was applied.
     ///
     /// # Errors
     /// `Unsupported` unless [`Capabilities::changes`], on a store opened read-only,
@@ -391,111 +391,5 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// `Unsupported` unless [`Capabilities::fence`].
     async fn fence(&self, _epoch: u64) -> Result<()> {
         Err(unsupported("fence", self.location()))
-    }
-}
-
-/// The error for a store of a layout that keeps neither changes nor histories.
-#[must_use]
-pub fn layout_without_changes(operation: &'static str, location: &str, layout: u32) -> Error {
-    let why = "the store is of a layout from before the change feed and histories";
-    Error::new(ErrorKind::Unsupported, operation, why)
-        .with("store", location)
-        .with("layout", layout)
-        .hint(format!("bring it to the newest layout with {}", Action::UpgradeLayout))
-}
-
-/// The error for what a store does not offer.
-#[must_use]
-pub fn unsupported(operation: &'static str, location: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, operation, "this store does not offer it yet")
-        .with("store", location)
-}
-
-/// The error for a collection that was never prepared, given those that are:
-/// the one that may be meant is named.
-#[must_use]
-pub fn not_prepared<'a>(
-    operation: &'static str,
-    collection: &CollectionName,
-    location: &str,
-    prepared: impl IntoIterator<Item = &'a CollectionName>,
-) -> Error {
-    let known = prepared.into_iter().map(CollectionName::as_str);
-    let hint = match did_you_mean(collection.as_str(), known) {
-        Some(meant) => format!("{meant} A new one is made with {}", Action::Prepare),
-        None => format!("make it with {}", Action::Prepare),
-    };
-    Error::new(ErrorKind::NotFound, operation, "the collection was never prepared")
-        .with("collection", collection)
-        .with("store", location)
-        .hint(hint)
-}
-
-/// The error for a store that was never prepared.
-#[must_use]
-pub fn never_prepared(operation: &'static str, location: &str) -> Error {
-    Error::new(ErrorKind::NotFound, operation, "the store was never prepared")
-        .with("store", location)
-        .hint(format!("make it with {}", Action::Prepare))
-}
-
-/// What [`state_mark`](StorageStrategy::state_mark) answers; to be compared
-/// with others of the same handle, and with nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StateMark(String);
-
-impl StateMark {
-    /// For strategies: a mark of whatever tells their states apart.
-    #[must_use]
-    pub fn new(mark: String) -> Self {
-        Self(mark)
-    }
-}
-
-/// What `prepare` did for one collection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Prepared {
-    /// The collection.
-    pub collection: CollectionName,
-    /// What happened.
-    pub change: PrepareChange,
-}
-
-impl Prepared {
-    /// What was done for a collection.
-    #[must_use]
-    pub const fn new(collection: CollectionName, change: PrepareChange) -> Self {
-        Self { collection, change }
-    }
-}
-
-/// What `prepare` did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PrepareChange {
-    /// It was not there and was made.
-    Created,
-    /// Indexes, views or the schema version were brought up to date.
-    Updated,
-    /// It was already as declared.
-    Unchanged,
-}
-
-/// What `purge` did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Purged {
-    /// Tombstones removed.
-    pub removed: u64,
-    /// The floor of the collection now.
-    pub floor: u64,
-}
-
-impl Purged {
-    /// How many tombstones were removed, and the floor since.
-    #[must_use]
-    pub const fn new(removed: u64, floor: u64) -> Self {
-        Self { removed, floor }
     }
 }

@@ -20,9 +20,11 @@ mod file_identity;
 mod history;
 mod left_out;
 mod open_state;
+mod outcomes;
 mod physical_identity;
 mod reason;
 mod record;
+mod refusals;
 mod registry;
 mod remnant;
 mod scan;
@@ -41,10 +43,7 @@ mod writable;
 pub use action::Action;
 pub use capabilities::Capabilities;
 pub use captured::{CapturedWrite, with_records};
-pub use contract::{
-    PrepareChange, Prepared, Purged, StateMark, StorageStrategy, layout_without_changes,
-    never_prepared, not_prepared, unsupported,
-};
+pub use contract::StorageStrategy;
 pub use deep_check::check_records;
 pub use distinct::{check_distinct_collections, check_distinct_keys};
 pub use erasure::{Erasure, Erasures, check_none_is_live, id_hash};
@@ -57,9 +56,11 @@ pub use history::{
 };
 pub use left_out::left_out;
 pub use open_state::{OpenState, handle_closed};
+pub use outcomes::{PrepareChange, Prepared, Purged, StateMark};
 pub use physical_identity::{PhysicalIdentity, Sameness};
 pub use reason::plain_reason;
 pub use record::{Record, Tombstone};
+pub use refusals::{layout_without_changes, never_prepared, not_prepared, unsupported};
 pub use registry::{OpenOptions, Registry, StrategyFactory};
 pub use remnant::Remnant;
 pub use scan::{RecordBatch, RecordStream, ScanOptions, Segment, base64_of, read_ahead};

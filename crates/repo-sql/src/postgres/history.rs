@@ -15,6 +15,7 @@ use repo_core::{Attribution, CollectionName, EntityId, Error, Key, Result, Versi
 use super::attributions;
 use super::capture::lock_table;
 use super::feed::check_layout;
+use super::keep_trigger::{check_trigger, trigger};
 use super::read;
 use super::rows::{
     PgRow, damaged_record, document_at, id_at, optional_text_at, text_at, time_at, truth_at,
@@ -138,64 +139,6 @@ pub(super) async fn attributions(
     let rows = read::run(shared, READ, select).await?;
     let found = attributions::found(collection, rows.as_slice())?;
     Ok(of.iter().map(|of| found.get(of).cloned()).collect())
-}
-
-/// Answers one row while the trigger is there.
-fn trigger(shared: &Shared, table: &Table) -> Statement {
-    let sql = format!(
-        "SELECT 1 FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid \
-         JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = {MARK}1{MARK} \
-         AND c.relname = {MARK}2{MARK} AND t.tgname = {MARK}3{MARK} \
-         AND t.tgenabled IN ('O', 'A')"
-    );
-    let layout = &table.layout;
-    let names = [&shared.schema, &layout.table, &layout.history.trigger];
-    Statement::made(sql, names.map(|name| SqlValue::Text(name.clone())))
-}
-
-/// Of these tables.
-///
-/// # Errors
-/// `Foreign` when another tool removed a trigger, so that versions are missing.
-pub(super) async fn check_triggers(
-    shared: &Shared,
-    tables: impl Iterator<Item = &Table>,
-) -> Result<()> {
-    let sql = format!(
-        "SELECT c.relname::text, t.tgname::text FROM pg_trigger AS t \
-         JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace \
-         WHERE n.nspname = {MARK}1{MARK} AND t.tgenabled IN ('O', 'A')"
-    );
-    let schema = SqlValue::Text(shared.schema.clone());
-    let rows = read::run(shared, "health", Statement::made(sql, [schema])).await?;
-    let enabled = rows.iter().map(|row| Ok((text_at(row, 0)?, text_at(row, 1)?)));
-    let enabled = enabled.collect::<Result<HashSet<(String, String)>>>()?;
-    for table in tables {
-        let layout = &table.layout;
-        if !enabled.contains(&(layout.table.clone(), layout.history.trigger.clone())) {
-            return Err(trigger_gone(shared, table, "health"));
-        }
-    }
-    Ok(())
-}
-
-/// # Errors
-/// `Foreign` when another tool removed the trigger, so that versions are missing.
-fn check_trigger(
-    shared: &Shared,
-    table: &Table,
-    operation: &'static str,
-    found: &[PgRow],
-) -> Result<()> {
-    if found.is_empty() { Err(trigger_gone(shared, table, operation)) } else { Ok(()) }
-}
-
-fn trigger_gone(shared: &Shared, table: &Table, operation: &'static str) -> Error {
-    let why = "another tool removed or disabled the trigger that keeps versions";
-    let trigger = &table.layout.history.trigger;
-    errors::foreign_relation(operation, &shared.location, trigger, why)
-        .with("collection", &table.schema.collection)
-        .hint("versions may be missing: end the history, and begin it again")
 }
 
 /// Where the table is not there, no history is kept.

@@ -16,6 +16,7 @@ mod history;
 mod identity;
 mod inspect;
 mod items;
+mod keep_trigger;
 mod loader;
 mod lookup;
 mod pool;

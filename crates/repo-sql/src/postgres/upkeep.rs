@@ -7,8 +7,8 @@ use repo_core::{CollectionName, Error, Health, HealthCheck, Result, Timestamp};
 
 use super::capture;
 use super::feed;
-use super::history;
 use super::inspect;
+use super::keep_trigger;
 use super::read;
 use super::rows::{PgRow, number_at, optional_text_at, text_at, truth_at};
 use super::shared::Shared;
@@ -208,7 +208,7 @@ async fn triggers(shared: &Shared) -> Option<HealthCheck> {
         if !record.history.is_empty() {
             let known = shared.known.get();
             let kept = record.history.keys().filter_map(|name| known.tables.get(name));
-            history::check_triggers(shared, kept.map(AsRef::as_ref)).await?;
+            keep_trigger::check_triggers(shared, kept.map(AsRef::as_ref)).await?;
         }
         Ok::<_, Error>(triggers_in_place(&record))
     };
