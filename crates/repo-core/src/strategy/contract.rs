@@ -192,9 +192,10 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// `AlreadyExists`, `NotFound` or `Conflict` when preconditions fail, each
-    /// named (see [`failed_preconditions`](crate::Error::failed_preconditions)); `Invalid` for a document
-    /// that breaks a rule or a key named twice; `LimitExceeded` above the
-    /// limits in [`Capabilities`]. Nothing was written then. `Unavailable`:
+    /// named (see [`failed_preconditions`](crate::Error::failed_preconditions));
+    /// `Invalid` for a document that breaks a rule or a key named twice;
+    /// `LimitExceeded` above the limits in [`Capabilities`]. Nothing was written
+    /// then. `Unavailable`:
     /// nothing was written, try again. `OutcomeUnknown`: it may have been.
     async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>>;
 
