@@ -51,7 +51,7 @@ impl Shared {
         for (at, record) in records {
             let table = match self.loaded_table(record.collection()).await {
                 Some(table) => table,
-                None => self.table("apply", record.collection()).await?,
+                None => self.table_to_write("apply", record.collection()).await?,
             };
             self.check_record(&table, &record)?;
             let place = *places.entry(record.key()).or_insert(groups.len());
@@ -85,6 +85,7 @@ impl Shared {
             if table.is_recorded() {
                 return self.apply_recorded(table, record).await;
             }
+            self.check_role("apply", &table)?;
             let old = match self.put_if_newer(&table, record).await? {
                 Sent::Done(old) => {
                     let replaced = Replaced::Item(old.as_ref());
@@ -114,6 +115,7 @@ impl Shared {
         let key = record.key();
         let mut delays = backon::BackoffBuilder::build(contention(self.patience));
         loop {
+            self.check_role("apply", &table)?;
             let item = self.fetch_one("apply", &table, &key.id).await?;
             if item.as_ref().map_or(0, item::generation) > table.layout.generation {
                 table = self.fresh_table("apply", &key.collection).await?;

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use repo_core::strategy::RoleState;
 use repo_core::{CollectionName, Timestamp};
 
 use crate::layout::Layout;
@@ -34,6 +35,8 @@ pub(crate) struct Table {
     pub(crate) capture: Option<u64>,
     /// The history that writes are kept in, if they are.
     pub(crate) history: Option<TableHistory>,
+    /// Whether the store takes writes.
+    pub(crate) role: Arc<RoleState>,
     /// When this was read.
     pub(crate) read_at: Instant,
 }
@@ -50,7 +53,8 @@ pub(crate) struct TableHistory {
 impl Table {
     /// One of which writes keep nothing, as it is now.
     pub(crate) fn unrecorded(layout: Layout) -> Self {
-        Self { layout, floor: 0, capture: None, history: None, read_at: Instant::now() }
+        let role = Arc::default();
+        Self { layout, floor: 0, capture: None, history: None, role, read_at: Instant::now() }
     }
 
     /// What is recorded beside writes of this collection.
@@ -88,6 +92,7 @@ pub(crate) struct Catalog {
     pub(crate) loading: BTreeSet<CollectionName>,
     /// The generation that writes are captured in, if they are.
     pub(crate) capture: Option<u64>,
+    pub(crate) role: Arc<RoleState>,
     pub(crate) read_at: Instant,
 }
 

@@ -100,6 +100,7 @@ impl Shared {
         definition: &Definition,
     ) -> Result<Arc<Catalog>> {
         let capture = definition.captures();
+        let role = Arc::new(definition.role.clone());
         let mut tables = BTreeMap::new();
         for (name, collection) in definition.collections.iter().filter(|(_, c)| c.ready) {
             let layout = collection
@@ -111,11 +112,12 @@ impl Shared {
                 since: kept.state.since,
             });
             let floor = collection.floor;
-            let table = Table { layout, floor, capture, history, read_at };
+            let role = Arc::clone(&role);
+            let table = Table { layout, floor, capture, history, role, read_at };
             tables.insert(name.clone(), Arc::new(table));
         }
         let loading = definition.loads.keys().cloned().collect();
-        let catalog = Arc::new(Catalog { tables, loading, capture, read_at });
+        let catalog = Arc::new(Catalog { tables, loading, capture, role, read_at });
         self.cache.keep(&catalog);
         Ok(catalog)
     }

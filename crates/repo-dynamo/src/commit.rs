@@ -41,7 +41,7 @@ impl Shared {
     pub(crate) async fn commit(&self, writes: &[Write]) -> Result<Vec<Written>> {
         let mut tables = Vec::with_capacity(writes.len());
         for write in writes {
-            tables.push(self.table("commit", &write.key.collection).await?);
+            tables.push(self.table_to_write("commit", &write.key.collection).await?);
         }
         let most = self.options.max_entity_bytes;
         for (write, table) in writes.iter().zip(&tables) {
@@ -50,13 +50,20 @@ impl Shared {
             }
         }
         check_limits(writes, &tables)?;
-        match (writes, tables.as_slice()) {
-            ([], _) => Ok(Vec::new()),
+        let Some(first) = tables.first().map(Arc::clone) else { return Ok(Vec::new()) };
+        let done = match (writes, tables.as_slice()) {
             ([write], [table]) if !matches!(write.change, Change::Check) => {
                 self.write_one(Arc::clone(table), write).await.map(|written| vec![written])
             }
             _ => self.commit_many(writes, tables).await,
+        };
+        let nothing = |done: &[Written]| done.iter().all(|w| matches!(w, Written::Unchanged));
+        match &done {
+            Ok(written) if !nothing(written) => {}
+            Err(error) if error.failed_preconditions().is_empty() => {}
+            _ => self.check_answer(&first).await?,
         }
+        done
     }
 
     pub(crate) async fn commit_many(
@@ -69,6 +76,9 @@ impl Shared {
         let mut delays = backon::BackoffBuilder::build(contention(self.patience));
         loop {
             self.complete(&mut planned).await?;
+            for plan in &planned {
+                self.check_role("commit", &plan.table)?;
+            }
             check_preconditions(&planned)?;
             let answers = answers(&planned, now)?;
             if let [Written::Unchanged] = answers[..] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use repo_core::strategy::{
-    Capture, CollectionState, HistoryState, StoreId, StoreRecord, UnfinishedJob,
+    Capture, CollectionState, HistoryState, RoleState, StoreId, StoreRecord, UnfinishedJob,
 };
 use repo_core::{CollectionName, CollectionSchema, Error, FieldPath, Result, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,11 @@ pub(crate) struct Definition {
     /// None in layout 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<StoreId>,
-    pub(crate) epoch: u64,
+    /// What it was before there were roles.
+    epoch: u64,
+    /// Whether programs may write to the store.
+    #[serde(default, skip_serializing_if = "RoleState::is_unused")]
+    pub(crate) role: RoleState,
     pub(crate) collections: BTreeMap<CollectionName, CollectionDefinition>,
     #[serde(rename = "migration")]
     pub(crate) job: Option<UnfinishedJob>,
@@ -120,6 +124,7 @@ impl Default for Definition {
             layout_version: LAYOUT_VERSION,
             id: None,
             epoch: 0,
+            role: RoleState::default(),
             collections: BTreeMap::new(),
             job: None,
             loads: BTreeMap::new(),
@@ -166,7 +171,7 @@ impl Definition {
         }
         StoreRecord::new(self.layout_version)
             .with_id(self.id)
-            .with_epoch(self.epoch)
+            .with_role(self.role.clone())
             .with_collections(collections)
             .with_job(self.job.clone())
             .with_loading(loading)

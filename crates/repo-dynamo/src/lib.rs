@@ -33,6 +33,7 @@ mod prepare;
 mod purge;
 mod query;
 mod retry;
+mod role;
 mod scan;
 mod settle;
 mod shared;

@@ -184,7 +184,11 @@ impl Shared {
                         true
                     }
                 };
-                Ok(())
+                if !changed {
+                    return Ok(());
+                }
+                let works_for = self.options.works_for;
+                definition.role.check_rebuild("prepare", &self.location, works_for)
             })
             .await?;
         let Some(collection) = definition.collections.get(name) else {

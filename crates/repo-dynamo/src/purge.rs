@@ -218,6 +218,7 @@ fn raise_floor(
     highest: u64,
 ) -> Result<()> {
     check_purge(definition.job.as_ref(), collection)?;
+    definition.role.check_rebuild("purge", &shared.location, shared.options.works_for)?;
     let found = definition.collections.get_mut(collection);
     let found = found.ok_or_else(|| shared.unknown("purge", collection))?;
     found.floor = found.floor.max(highest);

@@ -26,7 +26,8 @@ pub(crate) const MARGIN: Duration = Duration::from_millis(500);
 pub(crate) const SWITCH: Duration =
     LEASE.saturating_add(MARGIN).saturating_add(Duration::from_millis(100));
 
-fn is_late(read_at: Instant) -> bool {
+/// Whether what was read then may be older than a lease and what comes on top of it.
+pub(crate) fn is_late(read_at: Instant) -> bool {
     read_at.elapsed() >= LEASE + MARGIN
 }
 
@@ -65,6 +66,7 @@ impl Shared {
                 None => Ok(()),
             };
             kept.and(captured).map_err(|source| unsettled(key, source))?;
+            self.check_still(table, key, &now)?;
             history = began.map_or(history, |began| Some(began.number));
             known = captures.or(known);
             if read_at == table.read_at {

@@ -90,6 +90,7 @@ impl Shared {
             if table.is_recorded() {
                 return self.write_recorded(table, write).await;
             }
+            self.check_role("commit", &table)?;
             let update = match &write.change {
                 Change::Put(document) => put(&table, write, document, now, count),
                 _ => delete(&table, write, now),

@@ -22,26 +22,30 @@ impl Shared {
             self.fresh_table(operation, collection).await?;
         }
         let definition = self
-            .change_definition(operation, |definition| match &update {
-                StoreUpdate::RaiseFloor { collection, floor } => {
-                    let found = self.own_collection(definition, collection);
-                    let found = found.ok_or_else(|| self.unknown(operation, collection))?;
-                    found.floor = found.floor.max(*floor);
-                    Ok(())
-                }
-                StoreUpdate::Job { expected, job } => {
-                    check_job(definition.job.as_ref(), expected.as_ref())?;
-                    definition.job.clone_from(job);
-                    Ok(())
-                }
-                // They take more than one change: see `feed` and `history`.
-                StoreUpdate::HoldCapture(_)
-                | StoreUpdate::ReleaseCapture(_)
-                | StoreUpdate::History { .. } => Ok(()),
-                StoreUpdate::Id { expected, id } => {
-                    check_new_id(definition.id, definition.job.as_ref(), *expected)?;
-                    definition.id = Some(*id);
-                    Ok(())
+            .change_definition(operation, |definition| {
+                update.check_role(&definition.role, &self.location, self.options.works_for)?;
+                match &update {
+                    StoreUpdate::RaiseFloor { collection, floor } => {
+                        let found = self.own_collection(definition, collection);
+                        let found = found.ok_or_else(|| self.unknown(operation, collection))?;
+                        found.floor = found.floor.max(*floor);
+                        Ok(())
+                    }
+                    StoreUpdate::Job { expected, job } => {
+                        check_job(definition.job.as_ref(), expected.as_ref())?;
+                        definition.job.clone_from(job);
+                        Ok(())
+                    }
+                    // They take more than one change: see `feed`, `history` and `role`.
+                    StoreUpdate::HoldCapture(_)
+                    | StoreUpdate::ReleaseCapture(_)
+                    | StoreUpdate::Role(_)
+                    | StoreUpdate::History { .. } => Ok(()),
+                    StoreUpdate::Id { expected, id } => {
+                        check_new_id(definition.id, definition.job.as_ref(), *expected)?;
+                        definition.id = Some(*id);
+                        Ok(())
+                    }
                 }
             })
             .await?;

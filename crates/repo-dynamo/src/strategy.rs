@@ -66,6 +66,7 @@ impl Shared {
             .with_indexes(true)
             .with_changes(true)
             .with_history(true)
+            .with_fence(true)
             .with_read_only(self.options.read_only);
         let of = |captures, keeps| {
             let recorded = Recorded { captures, keeps };
@@ -272,6 +273,7 @@ impl StorageStrategy for DynamoStrategy {
             StoreUpdate::History { collection, expected, history } => {
                 self.shared.set_history(&collection, expected, history).await
             }
+            StoreUpdate::Role(change) => self.shared.change_role(&change).await,
             StoreUpdate::ReleaseCapture(holder) => self.shared.release_capture(&holder).await,
             update => self.shared.update_store_record(update).await,
         }
@@ -280,6 +282,8 @@ impl StorageStrategy for DynamoStrategy {
     async fn scrub(&self, collection: &CollectionName, ids: &[EntityId]) -> Result<Vec<Remnant>> {
         self.shared.check_writable("scrub a record")?;
         // A deleted item is gone; what AWS keeps of a table is in nobody's reach.
+        let role = self.shared.role("scrub a record").await?;
+        role.check_rebuild("scrub a record", self.location(), self.shared.options.works_for)?;
         check_none_is_live(self, collection, ids).await?;
         Ok(Vec::new())
     }

@@ -98,6 +98,7 @@ impl<'s> Batch<'s> {
 
     /// Decides one commit. On an error nothing of it is in the batch.
     pub(crate) fn commit(&mut self, writes: Vec<Write>, now: Timestamp) -> Result<Vec<Written>> {
+        self.role().check_commit("commit", &self.env.location)?;
         let mut failed = Vec::new();
         let mut outcomes = Vec::with_capacity(writes.len());
         for write in &writes {
@@ -164,6 +165,7 @@ impl<'s> Batch<'s> {
     /// Decides records that come with their own versions. On an error nothing
     /// of them is in the batch.
     pub(crate) fn apply(&mut self, records: Vec<Record>) -> Result<Vec<Applied>> {
+        self.check_apply("apply")?;
         for record in &records {
             collection(self.env, self.state, "apply", record.collection())?;
         }
@@ -235,6 +237,7 @@ impl<'s> Batch<'s> {
     pub(crate) fn purge(&mut self, name: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         let stored = collection(self.env, self.state, "purge", name)?;
         check_purge(self.state.job.as_ref(), name)?;
+        self.state.check_rebuild(self.env, "purge")?;
         let history = stored.history.as_ref().map(|history| &history.kept);
         let older_than = HistoryState::purgeable(history, older_than).as_micros();
         let Some(highest) = stored.table.highest_purgeable(older_than) else {

@@ -174,7 +174,7 @@ pub(crate) fn from_meta(
     let mut state = State {
         generation: meta.generation,
         id: meta.id,
-        epoch: meta.epoch,
+        role: meta.role,
         job: meta.job,
         feed: meta.feed,
         items: meta.items,

@@ -212,6 +212,9 @@ impl Session {
         let prepared = batch.prepare(schemas);
         let payload = std::mem::take(&mut batch.payload);
         drop(batch);
+        if !payload.is_empty() {
+            state.check_rebuild(&self.store.env, "prepare")?;
+        }
         drop(state);
         self.write(&payload, HashMap::new())?;
         Ok(prepared)

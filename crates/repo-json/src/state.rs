@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use repo_core::strategy::{
-    CollectionState, FeedState, StateMark, StoreId, StoreRecord, SystemItemMap, UnfinishedJob,
-    layout_without_changes, never_prepared,
+    CollectionState, FeedState, RoleState, StateMark, StoreId, StoreRecord, SystemItemMap,
+    UnfinishedJob, layout_without_changes, never_prepared,
 };
 use repo_core::{CollectionName, Result};
 
@@ -32,7 +32,7 @@ pub(crate) struct State {
     pub(crate) generation: u64,
     /// `None` before the first checkpoint, and in layout 1.
     pub(crate) id: Option<StoreId>,
-    pub(crate) epoch: u64,
+    pub(crate) role: RoleState,
     pub(crate) job: Option<UnfinishedJob>,
     /// `None` before layout 3.
     pub(crate) feed: Option<FeedRecord>,
@@ -216,12 +216,17 @@ impl State {
         })
         .with_capture(self.feed.as_ref().map(|feed| feed.capture.clone()).unwrap_or_default())
         .with_id(self.id)
-        .with_epoch(self.epoch)
+        .with_role(self.role.clone())
         .with_collections(self.collections.iter().map(|(n, c)| (n.clone(), state(c))).collect())
         .with_job(self.job.clone())
         .with_history(
             self.histories().map(|(name, history)| (name.clone(), history.kept)).collect(),
         )
+    }
+
+    /// Whether the handle may change what a live migration would not carry over.
+    pub(crate) fn check_rebuild(&self, env: &Env, operation: &'static str) -> Result<()> {
+        self.role.check_rebuild(operation, &env.location, env.options.works_for)
     }
 
     /// The histories that are kept.

@@ -115,6 +115,7 @@ impl JsonStrategy {
             .with_parallel_scan(true)
             .with_indexes(true)
             .with_changes(true)
+            .with_fence(true)
             .with_history(true)
             .with_read_only(read_only);
         Ok(Self { store, capabilities, writer: Writer::new() })

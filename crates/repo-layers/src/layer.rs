@@ -398,9 +398,4 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<Vec<Remnant>>> + Send {
         async move { self.call(inner, op::Scrub { collection, ids }).await }
     }
-
-    /// Around [`StorageStrategy::fence`].
-    fn fence(&self, inner: &Inner, epoch: u64) -> impl Future<Output = Result<()>> + Send {
-        self.call(inner, op::Fence { epoch })
-    }
 }

@@ -188,8 +188,4 @@ impl<L: Layer> StorageStrategy for Layered<L> {
     async fn scrub(&self, collection: &CollectionName, ids: &[EntityId]) -> Result<Vec<Remnant>> {
         self.layer.scrub(&self.inner, collection, ids).await
     }
-
-    async fn fence(&self, epoch: u64) -> Result<()> {
-        self.layer.fence(&self.inner, epoch).await
-    }
 }

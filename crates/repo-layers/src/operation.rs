@@ -114,8 +114,6 @@ pub enum OperationKind {
     Attributions,
     /// [`scrub`](StorageStrategy::scrub)
     Scrub,
-    /// [`fence`](StorageStrategy::fence)
-    Fence,
 }
 
 impl OperationKind {
@@ -153,7 +151,6 @@ impl OperationKind {
         Self::WriteVersions,
         Self::Attributions,
         Self::Scrub,
-        Self::Fence,
     ];
 
     /// The name in traces, metrics and errors: that of the method, and
@@ -193,7 +190,6 @@ impl OperationKind {
             Self::WriteVersions => "write_versions",
             Self::Attributions => "attributions",
             Self::Scrub => "scrub",
-            Self::Fence => "fence",
         }
     }
 
@@ -206,8 +202,7 @@ impl OperationKind {
             | Self::UpdateStoreRecord
             | Self::TrimChanges
             | Self::WriteSystemItems
-            | Self::WriteVersions
-            | Self::Fence => OperationClass::Write,
+            | Self::WriteVersions => OperationClass::Write,
             Self::Prepare
             | Self::PrepareForLoad
             | Self::UpgradeLayout

@@ -212,7 +212,6 @@ operation!(Scrub<'a> { collection: &'a CollectionName, ids: &'a [EntityId] } -> 
         Some(self.ids.len())
     }
 });
-operation!(Fence { epoch: u64 } -> (), fence(self.epoch) by self);
 
 /// The collection that all are about.
 fn only<'a>(

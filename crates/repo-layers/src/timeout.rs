@@ -15,7 +15,7 @@ use crate::{Inner, Layer, Operation, OperationClass, OperationKind};
 /// |---|---|---|
 /// | reads | [`read`](Self::read) | `Unavailable`: nothing was changed |
 /// | each batch of a scan, from when it is asked for | [`read`](Self::read) | `Unavailable`, which ends the scan |
-/// | `commit`, `apply`, `update_store_record`, `fence` | [`write`](Self::write) | `OutcomeUnknown`: the work was dropped, and may have been done |
+/// | `commit`, `apply`, `update_store_record` | [`write`](Self::write) | `OutcomeUnknown`: the work was dropped, and may have been done |
 /// | jobs: `prepare`, `prepare_for_load`, `upgrade_layout`, `purge`, `checkpoint`, a deep check of health | [`job`](Self::job) | `OutcomeUnknown`, or `Unavailable` for the check |
 /// | `close` | none | |
 ///

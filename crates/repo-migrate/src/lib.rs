@@ -20,6 +20,7 @@ mod erase;
 mod history;
 mod import;
 mod job;
+pub mod live;
 mod migrate;
 pub mod ndjson;
 mod options;

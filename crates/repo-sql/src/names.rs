@@ -26,6 +26,10 @@ pub(crate) const INBOX_TABLE: &str = "_repo_inbox";
 /// Where the feed of PostgreSQL begins, and the lock of those who put it in order.
 pub(crate) const FEED_TABLE: &str = "_repo_feed";
 
+/// What keeps writers out of a store that is no authority: in PostgreSQL a function, and a
+/// trigger of each table.
+pub(crate) const FENCE: &str = "_repo_fence";
+
 /// A name as an identifier, whatever it holds.
 pub(crate) fn quote(name: &str) -> String {
     let mut quoted = String::with_capacity(name.len() + 2);

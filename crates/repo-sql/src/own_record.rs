@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::strategy::{Capture, HistoryState, StoreRecord};
+use repo_core::strategy::{Capture, HistoryState, RoleState, StoreRecord};
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result};
 
 use crate::Dialect;
@@ -131,6 +131,29 @@ pub(crate) fn capture_of(text: Option<&str>) -> Result<Capture> {
     })
 }
 
+/// The role that a store's record keeps as text.
+///
+/// # Errors
+/// `Corrupt` for a text that is none.
+pub(crate) fn role_of(text: Option<&str>) -> Result<RoleState> {
+    let Some(text) = text else { return Ok(RoleState::default()) };
+    serde_json::from_str(text).map_err(|source| {
+        let why = "the store's own record says nothing that a role could be";
+        Error::new(ErrorKind::Corrupt, "read the store's record", why).caused_by(source)
+    })
+}
+
+/// Its text.
+///
+/// # Errors
+/// None that can happen: a role is always JSON.
+pub(crate) fn role_text(role: &RoleState) -> Result<String> {
+    serde_json::to_string(role).map_err(|source| {
+        let why = "the role cannot be written";
+        Error::new(ErrorKind::Invalid, "change the role of the store", why).caused_by(source)
+    })
+}
+
 /// The histories that a store's record keeps as text.
 ///
 /// # Errors
@@ -167,7 +190,8 @@ pub(crate) fn triggers_in_place(record: &StoreRecord) -> Option<String> {
         1 => Some("a history is kept".to_owned()),
         count => Some(format!("{count} histories are kept")),
     };
-    let said: Vec<String> = captured.into_iter().chain(kept).collect();
+    let fenced = (!record.role.takes_writes()).then(|| "writes are fenced off".to_owned());
+    let said: Vec<String> = captured.into_iter().chain(kept).chain(fenced).collect();
     (!said.is_empty()).then(|| said.join(", "))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use cli_output::failure::wrong_usage;
-use repo_core::strategy::{Sameness, StorageStrategy};
+use repo_core::strategy::{LiveId, Sameness, StorageStrategy};
 use repo_core::{CollectionName, Result, Schemas};
 use repo_engine::config::Config;
 
@@ -181,6 +181,16 @@ impl Side {
         schemas: &Arc<Schemas>,
     ) -> Result<Arc<dyn StorageStrategy>> {
         self.chosen.open(access, &self.config, schemas).await
+    }
+
+    /// Opens it for writing, maybe to work for a live migration.
+    pub(crate) async fn open_to_work_for(
+        &self,
+        live: Option<LiveId>,
+        schemas: &Arc<Schemas>,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        let options = self.chosen.options(Access::Write, &self.config, schemas);
+        self.chosen.store.open(options.with_works_for(live)).await
     }
 
     /// Opens it for reading, also where it is not there yet.

@@ -3,6 +3,7 @@
 
 mod change_log;
 mod factory;
+mod state;
 mod strategy;
 mod table;
 

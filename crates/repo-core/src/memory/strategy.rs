@@ -1,6 +1,5 @@
 //! [`StorageStrategy`] over plain maps under one lock.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,16 +8,15 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 
-use super::change_log::ChangeLog;
+use super::state::State;
 use super::table::{Table, written};
 use crate::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, FeedState, HistoryState, OlderThan, OlderVersion,
-    OpenOptions, OpenState, PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record,
-    RecordBatch, RecordStream, Remnant, ScanOptions, Selector, StorageStrategy, StoreId,
-    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemItemMap, SystemWrite,
-    UnfinishedJob, VersionWrite, check_distinct_collections, check_distinct_keys, check_new_id,
-    check_none_is_live, check_purge, check_records, check_version_writes, never_prepared,
-    no_history, not_prepared, with_records,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions, OpenState,
+    PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record, RecordBatch, RecordStream,
+    Remnant, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate,
+    SystemCollection, SystemItem, SystemWrite, VersionWrite, check_distinct_collections,
+    check_distinct_keys, check_none_is_live, check_purge, check_records, check_version_writes,
+    never_prepared, no_history, with_records,
 };
 use crate::{
     Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter,
@@ -40,52 +38,6 @@ pub struct MemoryStrategy {
     options: OpenOptions,
     open: OpenState,
     state: Arc<RwLock<State>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Made by the first `prepare`.
-    id: Option<StoreId>,
-    tables: BTreeMap<CollectionName, Table>,
-    job: Option<UnfinishedJob>,
-    log: ChangeLog,
-    items: SystemItemMap,
-}
-
-impl State {
-    fn table(&self, operation: &'static str, name: &CollectionName) -> Result<&Table> {
-        self.tables
-            .get(name)
-            .ok_or_else(|| not_prepared(operation, name, "memory", self.tables.keys()))
-    }
-
-    fn table_mut(&mut self, operation: &'static str, name: &CollectionName) -> Result<&mut Table> {
-        if !self.tables.contains_key(name) {
-            return Err(not_prepared(operation, name, "memory", self.tables.keys()));
-        }
-        self.tables
-            .get_mut(name)
-            .ok_or_else(|| not_prepared(operation, name, "memory", std::iter::empty()))
-    }
-
-    fn record(&self) -> StoreRecord {
-        StoreRecord::new(3)
-            .with_id(self.id)
-            .with_collections(self.tables.iter().map(|(name, t)| (name.clone(), t.state)).collect())
-            .with_job(self.job.clone())
-            .with_capture(self.log.capture.clone())
-            .with_history(self.tables.iter().filter_map(history).collect())
-    }
-
-    /// The feed of a prepared store.
-    fn feed(&self, operation: &'static str) -> Result<FeedState> {
-        let id = self.id.ok_or_else(|| never_prepared(operation, "memory"))?;
-        Ok(self.log.state(id))
-    }
-}
-
-fn history((name, table): (&CollectionName, &Table)) -> Option<(CollectionName, HistoryState)> {
-    table.history.map(|kept| (name.clone(), kept))
 }
 
 impl MemoryStrategy {
@@ -113,6 +65,7 @@ impl MemoryStrategy {
                 .with_parallel_scan(true)
                 .with_changes(true)
                 .with_history(true)
+                .with_fence(true)
                 .with_read_only(options.read_only),
             options,
             open: OpenState::default(),
@@ -133,6 +86,14 @@ impl MemoryStrategy {
 
     fn check_open(&self, operation: &'static str) -> Result<()> {
         self.open.check(operation, &self.location)
+    }
+
+    fn check_apply(&self, state: &State, operation: &'static str) -> Result<()> {
+        state.role.check_apply(operation, &self.location, self.options.works_for)
+    }
+
+    fn check_rebuild(&self, state: &State, operation: &'static str) -> Result<()> {
+        state.role.check_rebuild(operation, &self.location, self.options.works_for)
     }
 
     fn check_document(&self, table: &Table, record: &Record) -> Result<()> {
@@ -166,6 +127,9 @@ impl StorageStrategy for MemoryStrategy {
     async fn prepare(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         let mut state = self.write("prepare")?;
         check_distinct_collections(schemas)?;
+        if !schemas.iter().all(|schema| state.is_prepared(schema)) {
+            self.check_rebuild(&state, "prepare")?;
+        }
         if state.id.is_none() {
             state.id = Some(StoreId::random()?);
         }
@@ -265,6 +229,7 @@ impl StorageStrategy for MemoryStrategy {
         check_distinct_keys(&writes)?;
         let now = self.options.clock.now();
         let mut state = self.write("commit")?;
+        state.role.check_commit("commit", &self.location)?;
         let mut failed = Vec::new();
         let mut outcomes = Vec::with_capacity(writes.len());
         for write in &writes {
@@ -294,6 +259,7 @@ impl StorageStrategy for MemoryStrategy {
 
     async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
         let mut state = self.write("apply")?;
+        self.check_apply(&state, "apply")?;
         for record in &records {
             let table = state.table("apply", record.collection())?;
             self.check_document(table, record)?;
@@ -313,6 +279,7 @@ impl StorageStrategy for MemoryStrategy {
 
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         let mut state = self.write("purge")?;
+        self.check_rebuild(&state, "purge")?;
         let allowed = check_purge(state.job.as_ref(), collection);
         let table = state.table_mut("purge", collection)?;
         allowed?;
@@ -326,29 +293,8 @@ impl StorageStrategy for MemoryStrategy {
 
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
         let mut state = self.write("update the store's record")?;
-        match update {
-            StoreUpdate::RaiseFloor { collection, floor } => {
-                let table = state.table_mut("raise a floor", &collection)?;
-                table.state.floor = table.state.floor.max(floor);
-            }
-            StoreUpdate::Job { expected, job } => {
-                crate::strategy::check_job(state.job.as_ref(), expected.as_ref())?;
-                state.job = job;
-            }
-            StoreUpdate::Id { expected, id } => {
-                check_new_id(state.id, state.job.as_ref(), expected)?;
-                state.id = Some(id);
-            }
-            StoreUpdate::HoldCapture(holder) => {
-                state.feed("capture changes")?;
-                state.log.hold(holder);
-            }
-            StoreUpdate::ReleaseCapture(holder) => state.log.release(&holder),
-            StoreUpdate::History { collection, expected, history } => {
-                let table = state.table_mut("keep the history", &collection)?;
-                table.set_history(HistoryState::replace(table.history, expected, history)?);
-            }
-        }
+        update.check_role(&state.role, &self.location, self.options.works_for)?;
+        state.update(update)?;
         Ok(state.record())
     }
 
@@ -406,6 +352,9 @@ impl StorageStrategy for MemoryStrategy {
         let mut state = self.write(WRITE_ITEMS)?;
         state.feed(WRITE_ITEMS)?;
         SystemWrite::check_all(&writes)?;
+        if writes.iter().any(|write| write.collection.travels()) {
+            self.check_apply(&state, WRITE_ITEMS)?;
+        }
         for write in &writes {
             write.check_stored(state.items.get(write.collection, &write.key))?;
         }
@@ -443,7 +392,7 @@ impl StorageStrategy for MemoryStrategy {
     }
 
     async fn scrub(&self, collection: &CollectionName, ids: &[EntityId]) -> Result<Vec<Remnant>> {
-        drop(self.write("scrub a record")?);
+        self.check_rebuild(&*self.write("scrub a record")?, "scrub a record")?;
         check_none_is_live(self, collection, ids).await?;
         Ok(Vec::new())
     }
@@ -454,6 +403,7 @@ impl StorageStrategy for MemoryStrategy {
         writes: Vec<VersionWrite>,
     ) -> Result<Vec<Applied>> {
         let mut state = self.write(WRITE_HISTORY)?;
+        self.check_apply(&state, WRITE_HISTORY)?;
         check_version_writes(&writes)?;
         let table = state.table_mut(WRITE_HISTORY, collection)?;
         if table.history.is_none() {

@@ -40,7 +40,7 @@ pub struct Capabilities {
     pub changes: bool,
     /// Whether the history of collections can be kept (`older_versions`).
     pub history: bool,
-    /// Whether writers can be fenced off by the epoch (`fence`).
+    /// Whether writers can be fenced off ([`StoreUpdate::Role`](crate::strategy::StoreUpdate)).
     pub fence: bool,
 }
 

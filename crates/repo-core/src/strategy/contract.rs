@@ -232,6 +232,9 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     async fn store_record(&self) -> Result<StoreRecord>;
 
     /// Changes the store's own record, durably, and returns it.
+    ///
+    /// # Errors
+    /// As the [`StoreUpdate`] says.
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord>;
 
     /// Brings the store's files into their resting form: a JSON store writes
@@ -384,13 +387,5 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// of another program; `Unavailable` while others use what has to be rewritten.
     async fn scrub(&self, _collection: &CollectionName, _ids: &[EntityId]) -> Result<Vec<Remnant>> {
         Err(unsupported("scrub a record", self.location()))
-    }
-
-    /// Fences off writers of an older epoch. Not offered by any strategy yet.
-    ///
-    /// # Errors
-    /// `Unsupported` unless [`Capabilities::fence`].
-    async fn fence(&self, _epoch: u64) -> Result<()> {
-        Err(unsupported("fence", self.location()))
     }
 }

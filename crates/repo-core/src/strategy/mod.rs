@@ -19,9 +19,11 @@ mod feed;
 mod file_identity;
 mod history;
 mod left_out;
+mod live;
 mod open_state;
 mod outcomes;
 mod physical_identity;
+mod random_id;
 mod reason;
 mod record;
 mod refusals;
@@ -55,6 +57,7 @@ pub use history::{
     check_version_writes, no_history,
 };
 pub use left_out::left_out;
+pub use live::{LiveId, RoleChange, RoleState, Route, StoreRole};
 pub use open_state::{OpenState, handle_closed};
 pub use outcomes::{PrepareChange, Prepared, Purged, StateMark};
 pub use physical_identity::{PhysicalIdentity, Sameness};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use crate::strategy::{OnUnreadable, StorageStrategy};
+use crate::strategy::{LiveId, OnUnreadable, StorageStrategy};
 use crate::strategy::{did_you_mean, suggestion_before};
 use crate::{
     Clock, CollectionName, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, Result, Schemas, SystemClock,
@@ -35,6 +35,10 @@ pub struct OpenOptions {
     /// of anyway. Reading such a collection is `Unsupported` then. Has no
     /// effect on a store that is open for writing, which keeps all it holds.
     pub only: Option<Arc<BTreeSet<CollectionName>>>,
+    /// The live migration that this handle works for: it may apply records to
+    /// both of its stores, whatever their role, and to no other store. `None`
+    /// for a program that uses the store.
+    pub works_for: Option<LiveId>,
 }
 
 impl OpenOptions {
@@ -80,6 +84,13 @@ impl OpenOptions {
         self
     }
 
+    /// The same with another [`works_for`](Self::works_for).
+    #[must_use]
+    pub fn with_works_for(mut self, works_for: Option<LiveId>) -> Self {
+        self.works_for = works_for;
+        self
+    }
+
     /// What scans do with a record that cannot be read.
     #[must_use]
     pub fn on_unreadable(&self) -> OnUnreadable {
@@ -121,6 +132,7 @@ impl Default for OpenOptions {
             max_entity_bytes: DEFAULT_MAX_ENTITY_BYTES,
             unreadable: OnUnreadable::default(),
             only: None,
+            works_for: None,
         }
     }
 }

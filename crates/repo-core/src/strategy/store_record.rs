@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::strategy::{
-    Capture, CaptureHolder, HistoryState, JobId, JobKind, StoreId, UnfinishedJob,
+    Capture, CaptureHolder, HistoryState, JobId, JobKind, LiveId, RoleChange, RoleState, StoreId,
+    UnfinishedJob,
 };
 use crate::{CollectionName, Error, ErrorKind, Result};
 
@@ -20,8 +21,9 @@ pub struct StoreRecord {
     /// `None` before that, for an older layout, and for what another program
     /// laid out.
     pub id: Option<StoreId>,
-    /// Raised when writers have to be fenced off; 0 at first.
-    pub epoch: u64,
+    /// Whether programs may write to the store.
+    #[serde(default, skip_serializing_if = "RoleState::is_unused")]
+    pub role: RoleState,
     /// Each prepared collection.
     pub collections: BTreeMap<CollectionName, CollectionState>,
     /// A job that has not finished.
@@ -56,10 +58,10 @@ impl StoreRecord {
         self
     }
 
-    /// The same with another [`epoch`](Self::epoch).
+    /// The same with another [`role`](Self::role).
     #[must_use]
-    pub fn with_epoch(mut self, epoch: u64) -> Self {
-        self.epoch = epoch;
+    pub fn with_role(mut self, role: RoleState) -> Self {
+        self.role = role;
         self
     }
 
@@ -168,6 +170,43 @@ pub enum StoreUpdate {
         /// From when on, and how long.
         history: Option<HistoryState>,
     },
+    /// Takes a step of the role of the store, if it is still in the state that the caller
+    /// believes. Once a store is no authority any more, and this has answered, no
+    /// write to it is acknowledged that was not applied before the answer, except of
+    /// handles that [work for](crate::strategy::OpenOptions::works_for) the live migration:
+    /// whichever process, program or older version of this one it comes from. Safe to repeat with
+    /// what is stored then.
+    ///
+    /// `Locked`, `Invalid` and `Unsupported` as [`RoleChange::check`];
+    /// `Unavailable` when the store was in use all the time, so nothing was changed.
+    Role(Box<RoleChange>),
+}
+
+impl StoreUpdate {
+    /// For strategies: whether the [role](RoleState) of the store allows this change.
+    /// `location` is that of the store, `works_for` that of
+    /// the handle's [`OpenOptions`](crate::strategy::OpenOptions).
+    ///
+    /// # Errors
+    /// `Locked` otherwise.
+    pub fn check_role(
+        &self,
+        role: &RoleState,
+        location: &str,
+        works_for: Option<LiveId>,
+    ) -> Result<()> {
+        match self {
+            Self::RaiseFloor { .. } => role.check_apply("raise a floor", location, works_for),
+            Self::History { .. } => role.check_rebuild("keep the history", location, works_for),
+            Self::Id { .. } => role.check_rebuild("give the store a new id", location, works_for),
+            Self::Job { expected: None, job: Some(job) } if job.kind() != JobKind::Mark => {
+                role.check_idle("begin a job", location)
+            }
+            Self::Job { .. } | Self::HoldCapture(_) | Self::ReleaseCapture(_) | Self::Role(_) => {
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Checks the condition of [`StoreUpdate::Id`]: that the stored id is the

@@ -24,12 +24,21 @@ pub enum SystemCollection {
     Erased,
     /// Collections of which old versions are being removed, and by whom.
     Prunes,
+    /// How far a live migration is.
+    Live,
 }
 
 impl SystemCollection {
     /// Every one.
-    pub const ALL: &'static [Self] =
-        &[Self::Consumers, Self::DeadLetters, Self::Tags, Self::States, Self::Erased, Self::Prunes];
+    pub const ALL: &'static [Self] = &[
+        Self::Consumers,
+        Self::DeadLetters,
+        Self::Tags,
+        Self::States,
+        Self::Erased,
+        Self::Prunes,
+        Self::Live,
+    ];
 
     /// The one of this name.
     #[must_use]
@@ -47,6 +56,7 @@ impl SystemCollection {
             Self::States => "states",
             Self::Erased => "erased",
             Self::Prunes => "prunes",
+            Self::Live => "live",
         }
     }
 
@@ -55,7 +65,7 @@ impl SystemCollection {
     #[must_use]
     pub fn travels(self) -> bool {
         match self {
-            Self::Consumers | Self::DeadLetters | Self::States | Self::Prunes => false,
+            Self::Consumers | Self::DeadLetters | Self::States | Self::Prunes | Self::Live => false,
             Self::Tags | Self::Erased => true,
         }
     }

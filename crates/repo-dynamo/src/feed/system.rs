@@ -116,6 +116,10 @@ impl Shared {
         if writes.is_empty() {
             return Ok(());
         }
+        if writes.iter().any(|write| write.collection.travels()) {
+            let role = self.role(WRITE).await?;
+            role.check_apply(WRITE, &self.location, self.options.works_for)?;
+        }
         let actions = writes.iter().map(|write| self.item_action(write));
         let actions = actions.collect::<Result<Vec<_>>>()?;
         let mut delays = backon::BackoffBuilder::build(contention(self.patience));

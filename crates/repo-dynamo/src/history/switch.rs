@@ -30,7 +30,8 @@ impl Shared {
     ) -> Result<StoreRecord> {
         self.check_writable(KEEP)?;
         self.end_own_load(KEEP, collection).await?;
-        self.fresh_table(KEEP, collection).await?;
+        let table = self.fresh_table(KEEP, collection).await?;
+        table.role.check_rebuild(KEEP, &self.location, self.options.works_for)?;
         let change = Change { expected, next };
         let definition = match (expected, next) {
             (None, Some(_)) => self.begin_history(collection, change).await?,

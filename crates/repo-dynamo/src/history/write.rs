@@ -28,6 +28,8 @@ impl Shared {
         self.check_writable(WRITE)?;
         check_version_writes(&writes)?;
         writes.iter().try_for_each(|write| check_document(collection, write))?;
+        let role = self.role(WRITE).await?;
+        role.check_apply(WRITE, &self.location, self.options.works_for)?;
         let history = self.kept_history(WRITE, collection).await?.number;
         let forgotten = |write: &VersionWrite| match write {
             VersionWrite::Clear(id, version) | VersionWrite::Remove(id, version) => {

@@ -2,8 +2,8 @@
 //! engine's own items.
 
 use repo_core::strategy::{
-    Capture, FeedPosition, FeedState, HistoryState, StoreRecord, StoreUpdate, SystemWrite,
-    check_job, check_new_id,
+    Capture, FeedPosition, FeedState, HistoryState, RoleState, StoreRecord, StoreUpdate,
+    SystemWrite, check_job, check_new_id,
 };
 use repo_core::{CollectionName, Result};
 
@@ -16,6 +16,7 @@ use crate::store::collection;
 impl Batch<'_> {
     /// Changes the store's own record.
     pub(crate) fn update(&mut self, update: StoreUpdate) -> Result<StoreRecord> {
+        update.check_role(self.role(), &self.env.location, self.env.options.works_for)?;
         let mut record = self.record.take().unwrap_or_else(|| self.state.store_record());
         let changed = self.change_record(&mut record, update);
         self.record = Some(record.clone());
@@ -53,6 +54,12 @@ impl Batch<'_> {
             StoreUpdate::History { collection, expected, history } => {
                 self.change_history(record, collection, expected, history)?;
             }
+            StoreUpdate::Role(change) => {
+                self.feed("change the role of the store")?;
+                change.check(&record.role, record.id, record.job.as_ref())?;
+                record.role.clone_from(&change.next);
+                push_op(&mut self.payload, &Op::Role(Box::new(change.next)));
+            }
             StoreUpdate::Id { expected, id } => {
                 check_new_id(record.id, record.job.as_ref(), expected)?;
                 push_op(&mut self.payload, &Op::Id(id));
@@ -60,6 +67,16 @@ impl Batch<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The role of the store as the changes before have left it.
+    pub(super) fn role(&self) -> &RoleState {
+        self.record.as_ref().map_or(&self.state.role, |record| &record.role)
+    }
+
+    /// Whether the handle may write records with their versions.
+    pub(super) fn check_apply(&self, operation: &'static str) -> Result<()> {
+        self.role().check_apply(operation, &self.env.location, self.env.options.works_for)
     }
 
     fn raise_floor(
@@ -123,6 +140,9 @@ impl Batch<'_> {
     pub(crate) fn write_items(&mut self, writes: Vec<SystemWrite>) -> Result<()> {
         self.state.feed(self.env, WRITE_ITEMS)?;
         SystemWrite::check_all(&writes)?;
+        if writes.iter().any(|write| write.collection.travels()) {
+            self.check_apply(WRITE_ITEMS)?;
+        }
         for write in &writes {
             let stored = match self.items.get(&(write.collection, write.key.clone())) {
                 Some(pending) => pending.as_deref(),

@@ -21,6 +21,7 @@ impl Batch<'_> {
         writes: &[VersionWrite],
     ) -> Result<Vec<Applied>> {
         check_version_writes(writes)?;
+        self.check_apply(WRITE_HISTORY)?;
         let (env, state) = (self.env, self.state);
         let stored = collection(env, state, WRITE_HISTORY, name)?;
         let none = || no_history(WRITE_HISTORY, name, &env.location);

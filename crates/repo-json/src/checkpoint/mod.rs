@@ -168,7 +168,7 @@ impl Writer<'_> {
         let store = StoreHead {
             generation: self.generation,
             id: self.id,
-            epoch: self.state.epoch,
+            role: &self.state.role,
             job: self.state.job.as_ref(),
             feed: self.feed.as_ref(),
             items: &self.state.items,

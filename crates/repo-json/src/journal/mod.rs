@@ -10,7 +10,9 @@ mod write;
 
 pub(crate) use frame::FRAME_HEAD;
 pub(crate) use older_op::{OlderOp, OlderOpState, history_of, push_history};
-pub(crate) use op::{CheckpointFile, CheckpointOp, Op, decode_ops, push_capture, push_op};
+pub(crate) use op::{
+    CheckpointFile, CheckpointOp, Op, decode_ops, push_capture, push_op, push_role,
+};
 pub(crate) use read::{Frame, Tail, frame_around, frame_at, read_frames, read_head};
 pub(crate) use write::{append, create_with, frame_of};
 

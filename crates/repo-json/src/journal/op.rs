@@ -1,6 +1,6 @@
 //! What a frame says: changes of records, and of the store's own record.
 
-use repo_core::strategy::{Capture, HistoryState, StoreId, StoredJob, UnfinishedJob};
+use repo_core::strategy::{Capture, HistoryState, RoleState, StoreId, StoredJob, UnfinishedJob};
 
 use super::older_op::{
     OlderOp, OlderOpState, decode_history, decode_older, push_history, push_older,
@@ -45,6 +45,8 @@ pub(crate) enum Op<'a> {
     History { collection: &'a str, history: Option<HistoryState> },
     /// What is kept of an older version was changed.
     Older(OlderOp<'a>),
+    /// The store took a step of its role.
+    Role(Box<RoleState>),
     /// The files of the next generation are complete beside the old ones.
     Checkpoint(CheckpointOp),
 }
@@ -65,6 +67,7 @@ impl Op<'_> {
             | Self::Capture { .. }
             | Self::Edited { .. }
             | Self::Item { .. }
+            | Self::Role(_)
             | Self::Checkpoint(_) => None,
         }
     }
@@ -105,6 +108,7 @@ const CHECKPOINT_KEPT: u8 = 11;
 const ITEM: u8 = 12;
 const HISTORY: u8 = 13;
 const OLDER: u8 = 14;
+const ROLE: u8 = 15;
 
 /// Appends a change to a payload.
 pub(crate) fn push_op(out: &mut Vec<u8>, op: &Op<'_>) {
@@ -183,6 +187,10 @@ fn push_store_op(out: &mut Vec<u8>, op: &Op<'_>) {
             out.put_u8(OLDER);
             push_older(out, older);
         }
+        Op::Role(role) => {
+            out.put_u8(ROLE);
+            push_role(out, role);
+        }
         Op::Checkpoint(checkpoint) => push_checkpoint(out, checkpoint),
         // Those of records and collections.
         _ => {}
@@ -194,6 +202,12 @@ pub(crate) fn push_capture(out: &mut Vec<u8>, capture: &Capture) {
     out.put_u64(capture.generation);
     out.put_u32(u32::try_from(capture.holders.len()).unwrap_or(u32::MAX));
     capture.holders.iter().for_each(|holder| out.put_text(holder.as_str()));
+}
+
+/// Appends the role of the store; `.meta` has it in the same form.
+pub(crate) fn push_role(out: &mut Vec<u8>, role: &RoleState) {
+    // Only text and numbers, so there is nothing to fail.
+    out.put_text(&serde_json::to_string(role).unwrap_or_default());
 }
 
 fn push_job(out: &mut Vec<u8>, job: Option<&UnfinishedJob>) {
@@ -307,6 +321,7 @@ fn decode_store_op<'a>(tag: u8, take: &mut Take<'a>) -> Option<Op<'a>> {
             Op::History { collection, history }
         }
         OLDER => Op::Older(decode_older(take)?),
+        ROLE => Op::Role(serde_json::from_str(take.text()?).ok()?),
         CHECKPOINT => Op::Checkpoint(decode_checkpoint(take, None)?),
         CHECKPOINT_KEPT => {
             let kept = Span { first: take.u64()?, end: take.u64()?, journal: take.u64()? };

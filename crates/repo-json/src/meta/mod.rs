@@ -6,7 +6,7 @@ mod read;
 mod write;
 
 use repo_core::CollectionName;
-use repo_core::strategy::{StoreId, SystemItemMap, UnfinishedJob};
+use repo_core::strategy::{RoleState, StoreId, SystemItemMap, UnfinishedJob};
 
 pub(crate) use read::read_meta;
 pub(crate) use write::{MetaWriter, StoreHead};
@@ -33,6 +33,11 @@ pub(crate) fn layout_of(id: Option<StoreId>, feed: Option<&FeedRecord>) -> u32 {
 
 const MAGIC: &[u8; 8] = b"REPOMETA";
 
+/// Says that the store never took part in a live migration.
+const NO_ROLE: u64 = 0;
+/// Says that the role of the store follows, as JSON text.
+const ROLE_FOLLOWS: u64 = 1;
+
 /// Stands for "in no file yet".
 const NO_FILE: u32 = u32::MAX;
 
@@ -43,7 +48,8 @@ pub(crate) struct Meta {
     /// came after.
     pub(crate) generation: u64,
     pub(crate) id: Option<StoreId>,
-    pub(crate) epoch: u64,
+    /// Unused before layout 3.
+    pub(crate) role: RoleState,
     pub(crate) job: Option<UnfinishedJob>,
     /// `None` before layout 3.
     pub(crate) feed: Option<FeedRecord>,

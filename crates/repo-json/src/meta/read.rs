@@ -5,10 +5,15 @@ use std::io::{self, BufReader, ErrorKind as IoKind, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use repo_core::strategy::{Action, Capture, StoreId, StoredJob, SystemCollection, SystemItemMap};
+use repo_core::strategy::{
+    Action, Capture, RoleState, StoreId, StoredJob, SystemCollection, SystemItemMap,
+};
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
-use super::{CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE};
+use super::{
+    CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE, NO_ROLE,
+    ROLE_FOLLOWS,
+};
 use crate::codec::{SummedReader, Take};
 use crate::errors;
 use crate::feed_record::FeedRecord;
@@ -124,7 +129,11 @@ fn check_layout(reader: &mut Reader<'_>, path: &Path) -> Result<u32> {
 fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
     let generation = reader.u64()?;
     let id = if layout == 1 { None } else { Some(StoreId::from_bytes(reader.array()?)) };
-    let epoch = reader.u64()?;
+    let role = match reader.u64()? {
+        NO_ROLE => RoleState::default(),
+        ROLE_FOLLOWS => read_role(reader)?,
+        _ => return Err(invalid()),
+    };
     let job = match reader.array::<1>()? {
         [0] => None,
         _ => {
@@ -147,7 +156,11 @@ fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
     {
         return Err(invalid());
     }
-    Ok(Meta { generation, id, epoch, job, feed, items, histories, collections, files, crc: 0 })
+    Ok(Meta { generation, id, role, job, feed, items, histories, collections, files, crc: 0 })
+}
+
+fn read_role(reader: &mut Reader<'_>) -> io::Result<RoleState> {
+    serde_json::from_str(&reader.text(LONGEST_VALUE)?).map_err(|_| invalid())
 }
 
 fn read_feed(reader: &mut Reader<'_>) -> io::Result<FeedRecord> {

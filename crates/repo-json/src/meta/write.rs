@@ -5,14 +5,14 @@ use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use repo_core::Result;
-use repo_core::strategy::{StoreId, SystemItemMap, UnfinishedJob};
+use repo_core::strategy::{RoleState, StoreId, SystemItemMap, UnfinishedJob};
 
-use super::{CollectionHead, MAGIC, MetaFile, NO_FILE, layout_of};
+use super::{CollectionHead, MAGIC, MetaFile, NO_FILE, NO_ROLE, ROLE_FOLLOWS, layout_of};
 use crate::codec::{Put as _, SummedWriter};
 use crate::errors;
 use crate::feed_record::FeedRecord;
 use crate::history::HistoryHead;
-use crate::journal::{push_capture, push_history};
+use crate::journal::{push_capture, push_history, push_role};
 use crate::table::{Place, ShortDigest, Slot};
 
 /// What is kept of the store besides its collections.
@@ -21,7 +21,8 @@ pub(crate) struct StoreHead<'a> {
     pub(crate) generation: u64,
     /// Without one the store stays in layout 1.
     pub(crate) id: Option<StoreId>,
-    pub(crate) epoch: u64,
+    /// Its role is written when it is not the only one that it ever had.
+    pub(crate) role: &'a RoleState,
     pub(crate) job: Option<&'a UnfinishedJob>,
     /// Without it the store stays in a layout before 3.
     pub(crate) feed: Option<&'a FeedRecord>,
@@ -56,7 +57,13 @@ impl MetaWriter {
         if let Some(id) = store.id {
             head.extend_from_slice(&id.to_bytes());
         }
-        head.put_u64(store.epoch);
+        match store.role.is_unused() {
+            true => head.put_u64(NO_ROLE),
+            false => {
+                head.put_u64(ROLE_FOLLOWS);
+                push_role(head, store.role);
+            }
+        }
         head.put_u8(u8::from(store.job.is_some()));
         if let Some(job) = store.job {
             head.put_text(&job.id().to_string());

@@ -40,6 +40,7 @@ impl Session {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Remnant>> {
+        self.store.state().check_rebuild(&self.store.env, SCRUB)?;
         self.checkpoint()?;
         let scrubbed = Scrubbed { collection: collection.as_str(), ids };
         let folder = &self.store.env.folder;

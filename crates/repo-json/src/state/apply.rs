@@ -83,6 +83,7 @@ impl State {
         match op {
             Op::Job(job) => self.job = job,
             Op::Id(id) => self.id = Some(id),
+            Op::Role(role) => self.role = *role,
             Op::Capture { capture, trimmed } => {
                 let feed = self.feed.as_mut()?;
                 feed.capture = capture;

@@ -35,6 +35,8 @@ pub enum Phase {
     Upgrade,
     /// Reading both sides again and comparing them.
     Verify,
+    /// Carrying over what programs write meanwhile.
+    Follow,
     /// Removing from the source what was verified.
     CleanUp,
 }
@@ -52,6 +54,7 @@ impl Phase {
             Self::Index => "making indexes",
             Self::Upgrade => "upgrading",
             Self::Verify => "verifying",
+            Self::Follow => "following",
             Self::CleanUp => "cleaning up the source",
         }
     }

@@ -9,6 +9,7 @@ mod copying;
 mod databases;
 mod histories;
 mod histories_refused;
+mod live;
 mod many_collections;
 mod places;
 mod quarantine;

@@ -8,6 +8,7 @@ use repo_core::{Error, ErrorKind};
 use tokio_postgres::error::SqlState;
 
 use super::{FOREIGN, FOREIGN_HINT, UNEXPECTED, UNEXPECTED_HINT};
+use crate::layout::FENCED;
 
 /// Where the database is, as errors name it: without user and password.
 pub(crate) type Place = str;
@@ -80,7 +81,9 @@ const LOST: Said = (
 /// their words. Connections ask the server for English ones.
 fn by_message(message: &str) -> Said {
     let says = |part: &str| message.contains(part);
-    if says("deadlock detected") || says("could not obtain lock") || says("lock timeout") {
+    if says(FENCED) {
+        (ErrorKind::Locked, "the store takes no writes", "try again in a few seconds")
+    } else if says("deadlock detected") || says("could not obtain lock") || says("lock timeout") {
         COLLISION
     } else if says("terminating connection") || says("server process") || says("shutting down") {
         LOST

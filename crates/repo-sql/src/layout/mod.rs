@@ -4,6 +4,7 @@
 mod capture;
 mod column;
 mod digest;
+mod fence;
 mod history;
 mod index;
 mod made;
@@ -19,6 +20,10 @@ pub(crate) use self::column::Column;
 use self::column::columns;
 use self::digest::digest;
 pub(crate) use self::digest::{DIGEST_COLUMN, DIGEST_DEFINITION, Digest, digest_trigger};
+pub(crate) use self::fence::{
+    FENCED, WORKS_FOR, fence_function, fence_in_postgres, fence_in_sqlite, fence_names_in_sqlite,
+    fence_of, lift_in_postgres, lift_in_sqlite,
+};
 pub(crate) use self::history::{HistoryLayout, VERSION_COLUMNS, keep_trigger};
 pub(crate) use self::index::Index;
 use self::index::indexes;

@@ -12,10 +12,12 @@ use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result};
 use super::loader;
 use super::pool::LentLoader;
 use super::read;
-use super::rows;
+use super::role;
+use super::rows::{self, PgRow};
 use super::shared::Shared;
 use super::statement::{JsonText, SqlValue, Statement};
 use super::table::Table;
+use super::transaction::{Sees, Transaction};
 use crate::errors;
 
 /// Most records in one statement.
@@ -64,17 +66,14 @@ async fn apply_part(
     // other.
     let mut sorted: Vec<&Record> = records.iter().collect();
     sorted.sort_by(|a, b| a.id().cmp(b.id()));
-    if records.len() >= FEWEST_INSERTED
+    if shared.options.works_for.is_none()
+        && records.len() >= FEWEST_INSERTED
         && table.all_new.is_likely()
         && insert(shared, table, &sorted).await?
     {
         return Ok(vec![Applied::Applied; records.len()]);
     }
-    let failed = |source| errors::postgres("apply", &shared.location, source);
-    let mut connection = shared.pool.get().await?;
-    let upsert = Statement::new(&table.statements.upsert, values(&sorted));
-    let written = connection.alone(upsert).await.map_err(failed)?;
-    drop(connection);
+    let written = upsert(shared, table, &sorted).await?;
     if written.len() == records.len() {
         return Ok(vec![Applied::Applied; records.len()]);
     }
@@ -98,6 +97,31 @@ async fn apply_part(
             .hint("a trigger of another tool on the table may have refused it")),
         })
         .collect()
+}
+
+/// Writes each record whose version is higher; the ids of those.
+async fn upsert(shared: &Shared, table: &Table, records: &[&Record]) -> Result<Vec<PgRow>> {
+    let upsert = Statement::new(&table.statements.upsert, values(records));
+    let Some(work_for) = role::work_for(shared) else {
+        let failed = |source| errors::postgres("apply", &shared.location, source);
+        return shared.pool.get().await?.alone(upsert).await.map_err(failed);
+    };
+    // The live migration that it works for cannot end before the transaction does.
+    let first = vec![role::keep(), work_for];
+    let (transaction, found) =
+        Transaction::begin(&shared.pool, "apply", Sees::Committed, first).await?;
+    let written = async {
+        let role = role::found(found.first().map_or(&[], Vec::as_slice))?;
+        role.check_apply("apply", &shared.location, shared.options.works_for)?;
+        transaction.rows(upsert).await
+    };
+    match written.await {
+        Ok(written) => transaction.commit().await.map(|()| written),
+        Err(error) => {
+            transaction.rollback().await;
+            Err(error)
+        }
+    }
 }
 
 /// Inserts records that are likely to be new, all or none, which takes the

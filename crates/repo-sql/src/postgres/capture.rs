@@ -132,7 +132,8 @@ async fn end(shared: &Shared, transaction: &mut Transaction) -> Result<()> {
     transaction.run(&format!("TRUNCATE {}", quote(INBOX_TABLE))).await
 }
 
-async fn lock_tables(transaction: &Transaction, known: &Catalog) -> Result<()> {
+/// Lets nobody write to the collections until the transaction ends.
+pub(super) async fn lock_tables(transaction: &Transaction, known: &Catalog) -> Result<()> {
     // In the order of their names, as everybody who needs several.
     let tables: Vec<String> =
         known.tables.values().map(|table| quote(&table.layout.table)).collect();

@@ -15,6 +15,7 @@ use repo_core::{
 
 use super::attributions;
 use super::feed;
+use super::role;
 use super::rows;
 use super::rows::PgRow;
 use super::shared::Shared;
@@ -84,7 +85,14 @@ async fn try_commit(
         Transaction::begin(&shared.pool, "commit", sees, lock_statements(&planned, &runs)).await?;
     let outcome = async {
         take_heads(&mut planned, &runs, &found)?;
-        check(&planned)?;
+        let failed = check(&planned).err();
+        if failed.is_some() || reads_only {
+            // Nothing is written that would meet the fence.
+            role::check_commit(shared).await?;
+        }
+        if let Some(failed) = failed {
+            return Err(failed);
+        }
         if reads_only {
             let written = vec![Written::Unchanged; writes.len()];
             return Ok(Some(Done { written, last: Vec::new() }));

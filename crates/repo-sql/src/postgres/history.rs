@@ -17,6 +17,7 @@ use super::capture::lock_table;
 use super::feed::check_layout;
 use super::keep_trigger::{check_trigger, trigger};
 use super::read;
+use super::role;
 use super::rows::{
     PgRow, damaged_record, document_at, id_at, optional_text_at, text_at, time_at, truth_at,
     version_at,
@@ -203,6 +204,7 @@ pub(super) async fn write(
     let (transaction, answers) =
         Transaction::begin(&shared.pool, WRITE, Sees::Committed, statements).await?;
     let outcome = async {
+        role::check_apply(shared, &transaction, WRITE).await?;
         let changed = changed_in(&answers)?;
         let stored = transaction.rows(others(&name, &ordered, &changed)).await?;
         let versions: Result<Vec<OlderVersion>> =

@@ -7,6 +7,7 @@ use repo_core::strategy::{SystemCollection, SystemItem, SystemWrite};
 
 use super::feed::check_layout;
 use super::read;
+use super::role;
 use super::rows::text_at;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
@@ -59,9 +60,20 @@ pub(super) async fn write(shared: &Shared, mut writes: Vec<SystemWrite>) -> Resu
     }
     // In one order, so that two of several items do not wait for each other.
     writes.sort_by(|a, b| (a.collection, &a.key).cmp(&(b.collection, &b.key)));
-    let statements = writes.iter().map(statement).collect();
-    let (transaction, answers) =
-        Transaction::begin(&shared.pool, WRITE, Sees::Committed, statements).await?;
+    let statements: Vec<Statement> = writes.iter().map(statement).collect();
+    let travels = writes.iter().any(|write| write.collection.travels());
+    let first = travels.then(role::keep).into_iter().chain(statements).collect();
+    let (transaction, mut answers) =
+        Transaction::begin(&shared.pool, WRITE, Sees::Committed, first).await?;
+    if travels {
+        let role = role::found(&answers.remove(0));
+        let allowed = role
+            .and_then(|role| role.check_apply(WRITE, &shared.location, shared.options.works_for));
+        if let Err(error) = allowed {
+            transaction.rollback().await;
+            return Err(error);
+        }
+    }
     let changed = writes.iter().zip(&answers).find(|(_, rows)| rows.is_empty());
     if let Some((write, _)) = changed {
         let error = write.changed();

@@ -11,13 +11,14 @@ use super::capture;
 use super::catalog::Catalog;
 use super::inspect::{refuse_foreign_in, schema_exists};
 use super::prepare_lock::lock;
+use super::role;
 use super::rows::id_at;
 use super::shared::Shared;
 use super::statement::Statement;
 use super::transaction::{Sees, Transaction};
 use crate::ddl::{NewIndexes, collection_statements};
 use crate::dialect::ColumnKind;
-use crate::layout::{CollectionLayout, Column, Made, layouts};
+use crate::layout::{CollectionLayout, Column, Made, fence_in_postgres, fence_of, layouts};
 use crate::names::{literal, quote};
 use crate::{Dialect, errors};
 
@@ -126,6 +127,8 @@ async fn make(
     new_indexes: NewIndexes,
 ) -> Result<Vec<Prepared>> {
     look(shared, transaction, known, looked_at).await?;
+    let role = role::found(&transaction.rows(role::keep()).await?)?;
+    let fence = fence_of(&role);
     let mut prepared = Vec::with_capacity(schemas.len());
     for (mut layout, schema) in layouts(Dialect::Postgres, schemas)?.into_iter().zip(schemas) {
         // Again, collection by collection: the table of one may have the name
@@ -144,10 +147,14 @@ async fn make(
             }
         }
         if !statements.is_empty() {
+            role.check_rebuild("prepare", &shared.location, shared.options.works_for)?;
             transaction.run(&statements.join(";\n")).await?;
         }
         if made.is_none() && known.captures {
             capture::create(shared, transaction, &[&layout.capture]).await?;
+        }
+        if let (None, Some(allowed)) = (made, &fence) {
+            transaction.run(&fence_in_postgres(&shared.schema, &layout.table, allowed)).await?;
         }
         let change = match made {
             None => PrepareChange::Created,

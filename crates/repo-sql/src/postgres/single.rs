@@ -5,6 +5,7 @@ use std::sync::Arc;
 use repo_core::strategy::Record;
 use repo_core::{Change, Error, Precondition, Result, Timestamp, Version, Write, Written};
 
+use super::role;
 use super::rows;
 use super::shared::Shared;
 use super::statement::{JsonText, SqlValue, Statement};
@@ -30,6 +31,11 @@ pub(super) async fn write(
             && let Some(written) = try_write(shared, statement, write, now).await?
         {
             return Ok(written);
+        }
+        // A statement that changes no row meets the fence all the same, but where there is
+        // none to run, nothing does.
+        if statement(table, write, now).is_none() {
+            role::check_commit(shared).await?;
         }
         if let Some(outcome) = explain(shared, table, write).await? {
             return Ok(outcome);

@@ -13,18 +13,20 @@ use repo_core::strategy::{
 };
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
+use super::role::ROLE;
 use super::schema::{CAPTURE, HISTORY, collections, store};
 use super::shared::Shared;
 use super::transaction::{Sees, Transaction};
-use super::{capture, feed, history};
+use super::{capture, feed, fence, history, role};
 use crate::errors;
-use crate::own_record::{capture_of, history_of};
+use crate::own_record::{capture_of, history_of, role_of};
 
 pub(super) const READ: &str = "read the store's record";
 pub(super) const UPDATE: &str = "update the store's record";
 
-type Text5 = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
-type StoreRow = (i32, i64, Text5);
+type Text4 = (Option<String>, Option<String>, Option<String>, Option<String>);
+type Text2 = (Option<String>, Option<String>);
+type StoreRow = (i32, Text2, Text4);
 
 /// The store's id. Layout 1 has no column for it.
 const ID: &str = "to_jsonb(\"_repo_store\") ->> 'store_id'";
@@ -43,18 +45,17 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
     let row: std::result::Result<StoreRow, _> = store::table
         .select((
             store::layout_version,
-            store::epoch,
+            (store::migration_plan, store::migration_progress),
             (
-                store::migration_plan,
-                store::migration_progress,
                 sql::<Nullable<Text>>(ID),
                 sql::<Nullable<Text>>(CAPTURE),
                 sql::<Nullable<Text>>(HISTORY),
+                sql::<Nullable<Text>>(ROLE),
             ),
         ))
         .first(transaction.connection().diesel())
         .await;
-    let (layout_version, epoch, (plan, progress, id, capture, history)) =
+    let (layout_version, (plan, progress), (id, capture, history, role)) =
         row.map_err(|source| transaction.failed(source))?;
     let id: Option<StoreId> = id
         .map(|id| id.parse())
@@ -75,7 +76,7 @@ pub(super) async fn read_in(transaction: &mut Transaction) -> Result<StoreRecord
     }
     Ok(StoreRecord::new(u32::try_from(layout_version).unwrap_or(0))
         .with_id(id)
-        .with_epoch(u64::try_from(epoch).unwrap_or(0))
+        .with_role(role_of(role.as_deref())?)
         .with_collections(states)
         .with_capture(capture_of(capture.as_deref())?)
         .with_history(history_of(history.as_deref())?)
@@ -88,7 +89,9 @@ pub(super) async fn update(shared: &Shared, update: StoreUpdate) -> Result<Store
         StoreUpdate::RaiseFloor { collection, .. } => {
             shared.table("raise a floor", collection).await?;
         }
-        StoreUpdate::HoldCapture(_) => feed::check_layout(shared, UPDATE).await?,
+        StoreUpdate::HoldCapture(_) | StoreUpdate::Role(_) => {
+            feed::check_layout(shared, UPDATE).await?;
+        }
         StoreUpdate::History { collection, .. } => {
             shared.table(history::KEEP, collection).await?;
             feed::check_layout(shared, history::KEEP).await?;
@@ -131,12 +134,17 @@ async fn change(
     transaction: &mut Transaction,
     update: StoreUpdate,
 ) -> Result<StoreRecord> {
-    match update {
+    let allowed = |record: &StoreRecord| {
+        update.check_role(&record.role, &shared.location, shared.options.works_for)
+    };
+    match update.clone() {
         StoreUpdate::RaiseFloor { collection, floor } => {
+            role::check_apply(shared, transaction, "raise a floor").await?;
             raise_floor(transaction, &collection, floor).await?;
         }
         StoreUpdate::Job { expected, job } => {
             let stored = lock_job(transaction).await?;
+            allowed(&read_in(transaction).await?)?;
             check_job(stored.as_ref(), expected.as_ref())?;
             let stored = job.map(StoredJob::from);
             let plan = stored.as_ref().map(|stored| &stored.plan);
@@ -158,13 +166,20 @@ async fn change(
             }
         }
         StoreUpdate::History { collection, expected, history: next } => {
-            let all = lock_record(shared, transaction).await?.history;
-            history::set(shared, transaction, all, &collection, (expected, next)).await?;
+            let record = lock_record(shared, transaction).await?;
+            allowed(&record)?;
+            history::set(shared, transaction, record.history, &collection, (expected, next))
+                .await?;
+        }
+        StoreUpdate::Role(change) => {
+            let record = lock_record(shared, transaction).await?;
+            fence::change(shared, transaction, &record, &change).await?;
         }
         StoreUpdate::Id { expected, id } => {
             let job = lock_job(transaction).await?;
-            let stored = read_in(transaction).await?.id;
-            check_new_id(stored, job.as_ref(), expected)?;
+            let record = read_in(transaction).await?;
+            allowed(&record)?;
+            check_new_id(record.id, job.as_ref(), expected)?;
             diesel::update(store::table)
                 .set(store::store_id.eq(id.to_string()))
                 .execute(transaction.connection().diesel())

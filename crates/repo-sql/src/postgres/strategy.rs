@@ -19,6 +19,7 @@ use repo_core::{
 };
 
 use super::catalog::Catalog;
+use super::role;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
@@ -104,6 +105,7 @@ impl PostgresStrategy {
             .with_indexes(true)
             .with_changes(true)
             .with_history(true)
+            .with_fence(true)
             .with_read_only(shared.options.read_only);
         Self { shared, capabilities }
     }
@@ -276,12 +278,16 @@ impl StorageStrategy for PostgresStrategy {
             }
         }
         let now = self.shared.options.clock.now();
-        if let ([write], Some(table)) = (writes.as_slice(), tables.values().next())
-            && write.attribution.is_none()
-        {
-            return Ok(vec![single::write(&self.shared, table, write, now).await?]);
+        let done = match (writes.as_slice(), tables.values().next()) {
+            ([write], Some(table)) if write.attribution.is_none() => {
+                single::write(&self.shared, table, write, now).await.map(|written| vec![written])
+            }
+            _ => commit::commit(&self.shared, &tables, &writes, now).await,
+        };
+        match done {
+            Err(error) => Err(role::explained(&self.shared, "commit", error).await),
+            done => done,
         }
-        commit::commit(&self.shared, &tables, &writes, now).await
     }
 
     async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
@@ -292,7 +298,10 @@ impl StorageStrategy for PostgresStrategy {
                 self.check_document(&tables, &entity.collection, &entity.id, &entity.document)?;
             }
         }
-        apply::apply(&self.shared, &records).await
+        match apply::apply(&self.shared, &records).await {
+            Err(error) => Err(role::explained(&self.shared, "apply", error).await),
+            applied => applied,
+        }
     }
 
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {

@@ -7,9 +7,11 @@ use repo_core::{CollectionName, Error, Health, HealthCheck, Result, Timestamp};
 
 use super::capture;
 use super::feed;
+use super::fence;
 use super::inspect;
 use super::keep_trigger;
 use super::read;
+use super::role;
 use super::rows::{PgRow, number_at, optional_text_at, text_at, truth_at};
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
@@ -31,7 +33,7 @@ const SCRUB: &str = "scrub a record";
 pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp) -> Result<Purged> {
     let (mut transaction, _) =
         Transaction::begin(&shared.pool, "purge", Sees::Committed, Vec::new()).await?;
-    let (floor, older_than) = match raise(&mut transaction, table, older_than).await {
+    let (floor, older_than) = match raise(shared, &mut transaction, table, older_than).await {
         Ok(raised) => {
             transaction.commit().await?;
             raised
@@ -63,6 +65,7 @@ pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp)
 /// Removes dead rows, once nobody sees them any more. Who still does after the time that
 /// locks are waited for is named.
 pub(super) async fn scrub(shared: &Shared, table: &Table) -> Result<Vec<Remnant>> {
+    role::check_rebuild_now(shared, SCRUB).await?;
     // Everything that was deleted before is of an older transaction than this.
     let sql = "SELECT mod(txid_current(), 4294967296)::text".to_owned();
     let now = read::run(shared, SCRUB, Statement::made(sql, [])).await?;
@@ -118,12 +121,14 @@ async fn vacuum(shared: &Shared, table: &Table) -> Result<()> {
 
 /// The floor then, and before which time tombstones may go: those of a history stay.
 async fn raise(
+    shared: &Shared,
     transaction: &mut Transaction,
     table: &Table,
     older_than: Timestamp,
 ) -> Result<(u64, Timestamp)> {
     let collection: &CollectionName = &table.schema.collection;
     check_purge(lock_job(transaction).await?.as_ref(), collection)?;
+    role::check_rebuild(shared, transaction, "purge").await?;
     let name = quote(&table.layout.table);
     transaction.run(&format!("LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")).await?;
     let sql = format!(
@@ -204,6 +209,9 @@ async fn triggers(shared: &Shared) -> Option<HealthCheck> {
         let record = store_record::read(shared).await?;
         if record.capture.is_on() {
             feed::check_triggers(shared).await?;
+        }
+        if !record.role.takes_writes() {
+            fence::check_triggers(shared).await?;
         }
         if !record.history.is_empty() {
             let known = shared.known.get();

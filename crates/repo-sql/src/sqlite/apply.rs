@@ -5,6 +5,7 @@ use repo_core::{Error, Result};
 
 use super::commit::{stored_text, table};
 use super::digest::Signed;
+use super::fence;
 use super::jobs::Transaction;
 use super::rows;
 use super::shared::Shared;
@@ -13,6 +14,15 @@ use crate::errors;
 
 /// Applies records in order, in the transaction that is open.
 pub(super) fn apply(
+    shared: &Shared,
+    transaction: &Transaction<'_>,
+    records: &[Record],
+) -> Result<Vec<Applied>> {
+    fence::check_apply(shared, transaction, "apply")?;
+    fence::behind(shared, transaction, || apply_runs(shared, transaction, records))
+}
+
+fn apply_runs(
     shared: &Shared,
     transaction: &Transaction<'_>,
     records: &[Record],

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result};
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::role;
 use super::table::Table;
 use super::taken::TakenNames;
 use crate::Dialect;
@@ -28,6 +29,9 @@ pub(super) struct Catalog {
     pub(super) prepared: bool,
     /// The layout that the store is in; 0 when there is none.
     pub(super) layout: u32,
+    /// Whether the store is no authority. Such a step changes the schema, so this is
+    /// as fresh as the rest.
+    pub(super) fenced: bool,
     pub(super) tables: BTreeMap<CollectionName, Arc<Table>>,
     pub(super) made: BTreeMap<CollectionName, Made>,
 }
@@ -65,6 +69,7 @@ impl Catalog {
         let Some(layout) = check_store(connection, file)? else {
             return Ok(Self { schema_cookie, given, ..Self::default() });
         };
+        let fenced = !role::read(connection, file)?.takes_writes();
         let made = read_made(connection, file)?;
         let mut tables = BTreeMap::new();
         for (name, (made, id_field)) in &made {
@@ -72,7 +77,7 @@ impl Catalog {
             tables.insert(name.clone(), Arc::new(Table::new(schema, made)?));
         }
         let made = made.into_iter().map(|(name, (made, _))| (name, made)).collect();
-        Ok(Self { schema_cookie, prepared: true, layout, tables, made, given })
+        Ok(Self { schema_cookie, prepared: true, layout, fenced, tables, made, given })
     }
 }
 

@@ -11,6 +11,7 @@ use rusqlite::{OptionalExtension as _, ToSql};
 
 use super::attributions;
 use super::digest::Signed;
+use super::fence;
 use super::jobs::Transaction;
 use super::rows;
 use super::shared::Shared;
@@ -41,6 +42,7 @@ pub(super) fn commit(
     transaction: &Transaction<'_>,
     writes: &[Write],
 ) -> Result<Vec<Written>> {
+    fence::check_commit(shared, transaction)?;
     let now = shared.options.clock.now();
     if let [write] = writes
         && let Some(written) = update(shared, transaction, write, now)?

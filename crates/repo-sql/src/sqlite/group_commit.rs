@@ -1,6 +1,7 @@
 //! Group commit: commits that wait at the same time share a transaction, and so
 //! one sync of the log; a savepoint each keeps them apart.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ fn commit_group(session: &mut Session, first: Grouped, queue: &mut Queue) {
             return;
         }
     };
-    let transaction = Transaction { connection, catalog: &catalog };
+    let transaction = Transaction { connection, catalog: &catalog, is_last: Cell::new(false) };
     match run_group(&transaction, first, queue, file) {
         Ran::Over { answers } => {
             for answer in answers {
@@ -121,7 +122,9 @@ fn run_group(transaction: &Transaction<'_>, first: Grouped, queue: &mut Queue, f
         }
         return Ran::Over { answers };
     }
-    while let Some(job) = queue.next_of_group(answers.len()) {
+    while !transaction.is_last.get()
+        && let Some(job) = queue.next_of_group(answers.len())
+    {
         answers.push(run_in_savepoint(transaction, job, file));
         if connection.is_autocommit() {
             // SQLite gave up the whole transaction. The job's own error says

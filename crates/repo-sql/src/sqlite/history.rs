@@ -17,6 +17,7 @@ use super::attributions::Attributions;
 use super::capture::check_layout;
 use super::catalog::Catalog;
 use super::commit::table;
+use super::fence;
 use super::jobs::Transaction;
 use super::rows::{damaged_record, integer_at, text_at};
 use super::shared::Shared;
@@ -213,6 +214,7 @@ pub(super) fn write(
 ) -> Result<Vec<Applied>> {
     let table = table(shared, transaction, WRITE, collection)?;
     check_kept(shared, transaction.connection, WRITE, transaction.catalog, table)?;
+    fence::check_apply(shared, transaction, WRITE)?;
     let connection = transaction.connection;
     let versions = Versions {
         shared,

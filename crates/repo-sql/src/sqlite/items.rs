@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::capture::check_layout;
 use super::catalog::Catalog;
+use super::fence;
 use super::jobs::Transaction;
 use super::shared::Shared;
 use crate::errors;
@@ -68,6 +69,9 @@ pub(super) fn write(
     writes: &[SystemWrite],
 ) -> Result<()> {
     check_layout(shared, WRITE, transaction.catalog)?;
+    if writes.iter().any(|write| write.collection.travels()) {
+        fence::check_apply(shared, transaction, WRITE)?;
+    }
     let connection = transaction.connection;
     for write in writes {
         let now = stored(shared, connection, write.collection, &write.key)?;

@@ -1,5 +1,6 @@
 //! The jobs of the thread that writes, and their queue.
 
+use std::cell::Cell;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,9 @@ const AWAKE: Duration = Duration::from_micros(50);
 pub(super) struct Transaction<'a> {
     pub(super) connection: &'a Connection,
     pub(super) catalog: &'a Catalog,
+    /// Whether nothing may follow in this transaction: the catalog is older than what was
+    /// done in it.
+    pub(super) is_last: Cell<bool>,
 }
 
 /// Takes how the transaction around a job ended, and answers the caller.

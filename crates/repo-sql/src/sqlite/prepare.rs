@@ -9,7 +9,7 @@ use super::opening::check_encoding;
 use super::session::Session;
 use super::shared::Shared;
 use super::taken::TakenNames;
-use super::{capture, catalog, connection, store_record};
+use super::{capture, catalog, connection, fence, store_record};
 use crate::ddl::{NewIndexes, collection_statements, store_statements};
 use crate::layout::{CollectionLayout, layouts};
 use crate::{Dialect, errors};
@@ -123,7 +123,8 @@ fn make(
     if !known.prepared {
         run(&store_statements(Dialect::Sqlite))?;
     }
-    let captures = store_record::read(connection, shared.file())?.capture.is_on();
+    let record = store_record::read(connection, shared.file())?;
+    let (captures, role) = (record.capture.is_on(), record.role);
     let mut names = TakenNames::read("prepare", connection, shared.file())?;
     let mut prepared = Vec::with_capacity(layouts.len());
     for (mut layout, schema) in layouts.into_iter().zip(schemas) {
@@ -136,9 +137,15 @@ fn make(
             layout = layout.without_new_indexes(made);
         }
         let statements = collection_statements(Dialect::Sqlite, &layout, made);
+        if !statements.is_empty() {
+            role.check_rebuild("prepare", &shared.location, shared.options.works_for)?;
+        }
         run(&statements)?;
         if made.is_none() && captures {
             capture::switch_on(shared, connection, [&layout.capture].into_iter())?;
+        }
+        if made.is_none() && known.fenced {
+            fence::fence(shared, connection, &layout)?;
         }
         names.add(&layout);
         let change = match made {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 use super::commit::table;
 use super::jobs::Transaction;
 use super::shared::Shared;
-use super::{capture, history};
+use super::{capture, fence, history, role};
 use crate::errors;
 use crate::names::{COLLECTIONS_TABLE, ID_COLUMN, STORE_TABLE, quote};
 use crate::own_record::{capture_of, history_of};
@@ -33,15 +33,13 @@ pub(super) fn read(connection: &Connection, file: &Path) -> Result<StoreRecord> 
                 Err(_) => Ok(None),
             };
             let texts = [optional(ID_COLUMN)?, optional("capture")?, optional("history")?];
-            let record =
-                StoreRecord::new(row.get("layout_version")?)
-                    .with_epoch(row.get("epoch")?)
-                    .with_job(plan.map(|plan| {
-                        StoredJob { plan, progress: progress.unwrap_or_default() }.into()
-                    }));
+            let record = StoreRecord::new(row.get("layout_version")?).with_job(
+                plan.map(|plan| StoredJob { plan, progress: progress.unwrap_or_default() }.into()),
+            );
             Ok((record, texts))
         })
         .map_err(failed)?;
+    record.role = role::read(connection, file)?;
     record.id = id
         .map(|id| id.parse())
         .transpose()
@@ -80,14 +78,15 @@ pub(super) fn update(
     if !transaction.catalog.prepared {
         return Err(never_prepared(UPDATE, &shared.location));
     }
+    let stored = read(connection, shared.file())?;
+    update.check_role(&stored.role, &shared.location, shared.options.works_for)?;
     match update {
         StoreUpdate::RaiseFloor { collection, floor } => {
             table(shared, transaction, "raise a floor", &collection)?;
             raise_floor(shared, connection, &collection, floor)?;
         }
         StoreUpdate::Job { expected, job } => {
-            let stored = read(connection, shared.file())?.job;
-            check_job(stored.as_ref(), expected.as_ref())?;
+            check_job(stored.job.as_ref(), expected.as_ref())?;
             let sql = format!(
                 "UPDATE {} SET \"migration_plan\" = ?1, \"migration_progress\" = ?2",
                 quote(STORE_TABLE)
@@ -100,19 +99,17 @@ pub(super) fn update(
                 .map_err(|source| errors::sqlite(UPDATE, shared.file(), source))?;
         }
         StoreUpdate::HoldCapture(holder) => {
-            let stored = read(connection, shared.file())?.capture;
-            capture::hold(shared, transaction, stored, holder)?;
+            capture::hold(shared, transaction, stored.capture, holder)?;
         }
         StoreUpdate::ReleaseCapture(holder) => {
-            let stored = read(connection, shared.file())?.capture;
-            capture::release(shared, transaction, stored, &holder)?;
+            capture::release(shared, transaction, stored.capture, &holder)?;
         }
         StoreUpdate::History { collection, expected, history: next } => {
-            let all = read(connection, shared.file())?.history;
+            let all = stored.history;
             history::set(shared, transaction, all, &collection, (expected, next))?;
         }
+        StoreUpdate::Role(change) => fence::change(shared, transaction, &stored, &change)?,
         StoreUpdate::Id { expected, id } => {
-            let stored = read(connection, shared.file())?;
             check_new_id(stored.id, stored.job.as_ref(), expected)?;
             let sql = format!("UPDATE {} SET {} = ?1", quote(STORE_TABLE), quote(ID_COLUMN));
             connection

@@ -69,7 +69,7 @@ impl SqliteStrategy {
             .with_read_only(shared.options.read_only)
             .with_changes(true)
             .with_history(true)
-            .with_fence(false);
+            .with_fence(true);
         Self {
             readers: Readers::new(Arc::clone(&shared), settings.pool_size, settings.max_overflow),
             writer: Writer::new(Arc::clone(&shared)),

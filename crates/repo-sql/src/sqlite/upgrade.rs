@@ -4,6 +4,7 @@ use repo_core::Result;
 use repo_core::strategy::never_prepared;
 use rusqlite::Connection;
 
+use super::fence;
 use super::session::Session;
 use super::shared::Shared;
 use crate::ddl::{digest_statements, upgrade_statements};
@@ -48,6 +49,9 @@ fn in_transaction(shared: &Shared, connection: &Connection) -> Result<Option<u32
         let made = known.made.get(name);
         statements
             .extend(made.and_then(|made| digest_statements(&layout, made)).unwrap_or_default());
+    }
+    if !statements.is_empty() {
+        fence::check_rebuild(shared, connection, OPERATION)?;
     }
     for statement in &statements {
         connection

@@ -12,6 +12,7 @@ use super::catalog::Catalog;
 use super::commit::table;
 use super::connection::{in_one_state, open_reader};
 use super::feed;
+use super::fence;
 use super::files::beside;
 use super::history;
 use super::jobs::Transaction;
@@ -39,6 +40,7 @@ pub(super) fn purge(
     let table = table(shared, transaction, "purge", collection)?;
     let record = store_record::read(connection, shared.file())?;
     check_purge(record.job.as_ref(), collection)?;
+    record.role.check_rebuild("purge", &shared.location, shared.options.works_for)?;
     let gone = format!(
         "FROM {} WHERE \"document\" IS NULL AND \"_updated_at\" < ?1",
         quote(&table.layout.table)
@@ -77,9 +79,11 @@ pub(super) fn checkpoint(session: &mut Session) -> Result<()> {
 
 /// Writes the whole file anew, so that no page and no log holds what was deleted.
 pub(super) fn scrub(session: &mut Session) -> Result<()> {
-    let file = session.shared().file().to_path_buf();
-    session
-        .connection()?
+    let shared = std::sync::Arc::clone(session.shared());
+    let file = shared.file().to_path_buf();
+    let connection = session.connection()?;
+    fence::check_rebuild(&shared, connection, "scrub a record")?;
+    connection
         .execute_batch("VACUUM")
         .map_err(|source| errors::sqlite("scrub a record", &file, source))?;
     checkpoint(session)
@@ -119,6 +123,9 @@ fn triggers(shared: &Shared, connection: &Connection, catalog: &Catalog) -> Opti
     let found = store_record::read(connection, shared.file()).and_then(|record| {
         if record.capture.is_on() {
             feed::check_triggers(shared, catalog)?;
+        }
+        if catalog.fenced {
+            fence::check_triggers(shared, connection, catalog)?;
         }
         for table in record.history.keys().filter_map(|name| catalog.tables.get(name)) {
             history::check_trigger(shared, "health", catalog, table)?;

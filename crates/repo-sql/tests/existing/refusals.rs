@@ -28,7 +28,6 @@ pub(crate) async fn no_write_is_taken(database: &impl Database) {
         store.purge(&key.collection, now).await.map(drop).unwrap_err(),
         store.update_store_record(floor).await.map(drop).unwrap_err(),
         store.checkpoint().await.unwrap_err(),
-        store.fence(1).await.unwrap_err(),
     ];
     for error in refused {
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");

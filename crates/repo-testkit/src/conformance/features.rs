@@ -10,18 +10,12 @@ use repo_core::{ErrorKind, Plan, Query};
 use super::support::{assert_kind, collection, filter, key, save};
 use crate::Fixture;
 
-/// A change feed and fencing are offered or `Unsupported`, as the
-/// capabilities say.
+/// A change feed is offered or `Unsupported`, as the capabilities say.
 pub async fn what_is_not_offered_is_unsupported(f: Fixture) {
     let store = f.prepared().await;
     if !store.capabilities().changes {
         assert_kind(store.changes(None, NonZeroUsize::MIN).await, ErrorKind::Unsupported);
         assert_kind(store.head().await, ErrorKind::Unsupported);
-    }
-    if !store.capabilities().fence {
-        assert_kind(store.fence(1).await, ErrorKind::Unsupported);
-        assert_eq!(store.store_record().await.unwrap().epoch, 0);
-        assert_eq!(save(&store, &key("items", "a"), "").await, 1);
     }
 }
 

@@ -290,6 +290,15 @@ macro_rules! conformance {
                     one_of_many_begins_a_migration,
                     a_migration_stops_no_writes,
                 ];
+                roles: [
+                    a_role_is_kept,
+                    a_step_is_checked,
+                    jobs_and_live_migrations_exclude_each_other,
+                    a_fenced_store_takes_no_writes,
+                    a_retired_store_names_its_successor,
+                    a_copy_takes_records_of_its_migration,
+                    a_fence_holds_against_writers,
+                ];
                 scrubbing: [
                     scrubbing_changes_nothing_that_is_read,
                     a_handle_for_reading_only_scrubs_nothing,

@@ -7,6 +7,7 @@
 mod feed_support;
 mod history_support;
 mod list;
+mod roles_support;
 mod run;
 mod support;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub mod query_order;
 pub mod query_paging;
 pub mod read_only;
 pub mod reads;
+pub mod roles;
 pub mod scan;
 pub mod scrubbing;
 pub mod store_record;

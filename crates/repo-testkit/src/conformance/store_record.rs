@@ -24,13 +24,13 @@ async fn raise(store: &Store, name: &str, floor: u64) -> u64 {
     store.update_store_record(update).await.unwrap().collections[&name].floor
 }
 
-/// A fresh store: a layout version, epoch 0, each prepared collection with
+/// A fresh store: a layout version, no role but its own, each prepared collection with
 /// its schema's version and floor 0, no migration.
 pub async fn a_fresh_store_has_its_record(f: Fixture) {
     let store = f.prepared().await;
     let record = store.store_record().await.unwrap();
     assert!(record.layout_version >= 1);
-    assert_eq!(record.epoch, 0);
+    assert!(record.role.is_unused());
     assert_eq!(record.job, None);
     let kept: Vec<(String, u32, u64)> = record
         .collections

@@ -16,6 +16,7 @@ mod health;
 mod history;
 mod import;
 mod init;
+mod live;
 mod man;
 pub(crate) mod migrate;
 mod migrate_clean_up;
@@ -92,6 +93,9 @@ pub(crate) enum Command {
     Diff(diff::Arguments),
     /// Store an older version of an entity again
     RestoreVersion(restore_version::Arguments),
+    /// Move a store while programs write to it, and move back
+    #[command(subcommand)]
+    Live(live::Command),
     /// Name versions, and keep them
     #[command(subcommand)]
     Tag(tag::Command),
@@ -134,6 +138,7 @@ impl Command {
             Self::Import(arguments) => arguments.run(context).await,
             Self::Changes(command) => command.run(context).await,
             Self::History(command) => command.run(context).await,
+            Self::Live(command) => command.run(context).await,
             Self::Versions(arguments) => arguments.run(context).await,
             Self::Diff(arguments) => arguments.run(context).await,
             Self::RestoreVersion(arguments) => arguments.run(context).await,

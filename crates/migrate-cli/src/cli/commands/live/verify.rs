@@ -1,0 +1,54 @@
+//! `repoctl live verify`.
+
+use clap::Args;
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::progress::Shown;
+use cli_output::signals::Interruption;
+use repo_core::Version;
+use repo_migrate::live::{self, LiveOptions, LiveVerification};
+
+use super::place::{Places, stores};
+use crate::cli::context::Context;
+use crate::cli::sides::SideArgs;
+
+/// What can be typed after `live verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    sides: SideArgs,
+}
+
+impl Arguments {
+    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
+        let places = Places::choose(&self.sides, context, "live verify")?;
+        let interruption = Interruption::listen()?;
+        let progress = Shown::new(context.output).ended_by(&interruption);
+        let both = places.both();
+        let found = live::verify(stores(&both), &LiveOptions::default(), &progress).await;
+        progress.finish();
+        let found = found?;
+        context.output.result(&found, || words(&found))?;
+        Ok(if found.differences == 0 { Ending::Done } else { Ending::Differ })
+    }
+}
+
+fn words(found: &LiveVerification) -> String {
+    let shown = |version: Option<Version>| {
+        version.map_or_else(|| "absent".to_owned(), |version| format!("version {version}"))
+    };
+    let mut lines = vec![match (found.finished, found.differences) {
+        (false, _) => format!("stopped after {} records", found.records),
+        (true, 0) => format!("{} records compared: both stores are equal", found.records),
+        (true, count) => format!("{} records compared: {count} differ", found.records),
+    }];
+    lines.extend(found.named.iter().map(|difference| {
+        format!(
+            "  {}: {} in the authority, {} in the other store",
+            difference.key,
+            shown(difference.authority),
+            shown(difference.other)
+        )
+    }));
+    lines.join("\n")
+}

@@ -1,0 +1,153 @@
+//! A live migration begins: both stores take part in it, and nothing else does.
+
+use repo_core::strategy::{LiveId, StorageStrategy, StoreRole, StoreUpdate};
+use repo_core::{CollectionSchema, Error, ErrorKind, Result, Schemas, Timestamp};
+
+use super::kept::{self, Kept};
+use super::pair::{LiveStores, Pair, Side, step, without_id};
+
+const START: &str = "begin a live migration";
+
+/// The live migration of the two stores: the one that is there already, or a new one.
+///
+/// # Errors
+/// `Locked` when a store takes part in another one, or has an unfinished job; `Unsupported`
+/// for what a live migration does not carry over; `AlreadyExists` for a target that holds
+/// records.
+pub(super) async fn claim(
+    stores: LiveStores<'_>,
+    schemas: &Schemas,
+    now: Timestamp,
+) -> Result<Pair> {
+    let (source, target) = (stores.source.open(None).await?, stores.target.open(None).await?);
+    let claimed = claim_opened(source.as_ref(), target.as_ref(), schemas).await;
+    source.close().await?;
+    target.close().await?;
+    let live = claimed?;
+    let pair = Pair {
+        live,
+        source: Side::open(stores.source, live).await?,
+        target: Side::open(stores.target, live).await?,
+    };
+    for (side, peer, is_source) in
+        [(&pair.source, &pair.target, true), (&pair.target, &pair.source, false)]
+    {
+        let kept = Kept {
+            peer: peer.store.location().to_owned(),
+            peer_id: peer.id,
+            is_source,
+            started_at: now,
+            position: None,
+            copied: !is_source,
+            verified: None,
+        };
+        kept::make(side, live, &kept).await?;
+    }
+    Ok(pair)
+}
+
+async fn claim_opened(
+    source: &dyn StorageStrategy,
+    target: &dyn StorageStrategy,
+    schemas: &Schemas,
+) -> Result<LiveId> {
+    let record = source.store_record().await?;
+    let id = record.id.ok_or_else(|| without_id(source.location()))?;
+    check(source, target)?;
+    if !record.history.is_empty() {
+        let why = "a live migration does not carry histories over";
+        return Err(Error::new(ErrorKind::Unsupported, START, why)
+            .with("store", source.location())
+            .with("collections", record.history.len())
+            .hint("move the store while it is not used, or end the histories first"));
+    }
+    if !record.role.takes_writes() && record.role.live.is_none() {
+        record.role.check_commit(START, source.location())?;
+    }
+    let before = target.store_record().await?;
+    if before.id == Some(id) {
+        let why = "the source and the target are one store, or one is a copy of the other";
+        return Err(Error::new(ErrorKind::Invalid, START, why).with("store", target.location()));
+    }
+    let live = match (record.role.live, before.role.live) {
+        (Some(live), Some(other)) if live == other => return Ok(live),
+        (Some(live), None) => live,
+        (None, None) => LiveId::random()?,
+        (_, Some(other)) => return Err(in_another(target.location(), other)),
+    };
+    if record.role.live.is_some() && record.role.role != StoreRole::Authority {
+        return Err(in_another(source.location(), live));
+    }
+    let schemas: Vec<CollectionSchema> = record
+        .collections
+        .iter()
+        .map(|(name, state)| CollectionSchema {
+            schema_version: state.schema_version,
+            ..schemas.get(name)
+        })
+        .collect();
+    prepare(target, &schemas).await?;
+    if record.role.live.is_none() {
+        step(source, &record.role, |next| next.live = Some(live)).await?;
+    }
+    let role = target.store_record().await?.role;
+    step(target, &role, |next| {
+        next.role = StoreRole::Replica;
+        next.live = Some(live);
+    })
+    .await?;
+    Ok(live)
+}
+
+fn check(source: &dyn StorageStrategy, target: &dyn StorageStrategy) -> Result<()> {
+    for store in [source, target] {
+        if !store.capabilities().fence || !store.capabilities().changes {
+            let why = "the store can be no part of a live migration";
+            return Err(
+                Error::new(ErrorKind::Unsupported, START, why).with("store", store.location())
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Makes the collections of the target, which has to be empty.
+async fn prepare(target: &dyn StorageStrategy, schemas: &[CollectionSchema]) -> Result<()> {
+    target.prepare(schemas).await?;
+    for name in target.collections().await? {
+        let scan = repo_core::strategy::ScanOptions::default();
+        let mut records = target.scan(&name, scan).await?;
+        while let Some(batch) = futures::StreamExt::next(&mut records).await {
+            if !batch?.records.is_empty() {
+                let why = "the target of a live migration has to be empty";
+                return Err(Error::new(ErrorKind::AlreadyExists, START, why)
+                    .with("store", target.location())
+                    .with("collection", name)
+                    .hint("choose another target, or remove what it holds"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn in_another(location: &str, live: LiveId) -> Error {
+    let why = "the store takes part in another live migration";
+    Error::new(ErrorKind::Locked, START, why)
+        .with("store", location)
+        .with("live_migration", live)
+        .hint("finish or abort that one first")
+}
+
+/// Captures the changes of a side from now on, unless that is so already; what is
+/// written from here on is after the position that it keeps.
+pub(super) async fn capture(pair: &Pair, side: &Side) -> Result<()> {
+    side.store.update_store_record(StoreUpdate::HoldCapture(pair.holder()?)).await?;
+    if kept::read(side.store.as_ref(), pair.live).await?.position.is_none() {
+        let head = side.store.head().await?;
+        kept::change(side, pair.live, |kept| {
+            kept.position.get_or_insert_with(|| head.clone());
+        })
+        .await?;
+    }
+    Ok(())
+}

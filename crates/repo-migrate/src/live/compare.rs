@@ -1,0 +1,273 @@
+//! Comparing both stores while programs write to one of them.
+//!
+//! A batch of the authority is read, and the same ids of the other store. What differs may
+//! only be on its way, so it is read again after everything that was written before has
+//! been carried over. Only a difference that stays is one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use repo_core::strategy::{Applied, FeedPosition, Record, ScanOptions};
+use repo_core::{Clock as _, CollectionName, EntityId, Key, Result, SystemClock, Version};
+use serde::Serialize;
+
+use super::kept::{self, Verified};
+use super::pair::{Direction, LiveStores, Pair};
+use super::{LiveOptions, follow};
+use crate::progress::{Phase, Progress};
+
+/// How often, and how long, what differs is looked at again.
+const ROUNDS: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Changes that are read together.
+const AT_ONCE: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
+/// Most differences that are named.
+const MOST_NAMED: usize = 100;
+
+/// A record that both stores hold differently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LiveDifference {
+    /// Which record.
+    pub key: String,
+    /// Its version in the authority; `None` where it is not there.
+    pub authority: Option<Version>,
+    /// Its version in the other store.
+    pub other: Option<Version>,
+}
+
+/// What a comparison found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct LiveVerification {
+    /// How many records were compared.
+    pub records: u64,
+    /// How many differ.
+    pub differences: u64,
+    /// The first hundred of them.
+    pub named: Vec<LiveDifference>,
+    /// Whether everything was compared; false when the run was asked to end before.
+    pub finished: bool,
+}
+
+/// Compares both stores of a live migration, and notes the outcome in the authority.
+///
+/// # Errors
+/// `NotFound` for stores that take part in none; those of the stores.
+pub async fn verify(
+    stores: LiveStores<'_>,
+    options: &LiveOptions,
+    progress: &dyn Progress,
+) -> Result<LiveVerification> {
+    let pair = Pair::open(stores).await?;
+    let verified = verify_pair(&pair, options, progress).await;
+    pair.close().await?;
+    verified
+}
+
+pub(super) async fn verify_pair(
+    pair: &Pair,
+    options: &LiveOptions,
+    progress: &dyn Progress,
+) -> Result<LiveVerification> {
+    let (direction, _) = pair.direction().await?;
+    let position = direction.leader.store.head().await?;
+    progress.phase(Phase::Verify, None);
+    let mut comparison = Comparison::new(pair, direction);
+    for name in direction.leader.store.collections().await? {
+        if !comparison.compare(&name, options, progress).await? {
+            return Ok(comparison.found);
+        }
+    }
+    let mut found = comparison.found;
+    found.finished = true;
+    let (records, differences) = (found.records, found.differences);
+    let at = SystemClock.now();
+    kept::change(direction.leader, pair.live, |kept| {
+        kept.verified = Some(Verified { position: position.clone(), at, records, differences });
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Compares what was written since the last comparison, and notes how far that is: so
+/// little is left to be compared in the pause of a switch. Does nothing before the first
+/// comparison.
+pub(super) async fn verify_recent(pair: &Pair, direction: Direction<'_>) -> Result<()> {
+    let kept = kept::read(direction.leader.store.as_ref(), pair.live).await?;
+    let Some(verified) = kept.verified.filter(|verified| verified.differences == 0) else {
+        return Ok(());
+    };
+    let head = direction.leader.store.head().await?;
+    let mut comparison = Comparison::new(pair, direction);
+    let mut position = verified.position;
+    while !position.reaches(&head) {
+        let (keys, next) = changed(direction, &position).await?;
+        if position == next {
+            break;
+        }
+        comparison.compare_keys(keys).await?;
+        position = next;
+    }
+    let differences = comparison.found.differences;
+    kept::change(direction.leader, pair.live, |kept| {
+        if let Some(verified) = &mut kept.verified {
+            verified.position = position.clone();
+            verified.differences += differences;
+        }
+    })
+    .await
+}
+
+/// Compares what was written after a position, while nothing is written any more.
+pub(super) async fn verify_rest(
+    pair: &Pair,
+    direction: Direction<'_>,
+    since: &FeedPosition,
+) -> Result<LiveVerification> {
+    let mut comparison = Comparison::new(pair, direction);
+    let mut position = since.clone();
+    loop {
+        let (keys, next) = changed(direction, &position).await?;
+        if position == next {
+            return Ok(comparison.found);
+        }
+        comparison.compare_keys(keys).await?;
+        position = next;
+    }
+}
+
+/// The keys of the next changes, and where to read on.
+async fn changed(
+    direction: Direction<'_>,
+    after: &FeedPosition,
+) -> Result<(BTreeSet<Key>, FeedPosition)> {
+    let changes = direction.leader.store.changes(Some(after), AT_ONCE).await?;
+    let keys = changes.changes.into_iter().map(|change| change.key).collect();
+    Ok((keys, changes.next))
+}
+
+impl LiveVerification {
+    /// Adds a difference; one that is found from both sides counts once.
+    fn add(&mut self, difference: LiveDifference) {
+        if self.named.iter().any(|known| known.key == difference.key) {
+            return;
+        }
+        self.differences += 1;
+        if self.named.len() < MOST_NAMED {
+            self.named.push(difference);
+        }
+    }
+}
+
+/// A record in the authority and in the other store.
+type Both = (EntityId, (Option<Record>, Option<Record>));
+
+struct Comparison<'a> {
+    pair: &'a Pair,
+    direction: Direction<'a>,
+    found: LiveVerification,
+}
+
+impl<'a> Comparison<'a> {
+    fn new(pair: &'a Pair, direction: Direction<'a>) -> Self {
+        Self { pair, direction, found: LiveVerification::default() }
+    }
+
+    /// Compares a collection from both sides: what only the other store has is a difference
+    /// too. False when the run was asked to end before.
+    async fn compare(
+        &mut self,
+        name: &CollectionName,
+        options: &LiveOptions,
+        progress: &dyn Progress,
+    ) -> Result<bool> {
+        let (leader, follower) = (self.direction.leader, self.direction.follower);
+        for (store, is_leader) in [(&leader.store, true), (&follower.store, false)] {
+            let scan = ScanOptions::default().with_batch_size(options.batch_size);
+            let mut batches = store.scan(name, scan).await?;
+            while let Some(batch) = batches.next().await {
+                if progress.is_stopped() {
+                    return Ok(false);
+                }
+                let ids: Vec<EntityId> =
+                    batch?.records.iter().map(|record| record.id().clone()).collect();
+                if is_leader {
+                    progress.advance(name, ids.len() as u64);
+                }
+                self.compare_ids(name, ids, is_leader).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    async fn compare_keys(&mut self, keys: BTreeSet<Key>) -> Result<()> {
+        let mut of_each: BTreeMap<CollectionName, Vec<EntityId>> = BTreeMap::new();
+        for key in keys {
+            of_each.entry(key.collection).or_default().push(key.id);
+        }
+        for (name, ids) in of_each {
+            self.compare_ids(&name, ids, true).await?;
+        }
+        Ok(())
+    }
+
+    /// Compares records. What was read of the authority has arrived in the other store once
+    /// everything from before is carried over; that store may have a later version by then.
+    async fn compare_ids(
+        &mut self,
+        name: &CollectionName,
+        mut ids: Vec<EntityId>,
+        counts: bool,
+    ) -> Result<()> {
+        self.found.records += if counts { ids.len() as u64 } else { 0 };
+        let Direction { leader, follower } = self.direction;
+        let mut authority = leader.store.get_many(name, &ids).await?;
+        let mut other = follower.store.get_many(name, &ids).await?;
+        let begun = Instant::now();
+        for round in 0.. {
+            let pairs = ids.into_iter().zip(authority.into_iter().zip(other));
+            let differing: Vec<Both> =
+                pairs.filter(|(_, (a, b))| !is_same(a.as_ref(), b.as_ref())).collect();
+            if differing.is_empty() {
+                return Ok(());
+            }
+            if round == ROUNDS || begun.elapsed() > PATIENCE {
+                return self.judge(name, differing).await;
+            }
+            ids = differing.into_iter().map(|(id, _)| id).collect();
+            authority = leader.store.get_many(name, &ids).await?;
+            let head = leader.store.head().await?;
+            follow::drain(self.pair, self.direction, &head).await?;
+            other = follower.store.get_many(name, &ids).await?;
+        }
+        Ok(())
+    }
+
+    /// What stayed different. A record that is written all the time is newer in the other
+    /// store whenever it is looked at; its version is then one that the authority has reached.
+    async fn judge(&mut self, name: &CollectionName, differing: Vec<Both>) -> Result<()> {
+        let ids: Vec<EntityId> = differing.iter().map(|(id, _)| id.clone()).collect();
+        let now = self.direction.leader.store.get_many(name, &ids).await?;
+        for ((id, (authority, other)), now) in differing.into_iter().zip(now) {
+            let version = |record: &Option<Record>| record.as_ref().map(Record::version);
+            let (a, b) = (version(&authority), version(&other));
+            if b > a && version(&now) >= b {
+                continue;
+            }
+            let key = Key::new(name.clone(), id).to_string();
+            self.found.add(LiveDifference { key, authority: a, other: b });
+        }
+        Ok(())
+    }
+}
+
+fn is_same(a: Option<&Record>, b: Option<&Record>) -> bool {
+    match (a, b) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.compare_to_stored(Some(b)) == Applied::Equal,
+        _ => false,
+    }
+}

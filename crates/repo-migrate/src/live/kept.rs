@@ -1,0 +1,166 @@
+//! What each store keeps of the live migration.
+
+use repo_core::strategy::{
+    FeedPosition, LiveId, StorageStrategy, StoreId, SystemCollection, SystemWrite,
+};
+use repo_core::{CollectionName, Error, ErrorKind, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::pair::Side;
+
+const KEEP: &str = "keep the state of the live migration";
+/// How often a change is made again because another process was faster.
+const MOST_TRIES: usize = 16;
+
+/// What one store keeps: of its peer, and of its own changes on their way there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) peer: String,
+    pub(super) peer_id: StoreId,
+    /// Whether this is the source.
+    pub(super) is_source: bool,
+    pub(super) started_at: Timestamp,
+    /// Up to where the peer has the changes of this store; `None` before capture is on.
+    pub(super) position: Option<FeedPosition>,
+    /// Whether everything from before that was copied.
+    pub(super) copied: bool,
+    /// The last comparison of both stores that was finished.
+    pub(super) verified: Option<Verified>,
+}
+
+/// A comparison of both stores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Verified {
+    /// The head of the feed before it began.
+    pub(super) position: FeedPosition,
+    pub(super) at: Timestamp,
+    pub(super) records: u64,
+    pub(super) differences: u64,
+}
+
+fn key(live: LiveId) -> String {
+    live.to_string()
+}
+
+fn copied_key(live: LiveId, collection: &CollectionName) -> String {
+    format!("{live}/copied/{collection}")
+}
+
+/// Reads it.
+///
+/// # Errors
+/// `NotFound` where there is none; `Corrupt` for what is none of ours.
+pub(super) async fn read(store: &dyn StorageStrategy, live: LiveId) -> Result<Kept> {
+    parse(&text(store, live).await?, store.location())
+}
+
+async fn text(store: &dyn StorageStrategy, live: LiveId) -> Result<String> {
+    let found = store.system_item(SystemCollection::Live, &key(live)).await?;
+    found.ok_or_else(|| {
+        let why = "the store keeps nothing of the live migration";
+        Error::new(ErrorKind::NotFound, KEEP, why)
+            .with("store", store.location())
+            .with("live_migration", live)
+            .hint("begin it again")
+    })
+}
+
+fn parse(text: &str, location: &str) -> Result<Kept> {
+    serde_json::from_str(text).map_err(|source| {
+        let why = "what the store keeps of the live migration is damaged";
+        Error::new(ErrorKind::Corrupt, KEEP, why).with("store", location).caused_by(source)
+    })
+}
+
+fn to_text(kept: &Kept) -> Result<String> {
+    serde_json::to_string(kept).map_err(|source| {
+        let why = "the state cannot be written as JSON";
+        Error::new(ErrorKind::Invalid, KEEP, why).caused_by(source)
+    })
+}
+
+/// Makes it, unless it is there.
+pub(super) async fn make(side: &Side, live: LiveId, kept: &Kept) -> Result<()> {
+    let store = side.store.as_ref();
+    if store.system_item(SystemCollection::Live, &key(live)).await?.is_some() {
+        return Ok(());
+    }
+    let write = SystemWrite::new(SystemCollection::Live, key(live), None, Some(to_text(kept)?));
+    match store.write_system_items(vec![write]).await {
+        // Another process made it.
+        Err(error) if error.kind() == ErrorKind::Locked => Ok(()),
+        made => made,
+    }
+}
+
+/// Changes it by compare-and-set.
+pub(super) async fn change(
+    side: &Side,
+    live: LiveId,
+    mut change: impl FnMut(&mut Kept),
+) -> Result<()> {
+    let store = side.store.as_ref();
+    for _ in 0..MOST_TRIES {
+        let before = text(store, live).await?;
+        let mut kept = parse(&before, store.location())?;
+        change(&mut kept);
+        let after = to_text(&kept)?;
+        if after == before {
+            return Ok(());
+        }
+        let write = SystemWrite::new(SystemCollection::Live, key(live), Some(before), Some(after));
+        match store.write_system_items(vec![write]).await {
+            Err(error) if error.kind() == ErrorKind::Locked => {}
+            changed => return changed,
+        }
+    }
+    let why = "other processes keep changing the state of the live migration";
+    Err(Error::new(ErrorKind::Unavailable, KEEP, why).with("store", store.location()))
+}
+
+/// Moves the position of a store on; it never falls.
+pub(super) async fn advance(side: &Side, live: LiveId, to: &FeedPosition) -> Result<()> {
+    change(side, live, |kept| {
+        if kept.position.as_ref().is_none_or(|before| !before.reaches(to)) {
+            kept.position = Some(to.clone());
+        }
+    })
+    .await
+}
+
+/// Whether a collection was copied.
+pub(super) async fn is_copied(side: &Side, live: LiveId, name: &CollectionName) -> Result<bool> {
+    let found = side.store.system_item(SystemCollection::Live, &copied_key(live, name)).await?;
+    Ok(found.is_some())
+}
+
+/// Notes that a collection was copied.
+pub(super) async fn set_copied(side: &Side, live: LiveId, name: &CollectionName) -> Result<()> {
+    let key = copied_key(live, name);
+    let write = SystemWrite::new(SystemCollection::Live, key, None, Some("true".to_owned()));
+    match side.store.write_system_items(vec![write]).await {
+        // Another process did.
+        Err(error) if error.kind() == ErrorKind::Locked => Ok(()),
+        noted => noted,
+    }
+}
+
+/// Removes everything that a store keeps of a live migration.
+pub(super) async fn remove(store: &dyn StorageStrategy, live: LiveId) -> Result<()> {
+    let most = std::num::NonZeroUsize::new(SystemWrite::MAX_AT_ONCE)
+        .unwrap_or(std::num::NonZeroUsize::MIN);
+    loop {
+        let items = store.system_items(SystemCollection::Live, &key(live), None, most).await?;
+        if items.is_empty() {
+            return Ok(());
+        }
+        let remove = |item: repo_core::strategy::SystemItem| {
+            SystemWrite::new(SystemCollection::Live, item.key, Some(item.value), None)
+        };
+        match store.write_system_items(items.into_iter().map(remove).collect()).await {
+            // A run that has not noticed the end yet moved on.
+            Err(error) if error.kind() == ErrorKind::Locked => {}
+            removed => removed?,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Moving a store while programs write to it, and moving back.
+//!
+//! Two stores take part: the *source*, which programs use, and the *target*. One of them is
+//! the authority at any time; the other one is kept up with it by its change feed.
+//!
+//! | verb | what it does |
+//! |---|---|
+//! | [`start`] | claims both stores, copies, and follows the changes; runs until it is stopped |
+//! | [`verify`] | compares both while programs write |
+//! | [`switch`] | makes the target the authority: a pause of a second or two for writers |
+//! | [`back`] | the same the other way round |
+//! | [`abort`] | gives the move up; the source stays what it was |
+//! | [`finish`] | ends the move; the store that is not the authority stays retired |
+//! | [`status`] | reports where it stands, and what to do next |
+//!
+//! Programs follow the move by `repo-routed`; one that does not is refused by the store that
+//! has moved, and told where to. Every verb may be killed at any point and called again; the
+//! decision is one compare-and-set in the record of the store that gives the authority up
+//! (see `crates/live-model`).
+
+mod claim;
+mod compare;
+mod copy;
+mod end;
+mod follow;
+mod kept;
+mod options;
+mod pair;
+mod start;
+mod status;
+mod switch;
+
+pub use compare::{LiveDifference, LiveVerification, verify};
+pub use end::{abort, finish};
+pub use options::{LiveOptions, SwitchOptions};
+pub use pair::{LivePlace, LiveStores};
+pub use start::start;
+pub use status::{LivePhase, LiveStatus, SideStatus, status};
+pub use switch::{SwitchReport, back, switch};

@@ -1,0 +1,62 @@
+//! What a caller may choose.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+/// How [`start`](super::start) works.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LiveOptions {
+    /// Records that are read and written together. 500.
+    pub batch_size: NonZeroUsize,
+    /// Most records a second that are copied; `None` for no limit.
+    pub rate_limit: Option<NonZeroUsize>,
+    /// How long to wait before a feed that has ended is read again. 50 milliseconds.
+    pub poll: Duration,
+    /// How often both stores are compared while changes are followed. A switch needs a
+    /// comparison of the last 24 hours. 1 hour.
+    pub verify_every: Duration,
+}
+
+impl Default for LiveOptions {
+    fn default() -> Self {
+        Self {
+            batch_size: NonZeroUsize::new(500).unwrap_or(NonZeroUsize::MIN),
+            rate_limit: None,
+            poll: Duration::from_millis(50),
+            verify_every: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// How [`switch`](super::switch) and [`back`](super::back) work.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct SwitchOptions {
+    /// How long writers may wait before the switch is cancelled. 5 seconds.
+    pub max_pause: Duration,
+    /// Only says whether the switch could be made, and changes nothing.
+    pub dry_run: bool,
+}
+
+impl SwitchOptions {
+    /// The same with another [`max_pause`](Self::max_pause).
+    #[must_use]
+    pub const fn with_max_pause(mut self, max_pause: Duration) -> Self {
+        self.max_pause = max_pause;
+        self
+    }
+
+    /// The same with another [`dry_run`](Self::dry_run).
+    #[must_use]
+    pub const fn with_dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+}
+
+impl Default for SwitchOptions {
+    fn default() -> Self {
+        Self { max_pause: Duration::from_secs(5), dry_run: false }
+    }
+}

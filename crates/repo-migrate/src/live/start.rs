@@ -1,0 +1,121 @@
+//! Copying and following, until the caller stops it or the migration ends.
+
+use std::time::{Duration, Instant};
+
+use repo_core::strategy::StoreRole;
+use repo_core::{Clock as _, Result, Schemas, SystemClock};
+
+use super::claim::{capture, claim};
+use super::compare::{verify_pair, verify_recent};
+use super::copy::copy;
+use super::follow::{CARRIED_AT_ONCE, carry};
+use super::pair::{LiveStores, Pair};
+use super::{LiveOptions, kept};
+use crate::progress::{Phase, Progress};
+
+/// How often what was written of late is compared.
+const RECENT_EVERY: Duration = Duration::from_secs(1);
+
+/// Begins or resumes a live migration: copies the source, and carries its changes to the target
+/// until `progress` asks it to end. After a switch it carries the changes of the target to the
+/// source. Returns when it is stopped, and when the migration has been finished or aborted.
+/// Several may run at once; they do the same work twice.
+///
+/// The target gets the collections of the source: as `schemas` declares them, in the
+/// schema version of the source.
+///
+/// # Errors
+/// `Locked` for a store that takes part in another live migration or has an unfinished job;
+/// `AlreadyExists` for a target that is not empty; `Unsupported` for what a live migration does not
+/// carry over; `Corrupt` for a record that both stores hold differently under one version; those of the
+/// stores.
+pub async fn start(
+    stores: LiveStores<'_>,
+    schemas: &Schemas,
+    options: &LiveOptions,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let pair = claim(stores, schemas, SystemClock.now()).await?;
+    let ended = run(&pair, options, progress).await;
+    let closed = pair.close().await;
+    match ended {
+        // Another process finished or aborted it.
+        Err(_) if has_ended(&pair, stores).await? => closed,
+        Err(error) => Err(error),
+        Ok(()) => closed,
+    }
+}
+
+async fn run(pair: &Pair, options: &LiveOptions, progress: &dyn Progress) -> Result<()> {
+    capture(pair, &pair.source).await?;
+    // Its own changes are needed from the moment on in which programs may write to it.
+    capture(pair, &pair.target).await?;
+    if !kept::read(pair.source.store.as_ref(), pair.live).await?.copied
+        && !copy(pair, options, progress).await?
+    {
+        return Ok(());
+    }
+    let mut compared = Compared { whole: None, recent: Instant::now() };
+    while !progress.is_stopped() {
+        if pair.source.role().await?.live != Some(pair.live) {
+            return Ok(());
+        }
+        let (direction, role) = pair.direction().await?;
+        let carried = carry(pair, direction).await?;
+        if carried == CARRIED_AT_ONCE.get() {
+            continue;
+        }
+        if role.role == StoreRole::Authority {
+            compared.compare(pair, options, progress).await?;
+        }
+        if carried == 0 {
+            tokio::select! {
+                () = tokio::time::sleep(options.poll) => {}
+                () = progress.stopped() => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// When both stores were compared, by this run.
+struct Compared {
+    whole: Option<Instant>,
+    recent: Instant,
+}
+
+impl Compared {
+    /// Compares everything when that is due, and else what was written of late.
+    async fn compare(
+        &mut self,
+        pair: &Pair,
+        options: &LiveOptions,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let (direction, _) = pair.direction().await?;
+        if self.whole.is_none_or(|at| at.elapsed() >= options.verify_every) {
+            verify_pair(pair, options, progress).await?;
+            self.whole = Some(Instant::now());
+            progress.phase(Phase::Follow, None);
+        } else if self.recent.elapsed() >= RECENT_EVERY {
+            verify_recent(pair, direction).await?;
+        } else {
+            return Ok(());
+        }
+        self.recent = Instant::now();
+        Ok(())
+    }
+}
+
+/// Whether a store takes no part in the live migration any more.
+async fn has_ended(pair: &Pair, stores: LiveStores<'_>) -> Result<bool> {
+    for place in [stores.source, stores.target] {
+        let store = place.open(None).await?;
+        let live = store.store_record().await?.role.live;
+        store.close().await?;
+        if live != Some(pair.live) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,316 @@
+//! The authority changes hands.
+//!
+//! 1. *Checks*, with nothing written: everything is copied, both stores were compared and are
+//!    equal, the other store is close behind.
+//! 2. *Fence*: the authority takes no more writes.
+//! 3. *Drain*: the other store gets the last of them, while the leases of readers pass.
+//! 4. *Compare* what changed since the last comparison.
+//! 5. *Decide*: the store that is fenced retires, and names the other one. Only it decides, and
+//!    only under the attempt of this fence; from here on there is no way but on.
+//! 6. *Promote*: the other store is the authority. Whoever reads the decision may do this.
+//!
+//! What fails before the decision lifts the fence.
+
+use std::time::{Duration, Instant};
+
+use repo_core::strategy::{RoleState, Route, StoreRole, SystemCollection, SystemWrite};
+use repo_core::{Clock as _, Error, ErrorKind, Result, SystemClock};
+use serde::Serialize;
+
+use super::compare::{verify_recent, verify_rest};
+use super::copy::raise_floor;
+use super::follow::{carry, drain};
+use super::kept::{self, Kept};
+use super::pair::{Direction, LiveStores, Pair};
+use super::{SwitchOptions, kept::Verified};
+
+/// How long readers may still read a store after it was fenced: their lease, and what clocks
+/// of two machines differ by in that time.
+const LEASES_PASS: Duration = Duration::from_millis(1_100);
+/// How old the last comparison may be.
+const VERIFIED_WITHIN: Duration = Duration::from_secs(24 * 3_600);
+/// Most changes that may still be on their way when the store is fenced.
+const MOST_BEHIND: usize = 10_000;
+/// How often the last changes are carried before the fence.
+const MOST_CARRIED: usize = 100;
+
+/// What a switch did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SwitchReport {
+    /// Whether the switch was made; false for a dry run.
+    pub switched: bool,
+    /// The store that is the authority now.
+    pub authority: String,
+    /// Its epoch.
+    pub epoch: u64,
+    /// For how long writers had to wait.
+    pub pause_ms: u64,
+    /// Records that were compared in the pause.
+    pub compared: u64,
+    /// Those that differed; a switch that is made has none.
+    pub differences: u64,
+}
+
+/// Makes the target the authority. Safe to repeat: once decided, it only finishes what is left.
+///
+/// # Errors
+/// `Locked` when it is too early, when something is different in the two stores, or when
+/// somebody else cancelled the switch; `Unavailable` when the pause would be too long or a store
+/// is in use all the time. The source takes writes then. `NotFound` for stores that take
+/// part in no live migration.
+pub async fn switch(stores: LiveStores<'_>, options: SwitchOptions) -> Result<SwitchReport> {
+    hand_over(stores, options, true).await
+}
+
+/// Makes the source the authority again.
+///
+/// # Errors
+/// As [`switch`].
+pub async fn back(stores: LiveStores<'_>, options: SwitchOptions) -> Result<SwitchReport> {
+    hand_over(stores, options, false).await
+}
+
+async fn hand_over(
+    stores: LiveStores<'_>,
+    options: SwitchOptions,
+    to_target: bool,
+) -> Result<SwitchReport> {
+    let pair = Pair::open(stores).await?;
+    let done = Switch { pair: &pair, direction: pair.towards(to_target), options }.run().await;
+    pair.close().await?;
+    done
+}
+
+struct Switch<'a> {
+    pair: &'a Pair,
+    direction: Direction<'a>,
+    options: SwitchOptions,
+}
+
+impl Switch<'_> {
+    async fn run(&self) -> Result<SwitchReport> {
+        let role = self.direction.leader.role().await?;
+        match role.role {
+            StoreRole::Authority => self.begin(&role).await,
+            // Somebody was killed at it, or is at it.
+            StoreRole::Fenced => self.behind_fence(&role, Instant::now()).await,
+            StoreRole::Retired => self.promote(&role, None).await,
+            StoreRole::Replica => Err(self.refuse("the authority is the other store")),
+            _ => Err(self.refuse("the store has a role that this program does not know")),
+        }
+    }
+
+    async fn begin(&self, role: &RoleState) -> Result<SwitchReport> {
+        let kept = kept::read(self.direction.leader.store.as_ref(), self.pair.live).await?;
+        self.check(&kept)?;
+        // So close that the pause is short.
+        for _ in 0..MOST_CARRIED {
+            if carry(self.pair, self.direction).await? < MOST_BEHIND / 100 {
+                break;
+            }
+        }
+        verify_recent(self.pair, self.direction).await?;
+        self.check(&kept::read(self.direction.leader.store.as_ref(), self.pair.live).await?)?;
+        if self.options.dry_run {
+            return Ok(SwitchReport {
+                switched: false,
+                authority: self.direction.leader.store.location().to_owned(),
+                epoch: role.epoch,
+                pause_ms: 0,
+                compared: 0,
+                differences: 0,
+            });
+        }
+        let begun = Instant::now();
+        let limit = u32::try_from(self.options.max_pause.as_millis()).unwrap_or(u32::MAX);
+        let fenced = self
+            .direction
+            .leader
+            .step(role, |next| {
+                next.role = StoreRole::Fenced;
+                next.attempt += 1;
+                next.max_pause_ms = Some(limit);
+            })
+            .await?;
+        self.behind_fence(&fenced, begun).await
+    }
+
+    /// Whether it is time.
+    fn check(&self, kept: &Kept) -> Result<()> {
+        if !kept.copied || kept.position.is_none() {
+            return Err(self.refuse("the source has not been copied yet"));
+        }
+        let Some(verified) = &kept.verified else {
+            return Err(self.refuse("both stores have not been compared yet"));
+        };
+        if verified.differences > 0 {
+            return Err(self
+                .refuse("the two stores differ")
+                .with("differences", verified.differences));
+        }
+        let age = SystemClock.now().as_micros().saturating_sub(verified.at.as_micros());
+        let most = i64::try_from(VERIFIED_WITHIN.as_micros()).unwrap_or(i64::MAX);
+        if age > most {
+            return Err(self.refuse("both stores were compared more than 24 hours ago"));
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, why: &str) -> Error {
+        Error::new(ErrorKind::Locked, "switch to the other store", why)
+            .with("store", self.direction.leader.store.location())
+            .with("other", self.direction.follower.store.location())
+            .hint("nothing was changed; look at the status of the live migration")
+    }
+
+    async fn behind_fence(&self, fenced: &RoleState, begun: Instant) -> Result<SwitchReport> {
+        match self.decide(fenced, begun).await {
+            Ok((retired, compared)) => self.promote(&retired, Some((begun, compared))).await,
+            Err(error) => {
+                // Locked: somebody else cancelled, decided or aborted.
+                let cancelled = self
+                    .direction
+                    .leader
+                    .step(fenced, |next| {
+                        next.role = StoreRole::Authority;
+                        next.attempt += 1;
+                        next.max_pause_ms = None;
+                    })
+                    .await;
+                if let Err(other) = cancelled {
+                    tracing::warn!(error = %other, "the fence was not lifted by this switch");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything from the fence to the decision; the role of the store that has retired.
+    async fn decide(&self, fenced: &RoleState, begun: Instant) -> Result<(RoleState, u64)> {
+        let Direction { leader, follower } = self.direction;
+        // Again what the step to the fence waits for: whoever took it may have been killed.
+        let fenced = leader.step(fenced, |_| {}).await?;
+        let leases = tokio::time::sleep(LEASES_PASS);
+        let drained = async {
+            let head = leader.store.head().await?;
+            drain(self.pair, self.direction, &head).await?;
+            self.carry_rest().await?;
+            self.compare().await
+        };
+        let ((), compared) = futures::future::join(leases, drained).await;
+        let compared = compared?;
+        let most = self.options.max_pause;
+        if begun.elapsed() > most {
+            let why = "the pause became longer than it may be, so the switch was cancelled";
+            return Err(Error::new(ErrorKind::Unavailable, "switch to the other store", why)
+                .with("pause_ms", begun.elapsed().as_millis())
+                .with("max_pause_ms", most.as_millis())
+                .hint("the store takes writes again; try when fewer are written, or allow more"));
+        }
+        let route = Route::new(follower.store.location(), follower.id, self.pair.live);
+        let retired = leader
+            .step(&fenced, |next| {
+                next.role = StoreRole::Retired;
+                next.epoch += 1;
+                next.max_pause_ms = None;
+                next.route = Some(route);
+            })
+            .await?;
+        Ok((retired, compared))
+    }
+
+    /// What is not in the feed: floors, and the engine's own items that travel.
+    async fn carry_rest(&self) -> Result<()> {
+        let Direction { leader, follower } = self.direction;
+        for name in leader.record().await?.collections.keys() {
+            raise_floor(self.direction, name).await?;
+        }
+        let most = std::num::NonZeroUsize::new(200).unwrap_or(std::num::NonZeroUsize::MIN);
+        for collection in SystemCollection::ALL.iter().copied().filter(|c| c.travels()) {
+            let mut after: Option<String> = None;
+            loop {
+                let items =
+                    leader.store.system_items(collection, "", after.as_deref(), most).await?;
+                let Some(last) = items.last() else { break };
+                after = Some(last.key.clone());
+                for item in items {
+                    let there = follower.store.system_item(collection, &item.key).await?;
+                    if there.as_ref() != Some(&item.value) {
+                        let write = SystemWrite::new(collection, item.key, there, Some(item.value));
+                        follower.store.write_system_items(vec![write]).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare(&self) -> Result<u64> {
+        let kept = kept::read(self.direction.leader.store.as_ref(), self.pair.live).await?;
+        let Some(Verified { position, .. }) = &kept.verified else {
+            return Err(self.refuse("both stores have not been compared yet"));
+        };
+        let found = verify_rest(self.pair, self.direction, position).await?;
+        match found.named.first() {
+            None => Ok(found.records),
+            Some(first) => Err(self
+                .refuse("the two stores differ")
+                .with("differences", found.differences)
+                .with("key", &first.key)),
+        }
+    }
+
+    async fn promote(
+        &self,
+        retired: &RoleState,
+        pause: Option<(Instant, u64)>,
+    ) -> Result<SwitchReport> {
+        let Direction { leader, follower } = self.direction;
+        loop {
+            let role = follower.role().await?;
+            if role.role == StoreRole::Authority && role.epoch >= retired.epoch {
+                break;
+            }
+            if retired.live != Some(self.pair.live) || role.epoch >= retired.epoch {
+                return Err(self.refuse("the store retired in another live migration"));
+            }
+            let promoted = follower
+                .step(&role, |next| {
+                    next.role = StoreRole::Authority;
+                    next.epoch = retired.epoch;
+                    next.route = None;
+                })
+                .await;
+            match promoted {
+                // A router was faster.
+                Err(error) if error.kind() == ErrorKind::Locked => {}
+                promoted => drop(promoted?),
+            }
+        }
+        let pause_ms = pause.map_or(0, |(begun, _)| begun.elapsed().as_millis());
+        // What is compared from here on is the other direction.
+        let head = follower.store.head().await?;
+        let at = SystemClock.now();
+        kept::change(follower, self.pair.live, |kept| {
+            kept.copied = true;
+            kept.verified =
+                Some(Verified { position: head.clone(), at, records: 0, differences: 0 });
+        })
+        .await?;
+        tracing::info!(
+            authority = follower.store.location(),
+            retired = leader.store.location(),
+            epoch = retired.epoch,
+            "the authority has changed hands"
+        );
+        Ok(SwitchReport {
+            switched: true,
+            authority: follower.store.location().to_owned(),
+            epoch: retired.epoch,
+            pause_ms: u64::try_from(pause_ms).unwrap_or(u64::MAX),
+            compared: pause.map_or(0, |(_, compared)| compared),
+            differences: 0,
+        })
+    }
+}

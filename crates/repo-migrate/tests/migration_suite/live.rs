@@ -1,0 +1,452 @@
+//! A store moves while programs write to it, and moves back.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use repo_core::strategy::{
+    LiveId, OpenOptions, Record, RoleChange, Route, ScanOptions, StorageStrategy,
+    StorageStrategyExt as _, StoreRole, StoreUpdate, StrategyFactory,
+};
+use repo_core::{
+    CollectionName, CollectionSchema, Document, EntityId, ErrorKind, Key, MemoryStrategy,
+    Precondition, Result, Schemas, Timestamp, Write, Written,
+};
+use repo_json::JsonFactory;
+use repo_migrate::live::{
+    self, LiveOptions, LivePhase, LivePlace, LiveStores, SwitchOptions, SwitchReport,
+};
+use repo_migrate::{Phase, Progress, Silent};
+use repo_routed::{RoutedStrategy, Routes, RoutingOptions};
+use repo_sql::SqliteFactory;
+use serde_json::json;
+
+type Store = Arc<dyn StorageStrategy>;
+
+/// Where a store of these tests is.
+#[derive(Debug, Clone)]
+enum Place {
+    Memory(Arc<MemoryStrategy>),
+    Json(Arc<tempfile::TempDir>),
+    Sqlite(Arc<tempfile::TempDir>),
+}
+
+fn items() -> CollectionName {
+    CollectionName::new("items").unwrap()
+}
+
+fn schemas() -> Vec<CollectionSchema> {
+    vec![CollectionSchema::undeclared(items())]
+}
+
+impl Place {
+    fn new(kind: &str) -> Self {
+        let folder = || Arc::new(tempfile::tempdir().unwrap());
+        match kind {
+            "memory" => Self::Memory(Arc::new(MemoryStrategy::new(OpenOptions::default()))),
+            "json" => Self::Json(folder()),
+            _ => Self::Sqlite(folder()),
+        }
+    }
+
+    async fn store(&self) -> Store {
+        LivePlace::open(self, None).await.unwrap()
+    }
+}
+
+#[async_trait]
+impl LivePlace for Place {
+    async fn open(&self, works_for: Option<LiveId>) -> Result<Store> {
+        let all: Schemas = schemas().into_iter().collect();
+        let options = OpenOptions::default().with_schemas(Arc::new(all)).with_works_for(works_for);
+        match self {
+            Self::Memory(records) => Ok(Arc::new(records.share(options))),
+            Self::Json(folder) => {
+                JsonFactory.open(&json!({ "base_path": folder.path() }), options).await
+            }
+            Self::Sqlite(folder) => {
+                let file = folder.path().join("store.db");
+                SqliteFactory.open(&json!({ "name": file }), options).await
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Routes for Place {
+    async fn open(&self, route: &Route) -> Result<Option<Store>> {
+        let store = self.store().await;
+        Ok((store.store_record().await?.id == Some(route.store)).then_some(store))
+    }
+}
+
+/// Ends a run when it is asked to.
+#[derive(Clone)]
+struct Stop {
+    asked: Shared<BoxFuture<'static, ()>>,
+}
+
+impl Stop {
+    fn new() -> (Self, tokio::sync::oneshot::Sender<()>) {
+        let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
+        let asked = async move { receiver.await.unwrap_or_default() }.boxed().shared();
+        (Self { asked }, sender)
+    }
+}
+
+impl Progress for Stop {
+    fn phase(&self, _phase: Phase, _total: Option<u64>) {}
+    fn advance(&self, _collection: &CollectionName, _records: u64) {}
+
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        self.asked.clone().boxed()
+    }
+}
+
+fn key(id: &str) -> Key {
+    Key::new(items(), EntityId::new(id).unwrap())
+}
+
+fn document(id: &str, n: u64) -> Document {
+    Document::parse(&format!(r#"{{"id":"{id}","n":{n}}}"#)).unwrap()
+}
+
+/// Two stores, the first of which holds something.
+struct Move {
+    source: Place,
+    target: Place,
+}
+
+impl Move {
+    async fn new(source: &str, target: &str) -> Self {
+        let this = Self { source: Place::new(source), target: Place::new(target) };
+        let store = this.source.store().await;
+        store.prepare(&schemas()).await.unwrap();
+        for n in 0..300 {
+            let id = format!("old-{n:03}");
+            store.save(key(&id), document(&id, 0)).await.unwrap();
+        }
+        store.delete(key("old-000")).await.unwrap();
+        this
+    }
+
+    fn stores(&self) -> LiveStores<'_> {
+        LiveStores { source: &self.source, target: &self.target }
+    }
+
+    async fn routed(&self) -> Arc<RoutedStrategy> {
+        let (configured, routes) = (self.source.store().await, self.target.clone());
+        let options = RoutingOptions::default();
+        Arc::new(RoutedStrategy::open(configured, routes, options).await.unwrap())
+    }
+
+    /// Copies, compares and follows until it is stopped.
+    fn begin(&self) -> (tokio::task::JoinHandle<Result<()>>, tokio::sync::oneshot::Sender<()>) {
+        let (source, target) = (self.source.clone(), self.target.clone());
+        let (stop, sender) = Stop::new();
+        let task = tokio::spawn(async move {
+            let stores = LiveStores { source: &source, target: &target };
+            let mut options = LiveOptions::default();
+            options.batch_size = NonZeroUsize::new(37).unwrap();
+            options.poll = Duration::from_millis(5);
+            live::start(stores, &Schemas::default(), &options, &stop).await
+        });
+        (task, sender)
+    }
+
+    async fn until(&self, phase: LivePhase) {
+        let mut seen = None;
+        for _ in 0..2_000 {
+            match live::status(self.stores()).await {
+                Ok(status) if status.phase == phase => return,
+                Ok(status) => seen = Some(format!("{status:?}")),
+                Err(error) => seen = Some(error.to_string()),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never {phase:?}: {seen:?}");
+    }
+
+    async fn switch(&self) -> Result<SwitchReport> {
+        live::switch(self.stores(), SwitchOptions::default()).await
+    }
+}
+
+async fn all(store: &dyn StorageStrategy) -> BTreeMap<String, Record> {
+    let records = store.scan(&items(), ScanOptions::default()).await.unwrap();
+    let records = repo_testkit::batches(records).await.unwrap();
+    records.into_iter().flatten().map(|record| (record.id().to_string(), record)).collect()
+}
+
+/// Writes some keys through the router until it is told to end; the last acknowledged version of each.
+fn writer(
+    store: Arc<RoutedStrategy>,
+    name: usize,
+    ended: Arc<AtomicBool>,
+) -> tokio::task::JoinHandle<BTreeMap<String, u64>> {
+    tokio::spawn(async move {
+        let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
+        let mut n = 0;
+        while !ended.load(Ordering::Relaxed) {
+            n += 1;
+            let id = format!("w{name}-{}", n % 7);
+            let before = acknowledged.get(&id).copied();
+            let expected = match before {
+                None => Precondition::Absent,
+                Some(version) => Precondition::Version(repo_core::Version::new(version).unwrap()),
+            };
+            let write = Write::put(key(&id), document(&id, n), expected);
+            let written = store.commit(vec![write]).await.unwrap();
+            let [Written::Put { version, .. }] = written.as_slice() else { panic!() };
+            assert_eq!(version.get(), before.unwrap_or(0) + 1, "{id}");
+            acknowledged.insert(id.clone(), version.get());
+            let read = store.get(&items(), &EntityId::new(&id).unwrap()).await.unwrap().unwrap();
+            assert_eq!(read.version, *version, "a stale read of {id}");
+        }
+        acknowledged
+    })
+}
+
+async fn there_and_back(source: &str, target: &str) {
+    let moving = Move::new(source, target).await;
+    let routed = moving.routed().await;
+    let ended = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> =
+        (0..4).map(|n| writer(Arc::clone(&routed), n, Arc::clone(&ended))).collect();
+    let (mover, stop) = moving.begin();
+    moving.until(LivePhase::Ready).await;
+    let report = moving.switch().await.unwrap();
+    assert!(report.switched && report.epoch == 1 && report.pause_ms < 5_000, "{report:?}");
+    moving.until(LivePhase::Switched).await;
+    let report = live::back(moving.stores(), SwitchOptions::default()).await.unwrap();
+    assert!(report.switched && report.epoch == 2, "{report:?}");
+    let report = moving.switch().await.unwrap();
+    assert!(report.switched && report.epoch == 3, "{report:?}");
+    ended.store(true, Ordering::Relaxed);
+    let mut acknowledged = BTreeMap::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    live::finish(moving.stores()).await.unwrap();
+    mover.await.unwrap().unwrap();
+    drop(stop);
+    let authority = moving.target.store().await;
+    let stored = all(authority.as_ref()).await;
+    for (id, version) in acknowledged {
+        assert_eq!(stored[&id].version().get(), version, "{id}");
+    }
+    assert_eq!(stored.keys().filter(|id| id.starts_with("old-")).count(), 300);
+    assert!(!stored["old-000"].is_live());
+    let retired = moving.source.store().await;
+    let error = retired.save(key("late"), document("late", 1)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert_eq!(error.context_value("successor"), Some(authority.location()));
+    for store in [&authority, &retired] {
+        let record = store.store_record().await.unwrap();
+        assert!(record.role.live.is_none() && !record.capture.is_on(), "{record:?}");
+    }
+    assert_eq!(routed.location(), authority.location());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_memory_to_memory_and_back() {
+    there_and_back("memory", "memory").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_json_to_sqlite_and_back() {
+    there_and_back("json", "sqlite").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_sqlite_to_json_and_back() {
+    there_and_back("sqlite", "json").await;
+}
+
+/// Before it has begun, everything is refused in words.
+#[tokio::test]
+async fn without_a_beginning_there_is_nothing_to_do() {
+    let moving = Move::new("memory", "memory").await;
+    assert_eq!(live::status(moving.stores()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(moving.switch().await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(live::finish(moving.stores()).await.unwrap_err().kind(), ErrorKind::NotFound);
+    live::abort(moving.stores()).await.unwrap();
+}
+
+/// A move that is given up leaves the source as it was, and the target to itself.
+#[tokio::test]
+async fn a_move_is_given_up() {
+    let moving = Move::new("sqlite", "json").await;
+    let (mover, _stop) = moving.begin();
+    moving.until(LivePhase::Ready).await;
+    assert_eq!(live::finish(moving.stores()).await.unwrap_err().kind(), ErrorKind::Locked);
+    live::abort(moving.stores()).await.unwrap();
+    mover.await.unwrap().unwrap();
+    live::abort(moving.stores()).await.unwrap();
+    for place in [&moving.source, &moving.target] {
+        let store = place.store().await;
+        let record = store.store_record().await.unwrap();
+        assert!(record.role.live.is_none() && record.role.takes_writes());
+        assert!(!record.capture.is_on());
+        store.save(key("after"), document("after", 1)).await.unwrap();
+    }
+    // It can begin again, with an empty target.
+    let again = Move { source: moving.source, target: Place::new("memory") };
+    let (mover, _stop) = again.begin();
+    again.until(LivePhase::Ready).await;
+    live::abort(again.stores()).await.unwrap();
+    mover.await.unwrap().unwrap();
+}
+
+/// A run that was stopped goes on where it was, by the same call.
+#[tokio::test]
+async fn a_stopped_run_is_resumed() {
+    let moving = Move::new("json", "sqlite").await;
+    for _ in 0..3 {
+        let (mover, stop) = moving.begin();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(stop);
+        mover.await.unwrap().unwrap();
+    }
+    let (mover, stop) = moving.begin();
+    moving.until(LivePhase::Ready).await;
+    stop.send(()).unwrap();
+    mover.await.unwrap().unwrap();
+    // Nobody follows now: the switch carries what is left.
+    let store = moving.source.store().await;
+    store.save(key("old-001"), document("old-001", 7)).await.unwrap();
+    moving.switch().await.unwrap();
+    let target = moving.target.store().await;
+    assert_eq!(all(target.as_ref()).await["old-001"].version().get(), 2);
+}
+
+/// A dry run says that the switch could be made, and makes none.
+#[tokio::test]
+async fn a_dry_run_changes_nothing() {
+    let moving = Move::new("memory", "json").await;
+    let (mover, stop) = moving.begin();
+    moving.until(LivePhase::Ready).await;
+    let options = SwitchOptions::default().with_dry_run(true);
+    let report = live::switch(moving.stores(), options).await.unwrap();
+    assert!(!report.switched);
+    moving.until(LivePhase::Ready).await;
+    drop(stop);
+    mover.await.unwrap().unwrap();
+}
+
+/// A document that somebody changed in the target under the same version is found, and named,
+/// and nothing is switched.
+#[tokio::test]
+async fn a_flipped_document_refuses_the_switch() {
+    let moving = Move::new("memory", "sqlite").await;
+    let (mover, stop) = moving.begin();
+    moving.until(LivePhase::Ready).await;
+    drop(stop);
+    mover.await.unwrap().unwrap();
+    let Place::Sqlite(folder) = &moving.target else { panic!() };
+    let other = rusqlite::Connection::open(folder.path().join("store.db")).unwrap();
+    // A tool that knows what it does, and takes the fence away.
+    other
+        .execute_batch(
+            "DROP TRIGGER \"items-fence-update-trigger\"; \
+             UPDATE items_records SET document = replace(document, '0', '9') \
+             WHERE id = 'old-123'",
+        )
+        .unwrap();
+    let verified = live::verify(moving.stores(), &LiveOptions::default(), &Silent).await.unwrap();
+    assert_eq!(verified.differences, 1, "{verified:?}");
+    assert_eq!(verified.named[0].key, "items/old-123");
+    let error = moving.switch().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    assert_eq!(
+        moving.source.store().await.store_record().await.unwrap().role.role,
+        StoreRole::Authority
+    );
+}
+
+/// What a live migration does not carry over is refused before anything is changed.
+#[tokio::test]
+async fn what_cannot_be_carried_over_is_refused() {
+    let moving = Move::new("memory", "memory").await;
+    let (source, target) = (moving.source.store().await, moving.target.store().await);
+    let now = Timestamp::from_micros(1).unwrap();
+    let keep = |history| StoreUpdate::History {
+        collection: items(),
+        expected: None,
+        history: Some(history),
+    };
+    source.update_store_record(keep(repo_core::strategy::HistoryState::new(now))).await.unwrap();
+    let start = async |moving: &Move| {
+        live::start(moving.stores(), &Schemas::default(), &LiveOptions::default(), &Silent).await
+    };
+    assert_eq!(start(&moving).await.unwrap_err().kind(), ErrorKind::Unsupported);
+    // A store moves to no place that holds something, nor to itself.
+    let full = Move { source: Place::new("memory"), target: moving.source.clone() };
+    full.source.store().await.prepare(&schemas()).await.unwrap();
+    assert_eq!(start(&full).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let same = Move { source: full.source.clone(), target: full.source.clone() };
+    assert_eq!(start(&same).await.unwrap_err().kind(), ErrorKind::Invalid);
+    for store in [&source, &target, &full.source.store().await] {
+        assert!(store.store_record().await.unwrap().role.is_unused());
+    }
+}
+
+/// A switch that slept through its cancellation decides nothing.
+#[tokio::test]
+async fn a_cancelled_switch_decides_nothing() {
+    let moving = Move::new("memory", "memory").await;
+    let (mover, _stop) = moving.begin();
+    moving.until(LivePhase::Ready).await;
+    let switching = moving.switch();
+    let cancel = async {
+        let source = moving.source.store().await;
+        loop {
+            let role = source.store_record().await.unwrap().role;
+            if role.role == StoreRole::Fenced {
+                let mut next = role.clone();
+                next.role = StoreRole::Authority;
+                next.attempt += 1;
+                next.max_pause_ms = None;
+                let change = Box::new(RoleChange::new(role, next));
+                source.update_store_record(StoreUpdate::Role(change)).await.unwrap();
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let (switched, ()) = futures::future::join(switching, cancel).await;
+    assert_eq!(switched.unwrap_err().kind(), ErrorKind::Locked);
+    let role = moving.source.store().await.store_record().await.unwrap().role;
+    assert_eq!((role.role, role.epoch), (StoreRole::Authority, 0));
+    live::abort(moving.stores()).await.unwrap();
+    mover.await.unwrap().unwrap();
+}
+
+/// A killed switch is finished by the next one, or given up.
+#[tokio::test]
+async fn a_killed_switch_is_finished() {
+    let moving = Move::new("memory", "memory").await;
+    let (mover, stop) = moving.begin();
+    moving.until(LivePhase::Ready).await;
+    drop(stop);
+    mover.await.unwrap().unwrap();
+    let source = moving.source.store().await;
+    let role = source.store_record().await.unwrap().role;
+    let mut next = role.clone();
+    next.role = StoreRole::Fenced;
+    next.attempt += 1;
+    next.max_pause_ms = Some(60_000);
+    let change = Box::new(RoleChange::new(role, next));
+    source.update_store_record(StoreUpdate::Role(change)).await.unwrap();
+    assert_eq!(live::status(moving.stores()).await.unwrap().phase, LivePhase::Fenced);
+    let report = moving.switch().await.unwrap();
+    assert!(report.switched && report.epoch == 1);
+    // Decided, and not promoted: the same call promotes.
+    let report = moving.switch().await.unwrap();
+    assert!(report.switched && report.epoch == 1);
+}
