@@ -38,7 +38,9 @@ impl Shared {
         let definition = self.change_definition(CHANGE, step).await?;
         // Also after a step to the same state: whoever took it may have been killed while
         // it waited.
-        if !change.next.takes_writes() || change.expected.live != change.next.live {
+        let (from, to) = (&change.expected, &change.next);
+        let fences = !to.takes_writes() && (from.takes_writes() || from == to);
+        if fences || from.live != to.live {
             tokio::time::sleep(SWITCH).await;
         }
         Ok(self.shown(&definition))

@@ -69,6 +69,7 @@ mod host_factory;
 mod left_out;
 mod open;
 mod registry;
+mod routes;
 mod store;
 mod transaction;
 

@@ -11,6 +11,7 @@ use repo_core::{Clock, CollectionSchema, Model, Result, RetryPolicy, Schemas};
 
 use crate::chosen::Chosen;
 use crate::registry;
+use crate::routes::routed;
 use crate::store::Store;
 
 /// A store that is about to be opened; awaiting it opens it. Made by
@@ -25,6 +26,7 @@ pub struct OpenStore {
     options: OpenOptions,
     max_entity_bytes: Option<usize>,
     retry: RetryPolicy,
+    routes: Vec<String>,
 }
 
 /// How a store is named.
@@ -76,6 +78,7 @@ impl OpenStore {
             options: OpenOptions::default(),
             max_entity_bytes: None,
             retry: RetryPolicy::default(),
+            routes: Vec::new(),
         }
     }
 
@@ -118,6 +121,12 @@ impl OpenStore {
         self
     }
 
+    /// Adds a place, as a URL, that the store may move to while the program uses it.
+    pub fn route(mut self, url: impl Into<String>) -> Self {
+        self.routes.push(url.into());
+        self
+    }
+
     /// Adds a strategy of the program's own, which may take the name of another
     /// one.
     pub fn strategy(mut self, factory: impl StrategyFactory + 'static) -> Self {
@@ -126,7 +135,7 @@ impl OpenStore {
     }
 
     async fn run(self) -> Result<Store> {
-        let Self { place, registry, schemas, options, max_entity_bytes, retry } = self;
+        let Self { place, registry, schemas, options, max_entity_bytes, retry, routes } = self;
         let limited = |options: OpenOptions, configured: Option<usize>| match max_entity_bytes
             .or(configured)
         {
@@ -138,7 +147,8 @@ impl OpenStore {
                 let chosen = Chosen::by_url(&registry, &url)?;
                 let schemas = Arc::new(schemas.unwrap_or_else(|| Ok(Schemas::default()))?);
                 let options = limited(options, None);
-                let strategy = open_and_prepare(&chosen, options, &schemas).await?;
+                let routes = by_urls(&registry, &routes)?;
+                let strategy = open_and_prepare(&chosen, routes, options, &schemas).await?;
                 Ok(Store::new(strategy, schemas, retry))
             }
             #[cfg(feature = "config")]
@@ -147,7 +157,8 @@ impl OpenStore {
                 let config = crate::config::Config::load(&sources, &registry, &[])?;
                 let schemas = Arc::new(schemas.unwrap_or_else(|| config.schemas())?);
                 let options = limited(options, Some(config.max_entity_bytes()));
-                let strategy = config.open_with(options, &schemas).await?;
+                let routes = by_urls(&registry, &routes)?;
+                let strategy = config.open_with(routes, options, &schemas).await?;
                 Ok(Store::new(strategy, schemas, retry))
             }
         }
@@ -163,15 +174,23 @@ impl IntoFuture for OpenStore {
     }
 }
 
-/// Opens a store and makes what its collections need, unless it is opened for
+/// The stores of URLs.
+pub(crate) fn by_urls(registry: &Registry, urls: &[String]) -> Result<Vec<Chosen>> {
+    urls.iter().map(|url| Chosen::by_url(registry, url)).collect()
+}
+
+/// Opens a store, where it is now, and makes what its collections need, unless it is opened for
 /// reading only. Records of an older schema version keep it.
 pub(crate) async fn open_and_prepare(
     chosen: &Chosen,
+    routes: Vec<Chosen>,
     options: OpenOptions,
     schemas: &Arc<Schemas>,
 ) -> Result<Arc<dyn StorageStrategy>> {
     let read_only = options.read_only;
-    let strategy = chosen.open(options.with_schemas(Arc::clone(schemas))).await?;
+    let options = options.with_schemas(Arc::clone(schemas));
+    let strategy = chosen.open(options.clone()).await?;
+    let strategy = routed(strategy, routes, options).await?;
     if !read_only {
         let declared: Vec<CollectionSchema> = schemas.iter().cloned().collect();
         strategy.prepare_keeping_versions(&declared).await?;

@@ -210,6 +210,11 @@ impl Context {
         let chosen = chosen.only(only);
         let schemas = self.schemas(&config)?;
         let store = chosen.open(access, &config, &schemas).await?;
+        let store = match &self.store.store {
+            // The routes of the configuration belong to its own store.
+            Some(_) => store,
+            None => config.routed(store, chosen.options(access, &config, &schemas)).await?,
+        };
         let store = config.layered(store, &schemas)?;
         Ok(Opened { store, schemas, output: self.output })
     }

@@ -23,6 +23,10 @@ pub struct StorageConfig {
     pub validate_documents: bool,
     /// What stands around the store, the outermost first.
     pub layers: Vec<LayerConfig>,
+    /// Places, as URLs, that the store may move to while programs use it. A program
+    /// follows it to these and to no other.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<String>,
     /// Limits beyond those of the contract.
     pub limits: Limits,
 }
@@ -34,6 +38,7 @@ impl Default for StorageConfig {
             schemas: None,
             validate_documents: false,
             layers: Vec::new(),
+            routes: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -9,7 +9,8 @@ use repo_layers::{LayerConfig, NoSettings, stack};
 use super::Config;
 use crate::chosen::Chosen;
 use crate::host_factory;
-use crate::open::open_and_prepare;
+use crate::open::{by_urls, open_and_prepare};
+use crate::routes::routed;
 
 impl Config {
     /// The store that `storage.strategy` names, not yet opened.
@@ -106,16 +107,37 @@ impl Config {
     /// store reports.
     pub async fn open(&self) -> Result<Arc<dyn StorageStrategy>> {
         let schemas = Arc::new(self.schemas()?);
-        self.open_with(self.options(Arc::clone(&schemas)), &schemas).await
+        self.open_with(Vec::new(), self.options(Arc::clone(&schemas)), &schemas).await
     }
 
-    /// The same with the caller's options and collections.
+    /// Follows an open store to where it has moved, among the places that
+    /// `storage.routes` names.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for a route that is no URL of a store; `Locked` for a store that
+    /// has moved to another place; what the stores report.
+    pub async fn routed(
+        &self,
+        store: Arc<dyn StorageStrategy>,
+        options: OpenOptions,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        routed(store, self.routes()?, options).await
+    }
+
+    fn routes(&self) -> Result<Vec<Chosen>> {
+        by_urls(self.registry(), &self.storage().routes)
+            .map_err(|error| error.with("at", "storage.routes"))
+    }
+
+    /// The same with the caller's options and collections, and more routes.
     pub(crate) async fn open_with(
         &self,
+        routes: Vec<Chosen>,
         options: OpenOptions,
         schemas: &Arc<Schemas>,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        let store = open_and_prepare(&self.chosen()?, options, schemas).await?;
+        let routes = self.routes()?.into_iter().chain(routes).collect();
+        let store = open_and_prepare(&self.chosen()?, routes, options, schemas).await?;
         self.layered(store, schemas)
     }
 }

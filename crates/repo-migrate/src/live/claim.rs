@@ -1,7 +1,9 @@
 //! A live migration begins: both stores take part in it, and nothing else does.
 
-use repo_core::strategy::{LiveId, StorageStrategy, StoreRole, StoreUpdate};
-use repo_core::{CollectionSchema, Error, ErrorKind, Result, Schemas, Timestamp};
+use repo_core::strategy::{
+    CollectionState, LiveId, StorageStrategy, StoreRecord, StoreRole, StoreUpdate,
+};
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas, Timestamp};
 
 use super::kept::{self, Kept};
 use super::pair::{LiveStores, Pair, Side, step, without_id};
@@ -20,7 +22,7 @@ pub(super) async fn claim(
     now: Timestamp,
 ) -> Result<Pair> {
     let (source, target) = (stores.source.open(None).await?, stores.target.open(None).await?);
-    let claimed = claim_opened(source.as_ref(), target.as_ref(), schemas).await;
+    let claimed = claim_opened(source.as_ref(), target.as_ref(), schemas, now).await;
     source.close().await?;
     target.close().await?;
     let live = claimed?;
@@ -29,20 +31,6 @@ pub(super) async fn claim(
         source: Side::open(stores.source, live).await?,
         target: Side::open(stores.target, live).await?,
     };
-    for (side, peer, is_source) in
-        [(&pair.source, &pair.target, true), (&pair.target, &pair.source, false)]
-    {
-        let kept = Kept {
-            peer: peer.store.location().to_owned(),
-            peer_id: peer.id,
-            is_source,
-            started_at: now,
-            position: None,
-            copied: !is_source,
-            verified: None,
-        };
-        kept::make(side, live, &kept).await?;
-    }
     Ok(pair)
 }
 
@@ -50,6 +38,7 @@ async fn claim_opened(
     source: &dyn StorageStrategy,
     target: &dyn StorageStrategy,
     schemas: &Schemas,
+    now: Timestamp,
 ) -> Result<LiveId> {
     let record = source.store_record().await?;
     let id = record.id.ok_or_else(|| without_id(source.location()))?;
@@ -71,32 +60,47 @@ async fn claim_opened(
     }
     let live = match (record.role.live, before.role.live) {
         (Some(live), Some(other)) if live == other => return Ok(live),
-        (Some(live), None) => live,
+        (Some(live), _) => return Err(in_another(source.location(), live)),
         (None, None) => LiveId::random()?,
-        (_, Some(other)) => return Err(in_another(target.location(), other)),
+        // A run that was killed had claimed the target for this source.
+        (None, Some(live)) => match kept::read(target, live).await {
+            Ok(kept) if kept.peer_id == id => live,
+            _ => return Err(in_another(target.location(), live)),
+        },
     };
-    if record.role.live.is_some() && record.role.role != StoreRole::Authority {
-        return Err(in_another(source.location(), live));
-    }
-    let schemas: Vec<CollectionSchema> = record
-        .collections
-        .iter()
-        .map(|(name, state)| CollectionSchema {
-            schema_version: state.schema_version,
-            ..schemas.get(name)
+    let kept = |peer: &dyn StorageStrategy, peer_id, is_source: bool| Kept {
+        peer: peer.location().to_owned(),
+        peer_id,
+        is_source,
+        started_at: now,
+        position: None,
+        copied: !is_source,
+        verified: None,
+    };
+    // The target first: a source that takes part has its target.
+    if before.role.live.is_none() {
+        prepare(target, &declared(&record, schemas)).await?;
+        let role = target.store_record().await?.role;
+        step(target, &role, |next| {
+            next.role = StoreRole::Replica;
+            next.live = Some(live);
         })
-        .collect();
-    prepare(target, &schemas).await?;
-    if record.role.live.is_none() {
-        step(source, &record.role, |next| next.live = Some(live)).await?;
+        .await?;
+        kept::make(target, live, &kept(source, id, false)).await?;
     }
-    let role = target.store_record().await?.role;
-    step(target, &role, |next| {
-        next.role = StoreRole::Replica;
-        next.live = Some(live);
-    })
-    .await?;
+    let target_id = target.store_record().await?.id.ok_or_else(|| without_id(target.location()))?;
+    kept::make(source, live, &kept(target, target_id, true)).await?;
+    step(source, &record.role, |next| next.live = Some(live)).await?;
     Ok(live)
+}
+
+/// The collections of the source: as they are declared, in the schema version of the source.
+fn declared(record: &StoreRecord, schemas: &Schemas) -> Vec<CollectionSchema> {
+    let of = |(name, state): (&CollectionName, &CollectionState)| CollectionSchema {
+        schema_version: state.schema_version,
+        ..schemas.get(name)
+    };
+    record.collections.iter().map(of).collect()
 }
 
 fn check(source: &dyn StorageStrategy, target: &dyn StorageStrategy) -> Result<()> {

@@ -80,8 +80,7 @@ fn to_text(kept: &Kept) -> Result<String> {
 }
 
 /// Makes it, unless it is there.
-pub(super) async fn make(side: &Side, live: LiveId, kept: &Kept) -> Result<()> {
-    let store = side.store.as_ref();
+pub(super) async fn make(store: &dyn StorageStrategy, live: LiveId, kept: &Kept) -> Result<()> {
     if store.system_item(SystemCollection::Live, &key(live)).await?.is_some() {
         return Ok(());
     }

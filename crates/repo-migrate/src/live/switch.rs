@@ -94,7 +94,12 @@ impl Switch<'_> {
         match role.role {
             StoreRole::Authority => self.begin(&role).await,
             // Somebody was killed at it, or is at it.
-            StoreRole::Fenced => self.behind_fence(&role, Instant::now()).await,
+            StoreRole::Fenced => {
+                let begun = Instant::now();
+                // What the step to the fence waits for: whoever took it may have been killed.
+                let role = self.direction.leader.step(&role, |_| {}).await?;
+                self.behind_fence(&role, begun).await
+            }
             StoreRole::Retired => self.promote(&role, None).await,
             StoreRole::Replica => Err(self.refuse("the authority is the other store")),
             _ => Err(self.refuse("the store has a role that this program does not know")),
@@ -189,8 +194,6 @@ impl Switch<'_> {
     /// Everything from the fence to the decision; the role of the store that has retired.
     async fn decide(&self, fenced: &RoleState, begun: Instant) -> Result<(RoleState, u64)> {
         let Direction { leader, follower } = self.direction;
-        // Again what the step to the fence waits for: whoever took it may have been killed.
-        let fenced = leader.step(fenced, |_| {}).await?;
         let leases = tokio::time::sleep(LEASES_PASS);
         let drained = async {
             let head = leader.store.head().await?;
@@ -210,7 +213,7 @@ impl Switch<'_> {
         }
         let route = Route::new(follower.store.location(), follower.id, self.pair.live);
         let retired = leader
-            .step(&fenced, |next| {
+            .step(fenced, |next| {
                 next.role = StoreRole::Retired;
                 next.epoch += 1;
                 next.max_pause_ms = None;

@@ -1,0 +1,139 @@
+//! `repoctl live` as operators use it: a store moves while programs write, and moves back.
+#![cfg(all(unix, feature = "json", feature = "sql", feature = "dynamodb"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cli_support;
+
+use std::process::Child;
+use std::time::Duration;
+
+use cli_support::{Place, filled, machine};
+use serde_json::Value as Json;
+
+const MOVES: [(&str, &str); 3] = [
+    ("json:data", "sqlite:new.db"),
+    ("sqlite:data.db", "postgresql:///"),
+    ("json:data", "dynamodb:new"),
+];
+
+fn status(place: &Place, stores: &str) -> Json {
+    place.line(&format!("live status {stores} --format json")).ok().json()
+}
+
+/// Waits until the move is in a phase.
+fn until(place: &Place, stores: &str, phase: &str) {
+    for _ in 0..600 {
+        let run = place.line(&format!("live status {stores} --format json"));
+        if run.code == Some(0) && run.json()["phase"] == phase {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("it is never {phase}: {}", status(place, stores));
+}
+
+fn start(place: &Place, stores: &str) -> Child {
+    // What it says stands in the log of a test that fails.
+    let line = format!("live start {stores} --quiet");
+    let child = place.command("repoctl").args(line.split_whitespace()).spawn().unwrap();
+    until(place, stores, "ready");
+    child
+}
+
+fn put(place: &Place, store: &str, id: &str) -> cli_support::Run {
+    place.run_with_input(
+        &format!("put machines - --store {store}"),
+        &machine(id, "running").to_string(),
+    )
+}
+
+fn count(place: &Place, store: &str) -> String {
+    place.line(&format!("count machines --store {store}")).ok().stdout.trim().to_owned()
+}
+
+#[test]
+fn a_store_moves_there_and_back_and_there() {
+    for (source, target) in MOVES {
+        let place = filled(source, 20);
+        if target.starts_with("postgresql") {
+            place.postgres();
+        }
+        let stores = format!("--source {source} --target {target}");
+        let mut mover = start(&place, &stores);
+        put(&place, source, "during").ok();
+        put(&place, target, "no").ends(5).complains("copy of another");
+        let report = place.line(&format!("live switch {stores} --format json")).ok().json();
+        assert_eq!((&report["switched"], &report["epoch"]), (&Json::Bool(true), &1.into()));
+        assert_eq!(report["differences"], 0);
+        assert!(report["pause_ms"].as_u64().unwrap() < 5_000, "{report}");
+        put(&place, source, "late").ends(5).complains("successor");
+        put(&place, target, "there").ok();
+        place.line(&format!("live abort {stores}")).ends(5).complains("is the authority");
+        place.line(&format!("live back {stores}")).ok().prints("(epoch 2)");
+        put(&place, source, "back").ok();
+        assert_eq!(count(&place, source), "23");
+        place.line(&format!("live switch {stores}")).ok().prints("(epoch 3)");
+        assert_eq!(status(&place, &stores)["phase"], "switched");
+        place.line(&format!("live finish {stores}")).ok().prints("finished");
+        assert!(mover.wait().unwrap().success(), "{source} {target}");
+        assert_eq!(count(&place, target), "23");
+        put(&place, source, "never").ends(5).complains("has moved");
+        put(&place, target, "after").ok();
+    }
+}
+
+/// A program that names the target among its routes goes on by its own configuration.
+#[test]
+fn a_configuration_follows_its_route() {
+    let place = filled("json:data", 3);
+    let stores = "--source json:data --target sqlite:new.db";
+    place.write(
+        "repository.json",
+        r#"{"storage":{"strategy":"json","json_strategy":{"base_path":"data"},
+            "routes":["sqlite:new.db"]}}"#,
+    );
+    let input = machine("routed", "running").to_string();
+    place.run_with_input("put machines -", &input).ok();
+    let mut mover = start(&place, stores);
+    place.line(&format!("live switch {stores}")).ok();
+    let input = machine("moved", "running").to_string();
+    place.run_with_input("put machines -", &input).ok();
+    place.line("count machines").ok().prints("5");
+    assert_eq!(count(&place, "sqlite:new.db"), "5");
+    place.line(&format!("live finish {stores}")).ok();
+    assert!(mover.wait().unwrap().success());
+    place.line("get machines moved").ok();
+    place.write(
+        "repository.json",
+        r#"{"storage":{"strategy":"json","json_strategy":{"base_path":"data"},
+            "routes":["sqlite:other.db"]}}"#,
+    );
+    place.run_with_input("put machines -", &input).ends(5).complains("new.db");
+    place.write("repository.json", r#"{"storage":{"strategy":"json","routes":["nowhere"]}}"#);
+    place.line("count machines").ends(2).complains("storage.routes");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let place = filled("json:data", 3);
+    let stores = "--source json:data --target sqlite:new.db";
+    for verb in ["status", "verify", "switch", "back", "finish"] {
+        place.line(&format!("live {verb} {stores}")).ends(1).complains("no live migration");
+    }
+    place.line(&format!("live abort {stores}")).ok();
+    place.line("live start --source json:data --target json:data").ends(2).complains("same store");
+    place.line(&format!("live switch {stores} --max-pause 60")).ends(2);
+    place.line("history on machines --store json:data").ok();
+    place.line(&format!("live start {stores}")).complains("does not carry histories over");
+    place.line("history off machines --yes --store json:data").ok();
+    let mut mover = start(&place, stores);
+    place
+        .line("live start --source json:data --target sqlite:third.db")
+        .ends(5)
+        .complains("another live migration");
+    place.line(&format!("live finish {stores}")).ends(5).complains("not the authority yet");
+    place.line("purge machines --older-than 0s --store json:data").ends(5);
+    place.line(&format!("live abort {stores}")).ok().prints("given up");
+    assert!(mover.wait().unwrap().success());
+    put(&place, "json:data", "x").ok();
+}
