@@ -1,4 +1,4 @@
-//! How the tools speak: tables, JSON, progress, events, failures, exit codes.
+//! How the tools speak, and are spoken to: tables, JSON, progress, events, failures, exit codes.
 //!
 //! A command does its work and returns an [`Outcome`](failure::Outcome). What it prints
 //! on the way goes through [`Output`](output::Output), in the form that was asked for, and
@@ -12,6 +12,8 @@ pub mod ending;
 pub mod events;
 pub mod exit_code;
 pub mod failure;
+pub mod input;
+pub mod live_report;
 pub mod logging;
 pub mod output;
 pub mod progress;

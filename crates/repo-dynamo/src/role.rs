@@ -51,6 +51,20 @@ impl Shared {
         Ok(Arc::clone(&self.reload(operation, Instant::now()).await?.role))
     }
 
+    /// Whether the handle may write what comes with its version, or belongs to a history. A
+    /// refusal is by the role as it is now.
+    ///
+    /// # Errors
+    /// As [`RoleState::check_apply`].
+    pub(crate) async fn check_apply(&self, operation: &'static str) -> Result<()> {
+        let allowed =
+            |role: &RoleState| role.check_apply(operation, &self.location, self.options.works_for);
+        if self.cache.get().is_some_and(|known| allowed(&known.role).is_ok()) {
+            return Ok(());
+        }
+        allowed(&*self.role(operation).await?)
+    }
+
     /// The collection that is to be written. A refusal is by the role as it is now.
     ///
     /// # Errors

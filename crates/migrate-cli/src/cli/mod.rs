@@ -8,7 +8,6 @@ mod attribution;
 mod commands;
 mod configuration;
 mod context;
-mod line_reader;
 mod programs;
 mod sides;
 mod typed;

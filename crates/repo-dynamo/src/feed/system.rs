@@ -117,8 +117,7 @@ impl Shared {
             return Ok(());
         }
         if writes.iter().any(|write| write.collection.travels()) {
-            let role = self.role(WRITE).await?;
-            role.check_apply(WRITE, &self.location, self.options.works_for)?;
+            self.check_apply(WRITE).await?;
         }
         let actions = writes.iter().map(|write| self.item_action(write));
         let actions = actions.collect::<Result<Vec<_>>>()?;

@@ -28,9 +28,8 @@ impl Shared {
         self.check_writable(WRITE)?;
         check_version_writes(&writes)?;
         writes.iter().try_for_each(|write| check_document(collection, write))?;
-        let role = self.role(WRITE).await?;
-        role.check_apply(WRITE, &self.location, self.options.works_for)?;
         let history = self.kept_history(WRITE, collection).await?.number;
+        self.check_apply(WRITE).await?;
         let forgotten = |write: &VersionWrite| match write {
             VersionWrite::Clear(id, version) | VersionWrite::Remove(id, version) => {
                 Some((id.clone(), *version))

@@ -16,9 +16,16 @@ use crate::own_record::role_of;
 /// The column of the role, which a store has from its first live migration on.
 pub(super) const ROLE: &str = "to_jsonb(\"_repo_store\") ->> 'role'";
 
-/// Reads the role; within a transaction it stays until that ends.
+/// Reads the role; within a transaction it stays until that ends. Whoever changes something
+/// else of the store's record does not wait for that: it may be the same program, which
+/// goes on with this transaction only afterwards.
 pub(super) fn keep() -> Statement {
-    Statement::made(format!("SELECT {ROLE} FROM {} FOR SHARE", quote(STORE_TABLE)), [])
+    Statement::made(format!("SELECT {ROLE} FROM {} FOR KEY SHARE", quote(STORE_TABLE)), [])
+}
+
+/// Waits for every transaction that keeps the role.
+pub(super) fn seize() -> String {
+    format!("SELECT 1 FROM {} FOR UPDATE", quote(STORE_TABLE))
 }
 
 /// The role in the answer of such a statement.

@@ -172,6 +172,8 @@ async fn change(
                 .await?;
         }
         StoreUpdate::Role(change) => {
+            capture::alone(shared, transaction).await?;
+            transaction.run(&role::seize()).await?;
             let record = lock_record(shared, transaction).await?;
             fence::change(shared, transaction, &record, &change).await?;
         }
@@ -203,7 +205,7 @@ async fn lock_record(shared: &Shared, transaction: &mut Transaction) -> Result<S
 pub(super) async fn lock_job(transaction: &mut Transaction) -> Result<Option<UnfinishedJob>> {
     let row: std::result::Result<(Option<String>, Option<String>), _> = store::table
         .select((store::migration_plan, store::migration_progress))
-        .for_update()
+        .for_no_key_update()
         .first(transaction.connection().diesel())
         .await;
     let (plan, progress) = row.map_err(|source| transaction.failed(source))?;

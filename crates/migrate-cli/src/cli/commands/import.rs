@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use cli_output::exit_code::Ending;
 use cli_output::failure::{Failure, Outcome};
+use cli_output::input::LineReader;
 use cli_output::output::{Format, Output};
 use cli_output::signals::Interruption;
 use repo_core::strategy::Erasures;
@@ -15,7 +16,6 @@ use repo_core::{CollectionName, Error, ErrorKind};
 use serde::Serialize;
 
 use crate::cli::context::{Access, Context, Opened, collection};
-use crate::cli::line_reader::LineReader;
 use repo_migrate::{ImportBatch, ImportTotals, ImportedLine, refuse_unfinished_upgrade};
 
 /// Most left-out records that the final report names.

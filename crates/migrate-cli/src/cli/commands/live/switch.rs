@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
-use repo_migrate::live::{self, SwitchOptions, SwitchReport};
+use cli_output::live_report;
+use repo_migrate::live::{self, SwitchOptions};
 
 use super::place::{Places, stores};
 use crate::cli::context::Context;
@@ -44,17 +45,7 @@ impl Arguments {
             Way::There => live::switch(stores(&both), options).await?,
             Way::Back => live::back(stores(&both), options).await?,
         };
-        context.output.result(&report, || words(&report))?;
+        context.output.result(&report, || live_report::switched(&report))?;
         Ok(Ending::Done)
     }
-}
-
-fn words(report: &SwitchReport) -> String {
-    if !report.switched {
-        return format!("nothing is in the way; {} stays the authority", report.authority);
-    }
-    format!(
-        "{} is the authority (epoch {}); programs waited {} ms, {} records were compared meanwhile",
-        report.authority, report.epoch, report.pause_ms, report.compared
-    )
 }

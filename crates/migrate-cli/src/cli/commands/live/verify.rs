@@ -3,10 +3,10 @@
 use clap::Args;
 use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
+use cli_output::live_report;
 use cli_output::progress::Shown;
 use cli_output::signals::Interruption;
-use repo_core::Version;
-use repo_migrate::live::{self, LiveOptions, LiveVerification};
+use repo_migrate::live::{self, LiveOptions};
 
 use super::place::{Places, stores};
 use crate::cli::context::Context;
@@ -28,27 +28,7 @@ impl Arguments {
         let found = live::verify(stores(&both), &LiveOptions::default(), &progress).await;
         progress.finish();
         let found = found?;
-        context.output.result(&found, || words(&found))?;
+        context.output.result(&found, || live_report::verification(&found))?;
         Ok(if found.differences == 0 { Ending::Done } else { Ending::Differ })
     }
-}
-
-fn words(found: &LiveVerification) -> String {
-    let shown = |version: Option<Version>| {
-        version.map_or_else(|| "absent".to_owned(), |version| format!("version {version}"))
-    };
-    let mut lines = vec![match (found.finished, found.differences) {
-        (false, _) => format!("stopped after {} records", found.records),
-        (true, 0) => format!("{} records compared: both stores are equal", found.records),
-        (true, count) => format!("{} records compared: {count} differ", found.records),
-    }];
-    lines.extend(found.named.iter().map(|difference| {
-        format!(
-            "  {}: {} in the authority, {} in the other store",
-            difference.key,
-            shown(difference.authority),
-            shown(difference.other)
-        )
-    }));
-    lines.join("\n")
 }

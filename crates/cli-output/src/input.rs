@@ -5,16 +5,17 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use cli_output::failure::unreadable;
 use repo_core::{Error, ErrorKind, Result};
 use tokio::sync::mpsc;
+
+use crate::failure::unreadable;
 
 /// Lines that wait to be used.
 const AHEAD: usize = 32;
 
 /// The lines of one input, without their line feeds.
 #[derive(Debug)]
-pub(crate) struct LineReader {
+pub struct LineReader {
     path: PathBuf,
     lines: mpsc::Receiver<io::Result<Vec<u8>>>,
     number: u64,
@@ -26,7 +27,7 @@ impl LineReader {
     ///
     /// # Errors
     /// `NotFound` or `PermissionDenied` when it cannot be opened.
-    pub(crate) fn open(path: &Path, max_bytes: usize) -> Result<Self> {
+    pub fn open(path: &Path, max_bytes: usize) -> Result<Self> {
         let (sender, lines) = mpsc::channel(AHEAD);
         if path.as_os_str() == "-" {
             std::thread::spawn(move || send_lines(io::stdin().lock(), max_bytes, &sender));
@@ -42,7 +43,7 @@ impl LineReader {
     /// # Errors
     /// `Invalid` for a line that is too long; `Unavailable` when reading
     /// fails.
-    pub(crate) async fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>> {
+    pub async fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>> {
         loop {
             let Some(line) = self.lines.recv().await else { return Ok(None) };
             self.number += 1;

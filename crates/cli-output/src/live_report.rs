@@ -1,0 +1,86 @@
+//! Reports of live migrations, for people.
+
+use repo_core::Version;
+use repo_migrate::live::{LivePhase, LiveStatus, LiveVerification, SideStatus, SwitchReport};
+
+/// What to do in a phase.
+#[must_use]
+pub fn next_step(phase: LivePhase, differences: Option<u64>) -> &'static str {
+    match phase {
+        LivePhase::Copying => "keep `repoctl live start` running",
+        LivePhase::Following if differences.is_some_and(|count| count > 0) => {
+            "`repoctl live verify` names the differences; `repoctl live abort`, and begin again"
+        }
+        LivePhase::Following => "keep `repoctl live start` running until both are compared",
+        LivePhase::Ready => "`repoctl live switch`",
+        LivePhase::Fenced => "`repoctl live switch` goes on, `repoctl live abort` gives up",
+        LivePhase::Decided => "`repoctl live switch`, or `live back` if that was on its way",
+        LivePhase::Switched => "`repoctl live finish`, or `repoctl live back`",
+        _ => "use the newest version of this program",
+    }
+}
+
+/// Where a live migration stands.
+#[must_use]
+pub fn status(status: &LiveStatus, next: &str) -> String {
+    let phase = match status.phase {
+        LivePhase::Copying => "copying",
+        LivePhase::Following => "following",
+        LivePhase::Ready => "ready",
+        LivePhase::Fenced => "fenced",
+        LivePhase::Decided => "decided",
+        LivePhase::Switched => "switched",
+        _ => "unknown",
+    };
+    let side = |name: &str, side: &SideStatus| {
+        format!("{name}     {}: {}, epoch {}", side.store, side.role.as_str(), side.epoch)
+    };
+    let compared = match (status.verified_at, status.differences) {
+        (Some(at), Some(count)) => format!("{at}, {count} differences"),
+        _ => "not yet".to_owned(),
+    };
+    let lines = [
+        format!("phase      {phase}"),
+        side("source", &status.source),
+        side("target", &status.target),
+        format!("since      {}", status.started_at),
+        format!("behind     {} changes", status.behind),
+        format!("compared   {compared}"),
+        format!("next       {next}"),
+    ];
+    lines.join("\n")
+}
+
+/// What a comparison found.
+#[must_use]
+pub fn verification(found: &LiveVerification) -> String {
+    let shown = |version: Option<Version>| {
+        version.map_or_else(|| "absent".to_owned(), |version| format!("version {version}"))
+    };
+    let mut lines = vec![match (found.finished, found.differences) {
+        (false, _) => format!("stopped after {} records", found.records),
+        (true, 0) => format!("{} records compared: both stores are equal", found.records),
+        (true, count) => format!("{} records compared: {count} differ", found.records),
+    }];
+    lines.extend(found.named.iter().map(|difference| {
+        format!(
+            "  {}: {} in the authority, {} in the other store",
+            difference.key,
+            shown(difference.authority),
+            shown(difference.other)
+        )
+    }));
+    lines.join("\n")
+}
+
+/// What a switch did.
+#[must_use]
+pub fn switched(report: &SwitchReport) -> String {
+    if !report.switched {
+        return format!("nothing is in the way; {} stays the authority", report.authority);
+    }
+    format!(
+        "{} is the authority (epoch {}); programs waited {} ms, {} records were compared meanwhile",
+        report.authority, report.epoch, report.pause_ms, report.compared
+    )
+}
