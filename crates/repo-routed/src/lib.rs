@@ -7,7 +7,7 @@
 //!   being moved is held until the move is decided, for [`RoutingOptions::patience`] at most,
 //!   and then goes where the authority is.
 //! - A **read** is answered by a store only while that is known to be the authority: by a
-//!   lease that the store gave less than [`RoutingOptions::lease`] ago. So no read returns
+//!   lease that the store gave less than [`RoutingOptions::LEASE`] ago. So no read returns
 //!   less than what was acknowledged before it began.
 //! - A store that has moved names its successor, by its id. It is looked for among the
 //!   places that the program itself names ([`Routes`]); no address and no password comes from a
