@@ -88,7 +88,7 @@ async fn try_commit(
         let failed = check(&planned).err();
         if failed.is_some() || reads_only {
             // Nothing is written that would meet the fence.
-            role::check_commit(shared).await?;
+            role::check_commit_in(shared, &transaction).await?;
         }
         if let Some(failed) = failed {
             return Err(failed);
@@ -97,7 +97,12 @@ async fn try_commit(
             let written = vec![Written::Unchanged; writes.len()];
             return Ok(Some(Done { written, last: Vec::new() }));
         }
-        write_all(shared, &transaction, &planned, now).await
+        let done = write_all(shared, &transaction, &planned, now).await?;
+        let unchanged = |done: &Done| done.written.iter().all(|w| matches!(w, Written::Unchanged));
+        if done.as_ref().is_some_and(unchanged) {
+            role::check_commit_in(shared, &transaction).await?;
+        }
+        Ok(done)
     };
     match outcome.await {
         Ok(Some(Done { written, last })) => {

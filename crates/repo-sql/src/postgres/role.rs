@@ -85,6 +85,14 @@ pub(super) async fn check_commit(shared: &Shared) -> Result<()> {
     now(shared, "commit").await?.check_commit("commit", &shared.location)
 }
 
+/// The same within a transaction, which needs no second connection for it.
+///
+/// # Errors
+/// As [`RoleState::check_commit`].
+pub(super) async fn check_commit_in(shared: &Shared, transaction: &Transaction) -> Result<()> {
+    found(&transaction.rows(look()).await?)?.check_commit("commit", &shared.location)
+}
+
 /// The error of a write, and in its place that of the role if a trigger refused it.
 pub(super) async fn explained(shared: &Shared, operation: &'static str, error: Error) -> Error {
     if !error.context_value("reason").is_some_and(|reason| reason.contains(FENCED)) {
@@ -99,6 +107,9 @@ pub(super) async fn explained(shared: &Shared, operation: &'static str, error: E
 }
 
 async fn now(shared: &Shared, operation: &'static str) -> Result<RoleState> {
-    let sql = format!("SELECT {ROLE} FROM {}", quote(STORE_TABLE));
-    found(&read::run(shared, operation, Statement::made(sql, [])).await?)
+    found(&read::run(shared, operation, look()).await?)
+}
+
+fn look() -> Statement {
+    Statement::made(format!("SELECT {ROLE} FROM {}", quote(STORE_TABLE)), [])
 }

@@ -16,8 +16,8 @@ use super::roles_support::{
     worker,
 };
 use super::support::{
-    assert_kind, collection, count, everything, filter, job, key, live, put, put_if, save, set_job,
-    version,
+    assert_kind, collection, count, delete, everything, filter, job, key, live, put, put_if, save,
+    set_job, version,
 };
 use crate::{Fixture, Store};
 
@@ -111,6 +111,8 @@ pub async fn a_fenced_store_takes_no_writes(f: Fixture) {
     let other = f.second(&store).await;
     let there = key("items", "there");
     save(&other, &there, "\"n\":1").await;
+    save(&other, &key("notes", "gone"), "").await;
+    delete(&other, &key("notes", "gone")).await;
     keep(&f, &store, "items").await;
     save(&other, &there, "\"n\":2").await;
     begin(&store).await;
@@ -130,6 +132,10 @@ pub async fn a_fenced_store_takes_no_writes(f: Fixture) {
 /// Every way to write is `Locked`, in words that hold `why`, and nothing changes.
 async fn assert_refused(f: &Fixture, store: &Store, why: &str) {
     let there = key("items", "there");
+    let (gone, absent) = (key("notes", "gone"), key("notes", "absent"));
+    let deletes = |keys: &[&repo_core::Key]| {
+        keys.iter().map(|key| Write::delete((*key).clone(), Precondition::Any)).collect::<Vec<_>>()
+    };
     let items = collection("items");
     let before = everything(store).await;
     let tag = SystemWrite::new(SystemCollection::Tags, "a", None, Some("{}".to_owned()));
@@ -141,6 +147,15 @@ async fn assert_refused(f: &Fixture, store: &Store, why: &str) {
         store.commit(vec![put(&there, "\"n\":9")]).await.map(drop),
         store.commit(vec![put(&key("notes", "new"), ""), put(&there, "")]).await.map(drop),
         store.commit(vec![Write::delete(there.clone(), Precondition::Any)]).await.map(drop),
+        // What would write nothing answers for a store that is no authority.
+        store.commit(vec![put_if(&there, "", Precondition::Absent)]).await.map(drop),
+        store
+            .commit(vec![put_if(&there, "", Precondition::Absent), put(&absent, "")])
+            .await
+            .map(drop),
+        store.commit(vec![Write::delete(absent.clone(), Precondition::Any)]).await.map(drop),
+        store.commit(deletes(&[&absent, &gone])).await.map(drop),
+        store.commit(deletes(&[&gone])).await.map(drop),
         store.apply(vec![live(&there, 50, "", 1)]).await.map(drop),
         store.purge(&items, f.clock.now()).await.map(drop),
         store.prepare(&[fresh]).await.map(drop),
