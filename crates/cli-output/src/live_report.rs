@@ -39,15 +39,19 @@ pub fn status(status: &LiveStatus, next: &str) -> String {
         (Some(at), Some(count)) => format!("{at}, {count} differences"),
         _ => "not yet".to_owned(),
     };
-    let lines = [
+    let mut lines = vec![
         format!("phase      {phase}"),
         side("source", &status.source),
         side("target", &status.target),
         format!("since      {}", status.started_at),
         format!("behind     {} changes", status.behind),
         format!("compared   {compared}"),
-        format!("next       {next}"),
     ];
+    if status.late_writes > 0 {
+        let count = status.late_writes;
+        lines.push(format!("late       {count} writes came past the fence and were outranked"));
+    }
+    lines.push(format!("next       {next}"));
     lines.join("\n")
 }
 

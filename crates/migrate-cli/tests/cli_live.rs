@@ -4,12 +4,12 @@
 
 mod cli_support;
 
-use std::process::Child;
 use std::time::Duration;
 
-use cli_support::{Place, filled, machine};
+use cli_support::{Place, Process, filled, machine};
 use serde_json::Value as Json;
 
+const FILE: &str = "data/request_database.json";
 const MOVES: [(&str, &str); 3] = [
     ("json:data", "sqlite:new.db"),
     ("sqlite:data.db", "postgresql:///"),
@@ -32,10 +32,10 @@ fn until(place: &Place, stores: &str, phase: &str) {
     panic!("it is never {phase}: {}", status(place, stores));
 }
 
-fn start(place: &Place, stores: &str) -> Child {
+fn start(place: &Place, stores: &str) -> Process {
     // What it says stands in the log of a test that fails.
     let line = format!("live start {stores} --quiet");
-    let child = place.command("repoctl").args(line.split_whitespace()).spawn().unwrap();
+    let child = Process::start(place.command("repoctl").args(line.split_whitespace()));
     until(place, stores, "ready");
     child
 }
@@ -75,7 +75,7 @@ fn a_store_moves_there_and_back_and_there() {
         place.line(&format!("live switch {stores}")).ok().prints("(epoch 3)");
         assert_eq!(status(&place, &stores)["phase"], "switched");
         place.line(&format!("live finish {stores}")).ok().prints("finished");
-        assert!(mover.wait().unwrap().success(), "{source} {target}");
+        assert!(mover.wait().success(), "{source} {target}");
         assert_eq!(count(&place, target), "23");
         put(&place, source, "never").ends(5).complains("has moved");
         put(&place, target, "after").ok();
@@ -101,7 +101,7 @@ fn a_configuration_follows_its_route() {
     place.line("count machines").ok().prints("5");
     assert_eq!(count(&place, "sqlite:new.db"), "5");
     place.line(&format!("live finish {stores}")).ok();
-    assert!(mover.wait().unwrap().success());
+    assert!(mover.wait().success());
     place.line("get machines moved").ok();
     place.write(
         "repository.json",
@@ -134,6 +134,78 @@ fn what_makes_no_sense_is_refused() {
     place.line(&format!("live finish {stores}")).ends(5).complains("not the authority yet");
     place.line("purge machines --older-than 0s --store json:data").ends(5);
     place.line(&format!("live abort {stores}")).ok().prints("given up");
-    assert!(mover.wait().unwrap().success());
+    assert!(mover.wait().success());
     put(&place, "json:data", "x").ok();
+}
+
+fn signal(child: &Process, name: &str) {
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+}
+
+/// A switch that slept while another operator cancelled it decides nothing.
+#[test]
+fn a_switch_that_was_stopped_cannot_decide() {
+    for (source, target) in [MOVES[0], ("sqlite:data.db", "json:new")] {
+        let place = filled(source, 20);
+        let stores = format!("--source {source} --target {target}");
+        let mut mover = start(&place, &stores);
+        let line = format!("live switch {stores}");
+        let mut switch = Process::start(place.command("repoctl").args(line.split_whitespace()));
+        until(&place, &stores, "fenced");
+        signal(&switch, "-STOP");
+        place.line(&format!("live abort {stores}")).ok();
+        put(&place, source, "after").ok();
+        signal(&switch, "-CONT");
+        assert_eq!(switch.wait().code(), Some(5), "{source} {target}");
+        put(&place, source, "still").ok();
+        assert_eq!(count(&place, source), "22");
+        assert!(mover.wait().success());
+    }
+}
+
+/// Two operators at once: one of them makes each step, and both come to the same end.
+#[test]
+fn two_operators_do_no_harm() {
+    let place = filled("sqlite:data.db", 200);
+    let stores = "--source sqlite:data.db --target json:new";
+    let both = |line: &str| -> [Option<i32>; 2] {
+        let line = format!("live {line} {stores} --quiet");
+        let begin = || Process::start(place.command("repoctl").args(line.split_whitespace()));
+        let mut children = [begin(), begin()];
+        [0, 1].map(|n| children[n].wait().code())
+    };
+    let mut movers = [start(&place, stores), start(&place, stores)];
+    for (verb, phase) in [("switch", "switched"), ("back", "ready"), ("switch", "switched")] {
+        put(&place, if phase == "ready" { "json:new" } else { "sqlite:data.db" }, verb).ok();
+        let codes = both(verb);
+        assert!(codes.contains(&Some(0)), "{verb}: {codes:?}");
+        assert!(codes.iter().all(|code| [Some(0), Some(5)].contains(code)), "{verb}: {codes:?}");
+        assert_eq!(status(&place, stores)["phase"], phase);
+    }
+    let codes = both("finish");
+    assert!(codes.contains(&Some(0)), "{codes:?}");
+    for mover in &mut movers {
+        assert!(mover.wait().success());
+    }
+    assert_eq!(count(&place, "json:new"), "202");
+    put(&place, "sqlite:data.db", "late").ends(5);
+}
+
+/// Another tool changes a file of the source while it is followed.
+#[test]
+fn an_edit_by_another_tool_is_carried_over() {
+    let place = filled("json:data", 3);
+    let stores = "--source json:data --target sqlite:new.db";
+    let mut mover = start(&place, stores);
+    place.line("checkpoint --store json:data").ok();
+    let mut file: Json = serde_json::from_str(&place.read(FILE)).unwrap();
+    file["machines"]["m-0003"]["status"] = "edited".into();
+    place.write(FILE, file.to_string());
+    put(&place, "json:data", "after").ok();
+    place.line(&format!("live switch {stores}")).ok();
+    let machine = place.line("get machines m-0003 --store sqlite:new.db").ok();
+    assert!(machine.stdout.contains("edited"), "{machine:?}");
+    place.line(&format!("live finish {stores}")).ok();
+    assert!(mover.wait().success());
 }

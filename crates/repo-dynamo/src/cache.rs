@@ -25,6 +25,15 @@ use crate::layout::Layout;
 
 /// How long what is known of the collections is used.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
+/// The same while the store takes part in a live migration: the pause in which the authority
+/// changes hands is longer than this. It counts from when every handle knows of the live
+/// migration, for which its beginning waits.
+const LIVE_LEASE: Duration = Duration::from_millis(400);
+
+/// How long a record of the store is used that says this of its role.
+pub(crate) fn lease(role: &RoleState) -> Duration {
+    if role.live.is_some() { LIVE_LEASE } else { LEASE }
+}
 
 /// A prepared collection and its floor.
 #[derive(Debug)]
@@ -118,10 +127,10 @@ impl Cache {
         self.get().is_some_and(|catalog| catalog.loading.contains(collection))
     }
 
-    /// What is known, unless it is older than [`LEASE`].
+    /// What is known, unless it is older than its [`lease`].
     pub(crate) fn get(&self) -> Option<Arc<Catalog>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.clone().filter(|catalog| catalog.read_at.elapsed() < LEASE)
+        known.clone().filter(|catalog| catalog.read_at.elapsed() < lease(&catalog.role))
     }
 
     /// Keeps what was read, unless something newer is known.

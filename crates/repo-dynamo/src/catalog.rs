@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use repo_core::strategy::never_prepared;
 use repo_core::{CollectionName, Error, ErrorKind, Key, Result, Value};
 
-use crate::cache::{Catalog, LEASE, Table, TableHistory};
+use crate::cache::{Catalog, Table, TableHistory, lease};
 use crate::definition::Definition;
 use crate::item::{Item, number, text};
 use crate::layout::{LAYOUT_VERSION, RECORD_KEY, STORE_KEY};
@@ -60,7 +60,7 @@ impl Shared {
         key: &Key,
         table: &mut Arc<Table>,
     ) -> Result<()> {
-        if table.read_at.elapsed() >= LEASE {
+        if table.read_at.elapsed() >= lease(&table.role) {
             *table = self.table(operation, &key.collection).await?;
         }
         Ok(())

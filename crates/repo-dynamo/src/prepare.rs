@@ -22,6 +22,7 @@ use repo_core::strategy::{
 use repo_core::{CollectionSchema, Entity, Error, ErrorKind, Result};
 
 use crate::cache::{LEASE, Table};
+use crate::catalog::Revised;
 use crate::definition::{CollectionDefinition, Definition, IndexState};
 use crate::item::{self, check_size, index_attributes, number, record_of, text};
 use crate::layout::{
@@ -92,10 +93,7 @@ impl Shared {
             Some(found) => {
                 self.check_key(found, &self.store_table, STORE_KEY)?;
                 if is_active(found) {
-                    definition = self.read_definition("prepare").await?;
-                    if definition.is_none() && !self.is_empty(&self.store_table).await? {
-                        return Err(self.foreign("prepare", &self.store_table));
-                    }
+                    definition = self.own_definition().await?;
                 }
             }
         }
@@ -136,18 +134,28 @@ impl Shared {
             }
             None => drop(self.create_table(table, STORE_KEY, &[]).await?),
         }
-        if self.read_definition("prepare").await?.is_some() {
+        if self.own_definition().await?.is_some() {
             return Ok(());
-        }
-        if !self.is_empty(table).await? {
-            // Somebody else may have written ours between the two looks.
-            return match self.read_definition("prepare").await? {
-                Some(_) => Ok(()),
-                None => Err(self.foreign("prepare", table)),
-            };
         }
         // If another handle was faster, its record is as good.
         self.write_definition("prepare", &Definition::new()?, None).await.map(drop)
+    }
+
+    /// The store's own record in its table, which is there; `None` where that is empty.
+    ///
+    /// # Errors
+    /// `Foreign` for a table that holds something else.
+    async fn own_definition(&self) -> Result<Option<Revised>> {
+        let found = self.read_definition("prepare").await?;
+        if found.is_some() || self.is_empty(&self.store_table).await? {
+            return Ok(found);
+        }
+        // Somebody else may have written ours between the two looks.
+        let found = self.read_definition("prepare").await?;
+        found.map_or_else(
+            || Err(self.foreign("prepare", &self.store_table)),
+            |found| Ok(Some(found)),
+        )
     }
 
     async fn is_empty(&self, table: &str) -> Result<bool> {

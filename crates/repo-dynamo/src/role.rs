@@ -13,7 +13,7 @@ use repo_core::{CollectionName, Error, ErrorKind, Key, Result};
 
 use crate::cache::{Catalog, Table};
 use crate::definition::Definition;
-use crate::settle::{SWITCH, is_late};
+use crate::settle::{is_late, switch};
 use crate::shared::Shared;
 
 const CHANGE: &str = "change the role of the store";
@@ -41,7 +41,7 @@ impl Shared {
         let (from, to) = (&change.expected, &change.next);
         let fences = !to.takes_writes() && (from.takes_writes() || from == to);
         if fences || from.live != to.live {
-            tokio::time::sleep(SWITCH).await;
+            tokio::time::sleep(switch(from, to)).await;
         }
         Ok(self.shown(&definition))
     }
@@ -119,7 +119,7 @@ impl Shared {
     /// # Errors
     /// `Locked` when the store was fenced off meanwhile.
     pub(crate) async fn check_answer(&self, table: &Table) -> Result<()> {
-        if !is_late(table.read_at) {
+        if !is_late(&table.role, table.read_at) {
             return Ok(());
         }
         let now = self.reload("commit", Instant::now()).await?;

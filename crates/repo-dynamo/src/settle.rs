@@ -7,12 +7,13 @@
 //! how long it took. It reads the store's record again before it acknowledges the
 //! write, captures it and keeps what it replaced if that has begun, and gives the item what a new index lacks.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use repo_core::strategy::Record;
+use repo_core::strategy::{Record, RoleState};
 use repo_core::{EntityId, Error, ErrorKind, Key, Result};
 
-use crate::cache::{Catalog, LEASE, Table};
+use crate::cache::{Catalog, LEASE, Table, lease};
 use crate::history::Done;
 use crate::item::{generation, record_of};
 use crate::shared::Shared;
@@ -20,15 +21,23 @@ use crate::shared::Shared;
 /// Added to the lease for requests that are under way when it ends.
 pub(crate) const MARGIN: Duration = Duration::from_millis(500);
 
-/// How long it takes until nobody acknowledges a write by a record of the store from
-/// before a change, without a look at the record as it is. A little longer than what
-/// writers count with, since the clocks of two machines differ in their pace.
-pub(crate) const SWITCH: Duration =
-    LEASE.saturating_add(MARGIN).saturating_add(Duration::from_millis(100));
+/// What the clocks of two machines may differ by in a lease, since they differ in their pace.
+const DRIFT: Duration = Duration::from_millis(100);
 
-/// Whether what was read then may be older than a lease and what comes on top of it.
-pub(crate) fn is_late(read_at: Instant) -> bool {
-    read_at.elapsed() >= LEASE + MARGIN
+/// How long it takes until nobody acknowledges a write by a record of the store from
+/// before a change, without a look at the record as it is.
+pub(crate) const SWITCH: Duration = LEASE.saturating_add(MARGIN).saturating_add(DRIFT);
+
+/// The same for a step between two roles.
+pub(crate) fn switch(from: &RoleState, to: &RoleState) -> Duration {
+    // Every handle knows of a live migration that does not begin or end.
+    if from.live == to.live { lease(from) + MARGIN + DRIFT } else { SWITCH }
+}
+
+/// Whether a record that says this of the role, read then, may be older than its lease and
+/// what comes on top of it.
+pub(crate) fn is_late(role: &RoleState, read_at: Instant) -> bool {
+    read_at.elapsed() >= lease(role) + MARGIN
 }
 
 impl Shared {
@@ -39,7 +48,7 @@ impl Shared {
     /// `OutcomeUnknown` when it cannot be known that the feed and the history have the
     /// write.
     pub(crate) async fn settle(&self, table: &Table, key: &Key, done: Done<'_>) -> Result<()> {
-        if !is_late(table.read_at) {
+        if !is_late(&table.role, table.read_at) {
             return Ok(());
         }
         // Rare, and too deep a future to be part of each caller's.
@@ -47,10 +56,11 @@ impl Shared {
     }
 
     async fn settle_late(&self, table: &Table, key: &Key, done: Done<'_>) -> Result<()> {
-        let (mut read_at, mut known) = (table.read_at, table.capture);
+        let (mut role, mut read_at) = (Arc::clone(&table.role), table.read_at);
+        let mut known = table.capture;
         let mut history = table.history.map(|history| history.number);
         // Again if the look itself took long.
-        while is_late(read_at) {
+        while is_late(&role, read_at) {
             let now = self.reload("commit", Instant::now()).await;
             let now = now.map_err(|source| unsettled(key, source))?;
             let began = now.tables.get(&key.collection).and_then(|table| table.history);
@@ -72,7 +82,7 @@ impl Shared {
             if read_at == table.read_at {
                 self.index_late(&now, table, key).await;
             }
-            read_at = now.read_at;
+            (role, read_at) = (Arc::clone(&now.role), now.read_at);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use repo_core::{
 };
 
 use crate::documents::Documents;
+use crate::identity;
 use crate::store::{Store, collection};
 use crate::table::Slot;
 
@@ -21,7 +22,8 @@ pub(crate) fn check_id(
 ) -> Result<()> {
     match schema.id_of(document) {
         Ok(found) if found == *id => Ok(()),
-        _ => Err(documents.misplaced(slot)),
+        _ => Err(identity::of_document(schema, id, document)
+            .unwrap_or_else(|| documents.misplaced(slot))),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repo_core::{CollectionSchema, Document, Error, ErrorKind, Result};
+use repo_core::{CollectionSchema, Document, EntityId, Error, ErrorKind, Result};
 use serde_json::Value as Json;
 
 use crate::env::{Env, shape_of};
@@ -37,16 +37,31 @@ pub(crate) fn check(
     if stored.contains(schema.id_name()) {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::ConfigInvalid,
-        operation,
-        "the collection was prepared with another id field than its schema declares",
-    )
-    .with("collection", &schema.collection)
-    .with("stored", stored.into_iter().collect::<Vec<_>>().join(" or "))
-    .with("declared", &schema.id_field)
-    .with("store", &env.location)
-    .hint("use the schema it was prepared with, or another folder"))
+    Err(another_field(operation, schema, stored).with("store", &env.location))
+}
+
+/// The error for a document that holds its id, in another field than the schema says; `None`
+/// when it does not.
+pub(crate) fn of_document(
+    schema: &CollectionSchema,
+    id: &EntityId,
+    document: &Document,
+) -> Option<Error> {
+    let stored = id_fields(&[Box::from(id.as_str())], std::slice::from_ref(document))?;
+    Some(another_field("read a document", schema, stored).with("id", id))
+}
+
+fn another_field(
+    operation: &'static str,
+    schema: &CollectionSchema,
+    stored: BTreeSet<String>,
+) -> Error {
+    let why = "the collection was prepared with another id field than its schema declares";
+    Error::new(ErrorKind::ConfigInvalid, operation, why)
+        .with("collection", &schema.collection)
+        .with("stored", stored.into_iter().collect::<Vec<_>>().join(" or "))
+        .with("declared", &schema.id_field)
+        .hint("use the schema it was prepared with, or another folder")
 }
 
 /// The fields at the top that hold the id in each of the documents. `None`

@@ -200,10 +200,12 @@ impl Router {
                 Ok(Step::Follow(route.clone()))
             }
             (StoreRole::Fenced, _) => self.meet_fence(store, record).await,
-            (StoreRole::Replica, _) if least > role.epoch => {
+            // On the way back the successor is one that had retired before.
+            (StoreRole::Replica | StoreRole::Retired, _) if least > role.epoch => {
                 let mut next = role.clone();
                 next.role = StoreRole::Authority;
                 next.epoch = least;
+                next.route = None;
                 step(store, role, next).await
             }
             (StoreRole::Replica, _) => {

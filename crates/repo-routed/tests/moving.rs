@@ -221,6 +221,21 @@ async fn a_router_promotes_what_was_decided() {
     assert_eq!((role.role, role.epoch), (StoreRole::Authority, 1));
 }
 
+/// On the way back too, where the successor had retired before.
+#[tokio::test]
+async fn a_router_promotes_what_was_decided_on_the_way_back() {
+    let two = Two::new().await;
+    let store = two.routed().await;
+    two.fence(5_000).await;
+    two.decide().await;
+    save(&*store, 1).await.unwrap();
+    fence(&two.second, 5_000).await;
+    decide(&two.second, &two.first).await;
+    assert_eq!(save(&*store, 2).await.unwrap(), 1);
+    let role = two.first.store_record().await.unwrap().role;
+    assert_eq!((role.role, role.epoch, role.route), (StoreRole::Authority, 2, None));
+}
+
 /// A fence that nobody ends is lifted under a new attempt, so that the migration that put
 /// it up can decide nothing any more.
 #[tokio::test]

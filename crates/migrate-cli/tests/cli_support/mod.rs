@@ -23,6 +23,48 @@ pub struct Place {
     pub aws_access_key: AccessKey,
     /// Made when it is first needed.
     postgres_database: OnceLock<String>,
+    /// What the programs run here are given beside the servers, or in their place.
+    pub variables: Vec<(&'static str, String)>,
+}
+
+/// A program that runs beside the test. It is killed when the test ends, also by a panic.
+#[derive(Debug)]
+pub struct Process(Child);
+
+impl Process {
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Whether it still runs.
+    #[track_caller]
+    pub fn still_runs(&mut self) {
+        let ended = self.0.try_wait().unwrap();
+        assert!(ended.is_none(), "it ended by itself: {ended:?}");
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.0.wait().unwrap()
+    }
+
+    /// Kills it, in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended where the test came to its end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// What a program did.
@@ -39,6 +81,7 @@ impl Place {
             folder: tempfile::tempdir().unwrap(),
             aws_access_key: servers::new_access_key(),
             postgres_database: OnceLock::new(),
+            variables: Vec::new(),
         }
     }
 
@@ -68,6 +111,13 @@ impl Place {
         let built = std::env::var_os("REPO_TEST_PROGRAMS");
         let path = built.map_or(PathBuf::from(path), |folder| Path::new(&folder).join(program));
         let mut command = Command::new(path);
+        self.at_home(&mut command);
+        command
+    }
+
+    /// Runs a program here, without any variable of ours or of AWS except those of the test
+    /// servers.
+    pub fn at_home(&self, command: &mut Command) {
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -75,11 +125,11 @@ impl Place {
                 command.env_remove(name);
             }
         }
-        self.aws(&mut command);
+        self.aws(command);
         if let Some(database) = self.postgres_database.get() {
             command.envs(postgres_variables(database));
         }
-        command
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
     }
 
     /// A database of its own on the PostgreSQL server. Programs started from

@@ -50,7 +50,7 @@ fn digit(character: u8) -> Option<u8> {
 macro_rules! random_id {
     ($(#[$documented:meta])* $name:ident, $what:literal) => {
         $(#[$documented])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name([u8; Self::BYTES]);
 

@@ -10,6 +10,7 @@ mod losses;
 mod proxy;
 mod refusals;
 mod requests;
+mod roles;
 mod takeovers;
 
 use std::sync::{Arc, Mutex, OnceLock};

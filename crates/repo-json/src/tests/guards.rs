@@ -192,7 +192,7 @@ async fn another_id_field_is_refused_while_documents_have_the_old_one() {
         let settings = JsonSettings::read(&fixture.settings(&fixture.path())).unwrap();
         JsonStrategy::open_here(Env::new(settings, options, Hooks::default()))
     };
-    open().expect("no document has the old one");
+    let early = open().expect("no document has the old one");
     save(&store, "machines", "a", 1).await;
     let told = |error: repo_core::Error| {
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
@@ -202,6 +202,8 @@ async fn another_id_field_is_refused_while_documents_have_the_old_one() {
     };
     told(store.prepare(std::slice::from_ref(&serial)).await.unwrap_err());
     told(open().unwrap_err());
+    // A handle from before does not take it for damage.
+    told(early.get_many(&name("machines"), &["a".parse().unwrap()]).await.unwrap_err());
     let other_index = r#"{"x-repository": {"collection": "machines", "idField": "id"}}"#;
     store.prepare(&[CollectionSchema::parse(other_index).unwrap()]).await.unwrap();
     told(open().unwrap_err());

@@ -54,7 +54,9 @@ impl Wrapped {
     fn wrap(&self, name: &CollectionName) {
         let path = self.folder.join(format!("{name}.json"));
         assert_eq!(fs::read_to_string(&path).unwrap().trim(), "{}");
-        fs::write(&path, format!("{{ \"{name}\" :\n\t{{ }} }}\n")).unwrap();
+        let new = path.with_extension("new");
+        fs::write(&new, format!("{{ \"{name}\" :\n\t{{ }} }}\n")).unwrap();
+        fs::rename(&new, &path).unwrap();
     }
 }
 

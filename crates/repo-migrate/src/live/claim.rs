@@ -76,17 +76,19 @@ async fn claim_opened(
         position: None,
         copied: !is_source,
         verified: None,
+        late_writes: 0,
     };
-    // The target first: a source that takes part has its target.
+    // The target first: a source that takes part has its target. What a store keeps is there
+    // before it takes part.
     if before.role.live.is_none() {
         prepare(target, &declared(&record, schemas)).await?;
+        kept::make(target, live, &kept(source, id, false)).await?;
         let role = target.store_record().await?.role;
         step(target, &role, |next| {
             next.role = StoreRole::Replica;
             next.live = Some(live);
         })
         .await?;
-        kept::make(target, live, &kept(source, id, false)).await?;
     }
     let target_id = target.store_record().await?.id.ok_or_else(|| without_id(target.location()))?;
     kept::make(source, live, &kept(target, target_id, true)).await?;

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::kept::{self, Verified};
 use super::pair::{Direction, LiveStores, Pair};
-use super::{LiveOptions, follow};
+use super::{LiveOptions, follow, tail};
 use crate::progress::{Phase, Progress};
 
 /// How often, and how long, what differs is looked at again.
@@ -73,6 +73,7 @@ pub(super) async fn verify_pair(
     progress: &dyn Progress,
 ) -> Result<LiveVerification> {
     let (direction, _) = pair.direction().await?;
+    tail::repair(pair, direction).await?;
     let position = direction.leader.store.head().await?;
     progress.phase(Phase::Verify, None);
     let mut comparison = Comparison::new(pair, direction);

@@ -1,63 +1,74 @@
 //! The end of a live migration: finished, or given up.
 
-use repo_core::strategy::{LiveId, StorageStrategy, StoreRole, StoreUpdate};
+use repo_core::strategy::{CaptureHolder, StorageStrategy, StoreRecord, StoreRole, StoreUpdate};
 use repo_core::{Error, ErrorKind, Result};
 
 use super::kept;
 use super::pair::{LiveStores, step};
 
+const ABORT: &str = "abort the live migration";
+const FINISH: &str = "finish the live migration";
+
 /// Gives a live migration up that has not switched, or has come back: the source stays what
 /// it is, and the target is a store of its own, with what was copied. Safe to repeat.
 ///
 /// # Errors
-/// `Locked` once the target is the authority, or is about to be; `NotFound` for stores that
-/// take part in none.
+/// `Locked` once the target is the authority, or is about to be, and for the target of
+/// another live migration.
 pub async fn abort(stores: LiveStores<'_>) -> Result<()> {
     let source = stores.source.open(None).await?;
-    let aborted = async {
-        let role = source.store_record().await?.role;
-        if let Some(live) = role.live {
-            if !matches!(role.role, StoreRole::Authority | StoreRole::Fenced) {
-                let why = "the target is the authority: there is nothing to give up any more";
-                return Err(Error::new(ErrorKind::Locked, "abort the live migration", why)
-                    .with("store", source.location())
-                    .hint("move back first, or finish the live migration"));
-            }
-            // The one step that decides: a fence and a switch need the claim.
-            step(source.as_ref(), &role, |next| {
+    let target = stores.target.open(None).await?;
+    let aborted = abort_opened(source.as_ref(), target.as_ref()).await;
+    source.close().await?;
+    target.close().await?;
+    aborted
+}
+
+async fn abort_opened(source: &dyn StorageStrategy, target: &dyn StorageStrategy) -> Result<()> {
+    let from = source.store_record().await?;
+    let to = target.store_record().await?;
+    let ours = is_of(target, &to, source).await?;
+    if !is_of(source, &from, target).await? || !ours {
+        return Err(in_another(ABORT, target));
+    }
+    let to = to.role;
+    if from.role.live.is_some() {
+        let role = &from.role;
+        if !matches!(role.role, StoreRole::Authority | StoreRole::Fenced) {
+            let why = "the target is the authority: there is nothing to give up any more";
+            return Err(Error::new(ErrorKind::Locked, ABORT, why)
+                .with("store", source.location())
+                .hint("move back first, or finish the live migration"));
+        }
+        // The one step that decides: a fence and a switch need the claim.
+        step(source, role, |next| {
+            next.role = StoreRole::Authority;
+            next.attempt += 1;
+            next.live = None;
+            next.max_pause_ms = None;
+        })
+        .await?;
+    }
+    leave_ended(source).await?;
+    if let (Some(_), StoreRole::Replica | StoreRole::Retired) = (to.live, to.role) {
+        step(target, &to, |next| {
+            if next.role == StoreRole::Replica {
                 next.role = StoreRole::Authority;
                 next.attempt += 1;
-                next.live = None;
-                next.max_pause_ms = None;
-            })
-            .await?;
-            leave(source.as_ref(), live).await?;
-        }
-        let target = stores.target.open(None).await?;
-        let role = target.store_record().await?.role;
-        if let (Some(live), StoreRole::Replica | StoreRole::Retired) = (role.live, role.role) {
-            step(target.as_ref(), &role, |next| {
-                if next.role == StoreRole::Replica {
-                    next.role = StoreRole::Authority;
-                    next.attempt += 1;
-                }
-                next.live = None;
-            })
-            .await?;
-            leave(target.as_ref(), live).await?;
-        }
-        target.close().await
-    };
-    let aborted = aborted.await;
-    source.close().await?;
-    aborted
+            }
+            next.live = None;
+        })
+        .await?;
+    }
+    leave_ended(target).await.map(drop)
 }
 
 /// Ends a live migration that has switched. The target is the authority for good; the source
 /// stays retired and names it. Safe to repeat.
 ///
 /// # Errors
-/// `Locked` while the source is the authority; `NotFound` for stores that take part in none.
+/// `Locked` while the source is the authority, and for stores of two live migrations;
+/// `NotFound` for stores that take part in none.
 pub async fn finish(stores: LiveStores<'_>) -> Result<()> {
     let source = stores.source.open(None).await?;
     let target = stores.target.open(None).await?;
@@ -68,15 +79,20 @@ pub async fn finish(stores: LiveStores<'_>) -> Result<()> {
 }
 
 async fn finish_opened(source: &dyn StorageStrategy, target: &dyn StorageStrategy) -> Result<()> {
-    const FINISH: &str = "finish the live migration";
-    let (from, to) = (source.store_record().await?.role, target.store_record().await?.role);
-    // One that was killed here left the claim of one store.
-    let Some(live) = from.live.or(to.live) else {
+    let (of_source, of_target) = (source.store_record().await?, target.store_record().await?);
+    let (from, to) = (&of_source.role, &of_target.role);
+    if from.live.is_none() && to.live.is_none() {
+        // One that was killed here had released both.
+        if leave_ended(source).await? | leave_ended(target).await? {
+            return Ok(());
+        }
         let why = "the store takes part in no live migration";
         return Err(Error::new(ErrorKind::NotFound, FINISH, why).with("store", source.location()));
-    };
-    let together = from.live.is_none_or(|of| of == live) && to.live.is_none_or(|of| of == live);
-    if !together || from.role != StoreRole::Retired || to.role != StoreRole::Authority {
+    }
+    if !is_of(source, &of_source, target).await? || !is_of(target, &of_target, source).await? {
+        return Err(in_another(FINISH, target));
+    }
+    if from.role != StoreRole::Retired || to.role != StoreRole::Authority {
         let why = "the target is not the authority yet";
         return Err(Error::new(ErrorKind::Locked, FINISH, why)
             .with("source", from.role.as_str())
@@ -84,22 +100,49 @@ async fn finish_opened(source: &dyn StorageStrategy, target: &dyn StorageStrateg
             .hint("switch to the target first, or abort the live migration"));
     }
     if to.live.is_some() {
-        step(target, &to, |next| {
+        step(target, to, |next| {
             next.live = None;
             next.attempt += 1;
         })
         .await?;
     }
-    leave(target, live).await?;
-    if from.live.is_some() {
-        step(source, &from, |next| next.live = None).await?;
-    }
-    leave(source, live).await
+    leave_ended(target).await?;
+    step(source, from, |next| next.live = None).await?;
+    leave_ended(source).await.map(drop)
 }
 
-/// Releases the capture, and removes what the store keeps of the live migration.
-async fn leave(store: &dyn StorageStrategy, live: LiveId) -> Result<()> {
-    let holder = repo_core::strategy::CaptureHolder::new("live", &live.to_string())?;
-    store.update_store_record(StoreUpdate::ReleaseCapture(holder)).await?;
-    kept::remove(store, live).await
+/// Whether the live migration that a store takes part in is one with the other store, if it
+/// takes part in any.
+async fn is_of(
+    store: &dyn StorageStrategy,
+    record: &StoreRecord,
+    other: &dyn StorageStrategy,
+) -> Result<bool> {
+    let Some(live) = record.role.live else { return Ok(true) };
+    let peer = kept::read(store, live).await?.peer_id;
+    Ok(other.store_record().await?.id == Some(peer))
+}
+
+fn in_another(operation: &'static str, target: &dyn StorageStrategy) -> Error {
+    let why = "the two stores are not those of one live migration";
+    Error::new(ErrorKind::Locked, operation, why)
+        .with("target", target.location())
+        .hint("nothing was changed; name the two stores of one live migration")
+}
+
+/// Releases the capture, and removes what the store keeps, of live migrations that it takes
+/// no part in any more; whether there was something.
+async fn leave_ended(store: &dyn StorageStrategy) -> Result<bool> {
+    let record = store.store_record().await?;
+    if record.id.is_none() {
+        return Ok(false);
+    }
+    let mut ended = kept::all(store).await?;
+    ended.retain(|live| Some(*live) != record.role.live);
+    for live in &ended {
+        let holder = CaptureHolder::new("live", &live.to_string())?;
+        store.update_store_record(StoreUpdate::ReleaseCapture(holder)).await?;
+        kept::remove(store, *live).await?;
+    }
+    Ok(!ended.is_empty())
 }

@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use repo_core::strategy::{Applied, FeedPosition, Record};
 use repo_core::{Error, ErrorKind, Key, Result, Version};
 
-use super::kept;
 use super::pair::{Direction, Pair};
+use super::{kept, tail};
 
 /// Most changes that are carried at once.
 pub(super) const CARRIED_AT_ONCE: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
@@ -25,7 +25,17 @@ pub(super) async fn carry(pair: &Pair, direction: Direction<'_>) -> Result<usize
     // The record is as it is now: of several changes of a key the last one says it all.
     let records: BTreeMap<Key, Record> =
         found.changes.into_iter().filter_map(|change| Some((change.key, change.record?))).collect();
-    apply(direction, records.into_values().collect()).await?;
+    match apply(direction, records.into_values().collect()).await {
+        // A write came past the fence. The authority wins, and is carried over the next time.
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            let before = tail::repair(pair, direction).await?;
+            if before.repaired == 0 {
+                return Err(error);
+            }
+            return Ok(count);
+        }
+        applied => applied?,
+    }
     if from.as_ref() != Some(&found.next) {
         kept::advance(leader, pair.live, &found.next).await?;
     }

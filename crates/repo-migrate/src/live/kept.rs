@@ -1,5 +1,8 @@
 //! What each store keeps of the live migration.
 
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
 use repo_core::strategy::{
     FeedPosition, LiveId, StorageStrategy, StoreId, SystemCollection, SystemWrite,
 };
@@ -11,6 +14,8 @@ use super::pair::Side;
 const KEEP: &str = "keep the state of the live migration";
 /// How often a change is made again because another process was faster.
 const MOST_TRIES: usize = 16;
+/// Items that are read and removed together.
+const AT_ONCE: NonZeroUsize = NonZeroUsize::new(SystemWrite::MAX_AT_ONCE).unwrap();
 
 /// What one store keeps: of its peer, and of its own changes on their way there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +31,9 @@ pub(super) struct Kept {
     pub(super) copied: bool,
     /// The last comparison of both stores that was finished.
     pub(super) verified: Option<Verified>,
+    /// How many writes came after this store had given the authority up, and were outranked.
+    #[serde(default)]
+    pub(super) late_writes: u64,
 }
 
 /// A comparison of both stores.
@@ -144,12 +152,26 @@ pub(super) async fn set_copied(side: &Side, live: LiveId, name: &CollectionName)
     }
 }
 
+/// The live migrations that a store keeps something of.
+pub(super) async fn all(store: &dyn StorageStrategy) -> Result<BTreeSet<LiveId>> {
+    let mut lives = BTreeSet::new();
+    let mut after: Option<String> = None;
+    loop {
+        let items =
+            store.system_items(SystemCollection::Live, "", after.as_deref(), AT_ONCE).await?;
+        let Some(last) = items.last() else { return Ok(lives) };
+        after = Some(last.key.clone());
+        for item in items {
+            let live = item.key.split('/').next().unwrap_or_default();
+            lives.insert(live.parse::<LiveId>()?);
+        }
+    }
+}
+
 /// Removes everything that a store keeps of a live migration.
 pub(super) async fn remove(store: &dyn StorageStrategy, live: LiveId) -> Result<()> {
-    let most = std::num::NonZeroUsize::new(SystemWrite::MAX_AT_ONCE)
-        .unwrap_or(std::num::NonZeroUsize::MIN);
     loop {
-        let items = store.system_items(SystemCollection::Live, &key(live), None, most).await?;
+        let items = store.system_items(SystemCollection::Live, &key(live), None, AT_ONCE).await?;
         if items.is_empty() {
             return Ok(());
         }

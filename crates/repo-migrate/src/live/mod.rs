@@ -29,6 +29,7 @@ mod pair;
 mod start;
 mod status;
 mod switch;
+mod tail;
 
 pub use compare::{LiveDifference, LiveVerification, verify};
 pub use end::{abort, finish};

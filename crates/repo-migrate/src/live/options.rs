@@ -16,6 +16,9 @@ pub struct LiveOptions {
     /// How often both stores are compared while changes are followed. A switch needs a
     /// comparison of the last 24 hours. 1 hour.
     pub verify_every: Duration,
+    /// How long the run waits for a store that is away, in sum, before it ends with the error.
+    /// 5 minutes.
+    pub patience: Duration,
 }
 
 impl Default for LiveOptions {
@@ -25,6 +28,7 @@ impl Default for LiveOptions {
             rate_limit: None,
             poll: Duration::from_millis(50),
             verify_every: Duration::from_secs(3_600),
+            patience: Duration::from_secs(300),
         }
     }
 }

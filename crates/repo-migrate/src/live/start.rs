@@ -2,17 +2,21 @@
 
 use std::time::{Duration, Instant};
 
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use repo_core::strategy::StoreRole;
-use repo_core::{Clock as _, Result, Schemas, SystemClock};
+use repo_core::{Clock as _, ErrorKind, Result, Schemas, SystemClock};
 
 use super::claim::{capture, claim};
 use super::compare::{verify_pair, verify_recent};
 use super::copy::copy;
 use super::follow::{CARRIED_AT_ONCE, carry};
 use super::pair::{LiveStores, Pair};
-use super::{LiveOptions, kept};
+use super::{LiveOptions, kept, tail};
 use crate::progress::{Phase, Progress};
 
+/// How long it waits for a store that is away, at first and at most.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
 /// How often what was written of late is compared.
 const RECENT_EVERY: Duration = Duration::from_secs(1);
 
@@ -36,7 +40,7 @@ pub async fn start(
     progress: &dyn Progress,
 ) -> Result<()> {
     let pair = claim(stores, schemas, SystemClock.now()).await?;
-    let ended = run(&pair, options, progress).await;
+    let ended = run_patiently(&pair, options, progress).await;
     let closed = pair.close().await;
     match ended {
         // Another process finished or aborted it.
@@ -46,7 +50,44 @@ pub async fn start(
     }
 }
 
-async fn run(pair: &Pair, options: &LiveOptions, progress: &dyn Progress) -> Result<()> {
+/// Runs again while a store is away for a moment: every step may be repeated.
+async fn run_patiently(pair: &Pair, options: &LiveOptions, progress: &dyn Progress) -> Result<()> {
+    let mut compared = Compared { whole: None, recent: Instant::now() };
+    let delays = || {
+        ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(FIRST_DELAY)
+            .with_max_delay(LONGEST_DELAY)
+            .without_max_times()
+            .with_total_delay(Some(options.patience))
+            .build()
+    };
+    let mut next_delays = delays();
+    loop {
+        let begun = Instant::now();
+        let Err(error) = run(pair, options, progress, &mut compared).await else { return Ok(()) };
+        if begun.elapsed() > LONGEST_DELAY {
+            // It was there meanwhile.
+            next_delays = delays();
+        }
+        let passes = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::OutcomeUnknown);
+        let Some(delay) = next_delays.next().filter(|_| passes && !progress.is_stopped()) else {
+            return Err(error);
+        };
+        tracing::warn!(%error, ?delay, "the live migration is resumed after a pause");
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = progress.stopped() => return Ok(()),
+        }
+    }
+}
+
+async fn run(
+    pair: &Pair,
+    options: &LiveOptions,
+    progress: &dyn Progress,
+    compared: &mut Compared,
+) -> Result<()> {
     capture(pair, &pair.source).await?;
     // Its own changes are needed from the moment on in which programs may write to it.
     capture(pair, &pair.target).await?;
@@ -55,7 +96,6 @@ async fn run(pair: &Pair, options: &LiveOptions, progress: &dyn Progress) -> Res
     {
         return Ok(());
     }
-    let mut compared = Compared { whole: None, recent: Instant::now() };
     while !progress.is_stopped() {
         if pair.source.role().await?.live != Some(pair.live) {
             return Ok(());
@@ -98,6 +138,7 @@ impl Compared {
             self.whole = Some(Instant::now());
             progress.phase(Phase::Follow, None);
         } else if self.recent.elapsed() >= RECENT_EVERY {
+            tail::repair(pair, direction).await?;
             verify_recent(pair, direction).await?;
         } else {
             return Ok(());

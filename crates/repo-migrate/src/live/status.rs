@@ -63,6 +63,9 @@ pub struct LiveStatus {
     pub verified_at: Option<Timestamp>,
     /// How many records differed then.
     pub differences: Option<u64>,
+    /// How many writes reached a store after it had given the authority up, and were
+    /// outranked by the record of the authority.
+    pub late_writes: u64,
 }
 
 /// Where the live migration of two stores stands. Changes nothing.
@@ -99,6 +102,8 @@ async fn status_of(pair: &Pair) -> Result<LiveStatus> {
         behind: behind(direction.leader, &kept).await?,
         verified_at: kept.verified.as_ref().map(|verified| verified.at),
         differences: kept.verified.as_ref().map(|verified| verified.differences),
+        late_writes: kept::read(pair.source.store.as_ref(), pair.live).await?.late_writes
+            + kept::read(pair.target.store.as_ref(), pair.live).await?.late_writes,
     })
 }
 

@@ -22,6 +22,7 @@ use super::copy::raise_floor;
 use super::follow::{carry, drain};
 use super::kept::{self, Kept};
 use super::pair::{Direction, LiveStores, Pair};
+use super::tail::{self, LateWrites};
 use super::{SwitchOptions, kept::Verified};
 
 /// How long readers may still read a store after it was fenced: their lease, and what clocks
@@ -115,6 +116,7 @@ impl Switch<'_> {
                 break;
             }
         }
+        self.refuse_late(tail::repair(self.pair, self.direction).await?)?;
         verify_recent(self.pair, self.direction).await?;
         self.check(&kept::read(self.direction.leader.store.as_ref(), self.pair.live).await?)?;
         if self.options.dry_run {
@@ -162,6 +164,17 @@ impl Switch<'_> {
         Ok(())
     }
 
+    /// Writes that came past the fence, and that the authority does not outrank.
+    fn refuse_late(&self, found: LateWrites) -> Result<()> {
+        let Some(first) = found.stay.first() else { return Ok(()) };
+        let why = "the other store was written to after it had given the authority up";
+        Err(self
+            .refuse(why)
+            .with("records", found.stay.len())
+            .with("key", first)
+            .hint("write the record in the authority, and delete it there if it is not wanted"))
+    }
+
     fn refuse(&self, why: &str) -> Error {
         Error::new(ErrorKind::Locked, "switch to the other store", why)
             .with("store", self.direction.leader.store.location())
@@ -199,6 +212,7 @@ impl Switch<'_> {
             let head = leader.store.head().await?;
             drain(self.pair, self.direction, &head).await?;
             self.carry_rest().await?;
+            self.refuse_late(tail::find(self.pair, self.direction).await?)?;
             self.compare().await
         };
         let ((), compared) = futures::future::join(leases, drained).await;

@@ -15,16 +15,22 @@ use std::collections::HashMap;
 use repo_core::strategy::check_distinct_collections;
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result};
 
-pub(crate) use self::capture::{CaptureTriggers, capture_trigger_names};
+pub(crate) use self::capture::CaptureTriggers;
+#[cfg(feature = "sqlite")]
+pub(crate) use self::capture::capture_trigger_names;
 pub(crate) use self::column::Column;
 use self::column::columns;
 use self::digest::digest;
 pub(crate) use self::digest::{DIGEST_COLUMN, DIGEST_DEFINITION, Digest, digest_trigger};
+#[cfg(feature = "postgres")]
 pub(crate) use self::fence::{
-    FENCED, WORKS_FOR, fence_function, fence_in_postgres, fence_in_sqlite, fence_names_in_sqlite,
-    fence_of, lift_in_postgres, lift_in_sqlite,
+    FENCED, WORKS_FOR, fence_function, fence_in_postgres, fence_of, lift_in_postgres,
 };
-pub(crate) use self::history::{HistoryLayout, VERSION_COLUMNS, keep_trigger};
+#[cfg(feature = "sqlite")]
+pub(crate) use self::fence::{fence_in_sqlite, fence_names_in_sqlite, lift_in_sqlite};
+#[cfg(feature = "sqlite")]
+pub(crate) use self::history::keep_trigger;
+pub(crate) use self::history::{HistoryLayout, VERSION_COLUMNS};
 pub(crate) use self::index::Index;
 use self::index::indexes;
 pub(crate) use self::made::Made;

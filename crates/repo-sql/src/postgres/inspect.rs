@@ -252,8 +252,8 @@ async fn check_columns(
     }
 }
 
-/// Refuses collections of which some name is taken by what is not ours; only
-/// such that are not prepared.
+/// Refuses collections of which some name is taken by what is not ours. Looks at those
+/// that the caller knows as not prepared; another program may have prepared some by now.
 ///
 /// # Errors
 /// `Foreign`, naming it.
@@ -262,11 +262,27 @@ pub(super) async fn refuse_foreign(
     operation: &'static str,
     schemas: &[CollectionSchema],
 ) -> Result<()> {
-    let (transaction, _) =
+    let (mut transaction, _) =
         Transaction::begin(&shared.pool, operation, Sees::OneState, Vec::new()).await?;
-    let refused = refuse_foreign_in(shared, &transaction, operation, schemas, None).await;
+    let refused = refuse_new(shared, &mut transaction, operation, schemas).await;
     transaction.rollback().await;
     refused
+}
+
+async fn refuse_new(
+    shared: &Shared,
+    transaction: &mut Transaction,
+    operation: &'static str,
+    schemas: &[CollectionSchema],
+) -> Result<()> {
+    let found = refuse_foreign_in(shared, transaction, operation, schemas, None).await;
+    if !matches!(&found, Err(error) if error.kind() == ErrorKind::Foreign) {
+        return found;
+    }
+    let made = read(shared, transaction).await?.made;
+    let is_new = |schema: &&CollectionSchema| !made.contains_key(&schema.collection);
+    let new: Vec<CollectionSchema> = schemas.iter().filter(is_new).cloned().collect();
+    refuse_foreign_in(shared, transaction, operation, &new, None).await
 }
 
 /// As [`refuse_foreign`], in a transaction; with what was made of the

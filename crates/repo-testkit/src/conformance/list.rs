@@ -191,6 +191,7 @@ macro_rules! conformance {
                     an_index_is_added_to_a_filled_collection,
                     what_is_loaded_before_its_indexes_is_found,
                     prepared_is_prepared_for_every_handle,
+                    many_open_and_prepare_at_once,
                     a_collection_has_the_id_field_of_its_schema,
                     a_mistyped_collection_is_recognised,
                 ];

@@ -305,6 +305,22 @@ pub async fn prepared_is_prepared_for_every_handle(f: Fixture) {
     assert_eq!(other.collections().await.unwrap(), [collection("items")]);
 }
 
+/// Programs that begin at once: each opens the store, before or after another one has made
+/// its collections.
+pub async fn many_open_and_prepare_at_once(f: Fixture) {
+    const HANDLES: u64 = 6;
+    if !f.open().await.capabilities().multi_process {
+        return;
+    }
+    let stores = futures::future::join_all((0..HANDLES).map(|_| f.prepared())).await;
+    let key = key("items", "a");
+    let write = async |store: &Store| store.commit(vec![put(&key, "")]).await.unwrap();
+    futures::future::join_all(stores.iter().map(write)).await;
+    let ids = std::slice::from_ref(&key.id);
+    let stored = stores[0].get_many(&key.collection, ids).await.unwrap();
+    assert_eq!(stored[0].as_ref().unwrap().version().get(), HANDLES);
+}
+
 /// The rules of a collection's own schema hold: its id field, its indexes.
 pub async fn a_collection_has_the_id_field_of_its_schema(f: Fixture) {
     let store = f.prepared().await;
