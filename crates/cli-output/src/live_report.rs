@@ -1,7 +1,9 @@
 //! Reports of live migrations, for people.
 
 use repo_core::Version;
-use repo_migrate::live::{LivePhase, LiveStatus, LiveVerification, SideStatus, SwitchReport};
+use repo_migrate::live::{
+    CopyProgress, Lag, LivePhase, LiveStatus, LiveVerification, SideStatus, SwitchReport,
+};
 
 /// What to do in a phase.
 #[must_use]
@@ -44,15 +46,36 @@ pub fn status(status: &LiveStatus, next: &str) -> String {
         side("source", &status.source),
         side("target", &status.target),
         format!("since      {}", status.started_at),
-        format!("behind     {} changes", status.behind),
+        format!("behind     {}", behind(&status.lag)),
         format!("compared   {compared}"),
     ];
+    if let Some(copy) = &status.copy {
+        let CopyProgress { records, total, per_second, left_seconds, .. } = copy;
+        let left = left_seconds.map_or_else(String::new, |left| format!(", {left:.0} s left"));
+        lines.insert(1, format!("copied     {records} of {total}, {per_second:.0} a second{left}"));
+    }
     if status.late_writes > 0 {
         let count = status.late_writes;
         lines.push(format!("late       {count} writes came past the fence and were outranked"));
     }
     lines.push(format!("next       {next}"));
     lines.join("\n")
+}
+
+fn behind(lag: &Lag) -> String {
+    let mut text = format!("{} changes", lag.behind);
+    if let Some(seconds) = lag.behind_seconds {
+        text.push_str(&format!(", {seconds:.1} s"));
+    }
+    match (lag.caught_up_per_second, lag.caught_up_in_seconds) {
+        (_, Some(seconds)) => text.push_str(&format!(", caught up in {seconds:.0} s")),
+        (Some(rate), None) => {
+            let more = -rate;
+            text.push_str(&format!(", growing by {more:.0} a second: it will not catch up"));
+        }
+        (None, None) => {}
+    }
+    text
 }
 
 /// What a comparison found.

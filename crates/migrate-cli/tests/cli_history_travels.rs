@@ -110,17 +110,18 @@ fn the_past_is_the_same_after_a_migration_between_every_pair() {
             assert_eq!(of["items"]["read"], 2);
             assert_eq!(past(&place, into), before, "{from} into {into}");
             place.line(&format!("verify --source {from} --target {into}")).ok().prints("equal");
-            // Once more: nothing is left to do.
-            let run = migrate(&place, from, into, "").ok();
-            run.prints("history of machines:").prints("verified");
-            assert_eq!(past(&place, into), before, "{from} into {into}, twice");
         }
+        // Once more: nothing is left to do.
+        let into = OTHERS[0];
+        let run = migrate(&place, from, into, "").ok();
+        run.prints("history of machines:").prints("verified");
+        assert_eq!(past(&place, into), before, "{from} into {into}, twice");
     }
 }
 
 #[test]
 fn the_past_goes_through_an_archive() {
-    for from in KEEPING {
+    for (n, from) in KEEPING.into_iter().enumerate() {
         let place = with_past(from);
         place.postgres();
         let before = past(&place, from);
@@ -129,7 +130,9 @@ fn the_past_goes_through_an_archive() {
         let manifest: Json =
             serde_json::from_str(&place.read(&format!("{archive}/manifest.json"))).unwrap();
         assert_eq!(manifest["format_version"], 2);
-        for into in RESTORED {
+        // Archives of all stores are alike: one goes into every store, the others into the next.
+        let next = &RESTORED[(n + 1) % RESTORED.len()..][..1];
+        for into in if n == 0 { &RESTORED[..] } else { next } {
             place.line(&format!("restore {archive} --store {into}")).ok().prints("verified");
             assert_eq!(past(&place, into), before, "{from} into {into}");
             place.line(&format!("restore {archive} --store {into}")).ok();

@@ -91,7 +91,7 @@ fn ready(from: &str, into: &str, entities: u64) -> Place {
 fn kill_and_go_on(from: &str, into: &str, whole: &str) {
     let slow = from.starts_with("dynamodb") || into.starts_with("dynamodb");
     let entities = setting("REPO_TEST_ENTITIES", if slow { 250 } else { 900 });
-    let kills = setting("REPO_TEST_KILLS", 5);
+    let kills = setting("REPO_TEST_KILLS", 3);
     let mut place = ready(from, into, entities);
     let words = format!("--source {from} --target {into} --batch-size 20 --format json");
     let (takes, copy_takes) = uninterrupted(&place, from, whole);

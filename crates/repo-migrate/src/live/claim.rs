@@ -75,6 +75,7 @@ async fn claim_opened(
         started_at: now,
         position: None,
         copied: !is_source,
+        copying: None,
         verified: None,
         late_writes: 0,
     };

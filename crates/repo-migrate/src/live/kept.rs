@@ -29,11 +29,25 @@ pub(super) struct Kept {
     pub(super) position: Option<FeedPosition>,
     /// Whether everything from before that was copied.
     pub(super) copied: bool,
+    /// How far the run that copies is; `None` before one began.
+    #[serde(default)]
+    pub(super) copying: Option<Copying>,
     /// The last comparison of both stores that was finished.
     pub(super) verified: Option<Verified>,
     /// How many writes came after this store had given the authority up, and were outranked.
     #[serde(default)]
     pub(super) late_writes: u64,
+}
+
+/// The copy of what the source held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Copying {
+    pub(super) began_at: Timestamp,
+    pub(super) noted_at: Timestamp,
+    /// Records that this run has copied.
+    pub(super) records: u64,
+    /// Those that there were when it began.
+    pub(super) total: u64,
 }
 
 /// A comparison of both stores.

@@ -24,6 +24,7 @@ mod copy;
 mod end;
 mod follow;
 mod kept;
+mod lag;
 mod options;
 mod pair;
 mod start;
@@ -33,6 +34,7 @@ mod tail;
 
 pub use compare::{LiveDifference, LiveVerification, verify};
 pub use end::{abort, finish};
+pub use lag::{CopyProgress, Lag};
 pub use options::{LiveOptions, SwitchOptions};
 pub use pair::{LivePlace, LiveStores};
 pub use start::start;

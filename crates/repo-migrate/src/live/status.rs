@@ -1,16 +1,12 @@
 //! Where a live migration stands.
 
-use std::num::NonZeroUsize;
-
 use repo_core::strategy::{LiveId, StoreRole};
 use repo_core::{Result, Timestamp};
 use serde::Serialize;
 
 use super::kept;
+use super::lag::{CopyProgress, Lag, lag};
 use super::pair::{LiveStores, Pair, Side};
-
-/// Most changes that are counted.
-const MOST_COUNTED: usize = 100_000;
 
 /// What a live migration does at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -44,7 +40,7 @@ pub struct SideStatus {
 }
 
 /// Where a live migration stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct LiveStatus {
     /// Which one.
@@ -57,8 +53,11 @@ pub struct LiveStatus {
     pub target: SideStatus,
     /// When it began.
     pub started_at: Timestamp,
-    /// How many changes the other store lacks; none more than 100,000 are counted.
-    pub behind: u64,
+    /// How far the copy is, while one is made.
+    pub copy: Option<CopyProgress>,
+    /// What the other store lacks of the changes of the authority.
+    #[serde(flatten)]
+    pub lag: Lag,
     /// When both stores were last compared.
     pub verified_at: Option<Timestamp>,
     /// How many records differed then.
@@ -99,7 +98,8 @@ async fn status_of(pair: &Pair) -> Result<LiveStatus> {
         source: side(&pair.source).await?,
         target: side(&pair.target).await?,
         started_at: kept.started_at,
-        behind: behind(direction.leader, &kept).await?,
+        copy: kept.copying.as_ref().filter(|_| phase == LivePhase::Copying).map(CopyProgress::of),
+        lag: lag(pair, direction.leader).await?,
         verified_at: kept.verified.as_ref().map(|verified| verified.at),
         differences: kept.verified.as_ref().map(|verified| verified.differences),
         late_writes: kept::read(pair.source.store.as_ref(), pair.live).await?.late_writes
@@ -110,20 +110,4 @@ async fn status_of(pair: &Pair) -> Result<LiveStatus> {
 async fn side(side: &Side) -> Result<SideStatus> {
     let role = side.role().await?;
     Ok(SideStatus { store: side.store.location().to_owned(), role: role.role, epoch: role.epoch })
-}
-
-async fn behind(leader: &Side, kept: &kept::Kept) -> Result<u64> {
-    let Some(mut position) = kept.position.clone() else { return Ok(0) };
-    let mut behind = 0;
-    let at_once = NonZeroUsize::new(2_000).unwrap_or(NonZeroUsize::MIN);
-    let head = leader.store.head().await?;
-    while behind < MOST_COUNTED && !position.reaches(&head) {
-        let found = leader.store.changes(Some(&position), at_once).await?;
-        if found.changes.is_empty() {
-            break;
-        }
-        behind += found.changes.len();
-        position = found.next;
-    }
-    Ok(behind as u64)
 }

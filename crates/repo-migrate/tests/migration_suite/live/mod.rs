@@ -255,3 +255,33 @@ async fn a_killed_switch_is_finished() {
     let report = moving.switch().await.unwrap();
     assert!(report.switched && report.epoch == 1);
 }
+
+/// How far the copy is, at which rate, and how far the target is behind.
+#[tokio::test]
+async fn the_status_says_how_far_it_is() {
+    let moving = Move::new("memory", "memory").await;
+    let (mover, stop) = moving.begin_at(Some(100));
+    let copy = loop {
+        let status = live::status(moving.stores()).await;
+        if let Some(copy) = status.ok().and_then(|status| status.copy)
+            && copy.records > 0
+        {
+            break copy;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(copy.total, 299);
+    assert!(copy.records < 300 && copy.per_second > 10.0 && copy.per_second < 1_000.0, "{copy:?}");
+    assert!(copy.left_seconds.is_some_and(|left| left < 10.0), "{copy:?}");
+    moving.until(LivePhase::Ready).await;
+    drop(stop);
+    mover.await.unwrap().unwrap();
+    let store = moving.routed().await;
+    for n in 0..5 {
+        store.save(key("late"), document("late", n)).await.unwrap();
+    }
+    let status = live::status(moving.stores()).await.unwrap();
+    assert_eq!((status.lag.behind, status.copy), (5, None));
+    assert!(status.lag.behind_seconds.is_some_and(|seconds| seconds < 60.0), "{:?}", status.lag);
+    assert_eq!(status.lag.caught_up_per_second, None);
+}

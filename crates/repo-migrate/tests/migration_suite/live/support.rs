@@ -149,6 +149,14 @@ impl Move {
     pub(super) fn begin(
         &self,
     ) -> (tokio::task::JoinHandle<Result<()>>, tokio::sync::oneshot::Sender<()>) {
+        self.begin_at(None)
+    }
+
+    /// The same with so many records a second.
+    pub(super) fn begin_at(
+        &self,
+        rate: Option<usize>,
+    ) -> (tokio::task::JoinHandle<Result<()>>, tokio::sync::oneshot::Sender<()>) {
         let (source, target) = (self.source.clone(), self.target.clone());
         let (stop, sender) = Stop::new();
         let task = tokio::spawn(async move {
@@ -156,6 +164,7 @@ impl Move {
             let mut options = LiveOptions::default();
             options.batch_size = NonZeroUsize::new(37).unwrap();
             options.poll = Duration::from_millis(5);
+            options.rate_limit = rate.and_then(NonZeroUsize::new);
             live::start(stores, &Schemas::default(), &options, &stop).await
         });
         (task, sender)

@@ -16,6 +16,9 @@ use crate::cli::sides::SideArgs;
 pub(crate) struct Arguments {
     #[command(flatten)]
     sides: SideArgs,
+    /// Report again every two seconds, until it is interrupted
+    #[arg(long)]
+    watch: bool,
 }
 
 /// The status, and what to type next.
@@ -30,11 +33,15 @@ impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let places = Places::choose(&self.sides, context, "live status")?;
         let both = places.both();
-        let status = live::status(stores(&both)).await?;
-        let next = live_report::next_step(status.phase, status.differences);
-        context
-            .output
-            .result(&Reported { status: &status, next }, || live_report::status(&status, next))?;
-        Ok(Ending::Done)
+        loop {
+            let status = live::status(stores(&both)).await?;
+            let next = live_report::next_step(status.phase, status.differences);
+            let report = Reported { status: &status, next };
+            context.output.result(&report, || live_report::status(&status, next))?;
+            if !self.watch {
+                return Ok(Ending::Done);
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        }
     }
 }
