@@ -115,12 +115,6 @@ async fn not_outranked(
 /// that it does not have.
 async fn outrank(direction: Direction<'_>, one: &mut LateWrite) -> Result<()> {
     let (key, version) = (one.late.key(), one.late.version());
-    tracing::warn!(
-        %key,
-        %version,
-        store = direction.follower.store.location(),
-        "a write came after the store had given the authority up; the authority wins"
-    );
     let store = &direction.leader.store;
     while !one.is_outranked() {
         let Some(live) = one.authority.as_ref().filter(|record| record.is_live()) else { break };
@@ -135,6 +129,15 @@ async fn outrank(direction: Direction<'_>, one: &mut LateWrite) -> Result<()> {
         }
         let found = store.get_many(&key.collection, std::slice::from_ref(&key.id)).await?;
         one.authority = found.into_iter().flatten().next();
+    }
+    // One that stays is found again and again, and is named by whoever compares.
+    if one.is_outranked() {
+        tracing::warn!(
+            %key,
+            %version,
+            store = direction.follower.store.location(),
+            "a write came after the store had given the authority up; the authority wins"
+        );
     }
     Ok(())
 }
