@@ -4,9 +4,9 @@
 //!
 //! It ends when a store refuses a program of its layout, and then notes why in
 //! `LOGS/refused.older`. With `OLDER_GOES_ON` in its environment it writes on after whatever
-//! the store refuses, as a program does that knows nothing of a move. Each version that is acknowledged is noted in
-//! `LOGS/oracle.older` if its commit began after `LOGS/subscribed` was there, else in
-//! `LOGS/early.older`.
+//! the store refuses, as a program does that knows nothing of a move. Each version that is
+//! acknowledged is noted in `LOGS/oracle.older` if its commit began after `LOGS/subscribed`
+//! was there, else in `LOGS/early.older`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::hash_map::RandomState;

@@ -120,3 +120,31 @@ fn unsettled(key: &Key, source: Error) -> Error {
         .hint("read the record before writing again, and write it again to have it in the feed")
         .caused_by(source)
 }
+
+#[cfg(test)]
+mod tests {
+    use repo_core::strategy::{LiveId, StoreRole};
+
+    use super::*;
+
+    fn role(live: Option<u8>, role: StoreRole) -> RoleState {
+        let mut state = RoleState::default();
+        state.live = live.map(|byte| LiveId::from_bytes([byte; 16]));
+        state.role = role;
+        state
+    }
+
+    /// A step waits for every handle that may write by what was there before it. Within a live
+    /// migration, of which all of them know, that is much shorter.
+    #[test]
+    fn a_step_outlasts_what_handles_trust() {
+        let idle = role(None, StoreRole::Authority);
+        let moving = role(Some(1), StoreRole::Authority);
+        let fenced = role(Some(1), StoreRole::Fenced);
+        for (from, to) in [(&idle, &moving), (&moving, &idle), (&moving, &fenced)] {
+            assert!(switch(from, to) > lease(from) + MARGIN, "{from:?} {to:?}");
+        }
+        assert_eq!(switch(&idle, &moving), SWITCH);
+        assert!(switch(&moving, &fenced) * 2 < SWITCH);
+    }
+}

@@ -118,9 +118,7 @@ async fn a_write_that_a_lifted_fence_delayed_is_acknowledged() {
 async fn a_fence_is_known_to_every_handle_when_it_answers() {
     let Moving { store, other, _proxy, .. } = Moving::new().await;
     store.save(key("items", "there"), document("there")).await.unwrap();
-    let begun = Instant::now();
     fence(&other).await;
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     let refused = store.save(key("items", "there"), document("there")).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Locked, "{refused}");
 }

@@ -39,6 +39,17 @@ pub(super) struct Kept {
     pub(super) late_writes: u64,
 }
 
+impl Kept {
+    /// Moves the position on; false, and nothing changed, when it is there already.
+    pub(super) fn advance(&mut self, to: &FeedPosition) -> bool {
+        let is_behind = self.position.as_ref().is_none_or(|before| !before.reaches(to));
+        if is_behind {
+            self.position = Some(to.clone());
+        }
+        is_behind
+    }
+}
+
 /// The copy of what the source held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Copying {
@@ -142,9 +153,7 @@ pub(super) async fn change(
 /// Moves the position of a store on; it never falls.
 pub(super) async fn advance(side: &Side, live: LiveId, to: &FeedPosition) -> Result<()> {
     change(side, live, |kept| {
-        if kept.position.as_ref().is_none_or(|before| !before.reaches(to)) {
-            kept.position = Some(to.clone());
-        }
+        kept.advance(to);
     })
     .await
 }

@@ -81,8 +81,10 @@ async fn look(pair: &Pair, direction: Direction<'_>, repairs: bool) -> Result<La
             return Ok(all);
         }
         kept::change(follower, pair.live, |kept| {
-            kept.position = Some(next.clone());
-            kept.late_writes += count;
+            // Another run may have seen the same, and counted it.
+            if kept.advance(&next) {
+                kept.late_writes += count;
+            }
         })
         .await?;
     }
