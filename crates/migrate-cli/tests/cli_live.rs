@@ -123,9 +123,6 @@ fn what_makes_no_sense_is_refused() {
     place.line(&format!("live abort {stores}")).ok();
     place.line("live start --source json:data --target json:data").ends(2).complains("same store");
     place.line(&format!("live switch {stores} --max-pause 60")).ends(2);
-    place.line("history on machines --store json:data").ok();
-    place.line(&format!("live start {stores}")).complains("does not carry histories over");
-    place.line("history off machines --yes --store json:data").ok();
     let mut mover = start(&place, stores);
     place
         .line("live start --source json:data --target sqlite:third.db")
@@ -141,6 +138,31 @@ fn what_makes_no_sense_is_refused() {
 fn signal(child: &Process, name: &str) {
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+}
+
+/// What records were before, their names, and consumers of the changes move with the store.
+#[test]
+fn the_past_and_consumers_move_along() {
+    let place = filled("json:data", 3);
+    let stores = "--source json:data --target sqlite:new.db";
+    place.line("history on machines --store json:data").ok();
+    put(&place, "json:data", "a").ok();
+    put(&place, "json:data", "a").ok();
+    place.line("tag add machines a first --version 1 --store json:data").ok();
+    place.line("changes subscribe billing --store json:data").ok();
+    let mut mover = start(&place, stores);
+    until(&place, stores, "ready");
+    put(&place, "json:data", "a").ok();
+    place.line("history off machines --yes --store json:data").ends(5).complains("live migration");
+    place.line(&format!("live switch {stores}")).ok();
+    place.line("versions machines a --store sqlite:new.db").ok().prints(" 3 ");
+    place.line("tag list machines a --store sqlite:new.db").ok().prints("first");
+    let line = "changes follow billing --until-head --store sqlite:new.db";
+    place.line(line).ok().prints("\"id\":\"a\",\"version\":3");
+    place.line("changes follow billing --store json:data").ends(5).complains("has moved");
+    place.line(&format!("live finish {stores}")).ok();
+    assert!(mover.wait().success());
+    place.line("changes list --store json:data").ok().prints("no consumer");
 }
 
 /// A switch that slept while another operator cancelled it decides nothing.

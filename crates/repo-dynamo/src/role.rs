@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use repo_core::strategy::{RoleChange, RoleState, StoreRecord};
+use repo_core::strategy::{RoleChange, RoleState, StoreRecord, SystemWrite};
 use repo_core::{CollectionName, Error, ErrorKind, Key, Result};
 
 use crate::cache::{Catalog, Table};
@@ -63,6 +63,61 @@ impl Shared {
             return Ok(());
         }
         allowed(&*self.role(operation).await?)
+    }
+
+    /// Whether the handle may write these items of the engine's own, and by which record of the
+    /// store; `None` for items that any store takes. A refusal is by the role as it is now.
+    ///
+    /// # Errors
+    /// As [`RoleState::check_items`].
+    pub(crate) async fn check_items(
+        &self,
+        operation: &'static str,
+        writes: &[SystemWrite],
+    ) -> Result<Option<Arc<Catalog>>> {
+        if !SystemWrite::need_authority(writes) {
+            return Ok(None);
+        }
+        let works_for = self.options.works_for;
+        let allowed =
+            |role: &RoleState| role.check_items(writes, operation, &self.location, works_for);
+        // A fenced store is one that may have retired since.
+        let is_settled = |role: &RoleState| role.takes_writes() || works_for.is_some();
+        let known = self.cache.get().filter(|known| is_settled(&known.role));
+        if let Some(known) = known.filter(|known| allowed(&known.role).is_ok()) {
+            return Ok(Some(known));
+        }
+        let now = self.reload(operation, Instant::now()).await?;
+        allowed(&now.role).map(|()| Some(now))
+    }
+
+    /// To be called after items were written by a record of the store, before that is
+    /// acknowledged.
+    ///
+    /// # Errors
+    /// `OutcomeUnknown` when the store was moved meanwhile.
+    pub(crate) async fn settle_items(
+        &self,
+        operation: &'static str,
+        writes: &[SystemWrite],
+        by: Option<Arc<Catalog>>,
+    ) -> Result<()> {
+        let Some(by) = by else { return Ok(()) };
+        let (mut role, mut read_at) = (Arc::clone(&by.role), by.read_at);
+        let works_for = self.options.works_for;
+        while is_late(&role, read_at) {
+            let now = self.reload(operation, Instant::now()).await?;
+            let allowed = now.role.check_items(writes, operation, &self.location, works_for);
+            if allowed.is_err() || now.role.epoch != by.role.epoch {
+                let why = "the items were written so late that the store was moved meanwhile";
+                return Err(Error::new(ErrorKind::OutcomeUnknown, operation, why)
+                    .with("store", &self.location)
+                    .with("role", now.role.role.as_str())
+                    .hint("look where the store is now, and do it again if it is missing there"));
+            }
+            (role, read_at) = (Arc::clone(&now.role), now.read_at);
+        }
+        Ok(())
     }
 
     /// The collection that is to be written. A refusal is by the role as it is now.

@@ -94,7 +94,47 @@ impl Consumer {
     /// What the store reports; the lease ends by itself then.
     pub async fn close(mut self) -> Result<()> {
         self.stored.lease = None;
-        self.store_record(Vec::new()).await
+        match self.store_record(Vec::new()).await {
+            Err(error) if self.has_moved(&error).await? => {
+                self.stored.lease = None;
+                self.store_record(Vec::new()).await
+            }
+            closed => closed,
+        }
+    }
+
+    /// Whether an error only says that the store has moved, and this consumer with it; it goes
+    /// on from where it stands now.
+    ///
+    /// # Errors
+    /// What the store reports.
+    pub(crate) async fn has_moved(&mut self, error: &Error) -> Result<bool> {
+        if !may_be_moved(error) {
+            return Ok(false);
+        }
+        let found = match self.consumers.read(&self.name).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            found => found?,
+        };
+        if !self.adopt(found) {
+            return Ok(false);
+        }
+        self.read_letters().await?;
+        Ok(true)
+    }
+
+    /// Goes on from where a consumer stands that its store took along; false for any other.
+    pub(crate) fn adopt(&mut self, (stored, text): (Stored, String)) -> bool {
+        let is_ours = stored.lease.as_ref().is_some_and(|lease| lease.owner == self.owner);
+        if !is_ours || stored.origin == self.stored.origin {
+            return false;
+        }
+        self.noted.clone_from(&stored.position);
+        (self.stored, self.text) = (stored, text);
+        self.fresh.clear();
+        self.unheard = None;
+        lock(&self.states).forget();
+        true
     }
 
     /// The changes after its position, and where it stands with them.
@@ -314,6 +354,12 @@ impl Consumer {
         self.unheard = None;
         Ok(())
     }
+}
+
+/// Whether an error may come from a store that has moved: it takes nothing, or does not know the
+/// position.
+pub(crate) fn may_be_moved(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Locked | ErrorKind::Invalid)
 }
 
 fn random_owner() -> Result<String> {

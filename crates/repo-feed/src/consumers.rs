@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repo_core::strategy::{
-    CaptureHolder, FeedPosition, StorageStrategy, StoreUpdate, SystemCollection,
+    CaptureHolder, FeedPosition, StorageStrategy, StoreId, StoreUpdate, SystemCollection,
 };
 use repo_core::{Clock, Error, ErrorKind, Key, Result, SystemClock, Timestamp};
 
@@ -45,6 +45,8 @@ pub struct ConsumerStatus {
     pub checkpoint_at: Timestamp,
     /// The process that runs it, and until when its lease lasts.
     pub running: Option<(u32, Timestamp)>,
+    /// The store that it came from, where it has not moved since.
+    pub home: Option<StoreId>,
     /// How many dead letters it has.
     pub dead: usize,
     /// How many it may have.
@@ -109,6 +111,7 @@ impl Consumers {
             checkpoint_at: now,
             max_dead: options.max_dead,
             lease: None,
+            origin: None,
         };
         let write = write(name, None, Some(&stored))?;
         self.store.write_system_items(vec![write]).await.map_err(|error| match error.kind() {
@@ -140,8 +143,10 @@ impl Consumers {
             let dead = read_all(&*self.store, &name).await?.len();
             let reaches =
                 |position: &FeedPosition| head.as_ref().is_some_and(|head| position.reaches(head));
+            let home = stored.home();
             let running = stored.lease.filter(|lease| lease.until > now);
             all.push(ConsumerStatus {
+                home,
                 at_head: stored.position.as_ref().is_some_and(reaches),
                 position: stored.position,
                 subscribed_at: stored.subscribed_at,
@@ -177,6 +182,11 @@ impl Consumers {
                 self.store.write_system_items(vec![remove]).await?;
             }
         }
+        self.remove_parts(name).await
+    }
+
+    /// Removes what belongs to a consumer that is not there any more.
+    pub(crate) async fn remove_parts(&self, name: &ConsumerName) -> Result<()> {
         let letters = read_all(&*self.store, name).await?;
         let removals = letters.iter().map(|letter| letter.remove(name)).collect::<Result<_>>()?;
         write_all(&*self.store, removals).await?;
@@ -277,7 +287,7 @@ impl Consumers {
         }
     }
 
-    async fn read_all(&self) -> Result<Vec<(ConsumerName, Stored)>> {
+    pub(crate) async fn read_all(&self) -> Result<Vec<(ConsumerName, Stored)>> {
         let mut all = Vec::new();
         let mut after: Option<String> = None;
         loop {
@@ -296,7 +306,7 @@ impl Consumers {
 
 const HOLDER: &str = "consumer/";
 
-fn holder(name: &ConsumerName) -> Result<CaptureHolder> {
+pub(crate) fn holder(name: &ConsumerName) -> Result<CaptureHolder> {
     format!("{HOLDER}{name}").parse()
 }
 

@@ -33,17 +33,30 @@ impl Consumer {
     where
         H: AsyncFnMut(&[RecordChange]) -> std::result::Result<(), HandlerError>,
     {
+        loop {
+            match self.follow_here(options, &mut handler).await {
+                Err(error) if self.has_moved(&error).await? => {}
+                followed => return followed,
+            }
+        }
+    }
+
+    /// The same as long as the store is where it is.
+    async fn follow_here<H>(&mut self, options: &FollowOptions, handler: &mut H) -> Result<()>
+    where
+        H: AsyncFnMut(&[RecordChange]) -> std::result::Result<(), HandlerError>,
+    {
         let end = match options.until_head {
             true => Some(self.consumers.store.head().await?),
             false => None,
         };
-        self.retry_letters(&mut handler).await?;
+        self.retry_letters(handler).await?;
         let mut looked = Instant::now();
         loop {
             let (changes, next) = self.next_batch(options, end.as_ref()).await?;
             let idle = changes.is_empty();
             for batch in batches(changes, options) {
-                self.hand_over(&batch, &mut handler).await?;
+                self.hand_over(&batch, handler).await?;
                 if let Some(last) = batch.last() {
                     self.checkpoint(last.position.clone()).await?;
                 }
@@ -57,7 +70,7 @@ impl Consumer {
             }
             if looked.elapsed() >= BETWEEN_LOOKS {
                 self.read_letters().await?;
-                self.retry_letters(&mut handler).await?;
+                self.retry_letters(handler).await?;
                 looked = Instant::now();
             }
         }

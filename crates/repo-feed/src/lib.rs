@@ -13,6 +13,11 @@
 //!   dead letter, and so are the later changes of that record, until somebody
 //!   [retries](Consumers::retry) or [skips](Consumers::skip) it.
 //!
+//! A store that moves takes its consumers along ([`Consumers::relocate`]). One that runs over a
+//! routed store goes on by itself; what lay between its last checkpoint and the move may come
+//! again, and what an aggregate had counted of it counts twice, unless the consumer was at the
+//! head of the feed when the store moved.
+//!
 //! A program [follows](Consumer::follow) with a handler of batches, takes single changes
 //! from a [stream](Consumer::stream), or [runs](Consumer::run) a [`Chain`] of filters,
 //! processors and aggregates, which count each change exactly once.
@@ -60,6 +65,7 @@ mod handler;
 mod name;
 mod options;
 mod projection;
+mod relocate;
 mod run;
 mod selection;
 mod states;

@@ -25,6 +25,16 @@ impl Consumer {
     /// # Errors
     /// As [`follow`](Self::follow).
     pub async fn run<T>(&mut self, options: &FollowOptions, chain: &Chain<T>) -> Result<()> {
+        loop {
+            match self.run_here(options, chain).await {
+                Err(error) if self.has_moved(&error).await? => {}
+                ran => return ran,
+            }
+        }
+    }
+
+    /// The same as long as the store is where it is.
+    async fn run_here<T>(&mut self, options: &FollowOptions, chain: &Chain<T>) -> Result<()> {
         self.renew().await?;
         let end = match options.until_head {
             true => Some(self.consumers.store.head().await?),

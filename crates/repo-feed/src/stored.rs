@@ -1,6 +1,6 @@
 //! What the store keeps of a consumer.
 
-use repo_core::strategy::{FeedPosition, SystemCollection, SystemWrite};
+use repo_core::strategy::{FeedPosition, StoreId, SystemCollection, SystemWrite};
 use repo_core::{Error, ErrorKind, Result, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,26 @@ pub(crate) struct Stored {
     pub(crate) checkpoint_at: Timestamp,
     pub(crate) max_dead: usize,
     pub(crate) lease: Option<Lease>,
+    /// Where it stood in the store that it came from, when its store moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<Origin>,
+}
+
+impl Stored {
+    /// The store that it came from, where it has not moved since.
+    pub(crate) fn home(&self) -> Option<StoreId> {
+        let origin = self.origin.as_ref().filter(|origin| origin.here == self.position)?;
+        origin.position.as_ref().map(FeedPosition::store)
+    }
+}
+
+/// Where a consumer stood when its store moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    /// In the store that it came from.
+    pub(crate) position: Option<FeedPosition>,
+    /// Where that is in the store that took over.
+    pub(crate) here: Option<FeedPosition>,
 }
 
 /// Who runs the consumer.

@@ -8,10 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, Stream};
-use repo_core::strategy::{Changes, FeedPosition, RecordChange};
+use repo_core::strategy::{Changes, FeedPosition, RecordChange, StoreId};
 use repo_core::{Error, ErrorKind, Result};
 use tokio::time::{Sleep, sleep};
 
+use crate::consumer::may_be_moved;
+use crate::stored::Stored;
 use crate::{Consumer, FollowOptions};
 
 /// The changes of a consumer, one by one, as a [`Stream`]. Made by
@@ -36,16 +38,23 @@ pub struct ChangeStream<'c> {
     read: Option<FeedPosition>,
     /// The last change that was given, or where the consumer stands.
     given: Option<FeedPosition>,
+    /// The store that it was in before that moved.
+    left: Option<StoreId>,
     doing: Doing,
     renewing: Option<BoxFuture<'static, Result<()>>>,
 }
 
 enum Doing {
     Nothing,
+    /// Looking whether the store has moved; if not, the error stands.
+    Looking(Error, BoxFuture<'static, Result<Found>>),
     Reading(BoxFuture<'static, Result<Changes>>),
     Pausing(Pin<Box<Sleep>>),
     Ended,
 }
+
+/// A consumer as it is stored, and the head of the feed.
+type Found = ((Stored, String), FeedPosition);
 
 impl Consumer {
     /// The changes after its position as a stream, for programs that note themselves
@@ -103,6 +112,7 @@ impl Consumer {
             waiting: VecDeque::new(),
             read,
             given,
+            left: None,
             doing: Doing::Nothing,
             renewing: None,
         })
@@ -117,6 +127,21 @@ impl ChangeStream<'_> {
     /// `Invalid` for a position that the stream has not given; `Locked` when another
     /// process runs the consumer by now; what the store reports.
     pub async fn checkpoint(&mut self, position: &FeedPosition) -> Result<()> {
+        // The store has moved since it was given, and the change comes again.
+        if self.left == Some(position.store()) {
+            return Ok(());
+        }
+        match self.note(position).await {
+            Err(error) if self.consumer.has_moved(&error).await? => {
+                let end = self.consumer.consumers.store.head().await?;
+                self.begin_again(end);
+                Ok(())
+            }
+            noted => noted,
+        }
+    }
+
+    async fn note(&mut self, position: &FeedPosition) -> Result<()> {
         if !self.given.as_ref().is_some_and(|given| given.reaches(position)) {
             let why = "the stream has not given this position yet";
             return Err(Error::new(ErrorKind::Invalid, "note what is done", why)
@@ -132,6 +157,16 @@ impl ChangeStream<'_> {
         }
         let noted = self.consumer.position().filter(|noted| noted.reaches(position)).cloned();
         self.consumer.checkpoint(noted.unwrap_or_else(|| position.clone())).await
+    }
+
+    /// Goes on where the consumer stands in the store that has taken over.
+    fn begin_again(&mut self, end: FeedPosition) {
+        let position = self.consumer.position().cloned();
+        self.left = self.given.as_ref().map(FeedPosition::store);
+        self.end = self.end.take().map(|_| end);
+        (self.read, self.given) = (position.clone(), position);
+        self.waiting.clear();
+        (self.doing, self.renewing) = (Doing::Nothing, None);
     }
 
     /// Renews the lease when it is time to, beside everything else.
@@ -158,7 +193,7 @@ impl ChangeStream<'_> {
             return Poll::Ready(Ok(Some(change)));
         }
         self.doing = match &mut self.doing {
-            Doing::Ended => return Poll::Ready(Ok(None)),
+            Doing::Ended | Doing::Looking(..) => return Poll::Ready(Ok(None)),
             Doing::Nothing => {
                 let store = Arc::clone(&self.consumer.consumers.store);
                 let (after, most) = (self.read.clone(), self.options.max_items);
@@ -184,6 +219,37 @@ impl ChangeStream<'_> {
         Poll::Ready(Ok(None))
     }
 
+    /// Looks whether an error only says that the store has moved.
+    fn look(&mut self, error: Error) {
+        let (consumers, name) = (self.consumer.consumers.clone(), self.consumer.name().clone());
+        let looking =
+            async move { Ok((consumers.read(&name).await?, consumers.store.head().await?)) };
+        self.renewing = None;
+        self.doing = Doing::Looking(error, looking.boxed());
+    }
+
+    fn poll_look(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let Doing::Looking(_, looking) = &mut self.doing else { return Poll::Ready(Ok(())) };
+        let looked = ready!(looking.poll_unpin(context));
+        let doing = std::mem::replace(&mut self.doing, Doing::Ended);
+        if let Ok((found, end)) = looked
+            && self.consumer.adopt(found)
+        {
+            self.begin_again(end);
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Ready(match doing {
+            Doing::Looking(error, _) => Err(error),
+            _ => Ok(()),
+        })
+    }
+
+    fn fail(&mut self, error: Error) -> Poll<Option<Result<RecordChange>>> {
+        self.waiting.clear();
+        self.doing = Doing::Ended;
+        Poll::Ready(Some(Err(error)))
+    }
+
     /// How long to wait at the head: not so long that the lease ends meanwhile.
     fn wait(&self) -> std::time::Duration {
         self.options.poll.min(self.consumer.consumers.lease / 3)
@@ -199,6 +265,9 @@ impl Stream for ChangeStream<'_> {
             if matches!(this.doing, Doing::Ended) && this.waiting.is_empty() {
                 return Poll::Ready(None);
             }
+            if let Err(error) = ready!(this.poll_look(context)) {
+                return this.fail(error);
+            }
             let stepped = match this.poll_renewal(context) {
                 Ok(()) => ready!(this.poll_step(context)),
                 Err(error) => Err(error),
@@ -206,11 +275,8 @@ impl Stream for ChangeStream<'_> {
             match stepped {
                 Ok(None) => {}
                 Ok(Some(change)) => return Poll::Ready(Some(Ok(change))),
-                Err(error) => {
-                    this.waiting.clear();
-                    this.doing = Doing::Ended;
-                    return Poll::Ready(Some(Err(error)));
-                }
+                Err(error) if may_be_moved(&error) => this.look(error),
+                Err(error) => return this.fail(error),
             }
         }
     }

@@ -352,9 +352,8 @@ impl StorageStrategy for MemoryStrategy {
         let mut state = self.write(WRITE_ITEMS)?;
         state.feed(WRITE_ITEMS)?;
         SystemWrite::check_all(&writes)?;
-        if writes.iter().any(|write| write.collection.travels()) {
-            self.check_apply(&state, WRITE_ITEMS)?;
-        }
+        let works_for = self.options.works_for;
+        state.role.check_items(&writes, WRITE_ITEMS, &self.location, works_for)?;
         for write in &writes {
             write.check_stored(state.items.get(write.collection, &write.key))?;
         }

@@ -20,6 +20,7 @@ mod file_identity;
 mod history;
 mod left_out;
 mod live;
+mod mirror_items;
 mod open_state;
 mod outcomes;
 mod physical_identity;
@@ -58,6 +59,7 @@ pub use history::{
 };
 pub use left_out::left_out;
 pub use live::{LiveId, RoleChange, RoleState, Route, StoreRole};
+pub use mirror_items::mirror_system_items;
 pub use open_state::{OpenState, handle_closed};
 pub use outcomes::{PrepareChange, Prepared, Purged, StateMark};
 pub use physical_identity::{PhysicalIdentity, Sameness};

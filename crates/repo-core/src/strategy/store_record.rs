@@ -202,9 +202,8 @@ impl StoreUpdate {
             Self::Job { expected: None, job: Some(job) } if job.kind() != JobKind::Mark => {
                 role.check_idle("begin a job", location)
             }
-            Self::Job { .. } | Self::HoldCapture(_) | Self::ReleaseCapture(_) | Self::Role(_) => {
-                Ok(())
-            }
+            Self::HoldCapture(_) => role.check_apply("capture changes", location, works_for),
+            Self::Job { .. } | Self::ReleaseCapture(_) | Self::Role(_) => Ok(()),
         }
     }
 }

@@ -69,6 +69,17 @@ impl SystemCollection {
             Self::Tags | Self::Erased => true,
         }
     }
+
+    /// Whether a store takes its items only while it is the authority: what readers, and the
+    /// store that takes over, are to find. What says how far work on the store itself is can
+    /// be written at any time.
+    #[must_use]
+    pub fn needs_authority(self) -> bool {
+        match self {
+            Self::Consumers | Self::DeadLetters | Self::States | Self::Tags | Self::Erased => true,
+            Self::Prunes | Self::Live => false,
+        }
+    }
 }
 
 impl fmt::Display for SystemCollection {
@@ -185,6 +196,26 @@ impl SystemWrite {
         value: Option<String>,
     ) -> Self {
         Self { collection, key: key.into(), expected, value }
+    }
+
+    /// For strategies: whether the [role](crate::strategy::RoleState) of the store matters
+    /// for these.
+    #[must_use]
+    pub fn need_authority(writes: &[Self]) -> bool {
+        writes.iter().any(|write| write.collection.needs_authority())
+    }
+
+    /// Whether these say no more than how far a consumer is, with what its last changes left
+    /// behind.
+    pub(super) fn are_checkpoint(writes: &[Self]) -> bool {
+        let moves_on = |write: &Self| write.expected.is_some() && write.value.is_some();
+        let is_consumer = |write: &Self| write.collection == SystemCollection::Consumers;
+        writes.iter().any(is_consumer)
+            && writes.iter().all(|write| match write.collection {
+                SystemCollection::Consumers => moves_on(write),
+                SystemCollection::DeadLetters | SystemCollection::States => true,
+                _ => false,
+            })
     }
 
     /// For strategies: the rules that hold in every store.

@@ -21,8 +21,10 @@ impl Shared {
         self.check_writable(HOLD)?;
         self.prepare_feed_table(HOLD).await?;
         self.end_all_own_loads(HOLD).await?;
+        let works_for = self.options.works_for;
         let mut definition = self
             .change_definition(HOLD, |definition| {
+                definition.role.check_apply(HOLD, &self.location, works_for)?;
                 self.check_feed_layout(HOLD, definition)?;
                 self.check_nothing_loads(definition)?;
                 if definition.capture.hold(holder.clone()) {

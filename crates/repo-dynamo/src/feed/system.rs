@@ -116,16 +116,14 @@ impl Shared {
         if writes.is_empty() {
             return Ok(());
         }
-        if writes.iter().any(|write| write.collection.travels()) {
-            self.check_apply(WRITE).await?;
-        }
+        let by = self.check_items(WRITE, writes).await?;
         let actions = writes.iter().map(|write| self.item_action(write));
         let actions = actions.collect::<Result<Vec<_>>>()?;
         let mut delays = backon::BackoffBuilder::build(contention(self.patience));
         let mut makes = true;
         loop {
             let reasons = match self.transact(WRITE, &self.feed_table, &actions).await {
-                Ok(None) => return Ok(()),
+                Ok(None) => return self.settle_items(WRITE, writes, by).await,
                 Ok(Some(reasons)) => reasons,
                 Err(error) if makes && is_no_table(&error) => {
                     makes = false;

@@ -140,9 +140,8 @@ impl Batch<'_> {
     pub(crate) fn write_items(&mut self, writes: Vec<SystemWrite>) -> Result<()> {
         self.state.feed(self.env, WRITE_ITEMS)?;
         SystemWrite::check_all(&writes)?;
-        if writes.iter().any(|write| write.collection.travels()) {
-            self.check_apply(WRITE_ITEMS)?;
-        }
+        let works_for = self.env.options.works_for;
+        self.role().check_items(&writes, WRITE_ITEMS, &self.env.location, works_for)?;
         for write in &writes {
             let stored = match self.items.get(&(write.collection, write.key.clone())) {
                 Some(pending) => pending.as_deref(),

@@ -1,10 +1,13 @@
 //! A live migration begins: both stores take part in it, and nothing else does.
 
+use std::num::NonZeroUsize;
+
 use repo_core::strategy::{
-    CollectionState, LiveId, StorageStrategy, StoreRecord, StoreRole, StoreUpdate,
+    CollectionState, LiveId, StorageStrategy, StoreRecord, StoreRole, StoreUpdate, SystemCollection,
 };
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas, Timestamp};
 
+use super::history;
 use super::kept::{self, Kept};
 use super::pair::{LiveStores, Pair, Side, step, without_id};
 
@@ -43,13 +46,6 @@ async fn claim_opened(
     let record = source.store_record().await?;
     let id = record.id.ok_or_else(|| without_id(source.location()))?;
     check(source, target)?;
-    if !record.history.is_empty() {
-        let why = "a live migration does not carry histories over";
-        return Err(Error::new(ErrorKind::Unsupported, START, why)
-            .with("store", source.location())
-            .with("collections", record.history.len())
-            .hint("move the store while it is not used, or end the histories first"));
-    }
     if !record.role.takes_writes() && record.role.live.is_none() {
         record.role.check_commit(START, source.location())?;
     }
@@ -74,6 +70,7 @@ async fn claim_opened(
         is_source,
         started_at: now,
         position: None,
+        base: None,
         copied: !is_source,
         copying: None,
         verified: None,
@@ -83,6 +80,7 @@ async fn claim_opened(
     // before it takes part.
     if before.role.live.is_none() {
         prepare(target, &declared(&record, schemas)).await?;
+        history::begin(&record.history, target).await?;
         kept::make(target, live, &kept(source, id, false)).await?;
         let role = target.store_record().await?.role;
         step(target, &role, |next| {
@@ -121,6 +119,13 @@ fn check(source: &dyn StorageStrategy, target: &dyn StorageStrategy) -> Result<(
 /// Makes the collections of the target, which has to be empty.
 async fn prepare(target: &dyn StorageStrategy, schemas: &[CollectionSchema]) -> Result<()> {
     target.prepare(schemas).await?;
+    let consumers = SystemCollection::Consumers;
+    if !target.system_items(consumers, "", None, NonZeroUsize::MIN).await?.is_empty() {
+        let why = "the target of a live migration has consumers of its own";
+        return Err(Error::new(ErrorKind::AlreadyExists, START, why)
+            .with("store", target.location())
+            .hint("choose another target, or unsubscribe them"));
+    }
     for name in target.collections().await? {
         let scan = repo_core::strategy::ScanOptions::default();
         let mut records = target.scan(&name, scan).await?;
@@ -153,6 +158,9 @@ pub(super) async fn capture(pair: &Pair, side: &Side) -> Result<()> {
         let head = side.store.head().await?;
         kept::change(side, pair.live, |kept| {
             kept.position.get_or_insert_with(|| head.clone());
+            if !kept.is_source {
+                kept.base.get_or_insert_with(|| head.clone());
+            }
         })
         .await?;
     }

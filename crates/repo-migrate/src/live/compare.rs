@@ -13,10 +13,14 @@ use repo_core::strategy::{Applied, FeedPosition, Record, ScanOptions};
 use repo_core::{Clock as _, CollectionName, EntityId, Key, Result, SystemClock, Version};
 use serde::Serialize;
 
+use super::history::Versions;
 use super::kept::{self, Verified};
-use super::pair::{Direction, LiveStores, Pair};
-use super::{LiveOptions, follow, tail};
+use super::pair::{Direction, LiveStores, Pair, Side};
+use super::{LiveOptions, follow, history, tail};
+use crate::history::reader::StorePages;
+use crate::past::{PastVersion, stored_versions};
 use crate::progress::{Phase, Progress};
+use crate::store_reference::StoreReference;
 
 /// How often, and how long, what differs is looked at again.
 const ROUNDS: usize = 5;
@@ -105,12 +109,12 @@ pub(super) async fn verify_recent(pair: &Pair, direction: Direction<'_>) -> Resu
     let mut comparison = Comparison::new(pair, direction);
     let mut position = verified.position;
     while !position.reaches(&head) {
-        let (keys, next) = changed(direction, &position).await?;
-        if position == next {
+        let changed = changed(direction, &position).await?;
+        if position == changed.next {
             break;
         }
-        comparison.compare_keys(keys).await?;
-        position = next;
+        comparison.compare_changed(&changed).await?;
+        position = changed.next;
     }
     let differences = comparison.found.differences;
     kept::change(direction.leader, pair.live, |kept| {
@@ -131,23 +135,27 @@ pub(super) async fn verify_rest(
     let mut comparison = Comparison::new(pair, direction);
     let mut position = since.clone();
     loop {
-        let (keys, next) = changed(direction, &position).await?;
-        if position == next {
+        let changed = changed(direction, &position).await?;
+        if position == changed.next {
             return Ok(comparison.found);
         }
-        comparison.compare_keys(keys).await?;
-        position = next;
+        comparison.compare_changed(&changed).await?;
+        position = changed.next;
     }
 }
 
-/// The keys of the next changes, and where to read on.
-async fn changed(
-    direction: Direction<'_>,
-    after: &FeedPosition,
-) -> Result<(BTreeSet<Key>, FeedPosition)> {
+/// What the next changes have written, and where to read on.
+struct Changed {
+    keys: BTreeSet<Key>,
+    versions: Versions,
+    next: FeedPosition,
+}
+
+async fn changed(direction: Direction<'_>, after: &FeedPosition) -> Result<Changed> {
     let changes = direction.leader.store.changes(Some(after), AT_ONCE).await?;
+    let versions = Versions::of(direction.leader, &changes.changes).await?;
     let keys = changes.changes.into_iter().map(|change| change.key).collect();
-    Ok((keys, changes.next))
+    Ok(Changed { keys, versions, next: changes.next })
 }
 
 impl LiveVerification {
@@ -186,6 +194,7 @@ impl<'a> Comparison<'a> {
         progress: &dyn Progress,
     ) -> Result<bool> {
         let (leader, follower) = (self.direction.leader, self.direction.follower);
+        let keeps = history::is_kept(leader, name).await?;
         for (store, is_leader) in [(&leader.store, true), (&follower.store, false)] {
             let scan = ScanOptions::default().with_batch_size(options.batch_size);
             let mut batches = store.scan(name, scan).await?;
@@ -193,24 +202,63 @@ impl<'a> Comparison<'a> {
                 if progress.is_stopped() {
                     return Ok(false);
                 }
-                let ids: Vec<EntityId> =
-                    batch?.records.iter().map(|record| record.id().clone()).collect();
+                let records = batch?.records;
+                let ids: Vec<EntityId> = records.iter().map(|record| record.id().clone()).collect();
                 if is_leader {
                     progress.advance(name, ids.len() as u64);
                 }
                 self.compare_ids(name, ids, is_leader).await?;
+                if is_leader && keeps {
+                    self.compare_past(name, &records).await?;
+                }
             }
         }
         Ok(true)
     }
 
-    async fn compare_keys(&mut self, keys: BTreeSet<Key>) -> Result<()> {
+    /// Compares what records were before.
+    async fn compare_past(&mut self, name: &CollectionName, records: &[Record]) -> Result<()> {
+        let leader = StoreReference::only(&self.direction.leader.store);
+        let mut pages = StorePages::of(&leader, name, stored_versions(records));
+        while let Some(mut page) = pages.next().await? {
+            page.retain(|one| one.state.is_some());
+            self.compare_versions(name, page).await?;
+        }
+        Ok(())
+    }
+
+    async fn compare_changed(&mut self, changed: &Changed) -> Result<()> {
         let mut of_each: BTreeMap<CollectionName, Vec<EntityId>> = BTreeMap::new();
-        for key in keys {
-            of_each.entry(key.collection).or_default().push(key.id);
+        for key in &changed.keys {
+            of_each.entry(key.collection.clone()).or_default().push(key.id.clone());
         }
         for (name, ids) in of_each {
             self.compare_ids(&name, ids, true).await?;
+        }
+        let kept = changed.versions.kept_by(self.direction.leader).await?;
+        for (name, older) in kept {
+            self.compare_versions(&name, older).await?;
+        }
+        Ok(())
+    }
+
+    /// Compares older versions of the authority with those of the other store, which may have
+    /// more of them.
+    async fn compare_versions(
+        &mut self,
+        name: &CollectionName,
+        older: Vec<PastVersion>,
+    ) -> Result<()> {
+        let mut suspects = lacking(self.direction.follower, name, older).await?;
+        if !suspects.is_empty() {
+            // They may be on their way.
+            let head = self.direction.leader.store.head().await?;
+            follow::drain(self.pair, self.direction, &head).await?;
+            suspects = lacking(self.direction.follower, name, suspects).await?;
+        }
+        for (id, version) in suspects.into_iter().map(|one| (one.id, one.version)) {
+            let key = format!("{}@{version}", Key::new(name.clone(), id));
+            self.found.add(LiveDifference { key, authority: Some(version), other: None });
         }
         Ok(())
     }
@@ -263,6 +311,27 @@ impl<'a> Comparison<'a> {
         }
         Ok(())
     }
+}
+
+/// Those of these older versions that a store does not keep as they are.
+async fn lacking(
+    side: &Side,
+    name: &CollectionName,
+    mut older: Vec<PastVersion>,
+) -> Result<Vec<PastVersion>> {
+    let mut wanted = Versions::default();
+    for one in &older {
+        wanted.add(name, &one.id, one.version);
+    }
+    let mut there = BTreeMap::new();
+    for one in wanted.kept_by(side).await?.into_values().flatten() {
+        there.insert((one.id.clone(), one.version), one);
+    }
+    older.retain(|one| {
+        let found = there.get(&(one.id.clone(), one.version));
+        !found.is_some_and(|found| found.same_content(one) && found.by == one.by)
+    });
+    Ok(older)
 }
 
 fn is_same(a: Option<&Record>, b: Option<&Record>) -> bool {

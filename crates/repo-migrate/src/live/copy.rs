@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 use super::follow::apply;
 use super::kept::Copying;
 use super::pair::{Direction, Pair};
-use super::{LiveOptions, kept};
+use super::{LiveOptions, history, kept};
 use crate::progress::{Phase, Progress};
 
 /// How often it is noted how far the copy is.
@@ -38,7 +38,9 @@ pub(super) async fn copy(
         if kept::is_copied(direction.leader, pair.live, name).await? {
             continue;
         }
-        if !copy_one(direction, name, options, progress, &mut pace, &mut notes).await? {
+        if !copy_one(direction, name, options, progress, &mut pace, &mut notes).await?
+            || !history::copy(direction, name, options, progress).await?
+        {
             return Ok(false);
         }
         kept::set_copied(direction.leader, pair.live, name).await?;

@@ -1,10 +1,15 @@
 //! The end of a live migration: finished, or given up.
 
-use repo_core::strategy::{CaptureHolder, StorageStrategy, StoreRecord, StoreRole, StoreUpdate};
+use std::sync::Arc;
+
+use repo_core::strategy::{
+    CaptureHolder, LiveId, StorageStrategy, StoreRecord, StoreRole, StoreUpdate,
+};
 use repo_core::{Error, ErrorKind, Result};
+use repo_feed::Consumers;
 
 use super::kept;
-use super::pair::{LiveStores, step};
+use super::pair::{LivePlace, LiveStores, step};
 
 const ABORT: &str = "abort the live migration";
 const FINISH: &str = "finish the live migration";
@@ -18,13 +23,17 @@ const FINISH: &str = "finish the live migration";
 pub async fn abort(stores: LiveStores<'_>) -> Result<()> {
     let source = stores.source.open(None).await?;
     let target = stores.target.open(None).await?;
-    let aborted = abort_opened(source.as_ref(), target.as_ref()).await;
+    let aborted = abort_opened(stores, source.as_ref(), target.as_ref()).await;
     source.close().await?;
     target.close().await?;
     aborted
 }
 
-async fn abort_opened(source: &dyn StorageStrategy, target: &dyn StorageStrategy) -> Result<()> {
+async fn abort_opened(
+    stores: LiveStores<'_>,
+    source: &dyn StorageStrategy,
+    target: &dyn StorageStrategy,
+) -> Result<()> {
     let from = source.store_record().await?;
     let to = target.store_record().await?;
     let ours = is_of(target, &to, source).await?;
@@ -51,6 +60,8 @@ async fn abort_opened(source: &dyn StorageStrategy, target: &dyn StorageStrategy
     }
     leave_ended(source).await?;
     if let (Some(_), StoreRole::Replica | StoreRole::Retired) = (to.live, to.role) {
+        // Those that a switch gave it which was cancelled, or taken back.
+        remove_consumers(stores.target, to.live).await?;
         step(target, &to, |next| {
             if next.role == StoreRole::Replica {
                 next.role = StoreRole::Authority;
@@ -72,13 +83,17 @@ async fn abort_opened(source: &dyn StorageStrategy, target: &dyn StorageStrategy
 pub async fn finish(stores: LiveStores<'_>) -> Result<()> {
     let source = stores.source.open(None).await?;
     let target = stores.target.open(None).await?;
-    let finished = finish_opened(source.as_ref(), target.as_ref()).await;
+    let finished = finish_opened(stores, source.as_ref(), target.as_ref()).await;
     source.close().await?;
     target.close().await?;
     finished
 }
 
-async fn finish_opened(source: &dyn StorageStrategy, target: &dyn StorageStrategy) -> Result<()> {
+async fn finish_opened(
+    stores: LiveStores<'_>,
+    source: &dyn StorageStrategy,
+    target: &dyn StorageStrategy,
+) -> Result<()> {
     let (of_source, of_target) = (source.store_record().await?, target.store_record().await?);
     let (from, to) = (&of_source.role, &of_target.role);
     if from.live.is_none() && to.live.is_none() {
@@ -107,6 +122,8 @@ async fn finish_opened(source: &dyn StorageStrategy, target: &dyn StorageStrateg
         .await?;
     }
     leave_ended(target).await?;
+    // They are in the target.
+    remove_consumers(stores.source, from.live).await?;
     step(source, from, |next| next.live = None).await?;
     leave_ended(source).await.map(drop)
 }
@@ -121,6 +138,16 @@ async fn is_of(
     let Some(live) = record.role.live else { return Ok(true) };
     let peer = kept::read(store, live).await?.peer_id;
     Ok(other.store_record().await?.id == Some(peer))
+}
+
+/// Removes the consumers of a store that is no authority, so that no changes are captured for
+/// them there.
+async fn remove_consumers(place: &dyn LivePlace, live: Option<LiveId>) -> Result<()> {
+    let Some(live) = live else { return Ok(()) };
+    let store = place.open(Some(live)).await?;
+    let removed = Consumers::new(Arc::clone(&store)).remove_all().await;
+    store.close().await?;
+    removed
 }
 
 fn in_another(operation: &'static str, target: &dyn StorageStrategy) -> Error {

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use repo_core::strategy::{Applied, FeedPosition, Record};
 use repo_core::{Error, ErrorKind, Key, Result, Version};
 
+use super::history::Versions;
 use super::pair::{Direction, Pair};
 use super::{kept, tail};
 
@@ -22,6 +23,7 @@ pub(super) async fn carry(pair: &Pair, direction: Direction<'_>) -> Result<usize
     let from = kept::read(leader.store.as_ref(), pair.live).await?.position;
     let found = leader.store.changes(from.as_ref(), CARRIED_AT_ONCE).await?;
     let count = found.changes.len();
+    let versions = Versions::of(leader, &found.changes).await?;
     // The record is as it is now: of several changes of a key the last one says it all.
     let records: BTreeMap<Key, Record> =
         found.changes.into_iter().filter_map(|change| Some((change.key, change.record?))).collect();
@@ -36,6 +38,7 @@ pub(super) async fn carry(pair: &Pair, direction: Direction<'_>) -> Result<usize
         }
         applied => applied?,
     }
+    versions.carry(direction).await?;
     if from.as_ref() != Some(&found.next) {
         kept::advance(leader, pair.live, &found.next).await?;
     }

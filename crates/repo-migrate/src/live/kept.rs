@@ -27,7 +27,11 @@ pub(super) struct Kept {
     pub(super) started_at: Timestamp,
     /// Up to where the peer has the changes of this store; `None` before capture is on.
     pub(super) position: Option<FeedPosition>,
-    /// Whether everything from before that was copied.
+    /// Where its feed began when the store was empty: everything that it ever got comes after
+    /// that. `None` for the source, and before capture is on.
+    #[serde(default)]
+    pub(super) base: Option<FeedPosition>,
+    /// Whether everything that was there before the position was copied.
     pub(super) copied: bool,
     /// How far the run that copies is; `None` before one began.
     #[serde(default)]

@@ -20,13 +20,16 @@
 
 mod claim;
 mod compare;
+mod consumers;
 mod copy;
 mod end;
 mod follow;
+mod history;
 mod kept;
 mod lag;
 mod options;
 mod pair;
+mod positions;
 mod start;
 mod status;
 mod switch;

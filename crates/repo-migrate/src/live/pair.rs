@@ -10,6 +10,10 @@ use repo_core::strategy::{
 };
 use repo_core::{Error, ErrorKind, Result};
 
+/// How often both roles are looked at, one after the other, before both stores are believed to
+/// be the authority.
+const MOST_LOOKS: usize = 5;
+
 /// Opens one of the stores: as a program does, or to work for a live migration.
 #[async_trait]
 pub trait LivePlace: fmt::Debug + Send + Sync {
@@ -137,25 +141,27 @@ impl Pair {
     /// # Errors
     /// `Locked` while neither store is the authority, nor is giving it up.
     pub(super) async fn direction(&self) -> Result<(Direction<'_>, RoleState)> {
-        let [source, target] = [self.source.role().await?, self.target.role().await?];
         let leads =
             |role: &RoleState| matches!(role.role, StoreRole::Authority | StoreRole::Fenced);
-        let (from, role) = match (leads(&source), leads(&target)) {
-            (true, false) => (true, source),
-            (false, true) => (false, target),
-            // A decision whose successor is still to be promoted: what was decided last leads.
-            (false, false) => {
-                let source_decided = source.epoch > target.epoch;
-                (source_decided, if source_decided { source } else { target })
-            }
-            (true, true) => {
-                let why = "both stores are the authority: one was restored, or aborted";
-                return Err(Error::new(ErrorKind::Foreign, "find the live migration", why)
-                    .with("source", self.source.store.location())
-                    .with("target", self.target.store.location()));
-            }
-        };
-        Ok((self.towards(from), role))
+        for _ in 0..MOST_LOOKS {
+            let [source, target] = [self.source.role().await?, self.target.role().await?];
+            let (from, role) = match (leads(&source), leads(&target)) {
+                (true, false) => (true, source),
+                (false, true) => (false, target),
+                // A decision whose successor is still to be promoted: what was decided last leads.
+                (false, false) => {
+                    let source_decided = source.epoch > target.epoch;
+                    (source_decided, if source_decided { source } else { target })
+                }
+                // The authority changed hands between the two looks.
+                (true, true) => continue,
+            };
+            return Ok((self.towards(from), role));
+        }
+        let why = "both stores are the authority: one was restored, or aborted";
+        Err(Error::new(ErrorKind::Foreign, "find the live migration", why)
+            .with("source", self.source.store.location())
+            .with("target", self.target.store.location()))
     }
 
     /// From the source to the target, or back.

@@ -11,7 +11,7 @@ use super::compare::{verify_pair, verify_recent};
 use super::copy::copy;
 use super::follow::{CARRIED_AT_ONCE, carry};
 use super::pair::{LiveStores, Pair};
-use super::{LiveOptions, kept, tail};
+use super::{LiveOptions, kept, positions, tail};
 use crate::progress::{Phase, Progress};
 
 /// How long it waits for a store that is away, at first and at most.
@@ -140,6 +140,7 @@ impl Compared {
         } else if self.recent.elapsed() >= RECENT_EVERY {
             tail::repair(pair, direction).await?;
             verify_recent(pair, direction).await?;
+            positions::note(pair, direction).await?;
         } else {
             return Ok(());
         }

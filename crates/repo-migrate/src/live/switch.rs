@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use repo_core::strategy::{RoleState, Route, StoreRole, SystemCollection, SystemWrite};
+use repo_core::strategy::{RoleState, Route, StoreRole, SystemCollection, mirror_system_items};
 use repo_core::{Clock as _, Error, ErrorKind, Result, SystemClock};
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ use super::follow::{carry, drain};
 use super::kept::{self, Kept};
 use super::pair::{Direction, LiveStores, Pair};
 use super::tail::{self, LateWrites};
-use super::{SwitchOptions, kept::Verified};
+use super::{SwitchOptions, consumers, kept::Verified, positions};
 
 /// How long readers may still read a store after it was fenced: their lease, and what clocks
 /// of two machines differ by in that time.
@@ -119,6 +119,7 @@ impl Switch<'_> {
         self.refuse_late(tail::repair(self.pair, self.direction).await?)?;
         verify_recent(self.pair, self.direction).await?;
         self.check(&kept::read(self.direction.leader.store.as_ref(), self.pair.live).await?)?;
+        consumers::check(self.pair, self.direction).await?;
         if self.options.dry_run {
             return Ok(SwitchReport {
                 switched: false,
@@ -129,6 +130,10 @@ impl Switch<'_> {
                 differences: 0,
             });
         }
+        // What is left for the pause is what changes until then.
+        positions::note(self.pair, self.direction).await?;
+        self.carry_items().await?;
+        consumers::carry(self.pair, self.direction).await?;
         let begun = Instant::now();
         let limit = u32::try_from(self.options.max_pause.as_millis()).unwrap_or(u32::MAX);
         let fenced = self
@@ -196,8 +201,13 @@ impl Switch<'_> {
                         next.max_pause_ms = None;
                     })
                     .await;
-                if let Err(other) = cancelled {
-                    tracing::warn!(error = %other, "the fence was not lifted by this switch");
+                match cancelled {
+                    // What went wrong is that somebody else was faster.
+                    Err(other) if other.kind() == ErrorKind::Locked => return Err(other),
+                    Err(other) => {
+                        tracing::warn!(error = %other, "the fence was not lifted by this switch");
+                    }
+                    Ok(_) => {}
                 }
                 Err(error)
             }
@@ -213,10 +223,13 @@ impl Switch<'_> {
             drain(self.pair, self.direction, &head).await?;
             self.carry_rest().await?;
             self.refuse_late(tail::find(self.pair, self.direction).await?)?;
-            self.compare().await
+            Ok::<_, Error>((head, self.compare().await?))
         };
-        let ((), compared) = futures::future::join(leases, drained).await;
-        let compared = compared?;
+        let ((), drained) = futures::future::join(leases, drained).await;
+        let (head, compared) = drained?;
+        consumers::wait(self.direction, &head).await?;
+        positions::note(self.pair, self.direction).await?;
+        consumers::carry(self.pair, self.direction).await?;
         let most = self.options.max_pause;
         if begun.elapsed() > most {
             let why = "the pause became longer than it may be, so the switch was cancelled";
@@ -239,26 +252,17 @@ impl Switch<'_> {
 
     /// What is not in the feed: floors, and the engine's own items that travel.
     async fn carry_rest(&self) -> Result<()> {
-        let Direction { leader, follower } = self.direction;
-        for name in leader.record().await?.collections.keys() {
+        for name in self.direction.leader.record().await?.collections.keys() {
             raise_floor(self.direction, name).await?;
         }
-        let most = std::num::NonZeroUsize::new(200).unwrap_or(std::num::NonZeroUsize::MIN);
+        self.carry_items().await
+    }
+
+    /// The engine's own items that belong to the records: tags, and what was erased.
+    async fn carry_items(&self) -> Result<()> {
+        let Direction { leader, follower } = self.direction;
         for collection in SystemCollection::ALL.iter().copied().filter(|c| c.travels()) {
-            let mut after: Option<String> = None;
-            loop {
-                let items =
-                    leader.store.system_items(collection, "", after.as_deref(), most).await?;
-                let Some(last) = items.last() else { break };
-                after = Some(last.key.clone());
-                for item in items {
-                    let there = follower.store.system_item(collection, &item.key).await?;
-                    if there.as_ref() != Some(&item.value) {
-                        let write = SystemWrite::new(collection, item.key, there, Some(item.value));
-                        follower.store.write_system_items(vec![write]).await?;
-                    }
-                }
-            }
+            mirror_system_items(&*leader.store, &*follower.store, collection, "").await?;
         }
         Ok(())
     }
@@ -315,6 +319,8 @@ impl Switch<'_> {
                 Some(Verified { position: head.clone(), at, records: 0, differences: 0 });
         })
         .await?;
+        let reversed = Direction { leader: follower, follower: leader };
+        positions::note(self.pair, reversed).await?;
         tracing::info!(
             authority = follower.store.location(),
             retired = leader.store.location(),

@@ -61,14 +61,14 @@ pub(super) async fn write(shared: &Shared, mut writes: Vec<SystemWrite>) -> Resu
     // In one order, so that two of several items do not wait for each other.
     writes.sort_by(|a, b| (a.collection, &a.key).cmp(&(b.collection, &b.key)));
     let statements: Vec<Statement> = writes.iter().map(statement).collect();
-    let travels = writes.iter().any(|write| write.collection.travels());
-    let first = travels.then(role::keep).into_iter().chain(statements).collect();
+    let needs_role = SystemWrite::need_authority(&writes);
+    let first = needs_role.then(role::keep).into_iter().chain(statements).collect();
     let (transaction, mut answers) =
         Transaction::begin(&shared.pool, WRITE, Sees::Committed, first).await?;
-    if travels {
-        let role = role::found(&answers.remove(0));
-        let allowed = role
-            .and_then(|role| role.check_apply(WRITE, &shared.location, shared.options.works_for));
+    if needs_role {
+        let works_for = shared.options.works_for;
+        let allowed = role::found(&answers.remove(0))
+            .and_then(|role| role.check_items(&writes, WRITE, &shared.location, works_for));
         if let Err(error) = allowed {
             transaction.rollback().await;
             return Err(error);

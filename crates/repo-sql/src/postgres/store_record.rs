@@ -156,8 +156,9 @@ async fn change(
                 .map_err(|source| transaction.failed(source))?;
         }
         StoreUpdate::HoldCapture(holder) => {
-            let stored = lock_record(shared, transaction).await?.capture;
-            capture::hold(shared, transaction, stored, holder).await?;
+            let record = lock_record(shared, transaction).await?;
+            allowed(&record)?;
+            capture::hold(shared, transaction, record.capture, holder).await?;
         }
         StoreUpdate::ReleaseCapture(holder) => {
             let stored = lock_record(shared, transaction).await?.capture;

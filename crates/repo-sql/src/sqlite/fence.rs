@@ -2,7 +2,7 @@
 //! keep writers out are made and dropped in the transaction that changes it.
 
 use repo_core::Result;
-use repo_core::strategy::{RoleChange, StoreRecord};
+use repo_core::strategy::{RoleChange, StoreRecord, SystemWrite};
 use rusqlite::{Connection, params};
 
 use super::capture::check_layout;
@@ -43,6 +43,25 @@ pub(super) fn check_apply(
     }
     let role = role::read(transaction.connection, shared.file())?;
     role.check_apply(operation, &shared.location, works_for)
+}
+
+/// Whether the handle may write these items of the engine's own.
+///
+/// # Errors
+/// As [`RoleState::check_items`].
+pub(super) fn check_items(
+    shared: &Shared,
+    transaction: &Transaction<'_>,
+    operation: &'static str,
+    writes: &[SystemWrite],
+) -> Result<()> {
+    let works_for = shared.options.works_for;
+    let anybody_may = !transaction.catalog.fenced && works_for.is_none();
+    if anybody_may || !SystemWrite::need_authority(writes) {
+        return Ok(());
+    }
+    let role = role::read(transaction.connection, shared.file())?;
+    role.check_items(writes, operation, &shared.location, works_for)
 }
 
 /// Whether the handle may change what a live migration would not carry over.

@@ -69,9 +69,7 @@ pub(super) fn write(
     writes: &[SystemWrite],
 ) -> Result<()> {
     check_layout(shared, WRITE, transaction.catalog)?;
-    if writes.iter().any(|write| write.collection.travels()) {
-        fence::check_apply(shared, transaction, WRITE)?;
-    }
+    fence::check_items(shared, transaction, WRITE, writes)?;
     let connection = transaction.connection;
     for write in writes {
         let now = stored(shared, connection, write.collection, &write.key)?;

@@ -298,6 +298,7 @@ macro_rules! conformance {
                     a_fenced_store_takes_no_writes,
                     a_retired_store_names_its_successor,
                     a_copy_takes_records_of_its_migration,
+                    consumers_belong_to_the_authority,
                     a_fence_holds_against_writers,
                 ];
                 scrubbing: [

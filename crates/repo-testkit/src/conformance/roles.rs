@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use repo_core::strategy::{
-    HistoryState, JobKind, LiveId, RoleChange, RoleState, StoreRole, StoreUpdate, SystemCollection,
-    SystemWrite, VersionWrite,
+    CaptureHolder, HistoryState, JobKind, LiveId, RoleChange, RoleState, StoreRole, StoreUpdate,
+    SystemCollection, SystemWrite, VersionWrite,
 };
-use repo_core::{Clock as _, CollectionSchema, ErrorKind, Precondition, Write, Written};
+use repo_core::{Clock as _, CollectionSchema, ErrorKind, Precondition, Result, Write, Written};
 
 use super::history_support::{change_history, keep};
 use super::roles_support::{
@@ -174,15 +174,72 @@ async fn assert_refused(f: &Fixture, store: &Store, why: &str) {
     }
     assert_eq!(everything(store).await, before);
     assert!(!store.collections().await.unwrap().contains(&collection("fresh")));
-    // What is there needs nothing, and what belongs to this store alone may be written.
+    // What is there needs nothing, and what belongs to work on this store may be written.
     let same: Vec<CollectionSchema> = f.schemas.iter().cloned().collect();
     store.prepare(&same).await.unwrap();
-    let (states, one) = (SystemCollection::States, "{}".to_owned());
-    store
-        .write_system_items(vec![SystemWrite::new(states, "a", None, Some(one.clone()))])
-        .await
-        .unwrap();
-    store.write_system_items(vec![SystemWrite::new(states, "a", Some(one), None)]).await.unwrap();
+    write_item(store, SystemCollection::Live, (None, Some("{}"))).await.unwrap();
+    write_item(store, SystemCollection::Live, (Some("{}"), None)).await.unwrap();
+}
+
+async fn write_item(
+    store: &Store,
+    of: SystemCollection,
+    (from, to): (Option<&str>, Option<&str>),
+) -> Result<()> {
+    store.write_system_items(vec![item(of, (from, to))]).await
+}
+
+fn item(of: SystemCollection, (from, to): (Option<&str>, Option<&str>)) -> SystemWrite {
+    SystemWrite::new(of, "a", from.map(str::to_owned), to.map(str::to_owned))
+}
+
+/// Consumers belong to the authority. Only how far one is can still be noted behind a fence,
+/// with what its last changes left, until the store has retired. Nothing is noted in a copy,
+/// except by the live migration.
+pub async fn consumers_belong_to_the_authority(f: Fixture) {
+    if !offered(&f).await {
+        return;
+    }
+    use SystemCollection::{Consumers, DeadLetters, States};
+    let store = f.prepared().await;
+    let other = f.second(&store).await;
+    let holder = CaptureHolder::new("consumer", "a").unwrap();
+    let hold = || StoreUpdate::HoldCapture(holder.clone());
+    write_item(&store, Consumers, (None, Some("1"))).await.unwrap();
+    begin(&store).await;
+    fence(&store).await;
+    for handle in [&store, &other] {
+        let progress = vec![
+            item(Consumers, (Some("1"), Some("2"))),
+            item(DeadLetters, (None, Some("1"))),
+            item(States, (None, Some("1"))),
+        ];
+        handle.write_system_items(progress).await.unwrap();
+        for refused in [
+            vec![item(Consumers, (Some("2"), None))],
+            vec![item(DeadLetters, (Some("1"), None))],
+            vec![item(States, (Some("1"), None))],
+            vec![SystemWrite::new(Consumers, "b", None, Some("1".to_owned()))],
+        ] {
+            assert_kind(handle.write_system_items(refused).await, ErrorKind::Locked);
+        }
+        assert_kind(handle.update_store_record(hold()).await.map(drop), ErrorKind::Locked);
+        let back = vec![
+            item(Consumers, (Some("2"), Some("1"))),
+            item(DeadLetters, (Some("1"), None)),
+            item(States, (Some("1"), None)),
+        ];
+        handle.write_system_items(back).await.unwrap();
+    }
+    retire(&store).await;
+    for handle in [&store, &other] {
+        let late = write_item(handle, Consumers, (Some("1"), Some("2"))).await;
+        assert_kind(late, ErrorKind::Locked);
+    }
+    let mover = worker(&f).await;
+    write_item(&mover, Consumers, (Some("1"), None)).await.unwrap();
+    mover.update_store_record(hold()).await.unwrap();
+    store.update_store_record(StoreUpdate::ReleaseCapture(holder)).await.unwrap();
 }
 
 /// A retired store names its successor to everybody who writes, for good.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::refusals::{ended, not_authority, taking_part};
 use super::store_role::StoreRole;
 use crate::Result;
-use crate::strategy::{LiveId, Route};
+use crate::strategy::{LiveId, Route, SystemWrite};
 
 /// The role of a store and all that is decided together with it. Part of the
 /// [store's own record](crate::strategy::StoreRecord), and changed by
@@ -86,6 +86,29 @@ impl RoleState {
             Some(live) if self.live == Some(live) => Ok(()),
             Some(live) => Err(ended(operation, location, live)),
         }
+    }
+
+    /// For strategies: whether this store takes these items of the engine's own, from a handle
+    /// that [works for](crate::strategy::OpenOptions::works_for) a live migration or for none. A
+    /// store that is fenced for a moment still takes how far its consumers are: they come to
+    /// its end meanwhile, and so see nothing twice in the store that takes over.
+    ///
+    /// # Errors
+    /// As [`check_apply`](Self::check_apply).
+    pub fn check_items(
+        &self,
+        writes: &[SystemWrite],
+        operation: &'static str,
+        location: &str,
+        works_for: Option<LiveId>,
+    ) -> Result<()> {
+        let is_checkpoint = self.role == StoreRole::Fenced
+            && works_for.is_none()
+            && SystemWrite::are_checkpoint(writes);
+        if is_checkpoint || !SystemWrite::need_authority(writes) {
+            return Ok(());
+        }
+        self.check_apply(operation, location, works_for)
     }
 
     /// For strategies: whether the store may be changed in a way that its live migration

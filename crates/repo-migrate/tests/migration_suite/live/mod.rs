@@ -1,5 +1,7 @@
 //! A store moves while programs write to it, and moves back.
 
+mod consumers;
+mod histories;
 mod kills;
 mod support;
 mod tail;
@@ -12,10 +14,11 @@ use std::time::Duration;
 use repo_core::strategy::{
     RoleChange, StorageStrategy as _, StorageStrategyExt as _, StoreRole, StoreUpdate,
 };
-use repo_core::{ErrorKind, Schemas, Timestamp};
+use repo_core::{ErrorKind, Schemas};
+use repo_feed::{ConsumerName, Consumers, SubscribeOptions};
 use repo_migrate::Silent;
 use repo_migrate::live::{self, LiveOptions, LivePhase, SwitchOptions};
-use support::{Move, Place, all, document, items, key, schemas, writer};
+use support::{Move, Place, all, document, key, schemas, writer};
 
 async fn there_and_back(source: &str, target: &str) {
     let moving = Move::new(source, target).await;
@@ -179,24 +182,23 @@ async fn a_flipped_document_refuses_the_switch() {
 async fn what_cannot_be_carried_over_is_refused() {
     let moving = Move::new("memory", "memory").await;
     let (source, target) = (moving.source.store().await, moving.target.store().await);
-    let now = Timestamp::from_micros(1).unwrap();
-    let keep = |history| StoreUpdate::History {
-        collection: items(),
-        expected: None,
-        history: Some(history),
-    };
-    source.update_store_record(keep(repo_core::strategy::HistoryState::new(now))).await.unwrap();
     let start = async |moving: &Move| {
         live::start(moving.stores(), &Schemas::default(), &LiveOptions::default(), &Silent).await
     };
-    assert_eq!(start(&moving).await.unwrap_err().kind(), ErrorKind::Unsupported);
     // A store moves to no place that holds something, nor to itself.
     let full = Move { source: Place::new("memory"), target: moving.source.clone() };
     full.source.store().await.prepare(&schemas()).await.unwrap();
     assert_eq!(start(&full).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
     let same = Move { source: full.source.clone(), target: full.source.clone() };
     assert_eq!(start(&same).await.unwrap_err().kind(), ErrorKind::Invalid);
-    for store in [&source, &target, &full.source.store().await] {
+    let served = Move { source: full.source.clone(), target: Place::new("memory") };
+    let other = served.target.store().await;
+    other.prepare(&schemas()).await.unwrap();
+    let subscribe = SubscribeOptions::default();
+    let consumers = Consumers::new(Arc::clone(&other));
+    consumers.subscribe(&ConsumerName::new("a").unwrap(), subscribe).await.unwrap();
+    assert_eq!(start(&served).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    for store in [&source, &target, &other, &full.source.store().await] {
         assert!(store.store_record().await.unwrap().role.is_unused());
     }
 }

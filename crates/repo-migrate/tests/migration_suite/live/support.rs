@@ -200,6 +200,16 @@ pub(super) fn writer(
     name: usize,
     ended: Arc<AtomicBool>,
 ) -> tokio::task::JoinHandle<BTreeMap<String, u64>> {
+    pausing_writer(store, name, ended, None)
+}
+
+/// The same with a pause after each write.
+pub(super) fn pausing_writer(
+    store: Arc<RoutedStrategy>,
+    name: usize,
+    ended: Arc<AtomicBool>,
+    pause: Option<Duration>,
+) -> tokio::task::JoinHandle<BTreeMap<String, u64>> {
     tokio::spawn(async move {
         let mut acknowledged: BTreeMap<String, u64> = BTreeMap::new();
         let mut n = 0;
@@ -218,6 +228,11 @@ pub(super) fn writer(
             acknowledged.insert(id.clone(), version.get());
             let read = store.get(&items(), &EntityId::new(&id).unwrap()).await.unwrap().unwrap();
             assert_eq!(read.version, *version, "a stale read of {id}");
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                // Some stores never wait for anything.
+                None => tokio::task::yield_now().await,
+            }
         }
         acknowledged
     })

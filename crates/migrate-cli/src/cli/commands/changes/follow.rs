@@ -126,7 +126,8 @@ async fn run_here(
     name: &ConsumerName,
 ) -> Result<Consumer> {
     match Consumer::open(consumers, name).await {
-        Err(error) if error.kind() == ErrorKind::Locked => {
+        // Of a store that has moved a lease says nothing.
+        Err(error) if error.context_value("lease_until").is_some() => {
             let until = error.context_value("lease_until").unwrap_or_default();
             context.output.note(&format!(
                 "another process ran the consumer; waiting until its lease ends at {until}"
