@@ -62,6 +62,11 @@ impl Log {
         self.note(&format!("failed {kind} {}\n", why.replace('\n', " ")));
     }
 
+    /// Notes a change that a consumer saw.
+    pub(crate) fn saw(&mut self, id: &str, version: u64) {
+        self.note(&format!("saw {id} {version}\n"));
+    }
+
     /// Notes a read that was older than what this process had been acknowledged before.
     pub(crate) fn stale(&mut self, id: &str, read: Option<u64>, acknowledged: u64) {
         self.note(&format!("stale {id} {read:?} {acknowledged}\n"));

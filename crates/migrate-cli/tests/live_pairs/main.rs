@@ -1,7 +1,8 @@
 //! Every ordered pair of stores: a store moves there and back and there, while several
 //! processes write to it, and writers and the mover are killed at random. No acknowledged
 //! write is lost, no version is acknowledged twice, no read is older than what was
-//! acknowledged before it, and both stores are equal in the end.
+//! acknowledged before it, both stores are equal in the end, a consumer of the changes has seen
+//! every record in its last version, and the history has every version that was acknowledged.
 //!
 //! `REPO_TESTKIT_SECONDS` says how long a pair takes, 8 seconds without it, and
 //! `REPO_LIVE_WRITERS` how many write, 4 without it; with `REPO_LIVE_KILL=0` nobody is killed,
@@ -19,6 +20,7 @@ mod logs;
 mod older;
 mod operator;
 mod pair;
+mod watcher;
 mod writer;
 
 use pair::move_there_and_back;
@@ -33,6 +35,7 @@ async fn process() {
     let logs = logs::Logs::new(told("LIVE_PAIRS_LOGS").unwrap());
     match part.as_str() {
         "writer" => writer::write(stores, &logs).await,
+        "watcher" => watcher::watch(stores, &logs).await,
         "reader" => check::read(&stores[0]).await,
         other => panic!("no part {other}"),
     }

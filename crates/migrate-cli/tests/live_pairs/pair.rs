@@ -9,6 +9,7 @@ use crate::cutter::Cutter;
 use crate::logs::Logs;
 use crate::older;
 use crate::operator::Operator;
+use crate::watcher::NAME;
 
 /// A switch whose process lives is shorter.
 const MAX_PAUSE_MS: u64 = 5_000;
@@ -27,17 +28,22 @@ pub(crate) fn move_there_and_back(source: &str, target: &str) {
     std::fs::create_dir(pair.place.path("logs")).unwrap();
     let logs = Logs::new(pair.place.path("logs"));
     let older = older::start(&pair.place, &pair.source);
-    pair.place.line(&format!("init --store {}", pair.source)).ok();
+    pair.place.line(&format!("init items --store {}", pair.source)).ok();
+    pair.place.line(&format!("history on items --store {}", pair.source)).ok();
+    pair.place.line(&format!("changes subscribe {NAME} --store {}", pair.source)).ok();
     let mut writers = Writers::start(&pair);
     while logs.lines().len() < 100 {
         std::thread::sleep(Duration::from_millis(50));
     }
     let _idle = [source, target].contains(&"postgresql").then(|| pair.idle_transaction());
+    let mut watcher = Watcher { pair: &pair, running: pair.watcher() };
     let mut operator = Operator::start(&pair.place, &pair.source, &pair.target);
-    keep_moving(&mut operator, &mut writers);
+    keep_moving(&mut operator, &mut writers, &mut watcher);
     let killed = writers.end();
     let by_older = older::end(older, &pair.place);
     let operator = operator.finish();
+    pair.until_all_is_seen();
+    watcher.end();
     if !by_older.is_empty() {
         println!("  {} writes of the program of the layout before", by_older.len());
     }
@@ -46,8 +52,9 @@ pub(crate) fn move_there_and_back(source: &str, target: &str) {
     if !cutters.is_empty() {
         println!("  cut connections: {}", cutters.iter().map(Cutter::cuts).sum::<usize>());
     }
-    let Outcome { lost, doubled, diverged, stale, .. } = outcome;
+    let Outcome { lost, doubled, diverged, stale, unkept, unseen, .. } = outcome;
     assert_eq!((lost, doubled, diverged, stale), (0, 0, 0, 0), "{outcome:?}");
+    assert_eq!((unkept, unseen), (0, 0), "{outcome:?}");
     assert!(
         outcome.acknowledged > 0 && (outcome.refused == 0 || !cutters.is_empty()),
         "{outcome:?}"
@@ -55,7 +62,7 @@ pub(crate) fn move_there_and_back(source: &str, target: &str) {
 }
 
 /// Moves to the other store and back, while processes are killed, until the time is over.
-fn keep_moving(operator: &mut Operator<'_>, writers: &mut Writers<'_>) {
+fn keep_moving(operator: &mut Operator<'_>, writers: &mut Writers<'_>, watcher: &mut Watcher<'_>) {
     let begun = Instant::now();
     let time = Duration::from_secs(number("REPO_TESTKIT_SECONDS", 8));
     let kills = number("REPO_LIVE_KILL", 1) > 0;
@@ -68,6 +75,9 @@ fn keep_moving(operator: &mut Operator<'_>, writers: &mut Writers<'_>) {
         }
         if kills && fastrand::u8(..3) == 0 {
             operator.kill_mover();
+        }
+        if kills && fastrand::u8(..3) == 0 {
+            watcher.kill();
         }
         let disturbed = kills && fastrand::u8(..3) == 0 && operator.pauses.len() >= 2;
         operator.switch(disturbed.then(|| Duration::from_millis(fastrand::u64(50..2_500))));
@@ -106,6 +116,26 @@ impl<'a> Writers<'a> {
     }
 }
 
+/// The process that follows the changes.
+struct Watcher<'a> {
+    pair: &'a Pair,
+    running: Process,
+}
+
+impl Watcher<'_> {
+    /// Kills it, and starts another one.
+    fn kill(&mut self) {
+        self.running.still_runs();
+        self.running.kill();
+        self.running = self.pair.watcher();
+    }
+
+    fn end(mut self) {
+        self.running.still_runs();
+        self.running.kill();
+    }
+}
+
 /// Puts a proxy that cuts connections before each server.
 fn cut(place: &mut Place) -> Vec<Cutter> {
     let [(_, host), (_, port), ..] = postgres_variables(place.postgres());
@@ -127,13 +157,16 @@ fn report(source: &str, target: &str, operator: &Operator<'_>, outcome: &Outcome
     let at = |hundredth: usize| pauses[(pauses.len() - 1) * hundredth / 100];
     println!(
         "pair={source}:{target} acknowledged={} lost={} doubled={} diverged={} stale={} \
-         unknown={} refused={} pause_ms={}/{}/{} switches={} held_ms={} killed_writers={killed} \
+         unkept={} unseen={} seen={} unknown={} refused={} pause_ms={}/{}/{} switches={} held_ms={} killed_writers={killed} \
          killed_movers={} killed_switches={}",
         outcome.acknowledged,
         outcome.lost,
         outcome.doubled,
         outcome.diverged,
         outcome.stale,
+        outcome.unkept,
+        outcome.unseen,
+        outcome.seen,
         outcome.unknown,
         outcome.refused,
         at(50),
@@ -188,6 +221,24 @@ impl Pair {
 
     fn writer(&self) -> Process {
         Process::start(self.process("writer", &self.source).stdout(Stdio::null()))
+    }
+
+    fn watcher(&self) -> Process {
+        Process::start(self.process("watcher", &self.source).stdout(Stdio::null()))
+    }
+
+    /// Waits until the consumer has come to the end of the feed of the target.
+    fn until_all_is_seen(&self) {
+        let begun = Instant::now();
+        loop {
+            let line = format!("changes list --store {} --format json", self.target);
+            let found = self.place.line(&line).ok().json();
+            if found["consumers"][0]["at_head"] == true {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{found}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// What the target holds in the end.
