@@ -27,6 +27,7 @@ mod kept;
 mod lag;
 mod options;
 mod pair;
+mod refusals;
 mod start;
 mod status;
 mod switch;

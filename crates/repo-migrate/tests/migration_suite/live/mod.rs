@@ -1,5 +1,6 @@
 //! A store moves while programs write to it, and moves back.
 
+mod begins;
 mod kills;
 mod support;
 mod tail;
