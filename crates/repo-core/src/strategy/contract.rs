@@ -243,7 +243,9 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     async fn checkpoint(&self) -> Result<()>;
 
     /// Whether the store can be reached and is sound, as far as `depth` says.
-    /// Changes nothing. What is found is in the answer, not an error.
+    /// Changes nothing. What is found is in the answer, not an error. A store that takes
+    /// no writes because of its [role](crate::strategy::RoleState::health_check) says so in a check of
+    /// that name.
     async fn health(&self, depth: &HealthDepth) -> Result<Health>;
 
     /// Ends all work of this handle and gives its locks and files back. Later

@@ -153,6 +153,9 @@ pub(super) async fn health(shared: &Shared) -> Health {
         checks.push(layout);
         if is_ours {
             checks.extend(triggers(shared).await);
+            // What cannot be read is said by the checks above.
+            let record = store_record::read(shared).await.ok();
+            checks.extend(record.and_then(|record| record.role.health_check()));
         }
         checks.push(writable(shared).await);
     }

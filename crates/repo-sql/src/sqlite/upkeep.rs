@@ -108,6 +108,9 @@ pub(super) fn health(shared: &Shared, connection: &Connection, deep: bool) -> He
             checks.push(check("layout", true, format!("{} collections", catalog.tables.len())));
             checks.push(documents(connection, &catalog, deep));
             checks.extend(triggers(shared, connection, &catalog));
+            // What cannot be read is said by the checks above.
+            let record = store_record::read(connection, shared.file()).ok();
+            checks.extend(record.and_then(|record| record.role.health_check()));
         }
         Err(error) => checks.push(check("layout", false, error.to_string())),
     }

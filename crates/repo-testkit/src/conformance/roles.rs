@@ -312,3 +312,41 @@ async fn write_until(store: Store, name: String, ended: Arc<AtomicBool>) -> (u64
     }
     (acknowledged, false)
 }
+
+/// A store that takes no writes is sound, and says so in a check that names its successor, to
+/// a handle for reading only as well.
+pub async fn health_warns_of_a_store_that_takes_no_writes(f: Fixture) {
+    let store = f.prepared().await;
+    assert_eq!(role_check(&store).await, None);
+    if !store.capabilities().fence {
+        return;
+    }
+    begin(&store).await;
+    assert_eq!(role_check(&store).await, None);
+    fence(&store).await;
+    assert!(role_check(&store).await.is_some_and(|said| said.contains("fenced")));
+    retire(&store).await;
+    for handle in [&store, &f.open_with(f.options().with_read_only(true)).await.unwrap()] {
+        let said = role_check(handle).await.unwrap();
+        assert!(said.contains("retired") && said.contains(&route().successor), "{said}");
+    }
+}
+
+/// A copy that only its live migration writes to says so too.
+pub async fn health_warns_of_a_copy(f: Fixture) {
+    if !offered(&f).await {
+        return;
+    }
+    let store = f.prepared().await;
+    replicate(&store).await;
+    assert!(role_check(&store).await.is_some_and(|said| said.contains("replica")));
+    give_up(&store).await;
+    assert_eq!(role_check(&store).await, None);
+}
+
+/// What the check `role` says, where there is one.
+async fn role_check(store: &Store) -> Option<String> {
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
+    assert!(health.is_ok(), "{health:?}");
+    health.checks.into_iter().find(|check| check.name == "role").map(|check| check.detail)
+}

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::refusals::{ended, not_authority, taking_part};
 use super::store_role::StoreRole;
-use crate::Result;
 use crate::strategy::{LiveId, Route};
+use crate::{HealthCheck, Result};
 
 /// The role of a store and all that is decided together with it. Part of the
 /// [store's own record](crate::strategy::StoreRecord), and changed by
@@ -105,6 +105,25 @@ impl RoleState {
             None => self.check_idle(operation, location),
             Some(_) => Ok(()),
         }
+    }
+
+    /// For strategies: the check `role` of a store that takes no writes, which warns of it and
+    /// names the successor. It is ok, since the store is as its live migration left it. `None`
+    /// for an authority.
+    #[must_use]
+    pub fn health_check(&self) -> Option<HealthCheck> {
+        let why = match self.role {
+            StoreRole::Authority => return None,
+            StoreRole::Fenced => "the store is being moved, and takes no writes for a moment",
+            StoreRole::Retired => "the store has moved, and takes no writes any more",
+            StoreRole::Replica => "only the live migration writes to this copy",
+        };
+        let role = self.role.as_str();
+        let detail = match &self.route {
+            Some(route) => format!("warning: {role}: {why}; its successor is {}", route.successor),
+            None => format!("warning: {role}: {why}"),
+        };
+        Some(HealthCheck::new("role", true, detail))
     }
 
     /// Whether the store takes part in no live migration.
