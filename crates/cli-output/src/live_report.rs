@@ -2,7 +2,8 @@
 
 use repo_core::Version;
 use repo_migrate::live::{
-    CopyProgress, Lag, LivePhase, LiveStatus, LiveVerification, SideStatus, SwitchReport,
+    AbortReport, CopyProgress, Lag, LivePhase, LiveStatus, LiveVerification, SideStatus,
+    SwitchReport,
 };
 
 /// What to do in a phase.
@@ -109,5 +110,16 @@ pub fn switched(report: &SwitchReport) -> String {
     format!(
         "{} is the authority (epoch {}); programs waited {} ms, {} records were compared meanwhile",
         report.authority, report.epoch, report.pause_ms, report.compared
+    )
+}
+
+/// What giving up did.
+#[must_use]
+pub fn aborted(report: &AbortReport) -> String {
+    let given_up = "given up; programs go on writing to the source".to_owned();
+    let (Some(left), Some(reason)) = (&report.left, &report.reason) else { return given_up };
+    format!(
+        "{given_up}\nthe target {left} could not be reached, and takes no writes until \
+         `repoctl live abort` reaches it: {reason}"
     )
 }

@@ -34,7 +34,7 @@ mod switch;
 mod tail;
 
 pub use compare::{LiveDifference, LiveVerification, verify};
-pub use end::{abort, finish};
+pub use end::{AbortReport, abort, finish};
 pub use lag::{CopyProgress, Lag};
 pub use options::{LiveOptions, SwitchOptions};
 pub use pair::{LivePlace, LiveStores};

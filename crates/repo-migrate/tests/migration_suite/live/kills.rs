@@ -87,7 +87,7 @@ impl Verb {
             }
             Self::Switch => live::switch(stores, options).await.map(drop),
             Self::Back => live::back(stores, options).await.map(drop),
-            Self::Abort => live::abort(stores).await,
+            Self::Abort => live::abort(stores).await.map(drop),
             Self::Finish => live::finish(stores).await,
         }
     }

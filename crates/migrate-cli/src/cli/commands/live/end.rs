@@ -3,6 +3,7 @@
 use clap::Args;
 use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
+use cli_output::live_report;
 use repo_migrate::live;
 use serde_json::json;
 
@@ -26,17 +27,17 @@ pub(super) enum End {
 
 impl Arguments {
     pub(super) async fn run(&self, context: &Context, end: End) -> Outcome<Ending> {
-        let (operation, words) = match end {
-            End::Abort => ("live abort", "given up; programs go on writing to the source"),
-            End::Finish => ("live finish", "finished; the source takes no writes any more"),
-        };
+        let operation = if end == End::Abort { "live abort" } else { "live finish" };
         let places = Places::choose(&self.sides, context, operation)?;
         let both = places.both();
-        match end {
-            End::Abort => live::abort(stores(&both)).await?,
-            End::Finish => live::finish(stores(&both)).await?,
+        if end == End::Abort {
+            let report = live::abort(stores(&both)).await?;
+            context.output.result(&report, || live_report::aborted(&report))?;
+            return Ok(if report.target_released { Ending::Done } else { Ending::Partly });
         }
-        context.output.result(&json!({ "ended": end == End::Finish }), || words.to_owned())?;
+        live::finish(stores(&both)).await?;
+        let words = "finished; the source takes no writes any more";
+        context.output.result(&json!({ "ended": true }), || words.to_owned())?;
         Ok(Ending::Done)
     }
 }
