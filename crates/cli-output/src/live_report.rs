@@ -123,3 +123,25 @@ pub fn aborted(report: &AbortReport) -> String {
          `repoctl live abort` reaches it: {reason}"
     )
 }
+
+/// Reads what is typed after `--max-load`.
+///
+/// # Errors
+/// What is expected instead.
+pub fn factor(text: &str) -> Result<f64, &'static str> {
+    let is_one = |factor: &f64| *factor == 0.0 || (*factor > 1.0 && factor.is_finite());
+    text.parse().ok().filter(is_one).ok_or("a number above 1, or 0 for never")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_factor_is_above_one_or_nothing() {
+        assert_eq!(["2", "1.5", "0"].map(factor), [Ok(2.0), Ok(1.5), Ok(0.0)]);
+        for text in ["1", "0.5", "-3", "inf", "NaN", "x", ""] {
+            assert!(factor(text).is_err(), "{text}");
+        }
+    }
+}

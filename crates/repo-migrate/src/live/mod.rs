@@ -25,6 +25,7 @@ mod end;
 mod follow;
 mod kept;
 mod lag;
+mod load;
 mod options;
 mod pair;
 mod refusals;

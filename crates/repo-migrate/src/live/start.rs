@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use repo_core::strategy::StoreRole;
-use repo_core::{Clock as _, ErrorKind, Result, Schemas, SystemClock};
+use repo_core::strategy::{StoreId, StoreRole};
+use repo_core::{Clock as _, CollectionName, EntityId, ErrorKind, Result, Schemas, SystemClock};
 
 use super::claim::{capture, claim};
 use super::compare::{verify_pair, verify_recent};
 use super::copy::copy;
 use super::follow::{CARRIED_AT_ONCE, carry};
-use super::pair::{LiveStores, Pair};
+use super::load::{self, Load};
+use super::pair::{LiveStores, Pair, Side};
 use super::{LiveOptions, kept, tail};
 use crate::progress::{Phase, Progress};
 
@@ -96,12 +97,17 @@ async fn run(
     {
         return Ok(());
     }
+    let mut watch = Watch::new(options);
     while !progress.is_stopped() {
         if pair.source.role().await?.live != Some(pair.live) {
             return Ok(());
         }
         let (direction, role) = pair.direction().await?;
+        let begun = Instant::now();
         let carried = carry(pair, direction).await?;
+        if carried > 0 {
+            watch.follow(direction.leader, begun.elapsed(), progress).await?;
+        }
         if carried == CARRIED_AT_ONCE.get() {
             continue;
         }
@@ -116,6 +122,48 @@ async fn run(
         }
     }
     Ok(())
+}
+
+/// Whether following is too much for the authority.
+struct Watch {
+    load: Option<Load>,
+    /// Of which store, and what is read of it.
+    read: Option<(StoreId, CollectionName, Vec<EntityId>)>,
+}
+
+impl Watch {
+    fn new(options: &LiveOptions) -> Self {
+        Self { load: options.max_load.map(Load::new), read: None }
+    }
+
+    /// Looks at how fast the authority answers, and waits if it suffers; `took` is how long the
+    /// last changes took.
+    async fn follow(
+        &mut self,
+        leader: &Side,
+        took: Duration,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let Some(load) = &mut self.load else { return Ok(()) };
+        if self.read.as_ref().is_none_or(|(of, ..)| *of != leader.id) {
+            // Another store answers in times of its own.
+            load.forget();
+            let found = load::some_records(leader).await?;
+            self.read = found.map(|(name, ids)| (leader.id, name, ids));
+        }
+        let Some((_, name, ids)) = &self.read else { return Ok(()) };
+        if load.note(load::time(leader, name, ids).await?) {
+            tracing::info!(slower = load.slower(), "the following follows the load of the store");
+        }
+        let pause = load.pause_after(took).min(LONGEST_DELAY);
+        if !pause.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = progress.stopped() => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// When both stores were compared, by this run.
