@@ -1,14 +1,48 @@
 //! Reports of live migrations, for people.
 
 use repo_core::Version;
+use repo_core::strategy::OpenTransaction;
 use repo_migrate::live::{
-    AbortReport, CopyProgress, Lag, LivePhase, LiveStatus, LiveVerification, SideStatus,
-    SwitchReport,
+    AbortReport, CopyProgress, Lag, LiveDifference, LivePhase, LiveStatus, LiveVerification,
+    SideStatus, SwitchReport,
 };
+use serde::Serialize;
 
-/// What to do in a phase.
-#[must_use]
-pub fn next_step(phase: LivePhase, differences: Option<u64>) -> &'static str {
+use crate::resume_command::live_step;
+
+/// The status of a live migration, and what to do next.
+#[derive(Debug, Serialize)]
+pub struct Reported<'a> {
+    #[serde(flatten)]
+    status: &'a LiveStatus,
+    /// In words.
+    next: &'static str,
+    /// The next command, as this process was called.
+    command: String,
+}
+
+impl<'a> Reported<'a> {
+    /// Reads the command line of this process.
+    #[must_use]
+    pub fn new(status: &'a LiveStatus) -> Self {
+        let command = live_step(next_verb(status));
+        Self { status, next: next_step(status.phase, status.differences), command }
+    }
+}
+
+fn next_verb(status: &LiveStatus) -> &'static str {
+    match status.phase {
+        LivePhase::Following if status.differences.is_some_and(|count| count > 0) => "verify",
+        LivePhase::Ready | LivePhase::Fenced => "switch",
+        // What was decided last is finished.
+        LivePhase::Decided if status.source.epoch > status.target.epoch => "switch",
+        LivePhase::Decided => "back",
+        LivePhase::Switched => "finish",
+        _ => "start",
+    }
+}
+
+fn next_step(phase: LivePhase, differences: Option<u64>) -> &'static str {
     match phase {
         LivePhase::Copying => "keep `repoctl live start` running",
         LivePhase::Following if differences.is_some_and(|count| count > 0) => {
@@ -25,7 +59,8 @@ pub fn next_step(phase: LivePhase, differences: Option<u64>) -> &'static str {
 
 /// Where a live migration stands.
 #[must_use]
-pub fn status(status: &LiveStatus, next: &str) -> String {
+pub fn status(reported: &Reported<'_>) -> String {
+    let Reported { status, next, command } = reported;
     let phase = match status.phase {
         LivePhase::Copying => "copying",
         LivePhase::Following => "following",
@@ -59,7 +94,16 @@ pub fn status(status: &LiveStatus, next: &str) -> String {
         let count = status.late_writes;
         lines.push(format!("late       {count} writes came past the fence and were outranked"));
     }
+    lines.extend(
+        status.named_differences.iter().map(|found| format!("differs    {}", differs(found))),
+    );
+    if let Some(open) = &status.oldest_transaction {
+        let OpenTransaction { pid, application_name, age_seconds, .. } = open;
+        let name = if application_name.is_empty() { "no name" } else { application_name };
+        lines.push(format!("open       a transaction for {age_seconds} s: {name}, process {pid}"));
+    }
     lines.push(format!("next       {next}"));
+    lines.push(format!("command    {command}"));
     lines.join("\n")
 }
 
@@ -82,23 +126,25 @@ fn behind(lag: &Lag) -> String {
 /// What a comparison found.
 #[must_use]
 pub fn verification(found: &LiveVerification) -> String {
-    let shown = |version: Option<Version>| {
-        version.map_or_else(|| "absent".to_owned(), |version| format!("version {version}"))
-    };
     let mut lines = vec![match (found.finished, found.differences) {
         (false, _) => format!("stopped after {} records", found.records),
         (true, 0) => format!("{} records compared: both stores are equal", found.records),
         (true, count) => format!("{} records compared: {count} differ", found.records),
     }];
-    lines.extend(found.named.iter().map(|difference| {
-        format!(
-            "  {}: {} in the authority, {} in the other store",
-            difference.key,
-            shown(difference.authority),
-            shown(difference.other)
-        )
-    }));
+    lines.extend(found.named.iter().map(|difference| format!("  {}", differs(difference))));
     lines.join("\n")
+}
+
+fn differs(difference: &LiveDifference) -> String {
+    let shown = |version: Option<Version>| {
+        version.map_or_else(|| "absent".to_owned(), |version| format!("version {version}"))
+    };
+    format!(
+        "{}: {} in the authority, {} in the other store",
+        difference.key,
+        shown(difference.authority),
+        shown(difference.other)
+    )
 }
 
 /// What a switch did.

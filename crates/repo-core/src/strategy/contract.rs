@@ -6,10 +6,10 @@ use std::num::NonZeroUsize;
 use async_trait::async_trait;
 
 use crate::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StoreRecord,
-    StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
-    unsupported,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenTransaction,
+    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark,
+    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
+    VersionWrite, unsupported,
 };
 use crate::{
     Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
@@ -225,6 +225,16 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// # Errors
     /// As for every read.
     async fn state_mark(&self) -> Result<Option<StateMark>> {
+        Ok(None)
+    }
+
+    /// The oldest transaction that uses a table of the store and that a
+    /// [fence](crate::strategy::StoreUpdate::Role) may have to wait for; `None` where there is
+    /// none, and for a store that keeps no list of them.
+    ///
+    /// # Errors
+    /// As for every read.
+    async fn oldest_transaction(&self) -> Result<Option<OpenTransaction>> {
         Ok(None)
     }
 

@@ -21,6 +21,7 @@
 mod claim;
 mod compare;
 mod copy;
+mod difference;
 mod end;
 mod follow;
 mod kept;
@@ -34,7 +35,8 @@ mod status;
 mod switch;
 mod tail;
 
-pub use compare::{LiveDifference, LiveVerification, verify};
+pub use compare::{LiveVerification, verify};
+pub use difference::LiveDifference;
 pub use end::{AbortReport, abort, finish};
 pub use lag::{CopyProgress, Lag};
 pub use options::{LiveOptions, SwitchOptions};

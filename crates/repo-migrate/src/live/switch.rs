@@ -311,8 +311,7 @@ impl Switch<'_> {
         let at = SystemClock.now();
         kept::change(follower, self.pair.live, |kept| {
             kept.copied = true;
-            kept.verified =
-                Some(Verified { position: head.clone(), at, records: 0, differences: 0 });
+            kept.verified = Some(Verified::new(head.clone(), at, 0, 0, &[]));
         })
         .await?;
         tracing::info!(

@@ -3,6 +3,7 @@
 mod begins;
 mod ends;
 mod kills;
+mod statuses;
 mod support;
 mod tail;
 
