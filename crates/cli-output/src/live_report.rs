@@ -2,12 +2,14 @@
 
 use repo_core::Version;
 use repo_core::strategy::OpenTransaction;
+use repo_migrate::CleanUpReport;
 use repo_migrate::live::{
     AbortReport, CopyProgress, Lag, LiveDifference, LivePhase, LiveStatus, LiveVerification,
     SideStatus, SwitchReport,
 };
 use serde::Serialize;
 
+use crate::report;
 use crate::resume_command::live_step;
 
 /// The status of a live migration, and what to do next.
@@ -168,6 +170,19 @@ pub fn aborted(report: &AbortReport) -> String {
         "{given_up}\nthe target {left} could not be reached, and takes no writes until \
          `repoctl live abort` reaches it: {reason}"
     )
+}
+
+/// What the clean-up of the source did.
+#[must_use]
+pub fn cleaned_up(report: &CleanUpReport) -> String {
+    let mut text = String::new();
+    report::cleaned_up(&mut text, report);
+    text.push_str(match (report.interrupted, report.is_complete()) {
+        (true, _) => "interrupted: the same command goes on",
+        (false, true) => "finished; the source is empty and takes no writes any more",
+        (false, false) => "finished; what was left in the source is in the archive as well",
+    });
+    text
 }
 
 /// Reads what is typed after `--max-load`.

@@ -16,6 +16,9 @@ use crate::progress::{Phase, Progress};
 
 /// How often it is noted how far the copy is.
 const NOTED_EVERY: Duration = Duration::from_secs(1);
+/// How long a refused batch is tried again at once. A target that is away for longer is waited
+/// for by the run, which ends in the end.
+const REFUSED_FOR: Duration = Duration::from_secs(4);
 /// Bytes of documents that are written at a time; the batch that goes beyond them is the last.
 const MOST_BYTES: usize = 32 << 20;
 
@@ -37,7 +40,8 @@ pub(super) async fn copy(
         total += direction.leader.store.count(name, &all, repo_core::Consistency::Eventual).await?;
     }
     progress.phase(Phase::Copy, Some(total));
-    let throttle = Throttle::new(options.workers, options.rate_limit, options.patience, progress);
+    let patience = options.patience.min(REFUSED_FOR);
+    let throttle = Throttle::new(options.workers, options.rate_limit, patience, progress);
     let pace = Pace::new(options.max_load);
     let notes = Notes::begin(pair, total).await?;
     let mut copier = Copier { direction, options, progress, throttle, pace, notes };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use repo_core::strategy::{
-    CaptureHolder, RoleState, StorageStrategy, StoreRecord, StoreRole, StoreUpdate,
+    CaptureHolder, JobKind, RoleState, StorageStrategy, StoreRecord, StoreRole, StoreUpdate,
 };
 use repo_core::{Error, ErrorKind, Result};
 use serde::Serialize;
@@ -168,12 +168,31 @@ pub async fn finish(stores: LiveStores<'_>) -> Result<()> {
 }
 
 async fn finish_opened(source: &dyn StorageStrategy, target: &dyn StorageStrategy) -> Result<()> {
+    let Some(record) = release_target(source, target).await? else { return Ok(()) };
+    if record.job.is_some_and(|job| job.kind() == JobKind::CleanUp) {
+        let why = "the source is being emptied, which has not finished";
+        return Err(Error::new(ErrorKind::Locked, FINISH, why)
+            .with("store", source.location())
+            .hint("finish the live migration with the clean-up of the source, as before"));
+    }
+    release_retired(source, &record.role).await
+}
+
+/// The first half of the end: the target is a store of its own. The record of the source,
+/// which still takes part; `None` when everything is released already.
+///
+/// # Errors
+/// As [`finish`].
+pub(super) async fn release_target(
+    source: &dyn StorageStrategy,
+    target: &dyn StorageStrategy,
+) -> Result<Option<StoreRecord>> {
     let (of_source, of_target) = (source.store_record().await?, target.store_record().await?);
     let (from, to) = (&of_source.role, &of_target.role);
     if from.live.is_none() && to.live.is_none() {
         // One that was killed here had released both.
         if leave_ended(source).await? | leave_ended(target).await? {
-            return Ok(());
+            return Ok(None);
         }
         let why = "the store takes part in no live migration";
         return Err(Error::new(ErrorKind::NotFound, FINISH, why).with("store", source.location()));
@@ -196,7 +215,12 @@ async fn finish_opened(source: &dyn StorageStrategy, target: &dyn StorageStrateg
         .await?;
     }
     leave_ended(target).await?;
-    step(source, from, |next| next.live = None).await?;
+    Ok(Some(of_source))
+}
+
+/// The second half: the source has moved for good.
+pub(super) async fn release_retired(source: &dyn StorageStrategy, role: &RoleState) -> Result<()> {
+    step(source, role, |next| next.live = None).await?;
     leave_ended(source).await.map(drop)
 }
 

@@ -11,6 +11,7 @@
 //! | [`back`] | the same the other way round |
 //! | [`abort`] | gives the move up; the source stays what it was |
 //! | [`finish`] | ends the move; the store that is not the authority stays retired |
+//! | [`finish_and_clean_up`] | the same, and empties that store |
 //! | [`status`] | reports where it stands, and what to do next |
 //!
 //! Programs follow the move by `repo-routed`; one that does not is refused by the store that
@@ -19,6 +20,7 @@
 //! (see `crates/live-model`).
 
 mod claim;
+mod clean;
 mod compare;
 mod copy;
 mod difference;
@@ -35,6 +37,7 @@ mod status;
 mod switch;
 mod tail;
 
+pub use clean::finish_and_clean_up;
 pub use compare::{LiveVerification, verify};
 pub use difference::LiveDifference;
 pub use end::{AbortReport, abort, finish};

@@ -53,7 +53,8 @@ pub(super) fn purge(
         })
         .map_err(failed)?;
     store_record::raise_floor(shared, connection, collection, highest)?;
-    let removed = connection.execute(&format!("DELETE {gone}"), before).map_err(failed)?;
+    let delete = || connection.execute(&format!("DELETE {gone}"), before).map_err(failed);
+    let removed = fence::behind(shared, transaction, delete)?;
     let stored = record.collections.get(collection).map_or(0, |state| state.floor);
     Ok(Purged::new(removed as u64, stored.max(highest)))
 }

@@ -299,6 +299,7 @@ macro_rules! conformance {
                     a_retired_store_names_its_successor,
                     a_copy_takes_records_of_its_migration,
                     a_fence_holds_against_writers,
+                    a_retired_store_is_emptied_for_its_migration,
                     health_warns_of_a_store_that_takes_no_writes,
                     health_warns_of_a_copy,
                 ];

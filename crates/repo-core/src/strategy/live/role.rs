@@ -107,6 +107,24 @@ impl RoleState {
         }
     }
 
+    /// For strategies: whether a handle that works for a live migration may begin to empty
+    /// the store: it has moved, and the live migration is at its end.
+    ///
+    /// # Errors
+    /// `Locked` otherwise.
+    pub fn check_clean_up(
+        &self,
+        operation: &'static str,
+        location: &str,
+        works_for: Option<LiveId>,
+    ) -> Result<()> {
+        self.check_apply(operation, location, works_for)?;
+        match self.role {
+            StoreRole::Retired => Ok(()),
+            _ => self.check_idle(operation, location),
+        }
+    }
+
     /// For strategies: the check `role` of a store that takes no writes, which warns of it and
     /// names the successor. It is ok, since the store is as its live migration left it. `None`
     /// for an authority.
