@@ -228,9 +228,7 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
-    /// The oldest transaction that uses a table of the store and that a
-    /// [fence](crate::strategy::StoreUpdate::Role) may have to wait for; `None` where there is
-    /// none, and for a store that keeps no list of them.
+    /// The oldest transaction that a fence may have to wait for, if the store can name one.
     ///
     /// # Errors
     /// As for every read.
@@ -252,10 +250,8 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// without such a form do nothing.
     async fn checkpoint(&self) -> Result<()>;
 
-    /// Whether the store can be reached and is sound, as far as `depth` says.
-    /// Changes nothing. What is found is in the answer, not an error. A store that takes
-    /// no writes because of its [role](crate::strategy::RoleState::health_check) says so in a check of
-    /// that name.
+    /// Whether the store can be reached and is sound, as far as `depth` says, and whether its
+    /// role allows writes. Changes nothing. What is found is in the answer, not an error.
     async fn health(&self, depth: &HealthDepth) -> Result<Health>;
 
     /// Ends all work of this handle and gives its locks and files back. Later

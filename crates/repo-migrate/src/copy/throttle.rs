@@ -83,6 +83,12 @@ impl<'a> Throttle<'a> {
         self.now().slowed_to = per_second.map(least);
     }
 
+    /// Whether it is asked to go slower.
+    #[cfg(test)]
+    pub(crate) fn is_slowed(&self) -> bool {
+        self.now().slowed_to.is_some()
+    }
+
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -280,8 +286,8 @@ mod tests {
             now.free_at.saturating_duration_since(Instant::now())
         };
         throttle.slow_down(Some(0.5));
-        throttle.batch(2, || async { Ok(()) }).await.unwrap();
-        assert!(turn(&throttle) > Duration::from_millis(1_500), "{:?}", turn(&throttle));
+        throttle.batch(1_000, || async { Ok(()) }).await.unwrap();
+        assert!(turn(&throttle) > Duration::from_secs(500), "{:?}", turn(&throttle));
         throttle.now().free_at = Instant::now();
         throttle.slow_down(None);
         throttle.batch(2, || async { Ok(()) }).await.unwrap();

@@ -10,7 +10,7 @@ use super::follow::apply;
 use super::kept::Copying;
 use super::load::{self, Load};
 use super::pair::{Direction, Pair};
-use super::{LiveOptions, kept};
+use super::{LiveOptions, kept, measure};
 use crate::copy::throttle::Throttle;
 use crate::progress::{Phase, Progress};
 
@@ -99,6 +99,7 @@ impl Copier<'_> {
                     let (records, size): (usize, usize) = written?;
                     bytes -= size;
                     progress.advance(name, records as u64);
+                    measure::copied(records as u64);
                     notes.add(records as u64).await?;
                 }
                 found = batches.next(), if has_room && !is_read => {
@@ -224,7 +225,45 @@ impl Pace {
         }
         let slower = load.slower();
         throttle.slow_down((slower > 1).then(|| self.unhindered / f64::from(slower)));
+        measure::slower(slower);
         tracing::info!(slower, "the copy follows the load of the source");
         (self.since, self.records) = (Instant::now(), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::progress::Silent;
+
+    #[test]
+    fn the_copy_goes_at_half_its_rate_and_comes_back() {
+        let throttle = Throttle::new(NonZeroUsize::MIN, None, Duration::ZERO, &Silent);
+        let mut pace = Pace::new(Some(2.0));
+        let mut note = |millis, times| {
+            for _ in 0..times {
+                pace.note(&throttle, Some(Duration::from_millis(millis)), 100);
+            }
+            (pace.load.as_ref().map(Load::slower), throttle.is_slowed(), pace.unhindered)
+        };
+        assert_eq!(note(10, 40), (Some(1), false, 0.0));
+        let (slower, is_slowed, unhindered) = note(90, 2);
+        assert!(slower == Some(2) && is_slowed && unhindered > 0.0);
+        // What it could do is not taken from a time in which it was slow.
+        assert_eq!(note(90, 20), (Some(4), true, unhindered));
+        assert_eq!(note(10, 20), (Some(2), true, unhindered));
+        assert_eq!(note(10, 20), (Some(1), false, unhindered));
+    }
+
+    #[test]
+    fn without_a_factor_nothing_is_watched() {
+        let throttle = Throttle::new(NonZeroUsize::MIN, None, Duration::ZERO, &Silent);
+        let mut pace = Pace::new(None);
+        for millis in 0..100 {
+            pace.note(&throttle, Some(Duration::from_millis(millis)), 100);
+        }
+        assert!(!throttle.is_slowed());
     }
 }

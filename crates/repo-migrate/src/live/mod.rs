@@ -18,6 +18,16 @@
 //! has moved, and told where to. Every verb may be killed at any point and called again; the
 //! decision is one compare-and-set in the record of the store that gives the authority up
 //! (see `crates/live-model`).
+//!
+//! With the feature `metrics` the process that does it counts, without labels:
+//!
+//! | metric | kind | counts |
+//! |---|---|---|
+//! | `repository_live_copied_records_total` | counter | records that the copy has brought to the target |
+//! | `repository_live_carried_changes_total` | counter | changes that [`start`] carried over |
+//! | `repository_live_behind_seconds` | gauge | how long ago the first change was written that is still to be carried over; 0 when there is none; each second |
+//! | `repository_live_slowdown` | gauge | by how much the rate is lower because of [`max_load`](LiveOptions::max_load); 1 when it is not |
+//! | `repository_live_pause_seconds` | histogram | how long programs waited in a switch, or on the way back |
 
 mod claim;
 mod clean;
@@ -29,6 +39,7 @@ mod follow;
 mod kept;
 mod lag;
 mod load;
+mod measure;
 mod options;
 mod pair;
 mod refusals;

@@ -12,12 +12,14 @@ use super::copy::copy;
 use super::follow::{CARRIED_AT_ONCE, carry};
 use super::load::{self, Load};
 use super::pair::{LiveStores, Pair, Side};
-use super::{LiveOptions, kept, tail};
+use super::{LiveOptions, kept, lag, measure, tail};
 use crate::progress::{Phase, Progress};
 
 /// How long it waits for a store that is away, at first and at most.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
+/// How often it is measured how far the other store is behind.
+const MEASURED_EVERY: Duration = Duration::from_secs(1);
 /// How often what was written of late is compared.
 const RECENT_EVERY: Duration = Duration::from_secs(1);
 
@@ -97,7 +99,7 @@ async fn run(
     {
         return Ok(());
     }
-    let mut watch = Watch::new(options);
+    let (mut watch, mut measured) = (Watch::new(options), Measured { next: Instant::now() });
     while !progress.is_stopped() {
         if pair.source.role().await?.live != Some(pair.live) {
             return Ok(());
@@ -105,6 +107,7 @@ async fn run(
         let (direction, role) = pair.direction().await?;
         let begun = Instant::now();
         let carried = carry(pair, direction).await?;
+        measured.changes(pair, direction.leader, carried).await?;
         if carried > 0 {
             watch.follow(direction.leader, begun.elapsed(), progress).await?;
         }
@@ -153,6 +156,7 @@ impl Watch {
         }
         let Some((_, name, ids)) = &self.read else { return Ok(()) };
         if load.note(load::time(leader, name, ids).await?) {
+            measure::slower(load.slower());
             tracing::info!(slower = load.slower(), "the following follows the load of the store");
         }
         let pause = load.pause_after(took).min(LONGEST_DELAY);
@@ -161,6 +165,22 @@ impl Watch {
                 () = tokio::time::sleep(pause) => {}
                 () = progress.stopped() => {}
             }
+        }
+        Ok(())
+    }
+}
+
+/// When it is measured next how far the other store is behind.
+struct Measured {
+    next: Instant,
+}
+
+impl Measured {
+    async fn changes(&mut self, pair: &Pair, leader: &Side, carried: usize) -> Result<()> {
+        measure::carried(carried as u64);
+        if measure::ENABLED && self.next <= Instant::now() {
+            measure::behind(lag::behind_seconds(pair, leader).await?);
+            self.next = Instant::now() + MEASURED_EVERY;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod begins;
 mod cleaned;
 mod ends;
 mod kills;
+mod measured;
 mod statuses;
 mod support;
 mod tail;
