@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use repo_core::strategy::{StorageStrategyExt as _, StoreRole};
 use repo_core::{Error, ErrorKind, Result, Schemas};
-use repo_migrate::live::{self, LivePhase};
+use repo_migrate::live::{self, LivePhase, LiveStores};
 use repo_migrate::{BackupOptions, CleanUpOptions, CleanUpReport, Silent};
 
 use super::support::{Move, all, document, key};
@@ -20,11 +20,18 @@ async fn switched(source: &str, target: &str) -> Move {
 }
 
 async fn finish(moving: &Move, folder: &std::path::Path) -> Result<CleanUpReport> {
+    finish_and_clean_up(moving.stores(), folder).await
+}
+
+pub(super) async fn finish_and_clean_up(
+    stores: LiveStores<'_>,
+    folder: &std::path::Path,
+) -> Result<CleanUpReport> {
     let few = NonZeroUsize::new(40).unwrap();
     let backup = BackupOptions::whole(folder.to_path_buf(), few);
     let options = CleanUpOptions::new(few, NonZeroUsize::new(2).unwrap());
     let schemas = Schemas::default();
-    live::finish_and_clean_up(moving.stores(), &schemas, &backup, &options, &Silent).await
+    live::finish_and_clean_up(stores, &schemas, &backup, &options, &Silent).await
 }
 
 #[tokio::test]
