@@ -110,7 +110,7 @@ fn past(name: &impl std::fmt::Display, history: &HistoryReport) -> String {
 }
 
 /// What was removed from the source.
-fn cleaned_up(text: &mut String, done: &CleanUpReport) {
+pub(crate) fn cleaned_up(text: &mut String, done: &CleanUpReport) {
     for one in &done.collections {
         let _ = writeln!(text, "{} of {} are deleted from the source", one.deleted, one.name);
         listed(text, &one.name, "were left in the source", &one.left);

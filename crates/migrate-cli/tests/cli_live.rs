@@ -231,3 +231,56 @@ fn an_edit_by_another_tool_is_carried_over() {
     place.line(&format!("live finish {stores}")).ok();
     assert!(mover.wait().success());
 }
+
+/// The next command is one that can be typed.
+#[test]
+fn the_status_gives_the_next_command() {
+    let place = filled("json:data", 3);
+    let stores = "--source json:data --target sqlite:new.db";
+    let mut mover = start(&place, stores);
+    let next = |verb: &str| {
+        let command = status(&place, stores)["command"].as_str().unwrap().to_owned();
+        let (_, line) = command.split_once(' ').unwrap();
+        assert_eq!(line, format!("live {verb} {stores}"));
+        place.line(line).ok();
+    };
+    next("switch");
+    place.line(&format!("live status {stores}")).ok().prints("command ");
+    next("finish");
+    assert!(mover.wait().success());
+}
+
+/// The source is emptied at the end, once it is in an archive.
+#[test]
+fn the_end_may_empty_the_source() {
+    for (source, target) in MOVES {
+        let place = filled(source, 20);
+        if target.starts_with("postgresql") {
+            place.postgres();
+        }
+        let stores = format!("--source {source} --target {target}");
+        let mut mover = start(&place, &stores);
+        place.line(&format!("live switch {stores}")).ok();
+        let line = format!("live finish {stores} --cleanup-source --backup-location kept");
+        let report = place.line(&format!("{line} --format json")).ok().json();
+        assert_eq!(report["collections"][0]["deleted"], 20, "{report}");
+        assert!(mover.wait().success(), "{source} {target}");
+        assert_eq!(std::fs::read_dir(place.path("kept")).unwrap().count(), 1);
+        assert_eq!((count(&place, source), count(&place, target)), ("0".into(), "20".into()));
+        put(&place, source, "never").ends(5).complains("has moved");
+        place.line(&format!("health --store {source}")).ok().prints("its successor is");
+        place.line(&line).ends(1).complains("no live migration");
+    }
+}
+
+/// A target that is gone stands in nobody's way.
+#[test]
+fn a_move_to_a_store_that_is_gone_is_given_up() {
+    let place = filled("json:data", 3);
+    let stores = "--source json:data --target sqlite:new.db";
+    start(&place, stores).kill();
+    std::fs::remove_file(place.path("new.db")).unwrap();
+    place.line(&format!("live abort {stores}")).ends(3).prints("could not be reached");
+    put(&place, "json:data", "after").ok();
+    place.line("live start --source json:data --target sqlite:x.db --max-load 1").ends(2);
+}

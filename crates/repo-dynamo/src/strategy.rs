@@ -304,6 +304,7 @@ impl StorageStrategy for DynamoStrategy {
         let mut checks = vec![HealthCheck::new("store", ok, detail)];
         let definition = found.map(|found| found.definition).unwrap_or_default();
         let record = self.shared.shown(&definition);
+        checks.extend(record.role.health_check());
         for name in record.collections.keys() {
             checks.push(self.shared.check_table(name).await?);
         }

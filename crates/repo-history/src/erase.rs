@@ -41,13 +41,15 @@ impl History {
     ///
     /// # Errors
     /// `NotFound` when the store knows nothing of the id; `Invalid` for a reason that
-    /// [`Erasure::new`] refuses; `Unsupported` for a store that keeps no marks;
+    /// [`Erasure::new`] refuses; `Locked` while the store takes part in a live migration;
+    /// `Unsupported` for a store that keeps no marks;
     /// `Unavailable` while others write the record, or use what has to be rewritten; those
     /// of the store.
     pub async fn erase(&self, id: &EntityId, reason: &str) -> Result<Erased> {
         let now = self.clock.now();
         // Refuses a reason before anything is done.
         Erasure::check_reason(reason)?;
+        self.refuse_moving(ERASE).await?;
         let key = Key::new(self.collection.clone(), id.clone());
         let marked = Erasure::read(&*self.store, &key).await?;
         let through = match self.delete(&key).await? {

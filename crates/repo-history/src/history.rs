@@ -72,6 +72,13 @@ impl History {
         self.remove_all_tags().await
     }
 
+    /// Refuses what a live migration would not carry over, before anything is done.
+    pub(crate) async fn refuse_moving(&self, operation: &'static str) -> Result<()> {
+        let role = self.store.store_record().await?.role;
+        role.check_idle(operation, self.store.location())?;
+        role.check_commit(operation, self.store.location())
+    }
+
     /// Since when the history is kept, and how long; `None` where it is not.
     ///
     /// # Errors

@@ -54,6 +54,7 @@ pub use diff::{Diff, DiffStep};
 pub use erase::Erased;
 pub use history::History;
 pub use prune::Pruned;
+pub use prune_lease::prune_under_way;
 pub use repo_core::strategy::{HistoryState, OlderState, OlderVersion, Retention};
 pub use tags::{Tag, TagName};
 pub use versions::{KnownVersion, VersionsPage};

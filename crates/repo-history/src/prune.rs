@@ -49,9 +49,11 @@ impl History {
     ///
     /// # Errors
     /// `NotFound` where no history is kept; `Locked` while another prune of the
-    /// collection runs; those of the store.
+    /// collection runs, and while the store takes part in a live migration; those of the
+    /// store.
     pub async fn prune(&self, retention: Retention) -> Result<Pruned> {
         self.state().await?;
+        self.refuse_moving("prune versions").await?;
         let mut lease = PruneLease::take(self).await?;
         let pruned = self.prune_alone(retention, &mut lease).await;
         // After an error that one says more.

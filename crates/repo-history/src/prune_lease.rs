@@ -3,15 +3,18 @@
 //! A prune announces itself before it reads the tags. A tag is written before its
 //! caller looks for a prune. So the prune sees the tag, or the caller sees the prune.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use repo_core::strategy::{SystemCollection, SystemWrite};
+use repo_core::strategy::{StorageStrategy, SystemCollection, SystemWrite};
 use repo_core::{Error, ErrorKind, Result, Timestamp};
 
 use crate::history::History;
 
 /// For how long an announcement counts that is not renewed: its prune was broken off.
 const LEASE: Duration = Duration::from_secs(60);
+/// Announcements that are read together.
+const AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(99);
 
 /// The announcement of a prune that runs.
 pub(crate) struct PruneLease<'a> {
@@ -77,15 +80,39 @@ pub(crate) async fn check_no_prune(history: &History, operation: &'static str) -
 async fn stored(history: &History) -> Result<Option<Timestamp>> {
     let key = history.collection.as_str();
     let found = history.store.system_item(SystemCollection::Prunes, key).await?;
-    let read = |text: String| {
-        serde_json::from_str(&text).map_err(|source| {
-            let why = "what the store keeps of a prune is damaged";
-            Error::new(ErrorKind::Corrupt, "look for a prune", why)
-                .with("collection", key)
-                .caused_by(source)
-        })
-    };
-    found.map(read).transpose()
+    found.map(|text| from_text(key, &text)).transpose()
+}
+
+/// The name of a collection whose versions are being [pruned](History::prune) at `now`, by
+/// whichever process; `None` where nobody prunes.
+///
+/// # Errors
+/// `Corrupt` for what is kept of a prune and cannot be read; those of the store.
+pub async fn prune_under_way(
+    store: &dyn StorageStrategy,
+    now: Timestamp,
+) -> Result<Option<String>> {
+    let mut after: Option<String> = None;
+    loop {
+        let items =
+            store.system_items(SystemCollection::Prunes, "", after.as_deref(), AT_ONCE).await?;
+        let Some(last) = items.last() else { return Ok(None) };
+        after = Some(last.key.clone());
+        for item in items {
+            if from_text(&item.key, &item.value)? > now {
+                return Ok(Some(item.key));
+            }
+        }
+    }
+}
+
+fn from_text(collection: &str, text: &str) -> Result<Timestamp> {
+    serde_json::from_str(text).map_err(|source| {
+        let why = "what the store keeps of a prune is damaged";
+        Error::new(ErrorKind::Corrupt, "look for a prune", why)
+            .with("collection", collection)
+            .caused_by(source)
+    })
 }
 
 fn to_text(until: Timestamp) -> String {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repo_core::strategy::{
-    OpenOptions, Retention, StorageStrategy as _, StorageStrategyExt as _, SystemCollection,
-    SystemWrite,
+    LiveId, OpenOptions, Retention, RoleChange, StorageStrategy as _, StorageStrategyExt as _,
+    StoreUpdate, SystemCollection, SystemWrite,
 };
 use repo_core::{
     Clock as _, CollectionName, CollectionSchema, Document, EntityId, ErrorKind, Key, ManualClock,
     MemoryStrategy, Timestamp, Version,
 };
-use repo_history::{History, TagName};
+use repo_history::{History, TagName, prune_under_way};
 
 const ONE: Retention = Retention { max_age_seconds: None, max_versions: Some(NonZeroU32::MIN) };
 
@@ -101,4 +101,38 @@ async fn a_tag_that_was_set_beside_a_prune_keeps_its_version() {
             }
         }
     }
+}
+
+/// A store that moves loses nothing that its target then has: neither versions nor records.
+#[tokio::test]
+async fn a_store_that_moves_is_neither_pruned_nor_erased_from() {
+    let world = World::new().await;
+    let role = world.store.store_record().await.unwrap().role;
+    let mut moving = role.clone();
+    moving.live = Some(LiveId::from_bytes([7; LiveId::BYTES]));
+    let begin = StoreUpdate::Role(Box::new(RoleChange::new(role, moving)));
+    world.store.update_store_record(begin).await.unwrap();
+    let before = world.history.newest_version(&a()).await.unwrap();
+    let pruned = world.history.prune(ONE).await.map(drop);
+    let erased = world.history.erase(&a(), "asked for").await.map(drop);
+    for refused in [pruned, erased] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked);
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("finish or abort")), "{error}");
+    }
+    assert_eq!(world.history.newest_version(&a()).await.unwrap(), before);
+    assert!(world.history.at_version(&a(), third()).await.is_ok());
+    let left = world.store.system_item(SystemCollection::Prunes, "things").await.unwrap();
+    assert_eq!(left, None);
+}
+
+#[tokio::test]
+async fn a_prune_is_seen_by_others_until_it_is_broken_off() {
+    let world = World::new().await;
+    let seen = async || prune_under_way(&*world.store, world.clock.now()).await.unwrap();
+    assert_eq!(seen().await, None);
+    world.prune_is_broken_off().await;
+    assert_eq!(seen().await.as_deref(), Some("things"));
+    world.clock.advance(Duration::from_secs(61));
+    assert_eq!(seen().await, None);
 }

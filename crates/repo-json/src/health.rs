@@ -25,6 +25,7 @@ pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
     let second_names = second_names(store, &state);
     let feed = feed_check(store, &state);
     let histories = histories(&state);
+    let role = state.role.health_check();
     let (files, notices) = (state.files.clone(), state.notices.clone());
     // Commits continue while the files are read.
     drop(state);
@@ -40,6 +41,7 @@ pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
         HealthCheck::new("data file", ok, detail)
     }));
     checks.extend(second_names);
+    checks.extend(role);
     checks.extend(feed);
     let is_deep = matches!(depth, HealthDepth::Deep(_));
     checks.extend(histories.iter().map(|(name, files)| history_check(name, files, is_deep)));

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use repo_core::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StorageStrategy,
-    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
-    VersionWrite,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenTransaction,
+    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark,
+    StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    UnfinishedJob, VersionWrite,
 };
 use repo_core::{
     Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
@@ -268,6 +268,14 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
     /// Around [`StorageStrategy::state_mark`].
     fn state_mark(&self, inner: &Inner) -> impl Future<Output = Result<Option<StateMark>>> + Send {
         self.call(inner, op::StateMarkOf {})
+    }
+
+    /// Around [`StorageStrategy::oldest_transaction`].
+    fn oldest_transaction(
+        &self,
+        inner: &Inner,
+    ) -> impl Future<Output = Result<Option<OpenTransaction>>> + Send {
+        self.call(inner, op::OldestTransaction {})
     }
 
     /// Around [`StorageStrategy::store_record`].

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StorageStrategy,
-    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
-    VersionWrite,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenTransaction,
+    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark,
+    StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    UnfinishedJob, VersionWrite,
 };
 use repo_core::{
     Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
@@ -104,6 +104,10 @@ impl<L: Layer> StorageStrategy for Layered<L> {
 
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         self.layer.purge(&self.inner, collection, older_than).await
+    }
+
+    async fn oldest_transaction(&self) -> Result<Option<OpenTransaction>> {
+        self.layer.oldest_transaction(&self.inner).await
     }
 
     async fn state_mark(&self) -> Result<Option<StateMark>> {

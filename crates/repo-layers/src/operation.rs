@@ -82,6 +82,8 @@ pub enum OperationKind {
     Purge,
     /// [`state_mark`](StorageStrategy::state_mark)
     StateMark,
+    /// [`oldest_transaction`](StorageStrategy::oldest_transaction)
+    OldestTransaction,
     /// [`store_record`](StorageStrategy::store_record)
     StoreRecord,
     /// [`update_store_record`](StorageStrategy::update_store_record)
@@ -135,6 +137,7 @@ impl OperationKind {
         Self::Apply,
         Self::Purge,
         Self::StateMark,
+        Self::OldestTransaction,
         Self::StoreRecord,
         Self::UpdateStoreRecord,
         Self::Checkpoint,
@@ -174,6 +177,7 @@ impl OperationKind {
             Self::Apply => "apply",
             Self::Purge => "purge",
             Self::StateMark => "state_mark",
+            Self::OldestTransaction => "oldest_transaction",
             Self::StoreRecord => "store_record",
             Self::UpdateStoreRecord => "update_store_record",
             Self::Checkpoint => "checkpoint",
@@ -221,6 +225,7 @@ impl OperationKind {
             | Self::Count
             | Self::Scan
             | Self::StateMark
+            | Self::OldestTransaction
             | Self::StoreRecord
             | Self::Health
             | Self::Changes

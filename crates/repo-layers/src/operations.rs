@@ -3,10 +3,10 @@
 use std::num::NonZeroUsize;
 
 use repo_core::strategy::{
-    Applied, Changes as FoundChanges, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StorageStrategy,
-    StoreRecord as OwnRecord, StoreUpdate, SystemCollection, SystemItem as FoundItem, SystemWrite,
-    UnfinishedJob, VersionWrite,
+    Applied, Changes as FoundChanges, FeedPosition, OlderThan, OlderVersion, OpenTransaction,
+    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark,
+    StorageStrategy, StoreRecord as OwnRecord, StoreUpdate, SystemCollection,
+    SystemItem as FoundItem, SystemWrite, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
     Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health as Found,
@@ -127,6 +127,7 @@ operation!(StateMarkOf {} -> Option<StateMark>, state_mark() by self, {
         OperationKind::StateMark
     }
 });
+operation!(OldestTransaction {} -> Option<OpenTransaction>, oldest_transaction() by self);
 operation!(StoreRecord {} -> OwnRecord, store_record() by self);
 operation!(UpdateStoreRecord { update: StoreUpdate } -> OwnRecord,
     update_store_record(self.update) by self);

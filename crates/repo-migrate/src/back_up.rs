@@ -67,6 +67,15 @@ pub struct BackupOptions {
     pub without_history: bool,
 }
 
+impl BackupOptions {
+    /// Everything that a store holds, into this folder.
+    #[must_use]
+    pub fn whole(folder: PathBuf, batch_size: NonZeroUsize) -> Self {
+        let compression = CompressionLevel::default();
+        Self { collections: None, folder, compression, batch_size, without_history: false }
+    }
+}
+
 /// Writes everything that a store holds into an archive and reads that back.
 /// The store is only read. `schemas` is what the archive keeps of the
 /// collections' declarations.

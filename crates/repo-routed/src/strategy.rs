@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StorageStrategy,
-    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
-    VersionWrite, unsupported,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenTransaction,
+    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark,
+    StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    UnfinishedJob, VersionWrite, unsupported,
 };
 use repo_core::{
     Attribution, CollectionName, CollectionSchema, Consistency, EntityId, ErrorKind, Filter,
@@ -187,6 +187,10 @@ impl StorageStrategy for RoutedStrategy {
 
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         self.write(|store| async move { store.purge(collection, older_than).await }).await
+    }
+
+    async fn oldest_transaction(&self) -> Result<Option<OpenTransaction>> {
+        self.router.current().oldest_transaction().await
     }
 
     async fn state_mark(&self) -> Result<Option<StateMark>> {

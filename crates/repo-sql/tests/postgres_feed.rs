@@ -135,6 +135,8 @@ async fn a_long_transaction_in_the_way_is_named() {
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert_eq!(error.context_value("pid"), Some(pid.to_string().as_str()));
     assert_eq!(error.context_value("application_name"), Some("a report"));
+    let open = store.oldest_transaction().await.unwrap().unwrap();
+    assert_eq!((open.pid, open.application_name.as_str()), (i64::from(pid), "a report"));
     assert!(store.store_record().await.unwrap().capture.is_unused());
     store.save(key("b"), machine("b", "")).await.unwrap();
     // One that is more patient gets there when the transaction ends.

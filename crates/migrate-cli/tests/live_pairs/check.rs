@@ -130,7 +130,7 @@ impl Outcome {
         // Of the program of the layout before some are from before there was a history.
         for ((id, version), content) in known.iter().filter(|(_, content)| *content != "?") {
             let there = kept.get(&(id.as_str(), *version));
-            if !there.is_some_and(|there| *there == content) {
+            if there.is_none_or(|there| *there != content) {
                 println!("  unkept {id} {version} {content}: {there:?}");
                 self.unkept += 1;
             }

@@ -303,10 +303,14 @@ impl StorageStrategy for MemoryStrategy {
     }
 
     async fn health(&self, depth: &HealthDepth) -> Result<Health> {
-        let records: usize =
-            self.read("health")?.tables.values().map(|table| table.records.len()).sum();
+        let (records, role) = {
+            let state = self.read("health")?;
+            let records: usize = state.tables.values().map(|table| table.records.len()).sum();
+            (records, state.role.health_check())
+        };
         let detail = format!("{records} records in memory");
         let mut checks = vec![HealthCheck::new("memory", true, detail)];
+        checks.extend(role);
         if let HealthDepth::Deep(progress) = depth {
             checks.extend(check_records(self, progress).await);
         }

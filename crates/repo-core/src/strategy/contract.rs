@@ -6,10 +6,10 @@ use std::num::NonZeroUsize;
 use async_trait::async_trait;
 
 use crate::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, PhysicalIdentity,
-    Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StoreRecord,
-    StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob, VersionWrite,
-    unsupported,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenTransaction,
+    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark,
+    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
+    VersionWrite, unsupported,
 };
 use crate::{
     Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
@@ -228,6 +228,14 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         Ok(None)
     }
 
+    /// The oldest transaction that a fence may have to wait for, if the store can name one.
+    ///
+    /// # Errors
+    /// As for every read.
+    async fn oldest_transaction(&self) -> Result<Option<OpenTransaction>> {
+        Ok(None)
+    }
+
     /// The store's own record.
     async fn store_record(&self) -> Result<StoreRecord>;
 
@@ -242,8 +250,8 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// without such a form do nothing.
     async fn checkpoint(&self) -> Result<()>;
 
-    /// Whether the store can be reached and is sound, as far as `depth` says.
-    /// Changes nothing. What is found is in the answer, not an error.
+    /// Whether the store can be reached and is sound, as far as `depth` says, and whether its
+    /// role allows writes. Changes nothing. What is found is in the answer, not an error.
     async fn health(&self, depth: &HealthDepth) -> Result<Health>;
 
     /// Ends all work of this handle and gives its locks and files back. Later

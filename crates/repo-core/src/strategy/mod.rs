@@ -61,7 +61,7 @@ pub use left_out::left_out;
 pub use live::{LiveId, RoleChange, RoleState, Route, StoreRole};
 pub use mirror_items::mirror_system_items;
 pub use open_state::{OpenState, handle_closed};
-pub use outcomes::{PrepareChange, Prepared, Purged, StateMark};
+pub use outcomes::{OpenTransaction, PrepareChange, Prepared, Purged, StateMark};
 pub use physical_identity::{PhysicalIdentity, Sameness};
 pub use reason::plain_reason;
 pub use record::{Record, Tombstone};

@@ -15,6 +15,27 @@ impl StateMark {
     }
 }
 
+/// A transaction that somebody has open on a store; see
+/// [`oldest_transaction`](crate::strategy::StorageStrategy::oldest_transaction).
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct OpenTransaction {
+    /// The process of the server that has it.
+    pub pid: i64,
+    /// The program, as it called itself; empty when it did not.
+    pub application_name: String,
+    /// For how many seconds it is open.
+    pub age_seconds: u64,
+}
+
+impl OpenTransaction {
+    /// For strategies: what the server says.
+    #[must_use]
+    pub const fn new(pid: i64, application_name: String, age_seconds: u64) -> Self {
+        Self { pid, application_name, age_seconds }
+    }
+}
+
 /// What `prepare` did for one collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -199,6 +199,12 @@ impl StoreUpdate {
             Self::RaiseFloor { .. } => role.check_apply("raise a floor", location, works_for),
             Self::History { .. } => role.check_rebuild("keep the history", location, works_for),
             Self::Id { .. } => role.check_rebuild("give the store a new id", location, works_for),
+            // Its own live migration may empty the store at its end, and no other job begins.
+            Self::Job { expected: None, job: Some(job) }
+                if job.kind() == JobKind::CleanUp && works_for.is_some() =>
+            {
+                role.check_clean_up("begin a job", location, works_for)
+            }
             Self::Job { expected: None, job: Some(job) } if job.kind() != JobKind::Mark => {
                 role.check_idle("begin a job", location)
             }

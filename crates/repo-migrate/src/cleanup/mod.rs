@@ -13,3 +13,4 @@ mod source;
 pub use mark::{Verified, unfinished_clean_up};
 pub use report::{CleanUpReport, CleanedCollection};
 pub use source::{CleanUpOptions, clean_up};
+pub(crate) use source::{Removal, empty};

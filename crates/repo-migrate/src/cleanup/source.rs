@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use repo_core::strategy::{Record, Sameness, Segment, StorageStrategy};
+use repo_core::strategy::{Applied, Record, Sameness, Segment, StorageStrategy, Tombstone};
 use repo_core::{
-    Clock as _, CollectionName, EntityId, Key, Precondition, Result, Schemas, SystemClock, Write,
+    Clock as _, CollectionName, EntityId, Precondition, Result, Schemas, SystemClock, Write,
 };
 
 use crate::cleanup::mark::{Verified, mark, unmark};
@@ -37,6 +37,15 @@ pub struct CleanUpOptions {
     pub upgrades: Option<Arc<Schemas>>,
 }
 
+impl CleanUpOptions {
+    /// Of documents as they are, without a limit; a refused batch is tried again for a minute.
+    #[must_use]
+    pub fn new(batch_size: NonZeroUsize, workers: NonZeroUsize) -> Self {
+        let patience = Duration::from_secs(60);
+        Self { batch_size, workers, rate_limit: None, patience, upgrades: None }
+    }
+}
+
 /// Deletes from `source`, which is open for writing, every live entity of the
 /// verified collections that `target` holds with the same version and
 /// document, and then purges the tombstones. What changed since stays, and is
@@ -54,6 +63,27 @@ pub async fn clean_up(
     options: &CleanUpOptions,
     progress: &dyn Progress,
 ) -> Result<CleanUpReport> {
+    empty(source, target, verified, options, (Removal::Commit, progress)).await
+}
+
+/// How a source takes that something is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// By commits, as of any store. What the target holds in a later version stays.
+    Commit,
+    /// By tombstones with their versions: the source has moved, and takes nothing else. What
+    /// the target holds in a later version goes, since it is written to meanwhile.
+    Tombstones,
+}
+
+/// As [`clean_up`].
+pub(crate) async fn empty(
+    source: &Arc<dyn StorageStrategy>,
+    target: &Arc<dyn StorageStrategy>,
+    verified: &Verified,
+    options: &CleanUpOptions,
+    (removal, progress): (Removal, &dyn Progress),
+) -> Result<CleanUpReport> {
     let (source, target) = (StoreReference::source(source), StoreReference::target(target));
     verified.check(&source, &target)?;
     refuse_one_store(&source, &target).await?;
@@ -68,7 +98,8 @@ pub async fn clean_up(
     let names = verified.collections().iter();
     let upgrading = options.upgrades.as_ref().map(|schemas| held.upgrading(schemas, names));
     let upgrading = upgrading.unwrap_or_default();
-    let cleaner = Cleaner { source, target, verified, options, upgrading, throttle, progress };
+    let cleaner =
+        Cleaner { source, target, verified, options, upgrading, removal, throttle, progress };
     let (since, mut collections) = (Instant::now(), Vec::new());
     for name in verified.collections() {
         let (cleaned, finished) = cleaner.collection(name).await?;
@@ -110,6 +141,7 @@ struct Cleaner<'a> {
     verified: &'a Verified,
     options: &'a CleanUpOptions,
     upgrading: Upgrading,
+    removal: Removal,
     throttle: Throttle<'a>,
     progress: &'a dyn Progress,
 }
@@ -164,20 +196,52 @@ impl Cleaner<'_> {
         let live: Vec<Record> = records.into_iter().filter(Record::is_live).collect();
         let ids: Vec<EntityId> = live.iter().map(|record| record.id().clone()).collect();
         let mut done = Deleted { seen: live.len() as u64, ..Deleted::default() };
-        let mut writes = Vec::with_capacity(live.len());
+        let mut removed = Vec::with_capacity(live.len());
         for (ours, theirs) in live.iter().zip(self.target.get_many(name, &ids).await?) {
             let ours_there = self.as_copied(name, ours);
-            if theirs.is_some_and(|theirs| self.verified.same(&theirs, &ours_there)) {
-                let key = Key { collection: name.clone(), id: ours.id().clone() };
-                writes.push(Write::delete(key, Precondition::Version(ours.version())));
+            if theirs.is_some_and(|theirs| self.is_held(&theirs, &ours_there)) {
+                removed.push(ours);
             } else {
                 done.left.push(format!("{} (the target does not hold the same)", ours.id()));
             }
         }
-        let work = || self.delete(writes.clone());
-        let deleted = self.throttle.batch(writes.len(), work).await?;
+        let deleted = match self.removal {
+            Removal::Commit => {
+                let delete = |ours: &&Record| {
+                    Write::delete(ours.key(), Precondition::Version(ours.version()))
+                };
+                let writes: Vec<Write> = removed.iter().map(delete).collect();
+                self.throttle.batch(writes.len(), || self.delete(writes.clone())).await?
+            }
+            Removal::Tombstones => {
+                let tombstones = removed.into_iter().map(tombstone).collect::<Result<Vec<_>>>()?;
+                self.throttle.batch(tombstones.len(), || self.bury(tombstones.clone())).await?
+            }
+        };
         done.deleted = deleted.deleted;
         done.left.extend(deleted.left);
+        Ok(done)
+    }
+
+    /// Whether the target holds a record that is to be removed here.
+    fn is_held(&self, theirs: &Record, ours: &Record) -> bool {
+        let is_later = self.removal == Removal::Tombstones && theirs.version() > ours.version();
+        is_later || self.verified.same(theirs, ours)
+    }
+
+    /// Writes tombstones where the version is still the one below. Safe to repeat.
+    async fn bury(&self, tombstones: Vec<Record>) -> Result<Deleted> {
+        let mut done = Deleted::default();
+        if tombstones.is_empty() {
+            return Ok(done);
+        }
+        let answers = self.source.apply(tombstones.clone()).await?;
+        for (tombstone, answer) in tombstones.iter().zip(answers) {
+            match answer {
+                Applied::Applied | Applied::Equal => done.deleted += 1,
+                _ => done.left.push(format!("{} (changed after it was verified)", tombstone.id())),
+            }
+        }
         Ok(done)
     }
 
@@ -232,6 +296,16 @@ impl Cleaner<'_> {
         }
         Ok(())
     }
+}
+
+/// What deletes a record: one version above it.
+fn tombstone(record: &Record) -> Result<Record> {
+    Ok(Record::Tombstone(Tombstone {
+        collection: record.collection().clone(),
+        id: record.id().clone(),
+        version: record.version().next()?,
+        deleted_at: SystemClock.now().max(record.updated_at()),
+    }))
 }
 
 /// Whether the target holds an entity live that a tombstone of the source

@@ -41,6 +41,8 @@ struct Now {
     refusals: u64,
     /// When the entities that are under way have had their time.
     free_at: Instant,
+    /// Entities a second while something else asks for fewer.
+    slowed_to: Option<NonZeroUsize>,
 }
 
 impl<'a> Throttle<'a> {
@@ -57,6 +59,7 @@ impl<'a> Throttle<'a> {
             successes: 0,
             refusals: 0,
             free_at: Instant::now(),
+            slowed_to: None,
         };
         let (permits, now) = (Semaphore::new(most), Mutex::new(now));
         Self { patience, per_second, most, permits, now, progress }
@@ -70,6 +73,20 @@ impl<'a> Throttle<'a> {
     /// How often the target refused.
     pub(crate) fn refusals(&self) -> u64 {
         self.now().refusals
+    }
+
+    /// Lets no more than so many entities a second through from now on; `None` for as many as
+    /// the operator allows.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    pub(crate) fn slow_down(&self, per_second: Option<f64>) {
+        let least = |rate: f64| NonZeroUsize::new(rate as usize).unwrap_or(NonZeroUsize::MIN);
+        self.now().slowed_to = per_second.map(least);
+    }
+
+    /// Whether it is asked to go slower.
+    #[cfg(test)]
+    pub(crate) fn is_slowed(&self) -> bool {
+        self.now().slowed_to.is_some()
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
@@ -108,9 +125,10 @@ impl<'a> Throttle<'a> {
     }
 
     async fn wait_for_turn(&self, entities: usize) {
-        let Some(per_second) = self.per_second else { return };
         let turn = {
             let mut now = self.now();
+            let rates = self.per_second.into_iter().chain(now.slowed_to);
+            let Some(per_second) = rates.min() else { return };
             let turn = now.free_at.max(Instant::now());
             now.free_at = turn + duration_of(entities, per_second);
             turn
@@ -257,6 +275,23 @@ mod tests {
         let batches = (0..6).map(|_| throttle.batch(1, work));
         futures::future::try_join_all(batches).await.unwrap();
         assert_eq!(most.into_inner(), 1);
+    }
+
+    #[tokio::test]
+    async fn it_goes_slower_for_as_long_as_it_is_asked_to() {
+        let limit = NonZeroUsize::new(1_000);
+        let throttle = Throttle::new(NonZeroUsize::MIN, limit, Duration::ZERO, &Silent);
+        let turn = |throttle: &Throttle<'_>| {
+            let now = throttle.now();
+            now.free_at.saturating_duration_since(Instant::now())
+        };
+        throttle.slow_down(Some(0.5));
+        throttle.batch(1_000, || async { Ok(()) }).await.unwrap();
+        assert!(turn(&throttle) > Duration::from_secs(500), "{:?}", turn(&throttle));
+        throttle.now().free_at = Instant::now();
+        throttle.slow_down(None);
+        throttle.batch(2, || async { Ok(()) }).await.unwrap();
+        assert!(turn(&throttle) <= Duration::from_millis(2), "{:?}", turn(&throttle));
     }
 
     #[tokio::test]

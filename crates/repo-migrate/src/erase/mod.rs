@@ -39,8 +39,8 @@ pub struct ErasureReport {
 /// which one that is not there holds nothing. See [`History::erase`]. Safe to repeat.
 ///
 /// # Errors
-/// As [`History::erase`]; `Locked` while a migration into the store, or another job on
-/// it, is unfinished; `Unsupported` for a layout that keeps no marks.
+/// As [`History::erase`]; `Locked` while the store takes part in a live migration, or while a
+/// migration into it, or another job on it, is unfinished; `Unsupported` for a layout that keeps no marks.
 pub async fn erase(
     store: &Arc<dyn StorageStrategy>,
     key: &Key,
@@ -48,7 +48,10 @@ pub async fn erase(
     folders: &[PathBuf],
 ) -> Result<ErasureReport> {
     let side = StoreReference::only(store);
-    if side.record().await?.job.is_some() {
+    let record = side.record().await?;
+    record.role.check_idle("erase a record", store.location())?;
+    record.role.check_commit("erase a record", store.location())?;
+    if record.job.is_some() {
         let why = "a migration into the store, or another job on it, is unfinished";
         let error = Error::new(ErrorKind::Locked, "erase a record", why);
         return Err(side.err(error).remedy(Remedy::FinishMigration));

@@ -10,6 +10,7 @@ use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result, Sche
 use super::history;
 use super::kept::{self, Kept};
 use super::pair::{LiveStores, Pair, Side, step, without_id};
+use super::refusals;
 
 const START: &str = "begin a live migration";
 
@@ -18,7 +19,7 @@ const START: &str = "begin a live migration";
 /// # Errors
 /// `Locked` when a store takes part in another one, or has an unfinished job; `Unsupported`
 /// for what a live migration does not carry over; `AlreadyExists` for a target that holds
-/// records.
+/// records; as [`refusals::other_schemas`] and [`refusals::prune_runs`].
 pub(super) async fn claim(
     stores: LiveStores<'_>,
     schemas: &Schemas,
@@ -64,6 +65,11 @@ async fn claim_opened(
             _ => return Err(in_another(target.location(), live)),
         },
     };
+    refusals::prune_runs(source, START, now).await?;
+    if before.role.live.is_none() {
+        refusals::other_schemas(source, (target, &before), START, &declared(&record, schemas))
+            .await?;
+    }
     let kept = |peer: &dyn StorageStrategy, peer_id, is_source: bool| Kept {
         peer: peer.location().to_owned(),
         peer_id,

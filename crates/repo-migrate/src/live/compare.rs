@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use repo_core::strategy::{Applied, FeedPosition, Record, ScanOptions};
-use repo_core::{Clock as _, CollectionName, EntityId, Key, Result, SystemClock, Version};
+use repo_core::{Clock as _, CollectionName, EntityId, Key, Result, SystemClock};
 use serde::Serialize;
 
+use super::difference::LiveDifference;
 use super::history::Versions;
 use super::kept::{self, Verified};
 use super::pair::{Direction, LiveStores, Pair, Side};
@@ -29,18 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(2_000).unwrap();
 /// Most differences that are named.
 const MOST_NAMED: usize = 100;
-
-/// A record that both stores hold differently.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct LiveDifference {
-    /// Which record.
-    pub key: String,
-    /// Its version in the authority; `None` where it is not there.
-    pub authority: Option<Version>,
-    /// Its version in the other store.
-    pub other: Option<Version>,
-}
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -89,11 +78,9 @@ pub(super) async fn verify_pair(
     let mut found = comparison.found;
     found.finished = true;
     let (records, differences) = (found.records, found.differences);
-    let at = SystemClock.now();
-    kept::change(direction.leader, pair.live, |kept| {
-        kept.verified = Some(Verified { position: position.clone(), at, records, differences });
-    })
-    .await?;
+    let verified = Verified::new(position, SystemClock.now(), records, differences, &found.named);
+    kept::change(direction.leader, pair.live, |kept| kept.verified = Some(verified.clone()))
+        .await?;
     Ok(found)
 }
 
@@ -121,6 +108,7 @@ pub(super) async fn verify_recent(pair: &Pair, direction: Direction<'_>) -> Resu
         if let Some(verified) = &mut kept.verified {
             verified.position = position.clone();
             verified.differences += differences;
+            verified.name(&comparison.found.named);
         }
     })
     .await

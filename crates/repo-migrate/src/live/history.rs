@@ -4,15 +4,15 @@
 //! replaces it keeps by itself; versions that it never had as its own are added: those from
 //! before the copy, and those that the feed went past.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{
     Applied, HistoryState, OlderThan, OlderVersion, RecordChange, StorageStrategy, StoreUpdate,
     VersionWrite,
 };
-use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result, Version};
+use repo_core::{Attribution, CollectionName, EntityId, Error, ErrorKind, Result, Version};
 
 use super::LiveOptions;
 use super::pair::{Direction, Side};
@@ -23,6 +23,8 @@ use crate::store_reference::StoreReference;
 
 /// Versions that one request reads.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(200).unwrap();
+/// Records whose versions are read at the same time.
+const IDS_AT_ONCE: usize = 16;
 
 /// Has the target keep what the source keeps. It is empty, and nobody's copy yet.
 pub(super) async fn begin(
@@ -84,7 +86,12 @@ pub(super) async fn is_kept(side: &Side, name: &CollectionName) -> Result<bool> 
 
 /// Versions of records of which the history is kept.
 #[derive(Debug, Default)]
-pub(super) struct Versions(BTreeMap<CollectionName, BTreeMap<EntityId, BTreeSet<Version>>>);
+pub(super) struct Versions {
+    /// Those that were replaced since.
+    older: BTreeMap<CollectionName, BTreeMap<EntityId, BTreeSet<Version>>>,
+    /// Those that were stored when the feed was read.
+    stored: BTreeMap<CollectionName, BTreeSet<(EntityId, Version)>>,
+}
 
 impl Versions {
     /// Those that changes of a store have written.
@@ -95,26 +102,31 @@ impl Versions {
         }
         let kept = side.record().await?.history;
         for change in changes.iter().filter(|change| kept.contains_key(&change.key.collection)) {
-            let of_collection = this.0.entry(change.key.collection.clone()).or_default();
-            of_collection.entry(change.key.id.clone()).or_default().insert(change.version);
+            let (name, id) = (&change.key.collection, &change.key.id);
+            if change.exact {
+                let stored = this.stored.entry(name.clone()).or_default();
+                stored.insert((id.clone(), change.version));
+            } else {
+                this.add(name, id, change.version);
+            }
         }
         Ok(this)
     }
 
-    /// Adds a version.
+    /// Adds one that was replaced.
     pub(super) fn add(&mut self, name: &CollectionName, id: &EntityId, version: Version) {
-        let of_collection = self.0.entry(name.clone()).or_default();
+        let of_collection = self.older.entry(name.clone()).or_default();
         of_collection.entry(id.clone()).or_default().insert(version);
     }
 
-    /// What a store keeps of them, except the stored ones: what they were, and who wrote them.
+    /// What a store keeps of the replaced ones: what they were, and who wrote them.
     pub(super) async fn kept_by(
         &self,
         side: &Side,
     ) -> Result<BTreeMap<CollectionName, Vec<PastVersion>>> {
         let reference = StoreReference::only(&side.store);
         let mut all = BTreeMap::new();
-        for (name, wanted) in &self.0 {
+        for (name, wanted) in &self.older {
             let older = older_of(side, name, wanted).await?;
             let keys: Vec<_> = older.iter().map(|one| (one.id.clone(), one.version)).collect();
             let by = match keys.is_empty() {
@@ -134,57 +146,54 @@ impl Versions {
         for (name, older) in self.kept_by(direction.leader).await? {
             write(direction, &name, older).await?;
         }
-        // Among them are the stored ones.
-        for (name, wanted) in &self.0 {
-            let each = |(id, of): (&EntityId, &BTreeSet<Version>)| {
-                of.iter().map(|version| (id.clone(), *version)).collect::<Vec<_>>()
-            };
-            let keys: Vec<(EntityId, Version)> = wanted.iter().flat_map(each).collect();
+        for (name, stored) in &self.stored {
+            let keys: Vec<(EntityId, Version)> = stored.iter().cloned().collect();
             let by = leader.attributions(name, &keys).await?;
-            let named = keys.into_iter().zip(by);
-            let writes = named
-                .filter_map(|((id, version), by)| Some(VersionWrite::Attribute(id, version, by?)));
-            send(direction.follower, name, writes.collect()).await?;
+            let attribute = |((id, version), by): ((EntityId, Version), Option<Attribution>)| {
+                Some(VersionWrite::Attribute(id, version, by?))
+            };
+            let writes: Vec<_> = keys.into_iter().zip(by).filter_map(attribute).collect();
+            send(direction.follower, name, writes).await?;
         }
         Ok(())
     }
 }
 
-/// The older ones of these versions that a store keeps.
+/// Those of these versions that a store keeps, an id at a time: a record may have thousands
+/// of others.
 async fn older_of(
     side: &Side,
     name: &CollectionName,
     wanted: &BTreeMap<EntityId, BTreeSet<Version>>,
 ) -> Result<Vec<OlderVersion>> {
-    let mut asked: VecDeque<OlderThan> = VecDeque::new();
+    let mut of_each = Vec::with_capacity(wanted.len());
     for (id, versions) in wanted {
-        let Some(highest) = versions.last() else { continue };
-        let below = highest.next().unwrap_or(*highest);
-        asked.push_back(OlderThan { id: id.clone(), version: below });
+        of_each.push(older_of_one(side.clone(), name.clone(), id.clone(), versions.clone()));
     }
-    let mut found = Vec::new();
-    while !asked.is_empty() {
-        let page = side.store.older_versions(name, asked.make_contiguous(), AT_ONCE).await?;
-        let last = page.last().filter(|_| page.len() >= AT_ONCE.get());
-        match last.map(|last| (last.id.clone(), last.version)) {
-            None => asked.clear(),
-            Some((id, version)) => {
-                // What is before the last one is complete.
-                while asked.front().is_some_and(|of| of.id != id) {
-                    asked.pop_front();
-                }
-                let lowest = wanted.get(&id).and_then(BTreeSet::first);
-                match asked.front_mut() {
-                    Some(of) if lowest.is_some_and(|lowest| *lowest < version) => {
-                        of.version = version;
-                    }
-                    _ => drop(asked.pop_front()),
-                }
-            }
+    futures::stream::iter(of_each).buffered(IDS_AT_ONCE).try_concat().await
+}
+
+async fn older_of_one(
+    side: Side,
+    name: CollectionName,
+    id: EntityId,
+    wanted: BTreeSet<Version>,
+) -> Result<Vec<OlderVersion>> {
+    let (Some(lowest), Some(highest)) = (wanted.first(), wanted.last()) else {
+        return Ok(Vec::new());
+    };
+    let (mut below, mut found) = (highest.next()?, Vec::new());
+    while below > *lowest {
+        let span = usize::try_from(below.get() - lowest.get()).unwrap_or(usize::MAX);
+        let most = NonZeroUsize::new(span).unwrap_or(NonZeroUsize::MIN).min(AT_ONCE);
+        let of = [OlderThan { id: id.clone(), version: below }];
+        let page = side.store.older_versions(&name, &of, most).await?;
+        let last = page.last().map(|last| last.version);
+        found.extend(page.into_iter().filter(|one| wanted.contains(&one.version)));
+        match last {
+            Some(last) => below = last,
+            None => break,
         }
-        let is_wanted =
-            |one: &OlderVersion| wanted.get(&one.id).is_some_and(|of| of.contains(&one.version));
-        found.extend(page.into_iter().filter(is_wanted));
     }
     Ok(found)
 }
@@ -214,7 +223,10 @@ async fn write(
     let ids: BTreeSet<&EntityId> =
         named.iter().filter(|one| one.state.is_none()).map(|one| &one.id).collect();
     let ids: Vec<EntityId> = ids.into_iter().cloned().collect();
-    let stored = follower.store.get_many(name, &ids).await?;
+    let stored = match ids.is_empty() {
+        true => Vec::new(),
+        false => follower.store.get_many(name, &ids).await?,
+    };
     let stored: BTreeMap<EntityId, Version> = stored
         .into_iter()
         .flatten()

@@ -9,11 +9,14 @@ use repo_core::strategy::{
 use repo_core::{CollectionName, Error, ErrorKind, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::difference::LiveDifference;
 use super::pair::Side;
 
 const KEEP: &str = "keep the state of the live migration";
 /// How often a change is made again because another process was faster.
 const MOST_TRIES: usize = 16;
+/// Differences that are kept with their names.
+const MOST_NAMED: usize = 10;
 /// Items that are read and removed together.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(SystemWrite::MAX_AT_ONCE).unwrap();
 
@@ -73,6 +76,29 @@ pub(super) struct Verified {
     pub(super) at: Timestamp,
     pub(super) records: u64,
     pub(super) differences: u64,
+    /// The first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) named: Vec<LiveDifference>,
+}
+
+impl Verified {
+    pub(super) fn new(
+        position: FeedPosition,
+        at: Timestamp,
+        records: u64,
+        differences: u64,
+        named: &[LiveDifference],
+    ) -> Self {
+        let mut verified = Self { position, at, records, differences, named: Vec::new() };
+        verified.name(named);
+        verified
+    }
+
+    /// Keeps the names of some more differences.
+    pub(super) fn name(&mut self, found: &[LiveDifference]) {
+        let room = MOST_NAMED.saturating_sub(self.named.len());
+        self.named.extend(found.iter().take(room).cloned());
+    }
 }
 
 fn key(live: LiveId) -> String {

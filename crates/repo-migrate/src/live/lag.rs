@@ -85,6 +85,15 @@ pub(super) async fn lag(pair: &Pair, leader: &Side) -> Result<Lag> {
     Ok(lag)
 }
 
+/// How long ago the first change was written that the peer of the leader lacks, in seconds.
+pub(super) async fn behind_seconds(pair: &Pair, leader: &Side) -> Result<f64> {
+    let Kept { position, .. } = kept::read(leader.store.as_ref(), pair.live).await?;
+    let found = leader.store.changes(position.as_ref(), NonZeroUsize::MIN).await?;
+    let first = found.changes.first().and_then(|change| change.record.as_ref());
+    let since = first.map(repo_core::strategy::Record::updated_at);
+    Ok(since.map_or(0.0, |at| seconds_between(at, SystemClock.now()).max(0.0)))
+}
+
 /// How many changes are behind the position that is kept, and when the first was written.
 async fn behind(pair: &Pair, leader: &Side) -> Result<(u64, Option<Timestamp>)> {
     let Kept { position, .. } = kept::read(leader.store.as_ref(), pair.live).await?;

@@ -11,6 +11,14 @@ pub struct LiveOptions {
     pub batch_size: NonZeroUsize,
     /// Most records a second that are copied; `None` for no limit.
     pub rate_limit: Option<NonZeroUsize>,
+    /// Batches of the copy that are written at a time, at most; fewer while the target refuses
+    /// some. 4.
+    pub workers: NonZeroUsize,
+    /// The copy and the following go at half their rate when the authority takes so many times
+    /// as long to answer a small read as it did in the beginning (nearly always, of the last 20
+    /// reads), and at half of that if it goes on; they come back by the same steps. A number
+    /// above 1; `None` for never. 2.
+    pub max_load: Option<f64>,
     /// How long to wait before a feed that has ended is read again. 50 milliseconds.
     pub poll: Duration,
     /// How often both stores are compared while changes are followed. A switch needs a
@@ -26,6 +34,8 @@ impl Default for LiveOptions {
         Self {
             batch_size: NonZeroUsize::new(500).unwrap_or(NonZeroUsize::MIN),
             rate_limit: None,
+            workers: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN),
+            max_load: Some(2.0),
             poll: Duration::from_millis(50),
             verify_every: Duration::from_secs(3_600),
             patience: Duration::from_secs(300),

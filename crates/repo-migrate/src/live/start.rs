@@ -3,20 +3,23 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use repo_core::strategy::StoreRole;
-use repo_core::{Clock as _, ErrorKind, Result, Schemas, SystemClock};
+use repo_core::strategy::{StoreId, StoreRole};
+use repo_core::{Clock as _, CollectionName, EntityId, ErrorKind, Result, Schemas, SystemClock};
 
 use super::claim::{capture, claim};
 use super::compare::{verify_pair, verify_recent};
 use super::copy::copy;
 use super::follow::{CARRIED_AT_ONCE, carry};
-use super::pair::{LiveStores, Pair};
-use super::{LiveOptions, kept, positions, tail};
+use super::load::{self, Load};
+use super::pair::{LiveStores, Pair, Side};
+use super::{LiveOptions, kept, lag, measure, positions, tail};
 use crate::progress::{Phase, Progress};
 
 /// How long it waits for a store that is away, at first and at most.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
+/// How often it is measured how far the other store is behind.
+const MEASURED_EVERY: Duration = Duration::from_secs(1);
 /// How often what was written of late is compared.
 const RECENT_EVERY: Duration = Duration::from_secs(1);
 
@@ -96,12 +99,18 @@ async fn run(
     {
         return Ok(());
     }
+    let (mut watch, mut measured) = (Watch::new(options), Measured { next: Instant::now() });
     while !progress.is_stopped() {
         if pair.source.role().await?.live != Some(pair.live) {
             return Ok(());
         }
         let (direction, role) = pair.direction().await?;
+        let begun = Instant::now();
         let carried = carry(pair, direction).await?;
+        measured.changes(pair, direction.leader, carried).await?;
+        if carried > 0 {
+            watch.follow(direction.leader, begun.elapsed(), progress).await?;
+        }
         if carried == CARRIED_AT_ONCE.get() {
             continue;
         }
@@ -116,6 +125,65 @@ async fn run(
         }
     }
     Ok(())
+}
+
+/// Whether following is too much for the authority.
+struct Watch {
+    load: Option<Load>,
+    /// Of which store, and what is read of it.
+    read: Option<(StoreId, CollectionName, Vec<EntityId>)>,
+}
+
+impl Watch {
+    fn new(options: &LiveOptions) -> Self {
+        Self { load: options.max_load.map(Load::new), read: None }
+    }
+
+    /// Looks at how fast the authority answers, and waits if it suffers; `took` is how long the
+    /// last changes took.
+    async fn follow(
+        &mut self,
+        leader: &Side,
+        took: Duration,
+        progress: &dyn Progress,
+    ) -> Result<()> {
+        let Some(load) = &mut self.load else { return Ok(()) };
+        if self.read.as_ref().is_none_or(|(of, ..)| *of != leader.id) {
+            // Another store answers in times of its own.
+            load.forget();
+            let found = load::some_records(leader).await?;
+            self.read = found.map(|(name, ids)| (leader.id, name, ids));
+        }
+        let Some((_, name, ids)) = &self.read else { return Ok(()) };
+        if load.note(load::time(leader, name, ids).await?) {
+            measure::slower(load.slower());
+            tracing::info!(slower = load.slower(), "the following follows the load of the store");
+        }
+        let pause = load.pause_after(took).min(LONGEST_DELAY);
+        if !pause.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = progress.stopped() => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// When it is measured next how far the other store is behind.
+struct Measured {
+    next: Instant,
+}
+
+impl Measured {
+    async fn changes(&mut self, pair: &Pair, leader: &Side, carried: usize) -> Result<()> {
+        measure::carried(carried as u64);
+        if measure::ENABLED && self.next <= Instant::now() {
+            measure::behind(lag::behind_seconds(pair, leader).await?);
+            self.next = Instant::now() + MEASURED_EVERY;
+        }
+        Ok(())
+    }
 }
 
 /// When both stores were compared, by this run.

@@ -1,9 +1,10 @@
 //! Where a live migration stands.
 
-use repo_core::strategy::{LiveId, StoreRole};
+use repo_core::strategy::{LiveId, OpenTransaction, StoreRole};
 use repo_core::{Result, Timestamp};
 use serde::Serialize;
 
+use super::difference::LiveDifference;
 use super::kept;
 use super::lag::{CopyProgress, Lag, lag};
 use super::pair::{LiveStores, Pair, Side};
@@ -62,6 +63,12 @@ pub struct LiveStatus {
     pub verified_at: Option<Timestamp>,
     /// How many records differed then.
     pub differences: Option<u64>,
+    /// The first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub named_differences: Vec<LiveDifference>,
+    /// The oldest transaction that uses the authority, where the store can say so: a switch
+    /// waits for it.
+    pub oldest_transaction: Option<OpenTransaction>,
     /// How many writes reached a store after it had given the authority up, and were
     /// outranked by the record of the authority.
     pub late_writes: u64,
@@ -102,6 +109,8 @@ async fn status_of(pair: &Pair) -> Result<LiveStatus> {
         lag: lag(pair, direction.leader).await?,
         verified_at: kept.verified.as_ref().map(|verified| verified.at),
         differences: kept.verified.as_ref().map(|verified| verified.differences),
+        named_differences: kept.verified.map(|verified| verified.named).unwrap_or_default(),
+        oldest_transaction: direction.leader.store.oldest_transaction().await?,
         late_writes: kept::read(pair.source.store.as_ref(), pair.live).await?.late_writes
             + kept::read(pair.target.store.as_ref(), pair.live).await?.late_writes,
     })

@@ -23,7 +23,7 @@ use super::follow::{carry, drain};
 use super::kept::{self, Kept};
 use super::pair::{Direction, LiveStores, Pair};
 use super::tail::{self, LateWrites};
-use super::{SwitchOptions, consumers, kept::Verified, positions};
+use super::{SwitchOptions, consumers, kept::Verified, measure, positions};
 
 /// How long readers may still read a store after it was fenced: their lease, and what clocks
 /// of two machines differ by in that time.
@@ -80,6 +80,11 @@ async fn hand_over(
     let pair = Pair::open(stores).await?;
     let done = Switch { pair: &pair, direction: pair.towards(to_target), options }.run().await;
     pair.close().await?;
+    if let Ok(report) = &done
+        && report.pause_ms > 0
+    {
+        measure::paused(Duration::from_millis(report.pause_ms));
+    }
     done
 }
 
@@ -315,8 +320,7 @@ impl Switch<'_> {
         let at = SystemClock.now();
         kept::change(follower, self.pair.live, |kept| {
             kept.copied = true;
-            kept.verified =
-                Some(Verified { position: head.clone(), at, records: 0, differences: 0 });
+            kept.verified = Some(Verified::new(head.clone(), at, 0, 0, &[]));
         })
         .await?;
         let reversed = Direction { leader: follower, follower: leader };

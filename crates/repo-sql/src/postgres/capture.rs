@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use diesel::ExpressionMethods as _;
 use diesel_async::RunQueryDsl as _;
-use repo_core::strategy::{Capture, CaptureHolder};
+use repo_core::strategy::{Capture, CaptureHolder, OpenTransaction};
 use repo_core::{Error, ErrorKind, Result};
 
 use super::catalog::Catalog;
@@ -168,30 +168,32 @@ pub(super) async fn busy(shared: &Shared, error: Error) -> Error {
         .with("store", &shared.location)
         .hint("let the transaction end that is named, or end it, and try again")
         .caused_by(error);
-    match blocker(shared).await {
+    match oldest_transaction(shared).await.ok().flatten() {
         None => busy,
-        Some((pid, name, seconds)) => busy
+        Some(OpenTransaction { pid, application_name, age_seconds, .. }) => busy
             .with("pid", pid)
-            .with("application_name", name)
-            .with("transaction_seconds", seconds),
+            .with("application_name", application_name)
+            .with("transaction_seconds", age_seconds),
     }
 }
 
-/// The oldest transaction that has a lock on a table of ours: its process, the name
-/// of its program, and its age in seconds. What it runs may hold what is not for
-/// everybody's eyes.
-async fn blocker(shared: &Shared) -> Option<(i64, String, i64)> {
+/// The oldest transaction that has a lock on a table of ours. What it runs may hold what is
+/// not for everybody's eyes.
+pub(super) async fn oldest_transaction(shared: &Shared) -> Result<Option<OpenTransaction>> {
     let sql = format!(
         "SELECT a.pid::bigint, a.application_name::text, \
-         extract(epoch FROM now() - a.xact_start)::bigint \
+         coalesce(extract(epoch FROM now() - a.xact_start), 0)::bigint \
          FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid \
          JOIN pg_class AS c ON c.oid = l.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace \
          WHERE n.nspname = {MARK}1{MARK} AND l.granted AND l.pid <> pg_backend_pid() \
+         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
          ORDER BY a.xact_start LIMIT 1"
     );
     let schema = SqlValue::Text(shared.schema.clone());
-    let rows = read::run(shared, OPERATION, Statement::made(sql, [schema])).await.ok()?;
-    let row = rows.as_slice().first()?;
-    let name = optional_text_at(row, 1).ok()??;
-    Some((number_at(row, 0).ok()?, name, number_at(row, 2).ok()?))
+    let rows = read::run(shared, OPERATION, Statement::made(sql, [schema])).await?;
+    let Some(row) = rows.as_slice().first() else { return Ok(None) };
+    // Nothing is known of the transactions of others without the right to see them.
+    let name = optional_text_at(row, 1)?.unwrap_or_default();
+    let age = u64::try_from(number_at(row, 2)?).unwrap_or(0);
+    Ok(Some(OpenTransaction::new(number_at(row, 0)?, name, age)))
 }

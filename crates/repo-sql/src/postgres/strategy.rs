@@ -8,10 +8,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_core::strategy::{
     Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
-    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions,
-    StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
-    UnfinishedJob, VersionWrite, check_distinct_keys, check_none_is_live, check_records,
-    check_version_writes, never_prepared, with_records,
+    OpenTransaction, PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant,
+    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem,
+    SystemWrite, UnfinishedJob, VersionWrite, check_distinct_keys, check_none_is_live,
+    check_records, check_version_writes, never_prepared, with_records,
 };
 use repo_core::{
     Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind,
@@ -23,8 +23,8 @@ use super::role;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    apply, commit, existing, feed, history, identity, inspect, items, prepare, read, scan, single,
-    store_record, upgrade, upkeep,
+    apply, capture, commit, existing, feed, history, identity, inspect, items, prepare, read, scan,
+    single, store_record, upgrade, upkeep,
 };
 use crate::config::{SqlSettings, SqlType};
 use crate::ddl::NewIndexes;
@@ -344,6 +344,11 @@ impl StorageStrategy for PostgresStrategy {
     async fn close(&self) -> Result<()> {
         self.shared.close();
         Ok(())
+    }
+
+    async fn oldest_transaction(&self) -> Result<Option<OpenTransaction>> {
+        self.shared.check_open("find the oldest transaction")?;
+        capture::oldest_transaction(&self.shared).await
     }
 
     async fn changes(&self, after: Option<&FeedPosition>, most: NonZeroUsize) -> Result<Changes> {

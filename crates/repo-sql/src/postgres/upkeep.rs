@@ -54,10 +54,31 @@ pub(super) async fn purge(shared: &Shared, table: &Table, older_than: Timestamp)
     let mut removed = 0;
     loop {
         let values = [SqlValue::Number(older_than.as_micros()), SqlValue::Number(floor_value)];
-        let rows = read::run(shared, "purge", Statement::made(sql.clone(), values)).await?;
+        let rows = delete(shared, Statement::made(sql.clone(), values)).await?;
         removed += rows.len() as u64;
         if rows.is_empty() {
             return Ok(Purged::new(removed, floor));
+        }
+    }
+}
+
+/// Deletes some; behind the fence, for the live migration that the handle works for.
+async fn delete(shared: &Shared, statement: Statement) -> Result<Vec<PgRow>> {
+    let Some(work_for) = role::work_for(shared) else {
+        return read::run(shared, "purge", statement).await;
+    };
+    let first = vec![work_for];
+    let (transaction, _) =
+        Transaction::begin(&shared.pool, "purge", Sees::Committed, first).await?;
+    let deleted = async {
+        role::check_rebuild(shared, &transaction, "purge").await?;
+        transaction.rows(statement).await
+    };
+    match deleted.await {
+        Ok(rows) => transaction.commit().await.map(|()| rows),
+        Err(error) => {
+            transaction.rollback().await;
+            Err(error)
         }
     }
 }
@@ -153,6 +174,9 @@ pub(super) async fn health(shared: &Shared) -> Health {
         checks.push(layout);
         if is_ours {
             checks.extend(triggers(shared).await);
+            // What cannot be read is said by the checks above.
+            let record = store_record::read(shared).await.ok();
+            checks.extend(record.and_then(|record| record.role.health_check()));
         }
         checks.push(writable(shared).await);
     }

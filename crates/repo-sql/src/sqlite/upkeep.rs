@@ -53,7 +53,8 @@ pub(super) fn purge(
         })
         .map_err(failed)?;
     store_record::raise_floor(shared, connection, collection, highest)?;
-    let removed = connection.execute(&format!("DELETE {gone}"), before).map_err(failed)?;
+    let delete = || connection.execute(&format!("DELETE {gone}"), before).map_err(failed);
+    let removed = fence::behind(shared, transaction, delete)?;
     let stored = record.collections.get(collection).map_or(0, |state| state.floor);
     Ok(Purged::new(removed as u64, stored.max(highest)))
 }
@@ -108,6 +109,9 @@ pub(super) fn health(shared: &Shared, connection: &Connection, deep: bool) -> He
             checks.push(check("layout", true, format!("{} collections", catalog.tables.len())));
             checks.push(documents(connection, &catalog, deep));
             checks.extend(triggers(shared, connection, &catalog));
+            // What cannot be read is said by the checks above.
+            let record = store_record::read(connection, shared.file()).ok();
+            checks.extend(record.and_then(|record| record.role.health_check()));
         }
         Err(error) => checks.push(check("layout", false, error.to_string())),
     }

@@ -300,6 +300,9 @@ macro_rules! conformance {
                     a_copy_takes_records_of_its_migration,
                     consumers_belong_to_the_authority,
                     a_fence_holds_against_writers,
+                    a_retired_store_is_emptied_for_its_migration,
+                    health_warns_of_a_store_that_takes_no_writes,
+                    health_warns_of_a_copy,
                 ];
                 scrubbing: [
                     scrubbing_changes_nothing_that_is_read,

@@ -17,7 +17,7 @@ use super::roles_support::{
 };
 use super::support::{
     assert_kind, collection, count, delete, everything, filter, job, key, live, put, put_if, save,
-    set_job, version,
+    set_job, tombstone, version,
 };
 use crate::{Fixture, Store};
 
@@ -368,4 +368,76 @@ async fn write_until(store: Store, name: String, ended: Arc<AtomicBool>) -> (u64
         }
     }
     (acknowledged, false)
+}
+
+/// A store that has moved may be emptied for its live migration, which marks that it does, and by
+/// nobody else; a store that takes part otherwise may not.
+pub async fn a_retired_store_is_emptied_for_its_migration(f: Fixture) {
+    if !offered(&f).await {
+        return;
+    }
+    let store = f.prepared().await;
+    let there = key("items", "there");
+    save(&store, &there, "").await;
+    begin(&store).await;
+    let mover = worker(&f).await;
+    let clean_up = job(JobKind::CleanUp, FINGERPRINT, "");
+    let id = clean_up.id().clone();
+    let begun = set_job(&mover, None, Some(clean_up.clone())).await;
+    assert_kind(begun, ErrorKind::Locked);
+    fence(&store).await;
+    assert_kind(set_job(&mover, None, Some(clean_up.clone())).await, ErrorKind::Locked);
+    retire(&store).await;
+    for (handle, kind) in [(&store, JobKind::CleanUp), (&mover, JobKind::Migration)] {
+        let begun = set_job(handle, None, Some(job(kind, FINGERPRINT, ""))).await;
+        assert_kind(begun, ErrorKind::Locked);
+    }
+    set_job(&mover, None, Some(clean_up)).await.unwrap();
+    mover.apply(vec![tombstone(&there, 2, 1)]).await.unwrap();
+    assert_kind(store.purge(&there.collection, f.clock.now()).await, ErrorKind::Locked);
+    let purged = mover.purge(&there.collection, f.clock.now()).await.unwrap();
+    assert_eq!((purged.removed, purged.floor), (1, 2));
+    assert_eq!(everything(&store).await, []);
+    set_job(&mover, Some(id), None).await.unwrap();
+    step(&store, |next| next.live = None).await.unwrap();
+    assert_kind(mover.purge(&there.collection, f.clock.now()).await, ErrorKind::Locked);
+    assert_kind(mover.apply(vec![live(&there, 3, "", 1)]).await, ErrorKind::Locked);
+}
+
+/// A store that takes no writes is sound, and says so in a check that names its successor, to
+/// a handle for reading only as well.
+pub async fn health_warns_of_a_store_that_takes_no_writes(f: Fixture) {
+    let store = f.prepared().await;
+    assert_eq!(role_check(&store).await, None);
+    if !store.capabilities().fence {
+        return;
+    }
+    begin(&store).await;
+    assert_eq!(role_check(&store).await, None);
+    fence(&store).await;
+    assert!(role_check(&store).await.is_some_and(|said| said.contains("fenced")));
+    retire(&store).await;
+    for handle in [&store, &f.open_with(f.options().with_read_only(true)).await.unwrap()] {
+        let said = role_check(handle).await.unwrap();
+        assert!(said.contains("retired") && said.contains(&route().successor), "{said}");
+    }
+}
+
+/// A copy that only its live migration writes to says so too.
+pub async fn health_warns_of_a_copy(f: Fixture) {
+    if !offered(&f).await {
+        return;
+    }
+    let store = f.prepared().await;
+    replicate(&store).await;
+    assert!(role_check(&store).await.is_some_and(|said| said.contains("replica")));
+    give_up(&store).await;
+    assert_eq!(role_check(&store).await, None);
+}
+
+/// What the check `role` says, where there is one.
+async fn role_check(store: &Store) -> Option<String> {
+    let health = store.health(&repo_core::HealthDepth::Quick).await.unwrap();
+    assert!(health.is_ok(), "{health:?}");
+    health.checks.into_iter().find(|check| check.name == "role").map(|check| check.detail)
 }

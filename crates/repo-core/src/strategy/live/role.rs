@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::refusals::{ended, not_authority, taking_part};
 use super::store_role::StoreRole;
-use crate::Result;
 use crate::strategy::{LiveId, Route, SystemWrite};
+use crate::{HealthCheck, Result};
 
 /// The role of a store and all that is decided together with it. Part of the
 /// [store's own record](crate::strategy::StoreRecord), and changed by
@@ -128,6 +128,43 @@ impl RoleState {
             None => self.check_idle(operation, location),
             Some(_) => Ok(()),
         }
+    }
+
+    /// For strategies: whether a handle that works for a live migration may begin to empty
+    /// the store: it has moved, and the live migration is at its end.
+    ///
+    /// # Errors
+    /// `Locked` otherwise.
+    pub fn check_clean_up(
+        &self,
+        operation: &'static str,
+        location: &str,
+        works_for: Option<LiveId>,
+    ) -> Result<()> {
+        self.check_apply(operation, location, works_for)?;
+        match self.role {
+            StoreRole::Retired => Ok(()),
+            _ => self.check_idle(operation, location),
+        }
+    }
+
+    /// For strategies: the check `role` of a store that takes no writes, which warns of it and
+    /// names the successor. It is ok, since the store is as its live migration left it. `None`
+    /// for an authority.
+    #[must_use]
+    pub fn health_check(&self) -> Option<HealthCheck> {
+        let why = match self.role {
+            StoreRole::Authority => return None,
+            StoreRole::Fenced => "the store is being moved, and takes no writes for a moment",
+            StoreRole::Retired => "the store has moved, and takes no writes any more",
+            StoreRole::Replica => "only the live migration writes to this copy",
+        };
+        let role = self.role.as_str();
+        let detail = match &self.route {
+            Some(route) => format!("warning: {role}: {why}; its successor is {}", route.successor),
+            None => format!("warning: {role}: {why}"),
+        };
+        Some(HealthCheck::new("role", true, detail))
     }
 
     /// Whether the store takes part in no live migration.

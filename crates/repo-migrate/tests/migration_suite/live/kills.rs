@@ -12,6 +12,7 @@ use repo_core::strategy::{LiveId, StorageStrategy, StorageStrategyExt as _, Stor
 use repo_layers::{Inner, Layer, Operation, OperationClass, OperationKind};
 use repo_migrate::live::{self, LiveOptions, LivePhase, LivePlace, LiveStores, SwitchOptions};
 
+use super::cleaned::finish_and_clean_up;
 use super::support::{Move, Place, Stop, Store, all, document, key};
 
 /// More than any process takes.
@@ -73,6 +74,7 @@ enum Verb {
     Back,
     Abort,
     Finish,
+    FinishAndCleanUp,
 }
 
 impl Verb {
@@ -87,8 +89,12 @@ impl Verb {
             }
             Self::Switch => live::switch(stores, options).await.map(drop),
             Self::Back => live::back(stores, options).await.map(drop),
-            Self::Abort => live::abort(stores).await,
+            Self::Abort => live::abort(stores).await.map(drop),
             Self::Finish => live::finish(stores).await,
+            Self::FinishAndCleanUp => {
+                let folder = tempfile::tempdir().unwrap();
+                finish_and_clean_up(stores, folder.path()).await.map(drop)
+            }
         }
     }
 }
@@ -101,7 +107,7 @@ async fn about_to(verb: Verb) -> Move {
     }
     let (mover, stop) = moving.begin();
     moving.until(LivePhase::Ready).await;
-    if matches!(verb, Verb::Back | Verb::Finish) {
+    if matches!(verb, Verb::Back | Verb::Finish | Verb::FinishAndCleanUp) {
         moving.switch().await.unwrap();
     }
     drop(stop);
@@ -270,4 +276,23 @@ async fn a_killed_end_is_repeated() {
         })
         .await;
     }
+}
+
+/// The source is empty in the end, whenever the clean-up was killed, and nobody else may finish
+/// it in half.
+#[tokio::test]
+async fn a_killed_clean_up_is_repeated() {
+    every_step(Verb::FinishAndCleanUp, async |moving| {
+        let source = moving.source.store().await;
+        if source.store_record().await.unwrap().job.is_some() {
+            let error = live::finish(moving.stores()).await.unwrap_err();
+            assert_eq!(error.kind(), repo_core::ErrorKind::Locked);
+        }
+        // Once it is done, there is nothing left to finish.
+        let _ = Verb::FinishAndCleanUp.run(moving.stores()).await;
+        check_end(moving, true).await;
+        assert!(all(source.as_ref()).await.is_empty());
+        assert_eq!(source.store_record().await.unwrap().job, None);
+    })
+    .await;
 }

@@ -1,8 +1,13 @@
 //! A store moves while programs write to it, and moves back.
 
+mod begins;
+mod cleaned;
 mod consumers;
+mod ends;
 mod histories;
 mod kills;
+mod measured;
+mod statuses;
 mod support;
 mod tail;
 

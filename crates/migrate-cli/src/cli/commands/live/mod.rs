@@ -12,6 +12,7 @@ use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
 
 use crate::cli::context::Context;
+use crate::cli::sides::SideArgs;
 
 /// What can be typed after `live`.
 #[derive(Debug, Subcommand)]
@@ -21,15 +22,15 @@ pub(crate) enum Command {
     /// Report where the move stands, and what to do next
     Status(status::Arguments),
     /// Compare both stores while programs write
-    Verify(verify::Arguments),
+    Verify(SideArgs),
     /// Make the target the store that programs write to
     Switch(switch::Arguments),
     /// Make the source that store again
     Back(switch::Arguments),
     /// Give the move up: the source stays what it is
-    Abort(end::Arguments),
+    Abort(SideArgs),
     /// End the move: the source takes no writes any more, and names the target
-    Finish(end::Arguments),
+    Finish(end::FinishArguments),
 }
 
 impl Command {
@@ -37,11 +38,11 @@ impl Command {
         match self {
             Self::Start(arguments) => arguments.run(context).await,
             Self::Status(arguments) => arguments.run(context).await,
-            Self::Verify(arguments) => arguments.run(context).await,
+            Self::Verify(sides) => verify::run(sides, context).await,
             Self::Switch(arguments) => arguments.run(context, switch::Way::There).await,
             Self::Back(arguments) => arguments.run(context, switch::Way::Back).await,
-            Self::Abort(arguments) => arguments.run(context, end::End::Abort).await,
-            Self::Finish(arguments) => arguments.run(context, end::End::Finish).await,
+            Self::Abort(sides) => end::abort(sides, context).await,
+            Self::Finish(arguments) => arguments.run(context).await,
         }
     }
 }

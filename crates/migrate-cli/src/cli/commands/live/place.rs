@@ -12,7 +12,7 @@ use crate::cli::sides::{Side, SideArgs, Sides};
 
 /// Both stores, chosen and not opened.
 pub(super) struct Places {
-    sides: Sides,
+    pub(super) sides: Sides,
 }
 
 /// One of them.

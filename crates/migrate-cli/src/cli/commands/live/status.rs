@@ -4,8 +4,7 @@ use clap::Args;
 use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
 use cli_output::live_report;
-use repo_migrate::live::{self, LiveStatus};
-use serde::Serialize;
+use repo_migrate::live;
 
 use super::place::{Places, stores};
 use crate::cli::context::Context;
@@ -21,23 +20,14 @@ pub(crate) struct Arguments {
     watch: bool,
 }
 
-/// The status, and what to type next.
-#[derive(Debug, Serialize)]
-struct Reported<'a> {
-    #[serde(flatten)]
-    status: &'a LiveStatus,
-    next: &'static str,
-}
-
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let places = Places::choose(&self.sides, context, "live status")?;
         let both = places.both();
         loop {
             let status = live::status(stores(&both)).await?;
-            let next = live_report::next_step(status.phase, status.differences);
-            let report = Reported { status: &status, next };
-            context.output.result(&report, || live_report::status(&status, next))?;
+            let report = live_report::Reported::new(&status);
+            context.output.result(&report, || live_report::status(&report))?;
             if !self.watch {
                 return Ok(Ending::Done);
             }
