@@ -191,6 +191,9 @@ fn a_switch_that_was_stopped_cannot_decide() {
 fn two_operators_do_no_harm() {
     let place = filled("sqlite:data.db", 200);
     let stores = "--source sqlite:data.db --target json:new";
+    for name in ["a", "b", "c"] {
+        place.line(&format!("changes subscribe {name} --store sqlite:data.db")).ok();
+    }
     let both = |line: &str| -> [Option<i32>; 2] {
         let line = format!("live {line} {stores} --quiet");
         let begin = || Process::start(place.command("repoctl").args(line.split_whitespace()));

@@ -16,6 +16,8 @@ use crate::logs::{Acknowledged, Log, Logs};
 const SHARED: usize = 40;
 /// Between two commits of a process, on average.
 const PAUSE_MS: u64 = 10;
+/// The same where a side is DynamoDB: on the test server a record is some requests.
+const PAUSE_OF_DYNAMODB_MS: u64 = 60;
 
 /// Writes until it is killed.
 pub(crate) async fn write([source, target]: [String; 2], logs: &Logs) {
@@ -31,10 +33,12 @@ pub(crate) async fn write([source, target]: [String; 2], logs: &Logs) {
         }
     };
     let mut writer = Writer { log, seen: BTreeMap::new() };
+    let is_slow = [&source, &target].into_iter().any(|url| url.starts_with("dynamodb:"));
+    let pause = if is_slow { PAUSE_OF_DYNAMODB_MS } else { PAUSE_MS };
     loop {
         writer.one(store.strategy().as_ref()).await;
         // So that whoever follows on the same machine keeps up.
-        tokio::time::sleep(Duration::from_millis(fastrand::u64(..2 * PAUSE_MS))).await;
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(..2 * pause))).await;
     }
 }
 

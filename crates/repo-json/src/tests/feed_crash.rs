@@ -11,7 +11,7 @@ use super::{Fixture, delete, failing_at, layouts, save};
 use crate::hooks::{Hooks, Step};
 use crate::strategy::JsonStrategy;
 
-const STEPS: [Step; 8] = [
+pub(super) const STEPS: [Step; 8] = [
     Step::FilesWritten,
     Step::BackedUp,
     Step::FramePublished,

@@ -22,6 +22,7 @@ mod layout_2;
 mod places;
 mod refused;
 mod resolved;
+mod roles_crash;
 mod scrub;
 mod torn;
 

@@ -12,6 +12,8 @@ use super::positions::{self, Positions};
 
 /// How long consumers that are behind hold a switch up.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How often what another operator changed meanwhile is written again.
+const MOST_TRIES: usize = 4;
 /// How often it is looked how far they are.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -23,7 +25,22 @@ pub(super) async fn carry(pair: &Pair, direction: Direction<'_>) -> Result<()> {
     let places = Places::read(pair, direction).await?;
     let [leader, follower] =
         [direction.leader, direction.follower].map(|side| Consumers::new(side.store.clone()));
-    leader.relocate(&follower, |name, position| places.of(name, position)).await.map(drop)
+    let mut tries = 0;
+    loop {
+        let place =
+            |name: &ConsumerName, position: Option<&FeedPosition>| places.of(name, position);
+        match leader.relocate(&follower, place).await {
+            Err(error) if is_taken(&error, &mut tries) => {}
+            carried => return carried.map(drop),
+        }
+    }
+}
+
+/// Whether another operator may have written the same at this moment, so that it is worth another
+/// try.
+pub(super) fn is_taken(error: &Error, tries: &mut usize) -> bool {
+    *tries += 1;
+    error.kind() == ErrorKind::Locked && *tries < MOST_TRIES
 }
 
 /// Whether every consumer could be carried over.

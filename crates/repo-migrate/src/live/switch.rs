@@ -266,8 +266,17 @@ impl Switch<'_> {
     /// The engine's own items that belong to the records: tags, and what was erased.
     async fn carry_items(&self) -> Result<()> {
         let Direction { leader, follower } = self.direction;
+        let mut tries = 0;
         for collection in SystemCollection::ALL.iter().copied().filter(|c| c.travels()) {
-            mirror_system_items(&*leader.store, &*follower.store, collection, "").await?;
+            loop {
+                let mirrored =
+                    mirror_system_items(&*leader.store, &*follower.store, collection, "").await;
+                match mirrored {
+                    Err(error) if consumers::is_taken(&error, &mut tries) => {}
+                    Err(error) => return Err(error),
+                    Ok(_) => break,
+                }
+            }
         }
         Ok(())
     }
