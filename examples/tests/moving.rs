@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use repo_core::{CollectionSchema, Result, Schemas};
 use repo_engine::{Chosen, registry};
 use repo_migrate::Silent;
 use repo_migrate::live::{self, LiveOptions, LivePhase, LivePlace, LiveStores, SwitchOptions};
-use repo_testkit::servers;
+use repo_testkit::{Process, servers};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -91,17 +91,6 @@ impl Move {
     }
 }
 
-/// Is killed when the test ends, also by a panic.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // It has ended where the test came to its end.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Runs the fleet on the source of a move, and moves it there and back meanwhile.
 async fn the_fleet_moves(moving: Move, storage: serde_json::Value) {
     let folder = tempfile::tempdir().unwrap();
@@ -109,22 +98,17 @@ async fn the_fleet_moves(moving: Move, storage: serde_json::Value) {
     let mut storage = storage;
     storage["routes"] = json!([moving.target.0]);
     std::fs::write(&file, json!({ "storage": storage }).to_string()).unwrap();
-    let fleet = Command::new(env!("CARGO_BIN_EXE_fleet"))
-        .arg(&file)
-        .arg("12")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut fleet = Killed(fleet);
-    let mut said = BufReader::new(fleet.0.stdout.take().unwrap());
+    let mut fleet = Command::new(env!("CARGO_BIN_EXE_fleet"));
+    let mut fleet = Process::start(fleet.arg(&file).arg("12").stdout(Stdio::piped()));
+    let mut said = BufReader::new(fleet.stdout());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();
     assert_eq!(line, "1000 machines are there\n");
     moving.run().await;
-    assert!(fleet.0.try_wait().unwrap().is_none(), "the fleet had ended before the store moved");
+    assert!(fleet.ended().is_none(), "the fleet had ended before the store moved");
     let mut last = String::new();
     said.read_to_string(&mut last).unwrap();
-    assert!(fleet.0.wait().unwrap().success(), "{last}");
+    assert!(fleet.wait().success(), "{last}");
     assert!(last.contains("no machine lost, none twice"), "{last}");
 }
 

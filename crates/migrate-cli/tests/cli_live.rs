@@ -6,7 +6,8 @@ mod cli_support;
 
 use std::time::Duration;
 
-use cli_support::{Place, Process, filled, machine};
+use cli_support::{Place, filled, machine};
+use repo_testkit::Process;
 use serde_json::Value as Json;
 
 const FILE: &str = "data/request_database.json";

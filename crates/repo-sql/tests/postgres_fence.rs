@@ -44,7 +44,8 @@ fn put() -> Write {
 }
 
 async fn version(tool: &Client) -> i64 {
-    let row = tool.query_one("SELECT _version FROM machines_records WHERE machine_id = 'a'", &[]).await;
+    let row =
+        tool.query_one("SELECT _version FROM machines_records WHERE machine_id = 'a'", &[]).await;
     row.unwrap().get(0)
 }
 

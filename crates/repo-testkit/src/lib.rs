@@ -17,9 +17,11 @@ mod fixture;
 pub mod generate;
 mod memory_place;
 mod place;
+mod process;
 pub mod servers;
 
 pub use batches::batches;
 pub use fixture::Fixture;
 pub use memory_place::MemoryPlace;
 pub use place::{Place, Store};
+pub use process::Process;

@@ -27,46 +27,6 @@ pub struct Place {
     pub variables: Vec<(&'static str, String)>,
 }
 
-/// A program that runs beside the test. It is killed when the test ends, also by a panic.
-#[derive(Debug)]
-pub struct Process(Child);
-
-impl Process {
-    pub fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap())
-    }
-
-    pub fn id(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// Whether it still runs.
-    #[track_caller]
-    pub fn still_runs(&mut self) {
-        let ended = self.0.try_wait().unwrap();
-        assert!(ended.is_none(), "it ended by itself: {ended:?}");
-    }
-
-    /// Waits for its end.
-    pub fn wait(&mut self) -> std::process::ExitStatus {
-        self.0.wait().unwrap()
-    }
-
-    /// Kills it, in the middle of whatever it does.
-    pub fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It has ended where the test came to its end.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// What a program did.
 #[derive(Debug)]
 pub struct Run {

@@ -4,7 +4,9 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::cli_support::{Place, Process};
+use repo_testkit::Process;
+
+use crate::cli_support::Place;
 
 /// What it is acknowledged, one a line.
 const NOTED: &str = "older/early.older";

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::cli_support::{Place, Process, Run};
+use repo_testkit::Process;
+
+use crate::cli_support::{Place, Run};
 
 /// How long a move may take to come to a phase.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -3,8 +3,10 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use repo_testkit::Process;
+
 use crate::check::Outcome;
-use crate::cli_support::{Place, Process, Run, postgres_variables};
+use crate::cli_support::{Place, Run, postgres_variables};
 use crate::cutter::Cutter;
 use crate::logs::Logs;
 use crate::older;

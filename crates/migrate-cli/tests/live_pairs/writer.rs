@@ -15,9 +15,9 @@ use crate::logs::{Acknowledged, Log, Logs};
 /// Keys that all writers share.
 const SHARED: usize = 40;
 /// Between two commits of a process, on average.
-const PAUSE_MS: u64 = 10;
+const PAUSE_MS: u64 = 25;
 /// The same where a side is DynamoDB: on the test server a record is some requests.
-const PAUSE_OF_DYNAMODB_MS: u64 = 60;
+const PAUSE_OF_DYNAMODB_MS: u64 = 100;
 
 /// Writes until it is killed.
 pub(crate) async fn write([source, target]: [String; 2], logs: &Logs) {

@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions as FileOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ use repo_core::{
 };
 use repo_engine::{Chosen, registry};
 use repo_feed::{Consumer, ConsumerName, Consumers, FollowOptions, SubscribeOptions};
+use repo_testkit::Process;
 
 const PROCESSES: usize = 4;
 const WRITERS_EACH: usize = 2;
@@ -207,21 +208,19 @@ async fn follow(store: &Arc<dyn StorageStrategy>, log: &Path, options: FollowOpt
     consumer.close().await.unwrap();
 }
 
-fn start(role: &str, url: &str, logs: &Logs) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+fn start(role: &str, url: &str, logs: &Logs) -> Process {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--ignored", "--exact", role])
         .env("REPO_ENDURANCE_STORE", url)
         .env("REPO_ENDURANCE_LOGS", &logs.0)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stdout(Stdio::null());
+    Process::start(&mut command)
 }
 
-fn kill(mut child: Child) {
-    let ended = child.try_wait().unwrap();
-    assert!(ended.is_none(), "a process ended by itself: {ended:?}");
-    child.kill().unwrap();
-    child.wait().unwrap();
+fn kill(mut process: Process) {
+    process.still_runs();
+    process.kill();
 }
 
 fn seconds() -> u64 {
@@ -246,7 +245,7 @@ async fn endure(url: &str, gaps: Gaps) {
     }
     store.prepare(&[CollectionSchema::undeclared(key(0).collection)]).await.unwrap();
     // Writers are at work when capture is switched on.
-    let mut writers: Vec<Child> = (0..PROCESSES).map(|_| start("writer", url, &logs)).collect();
+    let mut writers: Vec<Process> = (0..PROCESSES).map(|_| start("writer", url, &logs)).collect();
     while std::fs::metadata(logs.early()).map_or(0, |early| early.len()) == 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

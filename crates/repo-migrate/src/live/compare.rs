@@ -9,12 +9,12 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use repo_core::strategy::{Applied, FeedPosition, Record, ScanOptions};
-use repo_core::{Clock as _, CollectionName, EntityId, Key, Result, SystemClock};
+use repo_core::strategy::{Applied, FeedPosition, OlderVersion, Record, ScanOptions};
+use repo_core::{Clock as _, CollectionName, EntityId, Key, Result, SystemClock, Version};
 use serde::Serialize;
 
 use super::difference::LiveDifference;
-use super::history::Versions;
+use super::history::{Versions, attributed};
 use super::kept::{self, Verified};
 use super::pair::{Direction, LiveStores, Pair, Side};
 use super::{LiveOptions, follow, history, tail};
@@ -210,7 +210,7 @@ impl<'a> Comparison<'a> {
         let mut pages = StorePages::of(&leader, name, stored_versions(records));
         while let Some(mut page) = pages.next().await? {
             page.retain(|one| one.state.is_some());
-            self.compare_versions(name, page).await?;
+            self.compare_versions(name, page, Counts::Attributions).await?;
         }
         Ok(())
     }
@@ -225,7 +225,8 @@ impl<'a> Comparison<'a> {
         }
         let kept = changed.versions.kept_by(self.direction.leader).await?;
         for (name, older) in kept {
-            self.compare_versions(&name, older).await?;
+            let older = older.into_iter().map(|one| PastVersion::older(one, None)).collect();
+            self.compare_versions(&name, older, Counts::Contents).await?;
         }
         Ok(())
     }
@@ -236,13 +237,14 @@ impl<'a> Comparison<'a> {
         &mut self,
         name: &CollectionName,
         older: Vec<PastVersion>,
+        counts: Counts,
     ) -> Result<()> {
-        let mut suspects = lacking(self.direction.follower, name, older).await?;
+        let mut suspects = lacking(self.direction.follower, name, older, counts).await?;
         if !suspects.is_empty() {
             // They may be on their way.
             let head = self.direction.leader.store.head().await?;
             follow::drain(self.pair, self.direction, &head).await?;
-            suspects = lacking(self.direction.follower, name, suspects).await?;
+            suspects = lacking(self.direction.follower, name, suspects, counts).await?;
         }
         for (id, version) in suspects.into_iter().map(|one| (one.id, one.version)) {
             let key = format!("{}@{version}", Key::new(name.clone(), id));
@@ -301,20 +303,33 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// What counts where older versions are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    /// What they were.
+    Contents,
+    /// Who wrote them, too. Whoever compares everything has the time to ask.
+    Attributions,
+}
+
 /// Those of these older versions that a store does not keep as they are.
 async fn lacking(
     side: &Side,
     name: &CollectionName,
     mut older: Vec<PastVersion>,
+    counts: Counts,
 ) -> Result<Vec<PastVersion>> {
     let mut wanted = Versions::default();
     for one in &older {
         wanted.add(name, &one.id, one.version);
     }
-    let mut there = BTreeMap::new();
-    for one in wanted.kept_by(side).await?.into_values().flatten() {
-        there.insert((one.id.clone(), one.version), one);
-    }
+    let kept: Vec<OlderVersion> = wanted.kept_by(side).await?.into_values().flatten().collect();
+    let kept = match counts {
+        Counts::Contents => kept.into_iter().map(|one| PastVersion::older(one, None)).collect(),
+        Counts::Attributions => attributed(side, name, kept).await?,
+    };
+    let there: BTreeMap<(EntityId, Version), PastVersion> =
+        kept.into_iter().map(|one| ((one.id.clone(), one.version), one)).collect();
     older.retain(|one| {
         let found = there.get(&(one.id.clone(), one.version));
         !found.is_some_and(|found| found.same_content(one) && found.by == one.by)

@@ -119,22 +119,14 @@ impl Versions {
         of_collection.entry(id.clone()).or_default().insert(version);
     }
 
-    /// What a store keeps of the replaced ones: what they were, and who wrote them.
+    /// What a store keeps of the replaced ones.
     pub(super) async fn kept_by(
         &self,
         side: &Side,
-    ) -> Result<BTreeMap<CollectionName, Vec<PastVersion>>> {
-        let reference = StoreReference::only(&side.store);
+    ) -> Result<BTreeMap<CollectionName, Vec<OlderVersion>>> {
         let mut all = BTreeMap::new();
         for (name, wanted) in &self.older {
-            let older = older_of(side, name, wanted).await?;
-            let keys: Vec<_> = older.iter().map(|one| (one.id.clone(), one.version)).collect();
-            let by = match keys.is_empty() {
-                true => Vec::new(),
-                false => reference.attributions(name, &keys).await?,
-            };
-            let past = older.into_iter().zip(by).map(|(one, by)| PastVersion::older(one, by));
-            all.insert(name.clone(), past.collect());
+            all.insert(name.clone(), older_of(side, name, wanted).await?);
         }
         Ok(all)
     }
@@ -144,7 +136,7 @@ impl Versions {
     pub(super) async fn carry(&self, direction: Direction<'_>) -> Result<()> {
         let leader = StoreReference::only(&direction.leader.store);
         for (name, older) in self.kept_by(direction.leader).await? {
-            write(direction, &name, older).await?;
+            write(direction, &name, attributed(direction.leader, &name, older).await?).await?;
         }
         for (name, stored) in &self.stored {
             let keys: Vec<(EntityId, Version)> = stored.iter().cloned().collect();
@@ -157,6 +149,20 @@ impl Versions {
         }
         Ok(())
     }
+}
+
+/// These versions, with who wrote them.
+pub(super) async fn attributed(
+    side: &Side,
+    name: &CollectionName,
+    older: Vec<OlderVersion>,
+) -> Result<Vec<PastVersion>> {
+    if older.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<_> = older.iter().map(|one| (one.id.clone(), one.version)).collect();
+    let by = StoreReference::only(&side.store).attributions(name, &keys).await?;
+    Ok(older.into_iter().zip(by).map(|(one, by)| PastVersion::older(one, by)).collect())
 }
 
 /// Those of these versions that a store keeps, an id at a time: a record may have thousands

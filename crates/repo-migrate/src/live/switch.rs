@@ -30,8 +30,8 @@ use super::{SwitchOptions, consumers, kept::Verified, measure, positions};
 const LEASES_PASS: Duration = Duration::from_millis(1_100);
 /// How old the last comparison may be.
 const VERIFIED_WITHIN: Duration = Duration::from_secs(24 * 3_600);
-/// Most changes that may still be on their way when the store is fenced.
-const MOST_BEHIND: usize = 10_000;
+/// So few changes are carried at once by whoever has caught up.
+const FEW: usize = 100;
 /// How often the last changes are carried before the fence.
 const MOST_CARRIED: usize = 100;
 
@@ -115,12 +115,7 @@ impl Switch<'_> {
     async fn begin(&self, role: &RoleState) -> Result<SwitchReport> {
         let kept = kept::read(self.direction.leader.store.as_ref(), self.pair.live).await?;
         self.check(&kept)?;
-        // So close that the pause is short.
-        for _ in 0..MOST_CARRIED {
-            if carry(self.pair, self.direction).await? < MOST_BEHIND / 100 {
-                break;
-            }
-        }
+        self.catch_up().await?;
         self.refuse_late(tail::repair(self.pair, self.direction).await?)?;
         verify_recent(self.pair, self.direction).await?;
         self.check(&kept::read(self.direction.leader.store.as_ref(), self.pair.live).await?)?;
@@ -139,6 +134,8 @@ impl Switch<'_> {
         positions::note(self.pair, self.direction).await?;
         self.carry_items().await?;
         consumers::carry(self.pair, self.direction).await?;
+        // And what was written during all of that.
+        self.catch_up().await?;
         let begun = Instant::now();
         let limit = u32::try_from(self.options.max_pause.as_millis()).unwrap_or(u32::MAX);
         let fenced = self
@@ -151,6 +148,16 @@ impl Switch<'_> {
             })
             .await?;
         self.behind_fence(&fenced, begun).await
+    }
+
+    /// Carries changes until so few are left that the pause is short.
+    async fn catch_up(&self) -> Result<()> {
+        for _ in 0..MOST_CARRIED {
+            if carry(self.pair, self.direction).await? < FEW {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Whether it is time.
