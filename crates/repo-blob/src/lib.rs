@@ -33,6 +33,8 @@ mod range;
 mod sign;
 mod store;
 mod stream;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub use digest::{BlobDigest, Expected, Hash, Md5, Sha256};
 pub use folder::FolderBlobs;

@@ -86,8 +86,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     /// `AlreadyExists` if the key is taken.
     async fn begin_parts(&self, key: &BlobKey) -> Result<PartSession>;
 
-    /// Stores a part, durably. Parts come in any order, several at once, and again: the last
-    /// one of a number counts.
+    /// Stores a part, durably. Parts come in any order, several at once, and again: the
+    /// receipts say which of one number counts, and the store may keep the last one alone.
     ///
     /// # Errors
     /// - `Invalid` if the MD5 is not the expected one; the part stays as it was.

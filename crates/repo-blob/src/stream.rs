@@ -1,6 +1,7 @@
 //! Streams of bytes: measured, hashed, in blocks.
 
 use bytes::{Bytes, BytesMut};
+use futures_util::stream::Fuse;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::{Error, ErrorKind, Result};
 
@@ -13,7 +14,7 @@ const TURN: usize = 256 * 1024;
 
 /// A stream of bytes to be stored, hashed while it is read.
 pub(crate) struct Intake<'a> {
-    source: ByteStream<'a>,
+    source: Fuse<ByteStream<'a>>,
     hasher: Hasher,
     expected: Expected,
     operation: &'static str,
@@ -21,7 +22,7 @@ pub(crate) struct Intake<'a> {
 
 impl<'a> Intake<'a> {
     pub(crate) fn new(source: ByteStream<'a>, expected: Expected, operation: &'static str) -> Self {
-        Self { source, hasher: Hasher::default(), expected, operation }
+        Self { source: source.fuse(), hasher: Hasher::default(), expected, operation }
     }
 
     /// The next bytes, none of them empty; nothing at the end.
