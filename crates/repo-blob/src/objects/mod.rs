@@ -80,6 +80,11 @@ impl ObjectBlobs {
     }
 }
 
+/// That Google's client fits. A store over it is refused until its conditional writes were
+/// seen to hold.
+#[cfg(feature = "gcs")]
+const _: fn(object_store::gcp::GoogleCloudStorage) -> Arc<dyn Remote> = |store| Arc::new(store);
+
 fn upload_of<'a>(operation: &'static str, session: &'a PartSession) -> Result<&'a String> {
     match session.upload() {
         Upload::Multipart(id) => Ok(id),
