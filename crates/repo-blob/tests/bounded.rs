@@ -153,7 +153,8 @@ impl MultipartStore for Sink {
         _: usize,
         bytes: PutPayload,
     ) -> Result<PartId> {
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        // Slower than the bytes come, so that whatever may pile up does.
+        tokio::time::sleep(Duration::from_millis(150)).await;
         let length = bytes.content_length() as u64;
         drop(bytes);
         self.in_flight.end(length);
@@ -192,8 +193,7 @@ async fn an_object_of_256_mib_passes_in_four_blocks() {
         .boxed();
     let digest = blobs.put(&key, bytes, &Expected::NOTHING).await.unwrap();
     assert_eq!(digest.size, CHUNKS * MIB);
-    let most = in_flight.most();
-    assert!((16 * MIB..=33 * MIB).contains(&most), "{most}");
+    assert!(in_flight.most() <= 32 * MIB, "{}", in_flight.most());
 
     in_flight.most.store(0, Ordering::SeqCst);
     let mut blob = blobs.get(&key, ByteRange::WHOLE).await.unwrap();

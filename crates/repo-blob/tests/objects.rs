@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use repo_blob::{BlobKey, BlobStore as _, ByteStream, Expected, ObjectBlobs, probe};
 use repo_core::{Error, ErrorKind};
+use tokio::sync::Notify;
 use wire::Wire;
 
 fn mebibytes(count: usize) -> ByteStream<'static> {
@@ -72,9 +73,18 @@ async fn an_upload_whose_stream_fails_is_ended() {
 #[tokio::test]
 async fn an_upload_that_is_dropped_is_ended() {
     let (wire, blobs, key) = store();
-    let stuck = mebibytes(20).chain(stream::pending()).boxed();
-    let put = blobs.put(&key, stuck, &Expected::NOTHING);
-    assert!(tokio::time::timeout(Duration::from_millis(300), put).await.is_err());
+    let taken = Arc::new(Notify::new());
+    let tell = taken.clone();
+    let end = stream::once(async move {
+        tell.notify_one();
+        std::future::pending().await
+    });
+    let put = blobs.put(&key, mebibytes(20).chain(end).boxed(), &Expected::NOTHING);
+    tokio::select! {
+        _ = put => panic!("the stream has not ended"),
+        () = taken.notified() => {}
+    }
+    assert_eq!(wire.begun_uploads.load(Ordering::SeqCst), 1);
     wait_for_no_upload(&wire).await;
     assert_eq!(blobs.head(&key).await.unwrap_err().kind(), ErrorKind::NotFound);
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use repo_core::{Error, ErrorKind, Result};
+use tokio::sync::Notify;
 
 use crate::digest::{BlobDigest, Expected};
 use crate::key::BlobKey;
@@ -101,6 +102,17 @@ pub(super) fn chunks(bytes: &Bytes) -> ByteStream<'static> {
 pub(super) fn broken(bytes: &Bytes) -> ByteStream<'static> {
     let error = Error::new(ErrorKind::Unavailable, "receive", "the client went away");
     chunks(bytes).chain(stream::iter([Err(error)])).boxed()
+}
+
+/// A stream that never ends behind the bytes, and what is told when all of them were taken.
+pub(super) fn stuck(bytes: &Bytes) -> (ByteStream<'static>, Arc<Notify>) {
+    let taken = Arc::new(Notify::new());
+    let tell = Arc::clone(&taken);
+    let end = stream::once(async move {
+        tell.notify_one();
+        future::pending().await
+    });
+    (chunks(bytes).chain(end).boxed(), taken)
 }
 
 /// What an expectation with one thing wrong is called, and the expectation.

@@ -25,7 +25,9 @@ pub(crate) struct Wire {
     pub(crate) failing_part: Mutex<Option<usize>>,
     /// Uploads are completed, and the answer is lost.
     pub(crate) loses_completions: AtomicBool,
-    /// Uploads that were begun and not ended.
+    /// Uploads that were begun.
+    pub(crate) begun_uploads: AtomicUsize,
+    /// Those of them that were not ended.
     pub(crate) open_uploads: AtomicUsize,
 }
 
@@ -88,6 +90,7 @@ impl ObjectStore for Wire {
 #[async_trait]
 impl MultipartStore for Wire {
     async fn create_multipart(&self, path: &Path) -> Result<MultipartId> {
+        self.begun_uploads.fetch_add(1, Ordering::SeqCst);
         self.open_uploads.fetch_add(1, Ordering::SeqCst);
         self.inner.create_multipart(path).await
     }
