@@ -84,9 +84,18 @@ impl Root {
     }
 }
 
-/// Makes a folder and those it stands in.
+/// Makes a folder and those it stands in, and their names durable.
 fn make_folders(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
+    let missing = path.ancestors().take_while(|path| {
+        let is_named = !path.as_os_str().is_empty();
+        is_named && !path.exists()
+    });
+    let missing: Vec<_> = missing.collect();
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)?;
+    missing.iter().filter_map(|path| path.parent()).try_for_each(|parent| {
+        let here = parent.as_os_str().is_empty();
+        sync_folder(if here { Path::new(".") } else { parent })
+    })
 }
 
 /// Makes a folder, and says whether it was missing. A link in its place is refused.
