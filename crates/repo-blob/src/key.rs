@@ -155,8 +155,14 @@ mod tests {
             let shape = text.len() == 32
                 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
             match text.parse::<BlobKey>() {
-                Ok(key) => { prop_assert!(shape); prop_assert_eq!(key.to_string(), text); }
-                Err(error) => { prop_assert!(!shape); prop_assert_eq!(error.kind(), ErrorKind::Invalid); }
+                Ok(key) => {
+                    prop_assert!(shape);
+                    prop_assert_eq!(key.to_string(), text);
+                }
+                Err(error) => {
+                    prop_assert!(!shape);
+                    prop_assert_eq!(error.kind(), ErrorKind::Invalid);
+                }
             }
         }
 

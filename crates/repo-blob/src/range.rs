@@ -128,10 +128,8 @@ mod tests {
 
         #[test]
         fn no_range_overflows(start: u64, end: u64, size: u64) {
-            for range in [Ok(ByteRange::from(start)), ByteRange::between(start, end), ByteRange::last(end)]
-                .into_iter()
-                .flatten()
-            {
+            let (from, between) = (ByteRange::from(start), ByteRange::between(start, end));
+            for range in [Ok(from), between, ByteRange::last(end)].into_iter().flatten() {
                 match range.resolve(size) {
                     Ok(range) => prop_assert!(range.start < range.end && range.end <= size),
                     Err(error) => {

@@ -301,7 +301,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_other_query_passes(query in "[ -~]{0,80}|expires=[0-9]{1,12}&signature=[A-Za-z0-9_-]{43}") {
+        fn no_other_query_passes(
+            query in "[ -~]{0,80}|expires=[0-9]{1,12}&signature=[A-Za-z0-9_-]{43}",
+        ) {
             let grant = grant(None);
             let checked = signer().check(grant.method, &grant.key, &query, at(1));
             prop_assert_eq!(reason(checked), Some("signature".to_owned()));
