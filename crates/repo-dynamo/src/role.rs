@@ -81,8 +81,8 @@ impl Shared {
         let works_for = self.options.works_for;
         let allowed =
             |role: &RoleState| role.check_items(writes, operation, &self.location, works_for);
-        // A fenced store is one that may have retired since.
-        let is_settled = |role: &RoleState| role.takes_writes() || works_for.is_some();
+        // Any other store may have retired, or taken over, since.
+        let is_settled = |role: &RoleState| role.takes_writes() && works_for.is_none();
         let known = self.cache.get().filter(|known| is_settled(&known.role));
         if let Some(known) = known.filter(|known| allowed(&known.role).is_ok()) {
             return Ok(Some(known));

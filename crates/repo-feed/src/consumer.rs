@@ -46,6 +46,19 @@ impl Consumer {
     /// # Errors
     /// `NotFound` when it is not subscribed; `Locked` while another process runs it.
     pub async fn open(consumers: &Consumers, name: &ConsumerName) -> Result<Self> {
+        match Self::open_here(consumers, name).await {
+            // The record is another one by now: the store has moved, or somebody was faster.
+            Err(error)
+                if error.kind() == ErrorKind::Locked
+                    && error.context_value("lease_until").is_none() =>
+            {
+                Self::open_here(consumers, name).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn open_here(consumers: &Consumers, name: &ConsumerName) -> Result<Self> {
         let (stored, text) = consumers.read(name).await?;
         if let Some(lease) = &stored.lease
             && lease.until > consumers.clock.now()
@@ -356,10 +369,11 @@ impl Consumer {
     }
 }
 
-/// Whether an error may come from a store that has moved: it takes nothing, or does not know the
-/// position.
+/// Whether an error may come from a store that has moved: it takes nothing, does not know the
+/// position, or does not know whether what it took counts.
 pub(crate) fn may_be_moved(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Locked | ErrorKind::Invalid)
+    use ErrorKind::{Invalid, Locked, OutcomeUnknown};
+    matches!(error.kind(), Locked | Invalid | OutcomeUnknown)
 }
 
 fn random_owner() -> Result<String> {

@@ -10,7 +10,7 @@ use repo_core::strategy::{
 use repo_core::{Clock, Error, ErrorKind, Key, Result, SystemClock, Timestamp};
 
 use crate::dead_letters::{DeadLetter, read_all, remove_of, write_all};
-use crate::stored::{Stored, from_text, no_such_consumer, write};
+use crate::stored::{Stored, from_text, no_such_consumer, to_text, write};
 use crate::{ConsumerName, Start, SubscribeOptions};
 
 /// Consumers that one request reads.
@@ -113,8 +113,8 @@ impl Consumers {
             lease: None,
             origin: None,
         };
-        let write = write(name, None, Some(&stored))?;
-        self.store.write_system_items(vec![write]).await.map_err(|error| match error.kind() {
+        let made = write(name, None, Some(&stored))?;
+        self.store.write_system_items(vec![made]).await.map_err(|error| match error.kind() {
             ErrorKind::Locked => {
                 let why = "a consumer of this name is subscribed already";
                 Error::new(ErrorKind::AlreadyExists, "subscribe a consumer", why)
@@ -122,7 +122,28 @@ impl Consumers {
                     .hint("choose another name, or unsubscribe it first")
             }
             _ => error,
-        })
+        })?;
+        self.settle(name, stored).await
+    }
+
+    /// Looks once more after a subscription: the store may have moved between its steps, and
+    /// taken only the last one along.
+    async fn settle(&self, name: &ConsumerName, stored: Stored) -> Result<()> {
+        let (record, holder) = (self.store.store_record().await?, holder(name)?);
+        if !record.capture.holders.contains(&holder) {
+            self.store.update_store_record(StoreUpdate::HoldCapture(holder)).await?;
+        }
+        let is_here = |position: &FeedPosition| record.id == Some(position.store());
+        if stored.position.as_ref().is_none_or(is_here) {
+            return Ok(());
+        }
+        let here = Stored { position: Some(self.store.head().await?), ..stored.clone() };
+        let moved = write(name, Some(to_text(&stored)?), Some(&here))?;
+        match self.store.write_system_items(vec![moved]).await {
+            // It runs already, or the store took it along itself.
+            Err(error) if error.kind() == ErrorKind::Locked => Ok(()),
+            moved => moved,
+        }
     }
 
     /// Every consumer, by name.

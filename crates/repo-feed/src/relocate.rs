@@ -29,8 +29,10 @@ impl Consumers {
     where
         P: Fn(&ConsumerName, Option<&FeedPosition>) -> Result<Option<FeedPosition>>,
     {
-        let ours = self.read_all().await?;
+        // In this order: one that is carried meanwhile is in both.
         let theirs = to.names().await?;
+        let ours = self.read_all().await?;
+        let from = self.store.store_record().await?.id;
         let gone = theirs.iter().filter(|name| !ours.iter().any(|(ours, _)| ours == *name));
         for name in gone {
             to.drop_consumer(name).await?;
@@ -46,12 +48,12 @@ impl Consumers {
             }
             let collection = SystemCollection::Consumers;
             let there = to.store.system_item(collection, name.as_str()).await?;
-            let is_home = record.id.is_some() && stored.home() == record.id;
-            let position = match &stored.origin {
-                Some(origin) if is_home => origin.position.clone(),
-                _ => place(name, stored.position.as_ref())?,
+            let position = match stored.at_home(&record) {
+                Some(position) => position.cloned(),
+                None => place(name, stored.position.as_ref())?,
             };
-            let origin = Origin { position: stored.position.clone(), here: position.clone() };
+            let origin =
+                Origin { store: from, position: stored.position.clone(), here: position.clone() };
             let moved = Stored { position, origin: Some(origin), ..stored.clone() };
             if there.as_ref() != Some(&to_text(&moved)?) {
                 to.store.write_system_items(vec![write(name, there, Some(&moved))?]).await?;
@@ -92,9 +94,13 @@ impl Consumers {
         let text = self.store.system_item(SystemCollection::Consumers, name.as_str()).await?;
         if let Some(text) = text {
             let removed = self.store.write_system_items(vec![write(name, Some(text), None)?]).await;
-            match removed {
-                Err(error) if error.kind() != ErrorKind::Locked => return Err(error),
-                _ => {}
+            if let Err(error) = removed {
+                let consumers = SystemCollection::Consumers;
+                let there = self.store.system_item(consumers, name.as_str()).await?;
+                // Somebody else removed it, or moves it on and keeps it.
+                if error.kind() != ErrorKind::Locked || there.is_some() {
+                    return Err(error);
+                }
             }
         }
         self.remove_parts(name).await

@@ -1,6 +1,6 @@
 //! What the store keeps of a consumer.
 
-use repo_core::strategy::{FeedPosition, StoreId, SystemCollection, SystemWrite};
+use repo_core::strategy::{FeedPosition, StoreId, StoreRecord, SystemCollection, SystemWrite};
 use repo_core::{Error, ErrorKind, Result, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,14 +25,26 @@ pub(crate) struct Stored {
 impl Stored {
     /// The store that it came from, where it has not moved since.
     pub(crate) fn home(&self) -> Option<StoreId> {
-        let origin = self.origin.as_ref().filter(|origin| origin.here == self.position)?;
-        origin.position.as_ref().map(FeedPosition::store)
+        self.origin.as_ref().filter(|origin| origin.here == self.position)?.store
+    }
+
+    /// Where it stood in this store, if it came from there, and has not moved since.
+    pub(crate) fn at_home(&self, record: &StoreRecord) -> Option<Option<&FeedPosition>> {
+        let origin = self.origin.as_ref().filter(|_| self.home().is_some())?;
+        // Changes of another generation of the feed are gone.
+        let is_served =
+            |position: &FeedPosition| position.generation() == record.capture.generation;
+        let position = origin.position.as_ref();
+        (self.home() == record.id && position.is_none_or(is_served)).then_some(position)
     }
 }
 
 /// Where a consumer stood when its store moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Origin {
+    /// The store that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) store: Option<StoreId>,
     /// In the store that it came from.
     pub(crate) position: Option<FeedPosition>,
     /// Where that is in the store that took over.

@@ -162,9 +162,14 @@ impl ChangeStream<'_> {
     /// Goes on where the consumer stands in the store that has taken over.
     fn begin_again(&mut self, end: FeedPosition) {
         let position = self.consumer.position().cloned();
-        self.left = self.given.as_ref().map(FeedPosition::store);
+        let store = |position: &Option<FeedPosition>| position.as_ref().map(FeedPosition::store);
+        // Back in the same store, what was given there can still be noted.
+        if store(&self.given) != store(&position) {
+            self.left = store(&self.given);
+            self.given.clone_from(&position);
+        }
         self.end = self.end.take().map(|_| end);
-        (self.read, self.given) = (position.clone(), position);
+        self.read = position;
         self.waiting.clear();
         (self.doing, self.renewing) = (Doing::Nothing, None);
     }

@@ -80,7 +80,10 @@ impl<'a> Throttle<'a> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     pub(crate) fn slow_down(&self, per_second: Option<f64>) {
         let least = |rate: f64| NonZeroUsize::new(rate as usize).unwrap_or(NonZeroUsize::MIN);
-        self.now().slowed_to = per_second.map(least);
+        let mut now = self.now();
+        now.slowed_to = per_second.map(least);
+        // Turns that were booked at the rate of before count no more.
+        now.free_at = now.free_at.min(Instant::now());
     }
 
     /// Whether it is asked to go slower.

@@ -61,7 +61,12 @@ async fn claim_opened(
         (None, None) => LiveId::random()?,
         // A run that was killed had claimed the target for this source.
         (None, Some(live)) => match kept::read(target, live).await {
-            Ok(kept) if kept.peer_id == id => live,
+            Ok(kept) if kept.peer_id == id => {
+                if kept.source_attempt.is_some_and(|attempt| attempt != record.role.attempt) {
+                    return Err(given_up(target.location(), live));
+                }
+                live
+            }
             _ => return Err(in_another(target.location(), live)),
         },
     };
@@ -76,6 +81,7 @@ async fn claim_opened(
         is_source,
         started_at: now,
         position: None,
+        source_attempt: (!is_source).then_some(record.role.attempt),
         base: None,
         copied: !is_source,
         copying: None,
@@ -154,6 +160,14 @@ fn in_another(location: &str, live: LiveId) -> Error {
         .with("store", location)
         .with("live_migration", live)
         .hint("finish or abort that one first")
+}
+
+fn given_up(location: &str, live: LiveId) -> Error {
+    let why = "the target takes part in a live migration that the source has given up";
+    Error::new(ErrorKind::Locked, START, why)
+        .with("store", location)
+        .with("live_migration", live)
+        .hint("abort it with both stores first, which releases the target; then use an empty one")
 }
 
 /// Captures the changes of a side from now on, unless that is so already; what is

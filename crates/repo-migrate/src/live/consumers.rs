@@ -10,8 +10,8 @@ use super::kept;
 use super::pair::{Direction, Pair};
 use super::positions::{self, Positions};
 
-/// How long consumers that are behind hold a switch up.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a switch waits for consumers that are behind: no longer than for readers.
+const PATIENCE: Duration = Duration::from_millis(1_000);
 /// How often what another operator changed meanwhile is written again.
 const MOST_TRIES: usize = 4;
 /// How often it is looked how far they are.

@@ -14,6 +14,8 @@ use super::{LiveOptions, history, kept, measure};
 use crate::copy::throttle::Throttle;
 use crate::progress::{Phase, Progress};
 
+/// How long a batch waits at most while the source suffers.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How often it is noted how far the copy is.
 const NOTED_EVERY: Duration = Duration::from_secs(1);
 /// How long a refused batch is tried again at once. A target that is away for longer is waited
@@ -226,7 +228,9 @@ impl Pace {
             self.unhindered = self.records as f64 / took;
         }
         let slower = load.slower();
-        throttle.slow_down((slower > 1).then(|| self.unhindered / f64::from(slower)));
+        // A batch never waits so long that nobody sees the source recover.
+        let least = records as f64 / LONGEST_WAIT.as_secs_f64();
+        throttle.slow_down((slower > 1).then(|| (self.unhindered / f64::from(slower)).max(least)));
         measure::slower(slower);
         tracing::info!(slower, "the copy follows the load of the source");
         (self.since, self.records) = (Instant::now(), 0);

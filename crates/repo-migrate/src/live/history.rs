@@ -204,6 +204,20 @@ async fn older_of_one(
     Ok(found)
 }
 
+/// Gives the follower versions that it may lack. What it has is left as it is.
+pub(super) async fn add(
+    direction: Direction<'_>,
+    name: &CollectionName,
+    older: &[PastVersion],
+) -> Result<()> {
+    let adds = older.iter().filter_map(PastVersion::to_older).map(VersionWrite::Add);
+    send(direction.follower, name, adds.collect()).await?;
+    let attribute = |one: &PastVersion| {
+        Some(VersionWrite::Attribute(one.id.clone(), one.version, one.by.clone()?))
+    };
+    send(direction.follower, name, older.iter().filter_map(attribute).collect()).await.map(drop)
+}
+
 /// Writes versions to the follower, and who wrote them.
 async fn write(
     direction: Direction<'_>,
@@ -215,7 +229,14 @@ async fn write(
     let adds = older.iter().cloned().map(VersionWrite::Add).collect();
     let answers = send(follower, name, adds).await?;
     let differing = older.into_iter().zip(answers);
-    let differing = differing.filter(|(_, answer)| *answer == Applied::Diverged);
+    let differing: Vec<_> = differing.filter(|(_, answer)| *answer == Applied::Diverged).collect();
+    if !differing.is_empty() {
+        // A run that was stopped for a while changes nothing of what has taken over.
+        let role = follower.role().await?;
+        if role.takes_writes() {
+            role.check_idle("carry versions over", follower.store.location())?;
+        }
+    }
     // Of a write that came past the fence: what the authority says was there counts.
     for (version, _) in differing {
         tracing::warn!(collection = %name, id = %version.id, version = %version.version,

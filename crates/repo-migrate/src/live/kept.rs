@@ -30,6 +30,10 @@ pub(super) struct Kept {
     pub(super) started_at: Timestamp,
     /// Up to where the peer has the changes of this store; `None` before capture is on.
     pub(super) position: Option<FeedPosition>,
+    /// Of the target: the attempt of the source when it was claimed. Giving the live migration up
+    /// raises that.
+    #[serde(default)]
+    pub(super) source_attempt: Option<u64>,
     /// Where its feed began when the store was empty: everything that it ever got comes after
     /// that. `None` for the source, and before capture is on.
     #[serde(default)]

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::kept;
 use super::pair::{Direction, Pair, Side};
 
+/// How often what another process noted is taken into account.
+const MOST_TRIES: usize = 16;
 /// Most pairs that are kept; every second of the older ones goes when there are more.
 const MOST: usize = 64;
 const NOTE: &str = "note where consumers are to go on";
@@ -25,6 +27,10 @@ pub(super) struct Positions {
 
 impl Positions {
     fn add(&mut self, here: FeedPosition, there: FeedPosition) {
+        // Of another process, which has read both ends before.
+        if self.pairs.last().is_some_and(|(a, b)| a.reaches(&here) && b.reaches(&there)) {
+            return;
+        }
         if self.pairs.last().is_some_and(|(last, _)| *last == here) {
             // The same place here, and less to be seen again there.
             self.pairs.pop();
@@ -55,7 +61,7 @@ pub(super) async fn note(pair: &Pair, direction: Direction<'_>) -> Result<FeedPo
     // In this order: see above.
     let there = direction.follower.store.head().await?;
     let here = direction.leader.store.head().await?;
-    loop {
+    for _ in 0..MOST_TRIES {
         let before = text(direction.leader, pair.live).await?;
         let mut positions = parse(before.as_deref(), direction.leader)?;
         positions.add(here.clone(), there.clone());

@@ -229,27 +229,16 @@ impl Switch<'_> {
     /// Everything from the fence to the decision; the role of the store that has retired.
     async fn decide(&self, fenced: &RoleState, begun: Instant) -> Result<(RoleState, u64)> {
         let Direction { leader, follower } = self.direction;
-        let leases = tokio::time::sleep(LEASES_PASS);
-        let drained = async {
-            let head = leader.store.head().await?;
-            drain(self.pair, self.direction, &head).await?;
-            self.carry_rest().await?;
-            self.refuse_late(tail::find(self.pair, self.direction).await?)?;
-            Ok::<_, Error>((head, self.compare().await?))
-        };
-        let ((), drained) = futures::future::join(leases, drained).await;
-        let (head, compared) = drained?;
-        consumers::wait(self.direction, &head).await?;
-        positions::note(self.pair, self.direction).await?;
-        consumers::carry(self.pair, self.direction).await?;
         let most = self.options.max_pause;
-        if begun.elapsed() > most {
+        // All of it may be dropped at any point: nothing is decided yet.
+        let handed = tokio::time::timeout(most.saturating_sub(begun.elapsed()), self.hand_on());
+        let compared = handed.await.unwrap_or_else(|_| {
             let why = "the pause became longer than it may be, so the switch was cancelled";
-            return Err(Error::new(ErrorKind::Unavailable, "switch to the other store", why)
+            Err(Error::new(ErrorKind::Unavailable, "switch to the other store", why)
                 .with("pause_ms", begun.elapsed().as_millis())
                 .with("max_pause_ms", most.as_millis())
-                .hint("the store takes writes again; try when fewer are written, or allow more"));
-        }
+                .hint("the store takes writes again; try when fewer are written, or allow more"))
+        })?;
         let route = Route::new(follower.store.location(), follower.id, self.pair.live);
         let retired = leader
             .step(fenced, |next| {
@@ -260,6 +249,25 @@ impl Switch<'_> {
             })
             .await?;
         Ok((retired, compared))
+    }
+
+    /// What the other store still lacks, while the leases of readers pass; how many records were
+    /// compared.
+    async fn hand_on(&self) -> Result<u64> {
+        let head = self.direction.leader.store.head().await?;
+        let drained = async {
+            drain(self.pair, self.direction, &head).await?;
+            self.carry_rest().await?;
+            self.refuse_late(tail::find(self.pair, self.direction).await?)?;
+            self.compare().await
+        };
+        let waited = consumers::wait(self.direction, &head);
+        let leases = tokio::time::sleep(LEASES_PASS);
+        let (drained, waited, ()) = futures::future::join3(drained, waited, leases).await;
+        waited?;
+        positions::note(self.pair, self.direction).await?;
+        consumers::carry(self.pair, self.direction).await?;
+        drained
     }
 
     /// What is not in the feed: floors, and the engine's own items that travel.
@@ -336,6 +344,10 @@ impl Switch<'_> {
         let at = SystemClock.now();
         kept::change(follower, self.pair.live, |kept| {
             kept.copied = true;
+            // What was found since stays found.
+            if pause.is_none() && kept.verified.is_some() {
+                return;
+            }
             kept.verified = Some(Verified::new(head.clone(), at, 0, 0, &[]));
         })
         .await?;

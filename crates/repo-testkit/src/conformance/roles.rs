@@ -207,7 +207,13 @@ pub async fn consumers_belong_to_the_authority(f: Fixture) {
     let hold = || StoreUpdate::HoldCapture(holder.clone());
     write_item(&store, Consumers, (None, Some("1"))).await.unwrap();
     begin(&store).await;
+    let mover = worker(&f).await;
+    // Nor does the live migration write over what the authority keeps.
+    let over = write_item(&mover, Consumers, (Some("1"), None)).await;
+    assert_kind(over, ErrorKind::Locked);
     fence(&store).await;
+    let over = write_item(&mover, Consumers, (Some("1"), Some("0"))).await;
+    assert_kind(over, ErrorKind::Locked);
     for handle in [&store, &other] {
         let progress = vec![
             item(Consumers, (Some("1"), Some("2"))),
@@ -236,7 +242,6 @@ pub async fn consumers_belong_to_the_authority(f: Fixture) {
         let late = write_item(handle, Consumers, (Some("1"), Some("2"))).await;
         assert_kind(late, ErrorKind::Locked);
     }
-    let mover = worker(&f).await;
     write_item(&mover, Consumers, (Some("1"), None)).await.unwrap();
     mover.update_store_record(hold()).await.unwrap();
     store.update_store_record(StoreUpdate::ReleaseCapture(holder)).await.unwrap();

@@ -41,6 +41,15 @@ pub(super) fn ended(operation: &'static str, location: &str, live: LiveId) -> Er
         .hint("nothing was written; look at the state of both stores")
 }
 
+/// The error for a live migration that would write over what the authority keeps.
+pub(super) fn taken_over(operation: &'static str, location: &str, live: LiveId) -> Error {
+    let why = "the store is the authority, and keeps these items itself";
+    Error::new(ErrorKind::Locked, operation, why)
+        .with("store", location)
+        .with("live_migration", live)
+        .hint("somebody else was faster; look at the status of the live migration")
+}
+
 /// The error for a change that a live migration would not carry over.
 pub(super) fn taking_part(operation: &'static str, location: &str, live: LiveId) -> Error {
     let why = "the store takes part in a live migration, which would not carry this over";

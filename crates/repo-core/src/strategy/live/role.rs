@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::refusals::{ended, not_authority, taking_part};
+use super::refusals::{ended, not_authority, taken_over, taking_part};
 use super::store_role::StoreRole;
 use crate::strategy::{LiveId, Route, SystemWrite};
 use crate::{HealthCheck, Result};
@@ -93,8 +93,11 @@ impl RoleState {
     /// store that is fenced for a moment still takes how far its consumers are: they come to
     /// its end meanwhile, and so see nothing twice in the store that takes over.
     ///
+    /// A live migration writes them only to the store that is not the authority: an operator
+    /// who was stopped for a while must not write over what has taken over meanwhile.
+    ///
     /// # Errors
-    /// As [`check_apply`](Self::check_apply).
+    /// As [`check_apply`](Self::check_apply); `Locked` for a live migration in an authority.
     pub fn check_items(
         &self,
         writes: &[SystemWrite],
@@ -108,7 +111,13 @@ impl RoleState {
         if is_checkpoint || !SystemWrite::need_authority(writes) {
             return Ok(());
         }
-        self.check_apply(operation, location, works_for)
+        self.check_apply(operation, location, works_for)?;
+        match works_for {
+            Some(live) if matches!(self.role, StoreRole::Authority | StoreRole::Fenced) => {
+                Err(taken_over(operation, location, live))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// For strategies: whether the store may be changed in a way that its live migration

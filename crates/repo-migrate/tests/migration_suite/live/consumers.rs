@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use repo_core::strategy::{RecordChange, StorageStrategyExt as _};
+use repo_core::strategy::{FeedPosition, RecordChange, StorageStrategyExt as _};
 use repo_core::{ErrorKind, Result};
 use repo_feed::{
-    Chain, Consumer, ConsumerName, Consumers, FollowOptions, HandlerError, SubscribeOptions,
+    Chain, Consumer, ConsumerName, Consumers, FollowOptions, HandlerError, Start, SubscribeOptions,
 };
-use repo_migrate::live::{self, LivePhase, SwitchOptions};
+use repo_migrate::live::{self, LivePhase, LivePlace as _, SwitchOptions};
 
 use super::support::{Move, Store, document, key, writer};
 
@@ -160,6 +160,8 @@ async fn a_consumer_that_sleeps_misses_nothing() {
     let routed: Store = moving.routed().await;
     let consumers = subscribed(routed.clone(), "nightly").await;
     let other = subscribed(routed.clone(), "other").await;
+    let oldest = SubscribeOptions::default().with_start(Start::Oldest);
+    consumers.subscribe(&name("oldest"), oldest).await.unwrap();
     save(&routed, "old-001", 1).await;
     let asleep = consumers.list().await.unwrap()[0].position.clone();
     ready(&moving).await;
@@ -173,6 +175,7 @@ async fn a_consumer_that_sleeps_misses_nothing() {
     live::back(moving.stores(), SwitchOptions::default()).await.unwrap();
     let back = consumers.list().await.unwrap();
     assert_eq!((back[0].name.as_str(), &back[0].position), ("nightly", &asleep));
+    assert_eq!((back[1].name.as_str(), &back[1].position), ("oldest", &None));
     save(&routed, "last", 1).await;
     let found = seen(&consumers, "nightly").await;
     assert_eq!(found["old-001"].last(), Some(&2));
@@ -269,9 +272,41 @@ async fn a_stream_goes_on() {
         ids.push(change.key.id.to_string());
     }
     assert!(ids.contains(&"two".to_owned()), "{ids:?}");
+    // There and back while one is worked on: it can be noted where it was given.
+    save(&routed, "four", 1).await;
+    let fourth = stream.next().await.unwrap().unwrap();
+    live::back(moving.stores(), SwitchOptions::default()).await.unwrap();
+    moving.switch().await.unwrap();
+    stream.checkpoint(&fourth.position).await.unwrap();
+    save(&routed, "five", 1).await;
+    while stream.next().await.unwrap().unwrap().key != key("five") {}
+    save(&routed, "six", 1).await;
+    let sixth = stream.next().await.unwrap().unwrap();
+    stream.checkpoint(&sixth.position).await.unwrap();
     drop(stream);
     consumer.close().await.unwrap();
     assert_eq!(seen(&consumers, "a").await, BTreeMap::new());
+}
+
+/// An operator who is stopped before the fence, and resumed when another one has switched, takes
+/// nothing away from the store that has taken over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_operator_writes_over_nothing() {
+    let moving = Move::new("memory", "memory").await;
+    let routed: Store = moving.routed().await;
+    subscribed(routed.clone(), "early").await;
+    ready(&moving).await;
+    let live = live::status(moving.stores()).await.unwrap().live;
+    let from = Consumers::new(moving.source.open(Some(live)).await.unwrap());
+    let to = Consumers::new(moving.target.open(Some(live)).await.unwrap());
+    moving.switch().await.unwrap();
+    subscribed(routed.clone(), "later").await;
+    let here = |_: &ConsumerName, _: Option<&FeedPosition>| Ok(None);
+    assert_eq!(from.relocate(&to, here).await.unwrap_err().kind(), ErrorKind::Locked);
+    let left = Consumers::new(routed).list().await.unwrap();
+    assert_eq!(left.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["early", "later"]);
+    let capture = moving.target.store().await.store_record().await.unwrap().capture;
+    assert!(capture.holders.iter().any(|holder| holder.as_str() == "consumer/later"));
 }
 
 /// Dead letters go along, and wait for somebody who has them tried again.

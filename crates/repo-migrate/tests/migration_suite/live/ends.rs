@@ -70,6 +70,12 @@ async fn a_move_is_given_up_without_its_target() {
         let error = store.save(key("no"), document("no", 1)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Locked);
         assert_eq!(moving.switch().await.unwrap_err().kind(), ErrorKind::NotFound);
+        // A new one does not take up what was given up.
+        let (mover, stop) = moving.begin();
+        let error = mover.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked);
+        assert!(error.hint_text().is_some_and(|hint| hint.contains("abort")), "{error}");
+        drop(stop);
         // Nothing is left to be done without it.
         let again = live::abort(without_target(&moving, &away)).await.unwrap_err();
         assert_eq!(again.kind(), ErrorKind::Unavailable);

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
-use repo_core::strategy::StorageStrategyExt as _;
+use repo_core::strategy::{StorageStrategyExt as _, VersionWrite};
 use repo_core::{Attribution, EntityId, ErrorKind, Precondition, Version, Write};
 use repo_history::{History, KnownVersion, Retention, TagName};
 use repo_migrate::Silent;
-use repo_migrate::live::{self, LiveOptions, LivePhase, SwitchOptions};
+use repo_migrate::live::{self, LiveOptions, LivePhase, LivePlace as _, SwitchOptions};
 
 use super::support::{Move, Place, Store, all, document, items, key, pausing_writer, schemas};
 
@@ -145,6 +145,26 @@ async fn versions_that_the_feed_went_past_are_added() {
     assert_eq!(ours["old-007"].len(), 701);
     assert_eq!(ours["old-007"], theirs["old-007"]);
     assert_eq!(ours["old-008"], theirs["old-008"]);
+}
+
+/// A version that two runs went past is added by the next comparison.
+#[tokio::test]
+async fn a_version_that_is_missing_is_added() {
+    let moving = Move::new("memory", "sqlite").await;
+    let source = moving.source.store().await;
+    history(&source).begin(Retention::EVERYTHING).await.unwrap();
+    save_by(&source, "old-009", 1, "ada").await;
+    let (mover, stop) = moving.begin();
+    moving.until(LivePhase::Ready).await;
+    drop(stop);
+    mover.await.unwrap().unwrap();
+    let live = live::status(moving.stores()).await.unwrap().live;
+    let worker = moving.target.open(Some(live)).await.unwrap();
+    let forget = VersionWrite::Remove(id("old-009"), Version::FIRST);
+    worker.write_versions(&items(), vec![forget]).await.unwrap();
+    let verified = live::verify(moving.stores(), &LiveOptions::default(), &Silent).await.unwrap();
+    assert_eq!(verified.differences, 0, "{verified:?}");
+    assert_eq!(past(&source).await["old-009"], past(&moving.target.store().await).await["old-009"]);
 }
 
 /// A version that somebody changed in the target refuses the switch, and is named.
