@@ -22,8 +22,10 @@ use crate::{Dialect, errors};
 
 const OPERATION: &str = "capture changes";
 
-/// How long writers wait at most in each attempt to get all tables.
-const LOCK_TIMEOUT_MS: u32 = 500;
+/// How long writers wait at most in each attempt to get all tables. Longer than a second: an
+/// automatic vacuum, which holds a table for seconds, gives way to a waiting lock only after the
+/// server's `deadlock_timeout`, whose default that is.
+const LOCK_TIMEOUT_MS: u32 = 1_200;
 /// The shortest and the longest of these pauses.
 const PAUSE_MS: std::ops::Range<u64> = 500..2_000;
 
