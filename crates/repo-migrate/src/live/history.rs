@@ -232,9 +232,11 @@ async fn write(
     let differing: Vec<_> = differing.filter(|(_, answer)| *answer == Applied::Diverged).collect();
     if !differing.is_empty() {
         // A run that was stopped for a while changes nothing of what has taken over.
-        let role = follower.role().await?;
-        if role.takes_writes() {
-            role.check_idle("carry versions over", follower.store.location())?;
+        if follower.role().await?.takes_writes() {
+            let why = "the other store has taken over meanwhile";
+            return Err(Error::new(ErrorKind::Locked, "carry versions over", why)
+                .with("store", follower.store.location())
+                .hint("nothing of it was changed; look at the status of the live migration"));
         }
     }
     // Of a write that came past the fence: what the authority says was there counts.
