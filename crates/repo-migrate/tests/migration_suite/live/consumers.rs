@@ -14,28 +14,28 @@ use repo_feed::{
 };
 use repo_migrate::live::{self, LivePhase, LivePlace as _, SwitchOptions};
 
-use super::support::{Move, Store, document, key, writer};
+use super::support::{Move, Store, document, key, ready, writer};
 
-fn name(text: &str) -> ConsumerName {
+pub(super) fn name(text: &str) -> ConsumerName {
     ConsumerName::new(text).unwrap()
 }
 
-fn quick() -> FollowOptions {
+pub(super) fn quick() -> FollowOptions {
     FollowOptions::default().with_poll(Duration::from_millis(5))
 }
 
-async fn subscribed(store: Store, consumer: &str) -> Consumers {
+pub(super) async fn subscribed(store: Store, consumer: &str) -> Consumers {
     let consumers = Consumers::new(store);
     consumers.subscribe(&name(consumer), SubscribeOptions::default()).await.unwrap();
     consumers
 }
 
-async fn save(store: &Store, id: &str, n: u64) -> u64 {
+pub(super) async fn save(store: &Store, id: &str, n: u64) -> u64 {
     store.save(key(id), document(id, n)).await.unwrap().version.get()
 }
 
 /// What a consumer sees until the end of the feed: the versions of each record, in order.
-async fn seen(consumers: &Consumers, consumer: &str) -> BTreeMap<String, Vec<u64>> {
+pub(super) async fn seen(consumers: &Consumers, consumer: &str) -> BTreeMap<String, Vec<u64>> {
     let mut seen: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let mut open = Consumer::open(consumers, &name(consumer)).await.unwrap();
     open.follow(&quick().until_head(), async |changes| {
@@ -143,14 +143,6 @@ async fn a_consumer_goes_along_from_json_to_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_goes_along_from_sqlite_to_json() {
     a_consumer_goes_along("sqlite", "json").await;
-}
-
-/// A move that is ready, and that nobody follows.
-async fn ready(moving: &Move) {
-    let (mover, stop) = moving.begin();
-    moving.until(LivePhase::Ready).await;
-    drop(stop);
-    mover.await.unwrap().unwrap();
 }
 
 /// One that sleeps misses nothing, wherever its store is when it wakes up.

@@ -5,7 +5,7 @@ use repo_core::strategy::{LiveId, RoleChange, StorageStrategyExt as _, StoreRole
 use repo_core::{Error, ErrorKind, Result};
 use repo_migrate::live::{self, LivePhase, LivePlace, LiveStores};
 
-use super::support::{Move, Place, Store, document, key};
+use super::support::{self, Move, Place, Store, document, key};
 
 /// A place that answers nothing but this.
 #[derive(Debug)]
@@ -24,10 +24,7 @@ fn without_target<'a>(moving: &'a Move, away: &'a Away) -> LiveStores<'a> {
 
 async fn ready(source: &str, target: &str) -> Move {
     let moving = Move::new(source, target).await;
-    let (mover, stop) = moving.begin();
-    moving.until(LivePhase::Ready).await;
-    drop(stop);
-    mover.await.unwrap().unwrap();
+    support::ready(&moving).await;
     moving
 }
 

@@ -3,10 +3,12 @@
 mod begins;
 mod cleaned;
 mod consumers;
+mod consumers_between;
 mod ends;
 mod histories;
 mod kills;
 mod measured;
+mod pauses;
 mod statuses;
 mod support;
 mod tail;

@@ -188,6 +188,14 @@ impl Move {
     }
 }
 
+/// Makes a move ready, and leaves it with nobody who follows.
+pub(super) async fn ready(moving: &Move) {
+    let (mover, stop) = moving.begin();
+    moving.until(LivePhase::Ready).await;
+    drop(stop);
+    mover.await.unwrap().unwrap();
+}
+
 pub(super) async fn all(store: &dyn StorageStrategy) -> BTreeMap<String, Record> {
     let records = store.scan(&items(), ScanOptions::default()).await.unwrap();
     let records = repo_testkit::batches(records).await.unwrap();
