@@ -46,8 +46,7 @@ async fn save(store: &DynamoStrategy, collection: &str, id: &str) {
 }
 
 async fn older(store: &DynamoStrategy, collection: &str, id: &str) -> Result<Vec<OlderVersion>> {
-    let of =
-        OlderThan { id: EntityId::new(id).unwrap(), version: Version::new(Version::MAX).unwrap() };
+    let of = OlderThan::new(EntityId::new(id).unwrap(), Version::new(Version::MAX).unwrap());
     store.older_versions(&name(collection), &[of], NonZeroUsize::new(1_000).unwrap()).await
 }
 

@@ -104,7 +104,7 @@ impl History {
         let mut of = Vec::new();
         for record in records.iter().filter(|record| record.version() > Version::FIRST) {
             let (id, version) = (record.id().clone(), record.version());
-            of.push((OlderThan { id: id.clone(), version }, walks.len()));
+            of.push((OlderThan::new(id.clone(), version), walks.len()));
             let mut walk = horizon.map(Walk::new);
             if let Some(walk) = &mut walk {
                 walk.see(record.clone().into());
@@ -139,9 +139,7 @@ impl History {
         let mut of: Vec<(OlderThan, usize)> = cuts
             .iter()
             .enumerate()
-            .filter_map(|(at, cut)| {
-                Some((OlderThan { id: cut.id.clone(), version: cut.below()? }, at))
-            })
+            .filter_map(|(at, cut)| Some((OlderThan::new(cut.id.clone(), cut.below()?), at)))
             .collect();
         // Whether the version above is kept.
         let mut above_kept: Vec<bool> = vec![true; cuts.len()];

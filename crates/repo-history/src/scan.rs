@@ -86,7 +86,7 @@ impl Walks {
         for record in records {
             let (id, version) = (record.id().clone(), record.version());
             if version > Version::FIRST {
-                this.of.push((OlderThan { id: id.clone(), version }, this.walks.len()));
+                this.of.push((OlderThan::new(id.clone(), version), this.walks.len()));
             }
             let mut walk = Walk::new(at);
             walk.see(record.into());

@@ -158,7 +158,7 @@ impl History {
         below: Version,
         most: NonZeroUsize,
     ) -> Result<Vec<OlderVersion>> {
-        let of = OlderThan { id: id.clone(), version: below };
+        let of = OlderThan::new(id.clone(), below);
         self.store.older_versions(&self.collection, &[of], most).await
     }
 

@@ -15,8 +15,7 @@ pub(crate) fn read(
     most: usize,
 ) -> Result<Vec<OlderVersion>> {
     store.catch_up(READ_HISTORY)?;
-    let of: Vec<Below<'_>> =
-        of.iter().map(|older| Below { id: &older.id, version: older.version.get() }).collect();
+    let of: Vec<Below<'_>> = of.iter().map(Below::of).collect();
     let state = store.state();
     let found = collection(&store.env, &state, READ_HISTORY, name)?;
     let none = || no_history(READ_HISTORY, name, &store.env.location);

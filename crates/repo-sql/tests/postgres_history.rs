@@ -25,7 +25,7 @@ fn history(kept: bool) -> StoreUpdate {
 }
 
 async fn older(store: &Store, of: &str) -> Result<Vec<OlderVersion>> {
-    let of = OlderThan { id: EntityId::new(of).unwrap(), version: Version::new(1_000).unwrap() };
+    let of = OlderThan::new(EntityId::new(of).unwrap(), Version::new(1_000).unwrap());
     store.older_versions(&collection("machines"), &[of], NonZeroUsize::new(9).unwrap()).await
 }
 

@@ -126,8 +126,8 @@ impl Table {
         &'t self,
         of: &'t [OlderThan],
     ) -> impl Iterator<Item = OlderVersion> + 't {
-        of.iter().flat_map(|OlderThan { id, version }| {
-            let first = (id.clone(), Version::FIRST);
+        of.iter().flat_map(|OlderThan { id, version, oldest, .. }| {
+            let first = (id.clone(), *oldest.min(version));
             self.older.range(first..(id.clone(), *version)).rev().map(|(_, older)| older.clone())
         })
     }

@@ -30,7 +30,7 @@ pub(super) async fn begin(store: &DynamoStrategy, name: &str) {
 /// What the stored record of an id replaced: the versions, and whether each is more
 /// than a mark.
 pub(super) async fn replaced(store: &DynamoStrategy, name: &str, text: &str) -> Vec<(u64, bool)> {
-    let of = [OlderThan { id: id(text), version: version(1_000) }];
+    let of = [OlderThan::new(id(text), version(1_000))];
     let most = NonZeroUsize::new(1_000).unwrap();
     let found = store.older_versions(&key(name, "a").collection, &of, most).await.unwrap();
     found.iter().map(|o| (o.version.get(), o.state != OlderState::Removed)).collect()
@@ -125,7 +125,7 @@ async fn older_versions_are_a_query_an_id() {
     assert_eq!(replaced(&store, "items", "there").await, [(3, true), (2, true), (1, true)]);
     assert_eq!(proxy.operations(), ["Query", "GetItem"]);
     let name = key("items", "a").collection;
-    let of = ["a", "there", "b"].map(|text| OlderThan { id: id(text), version: version(3) });
+    let of = ["a", "there", "b"].map(|text| OlderThan::new(id(text), version(3)));
     let most = NonZeroUsize::new(9).unwrap();
     let found = store.older_versions(&name, &of, most).await.unwrap();
     assert_eq!(found.iter().map(|older| older.version.get()).collect::<Vec<_>>(), [2, 1]);

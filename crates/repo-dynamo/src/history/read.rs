@@ -115,6 +115,11 @@ impl Shared {
         mut of: OlderThan,
         most: usize,
     ) -> Result<Page> {
+        // A range that ends before it begins is an error to the server.
+        let newest = of.version.get().saturating_sub(1);
+        if newest < of.oldest.get() {
+            return Ok(Page { of, versions: Vec::new(), whole: true });
+        }
         let limit = i32::try_from(most).unwrap_or(i32::MAX);
         let partition = partition(history, collection, &of.id);
         let scene = self.repeatable(READ, &self.versions_table);
@@ -126,11 +131,14 @@ impl Shared {
                 .consistent_read(true)
                 .scan_index_forward(false)
                 .limit(limit)
-                .key_condition_expression("#record = :record AND #version < :below")
+                .key_condition_expression(
+                    "#record = :record AND #version BETWEEN :oldest AND :newest",
+                )
                 .expression_attribute_names("#record", RECORD_OF_KEY)
                 .expression_attribute_names("#version", VERSION)
                 .expression_attribute_values(":record", text(&partition))
-                .expression_attribute_values(":below", number(of.version));
+                .expression_attribute_values(":oldest", number(of.oldest))
+                .expression_attribute_values(":newest", number(newest));
             request.send().await.map_err(|error| scene.failure(&error))
         })
         .await?;

@@ -81,7 +81,7 @@ impl Batch<'_> {
         id: &EntityId,
         version: Version,
     ) -> Result<Option<OlderVersion>> {
-        let below = [Below { id, version: version.get().saturating_add(1) }];
+        let below = [Below { id, version: version.get().saturating_add(1), oldest: version.get() }];
         let view = history.view(self.state.documents(self.env, stored), &below, 1);
         let found = view.read(&below, 1)?.pop();
         Ok(found.filter(|found| found.version == version))

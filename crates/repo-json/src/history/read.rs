@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use repo_core::strategy::{OlderState, OlderVersion};
+use repo_core::strategy::{OlderState, OlderThan, OlderVersion};
 use repo_core::{EntityId, Result, Timestamp, Version};
 
 use super::file::{Cursor, HistoryFile};
@@ -12,14 +12,19 @@ use super::line::Line;
 use super::version_key::VersionKey;
 use crate::documents::Documents;
 
-/// The versions of an id below one.
+/// The versions of an id below one, down to another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Below<'a> {
     pub(crate) id: &'a EntityId,
     pub(crate) version: u64,
+    pub(crate) oldest: u64,
 }
 
-impl Below<'_> {
+impl<'a> Below<'a> {
+    pub(crate) fn of(older: &'a OlderThan) -> Self {
+        Self { id: &older.id, version: older.version.get(), oldest: older.oldest.get() }
+    }
+
     /// The first version that it may be; `None` where there is none.
     fn first(&self) -> Option<VersionKey> {
         let highest = self.version.checked_sub(1).filter(|highest| *highest > 0)?;
@@ -50,7 +55,8 @@ impl History {
         let Some(first) = below.first() else { return Vec::new() };
         let mut found = Vec::new();
         let all = self.recent.range((Bound::Included(first), Bound::Unbounded));
-        let all = all.take_while(|(key, _)| *key.id == *below.id.as_str());
+        let all = all
+            .take_while(|(key, _)| *key.id == *below.id.as_str() && key.version() >= below.oldest);
         for (key, recent) in all.filter(|(key, _)| !key.attributes) {
             if *left == 0 {
                 break;
@@ -93,7 +99,8 @@ impl View {
         while all.len() < most {
             let in_files = files.iter().filter_map(|(_, line)| Some(line.as_ref()?.key.version()));
             let in_memory = recent.peek().map(|(version, _)| *version);
-            let Some(version) = in_files.chain(in_memory).max() else { break };
+            let newest = in_files.chain(in_memory).max();
+            let Some(version) = newest.filter(|version| *version >= below.oldest) else { break };
             let mut found = None;
             if let Some((_, was)) = recent.next_if(|(found, _)| *found == version) {
                 found = Some(self.version(below.id, version, *was)?);

@@ -42,7 +42,7 @@ pub(super) async fn try_older(
     below: u64,
     most: usize,
 ) -> repo_core::Result<Vec<OlderVersion>> {
-    let of = [OlderThan { id: EntityId::new(id).unwrap(), version: version(below) }];
+    let of = [OlderThan::new(EntityId::new(id).unwrap(), version(below))];
     store.older_versions(&name("machines"), &of, NonZeroUsize::new(most).unwrap()).await
 }
 
@@ -323,7 +323,7 @@ async fn many_keys_have_one_version_each() {
     }
     let of: Vec<OlderThan> = (0..20_000)
         .step_by(7)
-        .map(|n| OlderThan { id: EntityId::new(&id(n)).unwrap(), version: version(2) })
+        .map(|n| OlderThan::new(EntityId::new(&id(n)).unwrap(), version(2)))
         .collect();
     let found = store.older_versions(&name("machines"), &of, NonZeroUsize::MAX).await.unwrap();
     assert_eq!(found.len(), of.len());

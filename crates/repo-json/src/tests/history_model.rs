@@ -160,7 +160,7 @@ impl Both {
             .map(|id| {
                 let below = version(self.chance.below(70) + 1);
                 let below = if self.chance.below(2) == 0 { version(Version::MAX) } else { below };
-                OlderThan { id: EntityId::new(id).unwrap(), version: below }
+                OlderThan::new(EntityId::new(id).unwrap(), below)
             })
             .collect();
         let most = usize::try_from(self.chance.below(12) + 1).unwrap();

@@ -62,7 +62,7 @@ async fn full_of_it(fixture: &Fixture) -> JsonStrategy {
 }
 
 async fn forget(store: &JsonStrategy) {
-    let of = OlderThan { id: "m-1".parse().unwrap(), version: Version::new(100).unwrap() };
+    let of = OlderThan::new("m-1".parse().unwrap(), Version::new(100).unwrap());
     let most = std::num::NonZeroUsize::new(100).unwrap();
     let found = store.older_versions(&name("machines"), &[of], most).await.unwrap();
     let remove = |number| VersionWrite::Remove("m-1".parse().unwrap(), version(number));

@@ -166,7 +166,7 @@ impl StorePages {
     ) -> Self {
         // The first version replaced nothing.
         let older = stored.iter().filter(|of| of.version > Version::FIRST);
-        let of = older.map(|of| OlderThan { id: of.id.clone(), version: of.version }).collect();
+        let of = older.map(|of| OlderThan::new(of.id.clone(), of.version)).collect();
         let order = stored.iter().enumerate().map(|(at, of)| (of.id.clone(), at)).collect();
         let (side, name) = (side.clone(), name.clone());
         let most = NonZeroUsize::MIN.saturating_add(MOST - 1);

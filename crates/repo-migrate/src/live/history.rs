@@ -4,10 +4,10 @@
 //! replaces it keeps by itself; versions that it never had as its own are added: those from
 //! before the copy, and those that the feed went past.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::StreamExt as _;
 use repo_core::strategy::{
     Applied, HistoryState, OlderThan, OlderVersion, RecordChange, StorageStrategy, StoreUpdate,
     VersionWrite,
@@ -23,8 +23,6 @@ use crate::store_reference::StoreReference;
 
 /// Versions that one request reads.
 const AT_ONCE: NonZeroUsize = NonZeroUsize::new(200).unwrap();
-/// Records whose versions are read at the same time.
-const IDS_AT_ONCE: usize = 16;
 
 /// Has the target keep what the source keeps. It is empty, and nobody's copy yet.
 pub(super) async fn begin(
@@ -165,40 +163,36 @@ pub(super) async fn attributed(
     Ok(older.into_iter().zip(by).map(|(one, by)| PastVersion::older(one, by)).collect())
 }
 
-/// Those of these versions that a store keeps, an id at a time: a record may have thousands
-/// of others.
+/// Those of these versions that a store keeps. A record may have thousands of others: each is
+/// read from the newest that is wanted down to the oldest.
 async fn older_of(
     side: &Side,
     name: &CollectionName,
     wanted: &BTreeMap<EntityId, BTreeSet<Version>>,
 ) -> Result<Vec<OlderVersion>> {
-    let mut of_each = Vec::with_capacity(wanted.len());
+    let mut left = VecDeque::with_capacity(wanted.len());
     for (id, versions) in wanted {
-        of_each.push(older_of_one(side.clone(), name.clone(), id.clone(), versions.clone()));
+        if let (Some(oldest), Some(newest)) = (versions.first(), versions.last()) {
+            left.push_back(OlderThan::new(id.clone(), newest.next()?).down_to(*oldest));
+        }
     }
-    futures::stream::iter(of_each).buffered(IDS_AT_ONCE).try_concat().await
-}
-
-async fn older_of_one(
-    side: Side,
-    name: CollectionName,
-    id: EntityId,
-    wanted: BTreeSet<Version>,
-) -> Result<Vec<OlderVersion>> {
-    let (Some(lowest), Some(highest)) = (wanted.first(), wanted.last()) else {
-        return Ok(Vec::new());
-    };
-    let (mut below, mut found) = (highest.next()?, Vec::new());
-    while below > *lowest {
-        let span = usize::try_from(below.get() - lowest.get()).unwrap_or(usize::MAX);
-        let most = NonZeroUsize::new(span).unwrap_or(NonZeroUsize::MIN).min(AT_ONCE);
-        let of = [OlderThan { id: id.clone(), version: below }];
-        let page = side.store.older_versions(&name, &of, most).await?;
-        let last = page.last().map(|last| last.version);
-        found.extend(page.into_iter().filter(|one| wanted.contains(&one.version)));
-        match last {
-            Some(last) => below = last,
-            None => break,
+    let mut found = Vec::new();
+    while !left.is_empty() {
+        let of: Vec<OlderThan> = left.iter().take(AT_ONCE.get()).cloned().collect();
+        let page = side.store.older_versions(name, &of, AT_ONCE).await?;
+        let last = page.last().map(|last| (last.id.clone(), last.version));
+        let is_full = page.len() >= AT_ONCE.get();
+        let is_wanted =
+            |one: &OlderVersion| wanted.get(&one.id).is_some_and(|of| of.contains(&one.version));
+        found.extend(page.into_iter().filter(is_wanted));
+        match last.filter(|_| is_full) {
+            // The page ends within this one.
+            Some((id, version)) => {
+                let read = left.iter().position(|of| of.id == id).unwrap_or_default();
+                left.drain(..read);
+                left.front_mut().into_iter().for_each(|of| of.version = version);
+            }
+            None => drop(left.drain(..of.len())),
         }
     }
     Ok(found)

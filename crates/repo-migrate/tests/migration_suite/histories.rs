@@ -321,10 +321,8 @@ async fn differences_of_the_past_are_named_by_id_and_version() {
     let target = empty();
     migrate(&world.store, &target, &both(), &options(), &Silent).await.unwrap();
     let older = async |id: &EntityId| {
-        let all = repo_core::strategy::OlderThan {
-            id: id.clone(),
-            version: repo_core::Version::new(repo_core::Version::MAX).unwrap(),
-        };
+        let newest = repo_core::Version::new(repo_core::Version::MAX).unwrap();
+        let all = repo_core::strategy::OlderThan::new(id.clone(), newest);
         let most = std::num::NonZeroUsize::new(100).unwrap();
         target.older_versions(&name("machines"), &[all], most).await.unwrap()
     };

@@ -104,16 +104,17 @@ pub(super) async fn older(
     most: NonZeroUsize,
 ) -> Result<Vec<OlderVersion>> {
     let sql = format!(
-        "SELECT v.* FROM unnest({MARK}1{MARK}, {MARK}2{MARK}) WITH ORDINALITY \
-         AS o(\"of\", \"below\", \"place\") CROSS JOIN LATERAL (\
+        "SELECT v.* FROM unnest({MARK}1{MARK}, {MARK}2{MARK}, {MARK}3{MARK}) WITH ORDINALITY \
+         AS o(\"of\", \"below\", \"oldest\", \"place\") CROSS JOIN LATERAL (\
          SELECT {VERSION_COLUMNS} FROM {} WHERE \"id\" = o.\"of\" AND \"_version\" < o.\"below\" \
-         ORDER BY \"_version\" DESC LIMIT {MARK}3{MARK}) AS v \
-         ORDER BY o.\"place\", v.\"_version\" DESC LIMIT {MARK}3{MARK}",
+         AND \"_version\" >= o.\"oldest\" ORDER BY \"_version\" DESC LIMIT {MARK}4{MARK}) AS v \
+         ORDER BY o.\"place\", v.\"_version\" DESC LIMIT {MARK}4{MARK}",
         quote(&table.layout.history.table)
     );
     let values = [
         SqlValue::Texts(of.iter().map(|of| of.id.to_string()).collect()),
         SqlValue::Numbers(of.iter().map(|of| of.version.as_i64()).collect()),
+        SqlValue::Numbers(of.iter().map(|of| of.oldest.as_i64()).collect()),
         SqlValue::Number(i64::try_from(most.get()).unwrap_or(i64::MAX)),
     ];
     let statements = vec![Statement::made(sql, values), trigger(shared, table)];

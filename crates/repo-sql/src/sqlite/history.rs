@@ -147,15 +147,15 @@ pub(super) fn older(
     let failed = |source| errors::sqlite(READ, shared.file(), source);
     let sql = format!(
         "SELECT {VERSION_COLUMNS} FROM {} WHERE \"id\" = ?1 AND \"_version\" < ?2 \
-         ORDER BY \"_version\" DESC LIMIT ?3",
+         AND \"_version\" >= ?3 ORDER BY \"_version\" DESC LIMIT ?4",
         quote(&table.layout.history.table)
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut found = Vec::new();
-    for OlderThan { id, version } in of {
+    for OlderThan { id, version, oldest, .. } in of {
         let left = i64::try_from(most.get() - found.len()).unwrap_or(i64::MAX);
-        let mut rows =
-            statement.query(params![id.as_str(), version.as_i64(), left]).map_err(failed)?;
+        let range = params![id.as_str(), version.as_i64(), oldest.as_i64(), left];
+        let mut rows = statement.query(range).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             found.push(older_version(&table.schema.collection, id, row)?);
         }

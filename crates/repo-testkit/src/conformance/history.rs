@@ -1,15 +1,17 @@
 //! The history of a collection: what each write of a record keeps.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use repo_core::strategy::OlderVersion;
+use repo_core::strategy::{OlderThan, OlderVersion};
 use repo_core::{ErrorKind, Precondition, Write};
 
 use super::history_support::{
     keep, keeping, numbers, offered, older, replaced, was_deleted, was_live,
 };
 use super::support::{
-    assert_kind, delete, document, fill, key, live, put, put_if, record, save, tombstone, tries,
+    assert_kind, collection, delete, document, fill, id, key, live, put, put_if, record, save,
+    tombstone, tries, version,
 };
 use crate::Fixture;
 
@@ -127,6 +129,34 @@ pub async fn pages_of_several_ids_are_in_order(f: Fixture) {
     let rest = older(&store, &[("items", "a", 2), ("items", "b", 4)], 3).await.unwrap();
     assert_eq!(rest, all[4..7]);
     assert_eq!(older(&store, &[("items", "a", 1)], 3).await.unwrap(), []);
+}
+
+/// A page goes no further down than it is asked to, to a version that is itself in it.
+pub async fn a_page_ends_with_the_oldest_that_is_asked_for(f: Fixture) {
+    if !offered(&f).await {
+        return;
+    }
+    let store = keeping(&f).await;
+    for round in 0..4 {
+        let writes = ["a", "b"].map(|id| put(&key("items", id), &format!("\"n\":{round}")));
+        fill(&store, writes.to_vec()).await;
+    }
+    let down = async |of: &[(&str, u64, u64)], most: usize| {
+        let range = |(i, below, oldest): &(&str, u64, u64)| {
+            OlderThan::new(id(i), version(*below)).down_to(version(*oldest))
+        };
+        let of: Vec<OlderThan> = of.iter().map(range).collect();
+        let most = NonZeroUsize::new(most).unwrap();
+        let found = store.older_versions(&collection("items"), &of, most).await.unwrap();
+        found.iter().map(|one| (one.id.to_string(), one.version.get())).collect::<Vec<_>>()
+    };
+    let pair = |i: &str, n: u64| (i.to_owned(), n);
+    assert_eq!(down(&[("b", 4, 3)], 9).await, [pair("b", 3)]);
+    assert_eq!(down(&[("b", 3, 2), ("a", 2, 1)], 9).await, [pair("b", 2), pair("a", 1)]);
+    assert_eq!(down(&[("b", 4, 2), ("a", 2, 1)], 2).await, [pair("b", 3), pair("b", 2)]);
+    for empty in [("b", 3, 3), ("b", 2, 3), ("b", 1, 1), ("nobody", 9, 2)] {
+        assert_eq!(down(&[empty], 9).await, [], "{empty:?}");
+    }
 }
 
 /// What is kept is there after each checkpoint and restart, whatever was written in

@@ -54,14 +54,14 @@ pub(super) async fn older(
 ) -> Result<Vec<OlderVersion>> {
     let name = collection(of[0].0);
     let of: Vec<OlderThan> =
-        of.iter().map(|(_, i, v)| OlderThan { id: id(i), version: version(*v) }).collect();
+        of.iter().map(|(_, i, v)| OlderThan::new(id(i), version(*v))).collect();
     store.older_versions(&name, &of, NonZeroUsize::new(most).unwrap()).await
 }
 
 /// Everything that the stored record of a key replaced, newest first.
 pub(super) async fn replaced(store: &Store, key: &Key) -> Vec<OlderVersion> {
     let current = record(store, key).await.map_or(version(u64::MAX >> 1), |r| r.version());
-    let of = OlderThan { id: key.id.clone(), version: current };
+    let of = OlderThan::new(key.id.clone(), current);
     store.older_versions(&key.collection, &[of], NonZeroUsize::new(10_000).unwrap()).await.unwrap()
 }
 

@@ -134,6 +134,7 @@ macro_rules! conformance {
                     a_key_applied_twice_keeps_both,
                     documents_are_kept_to_the_byte,
                     pages_of_several_ids_are_in_order,
+                    a_page_ends_with_the_oldest_that_is_asked_for,
                     older_versions_outlive_files_and_handles,
                     handles_opened_before_keep_too,
                     writers_at_once_leave_no_gap,

@@ -40,7 +40,7 @@ pub(super) async fn switch(
     Ok(StoreUpdate::History { collection, expected, history })
 }
 
-/// Each id once, below the version that is stored.
+/// Each id once, below the version that is stored; of every second one only the newest few.
 pub(super) async fn older_than(
     reference: &Store,
     name: &str,
@@ -54,7 +54,9 @@ pub(super) async fn older_than(
                 Some(record) => record.version(),
                 None => Version::new(Version::MAX)?,
             };
-            of.push(OlderThan { id: key.id, version });
+            let all = OlderThan::new(key.id, version);
+            let oldest = Version::new(version.get().saturating_sub(3).max(1))?;
+            of.push(if of.len() % 2 == 0 { all } else { all.down_to(oldest) });
         }
     }
     Ok(of)

@@ -56,9 +56,9 @@ async fn check_kept(store: &Store, book: &Book) -> Result<()> {
         let replaced: u64 = part.iter().map(|(_, version)| version - 1).sum();
         // One more than there should be would be found as well.
         let most = usize::try_from(replaced).ok().and_then(|most| NonZeroUsize::new(most + 1));
-        let of = part.iter().map(|(id, version)| {
-            Ok(OlderThan { id: EntityId::new(id)?, version: Version::new(*version)? })
-        });
+        let of = part
+            .iter()
+            .map(|(id, version)| Ok(OlderThan::new(EntityId::new(id)?, Version::new(*version)?)));
         let of: Vec<OlderThan> = of.collect::<Result<_>>()?;
         let most = most.unwrap_or(NonZeroUsize::MAX);
         found += store.older_versions(&collection, &of, most).await?.len();

@@ -108,10 +108,29 @@ impl From<Record> for OlderVersion {
 
 /// The versions of an id that are asked for: those below one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
+#[non_exhaustive]
 pub struct OlderThan {
+    /// The id.
     pub id: EntityId,
+    /// Every version that is asked for is below this one.
     pub version: Version,
+    /// And none is below this one.
+    pub oldest: Version,
+}
+
+impl OlderThan {
+    /// Every version of `id` below `version`.
+    #[must_use]
+    pub const fn new(id: EntityId, version: Version) -> Self {
+        Self { id, version, oldest: Version::FIRST }
+    }
+
+    /// Those of them that are `oldest`, or newer.
+    #[must_use]
+    pub const fn down_to(mut self, oldest: Version) -> Self {
+        self.oldest = oldest;
+        self
+    }
 }
 
 /// A change of what is kept of an older version.
