@@ -102,6 +102,36 @@ async fn a_write_that_waits_for_a_row_is_no_later_than_the_fence() {
     }
 }
 
+/// A transaction that has written waits for what the fence holds, while the fence waits for it:
+/// one of the two is given up by the server, and the fence is put up all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fence_that_meets_a_transaction_is_put_up_all_the_same() {
+    let (place, one, _other) = moving().await;
+    let look = place.tool().await;
+    let holder = place.tool().await;
+    let pid: i32 = holder.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let write = "BEGIN; UPDATE machines_records SET _version = 2 WHERE machine_id = 'a'";
+    holder.batch_execute(write).await.unwrap();
+    let fencing = tokio::spawn({
+        let one = Arc::clone(&one);
+        async move { step(&one, fence).await }
+    });
+    eventually(&look, &waiting_for(pid, 1)).await;
+    // A read of the record waits for nobody.
+    tokio::time::timeout(std::time::Duration::from_secs(20), one.store_record())
+        .await
+        .expect("a read that waits for the fence")
+        .unwrap();
+    let held = holder.batch_execute("SELECT 1 FROM _repo_store FOR UPDATE; COMMIT").await;
+    if held.is_err() {
+        holder.batch_execute("ROLLBACK").await.unwrap();
+    }
+    fencing.await.unwrap().unwrap();
+    let role = one.store_record().await.unwrap().role.role;
+    assert_eq!(role, StoreRole::Fenced);
+    assert_eq!(version(&look).await, if held.is_ok() { 2 } else { 1 });
+}
+
 /// A transaction of another tool that sees the tables as they were before the fence does not
 /// write past it, whatever its level of isolation.
 #[tokio::test]

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use repo_core::strategy::{Applied, FeedPosition, OlderVersion, Record, ScanOptions};
-use repo_core::{Clock as _, CollectionName, EntityId, Key, Result, SystemClock, Version};
+use repo_core::{
+    Clock as _, CollectionName, EntityId, Error, ErrorKind, Key, Result, SystemClock, Version,
+};
 use serde::Serialize;
 
 use super::difference::LiveDifference;
@@ -23,6 +25,8 @@ use crate::past::{PastVersion, stored_versions};
 use crate::progress::{Phase, Progress};
 use crate::store_reference::StoreReference;
 
+/// How often everything is compared while the authority changes hands.
+const MOST_TRIES: usize = 5;
 /// How often, and how long, what differs is looked at again.
 const ROUNDS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,29 +69,58 @@ pub(super) async fn verify_pair(
     options: &LiveOptions,
     progress: &dyn Progress,
 ) -> Result<LiveVerification> {
-    let (direction, _) = pair.direction().await?;
-    tail::repair(pair, direction).await?;
-    let position = direction.leader.store.head().await?;
-    progress.phase(Phase::Verify, None);
+    for _ in 0..MOST_TRIES {
+        let (direction, role) = pair.direction().await?;
+        tail::repair(pair, direction).await?;
+        let position = direction.leader.store.head().await?;
+        progress.phase(Phase::Verify, None);
+        let found = compare_all(pair, direction, options, progress).await?;
+        if !found.finished {
+            return Ok(found);
+        }
+        if direction.leads_still(role.epoch).await? {
+            note(pair, direction, position, &found).await?;
+            return Ok(found);
+        }
+    }
+    let why = "the authority changed hands whenever the stores were compared";
+    Err(Error::new(ErrorKind::Unavailable, "compare both stores", why)
+        .with("source", pair.source.store.location())
+        .with("target", pair.target.store.location())
+        .hint("look at the status of the live migration, and try again"))
+}
+
+async fn compare_all(
+    pair: &Pair,
+    direction: Direction<'_>,
+    options: &LiveOptions,
+    progress: &dyn Progress,
+) -> Result<LiveVerification> {
     let mut comparison = Comparison::new(pair, direction);
     for name in direction.leader.store.collections().await? {
         if !comparison.compare(&name, options, progress).await? {
             return Ok(comparison.found);
         }
     }
-    let mut found = comparison.found;
-    found.finished = true;
+    comparison.found.finished = true;
+    Ok(comparison.found)
+}
+
+async fn note(
+    pair: &Pair,
+    direction: Direction<'_>,
+    position: FeedPosition,
+    found: &LiveVerification,
+) -> Result<()> {
     let (records, differences) = (found.records, found.differences);
     let verified = Verified::new(position, SystemClock.now(), records, differences, &found.named);
-    kept::change(direction.leader, pair.live, |kept| kept.verified = Some(verified.clone()))
-        .await?;
-    Ok(found)
+    kept::change(direction.leader, pair.live, |kept| kept.verified = Some(verified.clone())).await
 }
 
 /// Compares what was written since the last comparison, and notes how far that is: so
 /// little is left to be compared in the pause of a switch. Does nothing before the first
-/// comparison.
-pub(super) async fn verify_recent(pair: &Pair, direction: Direction<'_>) -> Result<()> {
+/// comparison, and notes nothing when the leader leads no more in this epoch.
+pub(super) async fn verify_recent(pair: &Pair, direction: Direction<'_>, epoch: u64) -> Result<()> {
     let kept = kept::read(direction.leader.store.as_ref(), pair.live).await?;
     let Some(verified) = kept.verified.filter(|verified| verified.differences == 0) else {
         return Ok(());
@@ -102,6 +135,9 @@ pub(super) async fn verify_recent(pair: &Pair, direction: Direction<'_>) -> Resu
         }
         comparison.compare_changed(&changed).await?;
         position = changed.next;
+    }
+    if !direction.leads_still(epoch).await? {
+        return Ok(());
     }
     let differences = comparison.found.differences;
     kept::change(direction.leader, pair.live, |kept| {

@@ -34,6 +34,17 @@ pub struct LiveStores<'a> {
     pub target: &'a dyn LivePlace,
 }
 
+impl Direction<'_> {
+    /// Whether the leader leads still in this epoch. What was read before the authority changed
+    /// hands says nothing of the two stores as they are now: the one that has taken over is
+    /// ahead.
+    pub(super) async fn leads_still(&self, epoch: u64) -> Result<bool> {
+        let now = self.leader.role().await?;
+        let leads = matches!(now.role, StoreRole::Authority | StoreRole::Fenced);
+        Ok(leads && now.epoch == epoch)
+    }
+}
+
 /// One store, opened to work for the live migration.
 #[derive(Debug, Clone)]
 pub(super) struct Side {

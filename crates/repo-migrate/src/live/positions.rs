@@ -56,11 +56,19 @@ fn key(live: LiveId) -> String {
     format!("{live}/positions")
 }
 
-/// Notes where both feeds end now; the position of the leader.
-pub(super) async fn note(pair: &Pair, direction: Direction<'_>) -> Result<FeedPosition> {
+/// Notes where both feeds end now; the position of the leader. Notes nothing when the leader leads
+/// no more in this epoch: the follower may then end with what has yet to come to the leader.
+pub(super) async fn note(
+    pair: &Pair,
+    direction: Direction<'_>,
+    epoch: u64,
+) -> Result<FeedPosition> {
     // In this order: see above.
     let there = direction.follower.store.head().await?;
     let here = direction.leader.store.head().await?;
+    if !direction.leads_still(epoch).await? {
+        return Ok(here);
+    }
     for _ in 0..MOST_TRIES {
         let before = text(direction.leader, pair.live).await?;
         let mut positions = parse(before.as_deref(), direction.leader)?;

@@ -200,15 +200,15 @@ impl Compared {
         options: &LiveOptions,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let (direction, _) = pair.direction().await?;
+        let (direction, role) = pair.direction().await?;
         if self.whole.is_none_or(|at| at.elapsed() >= options.verify_every) {
             verify_pair(pair, options, progress).await?;
             self.whole = Some(Instant::now());
             progress.phase(Phase::Follow, None);
         } else if self.recent.elapsed() >= RECENT_EVERY {
             tail::repair(pair, direction).await?;
-            verify_recent(pair, direction).await?;
-            positions::note(pair, direction).await?;
+            verify_recent(pair, direction, role.epoch).await?;
+            positions::note(pair, direction, role.epoch).await?;
         } else {
             return Ok(());
         }

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::compare::{verify_recent, verify_rest};
 use super::copy::raise_floor;
-use super::follow::{carry, drain};
+use super::follow::{CARRIED_AT_ONCE, carry, drain};
 use super::kept::{self, Kept};
 use super::pair::{Direction, LiveStores, Pair};
 use super::tail::{self, LateWrites};
@@ -30,8 +30,9 @@ use super::{SwitchOptions, consumers, kept::Verified, measure, positions};
 const LEASES_PASS: Duration = Duration::from_millis(1_100);
 /// How old the last comparison may be.
 const VERIFIED_WITHIN: Duration = Duration::from_secs(24 * 3_600);
-/// So few changes are carried at once by whoever has caught up.
-const FEW: usize = 100;
+/// What is left takes no longer than this to be carried, once a switch has caught up: the pause
+/// lasts longer anyway.
+const SOON: Duration = Duration::from_millis(500);
 /// How often the last changes are carried before the fence.
 const MOST_CARRIED: usize = 100;
 
@@ -117,7 +118,7 @@ impl Switch<'_> {
         self.check(&kept)?;
         self.catch_up().await?;
         self.refuse_late(tail::repair(self.pair, self.direction).await?)?;
-        verify_recent(self.pair, self.direction).await?;
+        verify_recent(self.pair, self.direction, role.epoch).await?;
         self.check(&kept::read(self.direction.leader.store.as_ref(), self.pair.live).await?)?;
         consumers::check(self.pair, self.direction).await?;
         if self.options.dry_run {
@@ -131,7 +132,7 @@ impl Switch<'_> {
             });
         }
         // What is left for the pause is what changes until then.
-        positions::note(self.pair, self.direction).await?;
+        positions::note(self.pair, self.direction, role.epoch).await?;
         self.carry_items().await?;
         consumers::carry(self.pair, self.direction).await?;
         // And what was written during all of that.
@@ -150,10 +151,12 @@ impl Switch<'_> {
         self.behind_fence(&fenced, begun).await
     }
 
-    /// Carries changes until so few are left that the pause is short.
+    /// Carries changes until what is left takes less time than readers need anyway.
     async fn catch_up(&self) -> Result<()> {
         for _ in 0..MOST_CARRIED {
-            if carry(self.pair, self.direction).await? < FEW {
+            let begun = Instant::now();
+            let is_end = carry(self.pair, self.direction).await? < CARRIED_AT_ONCE.get();
+            if is_end && begun.elapsed() < SOON {
                 break;
             }
         }
@@ -231,7 +234,8 @@ impl Switch<'_> {
         let Direction { leader, follower } = self.direction;
         let most = self.options.max_pause;
         // All of it may be dropped at any point: nothing is decided yet.
-        let handed = tokio::time::timeout(most.saturating_sub(begun.elapsed()), self.hand_on());
+        let handed =
+            tokio::time::timeout(most.saturating_sub(begun.elapsed()), self.hand_on(fenced.epoch));
         let compared = handed.await.unwrap_or_else(|_| {
             let why = "the pause became longer than it may be, so the switch was cancelled";
             Err(Error::new(ErrorKind::Unavailable, "switch to the other store", why)
@@ -253,7 +257,7 @@ impl Switch<'_> {
 
     /// What the other store still lacks, while the leases of readers pass; how many records were
     /// compared.
-    async fn hand_on(&self) -> Result<u64> {
+    async fn hand_on(&self, epoch: u64) -> Result<u64> {
         let head = self.direction.leader.store.head().await?;
         let drained = async {
             drain(self.pair, self.direction, &head).await?;
@@ -265,7 +269,7 @@ impl Switch<'_> {
         let leases = tokio::time::sleep(LEASES_PASS);
         let (drained, waited, ()) = futures::future::join3(drained, waited, leases).await;
         waited?;
-        positions::note(self.pair, self.direction).await?;
+        positions::note(self.pair, self.direction, epoch).await?;
         consumers::carry(self.pair, self.direction).await?;
         drained
     }
@@ -352,7 +356,7 @@ impl Switch<'_> {
         })
         .await?;
         let reversed = Direction { leader: follower, follower: leader };
-        positions::note(self.pair, reversed).await?;
+        positions::note(self.pair, reversed, retired.epoch).await?;
         tracing::info!(
             authority = follower.store.location(),
             retired = leader.store.location(),

@@ -10,7 +10,7 @@ use repo_core::{Error, ErrorKind};
 
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{
-    cannot_connect, foreign as foreign_relation, is_lock_timeout, is_lost, migration,
+    cannot_connect, foreign as foreign_relation, is_given_up_for_lock, is_lost, migration,
     no_free_connection, no_usage, not_owner, not_stored, outcome_unknown, postgres, timed_out, tls,
 };
 #[cfg(feature = "sqlite")]

@@ -110,9 +110,11 @@ fn by_message(message: &str) -> Said {
     }
 }
 
-/// Whether a statement was given up because it waited too long for a lock.
-pub(crate) fn is_lock_timeout(error: &Error) -> bool {
-    error.context_value("reason").is_some_and(|reason| reason.contains("lock timeout"))
+/// Whether a statement was given up because of a lock of somebody else: it waited too long for
+/// it, or that one waited for it in turn.
+pub(crate) fn is_given_up_for_lock(error: &Error) -> bool {
+    let reason = error.context_value("reason").unwrap_or_default();
+    reason.contains("lock timeout") || reason.contains("deadlock detected")
 }
 
 /// The error of a user that may not use the schema.

@@ -14,13 +14,13 @@ use super::statement::{SqlValue, Statement};
 use super::transaction::Transaction;
 use crate::dialect::MARK;
 use crate::layout::{fence_function, fence_in_postgres, fence_of, lift_in_postgres};
-use crate::names::{COLLECTIONS_TABLE, FENCE, STORE_TABLE, quote};
+use crate::names::{COLLECTIONS_TABLE, FENCE, STORE_TABLE, literal, quote};
 use crate::own_record::role_text;
 
 /// Takes a step.
 ///
 /// # Errors
-/// As [`RoleChange::check`]; a lock timeout when tables are in use.
+/// As [`RoleChange::check`]; a lock timeout or a deadlock when tables are in use.
 pub(super) async fn change(
     shared: &Shared,
     transaction: &mut Transaction,
@@ -29,8 +29,7 @@ pub(super) async fn change(
 ) -> Result<()> {
     change.check(&stored.role, stored.id, stored.job.as_ref())?;
     let store = quote(STORE_TABLE);
-    let room = format!("ALTER TABLE {store} ADD COLUMN IF NOT EXISTS \"role\" TEXT");
-    transaction.run(&room).await?;
+    make_room(transaction, &store).await?;
     let (before, after) = (fence_of(&stored.role), fence_of(&change.next));
     if before != after {
         let known = shared.read_catalog_in(transaction).await?;
@@ -52,6 +51,21 @@ pub(super) async fn change(
         .await
         .map(drop)
         .map_err(|source| transaction.failed(source))
+}
+
+/// Adds the column of the role where it is missing. Only then: adding it keeps everybody from
+/// reading the store's record, even when it is there, and a writer that this step waits for may
+/// want to.
+async fn make_room(transaction: &Transaction, store: &str) -> Result<()> {
+    let there = format!(
+        "SELECT 1 FROM pg_attribute WHERE attrelid = {}::regclass AND attname = 'role' \
+         AND NOT attisdropped",
+        literal(store)
+    );
+    if transaction.rows(Statement::made(there, [])).await?.is_empty() {
+        transaction.run(&format!("ALTER TABLE {store} ADD COLUMN \"role\" TEXT")).await?;
+    }
+    Ok(())
 }
 
 /// A writer that no trigger keeps out would write what the successor never gets.

@@ -102,7 +102,7 @@ pub(super) async fn update(shared: &Shared, update: StoreUpdate) -> Result<Store
     let begun = Instant::now();
     let record = loop {
         match attempt(shared, update.clone()).await {
-            Err(error) if !errors::is_lock_timeout(&error) => return Err(error),
+            Err(error) if !errors::is_given_up_for_lock(&error) => return Err(error),
             Err(_) if begun.elapsed() < shared.patience => capture::pause().await,
             Err(error) => return Err(capture::busy(shared, error).await),
             Ok(record) => break record,

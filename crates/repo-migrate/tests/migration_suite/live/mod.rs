@@ -7,6 +7,7 @@ mod consumers_between;
 mod ends;
 mod histories;
 mod kills;
+mod meanwhile;
 mod measured;
 mod pauses;
 mod statuses;
