@@ -75,7 +75,7 @@ async fn a_comparison_across_a_switch_is_made_again() {
     assert_eq!((found.finished, found.differences), (true, 0), "{found:?}");
     for _ in 0..2 {
         assert!(live::back(moving.stores(), SwitchOptions::default()).await.unwrap().switched);
-        assert_eq!(live::status(moving.stores()).await.unwrap().differences, 0);
+        assert_eq!(live::status(moving.stores()).await.unwrap().differences, Some(0));
         assert!(moving.switch().await.unwrap().switched);
     }
 }
