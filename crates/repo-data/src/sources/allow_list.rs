@@ -7,7 +7,7 @@ use super::location::{BucketName, Prefix, TableName};
 use super::source::{BucketKind, Source};
 
 /// The places that an operator allows. An empty list, as it is without configuration, allows
-/// none.
+/// none that is ever read.
 ///
 /// ```json
 /// {
@@ -23,8 +23,9 @@ pub struct AllowList {
     pub buckets: Vec<BucketRule>,
     /// Tables.
     pub tables: Vec<TableRule>,
-    /// Tables of BigQuery.
-    pub bigquery: Vec<BigQueryRule>,
+    /// Tables of BigQuery. Without this any may be named, since none is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bigquery: Option<Vec<BigQueryRule>>,
 }
 
 /// A bucket, or parts of one.
@@ -115,8 +116,10 @@ impl AllowList {
                         && is(&rule.dataset, named.dataset())
                         && is(&rule.table, named.table())
                 };
-                self.bigquery.iter().find(allows).map(|_| None)
+                let listed = self.bigquery.as_ref();
+                listed.is_none_or(|rules| rules.iter().any(|rule| allows(&rule))).then_some(None)
             }
+            Source::Link(_) => Some(None),
         };
         match connection {
             Some(connection) => Ok(AllowedSource { source: source.clone(), connection }),
@@ -152,7 +155,7 @@ impl AllowList {
                 return refuse("the connection has no name", rule.table.as_str());
             }
         }
-        for rule in &self.bigquery {
+        for rule in self.bigquery.iter().flatten() {
             if rule.dataset.is_none() && rule.table.is_some() {
                 return refuse("a table of BigQuery has a dataset", &rule.project);
             }
@@ -219,6 +222,8 @@ mod tests {
         assert!(other("bigquery", &table("samples")));
         assert!(!other("bigquery", &table("secrets")));
         assert!(AllowList::default().check(&raw("a/b")).is_err());
+        let public = source("bigquery", &table("secrets")).unwrap();
+        assert_eq!(AllowList::default().check(&public).unwrap().connection(), None);
     }
 
     #[test]
@@ -251,7 +256,7 @@ mod tests {
             let error = source(kind, metadata).expect_err(metadata);
             assert_eq!(error.kind(), ErrorKind::Invalid, "{metadata}");
         }
-        for kind in ["link", "http", "https://example.com", ""] {
+        for kind in ["raw_content", "http", "https://example.com", ""] {
             let error = source(kind, r#"{"url":"http://localhost"}"#).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{kind}");
         }

@@ -3,13 +3,14 @@
 //! A caller names a place: a bucket with a prefix, a row of a table, a table of BigQuery. An
 //! operator says in an [`AllowList`] which places those may be, and by which configured
 //! connection each is read. [`AllowList::check`] is the one way to an [`AllowedSource`], and
-//! only that can be read. There is no source that is a URL, so none is ever fetched.
+//! only that can be read. No reader takes a URL, so none is ever fetched.
 //!
 //! | storage type | metadata | read |
 //! |---|---|---|
 //! | `gcs`, `s3` | `bucket_name`, `prefix` | objects, by a [`BucketReader`] |
 //! | `pg_table` | `table_name`, `row_id` | one row, by a [`RowReader`] |
 //! | `bigquery` | `project_id`, `dataset_id`, `table_id` | never: kept and given back |
+//! | `link` | `url` | never: kept and given back |
 //!
 //! ```
 //! use repo_core::{ErrorKind, Value};
@@ -40,4 +41,4 @@ pub use allow_list::{AllowList, AllowedSource, BigQueryRule, BucketRule, TableRu
 pub use bucket::{BucketReader, Listing, MAX_LISTED, SourceObject};
 pub use location::{BucketName, Prefix, RowId, TableName};
 pub use row::RowReader;
-pub use source::{BigQueryTable, BucketKind, Source};
+pub use source::{Address, BigQueryTable, BucketKind, Source};

@@ -28,6 +28,32 @@ pub enum Source {
     },
     /// A table of BigQuery. Its name is kept, and nothing is read.
     BigQuery(BigQueryTable),
+    /// An address. It is kept, and nobody goes there.
+    Link(Address),
+}
+
+/// An address that somebody noted: 1 to 4,000 bytes without control characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(String);
+
+impl Address {
+    /// Checks and keeps an address.
+    ///
+    /// # Errors
+    /// `Invalid` for one that is empty, too long, or has control characters.
+    pub fn new(text: &str) -> Result<Self> {
+        if (1..=4_000).contains(&text.len()) && !text.chars().any(char::is_control) {
+            return Ok(Self(text.to_owned()));
+        }
+        let why = "an address has 1 to 4000 bytes, none a control character";
+        Err(Error::new(ErrorKind::Invalid, "name a source", why))
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The service of a bucket.
@@ -97,12 +123,13 @@ impl Source {
                 dataset: big_query_name(metadata, "dataset_id")?,
                 table: big_query_name(metadata, "table_id")?,
             })),
+            "link" => Ok(Self::Link(Address::new(required(metadata, "url")?)?)),
             other => {
                 let shown: String = other.chars().take(64).collect();
                 let message = "sources of this storage type are not offered";
                 Err(Error::new(ErrorKind::Unsupported, "name a source", message)
                     .with("storage_type", format!("{shown:?}"))
-                    .hint("the storage types of sources are gcs, s3, pg_table and bigquery"))
+                    .hint("the storage types of sources are gcs, s3, pg_table, bigquery and link"))
             }
         }
     }
@@ -125,6 +152,8 @@ impl fmt::Display for Source {
             Self::BigQuery(BigQueryTable { project, dataset, table }) => {
                 write!(f, "bigquery: {project}.{dataset}.{table}")
             }
+            // What is behind its host may be a secret.
+            Self::Link(_) => f.write_str("a link"),
         }
     }
 }

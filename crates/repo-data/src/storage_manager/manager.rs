@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
-use repo_blob::{BlobDigest, BlobKey, BlobStore, ByteStream};
+use repo_blob::{BlobDigest, BlobStore, ByteStream};
 use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _};
 use repo_core::{
     Clock, CollectionSchema, Document, Entity, EntityId, Error, ErrorKind, Key, Precondition,
