@@ -112,7 +112,7 @@ async fn a_key_is_there_once_and_moves() {
 #[tokio::test]
 async fn streams_go_to_blobs() {
     let bench = bench().await;
-    let bytes = |count: usize| stream::iter(vec![Ok(Bytes::from(vec![7; 100_000])); count]).boxed();
+    let bytes = |count: usize| stream::iter(0..count).map(|_| Ok(Bytes::from(vec![7; 100_000]))).boxed();
     let stored = bench.manager.store_stream("s", bytes(30), at("files")).await.unwrap();
     assert_eq!((stored.size, stored.form), (3_000_000, Form::Bytes));
     let opened = bench.manager.open("s").await.unwrap();

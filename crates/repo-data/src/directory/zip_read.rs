@@ -84,7 +84,15 @@ fn open<R: Read + Seek>(reader: R, limits: &ZipLimits) -> Result<(Archive<R>, Ve
     // The list is read whole when a zip is opened, so what may be read is bounded before.
     let allowance = Allowance::new(limits.list_bytes);
     let metered = Metered { inner: reader, allowance: allowance.clone() };
-    let mut archive = ZipArchive::new(metered).map_err(no_zip)?;
+    let mut archive = ZipArchive::new(metered).map_err(|error| match allowance.is_spent() {
+        true => {
+            too_much("the list of the zip's members is too long").with("limit", limits.list_bytes)
+        }
+        false => no_zip(error),
+    })?;
+    if archive.has_duplicate_names() {
+        return Err(invalid("a path is in the zip twice"));
+    }
     if archive.len() > limits.members {
         return Err(too_much("the zip has too many members").with("limit", limits.members));
     }
@@ -250,9 +258,6 @@ fn too_much(why: &str) -> Error {
 
 fn no_zip(error: ZipError) -> Error {
     match error {
-        ZipError::Io(error) if error.get_ref().is_some_and(|inner| inner.is::<Spent>()) => {
-            too_much("the list of the zip's members is too long")
-        }
         ZipError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             invalid("the zip ends too early")
         }
@@ -270,6 +275,10 @@ struct Allowance(Arc<AtomicU64>);
 impl Allowance {
     fn new(bytes: u64) -> Self {
         Self(Arc::new(AtomicU64::new(bytes)))
+    }
+
+    fn is_spent(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
     }
 
     fn set(&self, bytes: u64) {

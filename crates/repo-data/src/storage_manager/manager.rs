@@ -210,7 +210,7 @@ impl StorageManager {
                     self.remove_condemned(old_blob).await;
                     return Ok(());
                 }
-                Err(error) if lost_only(&error, &record) => {}
+                Err(error) if lost_record(&error, &record) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -236,7 +236,7 @@ impl StorageManager {
                     self.remove_condemned(old_blob).await;
                     return Ok(true);
                 }
-                Err(error) if lost_only(&error, &record) => {}
+                Err(error) if lost_record(&error, &record) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
                 Err(error) => return Err(error),
             }
@@ -286,12 +286,13 @@ impl StorageManager {
     }
 }
 
-/// Whether only the record had another version than was read, and not the blob beside it.
-fn lost_only(error: &Error, record: &Key) -> bool {
+/// Whether the record had another version than was read. All is read anew then, so what else
+/// failed shows again.
+fn lost_record(error: &Error, record: &Key) -> bool {
     let failed = error.failed_preconditions();
     match error.kind() {
         ErrorKind::Conflict | ErrorKind::AlreadyExists | ErrorKind::NotFound => {
-            !failed.is_empty() && failed.iter().all(|failed| failed.key == *record)
+            failed.iter().any(|failed| failed.key == *record)
         }
         _ => false,
     }
