@@ -293,7 +293,7 @@ mod tests {
             walk(&folder.path().join(path), &WalkOptions::default()).err().unwrap().kind()
         };
         assert_eq!((kind("file"), kind("none")), (ErrorKind::Invalid, ErrorKind::NotFound));
-        let options = WalkOptions { patterns: vec!["a[".to_owned()], ..WalkOptions::default() };
+        let options = WalkOptions { patterns: vec!["[z-a]".to_owned()], ..WalkOptions::default() };
         assert_eq!(walk(folder.path(), &options).err().unwrap().kind(), ErrorKind::Invalid);
     }
 }

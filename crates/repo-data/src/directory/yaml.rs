@@ -9,7 +9,9 @@ use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 /// Deepest nesting, as in JSON.
 const MAX_DEPTH: usize = 31;
-/// Most values; what anchors repeat counts each time.
+/// Most events of parsing that anchors repeat.
+const MAX_REPEATED: usize = 50_000;
+/// Most values that are written out.
 const MAX_NODES: usize = 500_000;
 
 /// Reads one document.
@@ -19,6 +21,9 @@ pub(super) fn parse(text: &str) -> Result<Value> {
             max_depth: MAX_DEPTH,
             max_nodes: MAX_NODES,
             max_documents: 1,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: MAX_REPEATED,
         },
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
         strict_booleans: true,

@@ -166,7 +166,7 @@ fn what_is_no_selector_is_refused_with_its_place() {
     let cases = [
         ("[]", ""),
         ("{", ""),
-        (r#"{"a":1,"a":2}"#, ""),
+        (r#"{"a":1,"a":2}"#, "/a"),
         (r#"{"$where":"1"}"#, "/$where"),
         (r#"{"$not":{"a":1}}"#, "/$not"),
         (r#"{"$and":[]}"#, "/$and"),
