@@ -301,8 +301,7 @@ impl DataService {
             let ids: Vec<EntityId> = ids.collect::<Result<_>>()?;
             let found = find_many::<UploadRecord>(&**self.strategy(), &ids).await?;
             for (key, found) in keys.iter().zip(found) {
-                let ended =
-                    found.is_none_or(|found| found.value.state == UploadState::Complete);
+                let ended = found.is_none_or(|found| found.value.state == UploadState::Complete);
                 if ended {
                     let _alone = spool.lock(key).await;
                     spool.remove(key).await?;

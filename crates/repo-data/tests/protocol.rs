@@ -91,9 +91,8 @@ fn a_crash_at_any_step_leaves_nothing_on_dynamodb() {
 #[ignore = "a process of the test above"]
 async fn on_dynamodb_of_the_environment() {
     if std::env::var("AWS_ENDPOINT_URL_DYNAMODB").is_ok() {
-        let fresh = async || {
-            Place::at(&format!("dynamodb:{}", repo_testkit::servers::unique_name())).await
-        };
+        let fresh =
+            async || Place::at(&format!("dynamodb:{}", repo_testkit::servers::unique_name())).await;
         crash_everywhere(fresh, 1).await;
     }
 }

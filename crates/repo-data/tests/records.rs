@@ -84,7 +84,11 @@ async fn hostile_requests_are_refused() {
     assert_eq!(kind(with(|new| new.dataset = Some(id("none"))).await), ErrorKind::NotFound);
     // Names that would be paths somewhere are only names here.
     for hostile in ["../../etc/passwd", "/", "a/../b", "CON", "\u{202e}x", "$where", "'; DROP"] {
-        let new = NewEntry { id: Some(id(hostile)), file_path: Some(hostile.into()), ..text(hostile, &long(hostile)) };
+        let new = NewEntry {
+            id: Some(id(hostile)),
+            file_path: Some(hostile.into()),
+            ..text(hostile, &long(hostile))
+        };
         let made = service.create_entry(new).await.unwrap();
         assert_eq!(service.entry(&id(hostile)).await.unwrap(), made);
     }
@@ -152,10 +156,14 @@ async fn what_is_shared_is_listed_for_who_may_read_it() {
         let reader = Some(Owner::new(who).unwrap());
         let filter = EntryFilter { reader, ..EntryFilter::default() };
         let page = service.list_entries(&filter, &PageRequest::default()).await.unwrap();
-        let mut names: Vec<String> = page.items.into_iter().map(|found| {
-            assert!(found.value.may_be_read_by(filter.reader.as_ref().unwrap()));
-            found.value.name
-        }).collect();
+        let mut names: Vec<String> = page
+            .items
+            .into_iter()
+            .map(|found| {
+                assert!(found.value.may_be_read_by(filter.reader.as_ref().unwrap()));
+                found.value.name
+            })
+            .collect();
         names.sort();
         names
     };
@@ -319,7 +327,8 @@ async fn datapoints_that_make_no_sense_are_refused() {
     assert_eq!(kind(none), ErrorKind::Invalid);
     let placeless = service.submit_datapoint(datapoint("a", DataType::ObjectStorage), None).await;
     assert_eq!(kind(placeless), ErrorKind::Invalid);
-    let one = NewDatapoint { value: Some(Json::parse("1").unwrap()), ..datapoint("a", DataType::Json) };
+    let one =
+        NewDatapoint { value: Some(Json::parse("1").unwrap()), ..datapoint("a", DataType::Json) };
     let both = service.submit_datapoint(one.clone(), Some(file(b"x"))).await;
     assert_eq!(kind(both), ErrorKind::Invalid);
     let timeless = NewDatapoint { data_timestamp: String::new(), ..one };
@@ -335,7 +344,9 @@ async fn datapoints_that_make_no_sense_are_refused() {
 async fn datapoints_are_listed_by_their_own_time_and_found_by_value() {
     let place = Place::memory().await;
     let service = place.open().await;
-    for (name, time, value) in [("b", "2026-01-02", "2"), ("a", "2026-01-03", "3"), ("c", "2026-01-01", "1")] {
+    for (name, time, value) in
+        [("b", "2026-01-02", "2"), ("a", "2026-01-03", "3"), ("c", "2026-01-01", "1")]
+    {
         let new = NewDatapoint {
             data_timestamp: time.into(),
             value: Some(Json::parse(&format!("{{\"t\":{value}}}")).unwrap()),
@@ -352,7 +363,11 @@ async fn datapoints_are_listed_by_their_own_time_and_found_by_value() {
     assert_eq!(names(service.query_datapoints(warm(), &all).await.unwrap()), ["a", "b"]);
     assert_eq!(service.count_datapoints(warm()).await.unwrap(), 2);
     let large = Json::parse(&format!("{{\"t\":9,\"x\":\"{}\"}}", long("value"))).unwrap();
-    let large = NewDatapoint { value: Some(large), label: Some("L".into()), ..datapoint("d", DataType::Json) };
+    let large = NewDatapoint {
+        value: Some(large),
+        label: Some("L".into()),
+        ..datapoint("d", DataType::Json)
+    };
     service.submit_datapoint(large, None).await.unwrap();
     assert_eq!(refusal(service.query_datapoints(warm(), &all).await), Refusal::SpilledValue);
     let narrowed = Filter::parse(r#"{"$and":[{"label":"T"},{"value.t":{"$gt":1}}]}"#).unwrap();
@@ -395,13 +410,18 @@ async fn revisions_replace_and_keep() {
     service.revise_entry(&id("a"), &draft).await.unwrap();
     let competing = revision("r3", Some("r1"), RevisedContent::Text("three".into()), false);
     service.revise_entry(&id("a"), &competing).await.unwrap();
-    assert!(matches!(service.entry(&id("a")).await.unwrap().value.content, Content::Inline(text) if text == "one"));
+    assert!(
+        matches!(service.entry(&id("a")).await.unwrap().value.content, Content::Inline(text) if text == "one")
+    );
     holds_now(&service).await;
     service.publish_revision(&id("a"), &id("r2"), None).await.unwrap();
     service.publish_revision(&id("a"), &id("r2"), None).await.unwrap();
     let lost = service.publish_revision(&id("a"), &id("r3"), None).await;
     assert_eq!(refusal(lost), Refusal::StaleBase);
-    assert_eq!(kind(service.publish_revision(&id("b"), &id("r1"), None).await), ErrorKind::NotFound);
+    assert_eq!(
+        kind(service.publish_revision(&id("b"), &id("r1"), None).await),
+        ErrorKind::NotFound
+    );
     assert_eq!(text_of(WhichRevision::Number(0)).await, "zero");
     assert_eq!(text_of(WhichRevision::Number(1)).await, "one");
     assert_eq!(text_of(WhichRevision::Number(2)).await, long("copied"));
@@ -434,7 +454,9 @@ async fn search_finds_by_each_operator() {
     use SearchOperator as Op;
     let place = Place::memory().await;
     let service = place.open().await;
-    for (name, content, size) in [("alpha.txt", "the cat", 1), ("beta.md", "the dog", 5), ("gamma.txt", "a bird", 9)] {
+    for (name, content, size) in
+        [("alpha.txt", "the cat", 1), ("beta.md", "the dog", 5), ("gamma.txt", "a bird", 9)]
+    {
         let metadata = Some(Json::parse(&format!("{{\"size\":{size}}}")).unwrap());
         let tags = vec![name[..1].to_owned()];
         service.create_entry(NewEntry { metadata, tags, ..text(name, content) }).await.unwrap();
@@ -453,7 +475,8 @@ async fn search_finds_by_each_operator() {
     };
     let found = async |criteria, any| {
         let found = service.search(&search(criteria, any)).await.unwrap();
-        let mut names: Vec<String> = found.into_iter().map(|found| found.value.name[..1].to_owned()).collect();
+        let mut names: Vec<String> =
+            found.into_iter().map(|found| found.value.name[..1].to_owned()).collect();
         names.sort();
         names.concat()
     };
@@ -470,12 +493,26 @@ async fn search_finds_by_each_operator() {
         ("metadata.size", Op::Between, "[1,5]", "ab"),
         ("user_id", Op::Equals, "\"ada\"", "abg"),
     ] {
-        assert_eq!(found(vec![criterion(field, operator, value)], false).await, expected, "{field} {operator:?}");
+        assert_eq!(
+            found(vec![criterion(field, operator, value)], false).await,
+            expected,
+            "{field} {operator:?}"
+        );
     }
-    let two = || vec![criterion("tags", Op::Contains, "\"a\""), criterion("content", Op::Contains, "\"dog\"")];
+    let two = || {
+        vec![
+            criterion("tags", Op::Contains, "\"a\""),
+            criterion("content", Op::Contains, "\"dog\""),
+        ]
+    };
     assert_eq!(found(two(), true).await, "ab");
     assert_eq!(found(two(), false).await, "");
-    for (field, operator, value) in [("owner_secret", Op::Equals, "1"), ("name", Op::Between, "[1]"), ("name", Op::In, "1"), ("_version", Op::Equals, "1")] {
+    for (field, operator, value) in [
+        ("owner_secret", Op::Equals, "1"),
+        ("name", Op::Between, "[1]"),
+        ("name", Op::In, "1"),
+        ("_version", Op::Equals, "1"),
+    ] {
         let refused = service.search(&search(vec![criterion(field, operator, value)], false)).await;
         assert_eq!(kind(refused), ErrorKind::Invalid);
     }
@@ -519,7 +556,8 @@ async fn outside_sources_need_the_list() {
     let mut options = place.options();
     options.sources.buckets.push(("b".into(), "p/".into()));
     let service = place.open_with(options).await;
-    let made = service.create_entry(entry("a", NewContent::Outside(location.clone()))).await.unwrap();
+    let made =
+        service.create_entry(entry("a", NewContent::Outside(location.clone()))).await.unwrap();
     assert_eq!(made.value.content, Content::Outside { location, files: vec![] });
     assert_eq!(service.entry(&id("a")).await.unwrap(), made);
     assert_eq!(refusal(service.open_entry(&id("a"), ByteRange::WHOLE).await), Refusal::WrongState);

@@ -159,17 +159,16 @@ fn broken(content: &'static [u8]) -> Piece<'static> {
 async fn a_piece_that_breaks_off_is_kept_only_in_tus_without_a_checksum() {
     let place = Place::memory().await;
     let service = place.open().await;
-    for (kind, checksum, kept) in [
-        (UploadKind::Tus, false, 3),
-        (UploadKind::Tus, true, 0),
-        (UploadKind::Gcs, false, 0),
-    ] {
+    for (kind, checksum, kept) in
+        [(UploadKind::Tus, false, 3), (UploadKind::Tus, true, 0), (UploadKind::Gcs, false, 0)]
+    {
         let name = format!("{kind:?}{checksum}");
         service.create_entry(entry(&name, NewContent::File)).await.unwrap();
         let new = NewUpload::new(id(&name), kind);
         let upload = service.begin_upload(&new).await.unwrap().value.id;
         let checksum = checksum.then(|| Checksum::Sha256(BlobDigest::of(b"abcdef").sha256));
-        let error = service.append(&upload, Piece { checksum, ..broken(b"abc") }).await.unwrap_err();
+        let error =
+            service.append(&upload, Piece { checksum, ..broken(b"abc") }).await.unwrap_err();
         assert_eq!(error.message(), "the connection was lost");
         assert_eq!(service.upload(&upload).await.unwrap().offset, kept, "{name}");
         let rest = &b"abcdef"[usize::try_from(kept).unwrap()..];
@@ -238,8 +237,7 @@ async fn what_another_machine_spooled_is_missed() {
 #[tokio::test]
 async fn a_full_spool_refuses_for_a_while() {
     let place = Place::memory().await;
-    let service =
-        place.open_with(DataOptions { spool_quota: 10, ..place.options() }).await;
+    let service = place.open_with(DataOptions { spool_quota: 10, ..place.options() }).await;
     let upload = begun(&service, UploadKind::Gcs).await;
     let error = service.append(&upload, piece(0, None, b"01234567890")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);

@@ -86,8 +86,7 @@ impl DataService {
     /// Some of the entries that are left: from an index first, which may be behind, and by a
     /// strong read when that has no more.
     async fn ids_to_delete(&self, id: &EntityId) -> Result<Vec<EntityId>> {
-        let present =
-            || field("dataset").eq(id).and(field("status").ne(EntryStatus::Deleted));
+        let present = || field("dataset").eq(id).and(field("status").ne(EntryStatus::Deleted));
         self.ids(present).await
     }
 
@@ -103,8 +102,7 @@ impl DataService {
     async fn delete_batch(&self, tx: &mut Tx, id: &EntityId, ids: &[EntityId]) -> Result<()> {
         let dataset = tx.get::<Dataset>(id.as_str()).await?.value;
         let now = self.now();
-        let deletion =
-            Deletion { now, until: dataset.due.unwrap_or(now), with: Some(id.clone()) };
+        let deletion = Deletion { now, until: dataset.due.unwrap_or(now), with: Some(id.clone()) };
         read_ahead(tx, ids).await?;
         let mut tally = Tally::default();
         for entry_id in ids {

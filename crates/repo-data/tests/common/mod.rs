@@ -77,7 +77,10 @@ impl Place {
     }
 
     /// A service that stops at a step.
-    pub async fn stopping(&self, stops: impl Fn(repo_data::Step) -> bool + Send + Sync + 'static) -> DataService {
+    pub async fn stopping(
+        &self,
+        stops: impl Fn(repo_data::Step) -> bool + Send + Sync + 'static,
+    ) -> DataService {
         self.open_with(DataOptions { hooks: Hooks::new(stops), ..self.options() }).await
     }
 }

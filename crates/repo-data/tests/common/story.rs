@@ -70,7 +70,9 @@ pub async fn upload(service: &DataService, name: &str, kind: UploadKind) -> Resu
 
 /// Everything once, with time that passes.
 pub async fn tell(service: &DataService, clock: &Arc<ManualClock>) -> Result<()> {
-    service.create_dataset(NewDataset { id: Some(id("set")), ..NewDataset::new("set", ada()) }).await?;
+    service
+        .create_dataset(NewDataset { id: Some(id("set")), ..NewDataset::new("set", ada()) })
+        .await?;
     service.create_entry(entry("text", NewContent::Text(long("text")))).await?;
     for kind in [UploadKind::Gcs, UploadKind::Tus, UploadKind::Parts] {
         let name = format!("{kind:?}");
