@@ -90,7 +90,7 @@ fn flat(value: Json) -> Json {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
     fn every_match_passes_the_filter(selector in selector(), document in document()) {

@@ -112,7 +112,8 @@ async fn a_key_is_there_once_and_moves() {
 #[tokio::test]
 async fn streams_go_to_blobs() {
     let bench = bench().await;
-    let bytes = |count: usize| stream::iter(0..count).map(|_| Ok(Bytes::from(vec![7; 100_000]))).boxed();
+    let bytes =
+        |count: usize| stream::iter(0..count).map(|_| Ok(Bytes::from(vec![7; 100_000]))).boxed();
     let stored = bench.manager.store_stream("s", bytes(30), at("files")).await.unwrap();
     assert_eq!((stored.size, stored.form), (3_000_000, Form::Bytes));
     let opened = bench.manager.open("s").await.unwrap();
@@ -292,7 +293,7 @@ async fn places_are_checked_when_it_is_built() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_stored_comes_back(key in "\\PC{1,40}", bytes in prop::collection::vec(any::<u8>(), 0..3_000), blob: bool) {

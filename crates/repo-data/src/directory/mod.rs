@@ -3,7 +3,7 @@
 //! [`walk`] reads a local directory by its ignore rules, [`Manifest`] says what its files
 //! are, and [`DirectoryTree`] joins both to entries with parents. [`zip_stream`] makes one
 //! zip of a directory while it is read; [`list_zip`] and [`unpack_zip`] take one from anybody.
-//! [`InlineText`] decides which files are kept as text.
+//! Which files are kept as text is decided by [`InlineText`](crate::InlineText).
 //!
 //! Names are checked once, by [`EntryPath`]: what is one can neither leave its directory nor
 //! break a line.
@@ -39,7 +39,6 @@
 //! # }
 //! ```
 
-mod inline;
 mod io;
 mod manifest;
 mod open;
@@ -50,7 +49,6 @@ mod yaml;
 mod zip_read;
 mod zip_write;
 
-pub use inline::{INLINE_SUFFIXES, InlineText, MAX_INLINE_BYTES, NotInline};
 pub use manifest::{MAX_MANIFEST_BYTES, Manifest, ManifestNode};
 pub use open::open_file;
 pub use path::{EntryPath, MAX_NAME_BYTES, MAX_NAMES, MAX_PATH_BYTES};

@@ -1,10 +1,11 @@
 //! Whether a document is meant.
 
-use repo_core::{Error, ErrorKind, Result, Value};
+use repo_core::{Result, Value};
 
 use super::order::{compare, type_rank};
 use super::path::SelectorPath;
 use super::tree::{Bound, Selector, Test};
+use crate::refusal::Refusal;
 
 impl Selector {
     /// Whether a whole document is meant.
@@ -17,21 +18,17 @@ impl Selector {
     /// they were spilled into blobs.
     ///
     /// # Errors
-    /// `Invalid` if that depends on one of those values. The answer to a query without this
-    /// document could be wrong, so the query is refused.
+    /// The refusal `SpilledValue` if that depends on one of those values. The answer to a query
+    /// without this document could be wrong, so the query is refused.
     pub fn decide(&self, document: &Value, absent: &[SelectorPath]) -> Result<bool> {
         self.verdict(document, absent).ok_or_else(|| {
             let touched = self.paths().find(|path| is_absent(path, absent));
-            let error = Error::new(
-                ErrorKind::Invalid,
-                "select",
-                "the selector asks for a part of a value that is too large to be filtered",
-            );
-            let error = match touched {
+            let why = "the selector asks for a part of a value that is too large to be filtered";
+            let error = Refusal::SpilledValue.error("select", why);
+            match touched {
                 Some(path) => error.with("field", path),
                 None => error,
-            };
-            error.hint("select by other fields so that the large values are left out")
+            }
         })
     }
 

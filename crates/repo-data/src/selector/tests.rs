@@ -250,7 +250,7 @@ fn a_value_that_is_not_here_is_never_silently_missing() {
         let decided = selector.decide(&inner, &absent);
         assert_eq!(decided.as_ref().ok().copied(), expected, "{text}");
         if let Err(error) = decided {
-            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert_eq!(crate::Refusal::of(&error), Some(crate::Refusal::SpilledValue));
             assert!(error.context_value("field").is_some_and(|field| field.starts_with("value")));
         }
         let passes = selector.push_down(&fields).matches(&spilled);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::location::{BucketName, Prefix, TableName};
 use super::source::{BucketKind, Source};
+use crate::refusal::Refusal;
 
 /// The places that an operator allows. An empty list, as it is without configuration, allows
 /// none that is ever read.
@@ -67,7 +68,7 @@ pub struct BigQueryRule {
     pub table: Option<String>,
 }
 
-/// A source that the list allows. Only [`AllowList::check`] makes one.
+/// A source that the list allows. Only [`AllowList::allow`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedSource {
     source: Source,
@@ -95,7 +96,7 @@ impl AllowList {
     /// # Errors
     /// `PermissionDenied` for a source that no rule allows. The error does not say what is
     /// allowed.
-    pub fn check(&self, source: &Source) -> Result<AllowedSource> {
+    pub fn allow(&self, source: &Source) -> Result<AllowedSource> {
         let connection = match source {
             Source::Bucket { kind, bucket, prefix } => self
                 .buckets
@@ -125,9 +126,9 @@ impl AllowList {
             Some(connection) => Ok(AllowedSource { source: source.clone(), connection }),
             None => {
                 let message = "this source is not on the list of allowed sources";
-                Err(Error::new(ErrorKind::PermissionDenied, "check a source", message)
-                    .with("source", source)
-                    .hint("an operator of the service adds it to the allowed sources"))
+                Err(Refusal::SourceNotAllowed
+                    .error("check a source", message)
+                    .with("source", source))
             }
         }
     }
@@ -202,12 +203,12 @@ mod tests {
         let raw = |prefix: &str| {
             source("gcs", &format!(r#"{{"bucket_name":"raw","prefix":"{prefix}"}}"#)).unwrap()
         };
-        let allowed = |source: &Source| list().check(source).is_ok();
+        let allowed = |source: &Source| list().allow(source).is_ok();
         for prefix in ["a/b", "a/b/", "a/b/c", "c/", "c/d"] {
             assert!(allowed(&raw(prefix)), "{prefix}");
         }
         for prefix in ["", "a", "a/", "a/bc", "a/b.txt", "c", "cd", "A/b", "b"] {
-            let error = list().check(&raw(prefix)).unwrap_err();
+            let error = list().allow(&raw(prefix)).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{prefix}");
         }
         let other = |kind: &str, metadata: &str| allowed(&source(kind, metadata).unwrap());
@@ -221,18 +222,18 @@ mod tests {
         };
         assert!(other("bigquery", &table("samples")));
         assert!(!other("bigquery", &table("secrets")));
-        assert!(AllowList::default().check(&raw("a/b")).is_err());
+        assert!(AllowList::default().allow(&raw("a/b")).is_err());
         let public = source("bigquery", &table("secrets")).unwrap();
-        assert_eq!(AllowList::default().check(&public).unwrap().connection(), None);
+        assert_eq!(AllowList::default().allow(&public).unwrap().connection(), None);
     }
 
     #[test]
     fn a_connection_comes_from_the_rule() {
         let row = source("pg_table", r#"{"table_name":"trajectories","row_id":"1"}"#).unwrap();
-        assert_eq!(list().check(&row).unwrap().connection(), Some("archive"));
+        assert_eq!(list().allow(&row).unwrap().connection(), Some("archive"));
         let names = r#"{"project_id":"public","dataset_id":"samples","table_id":"x"}"#;
         let table = source("bigquery", names).unwrap();
-        assert_eq!(list().check(&table).unwrap().connection(), None);
+        assert_eq!(list().allow(&table).unwrap().connection(), None);
     }
 
     #[test]

@@ -190,7 +190,7 @@ mod tests {
             r#"{"buckets":[{"kind":"s3","bucket":"BUCKET","prefixes":[""],"connection":"x"}]}"#;
         let list: AllowList = serde_json::from_str(&rules.replace("BUCKET", bucket)).unwrap();
         let metadata = format!(r#"{{"bucket_name":"{bucket}","prefix":"{prefix}"}}"#);
-        list.check(&Source::parse("s3", &Value::parse(&metadata).unwrap()).unwrap()).unwrap()
+        list.allow(&Source::parse("s3", &Value::parse(&metadata).unwrap()).unwrap()).unwrap()
     }
 
     #[tokio::test]

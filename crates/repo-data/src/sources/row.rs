@@ -85,7 +85,7 @@ mod tests {
         let allowed = |table: &str, row: &str| {
             let metadata = format!(r#"{{"table_name":"{table}","row_id":"{row}"}}"#);
             let metadata = Value::parse(&metadata).unwrap();
-            list.check(&Source::parse("pg_table", &metadata).unwrap()).unwrap()
+            list.allow(&Source::parse("pg_table", &metadata).unwrap()).unwrap()
         };
         let reader = RowReader::new("trajectories".parse().unwrap(), collection, store);
         let row = reader.read(&allowed("trajectories", "r1")).await.unwrap();
