@@ -1,0 +1,30 @@
+//! The collections that the server declares.
+
+use std::sync::Arc;
+
+use repo_core::{CollectionSchema, Result, Schemas};
+
+use crate::api::idempotency_schema;
+use crate::auth::KeyRing;
+
+/// The server's own collections.
+///
+/// # Errors
+/// None that can happen.
+pub fn own() -> Result<Vec<CollectionSchema>> {
+    Ok(vec![KeyRing::schema()?, idempotency_schema()?])
+}
+
+/// The server's own collections and those of the configuration.
+///
+/// # Errors
+/// `ConfigInvalid` for a collection of the configuration that has the name of one of ours.
+pub fn declared(configured: &Schemas) -> Result<Arc<Schemas>> {
+    let mut all = configured.clone();
+    for schema in own()? {
+        all.insert(schema).map_err(|error| {
+            error.hint("the data service uses this name: give your collection another one")
+        })?;
+    }
+    Ok(Arc::new(all))
+}

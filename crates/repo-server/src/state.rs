@@ -1,0 +1,41 @@
+//! What every route shares.
+
+use std::sync::Arc;
+
+use repo_core::strategy::StorageStrategy;
+use repo_core::{Clock, CollectionName, Schemas};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::auth::Gate;
+use crate::config::ServerConfig;
+
+/// What every route shares.
+#[derive(Debug)]
+pub struct App {
+    /// The store, with its layers.
+    pub store: Arc<dyn StorageStrategy>,
+    /// The declared collections, the server's own among them.
+    pub schemas: Arc<Schemas>,
+    /// The door.
+    pub gate: Arc<Gate>,
+    /// The section `server`.
+    pub config: ServerConfig,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether the server is about to stop.
+    pub stopping: watch::Receiver<bool>,
+}
+
+impl App {
+    /// What `/health` says beyond the store.
+    pub async fn more_health(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
+    /// The id field of a collection, declared or not.
+    #[must_use]
+    pub fn schema(&self, collection: &CollectionName) -> repo_core::CollectionSchema {
+        self.schemas.get(collection)
+    }
+}
