@@ -7,6 +7,7 @@ use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
 use cli_output::output::Output;
 use cli_output::signals::Interruption;
+use repo_blob::BlobStore;
 use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _};
 use repo_core::{Clock, CollectionSchema, Error, ErrorKind, Result, Schemas, SystemClock};
 use tokio::net::TcpListener;
@@ -71,7 +72,8 @@ async fn run_on(
 ) -> Outcome<Ending> {
     let interruption = Interruption::listen()?;
     let (stop, stopping) = watch::channel(false);
-    let app = app(place, store, schemas, stopping.clone())?;
+    let blobs = repo_blob::open(&place.blobs, &place.server.s3.options()?).await?;
+    let app = app(place, (store, blobs), schemas, stopping.clone())?;
     refuse_open_to_all(place, &app).await?;
     let metrics = MetricsPage::install()?;
     let listener = listen(place).await?;
@@ -100,7 +102,7 @@ async fn run_on(
 
 fn app(
     place: &Place,
-    store: &Arc<dyn StorageStrategy>,
+    (store, blobs): (&Arc<dyn StorageStrategy>, Arc<dyn BlobStore>),
     schemas: Arc<Schemas>,
     stopping: watch::Receiver<bool>,
 ) -> Result<Arc<App>> {
@@ -116,6 +118,7 @@ fn app(
     };
     Ok(Arc::new(App {
         store: Arc::clone(store),
+        blobs,
         schemas,
         gate: Arc::new(gate),
         config: place.server.clone(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use repo_blob::BlobStore;
 use repo_core::strategy::StorageStrategy;
 use repo_core::{Clock, CollectionName, Schemas};
 use serde_json::Value;
@@ -15,6 +16,8 @@ use crate::config::ServerConfig;
 pub struct App {
     /// The store, with its layers.
     pub store: Arc<dyn StorageStrategy>,
+    /// The blobs.
+    pub blobs: Arc<dyn BlobStore>,
     /// The declared collections, the server's own among them.
     pub schemas: Arc<Schemas>,
     /// The door.

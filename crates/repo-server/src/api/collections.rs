@@ -17,7 +17,8 @@ use crate::state::App;
 /// Collections that hold secrets or the server's own bookkeeping: nobody sees them here.
 const HIDDEN: [&str; 2] = [crate::auth::COLLECTION, super::idempotency::COLLECTION];
 /// Collections whose rules only their own routes keep: they are read here, not written.
-const READ_ONLY: [&str; 6] = ["datasets", "entries", "datapoints", "revisions", "blobs", "uploads"];
+const READ_ONLY: [&str; 8] =
+    ["datasets", "entries", "datapoints", "revisions", "blobs", "uploads", "usage", "service"];
 
 /// Refuses a collection that is not to be seen here.
 ///

@@ -6,4 +6,4 @@ mod section;
 
 pub use place::{Chosen, Flags, Place};
 pub use secret::Secret;
-pub use section::{LimitsConfig, Milliseconds, ServerConfig};
+pub use section::{LimitsConfig, Milliseconds, S3Config, ServerConfig};

@@ -5,6 +5,8 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use repo_blob::BlobOptions;
+use repo_core::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,8 @@ pub struct ServerConfig {
     /// Where the blobs are: a folder, or `s3://BUCKET/PREFIX`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blobs: Option<String>,
+    /// How S3 is reached, where the blobs are there.
+    pub s3: S3Config,
     /// The URL that clients reach the server by, for the URLs that it hands out; else what
     /// they call it in `Host`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +50,7 @@ impl Default for ServerConfig {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
             data: None,
             blobs: None,
+            s3: S3Config::default(),
             public_url: None,
             secret: None,
             allowed_hosts: Vec::new(),
@@ -53,6 +58,39 @@ impl Default for ServerConfig {
             token_seconds: NonZeroU64::MIN.saturating_add(3_599),
             limits: LimitsConfig::default(),
         }
+    }
+}
+
+/// How S3 is reached. Credentials come from the variables of AWS, or the role of the machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct S3Config {
+    /// The address of the server: `https://HOST:PORT`; Amazon's, or that of
+    /// `AWS_ENDPOINT_URL`, without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// The region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Whether the bucket is a part of the host name.
+    pub virtual_hosted: bool,
+    /// Whether plain HTTP is allowed; to this machine it always is.
+    pub allow_http: bool,
+}
+
+impl S3Config {
+    /// As options of a store of blobs.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for what is no address.
+    pub fn options(&self) -> Result<BlobOptions> {
+        Ok(BlobOptions {
+            endpoint: self.endpoint.as_deref().map(str::parse).transpose()?,
+            region: self.region.clone(),
+            virtual_hosted: self.virtual_hosted,
+            allow_http: self.allow_http,
+            ..BlobOptions::default()
+        })
     }
 }
 
