@@ -7,9 +7,12 @@ use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
 use cli_output::output::Output;
 use cli_output::signals::Interruption;
-use repo_blob::BlobStore;
+use repo_blob::UrlSigner;
 use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _};
 use repo_core::{Clock, CollectionSchema, Error, ErrorKind, Result, Schemas, SystemClock};
+use repo_data::model::StoreName;
+use repo_data::{BlobStores, DataOptions, DataService};
+use repo_engine::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -24,29 +27,63 @@ use crate::state::App;
 /// How often what has expired is removed.
 const SWEEP: Duration = Duration::from_secs(600);
 
-/// Opens a store for the server: compares its versions, and makes the collections that are
+/// The name of the store of blobs, in the records of blobs.
+const BLOBS: &str = "main";
+/// What the key that signs URLs is derived for.
+const URLS: &str = "repo-server signed urls 1";
+
+/// An open data service over the store with its layers.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn StorageStrategy>,
+    /// All declared collections.
+    pub schemas: Arc<Schemas>,
+    /// The data service.
+    pub data: DataService,
+}
+
+/// Opens the store and the blobs: compares the versions, and makes the collections that are
 /// missing.
 ///
 /// # Errors
 /// `ConfigInvalid` for a store of other versions, with the command that mends it; what the
-/// store reports.
-pub async fn open_store(place: &Place) -> Result<(Arc<dyn StorageStrategy>, Arc<Schemas>)> {
+/// stores report.
+pub async fn open(place: &Place) -> Result<Opened> {
     let schemas = declared(&place.store.declared)?;
     let store = place.store.open(&schemas, false).await?;
-    let made = async {
-        Check::of(&*store, &schemas).await?.refuse()?;
-        let all: Vec<CollectionSchema> = schemas.iter().cloned().collect();
-        store.prepare_keeping_versions(&all).await?;
-        place.store.layered(Arc::clone(&store), &schemas)
-    };
-    match made.await {
-        Ok(store) => Ok((store, schemas)),
+    match ready(place, &store, &schemas).await {
+        Ok((store, data)) => Ok(Opened { store, schemas, data }),
         Err(error) => {
             // The error is what matters; the store is given back as it was.
             let _ = store.close().await;
             Err(error)
         }
     }
+}
+
+async fn ready(
+    place: &Place,
+    store: &Arc<dyn StorageStrategy>,
+    schemas: &Arc<Schemas>,
+) -> Result<(Arc<dyn StorageStrategy>, DataService)> {
+    Check::of(&**store, schemas).await?.refuse()?;
+    let all: Vec<CollectionSchema> = schemas.iter().cloned().collect();
+    store.prepare_keeping_versions(&all).await?;
+    let store = place.store.layered(Arc::clone(store), schemas)?;
+    let blobs = repo_blob::open(&place.blobs, &place.server.s3.options()?).await?;
+    let blobs = BlobStores::new(StoreName::new(BLOBS)?, blobs);
+    let engine = Store::new(Arc::clone(&store), Arc::clone(schemas), RetryPolicy::default());
+    let options = DataOptions {
+        retention: Duration::from_secs(place.server.retention_hours.get().saturating_mul(3_600)),
+        spool: Some(place.data.join("spool")),
+        spool_quota: place.server.spool_bytes.get(),
+        max_blob_bytes: place.server.limits.max_upload_bytes.get(),
+        sources: place.server.sources.allow_list(),
+        ..DataOptions::default()
+    };
+    let data = DataService::open(engine, blobs, options).await?;
+    Ok((store, data))
 }
 
 /// Runs the server until a signal asks it to stop.
@@ -56,24 +93,19 @@ pub async fn open_store(place: &Place) -> Result<(Arc<dyn StorageStrategy>, Arc<
 pub async fn run(place: Place, output: Output) -> Outcome<Ending> {
     place.make_data_folder()?;
     let _in_use = InUse::take(files_of(place.store.engine()).as_deref())?;
-    let (store, schemas) = open_store(&place).await?;
-    let ended = run_on(&place, output, &store, schemas).await;
+    let opened = open(&place).await?;
+    let store = Arc::clone(&opened.store);
+    let ended = run_on(&place, output, opened).await;
     let closed = store.close().await;
     let ending = ended?;
     output.closed(closed);
     Ok(ending)
 }
 
-async fn run_on(
-    place: &Place,
-    output: Output,
-    store: &Arc<dyn StorageStrategy>,
-    schemas: Arc<Schemas>,
-) -> Outcome<Ending> {
+async fn run_on(place: &Place, output: Output, opened: Opened) -> Outcome<Ending> {
     let interruption = Interruption::listen()?;
     let (stop, stopping) = watch::channel(false);
-    let blobs = repo_blob::open(&place.blobs, &place.server.s3.options()?).await?;
-    let app = app(place, (store, blobs), schemas, stopping.clone())?;
+    let app = app(place, opened, stopping.clone())?;
     refuse_open_to_all(place, &app).await?;
     let metrics = MetricsPage::install()?;
     let listener = listen(place).await?;
@@ -100,31 +132,21 @@ async fn run_on(
     Ok(Ending::Done)
 }
 
-fn app(
-    place: &Place,
-    (store, blobs): (&Arc<dyn StorageStrategy>, Arc<dyn BlobStore>),
-    schemas: Arc<Schemas>,
-    stopping: watch::Receiver<bool>,
-) -> Result<Arc<App>> {
+fn app(place: &Place, opened: Opened, stopping: watch::Receiver<bool>) -> Result<Arc<App>> {
+    let Opened { store, schemas, data } = opened;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let secret = Secret::load(place.server.secret.as_deref(), &place.data)?;
     let valid = Duration::from_secs(place.server.token_seconds.get());
     let gate = Gate {
-        keys: KeyRing::new(Arc::clone(store), Arc::clone(&clock))?,
+        keys: KeyRing::new(Arc::clone(&store), Arc::clone(&clock))?,
         tokens: Tokens::new(&secret, Arc::clone(&clock), valid),
         hosts: Hosts::new(&place.server.allowed_hosts),
         madsci_without_key: place.server.madsci_without_key,
         loopback: place.server.listen.ip().is_loopback(),
     };
-    Ok(Arc::new(App {
-        store: Arc::clone(store),
-        blobs,
-        schemas,
-        gate: Arc::new(gate),
-        config: place.server.clone(),
-        clock,
-        stopping,
-    }))
+    let signer = UrlSigner::new(&secret.derive(URLS))?;
+    let (gate, config) = (Arc::new(gate), place.server.clone());
+    Ok(Arc::new(App { store, data, signer, schemas, gate, config, clock, stopping }))
 }
 
 /// Without keys nothing would tell callers apart, so only this machine may be one.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use repo_blob::BlobStore;
+use repo_blob::UrlSigner;
 use repo_core::strategy::StorageStrategy;
 use repo_core::{Clock, CollectionName, Schemas};
+use repo_data::DataService;
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -16,8 +17,10 @@ use crate::config::ServerConfig;
 pub struct App {
     /// The store, with its layers.
     pub store: Arc<dyn StorageStrategy>,
-    /// The blobs.
-    pub blobs: Arc<dyn BlobStore>,
+    /// The data service.
+    pub data: DataService,
+    /// What signs URLs.
+    pub signer: UrlSigner,
     /// The declared collections, the server's own among them.
     pub schemas: Arc<Schemas>,
     /// The door.

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _};
 use repo_core::{
-    Clock, CollectionName, CollectionSchema, Document, EntityId, Error, ErrorKind, Filter, Key,
-    Precondition, Query, Result,
+    Clock, CollectionName, Document, EntityId, Error, ErrorKind, Filter, Key, Precondition, Query,
+    Result,
 };
 
 use super::key::{ApiKey, KeyText, Scope};
 
 /// The collection of the keys.
-pub const COLLECTION: &str = "api_keys";
+pub const COLLECTION: &str = repo_data::collections::API_KEYS;
 /// How long a key that was read is taken to be as it was: so long may a revoked one be of use.
 const FRESH: Duration = Duration::from_secs(2);
 /// Keys that are remembered.
@@ -47,14 +47,6 @@ impl KeyRing {
             needed: AtomicBool::new(false),
             looked: Mutex::default(),
         })
-    }
-
-    /// The schema of their collection.
-    ///
-    /// # Errors
-    /// None that can happen.
-    pub fn schema() -> Result<CollectionSchema> {
-        CollectionSchema::builder(COLLECTION, "id").index(&["created_at"]).build()
     }
 
     /// Whether requests need a key: there is one, or there was one since the process began.
@@ -113,8 +105,8 @@ impl KeyRing {
     /// # Errors
     /// Those of the store.
     pub async fn list(&self) -> Result<Vec<ApiKey>> {
-        let mut query = Query::all().order_by("created_at")?.strong();
-        let mut keys = Vec::new();
+        let mut query = Query::all().strong();
+        let mut keys: Vec<ApiKey> = Vec::new();
         loop {
             let page = self.store.query(&self.collection, &query).await?;
             for entity in &page.entities {
@@ -122,9 +114,12 @@ impl KeyRing {
             }
             match page.next {
                 Some(next) => query = query.after(next),
-                None => return Ok(keys),
+                None => break,
             }
         }
+        // There are as many as people make by hand.
+        keys.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        Ok(keys)
     }
 
     /// Makes a key useless. One that is useless already stays so.

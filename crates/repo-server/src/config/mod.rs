@@ -6,4 +6,6 @@ mod section;
 
 pub use place::{Chosen, Flags, Place};
 pub use secret::Secret;
-pub use section::{LimitsConfig, Milliseconds, S3Config, ServerConfig};
+pub use section::{
+    BucketConfig, LimitsConfig, Milliseconds, S3Config, ServerConfig, SourcesConfig,
+};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use repo_blob::BlobOptions;
 use repo_core::Result;
+use repo_data::sources::AllowList;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,12 @@ pub struct ServerConfig {
     pub allowed_hosts: Vec<String>,
     /// Whether the routes of MADSci need no key where there are keys: its client sends none.
     pub madsci_without_key: bool,
+    /// Which outside sources may be registered; none unless they are listed.
+    pub sources: SourcesConfig,
+    /// How long what was deleted can be restored, in hours.
+    pub retention_hours: NonZeroU64,
+    /// Most bytes of uploads that wait in the data folder until they are whole.
+    pub spool_bytes: NonZeroU64,
     /// How long a token from a login is valid, in seconds.
     pub token_seconds: NonZeroU64,
     /// Limits of requests and connections.
@@ -55,8 +62,44 @@ impl Default for ServerConfig {
             secret: None,
             allowed_hosts: Vec::new(),
             madsci_without_key: false,
+            sources: SourcesConfig::default(),
+            retention_hours: NonZeroU64::MIN.saturating_add(7 * 24 - 1),
+            spool_bytes: NonZeroU64::MIN.saturating_add((10 << 30) - 1),
             token_seconds: NonZeroU64::MIN.saturating_add(3_599),
             limits: LimitsConfig::default(),
+        }
+    }
+}
+
+/// Which outside sources may be registered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SourcesConfig {
+    /// Buckets.
+    pub buckets: Vec<BucketConfig>,
+    /// Tables of PostgreSQL.
+    pub tables: Vec<String>,
+}
+
+/// A bucket, or a part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BucketConfig {
+    /// Its name.
+    pub name: String,
+    /// What names in it have to begin with; all of it without one.
+    #[serde(default)]
+    pub prefix: String,
+}
+
+impl SourcesConfig {
+    /// As the list of the data service.
+    #[must_use]
+    pub fn allow_list(&self) -> AllowList {
+        let bucket = |bucket: &BucketConfig| (bucket.name.clone(), bucket.prefix.clone());
+        AllowList {
+            buckets: self.buckets.iter().map(bucket).collect(),
+            tables: self.tables.clone(),
         }
     }
 }

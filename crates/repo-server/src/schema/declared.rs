@@ -5,14 +5,16 @@ use std::sync::Arc;
 use repo_core::{CollectionSchema, Result, Schemas};
 
 use crate::api::idempotency_schema;
-use crate::auth::KeyRing;
 
-/// The server's own collections.
+/// The server's own collections: those of the data service, keys among them, and ours.
 ///
 /// # Errors
 /// None that can happen.
 pub fn own() -> Result<Vec<CollectionSchema>> {
-    Ok(vec![KeyRing::schema()?, idempotency_schema()?])
+    let mut all: Vec<CollectionSchema> =
+        repo_data::collections::schemas()?.iter().cloned().collect();
+    all.push(idempotency_schema()?);
+    Ok(all)
 }
 
 /// The server's own collections and those of the configuration.
