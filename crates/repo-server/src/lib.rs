@@ -8,11 +8,13 @@
 
 pub mod api;
 pub mod auth;
+pub mod bytes;
 mod cli;
 pub mod config;
 pub mod http;
 pub mod limits;
 pub mod ops;
+pub mod outside;
 pub mod router;
 pub mod schema;
 pub mod server;

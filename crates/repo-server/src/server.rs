@@ -20,6 +20,7 @@ use crate::api::remove_expired;
 use crate::auth::{Gate, Hosts, KeyRing, Tokens};
 use crate::config::{Place, Secret};
 use crate::ops::{Bounds, MetricsPage, serve};
+use crate::outside::Buckets;
 use crate::router::router;
 use crate::schema::{Check, InUse, declared, files_of};
 use crate::state::App;
@@ -41,6 +42,8 @@ pub struct Opened {
     pub schemas: Arc<Schemas>,
     /// The data service.
     pub data: DataService,
+    /// Buckets that are not ours.
+    pub buckets: Buckets,
 }
 
 /// Opens the store and the blobs: compares the versions, and makes the collections that are
@@ -53,7 +56,7 @@ pub async fn open(place: &Place) -> Result<Opened> {
     let schemas = declared(&place.store.declared)?;
     let store = place.store.open(&schemas, false).await?;
     match ready(place, &store, &schemas).await {
-        Ok((store, data)) => Ok(Opened { store, schemas, data }),
+        Ok((store, data, buckets)) => Ok(Opened { store, schemas, data }),
         Err(error) => {
             // The error is what matters; the store is given back as it was.
             let _ = store.close().await;
@@ -66,7 +69,7 @@ async fn ready(
     place: &Place,
     store: &Arc<dyn StorageStrategy>,
     schemas: &Arc<Schemas>,
-) -> Result<(Arc<dyn StorageStrategy>, DataService)> {
+) -> Result<(Arc<dyn StorageStrategy>, DataService, Buckets)> {
     Check::of(&**store, schemas).await?.refuse()?;
     let all: Vec<CollectionSchema> = schemas.iter().cloned().collect();
     store.prepare_keeping_versions(&all).await?;
@@ -74,16 +77,18 @@ async fn ready(
     let blobs = repo_blob::open(&place.blobs, &place.server.s3.options()?).await?;
     let blobs = BlobStores::new(StoreName::new(BLOBS)?, blobs);
     let engine = Store::new(Arc::clone(&store), Arc::clone(schemas), RetryPolicy::default());
+    let buckets = Buckets::of(&place.server.sources)?;
     let options = DataOptions {
         retention: Duration::from_secs(place.server.retention_hours.get().saturating_mul(3_600)),
         spool: Some(place.data.join("spool")),
         spool_quota: place.server.spool_bytes.get(),
         max_blob_bytes: place.server.limits.max_upload_bytes.get(),
         sources: place.server.sources.allow_list(),
+        lister: Some(Arc::new(buckets.clone())),
         ..DataOptions::default()
     };
     let data = DataService::open(engine, blobs, options).await?;
-    Ok((store, data))
+    Ok((store, data, buckets))
 }
 
 /// Runs the server until a signal asks it to stop.
@@ -133,7 +138,7 @@ async fn run_on(place: &Place, output: Output, opened: Opened) -> Outcome<Ending
 }
 
 fn app(place: &Place, opened: Opened, stopping: watch::Receiver<bool>) -> Result<Arc<App>> {
-    let Opened { store, schemas, data } = opened;
+    let Opened { store, schemas, data, buckets } = opened;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let secret = Secret::load(place.server.secret.as_deref(), &place.data)?;
     let valid = Duration::from_secs(place.server.token_seconds.get());
@@ -146,7 +151,7 @@ fn app(place: &Place, opened: Opened, stopping: watch::Receiver<bool>) -> Result
     };
     let signer = UrlSigner::new(&secret.derive(URLS))?;
     let (gate, config) = (Arc::new(gate), place.server.clone());
-    Ok(Arc::new(App { store, data, signer, schemas, gate, config, clock, stopping }))
+    Ok(Arc::new(App { store, data, buckets, signer, schemas, gate, config, clock, stopping }))
 }
 
 /// Without keys nothing would tell callers apart, so only this machine may be one.

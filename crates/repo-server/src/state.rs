@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::auth::Gate;
 use crate::config::ServerConfig;
+use crate::outside::Buckets;
 
 /// What every route shares.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct App {
     pub store: Arc<dyn StorageStrategy>,
     /// The data service.
     pub data: DataService,
+    /// Buckets that are not ours.
+    pub buckets: Buckets,
     /// What signs URLs.
     pub signer: UrlSigner,
     /// The declared collections, the server's own among them.

@@ -90,6 +90,9 @@ pub struct BucketConfig {
     /// What names in it have to begin with; all of it without one.
     #[serde(default)]
     pub prefix: String,
+    /// How it is reached.
+    #[serde(default)]
+    pub s3: S3Config,
 }
 
 impl SourcesConfig {

@@ -1,0 +1,11 @@
+//! Bytes over HTTP: ranges, downloads, names of files, and URLs that carry a permission.
+
+mod download;
+mod names;
+mod range;
+mod urls;
+
+pub use download::{Download, respond};
+pub use names::{base_name, disposition};
+pub use range::{Asked, asked};
+pub use urls::{Base, SIGNED, key_of};
