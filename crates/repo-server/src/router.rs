@@ -12,8 +12,10 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::api::{api_routes, docs_routes};
 use crate::auth::{authenticate, login_routes};
+use crate::futurehouse::{data_routes, signed_routes};
 use crate::http::ApiError;
-use crate::limits::{BodyLimit, Permits, limit_body, limit_time, one_of_many};
+use crate::limits::{BodyLimit, Permits, limit_body, limit_time, limit_uploads, one_of_many};
+use crate::madsci::{datapoint_routes, file_routes};
 use crate::ops::{MetricsPage, health_routes, metrics_routes, observe};
 use crate::state::App;
 
@@ -37,14 +39,24 @@ pub fn router(app: &Arc<App>, metrics: MetricsPage) -> Router {
         .merge(metrics_routes(metrics))
         .merge(docs_routes())
         .merge(login_routes(Arc::clone(&app.gate)))
+        .merge(datapoint_routes(Arc::clone(app)))
+        .merge(data_routes(Arc::clone(app)))
+        .layer(from_fn_with_state(limits.request_timeout_ms.get(), limit_time))
+        .layer(from_fn_with_state(json, limit_body));
+    let upload = BodyLimit { bytes: limits.max_upload_bytes.get(), idle };
+    let long = Router::new()
+        .merge(file_routes(Arc::clone(app)))
+        .merge(signed_routes(Arc::clone(app)))
+        .layer(from_fn_with_state(upload, limit_body))
+        .layer(from_fn_with_state(Permits::new(limits.max_uploads.get()), limit_uploads));
+    let routes = short
+        .merge(long)
         .fallback(async || ApiError::not_found("there is no such route"))
         .method_not_allowed_fallback(async || {
             let why = "this route does not know the method";
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "Invalid", why)
-        })
-        .layer(from_fn_with_state(limits.request_timeout_ms.get(), limit_time))
-        .layer(from_fn_with_state(json, limit_body));
-    guarded(short, app)
+        });
+    guarded(routes, app)
 }
 
 /// What stands before every route; the last one is the outermost.

@@ -208,6 +208,10 @@ async fn sweep(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
             _ = stopping.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(SWEEP) => {}
         }
+        match app.data.sweep().await {
+            Ok(report) => tracing::debug!(?report, "swept"),
+            Err(error) => tracing::warn!(%error, "what is due could not be swept"),
+        }
         match remove_expired(&app.store, app.clock.now()).await {
             Ok(0) => {}
             Ok(removed) => tracing::debug!(removed, "idempotency keys have expired"),

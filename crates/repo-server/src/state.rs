@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use repo_blob::UrlSigner;
+use repo_blob::{PageLimit, UrlSigner};
 use repo_core::strategy::StorageStrategy;
-use repo_core::{Clock, CollectionName, Schemas};
+use repo_core::{Clock, CollectionName, Filter, Schemas};
 use repo_data::DataService;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -37,9 +37,15 @@ pub struct App {
 }
 
 impl App {
-    /// What `/health` says beyond the store.
+    /// What `/health` says beyond the store: of the blobs, and how many datapoints there are.
     pub async fn more_health(&self) -> Vec<(&'static str, Value)> {
-        Vec::new()
+        let stores = self.data.blob_stores();
+        let mut accessible = true;
+        for (_, blobs) in stores.iter() {
+            accessible &= blobs.list(None, PageLimit::clamped(1)).await.is_ok();
+        }
+        let total = self.data.count_datapoints(Filter::default()).await.ok();
+        vec![("storage_accessible", Value::from(accessible)), ("total_datapoints", total.into())]
     }
 
     /// The id field of a collection, declared or not.

@@ -11,6 +11,7 @@ mod idempotency;
 mod query;
 mod routes;
 
+pub use answer::{json_text, tagged};
 pub use docs::docs_routes;
 pub use idempotency::{
     COLLECTION as IDEMPOTENCY, Once, remove_expired, schema as idempotency_schema,

@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use repo_core::Attribution;
+use repo_data::model::Owner;
 
 use super::key::{ApiKey, Scope};
 use crate::http::ApiError;
@@ -37,6 +38,23 @@ impl Caller {
             Self::Guest => "guest",
             Self::Public => "public",
         }
+    }
+
+    /// Whom what it stores belongs to.
+    ///
+    /// # Errors
+    /// None that can happen: the owner of a key is checked when it is made.
+    pub fn owner(&self) -> repo_core::Result<Owner> {
+        Owner::new(match self {
+            Self::Key(key) => &key.owner,
+            other => other.id(),
+        })
+    }
+
+    /// Whether it may see and change what belongs to others.
+    #[must_use]
+    pub fn sees_all(&self) -> bool {
+        self.need(Scope::Admin).is_ok()
     }
 
     /// Refuses what it may not do.

@@ -36,7 +36,7 @@ const API_KEY: &str = "x-api-key";
 const PUBLIC: [&str; 7] =
     ["/", "/health", "/api/docs", "/api/openapi.json", "/auth/login", "/favicon.ico", "/login"];
 const SIGNED: [&str; 2] = ["/signed/", "/assets/"];
-const MADSCI: [&str; 4] = ["/datapoint", "/datapoints", "/settings", "/definition"];
+const MADSCI: [&str; 3] = ["/datapoint", "/datapoints", "/settings"];
 
 /// Lets a request pass that is for this server, and whose caller is known or need not be.
 pub async fn authenticate(

@@ -42,6 +42,8 @@ pub struct ApiKey {
     pub id: String,
     /// What people call it.
     pub name: String,
+    /// Whose it is: what is stored with it belongs to this user.
+    pub owner: String,
     /// BLAKE3 of the whole key, in hex.
     pub hash: String,
     /// What it is for.
@@ -150,6 +152,7 @@ mod tests {
         let stored = ApiKey {
             id: key.id().to_string(),
             name: "a".to_owned(),
+            owner: "a".to_owned(),
             hash: key.hash().to_string(),
             scopes: [Scope::Write].into(),
             created_at: Timestamp::from_micros(0).unwrap(),

@@ -79,17 +79,25 @@ impl KeyRing {
     /// Makes a key.
     ///
     /// # Errors
-    /// `Invalid` for a name of no or more than 256 bytes; those of the store.
-    pub async fn create(&self, name: &str, scopes: BTreeSet<Scope>) -> Result<(ApiKey, KeyText)> {
-        let fits = (1..=256).contains(&name.len()) && !name.chars().any(char::is_control);
-        if !fits || scopes.is_empty() {
-            let why = "a key has a name of 1 to 256 bytes without control characters, and a scope";
+    /// `Invalid` for a name or owner of no or more than 255 bytes; those of the store.
+    pub async fn create(
+        &self,
+        name: &str,
+        owner: &str,
+        scopes: BTreeSet<Scope>,
+    ) -> Result<(ApiKey, KeyText)> {
+        let fits =
+            |text: &str| (1..=255).contains(&text.len()) && !text.chars().any(char::is_control);
+        if !fits(name) || !fits(owner) || scopes.is_empty() {
+            let why = "a key has a name and an owner of 1 to 255 bytes without control characters, \
+                       and a scope";
             return Err(Error::new(ErrorKind::Invalid, "make a key", why));
         }
         let text = KeyText::random()?;
         let key = ApiKey {
             id: text.id().to_string(),
             name: name.to_owned(),
+            owner: owner.to_owned(),
             hash: text.hash().to_string(),
             scopes,
             created_at: self.clock.now(),

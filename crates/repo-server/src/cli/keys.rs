@@ -21,6 +21,9 @@ pub enum KeysCommand {
         /// What people call it
         #[arg(long, value_name = "NAME")]
         name: String,
+        /// Whose it is: what is stored with it belongs to this user [default: the name]
+        #[arg(long, value_name = "USER")]
+        owner: Option<String>,
         /// What it is for; admin is everything
         #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "read,write")]
         scopes: Vec<Scope>,
@@ -52,8 +55,9 @@ impl KeysCommand {
 
     async fn on(self, keys: &KeyRing, output: Output) -> Outcome<()> {
         match self {
-            Self::Create { name, scopes } => {
-                let made = keys.create(&name, scopes.into_iter().collect()).await;
+            Self::Create { name, owner, scopes } => {
+                let owner = owner.as_deref().unwrap_or(&name);
+                let made = keys.create(&name, owner, scopes.into_iter().collect()).await;
                 let (key, text) = made.map_err(usage)?;
                 let mut view = view(&key);
                 view["key"] = json!(text.reveal());
@@ -85,6 +89,7 @@ fn view(key: &ApiKey) -> serde_json::Value {
     json!({
         "id": key.id,
         "name": key.name,
+        "owner": key.owner,
         "scopes": key.scopes,
         "created_at": key.created_at,
         "revoked_at": key.revoked_at,
@@ -92,12 +97,13 @@ fn view(key: &ApiKey) -> serde_json::Value {
 }
 
 fn human(keys: &[ApiKey]) -> String {
-    let mut table = table(&["id", "name", "scopes", "made", "revoked"]);
+    let mut table = table(&["id", "name", "owner", "scopes", "made", "revoked"]);
     for key in keys {
         let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
         let revoked = key.revoked_at.map(|at| at.to_string()).unwrap_or_default();
         let made = key.created_at.to_string();
-        table.add_row([key.id.clone(), cell(&key.name), scopes.join(","), made, revoked]);
+        let (name, owner) = (cell(&key.name), cell(&key.owner));
+        table.add_row([key.id.clone(), name, owner, scopes.join(","), made, revoked]);
     }
     draw(&table)
 }

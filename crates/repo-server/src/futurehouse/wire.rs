@@ -1,6 +1,6 @@
 //! What the clients of FutureHouse and Edison read: `DataStorageResponse` and its parts.
 
-use repo_blob::{FileName, SignedMethod, UrlSigner};
+use repo_blob::{BlobKey, FileName, SignedMethod, UrlSigner};
 use repo_core::{EntityId, Timestamp};
 use repo_data::model::{
     Content, ContentKind, Entry, EntryKind, EntryStatus, Json, OutsideLocation, ShareStatus,
@@ -78,11 +78,7 @@ impl<'a> DataStorage<'a> {
     /// An entry with its text, if it has one.
     #[must_use]
     pub fn new(entry: &'a Entry, text: Option<&'a str>) -> Self {
-        let status = match entry.status {
-            EntryStatus::Pending => "pending",
-            EntryStatus::Active => "active",
-            EntryStatus::Deleted => "disabled",
-        };
+        let status = status_of(entry);
         Self {
             id: &entry.id,
             name: &entry.name,
@@ -106,6 +102,14 @@ impl<'a> DataStorage<'a> {
     }
 }
 
+fn status_of(entry: &Entry) -> &'static str {
+    match entry.status {
+        EntryStatus::Pending => "pending",
+        EntryStatus::Active => "active",
+        EntryStatus::Deleted => "disabled",
+    }
+}
+
 fn is_collection(entry: &Entry) -> bool {
     match &entry.content {
         // Several files under one prefix are a collection.
@@ -115,6 +119,12 @@ fn is_collection(entry: &Entry) -> bool {
 }
 
 impl<'a> DataStorageResponse<'a> {
+    /// The word for the status of an entry.
+    #[must_use]
+    pub fn status_of(entry: &Entry) -> &'static str {
+        status_of(entry)
+    }
+
     /// An entry as it is now.
     #[must_use]
     pub fn new(entry: &'a Entry, text: Option<&'a str>, signing: Signing<'_>) -> Self {
@@ -127,6 +137,21 @@ impl<'a> DataStorageResponse<'a> {
             current_revision_id: entry.revision.as_ref(),
             revision_generation: entry.last_revision,
         }
+    }
+}
+
+impl<'a> DataStorageResponse<'a> {
+    /// The same as an answer about one revision.
+    #[must_use]
+    pub fn in_revision(
+        mut self,
+        revision: Option<(&'a EntityId, u64)>,
+        current: Option<&'a EntityId>,
+    ) -> Self {
+        self.revision_id = revision.map(|(id, _)| id);
+        self.version = revision.map_or(0, |(_, number)| number);
+        self.current_revision_id = current;
+        self
     }
 }
 
@@ -158,11 +183,11 @@ fn locations<'a>(entry: &'a Entry, signing: Signing<'_>) -> Vec<Location<'a>> {
             vec![location(ours(StorageType::RawContent, ContentKind::Text, None, None))]
         }
         Content::Awaited { .. } => {
-            let url = signing.entry_url(SignedMethod::Post, entry, name);
+            let url = signing.to_upload(entry);
             vec![location(ours(StorageType::Gcs, file, Some(name), url))]
         }
-        Content::Stored(_) => {
-            let url = signing.entry_url(SignedMethod::Get, entry, name);
+        Content::Stored(blob) => {
+            let url = Some(signing.to_read(&blob.key, name));
             vec![location(ours(StorageType::Gcs, file, Some(name), url))]
         }
         Content::Outside { location: outside, files } => {
@@ -188,14 +213,17 @@ fn registered<'a>(outside: &'a OutsideLocation, location: Option<&'a str>) -> St
 }
 
 impl Signing<'_> {
-    /// A URL to read an entry's file, or to begin its upload.
-    fn entry_url(self, method: SignedMethod, entry: &Entry, name: &str) -> Option<String> {
+    /// A URL to begin the upload of an entry's file.
+    fn to_upload(self, entry: &Entry) -> Option<String> {
         let key = key_of(&entry.id).ok()?;
-        let name = match method {
-            SignedMethod::Get => FileName::new(name).ok(),
-            _ => None,
-        };
         let path = format!("entries/{}", entry.id);
-        Some(self.base.signed(self.signer, (method, key), &path, self.now, name))
+        Some(self.base.signed(self.signer, (SignedMethod::Post, key), &path, self.now, None))
+    }
+
+    /// A URL to read a blob.
+    fn to_read(self, key: &BlobKey, name: &str) -> String {
+        let path = format!("blobs/{key}");
+        let name = FileName::new(name).ok();
+        self.base.signed(self.signer, (SignedMethod::Get, *key), &path, self.now, name)
     }
 }

@@ -164,7 +164,7 @@ impl From<Error> for ApiError {
         let mut made = Self::new(status, error.kind().as_str(), error.message());
         made.remedy = error.hint_text().map(in_routes);
         made.names_preconditions = !error.failed_preconditions().is_empty();
-        if status.is_server_error() {
+        if status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE {
             // The cause is for who runs the server.
             tracing::error!(
                 kind = error.kind().as_str(),

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use repo_core::{Error, ErrorKind};
+use repo_data::Refusal;
 
 /// The operation of the core that names a broken rule of a document.
 const CHECK_A_DOCUMENT: &str = "check a document";
@@ -16,6 +17,9 @@ const MALFORMED: [&str; 4] = [
 /// The status of an error.
 #[must_use]
 pub fn status_of(error: &Error) -> StatusCode {
+    if let Some(refusal) = Refusal::of(error) {
+        return of_refusal(refusal);
+    }
     match error.kind() {
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         ErrorKind::AlreadyExists | ErrorKind::Conflict => StatusCode::CONFLICT,
@@ -29,6 +33,19 @@ pub fn status_of(error: &Error) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// What stands in the way although the request is well formed: mostly the state of something.
+fn of_refusal(refusal: Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Deleted => StatusCode::NOT_FOUND,
+        Refusal::Expired | Refusal::SpoolLost => StatusCode::GONE,
+        Refusal::WrongDigest => StatusCode::BAD_REQUEST,
+        Refusal::Quota => StatusCode::INSUFFICIENT_STORAGE,
+        Refusal::SpilledValue => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::SourceNotAllowed => StatusCode::FORBIDDEN,
+        _ => StatusCode::CONFLICT,
     }
 }
 

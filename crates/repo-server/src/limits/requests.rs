@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::sync::Semaphore;
@@ -31,12 +31,15 @@ pub async fn one_of_many(State(permits): State<Permits>, request: Request, next:
     next.run(request).await
 }
 
-/// The same for uploads.
+/// The same for uploads; what only reads needs none.
 pub async fn limit_uploads(
     State(permits): State<Permits>,
     request: Request,
     next: Next,
 ) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
     let Ok(_permit) = permits.0.try_acquire() else {
         return ApiError::busy("too many uploads at a time").close().into_response();
     };

@@ -1,0 +1,10 @@
+//! What the clients of MADSci say.
+
+mod error;
+mod read;
+mod routes;
+mod settings;
+mod submit;
+mod wire;
+
+pub use routes::{datapoint_routes, file_routes};

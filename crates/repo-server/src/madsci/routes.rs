@@ -1,0 +1,26 @@
+//! The routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use super::{read, settings, submit};
+use crate::state::App;
+
+/// The routes that are answered at once.
+pub fn datapoint_routes(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/datapoint/{id}", get(read::read))
+        .route("/datapoints", get(read::list))
+        .merge(settings::settings_routes(Arc::clone(&app)))
+        .with_state(app)
+}
+
+/// The routes whose bytes may take their time.
+pub fn file_routes(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/datapoint", post(submit::submit))
+        .route("/datapoint/{id}/value", get(read::value))
+        .with_state(app)
+}
