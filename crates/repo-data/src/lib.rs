@@ -10,24 +10,45 @@
 //! [`DataService::open`] begins with an example.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod blobs;
+mod checks;
 pub mod collections;
+mod datapoints;
+mod datasets;
+mod entries;
+mod hashing;
+mod holds;
 mod hooks;
 mod layout;
 pub mod model;
 mod options;
 mod paging;
+mod quotas;
 mod records;
 mod refusal;
+mod revisions;
+mod search;
 mod service;
 pub mod sources;
 mod spool;
 mod stores;
+mod sweep;
+mod uploads;
+mod usage;
 
+pub use datapoints::{DatapointValue, FileStream, NewDatapoint};
+pub use datasets::{DatasetPatch, NewDataset};
+pub use entries::{EntryFilter, EntryPatch, NewContent, NewEntry};
+pub use holds::NewHold;
 pub use hooks::{Hooks, Step};
 pub use layout::LAYOUT_VERSION;
 pub use options::{DataOptions, InlineText, Quotas};
 pub use paging::{PageOf, PageRequest};
 pub use records::Versioned;
 pub use refusal::Refusal;
+pub use revisions::{NewRevision, RevisedContent, RevisionPage, WhichRevision};
+pub use search::{Criterion, Search, SearchOperator};
 pub use service::DataService;
 pub use stores::BlobStores;
+pub use sweep::{SweepReport, SweepTask};
+pub use uploads::{Checksum, NewUpload, Piece, UploadProgress};

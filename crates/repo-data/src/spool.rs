@@ -1,13 +1,15 @@
 //! Bytes of uploads that arrive bit by bit, on the local disk.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use repo_blob::BlobKey;
 use repo_core::{Error, ErrorKind, Result};
 use tokio::fs::{File, OpenOptions};
+use tokio::sync::OwnedMutexGuard;
 
 /// A folder with one file an upload. The names are random keys, so nothing of a user is in a
 /// path. Readable by the owner of the process alone.
@@ -15,7 +17,8 @@ use tokio::fs::{File, OpenOptions};
 pub(crate) struct Spool {
     folder: PathBuf,
     quota: u64,
-    used: Arc<AtomicU64>,
+    used: AtomicU64,
+    busy: Mutex<HashMap<BlobKey, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl Spool {
@@ -27,7 +30,7 @@ impl Spool {
         #[cfg(unix)]
         builder.mode(0o700);
         builder.create(folder).await.map_err(failed)?;
-        let spool = Self { folder: folder.to_owned(), quota, used: Arc::default() };
+        let spool = Self { folder: folder.to_owned(), quota, used: AtomicU64::new(0), busy: Mutex::default() };
         let mut used = 0;
         for key in spool.keys().await? {
             used += spool.length(&key).await?.unwrap_or(0);
@@ -45,6 +48,20 @@ impl Spool {
             keys.extend(file.file_name().to_str().and_then(|name| name.parse::<BlobKey>().ok()));
         }
         Ok(keys)
+    }
+
+    /// Waits until nobody else in this process works on an upload.
+    pub(crate) async fn lock(&self, key: &BlobKey) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+            if busy.len() >= 1_024 {
+                busy.retain(|_, lock| lock.strong_count() > 0);
+            }
+            let lock = busy.get(key).and_then(Weak::upgrade).unwrap_or_default();
+            busy.insert(*key, Arc::downgrade(&lock));
+            lock
+        };
+        lock.lock_owned().await
     }
 
     fn path(&self, key: &BlobKey) -> PathBuf {

@@ -1,0 +1,10 @@
+//! Datapoints: submitted, read, listed, asked for, deleted, restored.
+
+mod delete;
+mod list;
+mod new;
+mod read;
+mod submit;
+
+pub use new::{FileStream, NewDatapoint};
+pub use read::DatapointValue;
