@@ -127,6 +127,30 @@ fn what_is_wrong_is_refused() {
 }
 
 #[test]
+fn a_query_has_mongos_meaning() {
+    for store in stores() {
+        let place = Place::new();
+        let server = place.serve(&format!("--store {store}"));
+        for (id, value) in [("a", json!({ "t": 1, "tags": ["x"] })), ("b", json!({ "t": 25 }))] {
+            submit(&server, &datapoint(id, json!({ "value": value })).to_string()).expect(200);
+        }
+        let found = |selector: Json| {
+            let answer = server.post("/datapoints/query", &selector.to_string()).expect(200).json();
+            answer.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        };
+        assert_eq!(found(json!({ "data_type": "json" })), ["a", "b"]);
+        assert_eq!(found(json!({ "value.t": { "$gt": 20 } })), ["b"]);
+        assert_eq!(found(json!({ "value.tags": "x" })), ["a"]);
+        assert_eq!(found(json!({ "value.tags": null, "_id": { "$in": ["a", "b"] } })), ["b"]);
+        assert_eq!(found(json!({ "_id": "nope" })), Vec::<String>::new());
+        let unknown =
+            server.post("/datapoints/query", r#"{"a":{"$where":"1"}}"#).expect(400).json();
+        assert!(unknown["message"].as_str().unwrap().contains("$where"));
+        server.post("/datapoints/query", "{").expect(400);
+    }
+}
+
+#[test]
 fn settings_hide_what_is_secret() {
     let place = Place::new();
     let mut command = place.command("--listen 127.0.0.1:0");

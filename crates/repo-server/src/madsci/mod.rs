@@ -1,8 +1,10 @@
 //! What the clients of MADSci say.
 
 mod error;
+mod query;
 mod read;
 mod routes;
+mod selector;
 mod settings;
 mod submit;
 mod wire;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-use super::{read, settings, submit};
+use super::{query, read, settings, submit};
 use crate::state::App;
 
 /// The routes that are answered at once.
@@ -13,6 +13,7 @@ pub fn datapoint_routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/datapoint/{id}", get(read::read))
         .route("/datapoints", get(read::list))
+        .route("/datapoints/query", post(query::query))
         .merge(settings::settings_routes(Arc::clone(&app)))
         .with_state(app)
 }
