@@ -98,7 +98,7 @@ impl Caller {
 }
 
 /// Which scope a route needs.
-pub trait Needed {
+pub trait Needed: Send + Sync + 'static {
     /// The scope.
     const SCOPE: Scope;
 }

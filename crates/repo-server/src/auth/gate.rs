@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -39,31 +40,28 @@ const SIGNED: [&str; 2] = ["/signed/", "/assets/"];
 const MADSCI: [&str; 3] = ["/datapoint", "/datapoints", "/settings"];
 
 /// Lets a request pass that is for this server, and whose caller is known or need not be.
-pub async fn authenticate(
-    State(gate): State<Arc<Gate>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    match gate.admit(&request).await {
+pub async fn authenticate(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match gate.admit(&parts).await {
         Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
         }
         Err(error) => error.into_response(),
     }
 }
 
 impl Gate {
-    async fn admit(&self, request: &Request) -> Result<Caller, ApiError> {
+    async fn admit(&self, request: &Parts) -> Result<Caller, ApiError> {
         let needed = self.keys.needed().await?;
         let open = !needed && self.loopback;
-        self.hosts.check(request.uri(), request.headers(), open)?;
+        self.hosts.check(&request.uri, &request.headers, open)?;
         if open {
             return Ok(Caller::Local);
         }
-        let path = request.uri().path();
+        let path = request.uri.path();
         let public = PUBLIC.contains(&path) || SIGNED.iter().any(|start| path.starts_with(start));
-        let Some(given) = credentials(request.headers()) else {
+        let Some(given) = credentials(&request.headers) else {
             return match public {
                 true => Ok(Caller::Public),
                 false if self.is_open_madsci(path) => Ok(Caller::Guest),

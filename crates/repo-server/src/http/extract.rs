@@ -58,7 +58,7 @@ async fn path<T: DeserializeOwned + Send, S: Send + Sync>(
     read.map_err(|error| ApiError::bad_request(error.body_text()))
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
