@@ -54,3 +54,9 @@ pub fn tagged(mut response: Response, version: Option<repo_core::Version>) -> Re
     }
     response
 }
+
+/// What the one write of a commit left.
+#[must_use]
+pub fn only(written: &[Written]) -> Written {
+    written.first().copied().unwrap_or(Written::Unchanged)
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
-use repo_core::{Document, EntityId, Key, Precondition, Version, Write};
+use repo_core::{CollectionSchema, Document, EntityId, Key, Precondition, Version, Write};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -31,26 +31,50 @@ pub struct Bulk {
 
 /// One write.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
-enum Operation {
-    /// Stores a document under the id that it carries.
-    Put {
-        /// The document.
-        #[schema(value_type = Object)]
-        document: Box<RawValue>,
-        /// Only over this version.
-        if_version: Option<u64>,
-        /// Only where there is none.
-        #[serde(default)]
-        if_absent: bool,
-    },
+#[serde(deny_unknown_fields)]
+struct Operation {
+    /// What is done.
+    op: Op,
+    /// The document to be put, under the id that it carries.
+    #[schema(value_type = Option<Object>)]
+    document: Option<Box<RawValue>>,
+    /// The id of the document to be deleted.
+    id: Option<String>,
+    /// Only this version of it.
+    if_version: Option<u64>,
+    /// Only where there is none.
+    #[serde(default)]
+    if_absent: bool,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Op {
+    /// Stores a document.
+    Put,
     /// Deletes a document, if it is there.
-    Delete {
-        /// Its id.
-        id: String,
-        /// Only this version.
-        if_version: Option<u64>,
-    },
+    Delete,
+}
+
+impl Operation {
+    /// As a write.
+    fn write(self, schema: &CollectionSchema) -> Result<Write, ApiError> {
+        let condition = condition(self.if_version, self.if_absent)?;
+        let key = |id: EntityId| Key::new(schema.collection.clone(), id);
+        match (self.op, self.document, self.id) {
+            (Op::Put, Some(document), None) => {
+                let document = Document::parse(document.get())?;
+                Ok(Write::put(key(schema.id_of(&document)?), document, condition))
+            }
+            (Op::Delete, None, Some(id)) if !self.if_absent => {
+                Ok(Write::delete(key(EntityId::new(&id)?), condition))
+            }
+            _ => Err(ApiError::bad_request(
+                "a put has a document, a delete has an id, and neither has both",
+            )),
+        }
+    }
 }
 
 /// Does several writes in one commit: all of them, or none.
@@ -73,32 +97,15 @@ pub async fn bulk(
     check_count(&app, operations.len(), once.is_some())?;
     let by = need.caller.attribution(&headers)?;
     let schema = app.schema(&collection);
-    let mut ids: HashSet<EntityId> = HashSet::with_capacity(operations.len());
+    let mut seen: HashSet<EntityId> = HashSet::with_capacity(operations.len());
     let mut writes = Vec::with_capacity(operations.len());
     for (at, operation) in operations.into_iter().enumerate() {
         let named = |error: ApiError| error.with("operation", at);
-        let key = |id: &EntityId| Key::new(collection.clone(), id.clone());
-        let (id, write) = match operation {
-            Operation::Put { document, if_version, if_absent } => {
-                let document =
-                    Document::parse(document.get()).map_err(|error| named(error.into()))?;
-                let id = schema.id_of(&document).map_err(|error| named(error.into()))?;
-                let condition = condition(if_version, if_absent).map_err(named)?;
-                let write = Write::put(key(&id), document, condition);
-                (id, write)
-            }
-            Operation::Delete { id, if_version } => {
-                let id = EntityId::new(&id).map_err(|error| named(error.into()))?;
-                let condition = condition(if_version, false).map_err(named)?;
-                let write = Write::delete(key(&id), condition);
-                (id, write)
-            }
-        };
-        if !ids.insert(id.clone()) {
-            return Err(named(ApiError::bad_request("an id stands in two operations"))
-                .with("id", id.as_str()));
+        let write = operation.write(&schema).map_err(named)?.attributed_to(by.clone());
+        if !seen.insert(write.key.id.clone()) {
+            return Err(named(ApiError::bad_request("an id stands in two operations")));
         }
-        writes.push(write.attributed_to(by.clone()));
+        writes.push(write);
     }
     let ids: Vec<EntityId> = writes.iter().map(|write| write.key.id.clone()).collect();
     commit_once(&app, once, writes, |written| {

@@ -2,7 +2,6 @@
 
 use axum::Router;
 use axum::http::header;
-use axum::response::IntoResponse;
 use axum::routing::get;
 use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
@@ -21,16 +20,18 @@ pub fn docs_routes() -> Router {
     let document = serde_json::to_value(super::openapi()).unwrap_or_default();
     let page = page(&document).into_string();
     let text = document.to_string();
-    let json = move || async move {
-        ([(header::CONTENT_TYPE, "application/json")], text.clone()).into_response()
+    let json = move || {
+        let answer = ([(header::CONTENT_TYPE, "application/json")], text.clone());
+        async move { answer }
     };
-    let html = move || async move {
+    let html = move || {
         let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
         let headers = [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
             (header::CONTENT_SECURITY_POLICY, policy),
         ];
-        (headers, page.clone()).into_response()
+        let answer = (headers, page.clone());
+        async move { answer }
     };
     Router::new().route("/api/openapi.json", get(json)).route("/api/docs", get(html))
 }

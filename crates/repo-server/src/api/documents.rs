@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use repo_core::strategy::StorageStrategyExt as _;
 use repo_core::{Document, ErrorKind, Key, Precondition, Write};
 
-use super::answer::{json_text, tagged, written_json};
+use super::answer::{json_text, only, tagged, written_json};
 use super::collections::{visible, writable};
 use super::idempotency::{Answer, Once, commit_once};
 use crate::auth::{Need, Read, Write as Writing};
@@ -82,9 +82,9 @@ pub async fn create(
         .attributed_to(need.caller.attribution(&headers)?);
     commit_once(&app, once, vec![write], |written| Answer {
         status: StatusCode::CREATED.as_u16(),
-        version: written[0].version(),
+        version: only(written).version(),
         location: Some(location),
-        body: written_json(id.as_str(), &written[0]).to_string(),
+        body: written_json(id.as_str(), &only(written)).to_string(),
     })
     .await
 }
@@ -114,9 +114,9 @@ pub async fn put(
         .attributed_to(need.caller.attribution(&headers)?);
     let done = commit_once(&app, once, vec![write], |written| Answer {
         status: StatusCode::OK.as_u16(),
-        version: written[0].version(),
+        version: only(written).version(),
         location: None,
-        body: written_json(id.as_str(), &written[0]).to_string(),
+        body: written_json(id.as_str(), &only(written)).to_string(),
     })
     .await;
     done.map_err(|error| if condition.is_some() { as_precondition(error) } else { error })
@@ -145,7 +145,7 @@ pub async fn delete(
         status: StatusCode::OK.as_u16(),
         version: None,
         location: None,
-        body: written_json(id.as_str(), &written[0]).to_string(),
+        body: written_json(id.as_str(), &only(written)).to_string(),
     })
     .await;
     done.map_err(|error| if condition.is_some() { as_precondition(error) } else { error })

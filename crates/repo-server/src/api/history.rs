@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::answer::{json_text, tagged, written_json};
+use super::answer::{json_text, only, tagged, written_json};
 use super::collections::{visible, writable};
 use super::documents::{as_precondition, precondition};
 use super::idempotency::{Answer, commit_once};
@@ -171,9 +171,9 @@ pub async fn restore(
         .attributed_to(need.caller.attribution(&headers)?);
     let done = commit_once(&app, None, vec![write], |written| Answer {
         status: StatusCode::OK.as_u16(),
-        version: written[0].version(),
+        version: only(written).version(),
         location: None,
-        body: written_json(id.as_str(), &written[0]).to_string(),
+        body: written_json(id.as_str(), &only(written)).to_string(),
     })
     .await;
     done.map_err(|error| if condition.is_some() { as_precondition(error) } else { error })

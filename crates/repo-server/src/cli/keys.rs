@@ -15,7 +15,7 @@ use crate::server::open;
 
 /// What can be typed after `keys`.
 #[derive(Debug, Subcommand)]
-pub enum KeysCommand {
+pub(super) enum KeysCommand {
     /// Make a key. It is shown once, and never again
     Create {
         /// What people call it
@@ -42,7 +42,7 @@ impl KeysCommand {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn run(self, place: &Place, output: Output) -> Outcome<Ending> {
+    pub(super) async fn run(self, place: &Place, output: Output) -> Outcome<Ending> {
         place.make_data_folder()?;
         let store = open(place).await?.store;
         let keys = KeyRing::new(Arc::clone(&store), Arc::new(SystemClock))?;

@@ -20,7 +20,7 @@ use crate::schema::{Check, back_up, declared, migrate, restore};
 
 /// What can be typed after `schema`.
 #[derive(Debug, Subcommand)]
-pub enum SchemaCommand {
+pub(super) enum SchemaCommand {
     /// Compare the stored versions with those that this program declares
     Check,
     /// Raise the layout, and upgrade every collection of an older version, after a backup
@@ -46,7 +46,7 @@ impl SchemaCommand {
     ///
     /// # Errors
     /// Those of the store, and of what it does.
-    pub async fn run(self, place: &Place, output: Output) -> Outcome<Ending> {
+    pub(super) async fn run(self, place: &Place, output: Output) -> Outcome<Ending> {
         let schemas = declared(&place.store.declared)?;
         match self {
             Self::Check => {

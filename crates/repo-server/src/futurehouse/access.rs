@@ -14,7 +14,7 @@ use crate::state::App;
 ///
 /// # Errors
 /// 422 for what is no UUID.
-pub fn entry_id(text: &str) -> Result<EntityId, ApiError> {
+pub(super) fn entry_id(text: &str) -> Result<EntityId, ApiError> {
     let id = EntityId::new(text)?;
     check_uuid(&id)?;
     Ok(id)
@@ -24,7 +24,7 @@ pub fn entry_id(text: &str) -> Result<EntityId, ApiError> {
 ///
 /// # Errors
 /// 404 for one that is not there, is deleted, or is somebody else's.
-pub async fn readable(
+pub(super) async fn readable(
     app: &App,
     caller: &Caller,
     id: &EntityId,
@@ -43,7 +43,7 @@ pub async fn readable(
 ///
 /// # Errors
 /// As [`readable`]; 403 for one that is shared to be read.
-pub async fn changeable(
+pub(super) async fn changeable(
     app: &App,
     caller: &Caller,
     id: &EntityId,
@@ -59,7 +59,7 @@ pub async fn changeable(
 ///
 /// # Errors
 /// 412 for a list without a version, 400 for one of several.
-pub fn expected(condition: IfMatch) -> Result<Option<Version>, ApiError> {
+pub(super) fn expected(condition: IfMatch) -> Result<Option<Version>, ApiError> {
     match condition {
         IfMatch::Absent | IfMatch::Any => Ok(None),
         IfMatch::Versions(versions) => match versions.as_slice() {
@@ -74,7 +74,7 @@ pub fn expected(condition: IfMatch) -> Result<Option<Version>, ApiError> {
 ///
 /// # Errors
 /// That of the change.
-pub fn conditional<T>(
+pub(super) fn conditional<T>(
     done: repo_core::Result<T>,
     condition: Option<Version>,
 ) -> Result<T, ApiError> {

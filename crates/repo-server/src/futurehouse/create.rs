@@ -22,7 +22,7 @@ struct ExistingLocation {
 ///
 /// # Errors
 /// 422 for fields of another type, and for a request that says two things at once.
-pub fn new_entry(
+pub(super) fn new_entry(
     mut taken: Taken,
     owner: Owner,
     key: Option<String>,
@@ -95,7 +95,7 @@ fn content(
 ///
 /// # Errors
 /// 422.
-pub fn check_uuid(id: &EntityId) -> Result<(), ApiError> {
+pub(super) fn check_uuid(id: &EntityId) -> Result<(), ApiError> {
     uuid::Uuid::parse_str(id.as_str()).map(drop).map_err(|_| {
         ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", "an id is a UUID")
             .with("id", base_name(id.as_str()))

@@ -7,7 +7,7 @@ use crate::http::ApiError;
 
 /// An error of the one shape, with `detail` beside it.
 #[derive(Debug)]
-pub struct Detailed(pub ApiError);
+pub(super) struct Detailed(pub(super) ApiError);
 
 impl<E: Into<ApiError>> From<E> for Detailed {
     fn from(error: E) -> Self {

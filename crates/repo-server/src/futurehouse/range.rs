@@ -6,7 +6,7 @@ use crate::http::ApiError;
 
 /// Which part of the whole a request brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub(super) enum Part {
     /// All of it: there is no such header.
     All,
     /// Bytes from `first` on, `length` of them.
@@ -30,7 +30,7 @@ impl Part {
     ///
     /// # Errors
     /// 400 for what is no range of bytes.
-    pub fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
         let Some(value) = headers.get(header::CONTENT_RANGE) else { return Ok(Self::All) };
         value.to_str().ok().and_then(parse).ok_or_else(|| {
             ApiError::bad_request("Content-Range is no range of bytes")

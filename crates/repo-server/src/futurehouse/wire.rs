@@ -12,7 +12,7 @@ use crate::bytes::{Base, base_name, key_of};
 
 /// The entry, as `data_storage`.
 #[derive(Debug, Serialize)]
-pub struct DataStorage<'a> {
+pub(super) struct DataStorage<'a> {
     id: &'a EntityId,
     name: &'a str,
     description: Option<&'a str>,
@@ -53,7 +53,7 @@ struct StorageConfig<'a> {
 
 /// The whole answer. The last five fields are read by Edison alone.
 #[derive(Debug, Serialize)]
-pub struct DataStorageResponse<'a> {
+pub(super) struct DataStorageResponse<'a> {
     data_storage: DataStorage<'a>,
     storage_locations: Vec<Location<'a>>,
     content: Option<&'a str>,
@@ -65,19 +65,19 @@ pub struct DataStorageResponse<'a> {
 
 /// What answers are made with.
 #[derive(Debug, Clone, Copy)]
-pub struct Signing<'a> {
+pub(super) struct Signing<'a> {
     /// What the client calls this server.
-    pub base: &'a Base,
+    pub(super) base: &'a Base,
     /// What signs.
-    pub signer: &'a UrlSigner,
+    pub(super) signer: &'a UrlSigner,
     /// The time.
-    pub now: Timestamp,
+    pub(super) now: Timestamp,
 }
 
 impl<'a> DataStorage<'a> {
     /// An entry with its text, if it has one.
     #[must_use]
-    pub fn new(entry: &'a Entry, text: Option<&'a str>) -> Self {
+    pub(super) fn new(entry: &'a Entry, text: Option<&'a str>) -> Self {
         let status = status_of(entry);
         Self {
             id: &entry.id,
@@ -121,13 +121,13 @@ fn is_collection(entry: &Entry) -> bool {
 impl<'a> DataStorageResponse<'a> {
     /// The word for the status of an entry.
     #[must_use]
-    pub fn status_of(entry: &Entry) -> &'static str {
+    pub(super) fn status_of(entry: &Entry) -> &'static str {
         status_of(entry)
     }
 
     /// An entry as it is now.
     #[must_use]
-    pub fn new(entry: &'a Entry, text: Option<&'a str>, signing: Signing<'_>) -> Self {
+    pub(super) fn new(entry: &'a Entry, text: Option<&'a str>, signing: Signing<'_>) -> Self {
         Self {
             data_storage: DataStorage::new(entry, text),
             storage_locations: locations(entry, signing),
@@ -143,7 +143,7 @@ impl<'a> DataStorageResponse<'a> {
 impl<'a> DataStorageResponse<'a> {
     /// The same as an answer about one revision.
     #[must_use]
-    pub fn in_revision(
+    pub(super) fn in_revision(
         mut self,
         revision: Option<(&'a EntityId, u64)>,
         current: Option<&'a EntityId>,

@@ -7,7 +7,7 @@ use crate::http::ApiError;
 
 /// An error of the one shape, with `message` beside it.
 #[derive(Debug)]
-pub struct Told(pub ApiError);
+pub(super) struct Told(pub(super) ApiError);
 
 impl<E: Into<ApiError>> From<E> for Told {
     fn from(error: E) -> Self {

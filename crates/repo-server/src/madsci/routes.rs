@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use super::{query, read, settings, submit};
@@ -23,5 +24,7 @@ pub fn file_routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/datapoint", post(submit::submit))
         .route("/datapoint/{id}/value", get(read::value))
+        // The limits of the server stand before it.
+        .layer(DefaultBodyLimit::disable())
         .with_state(app)
 }

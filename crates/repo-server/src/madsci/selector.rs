@@ -13,7 +13,7 @@ const DEPTH: usize = 20;
 
 /// A selector that was read.
 #[derive(Debug)]
-pub enum Selector {
+pub(super) enum Selector {
     /// All of these.
     And(Vec<Selector>),
     /// One of these.
@@ -26,7 +26,7 @@ pub enum Selector {
 
 /// What a value has to be.
 #[derive(Debug)]
-pub enum Test {
+pub(super) enum Test {
     /// Equal to this, or an array with it; null for what is not there.
     Equals(Value),
     /// Compared so with a number or a text.
@@ -48,13 +48,13 @@ impl Selector {
     ///
     /// # Errors
     /// 400 for an operator that is not known, and for operands of another shape.
-    pub fn parse(value: &Value) -> Result<Self, ApiError> {
+    pub(super) fn parse(value: &Value) -> Result<Self, ApiError> {
         selector(value, 0)
     }
 
     /// Whether a datapoint on the wire matches.
     #[must_use]
-    pub fn matches(&self, document: &Value) -> bool {
+    pub(super) fn matches(&self, document: &Value) -> bool {
         match self {
             Self::And(parts) => parts.iter().all(|part| part.matches(document)),
             Self::Or(parts) => parts.iter().any(|part| part.matches(document)),
@@ -71,7 +71,7 @@ impl Selector {
     ///
     /// # Errors
     /// None that can happen.
-    pub fn superset(&self) -> Result<Filter, ApiError> {
+    pub(super) fn superset(&self) -> Result<Filter, ApiError> {
         Ok(match self {
             Self::And(parts) => {
                 Filter::And(parts.iter().map(Self::superset).collect::<Result<_, _>>()?)

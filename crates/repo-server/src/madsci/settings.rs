@@ -36,7 +36,7 @@ impl From<String> for Flag {
 }
 
 /// The route.
-pub fn settings_routes(app: Arc<App>) -> Router {
+pub(super) fn settings_routes(app: Arc<App>) -> Router {
     Router::new().route("/settings", get(settings)).with_state(app)
 }
 

@@ -49,7 +49,7 @@ impl Serialize for WireDatapoint<'_> {
 ///
 /// # Errors
 /// None that can happen.
-pub fn datapoint_json(datapoint: &Datapoint) -> Result<String> {
+pub(super) fn datapoint_json(datapoint: &Datapoint) -> Result<String> {
     serde_json::to_string(&WireDatapoint(datapoint))
         .map_err(|error| Error::new(ErrorKind::Unexpected, "write", error.to_string()))
 }
@@ -58,7 +58,7 @@ pub fn datapoint_json(datapoint: &Datapoint) -> Result<String> {
 ///
 /// # Errors
 /// Those of the store of blobs.
-pub async fn datapoint_response(
+pub(super) async fn datapoint_response(
     app: &App,
     found: Versioned<Datapoint>,
 ) -> std::result::Result<Response, ApiError> {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
+use metrics::Label;
 
 /// Logs and counts a request. `repo_http_requests_total` has the labels `method`, `route` and
 /// `status`; `repo_http_request_duration_seconds` is until the answer begins.
@@ -20,10 +21,10 @@ pub async fn observe(request: Request, next: Next) -> Response {
     gauge.decrement(1.0);
     let seconds = begun.elapsed().as_secs_f64();
     let status = response.status().as_u16();
-    let labels =
-        [("method", method.to_owned()), ("route", route.clone()), ("status", status.to_string())];
-    metrics::counter!("repo_http_requests_total", &labels).increment(1);
-    metrics::histogram!("repo_http_request_duration_seconds", &labels[..2]).record(seconds);
+    let mut labels = vec![Label::new("method", method), Label::new("route", route.clone())];
+    metrics::histogram!("repo_http_request_duration_seconds", labels.clone()).record(seconds);
+    labels.push(Label::new("status", status.to_string()));
+    metrics::counter!("repo_http_requests_total", labels).increment(1);
     tracing::info!(target: "repo_server::access", method, route, status, ms = seconds * 1_000.0);
     response
 }

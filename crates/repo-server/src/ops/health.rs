@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use repo_core::HealthDepth;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::state::App;
 
@@ -52,5 +52,5 @@ async fn health(
         }
     }
     let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Value::from(answer))).into_response()
+    (status, Json(answer)).into_response()
 }

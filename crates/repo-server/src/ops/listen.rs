@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -13,7 +11,6 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tower::ServiceExt as _;
 
 use crate::limits::StallGuard;
 
@@ -78,15 +75,13 @@ fn converse(
     graceful: &GracefulShutdown,
 ) {
     let _ = stream.set_nodelay(true);
-    let service =
-        router.map_request(|request: axum::http::Request<Incoming>| request.map(Body::new));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         // Also the longest pause between two requests.
         .header_read_timeout(bounds.idle)
         .serve_connection(
             TokioIo::new(StallGuard::new(stream, bounds.idle)),
-            TowerToHyperService::new(service),
+            TowerToHyperService::new(router),
         );
     let connection = graceful.watch(connection);
     tokio::spawn(async move {

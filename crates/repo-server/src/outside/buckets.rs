@@ -54,8 +54,8 @@ impl Buckets {
 
     /// The client for a name in a bucket, if the list lets it through.
     fn find(&self, bucket: &str, name: &str) -> Result<(&Bucket, Path)> {
-        let listed = self.0.get(bucket).into_iter().flatten();
-        let found = listed.into_iter().find(|bucket| name.starts_with(&bucket.prefix));
+        let mut listed = self.0.get(bucket).into_iter().flatten();
+        let found = listed.find(|bucket| name.starts_with(&bucket.prefix));
         let Some(found) = found else {
             let why = "the bucket is not among those that the configuration lists";
             return Err(Error::new(ErrorKind::PermissionDenied, "read an object", why)
@@ -114,8 +114,8 @@ impl SourceLister for Buckets {
         };
         let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let (bucket, prefix) = (text("bucket_name").to_owned(), text("prefix").to_owned());
-        let listed = self.0.get(&bucket).into_iter().flatten();
-        let Some(found) = listed.into_iter().find(|one| prefix.starts_with(&one.prefix)) else {
+        let mut listed = self.0.get(&bucket).into_iter().flatten();
+        let Some(found) = listed.find(|one| prefix.starts_with(&one.prefix)) else {
             return Ok(Vec::new());
         };
         let whole = Path::from(prefix.trim_end_matches('/'));
