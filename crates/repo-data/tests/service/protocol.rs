@@ -1,15 +1,12 @@
 //! The protocol of blobs and records: whatever step a crash comes at, nothing active lacks its
 //! bytes, and nothing is left when the sweeper has had its time.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::invariants::{holds_in_the_end, holds_now};
-use common::{Place, clock, story};
+use crate::common::invariants::{holds_in_the_end, holds_now};
+use crate::common::{Place, clock, story};
 use repo_core::ErrorKind;
 use repo_data::{DataOptions, Hooks, Step, collections};
 use repo_engine::Store;
@@ -74,7 +71,7 @@ async fn a_crash_at_any_step_leaves_nothing_on_postgresql() {
 fn a_crash_at_any_step_leaves_nothing_on_dynamodb() {
     let Ok(server) = std::env::var("REPO_TEST_DYNAMODB_URL") else { return };
     let key = repo_testkit::servers::new_access_key();
-    let status = this("on_dynamodb_of_the_environment")
+    let status = this("protocol::on_dynamodb_of_the_environment")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_CONFIG_FILE", "/dev/null")
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
@@ -114,7 +111,7 @@ async fn kill_everywhere(kind: &str) {
     for step in Step::ALL {
         let folder = TempDir::new().unwrap();
         let mut child = Process::start(
-            this("tells_the_story_until_it_is_killed")
+            this("protocol::tells_the_story_until_it_is_killed")
                 .env("REPO_DATA_URL", url_in(kind, &folder))
                 .env("REPO_DATA_FOLDER", folder.path())
                 .env("REPO_DATA_STEP", format!("{step:?}"))
@@ -127,7 +124,7 @@ async fn kill_everywhere(kind: &str) {
         let url = url_in(kind, &folder);
         let place = Place::with(folder, &url).await;
         // Its clock went on while the story was told.
-        place.clock.advance(9 * common::DAY);
+        place.clock.advance(9 * crate::common::DAY);
         holds_now(&place.open().await).await;
         holds_in_the_end(&place).await;
     }
@@ -166,7 +163,7 @@ async fn tells_the_story_until_it_is_killed() {
     let store = Store::open(url).schemas(collections::schemas().unwrap()).await.unwrap();
     let clock = clock();
     let folder = std::path::Path::new(&folder);
-    let options = DataOptions { hooks, ..common::options(folder, Arc::clone(&clock)) };
-    let service = common::open(store, &folder.join("blobs"), options).await;
+    let options = DataOptions { hooks, ..crate::common::options(folder, Arc::clone(&clock)) };
+    let service = crate::common::open(store, &folder.join("blobs"), options).await;
     story::tell(&service, &clock).await.unwrap();
 }

@@ -1,9 +1,6 @@
 //! What a server does in a task: every call can be spawned.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
-
-use common::id;
+use crate::common::id;
 use repo_blob::{BlobKey, ByteRange, PartNumber};
 use repo_core::Filter;
 use repo_data::model::{Scope, UploadKind};
@@ -33,13 +30,13 @@ fn everything(
     spawned(service.submit_datapoint(datapoint, Some(file)));
     spawned(service.datapoint_value(a, ByteRange::WHOLE));
     spawned(service.query_datapoints(Filter::default(), page));
-    spawned(service.create_dataset(NewDataset::new("a", common::ada())));
+    spawned(service.create_dataset(NewDataset::new("a", crate::common::ada())));
     spawned(service.patch_dataset(a, &DatasetPatch::default(), None));
     spawned(service.delete_dataset(a, None));
     spawned(service.restore_dataset(a, None));
     spawned(service.begin_upload(&NewUpload::new(a.clone(), UploadKind::Gcs)));
     spawned(service.append(key, piece));
-    spawned(service.put_part(key, PartNumber::FIRST, common::bytes(b""), None));
+    spawned(service.put_part(key, PartNumber::FIRST, crate::common::bytes(b""), None));
     spawned(service.complete_parts(key, &[]));
     spawned(service.abort_upload(key));
     spawned(service.revise_entry(a, revision));
@@ -52,9 +49,9 @@ fn everything(
 
 #[tokio::test]
 async fn a_call_runs_in_a_task() {
-    let place = common::Place::memory().await;
+    let place = crate::common::Place::memory().await;
     let service = place.open().await;
-    let new = common::story::entry("a", NewContent::Directory);
+    let new = crate::common::story::entry("a", NewContent::Directory);
     let made = tokio::spawn(async move { service.create_entry(new).await }).await.unwrap();
     made.unwrap();
     let _ = everything;

@@ -1,9 +1,6 @@
 //! Opening a service: layouts, schemas, half-made stores.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
-
-use common::Place;
+use crate::common::Place;
 use repo_blob::BlobOptions;
 use repo_core::strategy::StorageStrategyExt as _;
 use repo_core::{Document, Error, ErrorKind, Key, Schemas};

@@ -1,12 +1,9 @@
 //! Uploads: ranges, parts, pieces; repeated, broken off, wrong, too large, resumed.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
-
+use crate::common::invariants::holds_in_the_end;
+use crate::common::story::{entry, piece};
+use crate::common::{DAY, HOUR, Place, bytes, id, read};
 use bytes::Bytes;
-use common::invariants::holds_in_the_end;
-use common::story::{entry, piece};
-use common::{DAY, HOUR, Place, bytes, id, read};
 use futures_util::{StreamExt as _, stream};
 use repo_blob::{BlobDigest, BlobKey, ByteRange, Md5, PartNumber};
 use repo_core::{Error, ErrorKind};

@@ -1,11 +1,8 @@
 //! The sweeper against those who complete, restore and write late.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod common;
-
-use common::invariants::{holds_in_the_end, holds_now};
-use common::story::{entry, long, piece};
-use common::{DAY, HOUR, Place, id};
+use crate::common::invariants::{holds_in_the_end, holds_now};
+use crate::common::story::{entry, long, piece};
+use crate::common::{DAY, HOUR, Place, id};
 use futures_util::{StreamExt as _, stream};
 use repo_core::ErrorKind;
 use repo_data::model::{BlobState, EntryStatus, UploadKind};

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod invariants;
+pub mod refused;
 pub mod story;
 
 use std::path::{Path, PathBuf};
