@@ -166,11 +166,7 @@ impl DataService {
     }
 }
 
-async fn release_in<R: Held>(
-    tx: &mut Tx,
-    id: &EntityId,
-    hold: &EntityId,
-) -> Result<Versioned<R>> {
+async fn release_in<R: Held>(tx: &mut Tx, id: &EntityId, hold: &EntityId) -> Result<Versioned<R>> {
     let mut found = tx.get::<R>(id.as_str()).await?;
     let holds = found.value.holds();
     let before = holds.len();

@@ -68,9 +68,10 @@ pub(crate) fn key<R: Kept>(id: &str) -> Result<Key> {
 
 /// The value of an entity.
 pub(crate) fn typed<R: Kept>(entity: &Entity) -> Result<Versioned<R>> {
-    let value = entity.document.deserialize().map_err(|error| {
-        error.into_kind(ErrorKind::Corrupt).with("key", entity.key())
-    })?;
+    let value = entity
+        .document
+        .deserialize()
+        .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("key", entity.key()))?;
     Ok(Versioned { value, version: entity.version })
 }
 
@@ -81,7 +82,10 @@ pub(crate) async fn find_many<R: Kept>(
 ) -> Result<Vec<Option<Versioned<R>>>> {
     let records = store.get_many(&collection::<R>()?, ids).await?;
     let live = |record: Option<Record>| record.and_then(Record::into_live);
-    records.into_iter().map(|record| live(record).map(|entity| typed(&entity)).transpose()).collect()
+    records
+        .into_iter()
+        .map(|record| live(record).map(|entity| typed(&entity)).transpose())
+        .collect()
 }
 
 pub(crate) fn missing<R: Kept>(id: &str) -> Error {
@@ -116,9 +120,9 @@ impl Tx {
     pub(crate) async fn find<R: Kept>(&mut self, id: &str) -> Result<Option<Versioned<R>>> {
         let key = key::<R>(id)?;
         let Some(document) = self.0.get(&key).await? else { return Ok(None) };
-        let value = document.deserialize().map_err(|error| {
-            error.into_kind(ErrorKind::Corrupt).with("key", &key)
-        })?;
+        let value = document
+            .deserialize()
+            .map_err(|error| error.into_kind(ErrorKind::Corrupt).with("key", &key))?;
         let version = self.0.stored(&key).await?.map_or(Version::FIRST, |entity| entity.version);
         Ok(Some(Versioned { value, version }))
     }

@@ -101,9 +101,11 @@ impl DataService {
             search.criteria.iter().map(Criterion::filter).collect::<Result<_>>()?;
         if search.criteria.iter().any(Criterion::looks_at_text) {
             // What all entries have to satisfy besides: fewer of them matter then.
-            let besides = search.criteria.iter().zip(&conditions).filter(|(criterion, _)| {
-                !search.any && !criterion.looks_at_text()
-            });
+            let besides = search
+                .criteria
+                .iter()
+                .zip(&conditions)
+                .filter(|(criterion, _)| !search.any && !criterion.looks_at_text());
             let mut narrowed = vec![within.clone()];
             narrowed.extend(besides.map(|(_, condition)| condition.clone()));
             self.check_no_spilled_text(Filter::And(narrowed)).await?;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use repo_blob::BlobKey;
 use repo_core::{Error, ErrorKind, Result};
@@ -30,7 +30,12 @@ impl Spool {
         #[cfg(unix)]
         builder.mode(0o700);
         builder.create(folder).await.map_err(failed)?;
-        let spool = Self { folder: folder.to_owned(), quota, used: AtomicU64::new(0), busy: Mutex::default() };
+        let spool = Self {
+            folder: folder.to_owned(),
+            quota,
+            used: AtomicU64::new(0),
+            busy: Mutex::default(),
+        };
         let mut used = 0;
         for key in spool.keys().await? {
             used += spool.length(&key).await?.unwrap_or(0);

@@ -26,8 +26,7 @@ impl DataService {
         let now = self.now();
         let expires_at = now.saturating_add(self.options().pending_expiry);
         let key = BlobKey::random()?;
-        let mut record =
-            BlobRecord::pending(key, store, new.owner, new.holder, now, expires_at);
+        let mut record = BlobRecord::pending(key, store, new.owner, new.holder, now, expires_at);
         record.content_type = new.content_type;
         Ok(record)
     }

@@ -66,7 +66,9 @@ pub(crate) async fn condemn_pending(tx: &mut Tx, key: &BlobKey, now: Timestamp) 
 /// The refusal `TooLate` when its bytes may be gone.
 pub(crate) async fn restore(tx: &mut Tx, key: &BlobKey) -> Result<StoreName> {
     let too_late = || {
-        Refusal::TooLate.error("restore", "the bytes are being removed, or are gone").with("blob", key)
+        Refusal::TooLate
+            .error("restore", "the bytes are being removed, or are gone")
+            .with("blob", key)
     };
     let found = tx.find::<BlobRecord>(&key.to_string()).await?.ok_or_else(too_late)?;
     let mut record = found.value;

@@ -39,7 +39,9 @@ impl DataService {
     pub async fn verify_blob(&self, key: &BlobKey) -> Result<()> {
         let record = self.blob(key).await?.value;
         let Some(digest) = record.digest().filter(|_| record.state == BlobState::Active) else {
-            return Err(Refusal::Deleted.error("verify", "the blob is not active").with("blob", key));
+            return Err(Refusal::Deleted
+                .error("verify", "the blob is not active")
+                .with("blob", key));
         };
         let verified = self.blob_store(&record.store)?.verify(key, &digest).await;
         verified.map_err(|error| match error.kind() {
@@ -53,11 +55,9 @@ impl DataService {
     /// # Errors
     /// The refusal `NotUploaded` otherwise.
     pub(crate) async fn check_bytes(&self, blob: &BlobRef) -> Result<()> {
-        let refuse = |why: &str| {
-            Err(Refusal::NotUploaded.error("activate", why).with("blob", blob.key))
-        };
-        let Some(record) =
-            self.find::<BlobRecord>(&EntityId::new(&blob.key.to_string())?).await?
+        let refuse =
+            |why: &str| Err(Refusal::NotUploaded.error("activate", why).with("blob", blob.key));
+        let Some(record) = self.find::<BlobRecord>(&EntityId::new(&blob.key.to_string())?).await?
         else {
             return refuse("the bytes were given up");
         };

@@ -65,11 +65,7 @@ impl DataService {
         committed.versioned(found)
     }
 
-    async fn write_parts(
-        &self,
-        new: &NewDatapoint,
-        file: Option<FileStream<'_>>,
-    ) -> Result<Parts> {
+    async fn write_parts(&self, new: &NewDatapoint, file: Option<FileStream<'_>>) -> Result<Parts> {
         let blob = |content_type: Option<String>| NewBlob {
             owner: new.owner.clone(),
             holder: Holder { kind: HolderKind::Datapoint, id: new.id.clone() },
@@ -78,8 +74,7 @@ impl DataService {
         };
         if let Some(file) = file {
             let FileStream { name, content_type, expected, bytes } = file;
-            let written =
-                self.write_new_blob(blob(content_type.clone()), bytes, &expected).await;
+            let written = self.write_new_blob(blob(content_type.clone()), bytes, &expected).await;
             let written = written.map_err(|error| match error.context_value("differs") {
                 Some(_) => Refusal::WrongDigest
                     .error("submit", "the file is not the announced one")
@@ -94,8 +89,7 @@ impl DataService {
                 let text = value.as_str();
                 let expected = Expected::from(BlobDigest::of(text.as_bytes()));
                 let kind = Some("application/json".to_owned());
-                let spilled =
-                    self.write_new_blob(blob(kind), text_stream(text), &expected).await?;
+                let spilled = self.write_new_blob(blob(kind), text_stream(text), &expected).await?;
                 Ok(Parts { spilled: Some(spilled), ..Parts::default() })
             }
             value => Ok(Parts { value: value.clone(), ..Parts::default() }),
@@ -156,9 +150,8 @@ fn same_request(
     file: Option<BlobDigest>,
 ) -> Result<Versioned<Datapoint>> {
     let stored = found.value.file.as_ref().map(|file| file.blob.digest());
-    let refuse = |refusal: Refusal, why: &str| {
-        Err(refusal.error("submit", why).with("id", &found.value.id))
-    };
+    let refuse =
+        |refusal: Refusal, why: &str| Err(refusal.error("submit", why).with("id", &found.value.id));
     if found.value.fingerprint != fingerprint || stored != file {
         return refuse(Refusal::OtherContent, "there is another datapoint of this id");
     }

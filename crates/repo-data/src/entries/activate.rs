@@ -66,11 +66,8 @@ impl DataService {
         entry.modified_at = self.now();
         (entry.due, entry.upload) = (None, None);
         let mut tally = Tally::default();
-        let place = Place {
-            owner: &entry.owner,
-            dataset: entry.dataset.as_ref(),
-            store: Some(&store),
-        };
+        let place =
+            Place { owner: &entry.owner, dataset: entry.dataset.as_ref(), store: Some(&store) };
         tally.add(place, added(staged.size, 1, 0));
         tally.write(tx, self.turn()).await?;
         tx.put(&found.value)?;

@@ -7,9 +7,7 @@ use crate::blobs::{NewBlob, activate, text_stream};
 use crate::checks::{ancestors_in, usable_dataset};
 use crate::entries::new::{NewContent, NewEntry};
 use crate::hooks::Step;
-use crate::model::{
-    Content, Entry, EntryKind, EntryStatus, Holder, HolderKind, OutsideLocation,
-};
+use crate::model::{Content, Entry, EntryKind, EntryStatus, Holder, HolderKind, OutsideLocation};
 use crate::records::{Tx, Versioned, transact};
 use crate::refusal::Refusal;
 use crate::service::{DataService, fresh};
@@ -81,8 +79,9 @@ impl DataService {
     pub(crate) fn check_text(&self, text: &str) -> Result<()> {
         if text.contains('\0') {
             let why = "a text holds U+0000";
-            return Err(Error::new(ErrorKind::Invalid, "keep a text", why)
-                .hint("upload it as a file"));
+            return Err(
+                Error::new(ErrorKind::Invalid, "keep a text", why).hint("upload it as a file")
+            );
         }
         let below = self.options().inline.below;
         if text.len() < below {

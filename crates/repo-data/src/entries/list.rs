@@ -35,11 +35,9 @@ impl EntryFilter {
         if let Some(owner) = &self.owner {
             filter = filter.and(field("owner").eq(owner));
         }
-        for (name, id) in [
-            ("dataset", &self.dataset),
-            ("parent", &self.parent),
-            ("project", &self.project),
-        ] {
+        for (name, id) in
+            [("dataset", &self.dataset), ("parent", &self.parent), ("project", &self.project)]
+        {
             if let Some(id) = id {
                 filter = filter.and(field(name).eq(id));
             }
@@ -60,13 +58,9 @@ impl EntryFilter {
 
 /// What a user may read.
 fn readable_by(reader: &Owner) -> Condition {
-    let named = field("share.status")
-        .eq(ShareStatus::Shared)
-        .and(field("share.users").contains(reader));
-    field("owner")
-        .eq(reader)
-        .or(field("share.status").eq(ShareStatus::Public))
-        .or(named)
+    let named =
+        field("share.status").eq(ShareStatus::Shared).and(field("share.users").contains(reader));
+    field("owner").eq(reader).or(field("share.status").eq(ShareStatus::Public)).or(named)
 }
 
 impl DataService {

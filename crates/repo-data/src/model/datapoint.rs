@@ -30,11 +30,7 @@ pub struct Datapoint {
     /// Whether it can be used.
     pub status: DatapointStatus,
     /// The value, of one that has a value and is small enough; may be null.
-    #[serde(
-        default,
-        deserialize_with = "also_null",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "also_null", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// The blob with a value that is too large for a record.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -41,7 +41,9 @@ impl DataService {
         let mut entry = tx.get::<Entry>(id.as_str()).await?;
         expect(&entry, expected)?;
         if entry.value.status == EntryStatus::Deleted {
-            return Err(Refusal::Deleted.error("publish", "the entry is deleted").with("entry", id));
+            return Err(Refusal::Deleted
+                .error("publish", "the entry is deleted")
+                .with("entry", id));
         }
         check_base(&entry.value, found.value.parent.as_ref())?;
         put_in_place(&mut entry.value, &mut found.value, self.now());

@@ -87,9 +87,9 @@ impl OutsideLocation {
     }
 
     fn required(&self, name: &'static str) -> Result<String> {
-        self.text(name).filter(|text| !text.is_empty()).ok_or_else(|| {
-            refuse("the metadata of the source lack a text").with("missing", name)
-        })
+        self.text(name)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| refuse("the metadata of the source lack a text").with("missing", name))
     }
 }
 

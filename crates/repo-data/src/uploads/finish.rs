@@ -70,7 +70,17 @@ impl DataService {
         let (Some(id), Content::Awaited { staged: None }) = (entry.upload, &entry.content) else {
             return Ok(None);
         };
-        let upload = self.live_upload(&id).await?.value;
+        let upload = match self.live_upload(&id).await {
+            Ok(found) => found.value,
+            // It has ended, so nothing came of it.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    || Refusal::of(&error) == Some(Refusal::Expired) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
         let empty = upload.kind == UploadKind::Gcs
             && upload.state == UploadState::Receiving
             && upload.offset == 0
@@ -100,12 +110,10 @@ fn contents(file: File) -> ByteStream<'static> {
         match file.read_buf(&mut block).await {
             Ok(0) => Ok(None),
             Ok(_) => Ok(Some((block.freeze(), file))),
-            Err(error) => Err(Error::new(
-                ErrorKind::Unavailable,
-                "upload",
-                "the spool cannot be read",
-            )
-            .with("reason", error)),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Unavailable, "upload", "the spool cannot be read")
+                    .with("reason", error))
+            }
         }
     });
     blocks.boxed()
