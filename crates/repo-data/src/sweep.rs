@@ -131,7 +131,8 @@ impl DataService {
             }
             report.done.push((task, count));
         }
-        report.spool_files = self.sweep_spool().await?;
+        let removed = self.sweep_spool().await;
+        report.spool_files = note(&mut report, removed)?.unwrap_or(0);
         let untouched = self.options().pending_expiry + self.options().longest_request;
         for (name, _) in self.blob_stores().iter() {
             let removed = self.blob_store(name)?.remove_leftovers(untouched).await;

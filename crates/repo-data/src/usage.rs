@@ -15,26 +15,7 @@ const COUNTERS: usize = 16;
 
 /// What a commit adds to the counters.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(BTreeMap<(Scope2, String), Usage>);
-
-/// Ordered, unlike the public type.
-type Scope2 = u8;
-
-fn code(scope: Scope) -> Scope2 {
-    match scope {
-        Scope::Owner => 0,
-        Scope::Dataset => 1,
-        Scope::Store => 2,
-    }
-}
-
-fn decode(code: Scope2) -> Scope {
-    match code {
-        0 => Scope::Owner,
-        1 => Scope::Dataset,
-        _ => Scope::Store,
-    }
-}
+pub(crate) struct Tally(BTreeMap<(Scope, String), Usage>);
 
 /// Where something is counted.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +38,7 @@ impl Tally {
     }
 
     fn count(&mut self, scope: Scope, name: &str, change: Usage) {
-        let sum = self.0.entry((code(scope), name.to_owned())).or_default();
+        let sum = self.0.entry((scope, name.to_owned())).or_default();
         *sum = sum.plus(change);
     }
 
@@ -67,14 +48,14 @@ impl Tally {
             self.0.into_iter().filter(|(_, change)| *change != Usage::default()).collect();
         let ids: Vec<String> = changes
             .iter()
-            .map(|((scope, name), _)| counter(decode(*scope), name, turn % COUNTERS))
+            .map(|((scope, name), _)| counter(*scope, name, turn % COUNTERS))
             .collect();
         tx.read_ahead::<UsageRecord>(&ids).await?;
         for (((scope, name), change), id) in changes.into_iter().zip(ids) {
             let found = tx.find::<UsageRecord>(&id).await?;
             let before = found.map(|found| found.value.usage).unwrap_or_default();
             let usage = before.plus(change);
-            tx.put(&UsageRecord { id, scope: decode(scope), name, usage })?;
+            tx.put(&UsageRecord { id, scope, name, usage })?;
         }
         Ok(())
     }

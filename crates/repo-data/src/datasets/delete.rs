@@ -78,7 +78,10 @@ impl DataService {
                 ))
                 .map(|_| ());
             }
-            transact!(self, |tx| self.delete_batch(&mut tx, id, &ids)).map(|_| ())?;
+            // Somebody else may have come to the end, and have restored it since.
+            if !transact!(self, |tx| self.delete_batch(&mut tx, id, &ids))?.0 {
+                return Ok(());
+            }
             self.step(Step::BatchDone)?;
         }
     }
@@ -99,8 +102,12 @@ impl DataService {
         Ok(page.items.into_iter().map(|entry| entry.value.id).collect())
     }
 
-    async fn delete_batch(&self, tx: &mut Tx, id: &EntityId, ids: &[EntityId]) -> Result<()> {
+    /// `false` if the dataset is not being deleted any more.
+    async fn delete_batch(&self, tx: &mut Tx, id: &EntityId, ids: &[EntityId]) -> Result<bool> {
         let dataset = tx.get::<Dataset>(id.as_str()).await?.value;
+        if dataset.state != DatasetState::Deleting {
+            return Ok(false);
+        }
         let now = self.now();
         let deletion = Deletion { now, until: dataset.due.unwrap_or(now), with: Some(id.clone()) };
         read_ahead(tx, ids).await?;
@@ -114,7 +121,8 @@ impl DataService {
                 delete_in(tx, entry, &deletion, &mut tally).await?;
             }
         }
-        tally.write(tx, self.turn()).await
+        tally.write(tx, self.turn()).await?;
+        Ok(true)
     }
 
     /// Restores a deleted dataset with the entries that were deleted with it. Repeated it goes
@@ -178,13 +186,18 @@ impl DataService {
                 ))
                 .map(|_| ());
             }
-            transact!(self, |tx| self.restore_batch(&mut tx, id, &ids)).map(|_| ())?;
+            if !transact!(self, |tx| self.restore_batch(&mut tx, id, &ids))?.0 {
+                return Ok(());
+            }
             self.step(Step::BatchDone)?;
         }
     }
 
-    async fn restore_batch(&self, tx: &mut Tx, id: &EntityId, ids: &[EntityId]) -> Result<()> {
-        tx.get::<Dataset>(id.as_str()).await?;
+    /// `false` if the dataset is not being restored any more.
+    async fn restore_batch(&self, tx: &mut Tx, id: &EntityId, ids: &[EntityId]) -> Result<bool> {
+        if tx.get::<Dataset>(id.as_str()).await?.value.state != DatasetState::Restoring {
+            return Ok(false);
+        }
         read_ahead(tx, ids).await?;
         let mut tally = Tally::default();
         for entry_id in ids {
@@ -193,7 +206,8 @@ impl DataService {
                 restore_in(tx, found.value, self.now(), &mut tally).await?;
             }
         }
-        tally.write(tx, self.turn()).await
+        tally.write(tx, self.turn()).await?;
+        Ok(true)
     }
 
     /// Removes a deleted dataset whose time is over and whose entries are gone. Whether it did.

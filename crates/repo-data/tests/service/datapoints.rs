@@ -1,0 +1,103 @@
+//! Datapoints: repeated, refused, listed, found by value.
+
+use crate::common::invariants::holds_in_the_end;
+use crate::common::refused::{kind, refusal};
+use crate::common::story::{datapoint, file, long};
+use crate::common::{Place, bytes, id, read};
+use repo_blob::{BlobDigest, ByteRange, Expected};
+use repo_core::{ErrorKind, Filter};
+use repo_data::model::{DataType, Json};
+use repo_data::{DatapointValue, FileStream, NewDatapoint, PageRequest, Refusal};
+
+#[tokio::test]
+async fn datapoints_are_repeated_and_not_replaced() {
+    let place = Place::memory().await;
+    let service = place.open().await;
+    let value = |name: &str, value: &str| NewDatapoint {
+        value: Some(Json::parse(value).unwrap()),
+        ..datapoint(name, DataType::Json)
+    };
+    let large = format!("{{\"a\":\"{}\",\"n\":1.10}}", long("value"));
+    for (name, json) in [("v", "{\"t\":23.5}"), ("null", "null"), ("large", &large)] {
+        let stored = service.submit_datapoint(value(name, json), None).await.unwrap();
+        let again = service.submit_datapoint(value(name, json), None).await.unwrap();
+        assert_eq!(stored, again);
+        let found = service.datapoint(&id(name)).await.unwrap();
+        assert_eq!(found.value.value.unwrap().as_str(), json);
+        match service.datapoint_value(&id(name), ByteRange::WHOLE).await.unwrap() {
+            DatapointValue::Value(found) => assert_eq!(found.as_str(), json),
+            other => panic!("{other:?}"),
+        }
+        let other = service.submit_datapoint(value(name, "7"), None).await;
+        assert_eq!(refusal(other), Refusal::OtherContent);
+    }
+    let with_file = || datapoint("f", DataType::File);
+    service.submit_datapoint(with_file(), Some(file(b"abc"))).await.unwrap();
+    service.submit_datapoint(with_file(), Some(file(b"abc"))).await.unwrap();
+    let other = service.submit_datapoint(with_file(), Some(file(b"abd"))).await;
+    assert_eq!(refusal(other), Refusal::OtherContent);
+    match service.datapoint_value(&id("f"), ByteRange::from(1)).await.unwrap() {
+        DatapointValue::File { file, bytes } => {
+            assert_eq!((file.name.as_str(), read(bytes).await), ("log.txt", b"bc".to_vec()));
+        }
+        other => panic!("{other:?}"),
+    }
+    holds_in_the_end(&place).await;
+}
+
+#[tokio::test]
+async fn datapoints_that_make_no_sense_are_refused() {
+    let place = Place::memory().await;
+    let service = place.open().await;
+    let none = service.submit_datapoint(datapoint("a", DataType::File), None).await;
+    assert_eq!(kind(none), ErrorKind::Invalid);
+    let none = service.submit_datapoint(datapoint("a", DataType::Json), None).await;
+    assert_eq!(kind(none), ErrorKind::Invalid);
+    let placeless = service.submit_datapoint(datapoint("a", DataType::ObjectStorage), None).await;
+    assert_eq!(kind(placeless), ErrorKind::Invalid);
+    let one =
+        NewDatapoint { value: Some(Json::parse("1").unwrap()), ..datapoint("a", DataType::Json) };
+    let both = service.submit_datapoint(one.clone(), Some(file(b"x"))).await;
+    assert_eq!(kind(both), ErrorKind::Invalid);
+    let timeless = NewDatapoint { data_timestamp: String::new(), ..one };
+    assert_eq!(kind(service.submit_datapoint(timeless, None).await), ErrorKind::Invalid);
+    let expected = Expected { md5: Some(BlobDigest::of(b"x").md5), ..Expected::NOTHING };
+    let wrong = FileStream { expected, bytes: bytes(b"y"), ..file(b"") };
+    let wrong = service.submit_datapoint(datapoint("a", DataType::File), Some(wrong)).await;
+    assert_eq!(refusal(wrong), Refusal::WrongDigest);
+    holds_in_the_end(&place).await;
+}
+
+#[tokio::test]
+async fn datapoints_are_listed_by_their_own_time_and_found_by_value() {
+    let place = Place::memory().await;
+    let service = place.open().await;
+    for (name, time, value) in
+        [("b", "2026-01-02", "2"), ("a", "2026-01-03", "3"), ("c", "2026-01-01", "1")]
+    {
+        let new = NewDatapoint {
+            data_timestamp: time.into(),
+            value: Some(Json::parse(&format!("{{\"t\":{value}}}")).unwrap()),
+            ..datapoint(name, DataType::Json)
+        };
+        service.submit_datapoint(new, None).await.unwrap();
+    }
+    let names = |page: repo_data::PageOf<repo_data::model::Datapoint>| {
+        page.items.into_iter().map(|found| found.value.id.to_string()).collect::<Vec<_>>()
+    };
+    let all = PageRequest::default();
+    assert_eq!(names(service.list_datapoints(&all).await.unwrap()), ["a", "b", "c"]);
+    let warm = || Filter::parse(r#"{"value.t":{"$gt":1}}"#).unwrap();
+    assert_eq!(names(service.query_datapoints(warm(), &all).await.unwrap()), ["a", "b"]);
+    assert_eq!(service.count_datapoints(warm()).await.unwrap(), 2);
+    let large = Json::parse(&format!("{{\"t\":9,\"x\":\"{}\"}}", long("value"))).unwrap();
+    let large = NewDatapoint {
+        value: Some(large),
+        label: Some("L".into()),
+        ..datapoint("d", DataType::Json)
+    };
+    service.submit_datapoint(large, None).await.unwrap();
+    assert_eq!(refusal(service.query_datapoints(warm(), &all).await), Refusal::SpilledValue);
+    let narrowed = Filter::parse(r#"{"$and":[{"label":"T"},{"value.t":{"$gt":1}}]}"#).unwrap();
+    assert_eq!(names(service.query_datapoints(narrowed, &all).await.unwrap()), ["a", "b"]);
+}

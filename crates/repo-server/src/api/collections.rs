@@ -1,0 +1,146 @@
+//! The collections themselves.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use repo_core::{CollectionName, CollectionSchema, Consistency, Filter};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::query::parse_filter;
+use crate::auth::{Admin, Need, Read};
+use crate::http::{ApiError, NamePath, Params};
+use crate::state::App;
+
+/// Collections that hold secrets or the server's own bookkeeping: nobody sees them here.
+const HIDDEN: [&str; 2] = [crate::auth::COLLECTION, super::idempotency::COLLECTION];
+/// Collections whose rules only their own routes keep: they are read here, not written.
+const READ_ONLY: [&str; 8] =
+    ["datasets", "entries", "datapoints", "revisions", "blobs", "uploads", "usage", "service"];
+
+/// Refuses a collection that is not to be seen here.
+///
+/// # Errors
+/// 404, as for one that is not there.
+pub fn visible(collection: &CollectionName) -> Result<(), ApiError> {
+    if HIDDEN.contains(&collection.as_str()) {
+        return Err(ApiError::not_found("there is no such collection")
+            .with("collection", collection.as_str()));
+    }
+    Ok(())
+}
+
+/// Refuses a collection that is not to be written here.
+///
+/// # Errors
+/// 404 for one that is not to be seen, 403 for one that other routes write.
+pub fn writable(collection: &CollectionName) -> Result<(), ApiError> {
+    visible(collection)?;
+    if READ_ONLY.contains(&collection.as_str()) {
+        return Err(ApiError::forbidden("this collection is written by the data service alone")
+            .with("collection", collection.as_str())
+            .remedy("use its routes: `/datapoint`, `/v0.1/data-storage`"));
+    }
+    Ok(())
+}
+
+/// A collection.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Collection {
+    /// Its name.
+    name: String,
+    /// The field of a document that repeats its id.
+    id_field: String,
+    /// The version of the shape of its documents.
+    schema_version: u32,
+    /// Its indexes, each by its fields.
+    indexes: Vec<Vec<String>>,
+    /// Whether older versions are kept.
+    history: bool,
+    /// Whether this API may write it.
+    writable: bool,
+}
+
+/// All collections.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Collections {
+    /// By name.
+    collections: Vec<Collection>,
+}
+
+/// The collections of the store.
+#[utoipa::path(get, path = "/api/v1/collections", tag = "collections",
+    responses((status = 200, body = Collections)))]
+pub async fn list(
+    _: Need<Read>,
+    State(app): State<Arc<App>>,
+) -> Result<Json<Collections>, ApiError> {
+    let record = app.store.store_record().await?;
+    let seen = record.collections.iter().filter(|(name, _)| visible(name).is_ok());
+    let collections = seen.map(|(name, state)| {
+        let schema = app.schema(name);
+        Collection {
+            name: name.to_string(),
+            id_field: schema.id_name().to_owned(),
+            schema_version: state.schema_version,
+            indexes: schema
+                .indexes
+                .iter()
+                .map(|index| index.iter().map(ToString::to_string).collect())
+                .collect(),
+            history: record.history.contains_key(name),
+            writable: writable(name).is_ok(),
+        }
+    });
+    Ok(Json(Collections { collections: collections.collect() }))
+}
+
+/// Makes a collection without a schema: its documents have their id in the field `id`. One
+/// that is there stays as it is.
+#[utoipa::path(put, path = "/api/v1/collections/{collection}", tag = "collections",
+    params(("collection" = String, Path)),
+    responses((status = 204, description = "It is there."), (status = 403)))]
+pub async fn make(
+    _: Need<Admin>,
+    State(app): State<Arc<App>>,
+    NamePath(name): NamePath,
+) -> Result<StatusCode, ApiError> {
+    writable(&name)?;
+    if app.schemas.declared(&name).is_none() {
+        app.store.prepare(&[CollectionSchema::undeclared(name)]).await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which documents are counted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct CountParams {
+    /// A filter, as JSON; all without one.
+    filter: Option<String>,
+}
+
+/// A count.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Count {
+    /// How many documents match.
+    count: u64,
+}
+
+/// How many documents match.
+#[utoipa::path(get, path = "/api/v1/collections/{collection}/count", tag = "documents",
+    params(("collection" = String, Path), CountParams),
+    responses((status = 200, body = Count)))]
+pub async fn count(
+    _: Need<Read>,
+    State(app): State<Arc<App>>,
+    NamePath(name): NamePath,
+    Params(params): Params<CountParams>,
+) -> Result<Json<Count>, ApiError> {
+    visible(&name)?;
+    let filter: Filter = parse_filter(params.filter.as_deref())?;
+    let count = app.store.count(&name, &filter, Consistency::Strong).await?;
+    Ok(Json(Count { count }))
+}

@@ -1,0 +1,17 @@
+//! What the clients of FutureHouse and Edison say.
+
+mod access;
+mod create;
+mod datasets;
+mod entries;
+mod error;
+mod multipart;
+mod range;
+mod revisions;
+mod routes;
+mod search;
+mod signed;
+mod wire;
+
+pub use routes::data_routes;
+pub use signed::signed_routes;

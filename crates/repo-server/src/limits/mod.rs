@@ -1,0 +1,9 @@
+//! Bounds of bodies, times, requests and connections.
+
+mod body;
+mod requests;
+mod stall;
+
+pub use body::{BodyLimit, body_error, limit_body};
+pub use requests::{Permits, limit_time, limit_uploads, one_of_many};
+pub use stall::StallGuard;

@@ -1,0 +1,221 @@
+//! Starting and stopping.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cli_output::exit_code::Ending;
+use cli_output::failure::Outcome;
+use cli_output::output::Output;
+use cli_output::signals::Interruption;
+use repo_blob::UrlSigner;
+use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _};
+use repo_core::{Clock, CollectionSchema, Error, ErrorKind, Result, Schemas, SystemClock};
+use repo_data::model::StoreName;
+use repo_data::{BlobStores, DataOptions, DataService};
+use repo_engine::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::api::remove_expired;
+use crate::auth::{Gate, Hosts, KeyRing, Tokens};
+use crate::config::{Place, Secret};
+use crate::ops::{Bounds, MetricsPage, serve};
+use crate::outside::Buckets;
+use crate::router::router;
+use crate::schema::{Check, InUse, declared, files_of};
+use crate::state::App;
+
+/// How often what has expired is removed.
+const SWEEP: Duration = Duration::from_secs(600);
+
+/// The name of the store of blobs, in the records of blobs.
+const BLOBS: &str = "main";
+/// What the key that signs URLs is derived for.
+const URLS: &str = "repo-server signed urls 1";
+
+/// An open data service over the store with its layers.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn StorageStrategy>,
+    /// All declared collections.
+    pub schemas: Arc<Schemas>,
+    /// The data service.
+    pub data: DataService,
+    /// Buckets that are not ours.
+    pub buckets: Buckets,
+}
+
+/// Opens the store and the blobs: compares the versions, and makes the collections that are
+/// missing.
+///
+/// # Errors
+/// `ConfigInvalid` for a store of other versions, with the command that mends it; what the
+/// stores report.
+pub async fn open(place: &Place) -> Result<Opened> {
+    let schemas = declared(&place.store.declared)?;
+    let store = place.store.open(&schemas, false).await?;
+    match ready(place, &store, &schemas).await {
+        Ok((store, data, buckets)) => Ok(Opened { store, schemas, data }),
+        Err(error) => {
+            // The error is what matters; the store is given back as it was.
+            let _ = store.close().await;
+            Err(error)
+        }
+    }
+}
+
+async fn ready(
+    place: &Place,
+    store: &Arc<dyn StorageStrategy>,
+    schemas: &Arc<Schemas>,
+) -> Result<(Arc<dyn StorageStrategy>, DataService, Buckets)> {
+    Check::of(&**store, schemas).await?.refuse()?;
+    let all: Vec<CollectionSchema> = schemas.iter().cloned().collect();
+    store.prepare_keeping_versions(&all).await?;
+    let store = place.store.layered(Arc::clone(store), schemas)?;
+    let blobs = repo_blob::open(&place.blobs, &place.server.s3.options()?).await?;
+    let blobs = BlobStores::new(StoreName::new(BLOBS)?, blobs);
+    let engine = Store::new(Arc::clone(&store), Arc::clone(schemas), RetryPolicy::default());
+    let buckets = Buckets::of(&place.server.sources)?;
+    let options = DataOptions {
+        retention: Duration::from_secs(place.server.retention_hours.get().saturating_mul(3_600)),
+        spool: Some(place.data.join("spool")),
+        spool_quota: place.server.spool_bytes.get(),
+        max_blob_bytes: place.server.limits.max_upload_bytes.get(),
+        sources: place.server.sources.allow_list(),
+        lister: Some(Arc::new(buckets.clone())),
+        ..DataOptions::default()
+    };
+    let data = DataService::open(engine, blobs, options).await?;
+    Ok((store, data, buckets))
+}
+
+/// Runs the server until a signal asks it to stop.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn run(place: Place, output: Output) -> Outcome<Ending> {
+    place.make_data_folder()?;
+    let _in_use = InUse::take(files_of(place.store.engine()).as_deref())?;
+    let opened = open(&place).await?;
+    let store = Arc::clone(&opened.store);
+    let ended = run_on(&place, output, opened).await;
+    let closed = store.close().await;
+    let ending = ended?;
+    output.closed(closed);
+    Ok(ending)
+}
+
+async fn run_on(place: &Place, output: Output, opened: Opened) -> Outcome<Ending> {
+    let interruption = Interruption::listen()?;
+    let (stop, stopping) = watch::channel(false);
+    let app = app(place, opened, stopping.clone())?;
+    refuse_open_to_all(place, &app).await?;
+    let metrics = MetricsPage::install()?;
+    let listener = listen(place).await?;
+    announce(place, output, &app, &listener).await?;
+    let sweeper = tokio::spawn(sweep(Arc::clone(&app), stopping.clone()));
+    let limits = &place.server.limits;
+    let bounds = Bounds {
+        connections: limits.max_connections.get(),
+        idle: limits.idle_timeout_ms.get(),
+        drain: limits.drain_timeout_ms.get(),
+    };
+    let asked = tokio::spawn(async move {
+        interruption.wait().await;
+        tracing::info!("asked to stop: requests under way may end");
+        let _ = stop.send(true);
+    });
+    let in_time = serve(listener, router(&app, metrics), bounds, stopping).await;
+    asked.abort();
+    // It stops by itself; what it is at is one commit.
+    let _ = sweeper.await;
+    if !in_time {
+        output.warning("requests that took too long were broken off");
+    }
+    Ok(Ending::Done)
+}
+
+fn app(place: &Place, opened: Opened, stopping: watch::Receiver<bool>) -> Result<Arc<App>> {
+    let Opened { store, schemas, data, buckets } = opened;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let secret = Secret::load(place.server.secret.as_deref(), &place.data)?;
+    let valid = Duration::from_secs(place.server.token_seconds.get());
+    let gate = Gate {
+        keys: KeyRing::new(Arc::clone(&store), Arc::clone(&clock))?,
+        tokens: Tokens::new(&secret, Arc::clone(&clock), valid),
+        hosts: Hosts::new(&place.server.allowed_hosts),
+        madsci_without_key: place.server.madsci_without_key,
+        loopback: place.server.listen.ip().is_loopback(),
+    };
+    let signer = UrlSigner::new(&secret.derive(URLS))?;
+    let (gate, config) = (Arc::new(gate), place.server.clone());
+    Ok(Arc::new(App { store, data, buckets, signer, schemas, gate, config, clock, stopping }))
+}
+
+/// Without keys nothing would tell callers apart, so only this machine may be one.
+async fn refuse_open_to_all(place: &Place, app: &App) -> Result<()> {
+    let listen = place.server.listen;
+    if listen.ip().is_loopback() || app.gate.keys.needed().await? {
+        return Ok(());
+    }
+    let why = "without API keys the server listens to this machine alone";
+    Err(Error::new(ErrorKind::ConfigInvalid, "start", why)
+        .with("listen", listen)
+        .hint("make a key with `repo-server keys create`, or listen on 127.0.0.1"))
+}
+
+async fn listen(place: &Place) -> Result<TcpListener> {
+    TcpListener::bind(place.server.listen).await.map_err(|source| {
+        let kind = match source.kind() {
+            std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            std::io::ErrorKind::AddrInUse => ErrorKind::Locked,
+            _ => ErrorKind::Unavailable,
+        };
+        Error::new(kind, "start", "the server cannot listen there")
+            .with("listen", place.server.listen)
+            .with("reason", &source)
+            .caused_by(source)
+            .hint("choose another address or port with --listen ADDRESS:PORT")
+    })
+}
+
+async fn announce(place: &Place, output: Output, app: &App, listener: &TcpListener) -> Outcome<()> {
+    let address = listener.local_addr().unwrap_or(place.server.listen);
+    let keys = if app.gate.keys.needed().await? { "needed" } else { "none: this machine may ask" };
+    let said = serde_json::json!({
+        "data": place.data,
+        "store": app.store.location(),
+        "blobs": place.blobs,
+        "keys": keys,
+        "listening": format!("http://{address}"),
+    });
+    output.result(&said, || {
+        format!(
+            "data folder: {}\nstore: {}\nblobs: {}\nkeys: {keys}\nlistening on http://{address}",
+            place.data.display(),
+            app.store.location(),
+            place.blobs,
+        )
+    })
+}
+
+/// Removes what has expired, now and then.
+async fn sweep(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stopping.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(SWEEP) => {}
+        }
+        match app.data.sweep().await {
+            Ok(report) => tracing::debug!(?report, "swept"),
+            Err(error) => tracing::warn!(%error, "what is due could not be swept"),
+        }
+        match remove_expired(&app.store, app.clock.now()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "idempotency keys have expired"),
+            Err(error) => tracing::warn!(%error, "expired idempotency keys could not be removed"),
+        }
+    }
+}
