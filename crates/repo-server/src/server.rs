@@ -56,7 +56,7 @@ pub async fn open(place: &Place) -> Result<Opened> {
     let schemas = declared(&place.store.declared)?;
     let store = place.store.open(&schemas, false).await?;
     match ready(place, &store, &schemas).await {
-        Ok((store, data, buckets)) => Ok(Opened { store, schemas, data }),
+        Ok((store, data, buckets)) => Ok(Opened { store, schemas, data, buckets }),
         Err(error) => {
             // The error is what matters; the store is given back as it was.
             let _ = store.close().await;
@@ -76,14 +76,15 @@ async fn ready(
     let store = place.store.layered(Arc::clone(store), schemas)?;
     let blobs = repo_blob::open(&place.blobs, &place.server.s3.options()?).await?;
     let blobs = BlobStores::new(StoreName::new(BLOBS)?, blobs);
-    let engine = Store::new(Arc::clone(&store), Arc::clone(schemas), RetryPolicy::default());
+    let engine =
+        Store::new(Arc::clone(&store), Arc::clone(schemas), repo_core::RetryPolicy::default());
     let buckets = Buckets::of(&place.server.sources)?;
     let options = DataOptions {
         retention: Duration::from_secs(place.server.retention_hours.get().saturating_mul(3_600)),
         spool: Some(place.data.join("spool")),
         spool_quota: place.server.spool_bytes.get(),
         max_blob_bytes: place.server.limits.max_upload_bytes.get(),
-        sources: place.server.sources.allow_list(),
+        sources: place.server.sources.allow_list()?,
         lister: Some(Arc::new(buckets.clone())),
         ..DataOptions::default()
     };

@@ -4,7 +4,7 @@ use crate::common::refused::{refusal, text};
 use crate::common::story::entry;
 use crate::common::{Place, id};
 use repo_blob::ByteRange;
-use repo_data::model::{Content, ContentKind, Json, OutsideLocation, Owner, Scope, StorageType};
+use repo_data::model::{Content, ContentKind, Json, OutsideLocation, Scope, StorageType};
 use repo_data::{DataOptions, NewContent, PageRequest, Quotas, Refusal};
 
 #[tokio::test]
@@ -35,12 +35,14 @@ async fn outside_sources_need_the_list() {
         storage_type: StorageType::Gcs,
         content_type: ContentKind::Directory,
         location: None,
-        metadata: Some(Json::parse(r#"{"bucket_name":"b","prefix":"p/"}"#).unwrap()),
+        metadata: Some(Json::parse(r#"{"bucket_name":"raw","prefix":"p/"}"#).unwrap()),
     };
     let refused = service.create_entry(entry("a", NewContent::Outside(location.clone()))).await;
     assert_eq!(refusal(refused), Refusal::SourceNotAllowed);
     let mut options = place.options();
-    options.sources.buckets.push(("b".into(), "p/".into()));
+    let rules =
+        r#"{"buckets":[{"kind":"gcs","bucket":"raw","prefixes":["p"],"connection":"lab"}]}"#;
+    options.sources = serde_json::from_str(rules).unwrap();
     let service = place.open_with(options).await;
     let made =
         service.create_entry(entry("a", NewContent::Outside(location.clone()))).await.unwrap();

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use repo_blob::BlobOptions;
-use repo_core::Result;
-use repo_data::sources::AllowList;
+use repo_core::{Error, ErrorKind, Result};
+use repo_data::sources::{AllowList, BucketKind, BucketRule, TableRule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -96,15 +96,34 @@ pub struct BucketConfig {
 }
 
 impl SourcesConfig {
-    /// As the list of the data service.
-    #[must_use]
-    pub fn allow_list(&self) -> AllowList {
-        let bucket = |bucket: &BucketConfig| (bucket.name.clone(), bucket.prefix.clone());
-        AllowList {
-            buckets: self.buckets.iter().map(bucket).collect(),
-            tables: self.tables.clone(),
+    /// As the list of the data service. A bucket is allowed whichever of the two services a client
+    /// calls it one of.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for what is no name of a bucket, no prefix or no name of a table.
+    pub fn allow_list(&self) -> Result<AllowList> {
+        let mut list = AllowList::default();
+        for bucket in &self.buckets {
+            for kind in [BucketKind::S3, BucketKind::Gcs] {
+                list.buckets.push(BucketRule {
+                    kind,
+                    bucket: bucket.name.parse().map_err(invalid)?,
+                    prefixes: vec![bucket.prefix.parse().map_err(invalid)?],
+                    connection: bucket.name.clone(),
+                });
+            }
         }
+        for table in &self.tables {
+            let connection = "the store of the server".to_owned();
+            list.tables.push(TableRule { table: table.parse().map_err(invalid)?, connection });
+        }
+        list.validate()?;
+        Ok(list)
     }
+}
+
+fn invalid(error: Error) -> Error {
+    error.into_kind(ErrorKind::ConfigInvalid)
 }
 
 /// How S3 is reached. Credentials come from the variables of AWS, or the role of the machine.

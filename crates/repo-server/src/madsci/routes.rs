@@ -15,8 +15,8 @@ pub fn datapoint_routes(app: Arc<App>) -> Router {
         .route("/datapoint/{id}", get(read::read))
         .route("/datapoints", get(read::list))
         .route("/datapoints/query", post(query::query))
-        .merge(settings::settings_routes(Arc::clone(&app)))
-        .with_state(app)
+        .with_state(Arc::clone(&app))
+        .merge(settings::settings_routes(app))
 }
 
 /// The routes whose bytes may take their time.

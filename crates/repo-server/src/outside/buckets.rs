@@ -55,7 +55,7 @@ impl Buckets {
     /// The client for a name in a bucket, if the list lets it through.
     fn find(&self, bucket: &str, name: &str) -> Result<(&Bucket, Path)> {
         let mut listed = self.0.get(bucket).into_iter().flatten();
-        let found = listed.find(|bucket| name.starts_with(&bucket.prefix));
+        let found = listed.find(|bucket| covers(&bucket.prefix, name));
         let Some(found) = found else {
             let why = "the bucket is not among those that the configuration lists";
             return Err(Error::new(ErrorKind::PermissionDenied, "read an object", why)
@@ -100,6 +100,13 @@ impl Buckets {
         let range = got.range.clone();
         Ok((range, got.into_stream().map_err(|fault| failed(&fault)).boxed()))
     }
+}
+
+/// Whether a name is within a prefix, by whole steps, as the list of the data service has it.
+fn covers(prefix: &str, name: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/');
+    let rest = name.strip_prefix(prefix);
+    rest.is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
 }
 
 #[async_trait]
