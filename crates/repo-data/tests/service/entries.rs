@@ -3,7 +3,7 @@
 use crate::common::invariants::{holds_in_the_end, holds_now};
 use crate::common::refused::{kind, other_version, refusal, text};
 use crate::common::story::{datapoint, entry, file, long};
-use crate::common::{DAY, Place, ada, bytes, id};
+use crate::common::{DAY, Place, ada, id};
 use repo_blob::ByteRange;
 use repo_core::ErrorKind;
 use repo_data::model::{DataType, EntryStatus, Owner, Scope, Share, ShareStatus};

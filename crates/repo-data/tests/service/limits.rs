@@ -4,7 +4,7 @@ use crate::common::refused::{refusal, text};
 use crate::common::story::entry;
 use crate::common::{Place, id};
 use repo_blob::ByteRange;
-use repo_data::model::{Content, ContentKind, Json, OutsideLocation, Owner, Scope, StorageType};
+use repo_data::model::{Content, ContentKind, Json, OutsideLocation, Scope, StorageType};
 use repo_data::{DataOptions, NewContent, PageRequest, Quotas, Refusal};
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use crate::common::invariants::{holds_in_the_end, holds_now};
 use crate::common::refused::{kind, refusal, text};
-use crate::common::story::{entry, long};
+use crate::common::story::long;
 use crate::common::{Place, ada, id};
 use repo_core::ErrorKind;
-use repo_data::model::{Content, Owner, Scope};
+use repo_data::model::{Content, Scope};
 use repo_data::{NewRevision, Refusal, RevisedContent, WhichRevision};
 
 fn revision(name: &str, base: Option<&str>, content: RevisedContent, publish: bool) -> NewRevision {

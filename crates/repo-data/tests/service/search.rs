@@ -1,8 +1,8 @@
 //! Search by each operator.
 
+use crate::common::Place;
 use crate::common::refused::{kind, refusal, text};
 use crate::common::story::long;
-use crate::common::{Place, ada};
 use repo_core::ErrorKind;
 use repo_data::model::Json;
 use repo_data::{Criterion, EntryFilter, NewEntry, Refusal, Search, SearchOperator};
