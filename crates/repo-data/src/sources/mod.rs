@@ -4,4 +4,4 @@ mod allow;
 mod lister;
 
 pub use allow::AllowList;
-pub use lister::{OutsideFile, SourceLister};
+pub use lister::SourceLister;
