@@ -57,16 +57,22 @@ impl Spool {
 
     /// Waits until nobody else in this process works on an upload.
     pub(crate) async fn lock(&self, key: &BlobKey) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
-            if busy.len() >= 1_024 {
-                busy.retain(|_, lock| lock.strong_count() > 0);
-            }
-            let lock = busy.get(key).and_then(Weak::upgrade).unwrap_or_default();
-            busy.insert(*key, Arc::downgrade(&lock));
-            lock
-        };
-        lock.lock_owned().await
+        self.lock_of(key).lock_owned().await
+    }
+
+    /// Keeps others in this process from working on an upload, unless somebody does.
+    pub(crate) fn try_lock(&self, key: &BlobKey) -> Option<OwnedMutexGuard<()>> {
+        self.lock_of(key).try_lock_owned().ok()
+    }
+
+    fn lock_of(&self, key: &BlobKey) -> Arc<tokio::sync::Mutex<()>> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if busy.len() >= 1_024 {
+            busy.retain(|_, lock| lock.strong_count() > 0);
+        }
+        let lock = busy.get(key).and_then(Weak::upgrade).unwrap_or_default();
+        busy.insert(*key, Arc::downgrade(&lock));
+        lock
     }
 
     fn path(&self, key: &BlobKey) -> PathBuf {

@@ -185,13 +185,20 @@ impl DataService {
 
     /// Ends an upload: its blob first, its record last, so that a crash between finds it again.
     async fn end_upload(&self, id: &EntityId) -> Result<bool> {
+        let key: BlobKey = id.as_str().parse()?;
+        let spool = self.options().spool.is_some().then(|| self.spool()).transpose()?;
+        // Bytes that arrive at this moment would be counted in a file that is gone. The upload ends
+        // with the next sweep.
+        let alone = spool.map(|spool| spool.try_lock(&key));
+        if matches!(alone, Some(None)) {
+            return Ok(false);
+        }
         let (over, _) = transact!(self, |tx| self.end_upload_in(&mut tx, id))?;
         if !over {
             return Ok(false);
         }
-        let key: BlobKey = id.as_str().parse()?;
-        if self.options().spool.is_some() {
-            self.spool()?.remove(&key).await?;
+        if let Some(spool) = spool {
+            spool.remove(&key).await?;
         }
         let query = Query::new(field("upload").eq(id).filter()?).limit(PARTS)?;
         loop {
@@ -303,8 +310,7 @@ impl DataService {
             let found = find_many::<UploadRecord>(&**self.strategy(), &ids).await?;
             for (key, found) in keys.iter().zip(found) {
                 let ended = found.is_none_or(|found| found.value.state == UploadState::Complete);
-                if ended {
-                    let _alone = spool.lock(key).await;
+                if let Some(_alone) = ended.then(|| spool.try_lock(key)).flatten() {
                     spool.remove(key).await?;
                     removed += 1;
                 }

@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::blob::BlobRef;
 use super::hold::Hold;
 use super::json::{Fields, Json};
-use super::outside::OutsideLocation;
+use super::outside::{OutsideFile, OutsideLocation};
 use super::owner::Owner;
 use super::upload::UploadId;
-use crate::sources::OutsideFile;
 
 /// A text, a file, a directory, a collection, or something outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ pub use entry::{Content, Entry, EntryKind, EntryStatus, Share, ShareStatus};
 pub use hold::Hold;
 pub use ids::{derived_id, new_id};
 pub use json::{Fields, Json};
-pub use outside::{ContentKind, OutsideLocation, StorageType};
+pub use outside::{ContentKind, OutsideFile, OutsideLocation, StorageType};
 pub use owner::Owner;
 pub use revision::{Revision, Snapshot};
 pub use store_name::StoreName;

@@ -54,3 +54,12 @@ pub enum ContentKind {
     /// An index.
     Index,
 }
+
+/// A file of an outside source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsideFile {
+    /// Its name there, from the root of the bucket.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+}

@@ -41,7 +41,7 @@ mod source;
 
 pub use allow_list::{AllowList, AllowedSource, BigQueryRule, BucketRule, TableRule};
 pub use bucket::{BucketReader, Listing, MAX_LISTED, SourceObject};
-pub use lister::{OutsideFile, SourceLister};
+pub use lister::SourceLister;
 pub use location::{BucketName, Prefix, RowId, TableName};
 pub use outside::BucketLister;
 pub use row::RowReader;

@@ -7,9 +7,9 @@ use repo_core::{Error, ErrorKind, Result, Value};
 
 use super::allow_list::{AllowList, AllowedSource};
 use super::bucket::BucketReader;
-use super::lister::{OutsideFile, SourceLister};
+use super::lister::SourceLister;
 use super::source::{Address, Source};
-use crate::model::{OutsideLocation, StorageType};
+use crate::model::{OutsideFile, OutsideLocation, StorageType};
 
 impl OutsideLocation {
     /// The source that a location names.

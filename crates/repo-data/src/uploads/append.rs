@@ -93,7 +93,7 @@ impl DataService {
         committed.versioned(found)
     }
 
-    async fn advance_in(
+    pub(super) async fn advance_in(
         &self,
         tx: &mut Tx,
         id: &UploadId,
@@ -168,6 +168,12 @@ async fn cut_back(spool: &Spool, file: &File, from: u64, to: u64) -> Result<()> 
     Ok(())
 }
 
+/// What a piece has written, and what room it took for that.
+struct Writing {
+    offset: u64,
+    taken: u64,
+}
+
 async fn receive(
     spool: &Spool,
     file: &mut File,
@@ -175,24 +181,26 @@ async fn receive(
     limit: u64,
     piece: Piece<'_>,
 ) -> Result<Arrived> {
-    let mut offset = upload.offset;
     let keeps = upload.kind == UploadKind::Tus && piece.checksum.is_none();
-    let outcome = write_all(spool, file, limit, &mut offset, piece).await;
-    // What a write left in a buffer has to be in the file before it is cut.
-    let flushed = file.flush().await.map_err(|error| unwritten(&error));
-    match outcome.and(flushed) {
-        Ok(()) => Ok(Arrived { offset, broken: None }),
-        Err(error) if keeps && offset > upload.offset && Refusal::of(&error).is_none() => {
-            // A failed write may have written a part of its bytes, and taken room for all.
-            let length = file.metadata().await.map_err(|error| unwritten(&error))?.len();
-            cut_back(spool, file, length, offset).await?;
-            Ok(Arrived { offset, broken: Some(error) })
+    let mut writing = Writing { offset: upload.offset, taken: 0 };
+    let outcome = write_all(spool, file, limit, &mut writing, piece).await;
+    // Writes are put off, and fail late: how much of them is there is what the file says.
+    let outcome = outcome.and(file.flush().await.map_err(|error| unwritten(&error)));
+    let length = file.metadata().await.map_err(|error| unwritten(&error))?.len();
+    let (offset, broken) = match outcome {
+        Ok(()) => (writing.offset, None),
+        Err(error) if keeps && Refusal::of(&error).is_none() => {
+            (length.min(writing.offset), Some(error))
         }
-        Err(error) => {
-            let length = file.metadata().await.map_err(|error| unwritten(&error))?.len();
-            cut_back(spool, file, length, upload.offset).await?;
-            Err(error)
-        }
+        Err(error) => (upload.offset, Some(error)),
+    };
+    if length > offset {
+        file.set_len(offset).await.map_err(|error| unwritten(&error))?;
+    }
+    spool.give_back(writing.taken.saturating_sub(offset.saturating_sub(upload.offset)));
+    match broken {
+        Some(error) if offset == upload.offset => Err(error),
+        broken => Ok(Arrived { offset, broken }),
     }
 }
 
@@ -200,10 +208,10 @@ async fn write_all(
     spool: &Spool,
     file: &mut File,
     limit: u64,
-    offset: &mut u64,
+    writing: &mut Writing,
     mut piece: Piece<'_>,
 ) -> Result<()> {
-    let mut skip = offset.saturating_sub(piece.start);
+    let mut skip = writing.offset.saturating_sub(piece.start);
     let mut checking = piece.checksum.map(Checking::new);
     while let Some(mut chunk) = piece.bytes.try_next().await? {
         if let Some(checking) = &mut checking {
@@ -215,16 +223,15 @@ async fn write_all(
         if new.is_empty() {
             continue;
         }
-        if *offset + new.len() as u64 > limit {
+        let length = new.len() as u64;
+        if writing.offset + length > limit {
             let why = "there are more bytes than were announced, or than a blob may have";
             return Err(Error::new(ErrorKind::Invalid, "upload", why).with("most", limit));
         }
-        spool.take(new.len() as u64)?;
-        if let Err(error) = file.write_all(&new).await {
-            spool.give_back(new.len() as u64);
-            return Err(unwritten(&error));
-        }
-        *offset += new.len() as u64;
+        spool.take(length)?;
+        writing.taken += length;
+        file.write_all(&new).await.map_err(|error| unwritten(&error))?;
+        writing.offset += length;
     }
     if checking.is_some_and(|checking| !checking.holds()) {
         let why = "the digest of the bytes is not the announced one";

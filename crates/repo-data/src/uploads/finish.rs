@@ -9,8 +9,10 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::hashing::digest_of;
 use crate::hooks::Step;
-use crate::model::{BlobRecord, Content, Entry, Json, UploadKind, UploadRecord, UploadState};
-use crate::records::{missing, transact};
+use crate::model::{
+    BlobRecord, Content, Entry, Json, UploadId, UploadKind, UploadRecord, UploadState,
+};
+use crate::records::{Versioned, missing, transact};
 use crate::refusal::Refusal;
 use crate::service::DataService;
 use crate::uploads::piece::UploadProgress;
@@ -70,30 +72,44 @@ impl DataService {
         let (Some(id), Content::Awaited { staged: None }) = (entry.upload, &entry.content) else {
             return Ok(None);
         };
-        let upload = match self.live_upload(&id).await {
-            Ok(found) => found.value,
+        if announces_bytes(entry.metadata.as_ref()) {
+            return Ok(None);
+        }
+        let spool = self.spool()?;
+        // What is on its way is seen to its end first.
+        let _alone = spool.lock(&id).await;
+        let Some(upload) = self.receiving(&id).await? else { return Ok(None) };
+        let is_empty = match upload.total {
+            Some(total) => total == 0,
+            // A file is made with the first range, even one that broke off.
+            None => upload.offset == 0 && spool.length(&id).await?.is_none(),
+        };
+        if !is_empty {
+            return Ok(None);
+        }
+        let (found, _) =
+            transact!(self, |tx| self.advance_in(&mut tx, &id, upload.offset, 0, Some(0)))?;
+        drop(spool.append(&id).await?);
+        Ok(self.finish(&found.value).await?.complete)
+    }
+
+    /// An upload that comes range by range and has not ended.
+    async fn receiving(&self, id: &UploadId) -> Result<Option<UploadRecord>> {
+        match self.live_upload(id).await {
+            Ok(Versioned { value, .. }) => {
+                let receives =
+                    value.kind == UploadKind::Gcs && value.state == UploadState::Receiving;
+                Ok(receives.then_some(value))
+            }
             // It has ended, so nothing came of it.
             Err(error)
                 if error.kind() == ErrorKind::NotFound
                     || Refusal::of(&error) == Some(Refusal::Expired) =>
             {
-                return Ok(None);
+                Ok(None)
             }
-            Err(error) => return Err(error),
-        };
-        let empty = upload.kind == UploadKind::Gcs
-            && upload.state == UploadState::Receiving
-            && upload.offset == 0
-            && upload.total.unwrap_or(0) == 0
-            && !announces_bytes(entry.metadata.as_ref());
-        if !empty {
-            return Ok(None);
+            Err(error) => Err(error),
         }
-        let spool = self.spool()?;
-        let _alone = spool.lock(&id).await;
-        drop(spool.append(&id).await?);
-        let upload = UploadRecord { total: Some(0), ..upload };
-        Ok(self.finish(&upload).await?.complete)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The service over real stores, in one program: it is linked once.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod broken_uploads;
 mod common;
 mod datapoints;
 mod datasets;

@@ -42,7 +42,7 @@ async fn crash_everywhere(fresh: impl AsyncFn() -> Place, most: usize) {
 
 #[tokio::test]
 async fn a_crash_at_any_step_leaves_nothing_in_memory() {
-    crash_everywhere(Place::memory, 50).await;
+    crash_everywhere(Place::memory, 4).await;
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use object_store::{
 };
 use repo_blob::{ByteRange, ByteStream, Endpoint};
 use repo_core::{Error, ErrorKind, Result, Value};
-use repo_data::model::{OutsideLocation, StorageType};
-use repo_data::sources::{OutsideFile, SourceLister};
+use repo_data::model::{OutsideFile, OutsideLocation, StorageType};
+use repo_data::sources::SourceLister;
 
 use crate::config::{BucketConfig, S3Config, SourcesConfig};
 

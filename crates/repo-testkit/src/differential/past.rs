@@ -56,7 +56,7 @@ pub(super) async fn older_than(
             };
             let all = OlderThan::new(key.id, version);
             let oldest = Version::new(version.get().saturating_sub(3).max(1))?;
-            of.push(if of.len() % 2 == 0 { all } else { all.down_to(oldest) });
+            of.push(if of.len().is_multiple_of(2) { all } else { all.down_to(oldest) });
         }
     }
     Ok(of)

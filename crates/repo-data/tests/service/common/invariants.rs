@@ -29,10 +29,11 @@ pub async fn holds_now(service: &DataService) {
     let mut bytes = 0;
     let mut active = Vec::new();
     let entries: Vec<Entry> = all(service, collections::ENTRIES).await;
+    let ours = |entry: &Entry| entry.owner == super::ada();
     for entry in entries.iter().filter(|entry| entry.status == EntryStatus::Active) {
         assert!(!matches!(entry.content, Content::Awaited { .. }), "{entry:?}");
         active.extend(entry.content.blob().copied());
-        bytes += entry.size;
+        bytes += if ours(entry) { entry.size } else { 0 };
     }
     let datapoints: Vec<Datapoint> = all(service, collections::DATAPOINTS).await;
     for datapoint in datapoints.iter().filter(|one| one.status == DatapointStatus::Active) {
@@ -57,7 +58,8 @@ pub async fn holds_now(service: &DataService) {
     }
     let usage = service.usage(Scope::Owner, "ada").await.unwrap();
     assert_eq!(usage.bytes, i64::try_from(bytes).unwrap(), "{usage:?}");
-    let entries = entries.iter().filter(|entry| entry.status == EntryStatus::Active).count();
+    let active = |entry: &&Entry| entry.status == EntryStatus::Active && ours(entry);
+    let entries = entries.iter().filter(active).count();
     assert_eq!(usage.entries, i64::try_from(entries).unwrap());
 }
 
