@@ -20,13 +20,16 @@ const FRESH: Duration = Duration::from_secs(2);
 /// Keys that are remembered.
 const REMEMBERED: usize = 1_024;
 
+/// When a key was looked for, and what there was.
+type Looked = (Instant, Option<Arc<ApiKey>>);
+
 /// The keys in the store.
 #[derive(Debug)]
 pub struct KeyRing {
     store: Arc<dyn StorageStrategy>,
     clock: Arc<dyn Clock>,
     collection: CollectionName,
-    read: Mutex<HashMap<EntityId, (Instant, Option<Arc<ApiKey>>)>>,
+    read: Mutex<HashMap<EntityId, Looked>>,
     /// Once there were keys, they are asked for until the process ends, even when the last
     /// one is revoked: a server never becomes open by itself.
     needed: AtomicBool,
