@@ -1,5 +1,6 @@
 //! Starting and stopping.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,9 @@ use cli_output::output::Output;
 use cli_output::signals::Interruption;
 use repo_blob::UrlSigner;
 use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _};
-use repo_core::{Clock, CollectionSchema, Error, ErrorKind, Result, Schemas, SystemClock};
+use repo_core::{
+    Clock, CollectionSchema, Error, ErrorKind, Result, RetryPolicy, Schemas, SystemClock,
+};
 use repo_data::model::StoreName;
 use repo_data::{BlobStores, DataOptions, DataService};
 use repo_engine::Store;
@@ -47,16 +50,16 @@ pub struct Opened {
 }
 
 /// Opens the store and the blobs: compares the versions, and makes the collections that are
-/// missing.
+/// missing. The spool is for one process alone, the server.
 ///
 /// # Errors
 /// `ConfigInvalid` for a store of other versions, with the command that mends it; what the
 /// stores report.
-pub async fn open(place: &Place) -> Result<Opened> {
+pub async fn open(place: &Place, spool: Option<PathBuf>) -> Result<Opened> {
     let schemas = declared(&place.store.declared)?;
     let store = place.store.open(&schemas, false).await?;
-    match ready(place, &store, &schemas).await {
-        Ok((store, data, buckets)) => Ok(Opened { store, schemas, data }),
+    match ready(place, &store, &schemas, spool).await {
+        Ok((store, data, buckets)) => Ok(Opened { store, schemas, data, buckets }),
         Err(error) => {
             // The error is what matters; the store is given back as it was.
             let _ = store.close().await;
@@ -69,6 +72,7 @@ async fn ready(
     place: &Place,
     store: &Arc<dyn StorageStrategy>,
     schemas: &Arc<Schemas>,
+    spool: Option<PathBuf>,
 ) -> Result<(Arc<dyn StorageStrategy>, DataService, Buckets)> {
     Check::of(&**store, schemas).await?.refuse()?;
     let all: Vec<CollectionSchema> = schemas.iter().cloned().collect();
@@ -80,7 +84,7 @@ async fn ready(
     let buckets = Buckets::of(&place.server.sources)?;
     let options = DataOptions {
         retention: Duration::from_secs(place.server.retention_hours.get().saturating_mul(3_600)),
-        spool: Some(place.data.join("spool")),
+        spool,
         spool_quota: place.server.spool_bytes.get(),
         max_blob_bytes: place.server.limits.max_upload_bytes.get(),
         sources: place.server.sources.allow_list(),
@@ -98,7 +102,7 @@ async fn ready(
 pub async fn run(place: Place, output: Output) -> Outcome<Ending> {
     place.make_data_folder()?;
     let _in_use = InUse::take(files_of(place.store.engine()).as_deref())?;
-    let opened = open(&place).await?;
+    let opened = open(&place, Some(place.data.join("spool"))).await?;
     let store = Arc::clone(&opened.store);
     let ended = run_on(&place, output, opened).await;
     let closed = store.close().await;

@@ -12,7 +12,7 @@ use crate::http::ETag;
 
 /// An entity with its document, on one line.
 #[must_use]
-pub fn entity_json(entity: &Entity) -> String {
+pub(super) fn entity_json(entity: &Entity) -> String {
     let mut text = json!({
         "id": entity.id,
         "version": entity.version,
@@ -34,7 +34,7 @@ pub fn json_text(status: StatusCode, text: String) -> Response {
 
 /// What a write left of a document: its id, version and times.
 #[must_use]
-pub fn written_json(id: &str, written: &Written) -> serde_json::Value {
+pub(super) fn written_json(id: &str, written: &Written) -> serde_json::Value {
     match written {
         Written::Put { version, created_at, updated_at } => json!({
             "id": id, "version": version, "created_at": created_at, "updated_at": updated_at,
@@ -57,6 +57,6 @@ pub fn tagged(mut response: Response, version: Option<repo_core::Version>) -> Re
 
 /// What the one write of a commit left.
 #[must_use]
-pub fn only(written: &[Written]) -> Written {
+pub(super) fn only(written: &[Written]) -> Written {
     written.first().copied().unwrap_or(Written::Unchanged)
 }

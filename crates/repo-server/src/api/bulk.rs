@@ -24,7 +24,7 @@ const MAX_OPERATIONS: usize = 1_000;
 /// Several writes.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Bulk {
+pub(super) struct Bulk {
     /// 1 to 1,000, each of another document.
     operations: Vec<Operation>,
 }
@@ -83,7 +83,7 @@ impl Operation {
     request_body = Bulk,
     responses((status = 200, description = "What each write left, in their order."),
         (status = 409), (status = 413), (status = 422)))]
-pub async fn bulk(
+pub(super) async fn bulk(
     need: Need<Writing>,
     State(app): State<Arc<App>>,
     NamePath(collection): NamePath,

@@ -24,7 +24,7 @@ const READ_ONLY: [&str; 8] =
 ///
 /// # Errors
 /// 404, as for one that is not there.
-pub fn visible(collection: &CollectionName) -> Result<(), ApiError> {
+pub(super) fn visible(collection: &CollectionName) -> Result<(), ApiError> {
     if HIDDEN.contains(&collection.as_str()) {
         return Err(ApiError::not_found("there is no such collection")
             .with("collection", collection.as_str()));
@@ -36,7 +36,7 @@ pub fn visible(collection: &CollectionName) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// 404 for one that is not to be seen, 403 for one that other routes write.
-pub fn writable(collection: &CollectionName) -> Result<(), ApiError> {
+pub(super) fn writable(collection: &CollectionName) -> Result<(), ApiError> {
     visible(collection)?;
     if READ_ONLY.contains(&collection.as_str()) {
         return Err(ApiError::forbidden("this collection is written by the data service alone")
@@ -48,7 +48,7 @@ pub fn writable(collection: &CollectionName) -> Result<(), ApiError> {
 
 /// A collection.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Collection {
+pub(super) struct Collection {
     /// Its name.
     name: String,
     /// The field of a document that repeats its id.
@@ -65,7 +65,7 @@ pub struct Collection {
 
 /// All collections.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Collections {
+pub(super) struct Collections {
     /// By name.
     collections: Vec<Collection>,
 }
@@ -73,7 +73,7 @@ pub struct Collections {
 /// The collections of the store.
 #[utoipa::path(get, path = "/api/v1/collections", tag = "collections",
     responses((status = 200, body = Collections)))]
-pub async fn list(
+pub(super) async fn list(
     _: Need<Read>,
     State(app): State<Arc<App>>,
 ) -> Result<Json<Collections>, ApiError> {
@@ -102,7 +102,7 @@ pub async fn list(
 #[utoipa::path(put, path = "/api/v1/collections/{collection}", tag = "collections",
     params(("collection" = String, Path)),
     responses((status = 204, description = "It is there."), (status = 403)))]
-pub async fn make(
+pub(super) async fn make(
     _: Need<Admin>,
     State(app): State<Arc<App>>,
     NamePath(name): NamePath,
@@ -117,14 +117,14 @@ pub async fn make(
 /// Which documents are counted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct CountParams {
+pub(super) struct CountParams {
     /// A filter, as JSON; all without one.
     filter: Option<String>,
 }
 
 /// A count.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Count {
+pub(super) struct Count {
     /// How many documents match.
     count: u64,
 }
@@ -133,7 +133,7 @@ pub struct Count {
 #[utoipa::path(get, path = "/api/v1/collections/{collection}/count", tag = "documents",
     params(("collection" = String, Path), CountParams),
     responses((status = 200, body = Count)))]
-pub async fn count(
+pub(super) async fn count(
     _: Need<Read>,
     State(app): State<Arc<App>>,
     NamePath(name): NamePath,

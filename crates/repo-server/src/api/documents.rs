@@ -18,7 +18,7 @@ use crate::state::App;
 /// What a write left.
 #[derive(Debug, utoipa::ToSchema)]
 #[expect(dead_code, reason = "it stands in the OpenAPI document alone")]
-pub struct Stored {
+pub(super) struct Stored {
     /// The id.
     id: String,
     /// The new version.
@@ -35,7 +35,7 @@ pub struct Stored {
     params(("collection" = String, Path), ("id" = String, Path),
         ("If-None-Match" = Option<String>, Header)),
     responses((status = 200, body = Object), (status = 304), (status = 404)))]
-pub async fn read(
+pub(super) async fn read(
     _: Need<Read>,
     State(app): State<Arc<App>>,
     ItemPath { collection, id }: ItemPath,
@@ -65,7 +65,7 @@ pub async fn read(
     params(("collection" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = Object, description = "The document."),
     responses((status = 201, body = Stored), (status = 409), (status = 422)))]
-pub async fn create(
+pub(super) async fn create(
     need: Need<Writing>,
     State(app): State<Arc<App>>,
     NamePath(collection): NamePath,
@@ -97,7 +97,7 @@ pub async fn create(
         ("Idempotency-Key" = Option<String>, Header)),
     request_body(content = Object, description = "The document, with its id in the id field."),
     responses((status = 200, body = Stored), (status = 412), (status = 422)))]
-pub async fn put(
+pub(super) async fn put(
     need: Need<Writing>,
     State(app): State<Arc<App>>,
     ItemPath { collection, id }: ItemPath,
@@ -128,7 +128,7 @@ pub async fn put(
         ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "The version of the deletion."), (status = 404),
         (status = 412)))]
-pub async fn delete(
+pub(super) async fn delete(
     need: Need<Writing>,
     State(app): State<Arc<App>>,
     ItemPath { collection, id }: ItemPath,

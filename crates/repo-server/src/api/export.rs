@@ -25,7 +25,7 @@ const PAGE: usize = 500;
 /// Which documents are exported.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct ExportParams {
+pub(super) struct ExportParams {
     /// A filter, as JSON; all without one.
     filter: Option<String>,
     /// `field`, `field:asc` or `field:desc`.
@@ -38,7 +38,7 @@ pub struct ExportParams {
     params(("collection" = String, Path), ExportParams),
     responses((status = 200, content_type = "application/x-ndjson",
         description = "Lines like the items of a page.")))]
-pub async fn export(
+pub(super) async fn export(
     _: Need<Read>,
     State(app): State<Arc<App>>,
     NamePath(name): NamePath,

@@ -27,7 +27,7 @@ const MAX_PAGE: usize = 500;
 /// Which versions are listed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct VersionsParams {
+pub(super) struct VersionsParams {
     /// Only versions below this one.
     below: Option<u64>,
     /// Most versions, 1 to 500; 50 without it.
@@ -44,7 +44,7 @@ fn history(app: &App, collection: &CollectionName) -> Result<History, ApiError> 
     tag = "history", params(("collection" = String, Path), ("id" = String, Path), VersionsParams),
     responses((status = 200, description = "`versions`, and `next` to give as `below`."),
         (status = 404, description = "No history is kept, or there is no such document.")))]
-pub async fn versions(
+pub(super) async fn versions(
     _: Need<Read>,
     State(app): State<Arc<App>>,
     ItemPath { collection, id }: ItemPath,
@@ -96,7 +96,7 @@ fn document_text(version: &OlderVersion) -> &str {
     params(("collection" = String, Path), ("id" = String, Path), ("version" = u64, Path)),
     responses((status = 200, body = Object), (status = 404),
         (status = 410, description = "It was deleted in this version.")))]
-pub async fn version(
+pub(super) async fn version(
     _: Need<Read>,
     State(app): State<Arc<App>>,
     Path((collection, id, version)): Path<(String, String, u64)>,
@@ -114,7 +114,7 @@ pub async fn version(
 /// Two versions.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct DiffParams {
+pub(super) struct DiffParams {
     /// The version to begin with.
     from: u64,
     /// The version that it becomes.
@@ -125,7 +125,7 @@ pub struct DiffParams {
 #[utoipa::path(get, path = "/api/v1/collections/{collection}/documents/{id}/diff", tag = "history",
     params(("collection" = String, Path), ("id" = String, Path), DiffParams),
     responses((status = 200, description = "`from`, `to` and `patch`."), (status = 404)))]
-pub async fn diff(
+pub(super) async fn diff(
     _: Need<Read>,
     State(app): State<Arc<App>>,
     ItemPath { collection, id }: ItemPath,
@@ -140,7 +140,7 @@ pub async fn diff(
 /// A version to come back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RestoreBody {
+pub(super) struct RestoreBody {
     /// The version.
     version: u64,
 }
@@ -151,7 +151,7 @@ pub struct RestoreBody {
     params(("collection" = String, Path), ("id" = String, Path),
         ("If-Match" = Option<String>, Header)),
     responses((status = 200, body = super::documents::Stored), (status = 404), (status = 412)))]
-pub async fn restore(
+pub(super) async fn restore(
     need: Need<Writing>,
     State(app): State<Arc<App>>,
     ItemPath { collection, id }: ItemPath,

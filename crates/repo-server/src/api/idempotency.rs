@@ -56,7 +56,7 @@ struct Record {
 
 /// An answer to a write.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Answer {
+pub(super) struct Answer {
     /// The status.
     pub status: u16,
     /// The version that was written, for the ETag.
@@ -70,7 +70,7 @@ pub struct Answer {
 impl Answer {
     /// As a response.
     #[must_use]
-    pub fn response(&self) -> Response {
+    pub(super) fn response(&self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK);
         let mut response = tagged(json_text(status, self.body.clone()), self.version);
         let location = self.location.as_ref().and_then(|text| HeaderValue::from_str(text).ok());
@@ -180,7 +180,7 @@ impl Once {
 ///
 /// # Errors
 /// Those of the commit.
-pub async fn commit_once(
+pub(super) async fn commit_once(
     app: &App,
     once: Option<Once>,
     mut writes: Vec<Write>,

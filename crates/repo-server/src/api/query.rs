@@ -22,7 +22,7 @@ const PAGE: usize = 100;
 /// A query in a URL.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
-pub struct QueryParams {
+pub(super) struct QueryParams {
     /// A filter, as JSON: `{"status": "RUNNING"}`. All documents without one.
     pub filter: Option<String>,
     /// `field`, `field:asc` or `field:desc`. The store's own order without one.
@@ -38,7 +38,7 @@ pub struct QueryParams {
 /// A query in a body.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct QueryBody {
+pub(super) struct QueryBody {
     /// A filter: `{"status": "RUNNING"}`. All documents without one.
     #[schema(value_type = Option<Object>)]
     filter: Option<Box<RawValue>>,
@@ -55,7 +55,7 @@ pub struct QueryBody {
 /// A document with what the store keeps beside it.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it stands in the OpenAPI document alone: documents travel as text")]
-pub struct Item {
+pub(super) struct Item {
     /// Its id.
     id: String,
     /// Its version, 1 or more.
@@ -72,7 +72,7 @@ pub struct Item {
 /// A page.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it stands in the OpenAPI document alone: documents travel as text")]
-pub struct Page {
+pub(super) struct Page {
     /// The documents.
     items: Vec<Item>,
     /// Where the next page starts; `null` after the last one. A page may be followed by an
@@ -84,7 +84,7 @@ pub struct Page {
 #[utoipa::path(get, path = "/api/v1/collections/{collection}/documents", tag = "documents",
     params(("collection" = String, Path), QueryParams),
     responses((status = 200, body = Page), (status = 400), (status = 404)))]
-pub async fn by_url(
+pub(super) async fn by_url(
     _: Need<Read>,
     State(app): State<Arc<App>>,
     NamePath(name): NamePath,
@@ -97,7 +97,7 @@ pub async fn by_url(
 #[utoipa::path(post, path = "/api/v1/collections/{collection}/query", tag = "documents",
     params(("collection" = String, Path)), request_body = QueryBody,
     responses((status = 200, body = Page), (status = 400), (status = 404)))]
-pub async fn by_body(
+pub(super) async fn by_body(
     _: Need<Read>,
     State(app): State<Arc<App>>,
     NamePath(name): NamePath,
@@ -118,7 +118,7 @@ pub async fn by_body(
 ///
 /// # Errors
 /// 400 for what is no filter.
-pub fn parse_filter(text: Option<&str>) -> Result<Filter, ApiError> {
+pub(super) fn parse_filter(text: Option<&str>) -> Result<Filter, ApiError> {
     Ok(text.filter(|text| !text.is_empty()).map(Filter::parse).transpose()?.unwrap_or_default())
 }
 
@@ -127,7 +127,7 @@ impl QueryParams {
     ///
     /// # Errors
     /// 400 for a part that is none.
-    pub fn query(&self, limit: usize) -> Result<Query, ApiError> {
+    pub(super) fn query(&self, limit: usize) -> Result<Query, ApiError> {
         let mut query = Query::new(parse_filter(self.filter.as_deref())?);
         query = query.limit(self.limit.unwrap_or(limit))?;
         if let Some(sort) = &self.sort {

@@ -93,7 +93,7 @@ impl Gate {
 
     fn is_open_madsci(&self, path: &str) -> bool {
         let below = |root: &&str| {
-            path.strip_prefix(**root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         self.madsci_without_key && MADSCI.iter().any(|root| below(&root))
     }

@@ -15,7 +15,7 @@ pub fn datapoint_routes(app: Arc<App>) -> Router {
         .route("/datapoint/{id}", get(read::read))
         .route("/datapoints", get(read::list))
         .route("/datapoints/query", post(query::query))
-        .merge(settings::settings_routes(Arc::clone(&app)))
+        .route("/settings", get(settings::settings))
         .with_state(app)
 }
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,7 +18,7 @@ const HIDDEN: &str = "***";
 /// What is asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct SettingsParams {
+pub(super) struct SettingsParams {
     include_defaults: Flag,
     include_schema: Flag,
 }
@@ -35,12 +34,8 @@ impl From<String> for Flag {
     }
 }
 
-/// The route.
-pub(super) fn settings_routes(app: Arc<App>) -> Router {
-    Router::new().route("/settings", get(settings)).with_state(app)
-}
-
-async fn settings(
+/// How the server is set, without what is secret.
+pub(super) async fn settings(
     _: Need<Read>,
     State(app): State<Arc<App>>,
     Params(asked): Params<SettingsParams>,

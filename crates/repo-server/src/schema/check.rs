@@ -170,7 +170,7 @@ async fn one(
 
 fn unfinished(record: &StoreRecord) -> Option<String> {
     let job = record.job.as_ref()?;
-    Some(match job.id().kind() {
+    Some(match job.kind() {
         JobKind::Migration => "a migration into the store has not ended".to_owned(),
         JobKind::CleanUp => "a clean-up of the store has not ended".to_owned(),
         JobKind::Upgrade => "an upgrade of a collection has not ended".to_owned(),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// The file or folder of a store, and the settings to open one like it elsewhere.
 #[derive(Debug, Clone)]
-pub struct Files {
+pub(super) struct Files {
     /// The path.
     pub place: PathBuf,
     chosen: Chosen,
@@ -18,7 +18,7 @@ pub struct Files {
 impl Files {
     /// Those of a store; `None` for a store that is no files.
     #[must_use]
-    pub fn of(chosen: &Chosen) -> Option<Self> {
+    pub(super) fn of(chosen: &Chosen) -> Option<Self> {
         let setting = match chosen.factory.name() {
             "json" => "base_path",
             "sqlite" => "name",
@@ -31,7 +31,7 @@ impl Files {
 
     /// The same kind of store at another path.
     #[must_use]
-    pub fn at(&self, place: &Path) -> Chosen {
+    pub(super) fn at(&self, place: &Path) -> Chosen {
         let mut chosen = self.chosen.clone();
         if let Some(settings) = chosen.settings.as_object_mut() {
             settings.insert(self.setting.to_owned(), json!(place.display().to_string()));
@@ -41,7 +41,7 @@ impl Files {
 
     /// Files that a store of this path has besides.
     #[must_use]
-    pub fn companions(&self, place: &Path) -> Vec<PathBuf> {
+    pub(super) fn companions(&self, place: &Path) -> Vec<PathBuf> {
         if self.setting != "name" {
             return Vec::new();
         }

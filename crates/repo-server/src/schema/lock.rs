@@ -48,7 +48,7 @@ impl Sole {
 
 /// A path beside another one.
 #[must_use]
-pub fn beside(place: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(place: &Path, suffix: &str) -> PathBuf {
     let mut name = place.file_name().unwrap_or_default().to_owned();
     name.push(".");
     name.push(suffix);

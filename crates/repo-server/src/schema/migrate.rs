@@ -45,7 +45,8 @@ pub async fn migrate(
         return check.refuse().and(Err(unexpected()));
     }
     let mut upgraded = Vec::new();
-    for one in check.upgradable() {
+    let outdated: Vec<_> = check.upgradable().cloned().collect();
+    for one in &outdated {
         let options = options(config, one.collection.clone(), one.declared);
         let report = upgrade(store, schemas, &options, progress).await?;
         let interrupted = report.outcome == UpgradeOutcome::Interrupted;
