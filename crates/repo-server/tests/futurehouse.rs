@@ -194,7 +194,7 @@ fn a_signed_url_is_for_one_thing_and_for_a_time() {
     let url = signed_url(&entry);
     let start = [("x-goog-resumable", "start")];
     let post = |url: &str| server.send("POST", url, &start, Some(b""));
-    assert_eq!(server.get(&url).expect(403).kind(), "PermissionDenied");
+    server.get(&url).expect(405);
     post(&url.replace(&id_of(&entry), &id_of(&other))).expect(403);
     post(&url.replace("signature=", "signature=A")).expect(403);
     let expires = url.split("expires=").nth(1).unwrap().split('&').next().unwrap();
@@ -215,11 +215,9 @@ fn a_signed_url_is_for_one_thing_and_for_a_time() {
 fn text_directories_and_sources_come_back_as_they_were_given() {
     let place = Place::new();
     let server = place.serve("");
-    let text = create(
-        &server,
-        &json!({ "name": "t", "description": "d", "content": "hello",
-        "is_collection": false, "tags": ["x"], "metadata": { "m": 1.10 } }),
-    );
+    let exact = r#"{"name": "t", "description": "d", "content": "hello", "is_collection": false,
+        "tags": ["x"], "metadata": {"m": 1.10}}"#;
+    let text = server.post(ENTRIES, exact).expect(200).json();
     assert_eq!(text["data_storage"]["status"], "active");
     assert_eq!(text["data_storage"]["content"], "hello");
     assert_eq!(text["storage_locations"][0]["storage_config"]["storage_type"], "raw_content");
@@ -249,7 +247,7 @@ fn text_directories_and_sources_come_back_as_they_were_given() {
     let denied = server.post(
         ENTRIES,
         &json!({ "name": "e", "existing_location": { "storage_type": "gcs",
-        "content_type": "directory", "metadata": { "bucket_name": "bk", "prefix": "p/" } } })
+        "content_type": "directory", "metadata": { "bucket_name": "bucket-k", "prefix": "p/" } } })
         .to_string(),
     );
     assert_eq!(denied.expect(403).kind(), "PermissionDenied");

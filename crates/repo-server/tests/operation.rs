@@ -156,7 +156,11 @@ fn a_slow_client_is_given_up_and_too_many_are_told() {
             "server": {"limits": {"idle_timeout_ms": 300, "max_connections": 2}}}"#,
     );
     let server = place.serve("");
-    let head = format!("PUT /api/v1/collections/a HTTP/1.1\r\nhost: {}\r\n", server.address());
+    server.make("items");
+    let head = format!(
+        "PUT /api/v1/collections/items/documents/a HTTP/1.1\r\nhost: {}\r\n",
+        server.address()
+    );
     let stalled = server.raw(format!("{head}content-length: 5\r\n\r\nab").as_bytes());
     assert!(!stalled.starts_with("HTTP/1.1 2"), "{stalled}");
     // A header that never ends.

@@ -32,7 +32,7 @@ const REFUSAL: Duration = Duration::from_secs(2);
 /// After an error of the listener, which may be that no file is left to open.
 const PAUSE: Duration = Duration::from_millis(50);
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    retry-after: 1\r\nconnection: close\r\ncontent-length: 94\r\n\r\n\
+    retry-after: 1\r\nconnection: close\r\ncontent-length: 92\r\n\r\n\
     {\"error\":{\"kind\":\"Unavailable\",\"message\":\"too many connections\",\"remedy\":\"try again later\"}}";
 
 /// Serves until `stop` turns true; then takes no more connections, lets the requests under way

@@ -145,7 +145,12 @@ impl Place {
             lines.find_map(|line| line.unwrap().strip_prefix("listening on ").map(str::to_owned));
         let base = base.expect("the server did not start");
         let base = base.replace("0.0.0.0", "127.0.0.1");
-        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            // 308 is an answer of its own to a part of an upload.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .build();
         Server { process, base, agent: config.into() }
     }
 }
