@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::answer::written_json;
-use super::collections::writable;
 use super::idempotency::{Answer, Once, commit_once};
+use super::visibility::writable;
 use crate::auth::{Need, Write as Writing};
 use crate::http::{ApiError, NamePath, RawBody, read_json};
 use crate::state::App;

@@ -9,8 +9,8 @@ use repo_core::strategy::StorageStrategyExt as _;
 use repo_core::{Document, ErrorKind, Key, Precondition, Write};
 
 use super::answer::{json_text, only, tagged, written_json};
-use super::collections::{visible, writable};
 use super::idempotency::{Answer, Once, commit_once};
+use super::visibility::{visible, writable};
 use crate::auth::{Need, Read, Write as Writing};
 use crate::http::{ApiError, IfMatch, IfNoneMatch, ItemPath, NamePath, RawBody};
 use crate::state::App;

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::answer::entity_json;
-use super::collections::visible;
 use super::query::QueryParams;
+use super::visibility::visible;
 use crate::auth::{Need, Read};
 use crate::http::{ApiError, NamePath, Params};
 use crate::state::App;

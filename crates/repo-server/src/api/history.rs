@@ -13,9 +13,9 @@ use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{json_text, only, tagged, written_json};
-use super::collections::{visible, writable};
 use super::documents::{as_precondition, precondition};
 use super::idempotency::{Answer, commit_once};
+use super::visibility::{visible, writable};
 use crate::auth::{Need, Read, Write as Writing};
 use crate::http::{ApiError, ItemPath, Params, RawBody, read_json};
 use crate::state::App;

@@ -10,6 +10,7 @@ mod history;
 mod idempotency;
 mod query;
 mod routes;
+mod visibility;
 
 pub use answer::{json_text, tagged};
 pub use docs::docs_routes;

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answer::{entity_json, json_text};
-use super::collections::visible;
+use super::visibility::visible;
 use crate::auth::{Need, Read};
 use crate::http::{ApiError, NamePath, Params, RawBody, read_json};
 use crate::state::App;

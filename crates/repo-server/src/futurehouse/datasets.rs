@@ -15,8 +15,8 @@ use repo_data::{EntryFilter, NewDataset, NewEntry, PageOf, PageRequest, Versione
 use serde_json::json;
 
 use super::access::{conditional, entry_id, expected};
+use super::answer::{acting, text_of};
 use super::create::check_uuid;
-use super::entries::{acting, text_of};
 use super::error::Detailed;
 use super::wire::DataStorage;
 use crate::auth::{Caller, Need, Read, Write};

@@ -5,55 +5,19 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use repo_core::Version;
-use repo_data::model::{Content, Entry, Share, ShareStatus, StorageType};
-use repo_data::{DataService, EntryPatch, NewContent, Versioned};
+use repo_data::model::{Share, ShareStatus};
+use repo_data::{EntryPatch, NewContent};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::access::{changeable, conditional, entry_id, expected, readable};
+use super::answer::{acting, answer, json_response};
 use super::create::new_entry;
 use super::error::Detailed;
-use super::wire::{DataStorageResponse, Signing};
-use crate::api::{json_text, tagged};
-use crate::auth::{Caller, Need, Read, Write};
-use crate::bytes::Base;
+use super::wire::DataStorageResponse;
+use crate::auth::{Need, Read, Write};
 use crate::http::{ApiError, IfMatch, RawBody, Taken};
 use crate::state::App;
-
-/// The text of an entry, as these clients read it: of a link its address.
-pub(super) async fn text_of(app: &App, entry: &Entry) -> Result<Option<String>, ApiError> {
-    match &entry.content {
-        Content::Outside { location, .. } if location.storage_type == StorageType::Link => {
-            Ok(location.location.clone())
-        }
-        content => Ok(app.data.text(content).await?),
-    }
-}
-
-/// An entry as the answer to a request.
-pub(super) async fn answer(
-    app: &App,
-    headers: &HeaderMap,
-    found: &Versioned<Entry>,
-) -> Result<Response, ApiError> {
-    let base = Base::of(app.config.public_url.as_deref(), headers)?;
-    let signing = Signing { base: &base, signer: &app.signer, now: app.clock.now() };
-    let text = text_of(app, &found.value).await?;
-    let body = DataStorageResponse::new(&found.value, text.as_deref(), signing);
-    json_response(&body, Some(found.version))
-}
-
-/// JSON with an ETag.
-pub(super) fn json_response(
-    body: &impl serde::Serialize,
-    version: Option<Version>,
-) -> Result<Response, ApiError> {
-    let text = serde_json::to_string(body).map_err(|error| {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Unexpected", error.to_string())
-    })?;
-    Ok(tagged(json_text(StatusCode::OK, text), version))
-}
 
 /// The key of a request that may be made again.
 fn idempotency_key(headers: &HeaderMap) -> Option<String> {
@@ -223,16 +187,4 @@ pub(super) async fn read(
             Ok(super::revisions::as_it_was(&app, &headers, &found.value, asked).await?)
         }
     }
-}
-
-/// Who asks, for the history of the store.
-pub(super) fn acting(
-    app: &App,
-    caller: &Caller,
-    headers: &HeaderMap,
-) -> Result<DataService, ApiError> {
-    Ok(match caller.attribution(headers)? {
-        Some(by) => app.data.attributed_to((*by).clone()),
-        None => app.data.clone(),
-    })
 }

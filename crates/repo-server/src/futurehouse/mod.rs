@@ -1,6 +1,7 @@
 //! What the clients of FutureHouse and Edison say.
 
 mod access;
+mod answer;
 mod create;
 mod datasets;
 mod entries;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::access::{changeable, entry_id};
-use super::entries::json_response;
+use super::answer::json_response;
 use super::error::Detailed;
 use crate::auth::{Need, Write};
 use crate::bytes::Base;

@@ -11,7 +11,7 @@ use repo_data::{NewRevision, RevisedContent, WhichRevision};
 use serde::{Deserialize, Serialize};
 
 use super::access::{conditional, entry_id, readable};
-use super::entries::{acting, json_response, text_of};
+use super::answer::{acting, json_response, text_of};
 use super::error::Detailed;
 use super::wire::{DataStorageResponse, Signing};
 use crate::auth::{Caller, Need, Read};

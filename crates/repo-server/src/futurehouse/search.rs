@@ -9,7 +9,7 @@ use repo_data::model::{EntryStatus, Json};
 use repo_data::{Criterion, EntryFilter, Search, SearchOperator};
 use serde::Deserialize;
 
-use super::entries::text_of;
+use super::answer::text_of;
 use super::error::Detailed;
 use super::wire::DataStorage;
 use crate::api::json_text;
