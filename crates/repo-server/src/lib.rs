@@ -11,6 +11,7 @@ pub mod auth;
 pub mod bytes;
 mod cli;
 pub mod config;
+mod console;
 pub mod futurehouse;
 pub mod http;
 pub mod limits;

@@ -12,6 +12,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::api::{api_routes, docs_routes};
 use crate::auth::{authenticate, login_routes};
+use crate::console::console_routes;
 use crate::futurehouse::{data_routes, signed_routes};
 use crate::http::ApiError;
 use crate::limits::{BodyLimit, Permits, limit_body, limit_time, limit_uploads, one_of_many};
@@ -41,6 +42,7 @@ pub fn router(app: &Arc<App>, metrics: MetricsPage) -> Router {
         .merge(login_routes(Arc::clone(&app.gate)))
         .merge(datapoint_routes(Arc::clone(app)))
         .merge(data_routes(Arc::clone(app)))
+        .merge(console_routes(app))
         .layer(from_fn_with_state(limits.request_timeout_ms.get(), limit_time))
         .layer(from_fn_with_state(json, limit_body));
     let upload = BodyLimit { bytes: limits.max_upload_bytes.get(), idle };

@@ -23,7 +23,7 @@ use crate::ops::{Bounds, MetricsPage, serve};
 use crate::outside::Buckets;
 use crate::router::router;
 use crate::schema::{Check, InUse, declared, files_of};
-use crate::state::App;
+use crate::state::{App, Moving};
 
 /// How often what has expired is removed.
 const SWEEP: Duration = Duration::from_secs(600);
@@ -152,7 +152,25 @@ fn app(place: &Place, opened: Opened, stopping: watch::Receiver<bool>) -> Result
     };
     let signer = UrlSigner::new(&secret.derive(URLS))?;
     let (gate, config) = (Arc::new(gate), place.server.clone());
-    Ok(Arc::new(App { store, data, buckets, signer, schemas, gate, config, clock, stopping }))
+    let moving = Moving {
+        store: place.store.engine().clone(),
+        routes: place.store.routes()?,
+        options: place.store.options(&schemas, false),
+    };
+    let archives = place.migration.backup_location.clone();
+    Ok(Arc::new(App {
+        store,
+        data,
+        buckets,
+        signer,
+        schemas,
+        gate,
+        moving,
+        archives,
+        config,
+        clock,
+        stopping,
+    }))
 }
 
 /// Without keys nothing would tell callers apart, so only this machine may be one.

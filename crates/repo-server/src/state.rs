@@ -1,9 +1,10 @@
 //! What every route shares.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use repo_blob::{PageLimit, UrlSigner};
-use repo_core::strategy::StorageStrategy;
+use repo_core::strategy::{OpenOptions, StorageStrategy};
 use repo_core::{Clock, CollectionName, Filter, Schemas};
 use repo_data::DataService;
 use serde_json::Value;
@@ -12,6 +13,17 @@ use tokio::sync::watch;
 use crate::auth::Gate;
 use crate::config::ServerConfig;
 use crate::outside::Buckets;
+
+/// The store as it is opened, and the places that it may move to.
+#[derive(Debug)]
+pub struct Moving {
+    /// The store itself.
+    pub store: repo_engine::Chosen,
+    /// The places, by `storage.routes`.
+    pub routes: Vec<repo_engine::Chosen>,
+    /// What each is opened with.
+    pub options: OpenOptions,
+}
 
 /// What every route shares.
 #[derive(Debug)]
@@ -28,6 +40,10 @@ pub struct App {
     pub schemas: Arc<Schemas>,
     /// The door.
     pub gate: Arc<Gate>,
+    /// Where the store may move to.
+    pub moving: Moving,
+    /// The folder of archives.
+    pub archives: PathBuf,
     /// The section `server`.
     pub config: ServerConfig,
     /// The time.

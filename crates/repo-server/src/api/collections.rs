@@ -17,19 +17,19 @@ use crate::state::App;
 
 /// A collection.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Collection {
+pub struct Collection {
     /// Its name.
-    name: String,
+    pub name: String,
     /// The field of a document that repeats its id.
-    id_field: String,
+    pub id_field: String,
     /// The version of the shape of its documents.
-    schema_version: u32,
+    pub schema_version: u32,
     /// Its indexes, each by its fields.
-    indexes: Vec<Vec<String>>,
+    pub indexes: Vec<Vec<String>>,
     /// Whether older versions are kept.
-    history: bool,
+    pub history: bool,
     /// Whether this API may write it.
-    writable: bool,
+    pub writable: bool,
 }
 
 /// All collections.
@@ -46,6 +46,14 @@ pub(super) async fn list(
     _: Need<Read>,
     State(app): State<Arc<App>>,
 ) -> Result<Json<Collections>, ApiError> {
+    Ok(Json(Collections { collections: visible_collections(&app).await? }))
+}
+
+/// The collections that are seen here, by name.
+///
+/// # Errors
+/// Those of the store.
+pub async fn visible_collections(app: &App) -> Result<Vec<Collection>, ApiError> {
     let record = app.store.store_record().await?;
     let seen = record.collections.iter().filter(|(name, _)| visible(name).is_ok());
     let collections = seen.map(|(name, state)| {
@@ -63,7 +71,7 @@ pub(super) async fn list(
             writable: writable(name).is_ok(),
         }
     });
-    Ok(Json(Collections { collections: collections.collect() }))
+    Ok(collections.collect())
 }
 
 /// Makes a collection without a schema: its documents have their id in the field `id`. One

@@ -20,9 +20,9 @@ use crate::state::App;
 const PAGE: usize = 100;
 
 /// A query in a URL.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct QueryParams {
+pub struct QueryParams {
     /// A filter, as JSON: `{"status": "RUNNING"}`. All documents without one.
     pub filter: Option<String>,
     /// `field`, `field:asc` or `field:desc`. The store's own order without one.
@@ -118,7 +118,7 @@ pub(super) async fn by_body(
 ///
 /// # Errors
 /// 400 for what is no filter.
-pub(super) fn parse_filter(text: Option<&str>) -> Result<Filter, ApiError> {
+pub fn parse_filter(text: Option<&str>) -> Result<Filter, ApiError> {
     Ok(text.filter(|text| !text.is_empty()).map(Filter::parse).transpose()?.unwrap_or_default())
 }
 
@@ -127,7 +127,7 @@ impl QueryParams {
     ///
     /// # Errors
     /// 400 for a part that is none.
-    pub(super) fn query(&self, limit: usize) -> Result<Query, ApiError> {
+    pub fn query(&self, limit: usize) -> Result<Query, ApiError> {
         let mut query = Query::new(parse_filter(self.filter.as_deref())?);
         query = query.limit(self.limit.unwrap_or(limit))?;
         if let Some(sort) = &self.sort {

@@ -14,7 +14,7 @@ const READ_ONLY: [&str; 8] =
 ///
 /// # Errors
 /// 404, as for one that is not there.
-pub(super) fn visible(collection: &CollectionName) -> Result<(), ApiError> {
+pub fn visible(collection: &CollectionName) -> Result<(), ApiError> {
     if HIDDEN.contains(&collection.as_str()) {
         return Err(ApiError::not_found("there is no such collection")
             .with("collection", collection.as_str()));
@@ -26,7 +26,7 @@ pub(super) fn visible(collection: &CollectionName) -> Result<(), ApiError> {
 ///
 /// # Errors
 /// 404 for one that is not to be seen, 403 for one that other routes write.
-pub(super) fn writable(collection: &CollectionName) -> Result<(), ApiError> {
+pub fn writable(collection: &CollectionName) -> Result<(), ApiError> {
     visible(collection)?;
     if READ_ONLY.contains(&collection.as_str()) {
         return Err(ApiError::forbidden("this collection is written by the data service alone")

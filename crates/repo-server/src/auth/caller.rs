@@ -83,13 +83,24 @@ impl Caller {
         &self,
         headers: &axum::http::HeaderMap,
     ) -> Result<Option<Arc<Attribution>>, ApiError> {
+        let reason = headers.get(REASON).map(|text| std::str::from_utf8(text.as_bytes()));
+        let reason =
+            reason.transpose().map_err(|_| ApiError::bad_request("X-Reason is not UTF-8"))?;
+        self.attribution_for(reason)
+    }
+
+    /// The same with a reason that came otherwise than in a header.
+    ///
+    /// # Errors
+    /// 400 for a reason that is too long or holds control characters.
+    pub fn attribution_for(
+        &self,
+        reason: Option<&str>,
+    ) -> Result<Option<Arc<Attribution>>, ApiError> {
         let author = match self {
             Self::Local | Self::Guest | Self::Public => None,
             Self::Key(key) => Some(key.name.as_str()),
         };
-        let reason = headers.get(REASON).map(|text| std::str::from_utf8(text.as_bytes()));
-        let reason =
-            reason.transpose().map_err(|_| ApiError::bad_request("X-Reason is not UTF-8"))?;
         if author.is_none() && reason.is_none() {
             return Ok(None);
         }

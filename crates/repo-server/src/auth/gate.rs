@@ -12,6 +12,7 @@ use super::caller::Caller;
 use super::hosts::Hosts;
 use super::key::KeyText;
 use super::keyring::KeyRing;
+use super::session::{is_console, session_token};
 use super::token::Tokens;
 use crate::http::ApiError;
 
@@ -60,8 +61,12 @@ impl Gate {
             return Ok(Caller::Local);
         }
         let path = request.uri.path();
-        let public = PUBLIC.contains(&path) || SIGNED.iter().any(|start| path.starts_with(start));
-        let Some(given) = credentials(&request.headers) else {
+        // The console sends who is not known to its own page for signing in.
+        let console = is_console(path);
+        let public =
+            console || PUBLIC.contains(&path) || SIGNED.iter().any(|start| path.starts_with(start));
+        let session = console.then(|| session_token(&request.headers)).flatten();
+        let Some(given) = credentials(&request.headers).or(session) else {
             return match public {
                 true => Ok(Caller::Public),
                 false if self.is_open_madsci(path) => Ok(Caller::Guest),

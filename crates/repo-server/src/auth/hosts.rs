@@ -40,16 +40,27 @@ impl Hosts {
         self.named.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
 
+    /// Checks that a page of this server itself asks for something to be changed. A browser
+    /// that says neither where a form comes from nor how it was sent is refused.
+    ///
+    /// # Errors
+    /// 403 otherwise.
+    pub fn same_site(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), ApiError> {
+        let said = headers.contains_key(header::ORIGIN)
+            || headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+        if !said {
+            return Err(ApiError::forbidden("the request does not say which page it comes from")
+                .remedy("use the page of the console, or the API with a key"));
+        }
+        same_origin(authority(uri, headers), headers)
+    }
+
     /// Checks where a request says it goes and, from a browser, where it comes from.
     ///
     /// # Errors
     /// 421 for another name; 403 for a page of another site.
     pub fn check(&self, uri: &Uri, headers: &HeaderMap, open: bool) -> Result<(), ApiError> {
-        let host = uri
-            .authority()
-            .map(|authority| authority.as_str())
-            .or_else(|| headers.get(header::HOST).and_then(|host| host.to_str().ok()));
-        let authority = host.unwrap_or_default();
+        let authority = authority(uri, headers);
         let host = without_port(authority);
         let known = self.is_named(host) || is_this_machine(host);
         if !known && (open || !self.named.is_empty()) {
@@ -60,6 +71,14 @@ impl Hosts {
         // With keys a page of another site has none; without them nothing else stops it.
         if open { same_origin(authority, headers) } else { Ok(()) }
     }
+}
+
+/// What a request calls this server, with the port.
+fn authority<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
+    uri.authority()
+        .map(|authority| authority.as_str())
+        .or_else(|| headers.get(header::HOST).and_then(|host| host.to_str().ok()))
+        .unwrap_or_default()
 }
 
 /// A browser says where a page comes from, and that cannot be forged by the page.

@@ -38,20 +38,30 @@ async fn login(
     RawBody(body): RawBody,
 ) -> Result<Json<LoggedIn>, ApiError> {
     let Login { api_key } = read_json(&body)?;
-    let id: Option<EntityId> = if gate.keys.needed().await? {
-        let wrong = || {
-            ApiError::new(StatusCode::UNAUTHORIZED, "Unauthenticated", "the key is not valid")
-                .remedy("`repo-server keys create` makes one")
-        };
-        let text: KeyText = api_key.parse().map_err(|_| wrong())?;
-        gate.keys.verify(&text).await?.ok_or_else(wrong)?;
-        Some(text.id().clone())
-    } else {
-        None
-    };
     Ok(Json(LoggedIn {
-        access_token: gate.tokens.issue(id.as_ref()),
+        access_token: gate.log_in(&api_key).await?,
         token_type: "bearer",
         expires_in: gate.tokens.valid().as_secs(),
     }))
+}
+
+impl Gate {
+    /// A token for the holder of this key; for whoever asks where there are no keys.
+    ///
+    /// # Errors
+    /// 401 for what is no key, or none any more; those of the store.
+    pub async fn log_in(&self, api_key: &str) -> Result<String, ApiError> {
+        let id: Option<EntityId> = if self.keys.needed().await? {
+            let wrong = || {
+                ApiError::new(StatusCode::UNAUTHORIZED, "Unauthenticated", "the key is not valid")
+                    .remedy("`repo-server keys create` makes one")
+            };
+            let text: KeyText = api_key.parse().map_err(|_| wrong())?;
+            self.keys.verify(&text).await?.ok_or_else(wrong)?;
+            Some(text.id().clone())
+        } else {
+            None
+        };
+        Ok(self.tokens.issue(id.as_ref()))
+    }
 }

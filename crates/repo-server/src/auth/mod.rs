@@ -6,6 +6,7 @@ mod hosts;
 mod key;
 mod keyring;
 mod login;
+mod session;
 mod token;
 
 pub use caller::{Admin, Caller, Need, Read, Write};
@@ -14,4 +15,5 @@ pub use hosts::Hosts;
 pub use key::{ApiKey, KeyText, Scope};
 pub use keyring::{COLLECTION, KeyRing};
 pub use login::login_routes;
+pub use session::{end_session, session_cookie};
 pub use token::Tokens;

@@ -148,6 +148,15 @@ impl Chosen {
         repo_engine::Chosen::by_url(self.config.registry(), url)
     }
 
+    /// The places that the store may move to, by `storage.routes`.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for a URL that is none.
+    pub fn routes(&self) -> Result<Vec<repo_engine::Chosen>> {
+        let urls = if self.by_config { self.config.storage().routes.as_slice() } else { &[] };
+        urls.iter().map(|url| self.other(url)).collect()
+    }
+
     /// What stores are opened with.
     #[must_use]
     pub fn options(&self, schemas: &Arc<Schemas>, read_only: bool) -> OpenOptions {

@@ -47,8 +47,23 @@ pub struct ServerConfig {
     pub spool_bytes: NonZeroU64,
     /// How long a token from a login is valid, in seconds.
     pub token_seconds: NonZeroU64,
+    /// The pages at `/console`.
+    pub console: ConsoleMode,
     /// Limits of requests and connections.
     pub limits: LimitsConfig,
+}
+
+/// What the pages at `/console` offer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsoleMode {
+    /// There are none.
+    Off,
+    /// They show, and change nothing.
+    ReadOnly,
+    /// They also change what the key of who is signed in may change.
+    #[default]
+    Full,
 }
 
 impl Default for ServerConfig {
@@ -66,6 +81,7 @@ impl Default for ServerConfig {
             retention_hours: NonZeroU64::MIN.saturating_add(7 * 24 - 1),
             spool_bytes: NonZeroU64::MIN.saturating_add((10 << 30) - 1),
             token_seconds: NonZeroU64::MIN.saturating_add(3_599),
+            console: ConsoleMode::default(),
             limits: LimitsConfig::default(),
         }
     }

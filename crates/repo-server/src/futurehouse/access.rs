@@ -24,7 +24,7 @@ pub(super) fn entry_id(text: &str) -> Result<EntityId, ApiError> {
 ///
 /// # Errors
 /// 404 for one that is not there, is deleted, or is somebody else's.
-pub(super) async fn readable(
+pub async fn readable(
     app: &App,
     caller: &Caller,
     id: &EntityId,

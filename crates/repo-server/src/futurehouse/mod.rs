@@ -14,5 +14,6 @@ mod search;
 mod signed;
 mod wire;
 
+pub use access::readable;
 pub use routes::data_routes;
 pub use signed::signed_routes;
