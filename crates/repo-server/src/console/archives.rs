@@ -19,10 +19,7 @@ use crate::state::App;
 const MOST: usize = 200;
 
 /// The page.
-pub(super) async fn show(
-    viewer: Viewer,
-    State(app): State<Arc<App>>,
-) -> Result<Response, Failure> {
+pub(super) async fn show(viewer: Viewer, State(app): State<Arc<App>>) -> Result<Response, Failure> {
     let folder = &app.archives;
     let found = match ArchiveDirectory::read(folder).await {
         Ok(found) => Some(found),

@@ -15,10 +15,7 @@ use crate::api::{Collection, visible_collections};
 use crate::state::App;
 
 /// The page.
-pub(super) async fn list(
-    viewer: Viewer,
-    State(app): State<Arc<App>>,
-) -> Result<Response, Failure> {
+pub(super) async fn list(viewer: Viewer, State(app): State<Arc<App>>) -> Result<Response, Failure> {
     let (programs, service): (Vec<_>, Vec<_>) =
         visible_collections(&app).await?.into_iter().partition(|one| one.writable);
     let body = html! {

@@ -72,8 +72,7 @@ pub(super) async fn show(
 ) -> Result<Response, Failure> {
     let dataset = seen(&app, &viewer, &EntityId::new(&id)?).await?;
     let usage = app.data.usage(Scope::Dataset, dataset.id.as_str()).await?;
-    let filter =
-        EntryFilter { dataset: Some(dataset.id.clone()), ..seen_by(&viewer.caller)? };
+    let filter = EntryFilter { dataset: Some(dataset.id.clone()), ..seen_by(&viewer.caller)? };
     let found = app.data.list_entries(&filter, &request(&asked.cursor)).await?;
     let path = format!("/console/datasets/{}", dataset.id);
     let to = |cursor: &str| with_query(&path, &[("cursor", cursor)]);

@@ -79,11 +79,8 @@ pub(super) async fn show(
             @if collection.history { (shown.versions(&history).await?) }
         }
     };
-    let section = if collection.writable {
-        Section::Collection(name.as_str())
-    } else {
-        Section::Collections
-    };
+    let section =
+        if collection.writable { Section::Collection(name.as_str()) } else { Section::Collections };
     Ok(page(&viewer, section, id.as_str(), &body))
 }
 

@@ -103,11 +103,8 @@ pub(super) async fn list(
             (found)
         }
     };
-    let section = if collection.writable {
-        Section::Collection(name.as_str())
-    } else {
-        Section::Collections
-    };
+    let section =
+        if collection.writable { Section::Collection(name.as_str()) } else { Section::Collections };
     Ok(page::respond(status, &framed(&viewer, section, name.as_str(), &body)))
 }
 
@@ -209,7 +206,13 @@ fn column(collection: &Collection, asked: &Asked, field: &str, values: &[Value])
     let sort = if up { format!("{field}:desc") } else { field.to_owned() };
     let to = links::collection(&collection.name, &asked.query(&sort, "", false));
     let order = if up { Some("ascending") } else { down.then_some("descending") };
-    let sign = if up { " ↑" } else if down { " ↓" } else { "" };
+    let sign = if up {
+        " ↑"
+    } else if down {
+        " ↓"
+    } else {
+        ""
+    };
     html! {
         th.n[are_numbers(field, values)] aria-sort=[order] {
             a href=(to) hx-get=(to) hx-push-url="true" { (field) (sign) }

@@ -138,11 +138,7 @@ fn to_document(name: &CollectionName, id: &EntityId, back: &str) -> Response {
 }
 
 /// Somebody else was quicker: both texts, and a form that goes on from the stored one.
-async fn conflict(
-    app: &App,
-    viewer: &Viewer,
-    draft: &Draft<'_>,
-) -> Result<Response, Failure> {
+async fn conflict(app: &App, viewer: &Viewer, draft: &Draft<'_>) -> Result<Response, Failure> {
     let Some(id) = draft.id else { return Err(ApiError::bad_request("there is no id").into()) };
     let Some(entity) = app.store.get(draft.collection, id).await? else {
         let note = html! {

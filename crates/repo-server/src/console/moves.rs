@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
-use repo_core::strategy::{LiveId, OpenOptions, RoleState, StorageStrategy, StoreRecord, StoreRole};
+use repo_core::strategy::{
+    LiveId, OpenOptions, RoleState, StorageStrategy, StoreRecord, StoreRole,
+};
 use repo_core::{Error, Result};
 use repo_migrate::live::{self, LivePhase, LivePlace, LiveStatus, LiveStores};
 
@@ -18,10 +20,7 @@ use super::session::Viewer;
 use crate::state::App;
 
 /// The page. It looks again by itself.
-pub(super) async fn show(
-    viewer: Viewer,
-    State(app): State<Arc<App>>,
-) -> Result<Response, Failure> {
+pub(super) async fn show(viewer: Viewer, State(app): State<Arc<App>>) -> Result<Response, Failure> {
     let record = app.store.store_record().await?;
     let role = &record.role;
     let body = html! {

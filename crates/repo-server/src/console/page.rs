@@ -32,12 +32,7 @@ pub(super) fn page(viewer: &Viewer, section: Section<'_>, title: &str, body: &Ma
 }
 
 /// A page in its frame, not yet an answer.
-pub(super) fn framed(
-    viewer: &Viewer,
-    section: Section<'_>,
-    title: &str,
-    body: &Markup,
-) -> Markup {
+pub(super) fn framed(viewer: &Viewer, section: Section<'_>, title: &str, body: &Markup) -> Markup {
     whole(
         title,
         &html! {

@@ -60,8 +60,7 @@ impl FromRequestParts<Arc<App>> for Editor {
 
 impl Viewer {
     async fn of(caller: Caller, app: &App) -> Result<Self, Failure> {
-        let writes =
-            app.config.console == ConsoleMode::Full && caller.need(Scope::Write).is_ok();
+        let writes = app.config.console == ConsoleMode::Full && caller.need(Scope::Write).is_ok();
         let all = visible_collections(app).await?;
         let programs = all.into_iter().filter(|collection| collection.writable);
         let menu = programs.map(|collection| collection.name).take(IN_MENU).collect();

@@ -18,10 +18,7 @@ use super::session::Viewer;
 use crate::state::App;
 
 /// The page.
-pub(super) async fn show(
-    viewer: Viewer,
-    State(app): State<Arc<App>>,
-) -> Result<Response, Failure> {
+pub(super) async fn show(viewer: Viewer, State(app): State<Arc<App>>) -> Result<Response, Failure> {
     let health = app.store.health(&HealthDepth::Quick).await;
     let record = app.store.store_record().await?;
     let blobs = blobs(&app).await;
