@@ -7,5 +7,5 @@ mod section;
 pub use place::{Chosen, Flags, Place};
 pub use secret::Secret;
 pub use section::{
-    BucketConfig, LimitsConfig, Milliseconds, S3Config, ServerConfig, SourcesConfig,
+    BucketConfig, ConsoleMode, LimitsConfig, Milliseconds, S3Config, ServerConfig, SourcesConfig,
 };

@@ -57,7 +57,7 @@ fn role_tag(role: StoreRole) -> Markup {
     let how = match role {
         StoreRole::Authority => How::Good,
         StoreRole::Fenced => How::Warn,
-        StoreRole::Replica | StoreRole::Retired => How::Plain,
+        _ => How::Plain,
     };
     tag(how, role.as_str())
 }
