@@ -10,12 +10,6 @@ use crate::http::ApiError;
 const STYLE: &str = include_str!("assets/console.css");
 const SCRIPT: &str = include_str!("assets/htmx.min.js");
 
-/// Where they are: a new version of the program asks for new files.
-pub(super) const STYLE_PATH: &str =
-    concat!("/console/assets/", env!("CARGO_PKG_VERSION"), "/console.css");
-pub(super) const SCRIPT_PATH: &str =
-    concat!("/console/assets/", env!("CARGO_PKG_VERSION"), "/htmx.js");
-
 /// Gives one.
 pub(super) async fn asset(
     Path((version, name)): Path<(String, String)>,

@@ -216,7 +216,7 @@ impl Shown<'_> {
                 h2 { "Versions" }
                 div.sheet {
                     table {
-                        thead { tr { th.n { "Version" } th { "Written" } th { "By" } th {} } }
+                        thead { tr { th.n { "Version" } th {} th { "Written" } th { "By" } } }
                         tbody {
                             @for (at, known) in page.versions.iter().enumerate() {
                                 (self.version_row(known, page.versions.get(at + 1)))
@@ -247,16 +247,16 @@ impl Shown<'_> {
         html! {
             tr {
                 td.n { a href=(self.with(&[("version", &number)])) { (number) } }
-                td { (time(version.updated_at)) }
-                td title=[reason] {
-                    (by.and_then(|by| by.author()).unwrap_or("–"))
-                    @if let Some(reason) = reason { div.soft { (shortened(reason, 40)) } }
-                }
                 td {
                     @if matches!(version.state, OlderState::Deleted) { (tag(How::Bad, "deleted")) " " }
                     @if let Some(before) = changed {
                         a href=(self.with(&[("from", &before), ("to", &number)])) { "changes" }
                     }
+                }
+                td { (time(version.updated_at)) }
+                td title=[reason] {
+                    (by.and_then(|by| by.author()).unwrap_or("–"))
+                    @if let Some(reason) = reason { div.soft { (shortened(reason, 40)) } }
                 }
             }
         }

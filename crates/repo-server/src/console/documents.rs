@@ -12,9 +12,10 @@ use serde::Deserialize;
 
 use super::collections::find;
 use super::failure::Failure;
+use super::frame::{respond, said};
 use super::json::in_a_cell;
 use super::links::{self, with_query};
-use super::page::{self, Section, framed};
+use super::page::{Section, framed};
 use super::parts::{heading, number, shortened, time};
 use super::session::Viewer;
 use crate::api::{Collection, QueryParams, parse_filter};
@@ -83,7 +84,7 @@ pub(super) async fn list(
     let read = read(&app, &name, &asked).await;
     let (status, found) = match &read {
         Ok((found, count)) => (StatusCode::OK, table(&collection, &asked, found, *count)),
-        Err(error) if error.status().is_client_error() => (error.status(), page::said(error)),
+        Err(error) if error.status().is_client_error() => (error.status(), said(error)),
         Err(_) => (StatusCode::OK, html! {}),
     };
     if let Err(error) = read
@@ -105,7 +106,7 @@ pub(super) async fn list(
     };
     let section =
         if collection.writable { Section::Collection(name.as_str()) } else { Section::Collections };
-    Ok(page::respond(status, &framed(&viewer, section, name.as_str(), &body)))
+    Ok(respond(status, &framed(&viewer, section, name.as_str(), &body)))
 }
 
 async fn read(

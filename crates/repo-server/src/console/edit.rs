@@ -15,9 +15,10 @@ use super::diff::diff;
 use super::document::{Asked, missing};
 use super::failure::Failure;
 use super::form::Form;
+use super::frame::{respond, said};
 use super::json::{coloured, pretty};
 use super::links;
-use super::page::{self, Section, framed, said};
+use super::page::{Section, framed};
 use super::parts::{heading, time};
 use super::session::{Editor, Viewer};
 use crate::api::writable;
@@ -258,7 +259,7 @@ impl Draft<'_> {
                 }
             }
         };
-        page::respond(status, &framed(viewer, Section::Collection(name), title, &body))
+        respond(status, &framed(viewer, Section::Collection(name), title, &body))
     }
 }
 

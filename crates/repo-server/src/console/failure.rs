@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::html;
 
-use super::page;
+use super::frame::{bare, respond, said};
 use crate::http::ApiError;
 
 /// An error as a page.
@@ -32,14 +32,14 @@ impl IntoResponse for Failure {
             status if status.is_server_error() => "The server has a problem",
             _ => "This cannot be done",
         };
-        let markup = page::bare(
+        let markup = bare(
             title,
             &html! {
                 h1 { (title) }
-                (page::said(&self.0))
+                (said(&self.0))
                 p { a href="/console" { "To the stores" } }
             },
         );
-        page::respond(status, &markup)
+        respond(status, &markup)
     }
 }

@@ -6,6 +6,7 @@
 
 mod archives;
 mod assets;
+mod assets_paths;
 mod collections;
 mod datasets;
 mod diff;
@@ -16,6 +17,7 @@ mod entries;
 mod entry;
 mod failure;
 mod form;
+mod frame;
 mod json;
 mod links;
 mod moves;

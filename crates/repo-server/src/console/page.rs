@@ -1,17 +1,12 @@
-//! The frame of all pages.
+//! Pages with the menu.
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
-use maud::{DOCTYPE, Markup, html};
+use axum::http::StatusCode;
+use axum::response::Response;
+use maud::{Markup, html};
 
-use super::assets::{SCRIPT_PATH, STYLE_PATH};
+use super::frame::{respond, whole};
 use super::session::Viewer;
 use crate::auth::Caller;
-use crate::http::ApiError;
-
-/// htmx without what a content security policy forbids: no style of its own, no code in
-/// attributes, nothing of other servers. An answer that is an error is shown like any other.
-const HTMX: &str = r#"{"includeIndicatorStyles":false,"allowEval":false,"allowScriptTags":false,"selfRequestsOnly":true,"historyCacheSize":0,"refreshOnHistoryMiss":true,"scrollIntoViewOnBoost":false,"responseHandling":[{"code":"204","swap":false},{"code":"...","swap":true}]}"#;
 
 /// A page of the menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,29 +38,6 @@ pub(super) fn framed(viewer: &Viewer, section: Section<'_>, title: &str, body: &
             }
         },
     )
-}
-
-/// A page without a menu, for who is not known, and for errors.
-pub(super) fn bare(title: &str, body: &Markup) -> Markup {
-    whole(title, &html! { main.alone { (body) } })
-}
-
-fn whole(title: &str, body: &Markup) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="htmx-config" content=(HTMX);
-                title { (title) " · repository" }
-                link rel="stylesheet" href=(STYLE_PATH);
-                script src=(SCRIPT_PATH) defer {}
-            }
-            body { (body) }
-        }
-    }
 }
 
 fn menu(viewer: &Viewer, section: Section<'_>) -> Markup {
@@ -105,32 +77,4 @@ fn who(viewer: &Viewer) -> Markup {
             }
         }
     }
-}
-
-/// What an error says, and what can be done.
-pub(super) fn said(error: &ApiError) -> Markup {
-    let body = error.body();
-    let about = body.get("error");
-    let remedy = about.and_then(|about| about.get("remedy")).and_then(|text| text.as_str());
-    let context = about.and_then(|about| about.get("context")).and_then(|value| value.as_object());
-    html! {
-        div.said role="alert" {
-            p { (error.message()) }
-            @if let Some(context) = context {
-                dl.pairs {
-                    @for (name, value) in context {
-                        dt { (name) }
-                        dd { (value.as_str().map_or_else(|| value.to_string(), str::to_owned)) }
-                    }
-                }
-            }
-            @if let Some(remedy) = remedy { p.soft { (remedy) } }
-        }
-    }
-}
-
-/// An answer with a page.
-pub(super) fn respond(status: StatusCode, markup: &Markup) -> Response {
-    let kind = HeaderValue::from_static("text/html; charset=utf-8");
-    (status, [(header::CONTENT_TYPE, kind)], markup.0.clone()).into_response()
 }

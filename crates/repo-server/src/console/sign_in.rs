@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::failure::Failure;
 use super::form::Form;
-use super::page;
+use super::frame::{bare, respond, said};
 use crate::auth::{end_session, session_cookie};
 use crate::http::ApiError;
 use crate::state::App;
@@ -24,11 +24,11 @@ pub(super) struct Next {
 
 /// The form.
 pub(super) async fn form(Query(Next { next }): Query<Next>) -> Response {
-    page::respond(StatusCode::OK, &markup(&next, None))
+    respond(StatusCode::OK, &markup(&next, None))
 }
 
 fn markup(next: &str, error: Option<&ApiError>) -> Markup {
-    page::bare(
+    bare(
         "Sign in",
         &html! {
             h1 { "Sign in" }
@@ -39,7 +39,7 @@ fn markup(next: &str, error: Option<&ApiError>) -> Markup {
                     required autofocus spellcheck="false";
                 button.main { "Sign in" }
             }
-            @if let Some(error) = error { (page::said(error)) }
+            @if let Some(error) = error { (said(error)) }
             p.soft { "The key stays at the server; this browser keeps a token for a time." }
         },
     )
@@ -64,7 +64,7 @@ pub(super) async fn sign_in(State(app): State<Arc<App>>, form: Form) -> Result<R
             Ok(with_cookie(&next, &cookie))
         }
         Err(error) if error.status() == StatusCode::UNAUTHORIZED => {
-            Ok(page::respond(error.status(), &markup(&next, Some(&error))))
+            Ok(respond(error.status(), &markup(&next, Some(&error))))
         }
         Err(error) => Err(error.into()),
     }
