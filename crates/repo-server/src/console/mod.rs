@@ -30,4 +30,4 @@ mod sign_in;
 mod stores;
 mod uploads;
 
-pub use routes::console_routes;
+pub(crate) use routes::console_routes;

@@ -28,7 +28,7 @@ const REFERRER: &str = "same-origin";
 const OPEN: [&str; 2] = ["/console/sign-in", "/console/assets/"];
 
 /// The routes; none where the console is off.
-pub fn console_routes(app: &Arc<App>) -> Router {
+pub(crate) fn console_routes(app: &Arc<App>) -> Router {
     if app.config.console == ConsoleMode::Off {
         return Router::new();
     }
