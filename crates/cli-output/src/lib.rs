@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod archives;
+pub mod blob_report;
 mod bars;
 pub mod ending;
 pub mod events;
