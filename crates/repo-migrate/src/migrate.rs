@@ -144,7 +144,7 @@ impl MigrationRun<'_> {
             done.stopped = true;
             return Ok(checks);
         }
-        if or_stop(progress, self.copy_blobs(done)).await?.is_none() {
+        if self.copy_blobs(done).await?.is_none() {
             done.stopped = true;
             return Ok(checks);
         }

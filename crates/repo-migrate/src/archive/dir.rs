@@ -6,11 +6,12 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use repo_core::{Error, Result};
+use repo_core::Result;
 
 use crate::archive::draft::{UNFINISHED, sync_dir};
 use crate::archive::handle::Archive;
 use crate::archive::errors::io_error;
+use crate::archive::found::{Damaged, Leftover};
 use crate::archive::lock::ArchiveLock;
 use crate::archive::manifest::{MANIFEST_FILE, Manifest, Role};
 #[cfg(feature = "blobs")]
@@ -35,25 +36,6 @@ pub struct ArchiveDirectory {
     pub damaged: Vec<Damaged>,
     /// What runs that were killed left, and runs that are under way.
     pub leftovers: Vec<Leftover>,
-}
-
-/// A folder with the name of an archive whose manifest cannot be read, or an
-/// archive that does not hold what its manifest says.
-#[derive(Debug)]
-pub struct Damaged {
-    /// The folder.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub error: Error,
-}
-
-/// A folder that never became an archive, or is no longer one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
-    /// The folder.
-    pub path: PathBuf,
-    /// Whether somebody is at work on it right now.
-    pub in_use: bool,
 }
 
 /// What pruning did, or would do.
@@ -84,7 +66,12 @@ impl ArchiveDirectory {
                 blocking(move || Self::read_now(&folder)).await
             }
             #[cfg(feature = "blobs")]
-            Place::Objects(objects) => object_dir::read(objects, folder).await,
+            Place::Objects(objects) => {
+                let (archives, damaged, leftovers) = object_dir::read(objects, folder).await?;
+                let mut directory = Self { archives, damaged, leftovers };
+                directory.sort();
+                Ok(directory)
+            }
         }
     }
 
@@ -103,7 +90,7 @@ impl ArchiveDirectory {
     }
 
     /// The oldest first; the others by name.
-    pub(super) fn sort(&mut self) {
+    fn sort(&mut self) {
         self.archives.sort_by(|a, b| {
             (a.manifest.created_at, &a.path).cmp(&(b.manifest.created_at, &b.path))
         });
@@ -179,7 +166,14 @@ impl ArchiveDirectory {
                     blocking(move || remove_all(&folder, pruned)).await?
                 }
                 #[cfg(feature = "blobs")]
-                Place::Objects(objects) => object_dir::remove_all(&objects, pruned).await?,
+                Place::Objects(objects) => {
+                    let leftovers = std::mem::take(&mut pruned.leftovers);
+                    let removed = object_dir::remove_all(&objects, &pruned.removed, leftovers);
+                    let (leftovers, in_use) = removed.await?;
+                    pruned.leftovers = leftovers;
+                    pruned.in_use.extend(in_use);
+                    pruned
+                }
             };
         }
         Ok(pruned)

@@ -7,7 +7,7 @@ use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, R
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::blobs::{ArchivedBlobs, BLOBS_FILE};
+use crate::archive::blob_lines::{ArchivedBlobs, BLOBS_FILE};
 use crate::archive::errors::corrupt;
 use crate::archive::history::{ArchivedHistory, ArchivedItems};
 use crate::archive::place::Place;

@@ -8,11 +8,13 @@
 //! it is on disk; in an object store it is one when it has its manifest, which comes last. Reading one proves it: the manifest carries a checksum, and
 //! the digest of every file.
 
-pub(crate) mod blobs;
+pub(crate) mod blob_lines;
+mod blobs;
 mod dir;
 mod draft;
 mod errors;
 pub(crate) mod filling;
+mod found;
 mod handle;
 mod history;
 mod lines;
@@ -30,8 +32,9 @@ mod sink;
 mod store;
 mod writer;
 
-pub use blobs::ArchivedBlobs;
-pub use dir::{ArchiveDirectory, Damaged, Leftover, Pruned};
+pub use blob_lines::ArchivedBlobs;
+pub use dir::{ArchiveDirectory, Pruned};
+pub use found::{Damaged, Leftover};
 pub use handle::Archive;
 pub use history::{ArchivedHistory, ArchivedItems};
 pub use manifest::{ArchivedCollection, FORMAT_VERSION, MANIFEST_FILE, Manifest, Role};

@@ -1,13 +1,13 @@
 //! The archives below a place in an object store.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use repo_blob::NamedObjects;
 use repo_core::{Clock as _, ErrorKind, Result, SystemClock, Timestamp};
 
-use super::dir::{ArchiveDirectory, Damaged, Leftover, Pruned};
+use super::found::{Damaged, Leftover};
 use super::handle::Archive;
 use super::manifest::Manifest;
 use super::object_draft;
@@ -19,9 +19,12 @@ use crate::store_reference::blocking;
 /// minute; the rest is for clocks that differ.
 const SILENCE: Duration = Duration::from_secs(15 * 60);
 
+/// Archives, what should be some and is not, and what is none.
+type Found = (Vec<Archive>, Vec<Damaged>, Vec<Leftover>);
+
 /// Looks what is there.
-pub(super) async fn read(objects: NamedObjects, folder: &Path) -> Result<ArchiveDirectory> {
-    let mut directory = ArchiveDirectory::default();
+pub(super) async fn read(objects: NamedObjects, folder: &Path) -> Result<Found> {
+    let (mut archives, mut damaged, mut leftovers) = Found::default();
     for name in objects.folders().await? {
         let Ok(here) = objects.within(&name) else { continue };
         let path = folder.join(&name);
@@ -33,21 +36,20 @@ pub(super) async fn read(objects: NamedObjects, folder: &Path) -> Result<Archive
             .await
         };
         match read {
-            Ok(archive) => directory.archives.push(archive),
+            Ok(archive) => archives.push(archive),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if name.starts_with(MIGRATION_PREFIX) || name.starts_with(STORE_PREFIX) {
                     let in_use = is_in_use(&here).await?;
-                    directory.leftovers.push(Leftover { path, in_use });
+                    leftovers.push(Leftover { path, in_use });
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => {
-                directory.damaged.push(Damaged { path, error });
+                damaged.push(Damaged { path, error });
             }
             Err(error) => return Err(error),
         }
     }
-    directory.sort();
-    Ok(directory)
+    Ok((archives, damaged, leftovers))
 }
 
 /// Whether anything of it was written a short time ago.
@@ -67,26 +69,29 @@ fn age(then: Timestamp, now: Timestamp) -> Duration {
     Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }
 
-/// Removes what was chosen.
-pub(super) async fn remove_all(objects: &NamedObjects, mut pruned: Pruned) -> Result<Pruned> {
+/// Removes archives and leftovers. Gives the leftovers that were removed, and those that
+/// somebody took up since they were looked at.
+pub(super) async fn remove_all(
+    objects: &NamedObjects,
+    archives: &[PathBuf],
+    leftovers: Vec<PathBuf>,
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let named = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         objects.within(&name)
     };
-    for path in &pruned.removed {
+    for path in archives {
         object_draft::remove(&named(path)?).await?;
     }
-    let mut removed = Vec::new();
-    for path in std::mem::take(&mut pruned.leftovers) {
+    let (mut removed, mut in_use) = (Vec::new(), Vec::new());
+    for path in leftovers {
         let here = named(&path)?;
         if is_in_use(&here).await? {
-            // Somebody took it up since it was looked at.
-            pruned.in_use.push(path);
+            in_use.push(path);
         } else {
             object_draft::remove(&here).await?;
             removed.push(path);
         }
     }
-    pruned.leftovers = removed;
-    Ok(pruned)
+    Ok((removed, in_use))
 }

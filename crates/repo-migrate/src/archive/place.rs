@@ -10,7 +10,6 @@ use repo_core::{Error, ErrorKind, Result};
 use super::errors::{corrupt, read_error};
 #[cfg(feature = "blobs")]
 use super::object_sink::ObjectSource;
-use super::manifest::MANIFEST_FILE;
 
 /// How a place in an object store begins.
 const OBJECTS: &str = "s3://";
@@ -88,7 +87,8 @@ impl Place {
             #[cfg(feature = "blobs")]
             Self::Objects(objects) => {
                 let runtime = tokio::runtime::Handle::current();
-                let read = runtime.block_on(objects.read(MANIFEST_FILE));
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let read = runtime.block_on(objects.read(&name));
                 let (size, bytes) = read.map_err(|error| match error.kind() {
                     ErrorKind::NotFound if error.context_value("name").is_some() => {
                         not_an_archive(path, io::Error::from(io::ErrorKind::NotFound))
@@ -139,6 +139,6 @@ fn not_an_archive(path: &Path, error: io::Error) -> Error {
     }
     Error::new(ErrorKind::NotFound, "read an archive", "there is no archive here")
         .with("file", path.display())
-        .hint(format!("name the folder that holds {MANIFEST_FILE}"))
+        .hint("name the folder that holds manifest.json")
         .caused_by(error)
 }

@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use repo_core::strategy::{Record, SystemCollection, SystemItem};
 use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
-use crate::archive::blobs::read_blob;
+use crate::archive::blob_lines::read_blob;
 use crate::archive::errors::{corrupt, read_error};
 use crate::archive::history::{read_item, read_version};
 use crate::archive::lines::Hashing;

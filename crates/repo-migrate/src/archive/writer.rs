@@ -9,7 +9,7 @@ use repo_core::{CollectionSchema, Result, Timestamp};
 use crate::CompressionLevel;
 
 #[cfg(feature = "blobs")]
-use crate::archive::blobs::{ArchivedBlobs, BLOBS_FILE, BLOBS_FOLDER};
+use crate::archive::blob_lines::{ArchivedBlobs, BLOBS_FILE, BLOBS_FOLDER};
 use crate::archive::draft::Draft;
 use crate::archive::errors::io_error;
 use crate::archive::history::{ArchivedHistory, ArchivedItems};

@@ -14,8 +14,8 @@ impl MigrationRun<'_> {
         self.say_left_behind().await
     }
 
-    pub(crate) async fn copy_blobs(&mut self, _done: &mut RunReport) -> Result<()> {
-        Ok(())
+    pub(crate) async fn copy_blobs(&mut self, _done: &mut RunReport) -> Result<Option<()>> {
+        Ok(Some(()))
     }
 
     pub(crate) async fn verify_blobs(&mut self, _done: &mut RunReport) -> Result<()> {

@@ -15,7 +15,7 @@ use super::pages::SourcePages;
 use super::places::{BlobMove, BlobPlaces};
 use super::room;
 use crate::archive::ArchiveWriter;
-use crate::archive::blobs::write_blob;
+use crate::archive::blob_lines::write_blob;
 use crate::options::MigrationOptions;
 use crate::progress::{Phase, Progress};
 use crate::report::{BlobCount, BlobDepth, BlobProblems};
@@ -79,12 +79,12 @@ pub(crate) async fn add_blobs(
             count.add(wanted.size);
             write_blob(&wanted.of, &mut text)?;
         }
-        let Some(mut open) = list.take() else { return Ok(()) };
-        list = Some(blocking(move || {
+        let Some(mut open) = list.take() else { return Ok::<_, Error>(()) };
+        let appended = blocking(move || {
             open.append(&text, page.len() as u64)?;
             Ok(open)
-        })
-        .await?);
+        });
+        list = Some(appended.await?);
         Ok(())
     };
     let problems = if contents {

@@ -128,7 +128,9 @@ impl<'a> BlobCopy<'a> {
             lacking.iter().for_each(|wanted| self.done.copied.add(wanted.size));
             return Ok(there);
         }
-        self.progress.advance(&self.collection, there.len() as u64);
+        if !there.is_empty() {
+            self.progress.advance(&self.collection, there.len() as u64);
+        }
         self.copy_all(from, lacking, &mut there).await?;
         there.sort_by_key(|wanted| wanted.key);
         Ok(there)

@@ -31,6 +31,10 @@ use crate::store_reference::StoreReference;
 /// was; none is ever replaced. What is wrong with a blob is in the report, which is then
 /// [`Outcome::Differs`](crate::Outcome); the others are copied.
 ///
+/// With the feature `metrics` two counters tell how far it is:
+/// `repository_migration_copied_blobs_total` and
+/// `repository_migration_copied_blob_bytes_total`.
+///
 /// # Errors
 /// Those of `migrate`. Before anything is written: `ConfigInvalid` for one store as both
 /// sides, for collections without `blobs`, for a record whose store is not given, and with a
@@ -129,19 +133,22 @@ impl MigrationRun<'_> {
         }
     }
 
-    /// Copies them.
-    pub(crate) async fn copy_blobs(&mut self, done: &mut RunReport) -> Result<()> {
-        let (Some(moved), Some(mut report)) = (self.blobs, done.blobs.take()) else {
-            return Ok(());
+    /// Copies them; `None` when the run is to end before that is done.
+    pub(crate) async fn copy_blobs(&mut self, done: &mut RunReport) -> Result<Option<()>> {
+        let (Some(moved), Some(report)) = (self.blobs, &mut done.blobs) else {
+            return Ok(Some(()));
         };
         let since = self.phase(Phase::Blobs, Some(report.needed.blobs));
         let pace = Pace::new(moved.workers, self.progress);
         let mut copy = BlobCopy::new(moved, &pace, self.progress, false)?;
-        let went = self.go_through(&mut copy).await;
+        let went = tokio::select! {
+            biased;
+            () = self.progress.stopped() => Ok(None),
+            went = self.go_through(&mut copy) => went.map(Some),
+        };
         (report.copied, report.there) = (copy.done.copied, copy.done.there);
         report.problems.merge(copy.done.problems);
         self.took(Phase::Blobs, since);
-        done.blobs = Some(report);
         went
     }
 
