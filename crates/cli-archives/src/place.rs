@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn what_is_none_is_told_without_repeating_it() {
-        for text in ["", "main=", "s3://b?secret=hunter2", "s3://b?endpoint", "s3://b?credentials=../x"]
+        for text in
+            ["", "main=", "s3://b?secret=hunter2", "s3://b?endpoint", "s3://b?credentials=../x"]
         {
             let told = text.parse::<PlaceArg>().unwrap_err();
             assert!(told.contains("a blob store is") && !told.contains("hunter2"), "{text}");

@@ -7,10 +7,10 @@ use repo_blob::{BlobOptions, Credentials};
 use repo_core::strategy::StorageStrategy;
 use repo_core::{Error, ErrorKind, Result, Schemas};
 use repo_migrate::{
-    Archive, BackupOptions, BlobBackup, BlobDepth, BlobMove, BlobPlaces,
-    KeptBlobs, MigrationOptions, MigrationReport, Progress, RestoreOptions, VerifyOptions,
-    VerifyReport, back_up, back_up_with_blobs, migrate, migrate_with_blobs, open_source,
-    open_target, restore, restore_with_blobs, verify, verify_blobs,
+    Archive, BackupOptions, BlobBackup, BlobDepth, BlobMove, BlobPlaces, KeptBlobs,
+    MigrationOptions, MigrationReport, Progress, RestoreOptions, VerifyOptions, VerifyReport,
+    back_up, back_up_with_blobs, migrate, migrate_with_blobs, open_source, open_target, restore,
+    restore_with_blobs, verify, verify_blobs,
 };
 
 use crate::blobs::{BackupArgs, CheckArgs, DepthArg, KeptArg, MoveArgs, RestoreArgs};
@@ -107,8 +107,7 @@ impl CheckArgs {
             return Err(Error::new(ErrorKind::ConfigInvalid, "verify", message)
                 .hint("name that of the source with --blobs-from, of the target with --blobs-to"));
         }
-        let sides =
-            [("source", source, &self.blobs_from), ("target", target, &self.blobs_to)];
+        let sides = [("source", source, &self.blobs_from), ("target", target, &self.blobs_to)];
         let mut opened = Vec::new();
         for (side, store, places) in sides {
             if !places.is_empty() {

@@ -11,8 +11,7 @@ use crate::output::cell;
 use crate::report::SHOWN;
 
 /// What to do when blobs are not as their records say.
-pub(crate) const WAY_OUT: &str =
-    "bring back the blobs that are named above, or correct their records, and give the same \
+pub(crate) const WAY_OUT: &str = "bring back the blobs that are named above, or correct their records, and give the same \
      command again: what is there is left\n";
 
 /// The blobs of a migration or a restore.

@@ -7,8 +7,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod archives;
-pub mod blob_report;
 mod bars;
+pub mod blob_report;
 pub mod ending;
 pub mod events;
 pub mod exit_code;

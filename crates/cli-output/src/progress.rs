@@ -79,13 +79,8 @@ impl Shown {
     }
 
     fn line(&self, phase: Phase, meter: &Meter) {
-        let mut text = format!(
-            "{}: {} {}, {}/s",
-            phase.label(),
-            meter.records,
-            phase.unit(),
-            meter.rate()
-        );
+        let mut text =
+            format!("{}: {} {}, {}/s", phase.label(), meter.records, phase.unit(), meter.rate());
         if let Some(left) = meter.to_go() {
             text.push_str(&format!(", about {} to go (estimated)", HumanDuration(left)));
         }

@@ -151,7 +151,8 @@ fn what_is_wrong_is_refused_in_words() {
 fn killed_at_any_moment_the_same_command_goes_on() {
     let count = setting("REPO_TEST_BLOBS", 60);
     let blobs = Blobs::new(count);
-    let line = format!("{MOVE} --blobs-from from --blobs-to to --parallel-workers 2 --schemas schemas");
+    let line =
+        format!("{MOVE} --blobs-from from --blobs-to to --parallel-workers 2 --schemas schemas");
     for kill in 1..=setting("REPO_TEST_KILLS", 3) {
         let mut command = blobs.place.command("repoctl");
         command.args(line.split_whitespace()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -38,8 +38,8 @@ mod upgrade;
 mod verify;
 
 pub use archive::{
-    Archive, ArchiveDirectory, ArchivedBlobs, ArchivedCollection, ArchivedHistory, ArchivedItems, Damaged,
-    FORMAT_VERSION, Leftover, MANIFEST_FILE, Manifest, Pruned, Role,
+    Archive, ArchiveDirectory, ArchivedBlobs, ArchivedCollection, ArchivedHistory, ArchivedItems,
+    Damaged, FORMAT_VERSION, Leftover, MANIFEST_FILE, Manifest, Pruned, Role,
 };
 #[cfg(feature = "blobs")]
 pub use back_up::back_up_with_blobs;
@@ -64,9 +64,9 @@ pub use progress::{Phase, Progress, Silent};
 pub use remedy::Remedy;
 pub use report::{
     BlobCount, BlobDepth, BlobProblem, BlobProblemKind, BlobProblems, BlobsReport,
-    BlobsVerification, Carried, CollectionReport, Counts, DanglingReference, DanglingReferences, Floors,
-    HistoryReport, KeptHistory, Listed, MAX_NAMED, MigrationReport, Outcome, PhaseTime, Resumed,
-    manifest_schema, report_schema,
+    BlobsVerification, Carried, CollectionReport, Counts, DanglingReference, DanglingReferences,
+    Floors, HistoryReport, KeptHistory, Listed, MAX_NAMED, MigrationReport, Outcome, PhaseTime,
+    Resumed, manifest_schema, report_schema,
 };
 pub use restore::{RestoreOptions, archived_schemas, restore};
 pub use upgrade::{

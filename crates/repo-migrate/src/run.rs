@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use repo_core::{Result, Timestamp};
 use repo_core::strategy::StateMark;
+use repo_core::{Result, Timestamp};
 
 use crate::MigrationOptions;
 use crate::blobs::named::names_blobs;

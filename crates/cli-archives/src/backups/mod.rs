@@ -15,7 +15,6 @@ use repo_core::Result;
 
 use place::Place;
 
-
 /// What can be typed after `backups`.
 #[derive(Debug, Subcommand)]
 pub enum Command {

@@ -109,12 +109,7 @@ impl NamedObjects {
         Ok(Path::from(format!("{prefix}{separator}{name}")))
     }
 
-    fn fault(
-        &self,
-        operation: &'static str,
-        effect: Effect,
-        error: &object_store::Error,
-    ) -> Error {
+    fn fault(&self, operation: &'static str, effect: Effect, error: &object_store::Error) -> Error {
         let found = fault(operation, effect, error).with("store", &self.location);
         let no_bucket = code(error).as_deref() == Some("NoSuchBucket");
         if found.kind() == ErrorKind::NotFound && no_bucket {
@@ -141,8 +136,7 @@ impl NamedObjects {
     }
 
     async fn put_small(&self, name: &str, bytes: Bytes, mode: PutMode) -> Result<()> {
-        let effect =
-            if mode == PutMode::Create { Effect::Creates } else { Effect::Repeatable };
+        let effect = if mode == PutMode::Create { Effect::Creates } else { Effect::Repeatable };
         let options = PutOptions { mode, ..PutOptions::default() };
         let put = self.store.put_opts(&self.path(name)?, bytes.into(), options).await;
         put.map(drop).map_err(|error| {

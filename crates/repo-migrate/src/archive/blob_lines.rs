@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use repo_core::Result;
 #[cfg(feature = "blobs")]
 use repo_core::{Error, ErrorKind};
-use repo_core::Result;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,10 +48,12 @@ struct BlobLine {
 #[cfg(feature = "blobs")]
 pub(crate) fn write_blob(blob: &NeededBlob, text: &mut Vec<u8>) -> Result<()> {
     let NeededBlob { key, store, size, sha256 } = blob.clone();
-    serde_json::to_writer(&mut *text, &BlobLine { key, store, size, sha256 }).map_err(|source| {
-        Error::new(ErrorKind::Invalid, "write an archive", "a blob cannot be written as a line")
-            .caused_by(source)
-    })?;
+    serde_json::to_writer(&mut *text, &BlobLine { key, store, size, sha256 }).map_err(
+        |source| {
+            Error::new(ErrorKind::Invalid, "write an archive", "a blob cannot be written as a line")
+                .caused_by(source)
+        },
+    )?;
     text.push(b'\n');
     Ok(())
 }

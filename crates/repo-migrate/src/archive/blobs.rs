@@ -66,10 +66,7 @@ impl Archive {
 
     /// The bytes cannot be read by this build.
     #[cfg(not(feature = "blobs"))]
-    pub(crate) async fn verify_blobs(
-        &self,
-        _progress: &dyn Progress,
-    ) -> Result<()> {
+    pub(crate) async fn verify_blobs(&self, _progress: &dyn Progress) -> Result<()> {
         if self.manifest.blobs.is_none() {
             return Ok(());
         }
@@ -102,24 +99,18 @@ impl Archive {
 
 /// Reads the bytes of a blob of an archive.
 #[cfg(feature = "blobs")]
-async fn check_bytes(
-    store: &Arc<dyn BlobStore>,
-    blob: NeededBlob,
-) -> Result<()> {
-    let expected = Expected {
-        size: Some(blob.size),
-        sha256: Some(blob.sha256.parse()?),
-        md5: None,
-    };
+async fn check_bytes(store: &Arc<dyn BlobStore>, blob: NeededBlob) -> Result<()> {
+    let expected =
+        Expected { size: Some(blob.size), sha256: Some(blob.sha256.parse()?), md5: None };
     let checked = store.check(&blob.key.parse()?, &expected).await;
     checked.map(drop).map_err(|error| match error.kind() {
         ErrorKind::NotFound => error
             .into_kind(ErrorKind::Corrupt)
             .with("store", store.location())
             .hint("the archive is damaged; use another one"),
-        ErrorKind::Corrupt => error
-            .with("store", store.location())
-            .hint("the archive is damaged; use another one"),
+        ErrorKind::Corrupt => {
+            error.with("store", store.location()).hint("the archive is damaged; use another one")
+        }
         _ => error,
     })
 }

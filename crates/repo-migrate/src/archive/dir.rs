@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use repo_core::Result;
 
 use crate::archive::draft::{UNFINISHED, sync_dir};
-use crate::archive::handle::Archive;
 use crate::archive::errors::io_error;
 use crate::archive::found::{Damaged, Leftover};
+use crate::archive::handle::Archive;
 use crate::archive::lock::ArchiveLock;
 use crate::archive::manifest::{MANIFEST_FILE, Manifest, Role};
 #[cfg(feature = "blobs")]

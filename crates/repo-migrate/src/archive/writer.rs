@@ -15,8 +15,7 @@ use crate::archive::errors::io_error;
 use crate::archive::history::{ArchivedHistory, ArchivedItems};
 use crate::archive::lines::{Hashing, LinesWriter, WrittenFile};
 use crate::archive::manifest::{
-    ArchivedCollection, ITEMS_FILE, Manifest, Role, WITHOUT_HISTORY, file_name,
-    versions_file_name,
+    ArchivedCollection, ITEMS_FILE, Manifest, Role, WITHOUT_HISTORY, file_name, versions_file_name,
 };
 use crate::archive::sink::Sink;
 

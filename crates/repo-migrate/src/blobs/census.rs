@@ -74,7 +74,11 @@ pub(crate) async fn records(
 pub(crate) async fn take(side: &StoreReference, places: &[&BlobPlaces]) -> Result<Census> {
     if !side.collections().await?.contains_key(&collection()?) {
         let message = "there is no collection blobs, which says what the blobs have to be";
-        return Err(side.err(Error::new(ErrorKind::NotFound, "read the records of blobs", message)));
+        return Err(side.err(Error::new(
+            ErrorKind::NotFound,
+            "read the records of blobs",
+            message,
+        )));
     }
     let mut census = Census::default();
     let mut nowhere = BTreeSet::new();
@@ -107,7 +111,8 @@ pub(crate) async fn take(side: &StoreReference, places: &[&BlobPlaces]) -> Resul
     }
     let names: Vec<String> = nowhere.into_iter().collect();
     let message = "records name blob stores that are not given";
-    Err(side.err(Error::new(ErrorKind::ConfigInvalid, "read the records of blobs", message))
+    Err(side
+        .err(Error::new(ErrorKind::ConfigInvalid, "read the records of blobs", message))
         .with("stores", names.join(", "))
         .hint("give a store under each of these names, or one without a name for all"))
 }

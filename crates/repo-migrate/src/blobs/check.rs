@@ -14,7 +14,9 @@ use super::places::{BlobPlace, BlobPlaces};
 use super::record::{BlobRecord, collection};
 use crate::options::MigrationOptions;
 use crate::progress::{Phase, Progress};
-use crate::report::{BlobCount, BlobDepth, BlobProblem, BlobProblemKind, BlobsVerification, Listed};
+use crate::report::{
+    BlobCount, BlobDepth, BlobProblem, BlobProblemKind, BlobsVerification, Listed,
+};
 use crate::store_reference::StoreReference;
 
 /// Compares the blobs of a store with its records, which only need to be readable. `side` is

@@ -16,5 +16,7 @@ const LOOKED_AT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 pub(crate) async fn names_blobs(side: &StoreReference) -> Result<bool> {
     let mut batches = side.scan(&collection()?, Segment::ALL, LOOKED_AT).await?;
     let first = batches.try_next().await?.unwrap_or_default();
-    Ok(first.iter().any(|record| matches!(BlobRecord::read(record), Ok(Some(BlobRecord::Needed(_))))))
+    Ok(first
+        .iter()
+        .any(|record| matches!(BlobRecord::read(record), Ok(Some(BlobRecord::Needed(_))))))
 }

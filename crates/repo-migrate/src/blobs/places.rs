@@ -40,7 +40,8 @@ impl BlobPlaces {
     /// `ConfigInvalid` if there is one with that name, or without a name.
     pub fn add(&mut self, name: Option<&str>, store: Arc<dyn BlobStore>) -> Result<()> {
         if self.places.iter().any(|place| place.name.as_deref() == name) {
-            let error = Error::new(ErrorKind::ConfigInvalid, "name blob stores", "a name is given twice");
+            let error =
+                Error::new(ErrorKind::ConfigInvalid, "name blob stores", "a name is given twice");
             return Err(error.with("name", name.unwrap_or("(none)")));
         }
         self.places.push(BlobPlace { name: name.map(str::to_owned), store });
@@ -55,9 +56,8 @@ impl BlobPlaces {
 
     /// The place of the blobs of a record with this store.
     pub(crate) fn index_of(&self, store: &str) -> Option<usize> {
-        let named = |name: Option<&str>| {
-            self.places.iter().position(|place| place.name.as_deref() == name)
-        };
+        let named =
+            |name: Option<&str>| self.places.iter().position(|place| place.name.as_deref() == name);
         named(Some(store)).or_else(|| named(None))
     }
 

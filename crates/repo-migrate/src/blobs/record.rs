@@ -156,7 +156,10 @@ mod tests {
 
     #[test]
     fn what_is_no_record_of_a_blob_is_told_why() {
-        let good = format!(",\"state\":\"active\",\"store\":\"m\",\"size\":3,\"sha256\":\"{}\"", "0".repeat(64));
+        let good = format!(
+            ",\"state\":\"active\",\"store\":\"m\",\"size\":3,\"sha256\":\"{}\"",
+            "0".repeat(64)
+        );
         assert!(BlobRecord::read(&record("../x", &good)).unwrap_err().contains("its id"));
         for (part, other, why) in [
             ("\"active\"", "\"lost\"", "its state"),

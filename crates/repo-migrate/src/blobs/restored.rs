@@ -34,11 +34,8 @@ pub async fn restore_with_blobs(
             .hint("name the collection blobs as well, or leave the blobs"));
     }
     let contents = archive.manifest().blobs.as_ref().is_some_and(|blobs| blobs.contents);
-    let from = if contents {
-        BlobPlaces::one(archive.blob_store().await?)
-    } else {
-        BlobPlaces::default()
-    };
+    let from =
+        if contents { BlobPlaces::one(archive.blob_store().await?) } else { BlobPlaces::default() };
     let moved = BlobMove { from, ..blobs.clone() }.of_archive(archive.clone());
     restore_along(archive, target, (schemas, options), Some(&moved), progress).await
 }

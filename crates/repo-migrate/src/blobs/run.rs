@@ -159,8 +159,7 @@ impl MigrationRun<'_> {
         let since = self.phase(Phase::BlobCheck, None);
         let pace = Pace::new(moved.workers, self.progress);
         let target = &self.plan.target;
-        report.verification =
-            Some(inspect(target, &moved.to, depth, &pace, self.progress).await?);
+        report.verification = Some(inspect(target, &moved.to, depth, &pace, self.progress).await?);
         self.took(Phase::BlobCheck, since);
         Ok(())
     }

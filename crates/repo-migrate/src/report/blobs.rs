@@ -172,4 +172,3 @@ pub enum BlobProblemKind {
     /// Its record is none of a blob.
     Record,
 }
-

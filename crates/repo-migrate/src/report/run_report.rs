@@ -12,7 +12,8 @@ use crate::history::check::HistoryCheck;
 use crate::job::checkpoint::Copied;
 use crate::plan::{PlannedCollection, Purpose};
 use crate::report::{
-    BlobsReport, Carried, CollectionReport, Counts, Floors, HistoryReport, KeptHistory, MigrationReport, Outcome,
+    BlobsReport, Carried, CollectionReport, Counts, Floors, HistoryReport, KeptHistory,
+    MigrationReport, Outcome,
 };
 use crate::run::MigrationRun;
 use crate::verify::report::VerifyReport;

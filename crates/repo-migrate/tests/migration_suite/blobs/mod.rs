@@ -12,9 +12,7 @@ use repo_core::strategy::Record;
 use repo_migrate::{
     BlobDepth, BlobPlaces, BlobProblemKind, MigrationOptions, Outcome, Phase, Silent, verify_blobs,
 };
-use support::{
-    Sample, between, filled, folder, migrate, record, samples, source, store,
-};
+use support::{Sample, between, filled, folder, migrate, record, samples, source, store};
 
 use crate::stores::{Told, contents, empty, options};
 
@@ -35,7 +33,8 @@ async fn blobs_arrive_before_their_records_and_are_proved() {
     let (schemas, options) = (support::schemas(), options());
     let how = (&schemas, &options);
     let moved = between(&from, &to);
-    let report = repo_migrate::migrate_with_blobs(&source, &target, how, &moved, &told).await.unwrap();
+    let report =
+        repo_migrate::migrate_with_blobs(&source, &target, how, &moved, &told).await.unwrap();
     assert_eq!(report.outcome, Outcome::Verified);
     let blobs = report.blobs.unwrap();
     assert_eq!((blobs.needed.blobs, blobs.copied, blobs.there.blobs), (30, blobs.needed, 0));

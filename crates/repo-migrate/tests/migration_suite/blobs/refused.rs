@@ -85,9 +85,8 @@ async fn a_disk_without_room() {
     let file = huge.file(&place.path().join("from"));
     File::options().write(true).open(file).unwrap().set_len(size).unwrap();
     let sha256 = repo_blob::BlobDigest::of(b"").sha256;
-    let fields = format!(
-        "\"state\":\"active\",\"store\":\"main\",\"size\":{size},\"sha256\":\"{sha256}\""
-    );
+    let fields =
+        format!("\"state\":\"active\",\"store\":\"main\",\"size\":{size},\"sha256\":\"{sha256}\"");
     let source = store(&[record(&huge.key.to_string(), &fields)]).await;
     let to = folder(&place.path().join("to")).await;
     let target = empty();

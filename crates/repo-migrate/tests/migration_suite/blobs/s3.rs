@@ -5,9 +5,7 @@ use repo_core::ErrorKind;
 use repo_migrate::{BlobProblemKind, Outcome};
 
 use super::assert_holds;
-use super::support::{
-    between, filled, folder, migrate, s3_options, s3_place, samples, source,
-};
+use super::support::{between, filled, folder, migrate, s3_options, s3_place, samples, source};
 use crate::stores::{empty, options};
 
 /// `REPO_TEST_BLOBS` makes more of them.

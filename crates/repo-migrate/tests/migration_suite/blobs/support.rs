@@ -92,7 +92,14 @@ pub fn samples(count: usize) -> Vec<Sample> {
                 1 => 300_000,
                 n => n * 37,
             };
-            Sample::new(format!("{n:08}").into_bytes().into_iter().cycle().take(length).collect::<Vec<u8>>())
+            Sample::new(
+                format!("{n:08}")
+                    .into_bytes()
+                    .into_iter()
+                    .cycle()
+                    .take(length)
+                    .collect::<Vec<u8>>(),
+            )
         })
         .collect()
 }
