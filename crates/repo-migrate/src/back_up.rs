@@ -197,7 +197,7 @@ async fn make_past(
         writer = add_items(writer, all_of(side, &names)).await?;
     }
     writer = match blobs {
-        Some(blobs) => add_blobs(writer, side, blobs, progress).await?,
+        Some(blobs) => Box::pin(add_blobs(writer, side, blobs, progress)).await?,
         None => writer,
     };
     let is_blobs = |name: &CollectionName| name.as_str() == record::COLLECTION;

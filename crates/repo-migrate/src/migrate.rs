@@ -133,7 +133,7 @@ impl MigrationRun<'_> {
         if must_archive && let Some(folder) = &self.options.backup {
             self.check_space(folder, &checks, done).await?;
         }
-        if or_stop(progress, self.plan_blobs(done)).await?.is_none() {
+        if or_stop(progress, Box::pin(self.plan_blobs(done))).await?.is_none() {
             done.stopped = true;
             return Ok(checks);
         }
@@ -144,7 +144,7 @@ impl MigrationRun<'_> {
             done.stopped = true;
             return Ok(checks);
         }
-        if self.copy_blobs(done).await?.is_none() {
+        if Box::pin(self.copy_blobs(done)).await?.is_none() {
             done.stopped = true;
             return Ok(checks);
         }
@@ -160,7 +160,8 @@ impl MigrationRun<'_> {
             done.stopped = or_stop(progress, self.verify(&checks, done)).await?.is_none();
         }
         if !done.stopped {
-            done.stopped = or_stop(progress, self.verify_blobs(done)).await?.is_none();
+            let verified = Box::pin(self.verify_blobs(done));
+            done.stopped = or_stop(progress, verified).await?.is_none();
         }
         if !done.stopped
             && let Some(lease) = self.lease.take()

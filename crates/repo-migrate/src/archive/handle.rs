@@ -158,7 +158,7 @@ impl Archive {
         }
         let mut items = self.items();
         while items.try_next().await?.is_some() {}
-        self.verify_blobs(progress).await?;
+        Box::pin(self.verify_blobs(progress)).await?;
         Ok(sums)
     }
 

@@ -63,8 +63,8 @@ impl Arguments {
             .map_err(past::hint)?;
         let progress = Shown::new(context.output);
         let compared = async {
-            let sides = (&open.source, &open.target);
-            let found = self.blobs.verify(sides, &options, &progress).await?;
+            let both = (&open.source, &open.target);
+            let found = self.blobs.verify(both, &options, &progress).await?;
             let aside = match aside {
                 Some(aside) => Some(put_aside(&open, &options, &sides.schemas, aside).await?),
                 None => None,

@@ -56,8 +56,8 @@ async fn contents_come_back() {
 
     // Without a store for them they stay in the archive, which is said.
     let (schemas, told) = (schemas(), Told::default());
-    let plain = restore(&archive, &empty(), &schemas, &RestoreOptions::default(), &told);
-    assert_eq!(plain.await.unwrap().outcome, Outcome::Verified);
+    let plain = restore(&archive, &empty(), &schemas, &RestoreOptions::default(), &told).await;
+    assert_eq!(plain.unwrap().outcome, Outcome::Verified);
     let warnings = told.warnings.lock().unwrap().join("\n");
     assert!(warnings.contains("holds 25 blobs, which are not put back"), "{warnings}");
 }

@@ -195,8 +195,10 @@ async fn an_interrupted_copy_resumes_by_key() {
     assert!(target.collections().await.unwrap().is_empty(), "records come after all blobs");
     let report = migrate((&source, &target), &moved, &options).await.unwrap();
     let blobs = report.blobs.unwrap();
-    assert_eq!((report.outcome, blobs.there.blobs), (Outcome::Verified, there));
-    assert_eq!(blobs.copied.blobs, 40 - there);
+    assert_eq!(report.outcome, Outcome::Verified);
+    // A blob that was under way may have become one since.
+    assert!(blobs.there.blobs >= there, "{blobs:?}");
+    assert_eq!(blobs.copied.blobs, 40 - blobs.there.blobs);
     assert_holds(&to, &of).await;
 }
 
@@ -241,8 +243,9 @@ async fn a_dry_run_counts_and_makes_nothing() {
     let of = samples(8);
     let from = filled(&place.path().join("from"), &of).await;
     let path = place.path().join("to");
-    let to = repo_migrate::open_target(path.to_str().unwrap(), &BlobOptions::default(), false);
-    let to = to.await.unwrap();
+    let options_of_blobs = BlobOptions::default();
+    let to = repo_migrate::open_target(path.to_str().unwrap(), &options_of_blobs, false).await;
+    let to = to.unwrap();
     let dry = MigrationOptions { dry_run: true, ..options() };
     let report = migrate((&source(&of).await, &empty()), &between(&from, &to), &dry).await.unwrap();
     let blobs = report.blobs.unwrap();

@@ -41,8 +41,9 @@ async fn from_a_folder_to_s3_and_back_every_byte_is_the_same() {
 #[tokio::test]
 async fn a_missing_bucket_is_told() {
     for may_write in [true, false] {
-        let opened = repo_migrate::open_target("s3://no-such-bucket/x", &s3_options(), may_write);
-        let error = opened.await.unwrap_err();
+        let place = "s3://no-such-bucket/x";
+        let opened = repo_migrate::open_target(place, &s3_options(), may_write).await;
+        let error = opened.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
     }
     let error = repo_migrate::open_source("s3://no-such-bucket", &s3_options()).await.unwrap_err();
