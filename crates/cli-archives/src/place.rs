@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// A blob store as it was typed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PlaceArg {
+pub(crate) struct PlaceArg {
     /// The name that records know it under; none for every record whose store has no other.
     pub(crate) name: Option<String>,
     /// A folder, or `s3://BUCKET/PREFIX`.

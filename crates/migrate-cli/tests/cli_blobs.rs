@@ -41,7 +41,7 @@ impl Blobs {
         }
         place.write(
             "schemas/blobs.schema.json",
-            r#"{"type":"object","x-collection":"blobs","x-id-field":"id"}"#,
+            r#"{"type": "object", "x-repository": {"collection": "blobs", "idField": "id"}}"#,
         );
         place.line("init --store json:data --schemas schemas").ok();
         place.run_with_input("import blobs --store json:data --schemas schemas", &lines).ok();
@@ -141,8 +141,11 @@ fn what_is_wrong_is_refused_in_words() {
     refused("--blobs-from from --blobs-to from", 2, "same store");
     refused("--blobs-from other=from --blobs-to to", 2, "main");
     refused("--blobs-from from --blobs-to s3://x?key=hunter2", 2, "a blob store is");
-    refused("--blobs-from from --blobs-to to --collections blobz", 2, "blobz");
-    refused("--blobs-from from --blobs-to to --cleanup-source", 2, "usage");
+    refused("--blobs-from from --blobs-to to --collections blobz", 2, "of their records");
+    let both = "--source json:data --target sqlite:target.db --blobs-from from --blobs-to to";
+    let run = blobs.line(&format!("migrate {both} --cleanup-source"));
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("not emptied of blobs"), "{run:?}");
     let run = blobs.line("verify --source json:data --target json:data --blobs full");
     assert_eq!(run.code, Some(2), "{run:?}");
 }

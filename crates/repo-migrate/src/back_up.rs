@@ -115,7 +115,8 @@ pub async fn back_up_what_can_be_read(
     let asked = options.collections.as_deref();
     refuse_mixed(&side, |name| asked.is_none_or(|names| names.contains(name))).await?;
     let mut aside = Some(aside);
-    let archive = make_past(&side, schemas, options, (&mut aside, None), progress).await?;
+    let archive =
+        Box::pin(make_past(&side, schemas, options, (&mut aside, None), progress)).await?;
     let gone = || Error::new(ErrorKind::Unavailable, "back up", "the quarantine file was lost");
     Ok((archive, aside.ok_or_else(gone)?))
 }
@@ -127,7 +128,7 @@ pub(crate) async fn make(
     options: &BackupOptions,
     progress: &dyn Progress,
 ) -> Result<Archive> {
-    make_past(side, schemas, options, (&mut None, None), progress).await
+    Box::pin(make_past(side, schemas, options, (&mut None, None), progress)).await
 }
 
 /// As [`back_up`], with the blobs that the records of the collection `blobs` are about: their
@@ -155,7 +156,7 @@ pub async fn back_up_with_blobs(
             .hint("name the collection blobs as well, or leave the blobs out"));
     }
     refuse_mixed(&side, |name| asked.is_none_or(|names| names.contains(name))).await?;
-    make_past(&side, schemas, options, (&mut None, Some(blobs)), progress).await
+    Box::pin(make_past(&side, schemas, options, (&mut None, Some(blobs)), progress)).await
 }
 
 async fn make_past(

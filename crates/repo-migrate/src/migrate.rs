@@ -55,7 +55,7 @@ pub async fn migrate(
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
     let sides = (StoreReference::source(source), StoreReference::target(target));
-    run(Purpose::Migrate, sides, (None, None), (schemas, options), progress).await
+    Box::pin(run(Purpose::Migrate, sides, (None, None), (schemas, options), progress)).await
 }
 
 /// Plans a run and does it. A restore copies from `archive`; `blobs` go along.

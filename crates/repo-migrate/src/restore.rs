@@ -128,5 +128,5 @@ pub(crate) async fn restore_along(
     };
     let sides = (StoreReference::source(&source), StoreReference::target(target));
     let from = (Some(archive.clone()), blobs);
-    run(Purpose::Restore, sides, from, (schemas, &options), progress).await
+    Box::pin(run(Purpose::Restore, sides, from, (schemas, &options), progress)).await
 }

@@ -67,7 +67,7 @@ impl ArchiveDirectory {
             }
             #[cfg(feature = "blobs")]
             Place::Objects(objects) => {
-                let (archives, damaged, leftovers) = object_dir::read(objects, folder).await?;
+                let (archives, damaged, leftovers) = object_dir::read(*objects, folder).await?;
                 let mut directory = Self { archives, damaged, leftovers };
                 directory.sort();
                 Ok(directory)

@@ -26,7 +26,7 @@ pub(crate) const UNFINISHED: &str = ".unfinished_backup_";
 pub(super) enum Draft {
     Folder(FolderDraft),
     #[cfg(feature = "blobs")]
-    Objects(ObjectDraft),
+    Objects(Box<ObjectDraft>),
 }
 
 impl Draft {
@@ -36,7 +36,8 @@ impl Draft {
             Place::Folder => FolderDraft::create(location, name).map(Self::Folder),
             #[cfg(feature = "blobs")]
             Place::Objects(objects) => {
-                ObjectDraft::create(objects, location, name).map(Self::Objects)
+                let draft = ObjectDraft::create(*objects, location, name)?;
+                Ok(Self::Objects(Box::new(draft)))
             }
         }
     }

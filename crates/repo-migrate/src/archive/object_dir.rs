@@ -29,7 +29,7 @@ pub(super) async fn read(objects: NamedObjects, folder: &Path) -> Result<Found> 
         let Ok(here) = objects.within(&name) else { continue };
         let path = folder.join(&name);
         let read = {
-            let (path, place) = (path.clone(), Place::Objects(here.clone()));
+            let (path, place) = (path.clone(), Place::Objects(Box::new(here.clone())));
             blocking(move || {
                 Manifest::read(&place, &path).map(|manifest| Archive { path, place, manifest })
             })

@@ -59,7 +59,8 @@ impl ObjectDraft {
     }
 
     pub(super) fn file(&self, name: &str) -> Sink {
-        Sink::Object(ObjectSink::begin(&self.runtime, self.objects.clone(), name))
+        let sink = ObjectSink::begin(&self.runtime, self.objects.clone(), name);
+        Sink::Object(Box::new(sink))
     }
 
     pub(super) fn publish(mut self, manifest: &str) -> Result<PathBuf> {

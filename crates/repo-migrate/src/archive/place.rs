@@ -22,7 +22,7 @@ pub(crate) type Bytes = Box<dyn Read + Send>;
 pub(crate) enum Place {
     Folder,
     #[cfg(feature = "blobs")]
-    Objects(repo_blob::NamedObjects),
+    Objects(Box<repo_blob::NamedObjects>),
 }
 
 /// A file of an archive.
@@ -52,7 +52,8 @@ impl Place {
     #[cfg(feature = "blobs")]
     fn remote(location: &str) -> Result<Self> {
         let options = repo_blob::BlobOptions::default();
-        repo_blob::NamedObjects::open(location, &options).map(Self::Objects)
+        let objects = repo_blob::NamedObjects::open(location, &options)?;
+        Ok(Self::Objects(Box::new(objects)))
     }
 
     #[cfg(not(feature = "blobs"))]

@@ -11,7 +11,7 @@ use super::object_sink::ObjectSink;
 pub(crate) enum Sink {
     File(File),
     #[cfg(feature = "blobs")]
-    Object(ObjectSink),
+    Object(Box<ObjectSink>),
 }
 
 impl Sink {

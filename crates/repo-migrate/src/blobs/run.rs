@@ -51,7 +51,7 @@ pub async fn migrate_with_blobs(
     blobs.refuse_same(!options.dry_run).await?;
     let sides = (StoreReference::source(source), StoreReference::target(target));
     let along = (None, Some(blobs));
-    migrate::run(Purpose::Migrate, sides, along, (schemas, options), progress).await
+    Box::pin(migrate::run(Purpose::Migrate, sides, along, (schemas, options), progress)).await
 }
 
 fn refuse(options: &MigrationOptions) -> Result<()> {
@@ -106,7 +106,7 @@ impl MigrationRun<'_> {
         }
         self.took(Phase::BlobCheck, since);
         self.say(&report);
-        done.blobs = Some(report);
+        done.blobs = Some(Box::new(report));
         Ok(())
     }
 

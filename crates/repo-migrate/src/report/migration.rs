@@ -47,7 +47,7 @@ pub struct MigrationReport {
     /// What became of the blobs that the records are about; none where they were not to be
     /// moved.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub blobs: Option<BlobsReport>,
+    pub blobs: Option<Box<BlobsReport>>,
     /// The file with the entities that the target cannot hold, if there are
     /// any.
     pub quarantine: Option<PathBuf>,

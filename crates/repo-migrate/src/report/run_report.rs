@@ -34,7 +34,7 @@ pub(crate) struct RunReport {
     pub(crate) refusals: u64,
     pub(crate) verification: Option<VerifyReport>,
     /// What became of the blobs.
-    pub(crate) blobs: Option<BlobsReport>,
+    pub(crate) blobs: Option<Box<BlobsReport>>,
     /// Whether it was asked to end before it was done.
     pub(crate) stopped: bool,
 }
@@ -192,7 +192,7 @@ impl MigrationRun<'_> {
         if done.stopped {
             return Outcome::Interrupted;
         }
-        let blobs_arrived = done.blobs.as_ref().is_none_or(BlobsReport::is_whole);
+        let blobs_arrived = done.blobs.as_ref().is_none_or(|blobs| blobs.is_whole());
         if self.options.dry_run && !blobs_arrived {
             return Outcome::DryRunDiffers;
         }
