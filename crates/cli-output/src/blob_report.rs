@@ -7,8 +7,7 @@ use repo_migrate::{
     BlobsVerification, Listed, MigrationReport,
 };
 
-use crate::output::cell;
-use crate::report::SHOWN;
+use crate::output::{SHOWN, cell};
 
 /// What to do when blobs are not as their records say.
 pub(crate) const WAY_OUT: &str = "bring back the blobs that are named above, or correct their records, and give the same \

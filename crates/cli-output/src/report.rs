@@ -5,14 +5,11 @@ use std::time::Duration;
 
 use crate::blob_report;
 use crate::events::per_second;
-use crate::output::{cell, draw, table_of_numbers};
+use crate::output::{SHOWN, cell, draw, table_of_numbers};
 use repo_migrate::{
     Carried, CleanUpReport, CollectionVerification, Counts, Depth, Difference, DifferenceKind,
     HistoryReport, Listed, MigrationReport, Outcome, VerifyReport,
 };
-
-/// Most names that a report for people shows of one list; JSON has more.
-pub(crate) const SHOWN: usize = 20;
 
 /// The table of a migration and what belongs to it.
 #[must_use]
