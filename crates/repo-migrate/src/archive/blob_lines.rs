@@ -1,14 +1,18 @@
 //! The blobs of an archive as lines, and what its manifest says of them.
 
+#[cfg(feature = "blobs")]
 use std::path::Path;
 
+#[cfg(feature = "blobs")]
 use repo_core::Result;
 #[cfg(feature = "blobs")]
 use repo_core::{Error, ErrorKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "blobs")]
 use super::errors::corrupt;
+#[cfg(feature = "blobs")]
 use crate::blobs::record::NeededBlob;
 
 /// The list of the blobs. No name of a collection has a dot.
@@ -35,6 +39,7 @@ pub struct ArchivedBlobs {
 }
 
 /// One blob as a line.
+#[cfg(feature = "blobs")]
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BlobLine {
@@ -59,6 +64,7 @@ pub(crate) fn write_blob(blob: &NeededBlob, text: &mut Vec<u8>) -> Result<()> {
 }
 
 /// The blob of a line.
+#[cfg(feature = "blobs")]
 pub(super) fn read_blob(line: &[u8], number: u64, file: &Path) -> Result<NeededBlob> {
     let BlobLine { key, store, size, sha256 } = serde_json::from_slice(line).map_err(|source| {
         corrupt(file, "a line is no blob").with("line", number).caused_by(source)

@@ -4,7 +4,9 @@
 #[cfg(feature = "blobs")]
 use std::sync::Arc;
 
+#[cfg(feature = "blobs")]
 use futures::StreamExt as _;
+#[cfg(feature = "blobs")]
 use futures::stream::BoxStream;
 #[cfg(feature = "blobs")]
 use futures::{TryStreamExt as _, stream};
@@ -18,16 +20,22 @@ use repo_core::{ErrorKind, Result};
 use super::blob_lines::BLOBS_FOLDER;
 #[cfg(feature = "blobs")]
 use super::errors::corrupt;
-use super::handle::{Archive, parsed};
+use super::handle::Archive;
+#[cfg(feature = "blobs")]
+use super::handle::parsed;
+#[cfg(feature = "blobs")]
 use super::reader::{self, FileEntry};
+#[cfg(feature = "blobs")]
 use crate::blobs::record::NeededBlob;
 use crate::progress::Progress;
 
 /// Lines read at a time.
+#[cfg(feature = "blobs")]
 const BATCH: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN.saturating_add(499);
 
 impl Archive {
     /// The blobs that it lists, in the order of their keys.
+    #[cfg(feature = "blobs")]
     pub(crate) fn blobs(&self) -> BoxStream<'static, Result<Vec<NeededBlob>>> {
         let Some(blobs) = &self.manifest.blobs else { return futures::stream::empty().boxed() };
         let file = self.path.join(&blobs.file);

@@ -10,12 +10,14 @@ use futures::stream::BoxStream;
 use repo_core::strategy::{Record, SystemCollection, SystemItem};
 use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
+#[cfg(feature = "blobs")]
 use crate::archive::blob_lines::read_blob;
 use crate::archive::errors::{corrupt, read_error};
 use crate::archive::history::{read_item, read_version};
 use crate::archive::lines::Hashing;
 use crate::archive::manifest::ArchivedCollection;
 use crate::archive::place::{Bytes, FileAt};
+#[cfg(feature = "blobs")]
 use crate::blobs::record::NeededBlob;
 use crate::ndjson::{self, Line};
 use crate::past::PastVersion;
@@ -81,6 +83,7 @@ impl Chunk {
     }
 
     /// The blobs of the lines.
+    #[cfg(feature = "blobs")]
     pub(crate) fn blobs(&self, file: &Path) -> Result<Vec<NeededBlob>> {
         self.lines().map(|(number, line)| read_blob(line, number, file)).collect()
     }

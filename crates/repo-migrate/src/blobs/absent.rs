@@ -11,7 +11,10 @@ pub(crate) enum BlobMove {}
 
 impl MigrationRun<'_> {
     pub(crate) async fn plan_blobs(&mut self, _done: &mut RunReport) -> Result<()> {
-        self.say_left_behind().await
+        match self.blobs {
+            Some(none) => match *none {},
+            None => self.say_left_behind().await,
+        }
     }
 
     pub(crate) async fn copy_blobs(&mut self, _done: &mut RunReport) -> Result<Option<()>> {

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::parts::{Listed, MAX_NAMED};
+use super::parts::Listed;
+#[cfg(feature = "blobs")]
+use super::parts::MAX_NAMED;
 
 /// Blobs, and the sum of their sizes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
