@@ -99,13 +99,15 @@ async fn the_fleet_moves(moving: Move, storage: serde_json::Value) {
     storage["routes"] = json!([moving.target.0]);
     std::fs::write(&file, json!({ "storage": storage }).to_string()).unwrap();
     let mut fleet = Command::new(env!("CARGO_BIN_EXE_fleet"));
-    let mut fleet = Process::start(fleet.arg(&file).arg("12").stdout(Stdio::piped()));
+    let mut fleet = Process::start(fleet.arg(&file).arg("300").stdout(Stdio::piped()));
     let mut said = BufReader::new(fleet.stdout());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();
     assert_eq!(line, "1000 machines are there\n");
     moving.run().await;
     assert!(fleet.ended().is_none(), "the fleet had ended before the store moved");
+    let id = fleet.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     let mut last = String::new();
     said.read_to_string(&mut last).unwrap();
     assert!(fleet.wait().success(), "{last}");

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use repo_core::{CollectionName, Timestamp};
-use repo_migrate::{Archive, ArchiveDirectory, Role};
+use repo_migrate::{Archive, ArchiveDirectory, ArchivedBlobs, Role};
 use serde::Serialize;
 
 use crate::output::{cell, draw, table_of_numbers};
@@ -19,6 +19,9 @@ pub struct Summary {
     records: u64,
     file_bytes: u64,
     collections: Vec<ArchivedCollectionView>,
+    /// The blobs; none where they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blobs: Option<ArchivedBlobs>,
 }
 
 /// What an archive holds of one collection.
@@ -59,6 +62,7 @@ impl Summary {
             records: manifest.records(),
             file_bytes: manifest.file_bytes(),
             collections: held.collect(),
+            blobs: manifest.blobs.clone(),
         }
     }
 
@@ -67,8 +71,15 @@ impl Summary {
     pub fn in_words(&self) -> String {
         let held: Vec<String> =
             self.collections.iter().map(ArchivedCollectionView::in_words).collect();
+        let blobs = match &self.blobs {
+            None => String::new(),
+            Some(blobs) if blobs.contents => {
+                format!(", and {} blobs of {} bytes,", blobs.blobs, blobs.bytes)
+            }
+            Some(blobs) => format!(", and the digests of {} blobs,", blobs.blobs),
+        };
         format!(
-            "{} records of {} ({}) are in {}, {} bytes, read back and sound",
+            "{} records of {} ({}){blobs} are in {}, {} bytes, read back and sound",
             self.records,
             self.store,
             held.join(", "),

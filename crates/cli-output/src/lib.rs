@@ -8,6 +8,7 @@
 
 pub mod archives;
 mod bars;
+pub mod blob_report;
 pub mod ending;
 pub mod events;
 pub mod exit_code;

@@ -16,6 +16,9 @@ use crate::redact::redact;
 /// there is one standard output, and it gets no second object.
 static ANSWERED: AtomicBool = AtomicBool::new(false);
 
+/// Most names that a report for people shows of one list; JSON has more.
+pub(crate) const SHOWN: usize = 20;
+
 /// The form of the results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {

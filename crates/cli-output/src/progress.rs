@@ -79,7 +79,8 @@ impl Shown {
     }
 
     fn line(&self, phase: Phase, meter: &Meter) {
-        let mut text = format!("{}: {} records, {}/s", phase.label(), meter.records, meter.rate());
+        let mut text =
+            format!("{}: {} {}, {}/s", phase.label(), meter.records, phase.unit(), meter.rate());
         if let Some(left) = meter.to_go() {
             text.push_str(&format!(", about {} to go (estimated)", HumanDuration(left)));
         }
@@ -100,7 +101,7 @@ impl Progress for Shown {
         let Some(bar) = &self.bar else {
             lock(&self.lines).begin(phase, total);
             return self.output.note(&match total {
-                Some(total) => format!("{} about {total} records", phase.label()),
+                Some(total) => format!("{} about {total} {}", phase.label(), phase.unit()),
                 None => phase.label().to_owned(),
             });
         };

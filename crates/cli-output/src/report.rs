@@ -3,15 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::blob_report;
 use crate::events::per_second;
-use crate::output::{cell, draw, table_of_numbers};
+use crate::output::{SHOWN, cell, draw, table_of_numbers};
 use repo_migrate::{
     Carried, CleanUpReport, CollectionVerification, Counts, Depth, Difference, DifferenceKind,
     HistoryReport, Listed, MigrationReport, Outcome, VerifyReport,
 };
-
-/// Most names that a report for people shows of one list; JSON has more.
-pub(crate) const SHOWN: usize = 20;
 
 /// The table of a migration and what belongs to it.
 #[must_use]
@@ -68,6 +66,9 @@ pub fn migration(report: &MigrationReport) -> String {
             listed(&mut text, &collection.name, what, them);
         }
     }
+    if let Some(blobs) = &report.blobs {
+        blob_report::moved(&mut text, blobs);
+    }
     if let Some(found) = report.verification.as_ref().filter(|found| !found.equal) {
         differences(&mut text, found);
     }
@@ -75,7 +76,9 @@ pub fn migration(report: &MigrationReport) -> String {
         cleaned_up(&mut text, done);
     }
     text.push_str(verdict(report));
-    if report.outcome == Outcome::Differs {
+    if report.blobs.as_ref().is_some_and(|blobs| !blobs.is_whole()) {
+        text.push_str(blob_report::WAY_OUT);
+    } else if report.outcome == Outcome::Differs {
         text.push_str(way_out(report));
     }
     text
@@ -181,6 +184,10 @@ fn verdict(report: &MigrationReport) -> &'static str {
         Outcome::DryRunPartly => {
             "dry run: nothing was written; a run would leave what is listed above\n"
         }
+        Outcome::DryRunDiffers => {
+            "dry run: nothing was written; a run would end with blobs that are not as their \
+             records say\n"
+        }
         Outcome::Partly => "partly done: what was left is listed above\n",
         Outcome::Interrupted => "interrupted: what was copied stays\n",
         Outcome::Differs => "FAILED: the two sides differ\n",
@@ -229,6 +236,7 @@ pub fn verification(report: &VerifyReport) -> String {
         let _ = writeln!(text, "{}: compared as {}", found.name, way(&found.upgrade));
     }
     differences(&mut text, report);
+    report.blobs.iter().for_each(|found| blob_report::compared(&mut text, found));
     text.push_str(match (report.equal, report.depth) {
         (true, Depth::Complete) => "equal: both stores hold the same\n",
         (true, Depth::Quick) => {

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use repo_migrate::{Listed, UpgradeOutcome, UpgradeReport};
 
-use crate::output::cell;
-use crate::report::{SHOWN, way};
+use crate::output::{SHOWN, cell};
+use crate::report::way;
 
 /// What became of the documents of a collection.
 #[must_use]

@@ -12,7 +12,7 @@ use crate::key::BlobKey;
 use crate::location::Location;
 use crate::objects::ObjectBlobs;
 use crate::options::BlobOptions;
-use crate::store::BlobStore;
+use crate::store::{BlobStore, PageLimit};
 
 /// Opens the store at a location, and [probes](probe) it.
 ///
@@ -55,6 +55,30 @@ pub async fn open(location: &str, options: &BlobOptions) -> Result<Arc<dyn BlobS
     Ok(blobs)
 }
 
+/// Opens a store that is there, to read it: nothing is made, and nothing is written.
+///
+/// # Errors
+/// `ConfigInvalid` for what is no location; `NotFound` for a folder or a bucket that is not
+/// there; `Foreign` for a folder that is no store of blobs; `PermissionDenied`.
+pub async fn open_existing(location: &str, options: &BlobOptions) -> Result<Arc<dyn BlobStore>> {
+    match location.parse()? {
+        Location::Folder(folder) => Ok(Arc::new(FolderBlobs::open_existing(&folder).await?)),
+        Location::S3(location) => {
+            let blobs = ObjectBlobs::s3(&location, options)?;
+            let listed = blobs.list(None, PageLimit::clamped(1)).await;
+            listed.map_err(|error| match error.kind() {
+                ErrorKind::NotFound => {
+                    Error::new(ErrorKind::NotFound, "open", "there is no such bucket")
+                        .with("store", &location)
+                        .hint("check the name of the bucket, and the server")
+                }
+                _ => error.with("store", &location),
+            })?;
+            Ok(Arc::new(blobs))
+        }
+    }
+}
+
 /// Whether a store takes blobs and keeps what is there: writes a few bytes under a random
 /// key, writes them again, and deletes them.
 ///
@@ -77,4 +101,13 @@ pub async fn probe(blobs: &dyn BlobStore) -> Result<()> {
                 .hint("use a server that knows conditional writes (If-None-Match)"))
         }
     }
+}
+
+/// A store that holds nothing and is in the memory of this process alone: what stands for a
+/// folder that is yet to be made, for programs that only look. `location` is a folder.
+#[must_use]
+pub fn empty_in_memory(location: &str) -> Arc<dyn BlobStore> {
+    let folder = location.strip_prefix("file://").or_else(|| location.strip_prefix("file:"));
+    let location = format!("file:{}", folder.unwrap_or(location));
+    Arc::new(ObjectBlobs::over(Arc::new(object_store::memory::InMemory::new()), &location))
 }

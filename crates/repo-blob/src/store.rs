@@ -136,13 +136,22 @@ pub trait BlobStore: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Corrupt` if size or digest differ; `differs` in the context says which. `NotFound`.
     async fn verify(&self, key: &BlobKey, expected: &BlobDigest) -> Result<()> {
+        self.check(key, &Expected::from(*expected)).await.map(drop)
+    }
+
+    /// Reads a blob, compares what is known of it, and says what was read.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    async fn check(&self, key: &BlobKey, expected: &Expected) -> Result<BlobDigest> {
         let mut blob = self.get(key, ByteRange::WHOLE).await?;
         let mut hasher = Hasher::default();
         while let Some(bytes) = blob.bytes.try_next().await? {
             hasher.update(&bytes);
         }
-        match Expected::from(*expected).differs(&hasher.finish()) {
-            None => Ok(()),
+        let found = hasher.finish();
+        match expected.differs(&found) {
+            None => Ok(found),
             Some(difference) => {
                 Err(difference.error(ErrorKind::Corrupt, "verify").with("key", key))
             }

@@ -15,6 +15,9 @@ use repo_core::{
 
 use crate::archive::filling::{add, add_items, append, append_versions, begin, close, finish};
 use crate::archive::{Archive, ArchiveWriter, CollectionWriter, Role, WrittenCollection};
+use crate::blobs::archived::{BlobBackup, add_blobs};
+use crate::blobs::named::names_blobs;
+use crate::blobs::record;
 use crate::check::batch::{BatchChecks, checked_batches};
 use crate::check::source_checks::{CheckOptions, SourceCheck, SourceChecker};
 use crate::copy::quarantine::{LeftOut, Quarantine};
@@ -112,7 +115,8 @@ pub async fn back_up_what_can_be_read(
     let asked = options.collections.as_deref();
     refuse_mixed(&side, |name| asked.is_none_or(|names| names.contains(name))).await?;
     let mut aside = Some(aside);
-    let archive = make_past(&side, schemas, options, &mut aside, progress).await?;
+    let archive =
+        Box::pin(make_past(&side, schemas, options, (&mut aside, None), progress)).await?;
     let gone = || Error::new(ErrorKind::Unavailable, "back up", "the quarantine file was lost");
     Ok((archive, aside.ok_or_else(gone)?))
 }
@@ -124,14 +128,42 @@ pub(crate) async fn make(
     options: &BackupOptions,
     progress: &dyn Progress,
 ) -> Result<Archive> {
-    make_past(side, schemas, options, &mut None, progress).await
+    Box::pin(make_past(side, schemas, options, (&mut None, None), progress)).await
+}
+
+/// As [`back_up`], with the blobs that the records of the collection `blobs` are about: their
+/// bytes, or their digests. Each is read and compared with its record.
+///
+/// # Errors
+/// Those of `back_up`. `Corrupt` when a blob is missing or differs, with its key;
+/// `ConfigInvalid` where a record names a blob store that is not given; `NotFound` where the
+/// store has no collection `blobs`. There is no archive then.
+#[cfg(feature = "blobs")]
+pub async fn back_up_with_blobs(
+    store: &Arc<dyn StorageStrategy>,
+    schemas: &Schemas,
+    options: &BackupOptions,
+    blobs: &BlobBackup,
+    progress: &dyn Progress,
+) -> Result<Archive> {
+    let side = StoreReference::only(store);
+    let asked = options.collections.as_deref();
+    let name = record::collection()?;
+    if asked.is_some_and(|names| !names.contains(&name)) {
+        let message = "blobs are to be backed up, and the collection of their records is not";
+        return Err(Error::new(ErrorKind::ConfigInvalid, "back up", message)
+            .with("collection", name)
+            .hint("name the collection blobs as well, or leave the blobs out"));
+    }
+    refuse_mixed(&side, |name| asked.is_none_or(|names| names.contains(name))).await?;
+    Box::pin(make_past(&side, schemas, options, (&mut None, Some(blobs)), progress)).await
 }
 
 async fn make_past(
     side: &StoreReference,
     schemas: &Schemas,
     options: &BackupOptions,
-    aside: &mut Option<Quarantine>,
+    (aside, blobs): (&mut Option<Quarantine>, Option<&BlobBackup>),
     progress: &dyn Progress,
 ) -> Result<Archive> {
     let held = side.collections().await?;
@@ -164,6 +196,16 @@ async fn make_past(
     }
     if !options.without_history {
         writer = add_items(writer, all_of(side, &names)).await?;
+    }
+    writer = match blobs {
+        Some(blobs) => Box::pin(add_blobs(writer, side, blobs, progress)).await?,
+        None => writer,
+    };
+    let is_blobs = |name: &CollectionName| name.as_str() == record::COLLECTION;
+    if blobs.is_none() && names.iter().any(is_blobs) && names_blobs(side).await? {
+        progress.warning(
+            "records of the collection blobs name blobs, and the archive holds none of them",
+        );
     }
     let archive = close(writer).await?;
     progress.phase(Phase::BackupCheck, Some(archive.manifest().records()));

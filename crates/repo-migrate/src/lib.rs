@@ -12,6 +12,7 @@
 
 mod archive;
 mod back_up;
+mod blobs;
 mod check;
 mod cleanup;
 mod config;
@@ -37,10 +38,17 @@ mod upgrade;
 mod verify;
 
 pub use archive::{
-    Archive, ArchiveDirectory, ArchivedCollection, ArchivedHistory, ArchivedItems, Damaged,
-    FORMAT_VERSION, Leftover, MANIFEST_FILE, Manifest, Pruned, Role,
+    Archive, ArchiveDirectory, ArchivedBlobs, ArchivedCollection, ArchivedHistory, ArchivedItems,
+    Damaged, FORMAT_VERSION, Leftover, MANIFEST_FILE, Manifest, Pruned, Role,
 };
+#[cfg(feature = "blobs")]
+pub use back_up::back_up_with_blobs;
 pub use back_up::{BackupOptions, back_up, back_up_what_can_be_read};
+#[cfg(feature = "blobs")]
+pub use blobs::{
+    BlobBackup, BlobMove, BlobPlaces, KeptBlobs, migrate_with_blobs, open_source, open_target,
+    restore_with_blobs, verify_blobs,
+};
 pub use check::{Finding, Problem, StoredCheck};
 pub use cleanup::{
     CleanUpOptions, CleanUpReport, CleanedCollection, Verified, clean_up, unfinished_clean_up,
@@ -55,9 +63,10 @@ pub use options::{CompressionLevel, MigrationOptions, OnConflict};
 pub use progress::{Phase, Progress, Silent};
 pub use remedy::Remedy;
 pub use report::{
-    Carried, CollectionReport, Counts, DanglingReference, DanglingReferences, Floors,
-    HistoryReport, KeptHistory, Listed, MAX_NAMED, MigrationReport, Outcome, PhaseTime, Resumed,
-    manifest_schema, report_schema,
+    BlobCount, BlobDepth, BlobProblem, BlobProblemKind, BlobProblems, BlobsReport,
+    BlobsVerification, Carried, CollectionReport, Counts, DanglingReference, DanglingReferences,
+    Floors, HistoryReport, KeptHistory, Listed, MAX_NAMED, MigrationReport, Outcome, PhaseTime,
+    Resumed, manifest_schema, report_schema,
 };
 pub use restore::{RestoreOptions, archived_schemas, restore};
 pub use upgrade::{

@@ -12,6 +12,7 @@ use crate::MigrationOptions;
 use crate::OnConflict;
 use crate::archive::Archive;
 use crate::back_up::{self, ArchiveOptions};
+use crate::blobs::places::BlobMove;
 use crate::check::source_checks::{CheckOptions, SourceCheck, SourceChecker};
 use crate::copy::quarantine::Quarantine;
 use crate::erase::marked;
@@ -54,14 +55,14 @@ pub async fn migrate(
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
     let sides = (StoreReference::source(source), StoreReference::target(target));
-    run(Purpose::Migrate, sides, None, (schemas, options), progress).await
+    Box::pin(run(Purpose::Migrate, sides, (None, None), (schemas, options), progress)).await
 }
 
-/// Plans a run and does it. A restore copies from `archive`.
+/// Plans a run and does it. A restore copies from `archive`; `blobs` go along.
 pub(crate) async fn run(
     purpose: Purpose,
     (source, target): (StoreReference, StoreReference),
-    archive: Option<Archive>,
+    (archive, blobs): (Option<Archive>, Option<&BlobMove>),
     (schemas, options): (&Schemas, &MigrationOptions),
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
@@ -81,6 +82,7 @@ pub(crate) async fn run(
         resumed: None,
         from_empty: false,
         undecided: false,
+        blobs,
         source_mark: None,
     };
     let mut done = RunReport { origin: archive, ..RunReport::default() };
@@ -131,10 +133,18 @@ impl MigrationRun<'_> {
         if must_archive && let Some(folder) = &self.options.backup {
             self.check_space(folder, &checks, done).await?;
         }
+        if or_stop(progress, Box::pin(self.plan_blobs(done))).await?.is_none() {
+            done.stopped = true;
+            return Ok(checks);
+        }
         if self.options.dry_run {
             return Ok(checks);
         }
         if must_archive && or_stop(progress, self.back_up(&mut checks, done)).await?.is_none() {
+            done.stopped = true;
+            return Ok(checks);
+        }
+        if Box::pin(self.copy_blobs(done)).await?.is_none() {
             done.stopped = true;
             return Ok(checks);
         }
@@ -148,6 +158,10 @@ impl MigrationRun<'_> {
         }
         if !done.stopped {
             done.stopped = or_stop(progress, self.verify(&checks, done)).await?.is_none();
+        }
+        if !done.stopped {
+            let verified = Box::pin(self.verify_blobs(done));
+            done.stopped = or_stop(progress, verified).await?.is_none();
         }
         if !done.stopped
             && let Some(lease) = self.lease.take()

@@ -13,6 +13,7 @@ use crate::MigrationOptions;
 use crate::MigrationReport;
 use crate::OnConflict;
 use crate::archive::ArchivedStore;
+use crate::blobs::places::BlobMove;
 use crate::migrate::run;
 use crate::plan::Purpose;
 use crate::progress::Progress;
@@ -99,6 +100,17 @@ pub async fn restore(
     options: &RestoreOptions,
     progress: &dyn Progress,
 ) -> Result<MigrationReport> {
+    restore_along(archive, target, (schemas, options), None, progress).await
+}
+
+/// The same; `blobs` go along.
+pub(crate) async fn restore_along(
+    archive: &Archive,
+    target: &Arc<dyn StorageStrategy>,
+    (schemas, options): (&Schemas, &RestoreOptions),
+    blobs: Option<&BlobMove>,
+    progress: &dyn Progress,
+) -> Result<MigrationReport> {
     let source: Arc<dyn StorageStrategy> = Arc::new(ArchivedStore::new(archive.clone()));
     let options = MigrationOptions {
         collections: options.collections.clone(),
@@ -115,5 +127,6 @@ pub async fn restore(
         ..MigrationOptions::default()
     };
     let sides = (StoreReference::source(&source), StoreReference::target(target));
-    run(Purpose::Restore, sides, Some(archive.clone()), (schemas, &options), progress).await
+    let from = (Some(archive.clone()), blobs);
+    Box::pin(run(Purpose::Restore, sides, from, (schemas, &options), progress)).await
 }

@@ -40,6 +40,12 @@ impl StoreReference {
         Self { name: "", store: Arc::clone(store) }
     }
 
+    /// A store under a name of the caller.
+    #[cfg(feature = "blobs")]
+    pub(crate) fn named(store: &Arc<dyn StorageStrategy>, name: &'static str) -> Self {
+        Self { name, store: Arc::clone(store) }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }

@@ -296,3 +296,94 @@ fn what_is_mine_is_not_seen_by_others_unless_it_is_shared() {
     ask(&ada, "DELETE", &at, None).expect(204);
     server.get(&at).expect(401);
 }
+
+#[test]
+fn an_entry_is_revised_from_what_it_was_created_with() {
+    let place = Place::new();
+    let server = place.serve("");
+    let made = create(&server, &json!({ "name": "t", "content": "first" }));
+    let (at, first) = (format!("{ENTRIES}/{}", id_of(&made)), made["current_revision_id"].clone());
+    assert!(first.is_string(), "{made}");
+    assert_eq!(made["version"], 0);
+    let by_id = format!("{at}?revision_id={}", first.as_str().unwrap());
+    assert_eq!(server.get(&by_id).expect(200).json()["current_revision_id"], first);
+    let second = "11111111-1111-4111-8111-111111111111";
+    let change = json!({ "revision_id": second, "base_revision_id": first, "content": "second" });
+    for _again in 0..2 {
+        let done = patch(&server, &id_of(&made), &change).expect(200).json();
+        assert_eq!((&done["current_revision_id"], &done["version"]), (&json!(second), &json!(1)));
+    }
+    let stale = json!({ "revision_id": "22222222-2222-4222-8222-222222222222",
+        "base_revision_id": first, "content": "lost" });
+    patch(&server, &id_of(&made), &stale).expect(409);
+    assert_eq!(server.get(&by_id).expect(200).json()["data_storage"]["content"], "first");
+    let shown = server.get(&format!("{at}/revisions")).expect(200).json();
+    assert_eq!(shown["revisions"][0]["id"], first);
+    assert_eq!(shown["revisions"][1]["parent_revision_id"], first);
+}
+
+#[test]
+fn the_history_of_a_file_says_where_it_was() {
+    let place = Place::new();
+    let server = place.serve("");
+    let file = |bytes: &[u8]| {
+        let made = create(&server, &json!({ "name": "f", "file_path": "a/f.bin" }));
+        let upload = begin(&server, &signed_url(&made));
+        put_range(&server, &upload, 0, bytes, bytes.len()).expect(200);
+        patch(&server, &id_of(&made), &json!({ "status": "active" })).expect(200).json()
+    };
+    let (one, other) = (file(b"one"), file(b"other"));
+    let change = json!({ "revision_id": "11111111-1111-4111-8111-111111111111",
+        "base_revision_id": one["current_revision_id"], "source_entry_id": id_of(&other) });
+    patch(&server, &id_of(&one), &change).expect(200);
+    let shown = server.get(&format!("{ENTRIES}/{}/revisions", id_of(&one))).expect(200).json();
+    for number in 0..2 {
+        let place = &shown["revisions"][number]["snapshot"]["storage_location"];
+        assert_eq!((&place["storage_type"], &place["location"]), (&json!("gcs"), &json!("f.bin")));
+    }
+    let then = server.get(&format!("{ENTRIES}/{}?version=0", id_of(&one))).expect(200).json();
+    assert_eq!(server.get(&signed_url(&then)).expect(200).bytes, b"one");
+}
+
+/// On S3, where the environment names one.
+#[test]
+fn files_of_a_registered_bucket_are_fetched_through_the_server() {
+    let of = |name: &str| std::env::var(format!("REPO_TEST_S3_{name}"));
+    let (Ok(url), Ok(bucket)) = (of("URL"), of("BUCKET")) else { return };
+    let (place, prefix) = (Place::new(), repo_testkit::servers::unique_name());
+    let s3 = json!({ "endpoint": url, "region": "us-east-1" });
+    let listed = json!([{ "name": bucket, "prefix": prefix, "s3": s3 }]);
+    let config = json!({ "server": { "s3": s3, "sources": { "buckets": listed } } });
+    place.write("repository.json", &config.to_string());
+    let line = format!("--listen 127.0.0.1:0 --store memory: --blobs s3://{bucket}/{prefix}");
+    let mut command = place.command(&line);
+    command.env("AWS_ACCESS_KEY_ID", of("ACCESS_KEY").unwrap());
+    command.env("AWS_SECRET_ACCESS_KEY", of("SECRET_KEY").unwrap());
+    let server = place.started(command.stdout(std::process::Stdio::piped()));
+    for bytes in [&b"one"[..], b"other"] {
+        let made = create(&server, &json!({ "name": "f", "file_path": "f.bin" }));
+        let upload = begin(&server, &signed_url(&made));
+        put_range(&server, &upload, 0, bytes, bytes.len()).expect(200);
+        patch(&server, &id_of(&made), &json!({ "status": "active" })).expect(200);
+    }
+    let register = |prefix: &str| {
+        let place = json!({ "storage_type": "gcs", "content_type": "directory",
+            "metadata": { "bucket_name": bucket, "prefix": prefix } });
+        server.post(ENTRIES, &json!({ "name": "e", "existing_location": place }).to_string())
+    };
+    register("elsewhere").expect(403);
+    let made = register(&prefix).expect(200).json();
+    let urls: Vec<&str> = made["storage_locations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["storage_config"]["signed_url"].as_str().unwrap())
+        .collect();
+    let mut found: Vec<_> = urls.iter().map(|url| server.get(url).expect(200).bytes).collect();
+    found.sort();
+    assert_eq!(found, [b"one".to_vec(), b"other".to_vec()]);
+    server.send("GET", urls[0], &[("range", "bytes=9-")], None).expect(416);
+    server.get(&urls[0].replace("/0?", "/1?")).expect(403);
+    server.delete(&format!("{ENTRIES}/{}", id_of(&made))).expect(204);
+    server.get(urls[0]).expect(404);
+}

@@ -7,10 +7,13 @@
 //! ```text
 //! cargo run --bin fleet -- repository.json 10
 //! ```
+//!
+//! It ends after so many seconds, or when it is interrupted.
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use repo_engine::{Error, ErrorKind, Filter, Model, Result, Store};
@@ -46,8 +49,15 @@ async fn main() -> Result<()> {
     let store = Store::from_config(file).await?;
     provision(&store).await?;
     println!("{MACHINES} machines are there");
-    let until = Instant::now() + Duration::from_secs(seconds);
-    let done = try_join_all((0..WORKERS).map(|worker| work(&store, worker, until))).await?;
+    let ended = AtomicBool::new(false);
+    let time = async {
+        // Interrupted: in the middle of nothing, since each worker ends what it does.
+        let _ = tokio::time::timeout(Duration::from_secs(seconds), tokio::signal::ctrl_c()).await;
+        ended.store(true, Ordering::Relaxed);
+        Ok(0)
+    };
+    let workers = try_join_all((0..WORKERS).map(|worker| work(&store, worker, &ended)));
+    let (done, _) = futures::future::try_join(workers, time).await?;
     check(&store).await?;
     println!("{} transactions, no machine lost, none twice", done.iter().sum::<usize>());
     store.close().await
@@ -89,9 +99,9 @@ fn request_id(number: usize) -> String {
 }
 
 /// Gives one machine after the other to a request, or takes it back; how often.
-async fn work(store: &Store, worker: usize, until: Instant) -> Result<usize> {
+async fn work(store: &Store, worker: usize, ended: &AtomicBool) -> Result<usize> {
     let mut done = 0;
-    while Instant::now() < until {
+    while !ended.load(Ordering::Relaxed) {
         // Another order for each worker, so that they meet now and then.
         let step = done * 7 + worker * 131;
         let to = (!step.is_multiple_of(3)).then(|| request_id((step / 3) % REQUESTS));

@@ -15,6 +15,9 @@ pub(super) fn fault(operation: &'static str, path: &Path, error: io::Error) -> E
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             (ErrorKind::Unavailable, "there is no room left on the disk")
         }
+        io::ErrorKind::FileTooLarge => {
+            (ErrorKind::LimitExceeded, "the file would be larger than the system allows")
+        }
         io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory => {
             return foreign(operation, path).caused_by(error);
         }

@@ -47,6 +47,17 @@ impl FolderBlobs {
         Ok(Self { root })
     }
 
+    /// The store in a folder that is one already. Nothing is made or changed by opening it.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such folder; `Foreign` where it is no store of blobs;
+    /// `PermissionDenied`.
+    pub async fn open_existing(folder: &Path) -> Result<Self> {
+        let folder = folder.to_owned();
+        let root = blocking("open", move || Root::existing(&folder)).await?;
+        Ok(Self { root })
+    }
+
     /// Runs what waits for the disk.
     async fn run<T: Send + 'static>(
         &self,

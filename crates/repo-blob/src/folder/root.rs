@@ -39,6 +39,19 @@ impl Root {
         Ok(root)
     }
 
+    /// A folder that is such a store already. Nothing is made.
+    pub(super) fn existing(path: &Path) -> Result<Self> {
+        let root = Self { path: Arc::from(path) };
+        let found = fs::metadata(&root.path).map_err(|error| fault("open", &root.path, error))?;
+        let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+        if found.is_dir() && is_folder(&root.incoming()) && is_folder(&root.sessions()) {
+            return Ok(root);
+        }
+        Err(Error::new(ErrorKind::Foreign, "open", "the folder is no store of blobs")
+            .with("folder", root.path.display())
+            .hint("name the folder that holds .incoming and .parts"))
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

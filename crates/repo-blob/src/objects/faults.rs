@@ -46,6 +46,10 @@ pub(super) fn fault(operation: &'static str, effect: Effect, fault: &Fault) -> E
 
 fn kind(effect: Effect, fault: &Fault, status: Option<u16>) -> (ErrorKind, &'static str) {
     match fault {
+        // A list of a bucket that is not there has no kind of its own.
+        _ if code(fault).as_deref() == Some("NoSuchBucket") => {
+            (ErrorKind::NotFound, "there is no such bucket")
+        }
         Fault::NotFound { .. } => (ErrorKind::NotFound, "the object store has no such object"),
         // S3 answers 409 to a request that met another one; nothing was applied.
         Fault::AlreadyExists { .. } if status == Some(409) => {

@@ -3,6 +3,7 @@
 mod bucket;
 mod connect;
 mod faults;
+mod named;
 mod upload;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use repo_core::{Error, ErrorKind, Result};
 
 use self::bucket::Bucket;
 pub use self::bucket::Remote;
+pub use self::named::{NamedObject, NamedObjects};
 use crate::digest::{BlobDigest, Expected, Md5};
 use crate::key::BlobKey;
 use crate::limited::limited;

@@ -1,9 +1,10 @@
 //! Revisions of entries.
 
-use repo_core::{EntityId, Timestamp};
+use repo_core::{EntityId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::entry::Content;
+use super::ids::derived_id;
 use super::json::Json;
 use super::owner::Owner;
 
@@ -33,6 +34,16 @@ pub struct Revision {
     pub published_at: Option<Timestamp>,
     /// A digest of the request that made it.
     pub fingerprint: String,
+}
+
+impl Revision {
+    /// The id of revision 0 of an entry, also while there are no revisions.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn first_id(entry: &EntityId) -> Result<EntityId> {
+        derived_id("revision 0", entry.as_str())
+    }
 }
 
 /// What an entry is in a revision.

@@ -9,7 +9,7 @@ use crate::checks;
 use crate::hashing::text_digest;
 use crate::hooks::Step;
 use crate::model::{
-    Content, Entry, EntryStatus, Holder, HolderKind, Json, Owner, Revision, Snapshot, derived_id,
+    Content, Entry, EntryStatus, Holder, HolderKind, Json, Owner, Revision, Snapshot,
 };
 use crate::records::{Tx, Versioned, transact};
 use crate::refusal::Refusal;
@@ -220,7 +220,7 @@ fn check_revisable(entry: &Entry) -> Result<()> {
 /// The content that an entry was created with, as its revision 0.
 fn first_revision(entry: &Entry) -> Result<Revision> {
     Ok(Revision {
-        id: derived_id("revision 0", entry.id.as_str())?,
+        id: Revision::first_id(&entry.id)?,
         entry: entry.id.clone(),
         number: 0,
         parent: None,

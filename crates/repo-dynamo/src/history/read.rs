@@ -137,7 +137,7 @@ impl Shared {
                 .expression_attribute_names("#record", RECORD_OF_KEY)
                 .expression_attribute_names("#version", VERSION)
                 .expression_attribute_values(":record", text(&partition))
-                .expression_attribute_values(":oldest", number(of.oldest))
+                .expression_attribute_values(":oldest", number(of.lowest()))
                 .expression_attribute_values(":newest", number(newest));
             request.send().await.map_err(|error| scene.failure(&error))
         })

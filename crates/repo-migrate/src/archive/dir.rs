@@ -6,13 +6,18 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use repo_core::{Error, Result};
+use repo_core::Result;
 
-use crate::archive::Archive;
+use crate::archive::draft::{UNFINISHED, sync_dir};
 use crate::archive::errors::io_error;
+use crate::archive::found::{Damaged, Leftover};
+use crate::archive::handle::Archive;
 use crate::archive::lock::ArchiveLock;
 use crate::archive::manifest::{MANIFEST_FILE, Manifest, Role};
-use crate::archive::writer::{MIGRATION_PREFIX, STORE_PREFIX, UNFINISHED, sync_dir};
+#[cfg(feature = "blobs")]
+use crate::archive::object_dir;
+use crate::archive::place::Place;
+use crate::archive::writer::{MIGRATION_PREFIX, STORE_PREFIX};
 use crate::progress::Progress;
 use crate::remedy::Remedy;
 use crate::store_reference::blocking;
@@ -33,25 +38,6 @@ pub struct ArchiveDirectory {
     pub leftovers: Vec<Leftover>,
 }
 
-/// A folder with the name of an archive whose manifest cannot be read, or an
-/// archive that does not hold what its manifest says.
-#[derive(Debug)]
-pub struct Damaged {
-    /// The folder.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub error: Error,
-}
-
-/// A folder that never became an archive, or is no longer one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
-    /// The folder.
-    pub path: PathBuf,
-    /// Whether somebody is at work on it right now.
-    pub in_use: bool,
-}
-
 /// What pruning did, or would do.
 #[derive(Debug, Default)]
 pub struct Pruned {
@@ -68,14 +54,25 @@ pub struct Pruned {
 }
 
 impl ArchiveDirectory {
-    /// Looks into a folder.
+    /// Looks into a folder, or below a place in an object store (`s3://bucket/prefix`).
     ///
     /// # Errors
-    /// `NotFound` when it is not there; `PermissionDenied` when it cannot be
-    /// read.
+    /// `NotFound` when the folder or the bucket is not there; `PermissionDenied` when it
+    /// cannot be read.
     pub async fn read(folder: &Path) -> Result<Self> {
-        let folder = folder.to_owned();
-        blocking(move || Self::read_now(&folder)).await
+        match Place::of(folder)? {
+            Place::Folder => {
+                let folder = folder.to_owned();
+                blocking(move || Self::read_now(&folder)).await
+            }
+            #[cfg(feature = "blobs")]
+            Place::Objects(objects) => {
+                let (archives, damaged, leftovers) = object_dir::read(*objects, folder).await?;
+                let mut directory = Self { archives, damaged, leftovers };
+                directory.sort();
+                Ok(directory)
+            }
+        }
     }
 
     fn read_now(folder: &Path) -> Result<Self> {
@@ -88,12 +85,17 @@ impl ArchiveDirectory {
                 directory.take_in(entry.path(), &entry.file_name().to_string_lossy())?;
             }
         }
-        directory.archives.sort_by(|a, b| {
+        directory.sort();
+        Ok(directory)
+    }
+
+    /// The oldest first; the others by name.
+    fn sort(&mut self) {
+        self.archives.sort_by(|a, b| {
             (a.manifest.created_at, &a.path).cmp(&(b.manifest.created_at, &b.path))
         });
-        directory.damaged.sort_by(|a, b| a.path.cmp(&b.path));
-        directory.leftovers.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(directory)
+        self.damaged.sort_by(|a, b| a.path.cmp(&b.path));
+        self.leftovers.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
     fn take_in(&mut self, path: PathBuf, name: &str) -> Result<()> {
@@ -110,8 +112,10 @@ impl ArchiveDirectory {
         if !named_so && !path.join(MANIFEST_FILE).exists() {
             return Ok(());
         }
-        match Manifest::read(&path) {
-            Ok(manifest) => self.archives.push(Archive { path, manifest }),
+        match Manifest::read(&Place::Folder, &path) {
+            Ok(manifest) => {
+                self.archives.push(Archive { path, place: Place::Folder, manifest });
+            }
             Err(error) => self.damaged.push(Damaged { path, error }),
         }
         Ok(())
@@ -156,8 +160,21 @@ impl ArchiveDirectory {
         let leftovers = leftovers.into_iter().map(|leftover| leftover.path).collect();
         (pruned.removed, pruned.leftovers) = (surplus, leftovers);
         if !dry_run {
-            let folder = folder.to_owned();
-            pruned = blocking(move || remove_all(&folder, pruned)).await?;
+            pruned = match Place::of(folder)? {
+                Place::Folder => {
+                    let folder = folder.to_owned();
+                    blocking(move || remove_all(&folder, pruned)).await?
+                }
+                #[cfg(feature = "blobs")]
+                Place::Objects(objects) => {
+                    let leftovers = std::mem::take(&mut pruned.leftovers);
+                    let removed = object_dir::remove_all(&objects, &pruned.removed, leftovers);
+                    let (leftovers, in_use) = removed.await?;
+                    pruned.leftovers = leftovers;
+                    pruned.in_use.extend(in_use);
+                    pruned
+                }
+            };
         }
         Ok(pruned)
     }

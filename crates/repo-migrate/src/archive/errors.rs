@@ -10,6 +10,10 @@ use crate::remedy::Remedy;
 /// A file or folder could not be used.
 pub(crate) fn io_error(operation: &'static str, path: &Path, source: io::Error) -> Error {
     use io::ErrorKind as Io;
+    let source = match source.downcast::<Error>() {
+        Ok(error) => return error,
+        Err(source) => source,
+    };
     let (kind, remedy) = match source.kind() {
         Io::NotFound => (ErrorKind::NotFound, None),
         Io::PermissionDenied | Io::ReadOnlyFilesystem => {
@@ -40,6 +44,14 @@ pub(crate) fn corrupt(path: &Path, why: impl Into<String>) -> Error {
 /// Reading a file of an archive failed: damage, unless the system refused.
 pub(crate) fn read_error(path: &Path, source: io::Error) -> Error {
     use io::ErrorKind as Io;
+    // What an object store reports is an error of ours already.
+    let source = match source.downcast::<Error>() {
+        Ok(error) if error.kind() == ErrorKind::NotFound => {
+            return corrupt(path, "a file that belongs to the archive is missing");
+        }
+        Ok(error) => return error,
+        Err(source) => source,
+    };
     match source.kind() {
         Io::NotFound => corrupt(path, "a file that belongs to the archive is missing"),
         Io::PermissionDenied => io_error("read an archive", path, source)

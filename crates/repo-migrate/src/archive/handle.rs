@@ -12,6 +12,7 @@ use repo_core::{CollectionName, Error, ErrorKind, Result, UpgradePath};
 
 use super::errors::corrupt;
 use super::manifest::{ArchivedCollection, Manifest};
+use super::place::Place;
 use super::reader::{self, Chunk, FileEntry};
 use crate::past::PastVersion;
 use crate::progress::Progress;
@@ -26,22 +27,33 @@ const CHECK_BATCH: usize = 256;
 /// An archive on disk.
 #[derive(Debug, Clone)]
 pub struct Archive {
+    /// Its folder, or its name in an object store.
     pub(super) path: PathBuf,
+    pub(super) place: Place,
     pub(super) manifest: Manifest,
 }
 
 impl Archive {
-    /// Opens the archive in a folder and checks its manifest.
+    /// Opens the archive in a folder, or at `s3://bucket/…/NAME`, and checks its manifest.
     ///
     /// # Errors
     /// `NotFound` when there is none; `Corrupt` when the manifest is damaged
     /// or was changed; `Unsupported` when a newer tool wrote it.
     pub async fn open(path: &Path) -> Result<Self> {
         let path = path.to_owned();
-        blocking(move || Ok(Self { manifest: Manifest::read(&path)?, path })).await
+        blocking(move || {
+            let place = Place::of(&path)?;
+            Ok(Self { manifest: Manifest::read(&place, &path)?, place, path })
+        })
+        .await
     }
 
-    /// The folder.
+    /// Where it is, whatever the working directory is later.
+    pub(crate) fn absolute(&self) -> PathBuf {
+        self.place.absolute(&self.path)
+    }
+
+    /// The folder, or the name in an object store: `s3://…`.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -79,7 +91,7 @@ impl Archive {
         let schema = std::sync::Arc::new(entry.collection_schema()?);
         let file = self.path.join(&entry.file);
         let of = FileEntry::of_records(&entry);
-        let chunks = reader::chunks(file.clone(), of, after, batch_size);
+        let chunks = reader::chunks(self.place.file(&file), of, after, batch_size);
         Ok(chunks
             .map(move |chunk| {
                 let (file, schema) = (file.clone(), std::sync::Arc::clone(&schema));
@@ -107,7 +119,7 @@ impl Archive {
         let file = self.path.join(&history.file);
         let (bytes, digest) = (history.file_bytes, history.file_digest.clone());
         let of = FileEntry { bytes, digest, lines: history.lines, of: "older versions" };
-        let chunks = reader::chunks(file.clone(), of, after, batch_size);
+        let chunks = reader::chunks(self.place.file(&file), of, after, batch_size);
         Ok(parsed(chunks, file, |chunk, file| chunk.versions(file)))
     }
 
@@ -119,7 +131,7 @@ impl Archive {
         let (bytes, digest) = (items.file_bytes, items.file_digest.clone());
         let of = FileEntry { bytes, digest, lines: items.items, of: "items" };
         let batch_size = NonZeroUsize::new(CHECK_BATCH).unwrap_or(NonZeroUsize::MIN);
-        let chunks = reader::chunks(file.clone(), of, 0, batch_size);
+        let chunks = reader::chunks(self.place.file(&file), of, 0, batch_size);
         parsed(chunks, file, |chunk, file| chunk.items(file))
     }
 
@@ -146,6 +158,7 @@ impl Archive {
         }
         let mut items = self.items();
         while items.try_next().await?.is_some() {}
+        Box::pin(self.verify_blobs(progress)).await?;
         Ok(sums)
     }
 
@@ -215,7 +228,7 @@ impl Archive {
 }
 
 /// The lines of chunks, read several chunks at a time and in their order.
-fn parsed<T: Send + 'static>(
+pub(super) fn parsed<T: Send + 'static>(
     chunks: BoxStream<'static, Result<Chunk>>,
     file: PathBuf,
     parse: fn(&Chunk, &Path) -> Result<Vec<T>>,

@@ -1,16 +1,16 @@
 //! A compressed file of lines, hashed while it is written.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use repo_core::Result;
 
 use crate::archive::errors::io_error;
+use crate::archive::sink::Sink;
 
 /// A file of lines that is being written.
 pub(crate) struct LinesWriter {
-    pub(super) encoder: zstd::Encoder<'static, BufWriter<Hashing<File>>>,
+    pub(super) encoder: zstd::Encoder<'static, BufWriter<Hashing<Sink>>>,
     pub(super) path: PathBuf,
     pub(super) lines: u64,
 }
@@ -18,7 +18,7 @@ pub(crate) struct LinesWriter {
 /// A file of lines that is written, and may not be on disk yet.
 pub(super) struct WrittenFile {
     pub(super) path: PathBuf,
-    pub(super) file: File,
+    pub(super) file: Sink,
     pub(super) bytes: u64,
     pub(super) digest: String,
     pub(super) lines: u64,

@@ -7,12 +7,16 @@ use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, R
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::archive::errors::{corrupt, read_error};
+use crate::archive::blob_lines::{ArchivedBlobs, BLOBS_FILE};
+use crate::archive::errors::corrupt;
 use crate::archive::history::{ArchivedHistory, ArchivedItems};
+use crate::archive::place::Place;
 
 /// The highest version of the archive format that this tool reads. It writes 1 where
-/// no history is in an archive, so that older tools read it.
-pub const FORMAT_VERSION: u32 = 2;
+/// no history is in an archive, and 2 where no blobs are, so that older tools read it.
+pub const FORMAT_VERSION: u32 = 3;
+/// The version of an archive with a history and no blobs.
+const WITHOUT_BLOBS: u32 = 2;
 /// The version of an archive without a history.
 pub(super) const WITHOUT_HISTORY: u32 = 1;
 /// The name of the manifest in an archive's folder.
@@ -42,6 +46,9 @@ pub struct Manifest {
     /// where there is nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<ArchivedItems>,
+    /// The blobs that its records are about; none where they were not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blobs: Option<ArchivedBlobs>,
     /// BLAKE3 of this file with the 64 digits of this field set to 0.
     pub checksum: String,
 }
@@ -122,7 +129,12 @@ impl Manifest {
         let histories = self.collections.iter().filter_map(|entry| entry.history.as_ref());
         let records: u64 = self.collections.iter().map(|entry| entry.file_bytes).sum();
         let versions: u64 = histories.map(|history| history.file_bytes).sum();
-        records + versions + self.items.as_ref().map_or(0, |items| items.file_bytes)
+        let items = self.items.as_ref().map_or(0, |items| items.file_bytes);
+        let blobs = self.blobs.as_ref().map_or(0, |blobs| {
+            let contents = if blobs.contents { blobs.bytes } else { 0 };
+            blobs.file_bytes.saturating_add(contents)
+        });
+        (records + versions + items).saturating_add(blobs)
     }
 
     /// Older versions of all collections.
@@ -135,7 +147,13 @@ impl Manifest {
     /// The version of the format that what it holds needs.
     pub(super) fn needed_format(&self) -> u32 {
         let has_history = self.collections.iter().any(|entry| entry.history.is_some());
-        if has_history || self.items.is_some() { FORMAT_VERSION } else { WITHOUT_HISTORY }
+        if self.blobs.is_some() {
+            FORMAT_VERSION
+        } else if has_history || self.items.is_some() {
+            WITHOUT_BLOBS
+        } else {
+            WITHOUT_HISTORY
+        }
     }
 
     /// The text of the file, with its checksum.
@@ -153,14 +171,10 @@ impl Manifest {
         Ok(text)
     }
 
-    /// Reads and checks the manifest of an archive's folder.
-    pub(crate) fn read(dir: &Path) -> Result<Self> {
+    /// Reads and checks the manifest of an archive.
+    pub(crate) fn read(place: &Place, dir: &Path) -> Result<Self> {
         let path = dir.join(MANIFEST_FILE);
-        let size = std::fs::metadata(&path).map_err(|error| not_an_archive(&path, error))?.len();
-        if size > MAX_MANIFEST_BYTES {
-            return Err(corrupt(&path, "the manifest is too large to be one").with("bytes", size));
-        }
-        let text = std::fs::read_to_string(&path).map_err(|error| read_error(&path, error))?;
+        let text = place.manifest_text(&path, MAX_MANIFEST_BYTES)?;
         check_format(&text, &path)?;
         let manifest: Self = serde_json::from_str(&text).map_err(|source| {
             corrupt(&path, "the manifest cannot be read")
@@ -190,6 +204,9 @@ impl Manifest {
         if let Some(entry) = self.collections.iter().find(foreign) {
             return Err(corrupt(path, "a collection's file has a foreign name")
                 .with("collection", &entry.name));
+        }
+        if self.blobs.as_ref().is_some_and(|blobs| blobs.file != BLOBS_FILE) {
+            return Err(corrupt(path, "the list of the blobs has a foreign name"));
         }
         match &self.items {
             Some(items) if items.file != ITEMS_FILE => {
@@ -232,14 +249,4 @@ fn check_format(text: &str, path: &Path) -> Result<()> {
         .hint("read it with the version of the tool that wrote it, or a newer one")),
         _ => Ok(()),
     }
-}
-
-fn not_an_archive(path: &Path, error: std::io::Error) -> Error {
-    if error.kind() != std::io::ErrorKind::NotFound {
-        return read_error(path, error);
-    }
-    Error::new(ErrorKind::NotFound, "read an archive", "there is no archive here")
-        .with("file", path.display())
-        .hint("name the folder that holds manifest.json")
-        .caused_by(error)
 }

@@ -1,20 +1,24 @@
 //! Reading a file of an archive: decompressed on a thread of its own, in
 //! chunks of whole lines, hashed on the way.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use repo_core::strategy::{Record, SystemCollection, SystemItem};
 use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
+#[cfg(feature = "blobs")]
+use crate::archive::blob_lines::read_blob;
 use crate::archive::errors::{corrupt, read_error};
 use crate::archive::history::{read_item, read_version};
 use crate::archive::lines::Hashing;
 use crate::archive::manifest::ArchivedCollection;
+use crate::archive::place::{Bytes, FileAt};
+#[cfg(feature = "blobs")]
+use crate::blobs::record::NeededBlob;
 use crate::ndjson::{self, Line};
 use crate::past::PastVersion;
 
@@ -78,6 +82,12 @@ impl Chunk {
         self.lines().map(|(number, line)| read_item(line, number, file)).collect()
     }
 
+    /// The blobs of the lines.
+    #[cfg(feature = "blobs")]
+    pub(crate) fn blobs(&self, file: &Path) -> Result<Vec<NeededBlob>> {
+        self.lines().map(|(number, line)| read_blob(line, number, file)).collect()
+    }
+
     /// Each line with its number, without its line feed.
     fn lines(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let lines = self.text.split_inclusive(|&byte| byte == b'\n');
@@ -87,7 +97,7 @@ impl Chunk {
 
 /// The lines of a file except the first `after`, `lines_each` at a time.
 pub(crate) fn chunks(
-    path: PathBuf,
+    file: FileAt,
     entry: FileEntry,
     after: u64,
     lines_each: NonZeroUsize,
@@ -95,7 +105,7 @@ pub(crate) fn chunks(
     let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
     tokio::task::spawn_blocking(move || {
         let mut send = |chunk| sender.blocking_send(Ok(Some(chunk))).is_ok();
-        let end = read(&path, &entry, (after, lines_each), &mut send).map(|()| None);
+        let end = read(&file, &entry, (after, lines_each), &mut send).map(|()| None);
         // Nobody listens any more when this fails.
         let _ = sender.blocking_send(end);
     });
@@ -120,13 +130,13 @@ fn gone() -> Error {
 /// Reads the whole file; stops early, without an error, when `send` says that
 /// nobody listens.
 fn read(
-    path: &Path,
+    at: &FileAt,
     entry: &FileEntry,
     (after, lines_each): (u64, NonZeroUsize),
     send: &mut dyn FnMut(Chunk) -> bool,
 ) -> Result<()> {
-    let file = File::open(path).map_err(|error| read_error(path, error))?;
-    let hashing = BufReader::new(Hashing::new(file));
+    let path = at.path();
+    let hashing = BufReader::new(Hashing::new(at.open()?));
     let decoder = zstd::Decoder::with_buffer(hashing).map_err(|error| read_error(path, error))?;
     let mut lines = BufReader::with_capacity(128 * 1_024, decoder);
     let mut count = 0;
@@ -179,7 +189,7 @@ fn check_end(
     path: &Path,
     entry: &FileEntry,
     count: u64,
-    mut rest: BufReader<Hashing<File>>,
+    mut rest: BufReader<Hashing<Bytes>>,
 ) -> Result<()> {
     std::io::copy(&mut rest, &mut std::io::sink()).map_err(|error| read_error(path, error))?;
     let hashing = rest.into_inner();

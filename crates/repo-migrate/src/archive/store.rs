@@ -24,8 +24,7 @@ pub(crate) struct ArchivedStore {
 
 impl ArchivedStore {
     pub(crate) fn new(archive: Archive) -> Self {
-        let place = std::path::absolute(archive.path());
-        let place = place.unwrap_or_else(|_| archive.path().to_owned());
+        let place = archive.absolute();
         Self {
             location: format!("archive:{}", place.display()),
             capabilities: Capabilities::new(usize::MAX)

@@ -21,6 +21,7 @@ const PAGE_BYTES: usize = 8 * 1_024 * 1_024;
 
 /// Where a history is read.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there are one or two of them in a run")]
 pub(crate) enum HistoryOrigin {
     /// In a store.
     Store(StoreReference),

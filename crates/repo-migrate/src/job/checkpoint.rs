@@ -198,11 +198,7 @@ impl UnreadCheckpoint {
 
 impl ArchiveRef {
     pub(crate) fn to(archive: &Archive) -> Self {
-        let path = std::path::absolute(archive.path());
-        Self {
-            path: path.unwrap_or_else(|_| archive.path().to_owned()),
-            checksum: archive.manifest().checksum.clone(),
-        }
+        Self { path: archive.absolute(), checksum: archive.manifest().checksum.clone() }
     }
 
     /// Opens the archive.

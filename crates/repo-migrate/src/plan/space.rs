@@ -7,6 +7,8 @@ use futures::TryStreamExt as _;
 use repo_core::strategy::{Record, Segment, check_writable};
 use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
+use crate::archive::ArchiveDirectory;
+use crate::archive::place::Place;
 use crate::ndjson;
 use crate::remedy::Remedy;
 use crate::store_reference::{StoreReference, blocking};
@@ -53,6 +55,11 @@ fn compressed_size(records: &[Record], schema: &CollectionSchema) -> Result<u64>
 /// # Errors
 /// `PermissionDenied` or `LimitExceeded` when not.
 pub(crate) async fn check(folder: &Path, needed: u64) -> Result<()> {
+    if Place::is_remote(folder) {
+        // Nothing is known of its room, and whether it takes writes shows before the first
+        // write to the target.
+        return ArchiveDirectory::read(folder).await.map(drop);
+    }
     let folder = folder.to_owned();
     blocking(move || {
         check_writable("check the backup folder", &folder)?;

@@ -23,6 +23,8 @@ pub enum Phase {
     Backup,
     /// Reading the archives back.
     BackupCheck,
+    /// Writing the blobs that the records are about to the target.
+    Blobs,
     /// Writing to the target.
     Copy,
     /// Writing older versions to the target, and what belongs to them; left out where
@@ -35,6 +37,8 @@ pub enum Phase {
     Upgrade,
     /// Reading both sides again and comparing them.
     Verify,
+    /// Comparing blobs with the records; also before they are copied.
+    BlobCheck,
     /// Carrying over what programs write meanwhile.
     Follow,
     /// Removing from the source what was verified.
@@ -49,13 +53,24 @@ impl Phase {
             Self::Check => "checking",
             Self::Backup => "backing up",
             Self::BackupCheck => "checking the backup",
+            Self::Blobs => "copying blobs",
             Self::Copy => "copying",
             Self::History => "copying the history",
             Self::Index => "making indexes",
             Self::Upgrade => "upgrading",
             Self::Verify => "verifying",
+            Self::BlobCheck => "checking blobs",
             Self::Follow => "following",
             Self::CleanUp => "cleaning up the source",
+        }
+    }
+
+    /// What it goes over.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Blobs | Self::BlobCheck => "blobs",
+            _ => "records",
         }
     }
 }

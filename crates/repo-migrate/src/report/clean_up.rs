@@ -25,6 +25,7 @@ impl MigrationReport {
     pub fn before_clean_up(verified: &Verified) -> Self {
         let now = SystemClock.now();
         Self {
+            blobs: None,
             outcome: Outcome::Verified,
             source: verified.source().to_owned(),
             target: verified.target().to_owned(),

@@ -7,6 +7,7 @@ use repo_core::{CollectionName, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::blobs::BlobsReport;
 use super::parts::{Counts, DanglingReferences, Floors, HistoryReport, Listed, PhaseTime};
 use crate::CleanUpReport;
 use crate::OnConflict;
@@ -43,6 +44,10 @@ pub struct MigrationReport {
     pub target_backup: Option<PathBuf>,
     /// What comparing both sides after the last write found.
     pub verification: Option<VerifyReport>,
+    /// What became of the blobs that the records are about; none where they were not to be
+    /// moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blobs: Option<Box<BlobsReport>>,
     /// The file with the entities that the target cannot hold, if there are
     /// any.
     pub quarantine: Option<PathBuf>,
@@ -81,6 +86,9 @@ pub enum Outcome {
     DryRun,
     /// Nothing was written: all checks passed, and a run would end `partly`.
     DryRunPartly,
+    /// Nothing was written: blobs are not as their records say, and a run would end
+    /// `differs`.
+    DryRunDiffers,
     /// Done, with differences left on purpose: the target's newer records, a
     /// version raised above the source's, or records that only the target has.
     Partly,

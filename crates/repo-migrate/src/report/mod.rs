@@ -1,11 +1,16 @@
 //! What a run reports at its end.
 
+mod blobs;
 mod clean_up;
 mod migration;
 mod parts;
 pub(crate) mod run_report;
 mod schema;
 
+pub use blobs::{
+    BlobCount, BlobDepth, BlobProblem, BlobProblemKind, BlobProblems, BlobsReport,
+    BlobsVerification,
+};
 pub use migration::{CollectionReport, MigrationReport, Outcome, Resumed};
 pub use parts::{
     Carried, Counts, DanglingReference, DanglingReferences, Floors, HistoryReport, KeptHistory,

@@ -12,7 +12,8 @@ use crate::history::check::HistoryCheck;
 use crate::job::checkpoint::Copied;
 use crate::plan::{PlannedCollection, Purpose};
 use crate::report::{
-    Carried, CollectionReport, Counts, Floors, HistoryReport, KeptHistory, MigrationReport, Outcome,
+    BlobsReport, Carried, CollectionReport, Counts, Floors, HistoryReport, KeptHistory,
+    MigrationReport, Outcome,
 };
 use crate::run::MigrationRun;
 use crate::verify::report::VerifyReport;
@@ -32,6 +33,8 @@ pub(crate) struct RunReport {
     /// How often the target refused a batch for a while.
     pub(crate) refusals: u64,
     pub(crate) verification: Option<VerifyReport>,
+    /// What became of the blobs.
+    pub(crate) blobs: Option<Box<BlobsReport>>,
     /// Whether it was asked to end before it was done.
     pub(crate) stopped: bool,
 }
@@ -80,6 +83,7 @@ impl MigrationRun<'_> {
             backup: backup.map(path),
             target_backup: done.target_backup.as_ref().map(path),
             verification: done.verification,
+            blobs: done.blobs,
             quarantine: done.quarantine,
             clean_up: None,
             refusals: done.refusals,
@@ -188,6 +192,10 @@ impl MigrationRun<'_> {
         if done.stopped {
             return Outcome::Interrupted;
         }
+        let blobs_arrived = done.blobs.as_ref().is_none_or(|blobs| blobs.is_whole());
+        if self.options.dry_run && !blobs_arrived {
+            return Outcome::DryRunDiffers;
+        }
         if self.options.dry_run {
             let partly =
                 self.undecided || checks.iter().any(|check| check.leaves_differences(self.plan));
@@ -203,7 +211,7 @@ impl MigrationRun<'_> {
                 pairs.into_iter().all(|(a, check)| left(&a.counts) == left(&check.counts))
             });
         let equal = done.verification.as_ref().is_none_or(|report| report.equal);
-        if !as_expected || !equal {
+        if !as_expected || !equal || !blobs_arrived {
             Outcome::Differs
         } else if checks.iter().any(|check| check.leaves_differences(self.plan)) {
             Outcome::Partly

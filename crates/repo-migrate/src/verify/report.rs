@@ -5,7 +5,7 @@ use repo_core::{CollectionName, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::report::KeptHistory;
+use crate::report::{BlobsVerification, KeptHistory};
 
 /// How much of each record is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +70,9 @@ pub struct VerifyReport {
     pub finished_at: Timestamp,
     /// Each collection, by name.
     pub collections: Vec<CollectionVerification>,
+    /// The blobs of each side that was asked for; part of `equal`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<BlobsVerification>,
 }
 
 /// What comparing one collection found.

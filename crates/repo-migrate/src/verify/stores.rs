@@ -164,6 +164,7 @@ pub(crate) async fn compare(
         collections.push(pair.compare(*expected, how.kept, progress).await?);
     }
     Ok(VerifyReport {
+        blobs: Vec::new(),
         depth: how.depth,
         equal: collections.iter().all(|collection| collection.equal),
         source: source.location().to_owned(),

@@ -205,7 +205,7 @@ async fn a_changed_manifest_is_found() {
 async fn a_manifest_of_a_newer_tool_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = archived(&many(20), folder.path()).await;
-    fs::write(path.join("manifest.json"), r#"{"format_version": 3, "what": "ever"}"#).unwrap();
+    fs::write(path.join("manifest.json"), r#"{"format_version": 4, "what": "ever"}"#).unwrap();
     let error = read_all(&path).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.hint_text().unwrap().contains("newer"));

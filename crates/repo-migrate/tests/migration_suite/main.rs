@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod archives;
+mod blobs;
 mod clean_up;
 mod conflicts;
 mod copying;

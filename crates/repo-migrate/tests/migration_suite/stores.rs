@@ -187,7 +187,7 @@ impl Progress for Told {
         let mut advanced = self.advanced.lock().unwrap();
         let (phase, done) = advanced.last_mut().unwrap();
         *done += records;
-        let writes = matches!(phase, Phase::Copy | Phase::Upgrade);
+        let writes = matches!(phase, Phase::Blobs | Phase::Copy | Phase::Upgrade);
         let calls = self.copies.fetch_add(u64::from(writes), Ordering::SeqCst) + 1;
         if writes && self.stop_after.is_some_and(|most| calls >= most as u64) {
             self.asked.store(true, Ordering::SeqCst);

@@ -10,4 +10,4 @@ pub use download::{Download, respond};
 pub use incoming::{byte_stream, exactly, none};
 pub use names::{base_name, disposition};
 pub use range::{Asked, asked};
-pub use urls::{Base, SIGNED, key_of};
+pub use urls::{Base, SIGNED, key_of, key_of_outside};

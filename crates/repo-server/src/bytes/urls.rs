@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, header};
 use repo_blob::{BlobKey, FileName, Grant, SignedMethod, UrlSigner};
 use repo_core::{EntityId, Result, Timestamp};
+use repo_data::model::derived_id;
 
 use crate::http::ApiError;
 
@@ -55,6 +56,14 @@ impl Base {
         let query = signer.sign(&Grant { method, key, expires, file_name });
         format!("{}{SIGNED}/{path}?{query}", self.0)
     }
+}
+
+/// The key that stands in a signature for a file outside, by its number in its entry.
+///
+/// # Errors
+/// None in practice.
+pub fn key_of_outside(id: &EntityId, number: usize) -> Result<BlobKey> {
+    key_of(&derived_id(id.as_str(), &format!("outside\n{number}"))?)
 }
 
 /// The key that stands for an id in a signature: a UUID has as many bits as a key.

@@ -6,14 +6,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use repo_core::{EntityId, Timestamp, Version};
-use repo_data::model::{Content, Entry, Json, Revision};
+use repo_data::model::{Content, Entry, EntryKind, Json, Revision};
 use repo_data::{NewRevision, RevisedContent, WhichRevision};
 use serde::{Deserialize, Serialize};
 
 use super::access::{conditional, entry_id, readable};
 use super::answer::{acting, json_response, text_of};
 use super::error::Detailed;
-use super::wire::{DataStorageResponse, Signing};
+use super::wire::{DataStorageResponse, Signing, StorageConfig, current_revision};
 use crate::auth::{Caller, Need, Read};
 use crate::bytes::{Base, base_name};
 use crate::http::{ApiError, Params, Taken};
@@ -47,9 +47,11 @@ pub(super) async fn publish(
             return Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", why));
         }
     };
+    let first = Revision::first_id(&entry.id)?;
     let new = NewRevision {
         id,
-        base: taken.id("base_revision_id")?,
+        // Revision 0 is what stands there before any revision was made.
+        base: taken.id("base_revision_id")?.filter(|base| *base != first),
         content,
         name: taken.take("name")?,
         description: taken.take("description")?,
@@ -71,7 +73,7 @@ pub(super) struct ListParams {
 #[derive(Debug, Serialize)]
 struct RevisionList<'a> {
     entry_id: &'a EntityId,
-    current_revision_id: Option<&'a EntityId>,
+    current_revision_id: Option<EntityId>,
     revisions: Vec<WireRevision<'a>>,
 }
 
@@ -80,7 +82,7 @@ struct WireRevision<'a> {
     id: &'a EntityId,
     entry_id: &'a EntityId,
     version: u64,
-    parent_revision_id: Option<&'a EntityId>,
+    parent_revision_id: Option<EntityId>,
     snapshot: WireSnapshot<'a>,
     created_by: &'a str,
     trajectory_id: Option<()>,
@@ -92,7 +94,7 @@ struct WireRevision<'a> {
 struct WireSnapshot<'a> {
     name: &'a str,
     content: Option<String>,
-    storage_location: Option<&'a str>,
+    storage_location: Option<StorageConfig<'a>>,
     file_path: Option<&'a str>,
     metadata: Option<&'a Json>,
     embedding: Option<()>,
@@ -111,21 +113,30 @@ pub(super) async fn list(
     let page = app.data.list_revisions(&entry.id, limit, offset, drafts).await?;
     let mut revisions = Vec::with_capacity(page.revisions.len());
     for found in &page.revisions {
-        revisions.push(wire(&app, &found.value).await?);
+        revisions.push(wire(&app, entry.kind, &found.value).await?);
     }
-    let current_revision_id = page.current.as_ref();
+    let current_revision_id = page.current.clone().or_else(|| current_revision(&entry));
     let list = RevisionList { entry_id: &entry.id, current_revision_id, revisions };
     Ok(json_response(&list, None)?)
 }
 
-async fn wire<'a>(app: &App, revision: &'a Revision) -> Result<WireRevision<'a>, ApiError> {
+async fn wire<'a>(
+    app: &App,
+    kind: EntryKind,
+    revision: &'a Revision,
+) -> Result<WireRevision<'a>, ApiError> {
     let snapshot = &revision.snapshot;
     let stored = matches!(snapshot.content, Content::Stored(_));
+    let name = snapshot.file_path.as_deref().map(base_name);
+    let parent = match &revision.parent {
+        None if revision.number > 0 => Some(Revision::first_id(&revision.entry)?),
+        parent => parent.clone(),
+    };
     Ok(WireRevision {
         id: &revision.id,
         entry_id: &revision.entry,
         version: revision.number,
-        parent_revision_id: revision.parent.as_ref(),
+        parent_revision_id: parent,
         created_by: revision.author.as_str(),
         trajectory_id: None,
         created_at: revision.created_at,
@@ -133,7 +144,7 @@ async fn wire<'a>(app: &App, revision: &'a Revision) -> Result<WireRevision<'a>,
         snapshot: WireSnapshot {
             name: &snapshot.name,
             content: app.data.text(&snapshot.content).await?,
-            storage_location: snapshot.file_path.as_deref().filter(|_| stored).map(base_name),
+            storage_location: stored.then(|| StorageConfig::in_history(kind, name)),
             file_path: snapshot.file_path.as_deref(),
             metadata: snapshot.metadata.as_ref(),
             embedding: None,
@@ -148,7 +159,9 @@ pub(super) async fn as_it_was(
     entry: &Entry,
     asked: (Option<u64>, Option<&str>),
 ) -> Result<Response, ApiError> {
+    let first = Revision::first_id(&entry.id)?;
     let which = match asked {
+        (_, Some(id)) if id == first.as_str() => WhichRevision::Number(0),
         (_, Some(id)) => WhichRevision::Id(EntityId::new(id)?),
         (number, None) => WhichRevision::Number(number.unwrap_or(0)),
     };
@@ -157,6 +170,10 @@ pub(super) async fn as_it_was(
     let signing = Signing { base: &base, signer: &app.signer, now: app.clock.now() };
     let text = text_of(app, &then.value).await?;
     let answer = DataStorageResponse::new(&then.value, text.as_deref(), signing);
-    let revision = revision.as_ref().map(|found| (&found.value.id, found.value.number));
-    json_response(&answer.in_revision(revision, entry.revision.as_ref()), None)
+    let current = current_revision(entry);
+    let shown = match revision {
+        Some(found) => (Some(found.value.id), found.value.number),
+        None => (current.clone(), 0),
+    };
+    json_response(&answer.in_revision(shown, current), None)
 }

@@ -9,13 +9,15 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use repo_blob::{BlobKey, FileName, Md5, PartNumber, SignedMethod};
-use repo_core::EntityId;
-use repo_data::model::{BlobRef, BlobState, UploadId, UploadKind};
+use repo_core::{EntityId, ErrorKind, Value};
+use repo_data::model::{BlobRef, BlobState, Content, EntryStatus, Json, UploadId, UploadKind};
 use repo_data::{NewUpload, Piece, UploadProgress};
 use serde_json::json;
 
 use super::range::Part;
-use crate::bytes::{Base, Download, byte_stream, exactly, key_of, none, respond};
+use crate::bytes::{
+    Base, Download, base_name, byte_stream, exactly, key_of, key_of_outside, none, respond,
+};
 use crate::http::ApiError;
 use crate::state::App;
 
@@ -29,6 +31,7 @@ pub fn signed_routes(app: Arc<App>) -> Router {
     Router::new()
         .route("/signed/entries/{id}", post(begin))
         .route("/signed/blobs/{key}", get(download))
+        .route("/signed/outside/{id}/{number}", get(download_outside))
         .route("/signed/uploads/{upload}", put(append))
         .route("/signed/parts/{upload}/{number}", put(put_part))
         .with_state(app)
@@ -67,6 +70,35 @@ async fn download(
         Ok((opened.range, opened.bytes))
     })
     .await
+}
+
+/// Gives a file of a registered bucket, or a range of it, while the configuration lists the
+/// bucket.
+async fn download_outside(
+    State(app): State<Arc<App>>,
+    Path((id, number)): Path<(String, usize)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let gone = || ApiError::not_found("the file is not there any more");
+    let id = EntityId::new(&id)?;
+    app.permitted(SignedMethod::Get, &key_of_outside(&id, number)?, query.as_deref())?;
+    let entry = match app.data.entry(&id).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone()),
+        found => found?.value,
+    };
+    let Content::Outside { location, files } = &entry.content else { return Err(gone()) };
+    let name = &files.get(number).ok_or_else(gone)?.name;
+    let Some(Value::Object(fields)) = location.metadata.as_ref().map(Json::to_value) else {
+        return Err(gone());
+    };
+    let bucket = fields.get("bucket_name").and_then(Value::as_str);
+    let bucket = bucket.filter(|_| entry.status == EntryStatus::Active).ok_or_else(gone)?;
+    let known = app.buckets.head(bucket, name).await?;
+    let (size, etag, name) = (known.size, known.etag, name.as_str());
+    let about = Download { size, etag, sha256: None, name: base_name(name), content_type: None };
+    respond(&headers, about, async |range| app.buckets.read((bucket, name), size, range).await)
+        .await
 }
 
 /// Begins a resumable upload of the file of an entry.

@@ -3,12 +3,12 @@
 use repo_blob::{BlobKey, FileName, SignedMethod, UrlSigner};
 use repo_core::{EntityId, Timestamp};
 use repo_data::model::{
-    Content, ContentKind, Entry, EntryKind, EntryStatus, Json, OutsideLocation, ShareStatus,
-    StorageType,
+    Content, ContentKind, Entry, EntryKind, EntryStatus, Json, OutsideLocation, Revision,
+    ShareStatus, StorageType,
 };
 use serde::Serialize;
 
-use crate::bytes::{Base, base_name, key_of};
+use crate::bytes::{Base, base_name, key_of, key_of_outside};
 
 /// The entry, as `data_storage`.
 #[derive(Debug, Serialize)]
@@ -41,8 +41,9 @@ struct Location<'a> {
     storage_config: StorageConfig<'a>,
 }
 
+/// Where content is.
 #[derive(Debug, Serialize)]
-struct StorageConfig<'a> {
+pub(super) struct StorageConfig<'a> {
     storage_type: StorageType,
     content_type: ContentKind,
     content_schema: Option<()>,
@@ -57,9 +58,9 @@ pub(super) struct DataStorageResponse<'a> {
     data_storage: DataStorage<'a>,
     storage_locations: Vec<Location<'a>>,
     content: Option<&'a str>,
-    revision_id: Option<&'a EntityId>,
+    revision_id: Option<EntityId>,
     version: u64,
-    current_revision_id: Option<&'a EntityId>,
+    current_revision_id: Option<EntityId>,
     revision_generation: u64,
 }
 
@@ -110,6 +111,19 @@ fn status_of(entry: &Entry) -> &'static str {
     }
 }
 
+/// The revision that an entry with content is at. Edison's client cannot name none as the base
+/// of the next one, so that what was never revised is at its revision 0.
+#[must_use]
+pub(super) fn current_revision(entry: &Entry) -> Option<EntityId> {
+    match (&entry.revision, &entry.content) {
+        (Some(revision), _) => Some(revision.clone()),
+        (None, Content::Inline(_) | Content::Spilled(_) | Content::Stored(_)) => {
+            Revision::first_id(&entry.id).ok()
+        }
+        (None, _) => None,
+    }
+}
+
 fn is_collection(entry: &Entry) -> bool {
     match &entry.content {
         // Several files under one prefix are a collection.
@@ -132,9 +146,9 @@ impl<'a> DataStorageResponse<'a> {
             data_storage: DataStorage::new(entry, text),
             storage_locations: locations(entry, signing),
             content: text,
-            revision_id: entry.revision.as_ref(),
+            revision_id: current_revision(entry),
             version: entry.revision_number,
-            current_revision_id: entry.revision.as_ref(),
+            current_revision_id: current_revision(entry),
             revision_generation: entry.last_revision,
         }
     }
@@ -145,11 +159,11 @@ impl<'a> DataStorageResponse<'a> {
     #[must_use]
     pub(super) fn in_revision(
         mut self,
-        revision: Option<(&'a EntityId, u64)>,
-        current: Option<&'a EntityId>,
+        (id, number): (Option<EntityId>, u64),
+        current: Option<EntityId>,
     ) -> Self {
-        self.revision_id = revision.map(|(id, _)| id);
-        self.version = revision.map_or(0, |(_, number)| number);
+        self.revision_id = id;
+        self.version = number;
         self.current_revision_id = current;
         self
     }
@@ -171,10 +185,7 @@ fn locations<'a>(entry: &'a Entry, signing: Signing<'_>) -> Vec<Location<'a>> {
         location: name,
         signed_url,
     };
-    let file = match entry.kind {
-        EntryKind::Collection => ContentKind::Directory,
-        _ => ContentKind::File,
-    };
+    let file = kind_of_file(entry.kind);
     match &entry.content {
         Content::Nothing => {
             vec![location(ours(StorageType::RawContent, ContentKind::Directory, None, None))]
@@ -191,24 +202,54 @@ fn locations<'a>(entry: &'a Entry, signing: Signing<'_>) -> Vec<Location<'a>> {
             vec![location(ours(StorageType::Gcs, file, Some(name), url))]
         }
         Content::Outside { location: outside, files } => {
-            let shown = |name| location(registered(outside, name));
+            let shown = |name, url| location(registered(outside, name, url));
             if files.is_empty() {
-                return vec![shown(outside.location.as_deref())];
+                return vec![shown(outside.location.as_deref(), None)];
             }
-            files.iter().map(|file| shown(Some(file.name.as_str()))).collect()
+            let url = |number| signing.to_read_outside(&entry.id, number);
+            let numbered = files.iter().enumerate();
+            numbered.map(|(number, file)| shown(Some(file.name.as_str()), url(number))).collect()
         }
     }
 }
 
-/// A registered place is given back as it came; nobody goes there.
-fn registered<'a>(outside: &'a OutsideLocation, location: Option<&'a str>) -> StorageConfig<'a> {
+/// Whether bytes are a file or the zip of a directory.
+const fn kind_of_file(kind: EntryKind) -> ContentKind {
+    match kind {
+        EntryKind::Collection => ContentKind::Directory,
+        _ => ContentKind::File,
+    }
+}
+
+impl<'a> StorageConfig<'a> {
+    /// A file in the history of an entry: it is fetched by its revision.
+    #[must_use]
+    pub(super) const fn in_history(kind: EntryKind, name: Option<&'a str>) -> Self {
+        Self {
+            storage_type: StorageType::Gcs,
+            content_type: kind_of_file(kind),
+            content_schema: None,
+            metadata: None,
+            location: name,
+            signed_url: None,
+        }
+    }
+}
+
+/// A registered place is given back as it came. Only files of buckets that are listed in the
+/// configuration are read there.
+fn registered<'a>(
+    outside: &'a OutsideLocation,
+    location: Option<&'a str>,
+    signed_url: Option<String>,
+) -> StorageConfig<'a> {
     StorageConfig {
         storage_type: outside.storage_type,
         content_type: outside.content_type,
         content_schema: None,
         metadata: outside.metadata.as_ref(),
         location,
-        signed_url: None,
+        signed_url,
     }
 }
 
@@ -218,6 +259,13 @@ impl Signing<'_> {
         let key = key_of(&entry.id).ok()?;
         let path = format!("entries/{}", entry.id);
         Some(self.base.signed(self.signer, (SignedMethod::Post, key), &path, self.now, None))
+    }
+
+    /// A URL to read a file in a bucket that is not ours, by its number in the entry.
+    fn to_read_outside(self, id: &EntityId, number: usize) -> Option<String> {
+        let key = key_of_outside(id, number).ok()?;
+        let path = format!("outside/{id}/{number}");
+        Some(self.base.signed(self.signer, (SignedMethod::Get, key), &path, self.now, None))
     }
 
     /// A URL to read a blob.

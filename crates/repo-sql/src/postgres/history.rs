@@ -114,7 +114,7 @@ pub(super) async fn older(
     let values = [
         SqlValue::Texts(of.iter().map(|of| of.id.to_string()).collect()),
         SqlValue::Numbers(of.iter().map(|of| of.version.as_i64()).collect()),
-        SqlValue::Numbers(of.iter().map(|of| of.oldest.as_i64()).collect()),
+        SqlValue::Numbers(of.iter().map(|of| of.lowest()).collect()),
         SqlValue::Number(i64::try_from(most.get()).unwrap_or(i64::MAX)),
     ];
     let statements = vec![Statement::made(sql, values), trigger(shared, table)];

@@ -152,9 +152,10 @@ pub(super) fn older(
     );
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
     let mut found = Vec::new();
-    for OlderThan { id, version, oldest, .. } in of {
+    for older in of {
+        let (id, below) = (&older.id, older.version.as_i64());
         let left = i64::try_from(most.get() - found.len()).unwrap_or(i64::MAX);
-        let range = params![id.as_str(), version.as_i64(), oldest.as_i64(), left];
+        let range = params![id.as_str(), below, older.lowest(), left];
         let mut rows = statement.query(range).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             found.push(older_version(&table.schema.collection, id, row)?);

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
+use cli_archives::BackupArgs;
 use cli_output::archives::Summary;
 use cli_output::exit_code::Ending;
 use cli_output::failure::{Failure, Outcome};
@@ -13,7 +14,7 @@ use cli_output::signals::Interruption;
 use super::{import::batch_size, past, verify::collections};
 use crate::cli::configuration::migration;
 use crate::cli::context::Context;
-use repo_migrate::{Archive, BackupOptions, CompressionLevel, back_up, back_up_what_can_be_read};
+use repo_migrate::{Archive, BackupOptions, CompressionLevel, back_up_what_can_be_read};
 
 /// What can be typed after `backup`.
 #[derive(Debug, Args)]
@@ -21,8 +22,8 @@ pub(crate) struct Arguments {
     /// Only these collections, separated by commas [default: all]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     collections: Option<Vec<String>>,
-    /// The folder for backups [default: `migration.backup_location`, or backups]
-    #[arg(long, value_name = "DIR")]
+    /// The folder for backups, or s3://BUCKET/PREFIX [default: `migration.backup_location`, or backups]
+    #[arg(long, value_name = "PLACE")]
     backup_location: Option<PathBuf>,
     /// How hard it is compressed, from 1 (fast) to 19 (small) [default: 1]
     #[arg(long, value_name = "N", value_parser = compression_level)]
@@ -37,6 +38,8 @@ pub(crate) struct Arguments {
     /// Leave older versions and tags out. Older programs read such an archive
     #[arg(long)]
     without_history: bool,
+    #[command(flatten)]
+    blobs: BackupArgs,
 }
 
 /// Reads a compression level.
@@ -70,7 +73,10 @@ impl Arguments {
                 made = async {
                     let (store, schemas) = (&opened.store, &opened.schemas);
                     match aside {
-                        None => Ok((back_up(store, schemas, &options, &progress).await?, None)),
+                        None => {
+                            let made = self.blobs.back_up(store, schemas, &options, &progress);
+                            Ok((made.await?, None))
+                        }
                         Some(aside) => {
                             let (archive, aside) = back_up_what_can_be_read(
                                 store, schemas, &options, aside, &progress,

@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use cli_archives::MoveArgs;
+use cli_output::blob_report;
 use cli_output::events::Event;
 use cli_output::exit_code::{Ending, Signal};
 use cli_output::failure::Outcome;
@@ -23,7 +25,7 @@ use crate::cli::context::{Access, Context};
 use crate::cli::sides::{OpenSides, SideArgs, Sides};
 use repo_migrate::{
     self, CompressionLevel, MigrationConfig, MigrationOptions, MigrationReport, OnConflict, Phase,
-    Progress as _, Verified, migrate, unfinished_clean_up,
+    Progress as _, Verified, unfinished_clean_up,
 };
 
 /// What can be typed after `migrate`.
@@ -40,8 +42,8 @@ pub(crate) struct Arguments {
     /// Records in one batch [default: `migration.batch_size`, or 250]
     #[arg(long, value_name = "N", value_parser = batch_size)]
     batch_size: Option<NonZeroUsize>,
-    /// The folder for backups [default: `migration.backup_location`, or backups]
-    #[arg(long, value_name = "DIR", conflicts_with = "no_backup")]
+    /// The folder for backups, or s3://BUCKET/PREFIX [default: `migration.backup_location`, or backups]
+    #[arg(long, value_name = "PLACE", conflicts_with = "no_backup")]
     backup_location: Option<PathBuf>,
     /// Make no backup before the first write
     #[arg(long)]
@@ -84,6 +86,8 @@ pub(crate) struct Arguments {
     /// Leave older versions and tags behind, and copy the records alone
     #[arg(long)]
     without_history: bool,
+    #[command(flatten)]
+    blobs: MoveArgs,
 }
 
 /// Reads a number of 1 or more.
@@ -170,7 +174,8 @@ impl Arguments {
                 return Ok((report, Some(verified)));
             }
             let (source, target) = (&open.source, &open.target);
-            let report = migrate(source, target, &sides.schemas, options, progress).await?;
+            let how = (&*sides.schemas, options);
+            let report = self.blobs.migrate((source, target), how, progress).await?;
             let verified = report.verified();
             Ok((report, verified))
         }
@@ -240,7 +245,9 @@ pub(super) fn finish(
         | repo_migrate::Outcome::DoneUnverified
         | repo_migrate::Outcome::DryRun => Ending::Done,
         repo_migrate::Outcome::Partly | repo_migrate::Outcome::DryRunPartly => Ending::Partly,
-        repo_migrate::Outcome::Differs | repo_migrate::Outcome::Interrupted => Ending::Differ,
+        repo_migrate::Outcome::Differs
+        | repo_migrate::Outcome::DryRunDiffers
+        | repo_migrate::Outcome::Interrupted => Ending::Differ,
     })
 }
 
@@ -249,6 +256,8 @@ fn interrupted(context: &Context, report: &MigrationReport, signal: Signal) -> O
     let what = if let Some(clean_up) = &report.clean_up {
         let deleted: u64 = clean_up.collections.iter().map(|one| one.deleted).sum();
         format!("the target holds everything; {deleted} entities are deleted from the source")
+    } else if let Some(words) = blob_report::copied(report) {
+        format!("{words}; {copied} records are copied and stay")
     } else if report.phases.iter().any(|time| time.phase == Phase::Copy) {
         format!("{copied} records are copied and stay")
     } else {

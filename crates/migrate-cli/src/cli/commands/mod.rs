@@ -1,7 +1,6 @@
 //! The commands, one file each.
 
 mod backup;
-mod backups;
 mod changes;
 mod checkpoint;
 mod completions;
@@ -50,9 +49,9 @@ pub(crate) enum Command {
     Verify(verify::Arguments),
     /// Write everything that the store holds into an archive
     Backup(backup::Arguments),
-    /// Look at the archives in a folder, check them, remove old ones
+    /// Look at archives, check them, remove old ones
     #[command(subcommand)]
-    Backups(backups::Command),
+    Backups(cli_archives::backups::Command),
     /// Bring an archive back into a store that is empty
     Restore(restore::Arguments),
     /// Make what the declared collections need in the store
@@ -122,7 +121,9 @@ impl Command {
             Self::Migrate(arguments) => arguments.run(context).await,
             Self::Verify(arguments) => arguments.run(context).await,
             Self::Backup(arguments) => arguments.run(context).await,
-            Self::Backups(command) => command.run(context).await,
+            Self::Backups(command) => {
+                command.run(context.output, &|named| context.archives(named)).await
+            }
             Self::Restore(arguments) => arguments.run(context).await,
             Self::Init(arguments) => arguments.run(context).await,
             Self::Health(arguments) => arguments.run(context).await,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use cli_archives::RestoreArgs;
 use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
 use cli_output::progress::Shown;
@@ -14,12 +15,12 @@ use super::migrate::{finish, positive};
 use super::{import::batch_size, verify::collections};
 use crate::cli::configuration::migration;
 use crate::cli::context::{Access, Context};
-use repo_migrate::{Archive, RestoreOptions, archived_schemas, restore};
+use repo_migrate::{Archive, RestoreOptions, archived_schemas};
 
 /// What can be typed after `restore`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The folder of the archive, which holds manifest.json
+    /// The folder of the archive, which holds manifest.json, or s3://BUCKET/PREFIX/NAME
     archive: PathBuf,
     /// Only these collections, separated by commas [default: all of the archive]
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
@@ -46,6 +47,8 @@ pub(crate) struct Arguments {
     /// Leave older versions and tags in the archive, and bring back the records alone
     #[arg(long)]
     without_history: bool,
+    #[command(flatten)]
+    blobs: RestoreArgs,
 }
 
 impl Arguments {
@@ -73,7 +76,8 @@ impl Arguments {
             chosen.open(Access::Write, &config, &schemas).await?
         };
         let progress = Shown::new(context.output).ended_by(&interruption).with_events();
-        let ended = restore(&archive, &store, &schemas, &options, &progress).await;
+        let how = (&*schemas, &options);
+        let ended = self.blobs.restore(&archive, &store, how, &progress).await;
         progress.finish();
         let closed = store.close().await;
         let mut report = ended?;

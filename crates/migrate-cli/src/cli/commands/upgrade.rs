@@ -32,8 +32,8 @@ pub(crate) struct Arguments {
     /// declared one]
     #[arg(long, value_name = "V")]
     to: Option<u32>,
-    /// The folder for backups [default: `migration.backup_location`, or backups]
-    #[arg(long, value_name = "DIR")]
+    /// The folder for backups, or s3://BUCKET/PREFIX [default: `migration.backup_location`, or backups]
+    #[arg(long, value_name = "PLACE")]
     backup_location: Option<PathBuf>,
     /// Not possible: the archive shows which entities are upgraded already
     #[arg(long, hide = true)]

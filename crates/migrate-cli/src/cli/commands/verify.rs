@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use cli_archives::CheckArgs;
 use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
 use cli_output::progress::Shown;
@@ -14,7 +15,7 @@ use super::past;
 
 use crate::cli::context::{Context, collection};
 use crate::cli::sides::{OpenSides, SideArgs};
-use repo_migrate::{Depth, Quarantine, VerifyOptions, VerifyReport, set_aside, verify};
+use repo_migrate::{Depth, Quarantine, VerifyOptions, VerifyReport, set_aside};
 
 /// What can be typed after `verify`.
 #[derive(Debug, Args)]
@@ -37,6 +38,8 @@ pub(crate) struct Arguments {
     /// Compare the records alone, not their older versions and tags
     #[arg(long)]
     without_history: bool,
+    #[command(flatten)]
+    blobs: CheckArgs,
 }
 
 impl Arguments {
@@ -60,7 +63,8 @@ impl Arguments {
             .map_err(past::hint)?;
         let progress = Shown::new(context.output);
         let compared = async {
-            let found = verify(&open.source, &open.target, &options, &progress).await?;
+            let both = (&open.source, &open.target);
+            let found = self.blobs.verify(both, &options, &progress).await?;
             let aside = match aside {
                 Some(aside) => Some(put_aside(&open, &options, &sides.schemas, aside).await?),
                 None => None,

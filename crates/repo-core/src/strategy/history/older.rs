@@ -125,6 +125,13 @@ impl OlderThan {
         Self { id, version, oldest: Version::FIRST }
     }
 
+    /// The lowest number that a store is asked for. Where every version is asked for that is
+    /// any number, so that one that is none is met, and called damaged.
+    #[must_use]
+    pub fn lowest(&self) -> i64 {
+        if self.oldest == Version::FIRST { i64::MIN } else { self.oldest.as_i64() }
+    }
+
     /// Those of them that are `oldest`, or newer.
     #[must_use]
     pub const fn down_to(mut self, oldest: Version) -> Self {

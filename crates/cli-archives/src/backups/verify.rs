@@ -10,16 +10,16 @@ use repo_core::Error;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::context::Context;
+use super::place::Place;
 use repo_migrate::{Archive, ArchiveDirectory, Phase, Progress as _};
 
 /// What can be typed after `backups verify`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// The archives [default: every one in the folder]
     archives: Vec<PathBuf>,
-    /// The folder of the archives [default: `migration.backup_location`, or backups]
-    #[arg(long, value_name = "DIR", conflicts_with = "archives")]
+    /// The folder of the archives, or s3://BUCKET/PREFIX [default: `migration.backup_location`, or backups]
+    #[arg(long, value_name = "PLACE", conflicts_with = "archives")]
     backup_location: Option<PathBuf>,
 }
 
@@ -55,9 +55,9 @@ impl Row {
 }
 
 impl Arguments {
-    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
-        let progress = Shown::new(context.output);
-        let (archives, mut rows) = self.find(context).await?;
+    pub(super) async fn run(&self, place: &Place<'_>) -> Outcome<Ending> {
+        let progress = Shown::new(place.output);
+        let (archives, mut rows) = self.find(place).await?;
         let total = archives.iter().map(|archive| archive.manifest().records()).sum();
         progress.phase(Phase::BackupCheck, Some(total));
         for archive in archives {
@@ -69,7 +69,7 @@ impl Arguments {
         progress.finish();
         rows.sort_by(|a, b| a.archive.cmp(&b.archive));
         let sound = rows.iter().all(|row| row.sound);
-        context.output.list(&json!({ "sound": sound, "archives": rows }), &rows, || {
+        place.output.list(&json!({ "sound": sound, "archives": rows }), &rows, || {
             let line = |row: &Row| format!("{}  {}\n", row.archive.display(), row.words);
             let lines: String = rows.iter().map(line).collect();
             if lines.is_empty() { "there is no archive\n".to_owned() } else { lines }
@@ -78,11 +78,11 @@ impl Arguments {
     }
 
     /// The archives to read, and what is already known to be damaged.
-    async fn find(&self, context: &Context) -> Outcome<(Vec<Archive>, Vec<Row>)> {
+    async fn find(&self, place: &Place<'_>) -> Outcome<(Vec<Archive>, Vec<Row>)> {
         let mut rows = Vec::new();
         if self.archives.is_empty() {
             let directory =
-                ArchiveDirectory::read(&context.archives(self.backup_location.as_deref())?).await?;
+                ArchiveDirectory::read(&place.archives(self.backup_location.as_deref())?).await?;
             rows.extend(
                 directory.damaged.into_iter().map(|one| Row::damaged(one.path, &one.error)),
             );

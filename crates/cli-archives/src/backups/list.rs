@@ -8,20 +8,20 @@ use cli_output::exit_code::{Ending, FAILED};
 use cli_output::failure::{ErrorView, Outcome};
 use serde_json::{Value as Json, json};
 
-use crate::cli::context::Context;
+use super::place::Place;
 use repo_migrate::ArchiveDirectory;
 
 /// What can be typed after `backups list`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    /// The folder of the archives [default: `migration.backup_location`, or backups]
-    #[arg(long, value_name = "DIR")]
+pub struct Arguments {
+    /// The folder of the archives, or s3://BUCKET/PREFIX [default: `migration.backup_location`, or backups]
+    #[arg(long, value_name = "PLACE")]
     backup_location: Option<PathBuf>,
 }
 
 impl Arguments {
-    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
-        let folder = context.archives(self.backup_location.as_deref())?;
+    pub(super) async fn run(&self, place: &Place<'_>) -> Outcome<Ending> {
+        let folder = place.archives(self.backup_location.as_deref())?;
         let directory = ArchiveDirectory::read(&folder).await?;
         let archives: Vec<Summary> = directory.archives.iter().map(Summary::of).collect();
         let damaged: Vec<Json> = directory
@@ -40,7 +40,7 @@ impl Arguments {
             "damaged": damaged,
             "leftovers": leftovers,
         });
-        context.output.result(&answer, || archives::table(&archives, &directory))?;
+        place.output.result(&answer, || archives::table(&archives, &directory))?;
         Ok(if directory.damaged.is_empty() { Ending::Done } else { Ending::Unsound(FAILED) })
     }
 }

@@ -10,17 +10,17 @@ use cli_output::failure::{ErrorView, Outcome};
 use cli_output::progress::Shown;
 use serde_json::{Value as Json, json};
 
-use crate::cli::context::Context;
+use super::place::Place;
 use repo_migrate::{Archive, ArchiveDirectory, Phase, Progress as _, Pruned};
 
 /// What can be typed after `backups prune`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// How many archives of each store and role stay: the newest that are sound
     #[arg(long, value_name = "N", value_parser = keep)]
     keep: NonZeroUsize,
-    /// The folder of the archives [default: `migration.backup_location`, or backups]
-    #[arg(long, value_name = "DIR")]
+    /// The folder of the archives, or s3://BUCKET/PREFIX [default: `migration.backup_location`, or backups]
+    #[arg(long, value_name = "PLACE")]
     backup_location: Option<PathBuf>,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
@@ -32,15 +32,15 @@ fn keep(text: &str) -> Result<NonZeroUsize, String> {
 }
 
 impl Arguments {
-    pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
-        let folder = context.archives(self.backup_location.as_deref())?;
-        let progress = Shown::new(context.output);
+    pub(super) async fn run(&self, place: &Place<'_>) -> Outcome<Ending> {
+        let folder = place.archives(self.backup_location.as_deref())?;
+        let progress = Shown::new(place.output);
         progress.phase(Phase::BackupCheck, None);
         let directory = ArchiveDirectory::read(&folder).await?;
         let pruned = directory.prune(&folder, self.keep, self.dry_run, &progress).await;
         progress.finish();
         let pruned = pruned?;
-        context.output.result(&self.answer(&folder, &pruned), || self.human(&pruned))?;
+        place.output.result(&self.answer(&folder, &pruned), || self.human(&pruned))?;
         Ok(if pruned.damaged.is_empty() { Ending::Done } else { Ending::Unsound(PARTLY) })
     }
 
