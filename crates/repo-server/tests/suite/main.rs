@@ -1,0 +1,11 @@
+//! The server as its clients meet it, over HTTP.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod documents;
+mod futurehouse;
+mod madsci;
+mod operation;
+mod schema;
