@@ -1,9 +1,6 @@
 //! The console from outside: its pages, what is escaped, who may change something.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
-use support::{Answer, Place, Server};
+use crate::support::{Answer, Place, Server};
 
 const HOSTILE: &str = "<script>alert(1)</script>";
 
