@@ -12,7 +12,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::api::{api_routes, docs_routes};
 use crate::auth::{authenticate, login_routes};
-use crate::console::console_routes;
+use crate::console::{console_routes, console_upload_routes};
 use crate::futurehouse::{data_routes, signed_routes};
 use crate::http::ApiError;
 use crate::limits::{BodyLimit, Permits, limit_body, limit_time, limit_uploads, one_of_many};
@@ -49,6 +49,7 @@ pub fn router(app: &Arc<App>, metrics: MetricsPage) -> Router {
     let long = Router::new()
         .merge(file_routes(Arc::clone(app)))
         .merge(signed_routes(Arc::clone(app)))
+        .merge(console_upload_routes(app))
         .layer(from_fn_with_state(upload, limit_body))
         .layer(from_fn_with_state(Permits::new(limits.max_uploads.get()), limit_uploads));
     let routes = short

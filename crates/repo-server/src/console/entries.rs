@@ -50,7 +50,11 @@ pub(super) async fn list(
         with_query("/console/entries", &parameters)
     };
     let body = html! {
-        (heading("Entries", &html! { span.where { "the oldest first" } }))
+        (heading("Entries", &html! {
+            span.where { "the oldest first" }
+            span.grow {}
+            @if viewer.writes { a.button.main href="/console/new-entry" { "Upload" } }
+        }))
         div #results hx-target="#results" hx-select="#results" hx-swap="outerHTML" {
             (form(&asked))
             (table(&found))

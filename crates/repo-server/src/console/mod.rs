@@ -28,6 +28,7 @@ mod routes;
 mod session;
 mod sign_in;
 mod stores;
+mod upload;
 mod uploads;
 
-pub(crate) use routes::console_routes;
+pub(crate) use routes::{console_routes, console_upload_routes};

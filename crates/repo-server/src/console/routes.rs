@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use super::failure::Failure;
 use super::{
     archives, assets, collections, datasets, document, documents, edit, entries, entry, links,
-    moves, preview, sign_in, stores, uploads,
+    moves, preview, sign_in, stores, upload, uploads,
 };
 use crate::auth::Caller;
 use crate::config::ConsoleMode;
@@ -39,6 +39,7 @@ pub(crate) fn console_routes(app: &Arc<App>) -> Router {
         .route("/console/entries/{id}/image", get(preview::image))
         .route("/console/datasets", get(datasets::list))
         .route("/console/datasets/{id}", get(datasets::show))
+        .route("/console/new-entry", get(upload::form))
         .route("/console/uploads", get(uploads::list))
         .route("/console/uploads/{id}/give-up", post(uploads::give_up));
     let documents = Router::new()
@@ -59,6 +60,19 @@ pub(crate) fn console_routes(app: &Arc<App>) -> Router {
         .merge(data)
         .merge(documents)
         .route("/console/{*rest}", get(no_page))
+        .layer(from_fn_with_state(Arc::clone(app), guard))
+        .with_state(Arc::clone(app))
+}
+
+/// The route that takes files. It stands apart because it may take as long, and as many bytes, as
+/// uploads may.
+pub(crate) fn console_upload_routes(app: &Arc<App>) -> Router {
+    if app.config.console == ConsoleMode::Off {
+        return Router::new();
+    }
+    Router::new()
+        .route(upload::RECEIVE, post(upload::receive))
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn_with_state(Arc::clone(app), guard))
         .with_state(Arc::clone(app))
 }

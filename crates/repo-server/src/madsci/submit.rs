@@ -3,20 +3,18 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::multipart::{Field, Multipart, MultipartError};
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::multipart::Field;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use repo_blob::Expected;
-use repo_core::{Error, ErrorKind};
 use repo_data::model::{DataType, Datapoint, Json, Owner};
 use repo_data::{FileStream, NewDatapoint, Versioned};
 
 use super::error::Told;
 use super::wire::datapoint_response;
 use crate::auth::{Need, Write};
-use crate::bytes::base_name;
+use crate::bytes::{base_name, field_stream, form_of, next_field, small_field};
 use crate::http::{ApiError, Taken, read_body};
 use crate::state::App;
 
@@ -78,13 +76,12 @@ async fn of_multipart(
     owner: Owner,
     request: Request,
 ) -> Result<Versioned<Datapoint>, ApiError> {
-    let mut form = Multipart::from_request(request, &())
-        .await
-        .map_err(|error| ApiError::bad_request(error.body_text()))?;
+    let mut form = form_of(request).await?;
+    let most = app.config.limits.max_json_bytes.get();
     let mut text: Option<Vec<u8>> = None;
-    while let Some(field) = form.next_field().await.map_err(broken)? {
+    while let Some(field) = next_field(&mut form).await? {
         match field.name() {
-            Some(DATAPOINT) => text = Some(small(app, field).await?),
+            Some(DATAPOINT) => text = Some(small_field(field, most, || too_large(most)).await?),
             Some(FILES) => {
                 let why = "the field `datapoint` comes before the file";
                 let text = text.ok_or_else(|| ApiError::bad_request(why))?;
@@ -97,19 +94,6 @@ async fn of_multipart(
     Ok(app.data.submit_datapoint(new, None).await?)
 }
 
-/// A field that is kept in memory.
-async fn small(app: &App, mut field: Field<'_>) -> Result<Vec<u8>, ApiError> {
-    let most = app.config.limits.max_json_bytes.get();
-    let mut text = Vec::new();
-    while let Some(piece) = field.chunk().await.map_err(broken)? {
-        if (text.len() + piece.len()) as u64 > most {
-            return Err(too_large(most));
-        }
-        text.extend_from_slice(&piece);
-    }
-    Ok(text)
-}
-
 async fn with_file(
     app: &App,
     new: NewDatapoint,
@@ -117,27 +101,9 @@ async fn with_file(
 ) -> Result<Versioned<Datapoint>, ApiError> {
     let name = base_name(field.file_name().unwrap_or_default()).to_owned();
     let content_type = field.content_type().map(str::to_owned);
-    let bytes = field.map_err(|error| ended(&error)).boxed();
+    let bytes = field_stream(field);
     let file = FileStream { name, content_type, expected: Expected::NOTHING, bytes };
     Ok(app.data.submit_datapoint(new, Some(file)).await?)
-}
-
-fn broken(error: MultipartError) -> ApiError {
-    match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "LimitExceeded", "the form is too large")
-                .close()
-        }
-        _ => ApiError::bad_request(error.body_text()).close(),
-    }
-}
-
-fn ended(error: &MultipartError) -> Error {
-    let kind = match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::LimitExceeded,
-        _ => ErrorKind::Invalid,
-    };
-    Error::new(kind, "receive", error.body_text())
 }
 
 /// Reads a datapoint. What the server does not know is kept with it.

@@ -5,6 +5,7 @@
 mod support;
 
 mod console;
+mod console_upload;
 mod documents;
 mod futurehouse;
 mod madsci;
