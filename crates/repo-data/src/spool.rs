@@ -6,16 +6,24 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use fs2::FileExt;
 use repo_blob::BlobKey;
 use repo_core::{Error, ErrorKind, Result};
 use tokio::fs::{File, OpenOptions};
 use tokio::sync::OwnedMutexGuard;
 
+/// Held while the folder is in use.
+const LOCK: &str = "lock";
+
 /// A folder with one file an upload. The names are random keys, so nothing of a user is in a
 /// path. Readable by the owner of the process alone.
+///
+/// It belongs to one service at a time: two that wrote to one file would mix their bytes.
 #[derive(Debug)]
 pub(crate) struct Spool {
     folder: PathBuf,
+    /// Ends with the file, and with the process.
+    _lock: std::fs::File,
     quota: u64,
     used: AtomicU64,
     busy: Mutex<HashMap<BlobKey, Weak<tokio::sync::Mutex<()>>>>,
@@ -23,6 +31,9 @@ pub(crate) struct Spool {
 
 impl Spool {
     /// Opens the folder, which is made if it is missing.
+    ///
+    /// # Errors
+    /// `Locked` while another service uses it.
     pub(crate) async fn open(folder: &Path, quota: u64) -> Result<Self> {
         let failed = |error| fault("open the spool", folder, error);
         let mut builder = tokio::fs::DirBuilder::new();
@@ -32,6 +43,7 @@ impl Spool {
         builder.create(folder).await.map_err(failed)?;
         let spool = Self {
             folder: folder.to_owned(),
+            _lock: locked(folder).await?,
             quota,
             used: AtomicU64::new(0),
             busy: Mutex::default(),
@@ -151,6 +163,26 @@ impl Spool {
     async fn sync_folder(&self) -> Result<()> {
         let failed = |error| fault("spool", &self.folder, error);
         File::open(&self.folder).await.map_err(failed)?.sync_all().await.map_err(failed)
+    }
+}
+
+async fn locked(folder: &Path) -> Result<std::fs::File> {
+    let path = folder.join(LOCK);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    let file = options.open(&path).await.map_err(|error| fault("open the spool", &path, error))?;
+    let file = file.into_std().await;
+    match FileExt::try_lock_exclusive(&file) {
+        Ok(()) => Ok(file),
+        Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
+            let why = "another process uses the spool folder for uploads";
+            Err(Error::new(ErrorKind::Locked, "open the spool", why)
+                .with("path", folder.display())
+                .hint("end it, or give each service a spool folder of its own"))
+        }
+        Err(error) => Err(fault("lock the spool", &path, error)),
     }
 }
 

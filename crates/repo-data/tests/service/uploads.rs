@@ -231,6 +231,18 @@ async fn what_another_machine_spooled_is_missed() {
     assert_eq!(refusal(&error), Some(Refusal::SpoolLost));
 }
 
+/// Two services that append to one file would mix their bytes, and nobody would notice.
+#[tokio::test]
+async fn a_spool_belongs_to_one_service() {
+    let place = Place::memory().await;
+    let service = place.open().await;
+    let error = place.try_open().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert!(error.to_string().contains("spool"), "{error}");
+    drop(service);
+    place.try_open().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_full_spool_refuses_for_a_while() {
     let place = Place::memory().await;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use repo_blob::{Blob, BlobOptions, ByteStream};
-use repo_core::{EntityId, ManualClock, Timestamp};
+use repo_core::{EntityId, ManualClock, Result, Timestamp};
 use repo_data::model::{Owner, StoreName};
 use repo_data::{BlobStores, DataOptions, DataService, Hooks, collections};
 use repo_engine::Store;
@@ -77,6 +77,10 @@ impl Place {
         open(self.store.clone(), &self.blobs(), options).await
     }
 
+    pub async fn try_open(&self) -> Result<DataService> {
+        try_open(self.store.clone(), &self.blobs(), self.options()).await
+    }
+
     /// A service that stops at a step.
     pub async fn stopping(
         &self,
@@ -100,9 +104,13 @@ pub fn options(folder: &Path, clock: Arc<ManualClock>) -> DataOptions {
 }
 
 pub async fn open(store: Store, blobs: &Path, options: DataOptions) -> DataService {
-    let blobs = repo_blob::open(blobs.to_str().unwrap(), &BlobOptions::default()).await.unwrap();
+    try_open(store, blobs, options).await.unwrap()
+}
+
+pub async fn try_open(store: Store, blobs: &Path, options: DataOptions) -> Result<DataService> {
+    let blobs = repo_blob::open(blobs.to_str().unwrap(), &BlobOptions::default()).await?;
     let blobs = BlobStores::new(StoreName::new("main").unwrap(), blobs);
-    DataService::open(store, blobs, options).await.unwrap()
+    DataService::open(store, blobs, options).await
 }
 
 pub fn id(text: &str) -> EntityId {
