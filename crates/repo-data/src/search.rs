@@ -1,12 +1,12 @@
 //! Searching entries by what is said of them and by their text.
 
 use repo_core::{
-    Comparison, Condition, Cursor, Error, ErrorKind, FieldPath, Filter, Pattern, Predicate, Query,
+    Comparison, Cursor, Document, Error, ErrorKind, FieldPath, Filter, Pattern, Predicate, Query,
     Result, Value, field,
 };
 
 use crate::entries::EntryFilter;
-use crate::model::{Entry, Json};
+use crate::model::{Content, Entry, Json};
 use crate::records::Versioned;
 use crate::refusal::Refusal;
 use crate::service::DataService;
@@ -63,73 +63,89 @@ pub enum SearchOperator {
 
 /// Entries that are read at once.
 const PAGE: usize = 500;
+/// Most bytes of large texts that one search looks into.
+const MOST_SPILLED_BYTES: u64 = 256 * 1024 * 1024;
 
 impl DataService {
-    /// The entries that are found, the oldest first.
+    /// The entries that are found, the oldest first. A text that is in a blob is looked into as
+    /// well, one after another.
     ///
     /// # Errors
     /// `Invalid` for a field, an operand or a number out of bounds; the refusal `SpilledValue`
-    /// for a search in texts while one of those that it may be about is in a blob.
+    /// for a search that would have to look into more than 256 MiB of texts in blobs.
     pub async fn search(&self, search: &Search) -> Result<Vec<Versioned<Entry>>> {
         if !(1..=1_000).contains(&search.limit) || search.offset > 100_000 {
             return Err(invalid("limit is 1 to 1000, and offset 0 to 100000"));
         }
-        let filter = self.search_filter(search).await?;
-        let query = Query::new(filter).order_by("created_at")?.limit(PAGE)?;
+        let exact = search.filter(Criterion::filter)?;
+        let wide = search.filter(Criterion::wide)?;
+        let query = Query::new(wide).order_by("created_at")?.limit(PAGE)?;
+        let mut budget = MOST_SPILLED_BYTES;
         let (mut skip, mut found) = (search.offset, Vec::new());
         let mut next = Some(query.clone());
-        while let Some(asked) = next.filter(|_| found.len() < search.limit) {
+        while let Some(asked) = next.take() {
             let page = self.page::<Entry>(&asked).await?;
-            let passed = skip.min(page.items.len());
-            skip -= passed;
-            let room = search.limit - found.len();
-            found.extend(page.items.into_iter().skip(passed).take(room));
-            next = match page.next {
-                Some(cursor) => Some(query.clone().after(Cursor::parse(&cursor)?)),
-                None => None,
-            };
+            for entry in page.items {
+                if !self.is_found(&entry.value, &exact, &mut budget).await? {
+                    continue;
+                }
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                found.push(entry);
+                if found.len() == search.limit {
+                    return Ok(found);
+                }
+            }
+            if let Some(cursor) = page.next {
+                next = Some(query.clone().after(Cursor::parse(&cursor)?));
+            }
         }
         Ok(found)
     }
 
-    async fn search_filter(&self, search: &Search) -> Result<Filter> {
-        if !(1..=50).contains(&search.criteria.len()) {
+    /// Whether an entry of the wide filter is one of the exact one: they differ in texts that
+    /// are in blobs.
+    async fn is_found(&self, entry: &Entry, exact: &Filter, budget: &mut u64) -> Result<bool> {
+        let Content::Spilled(blob) = &entry.content else { return Ok(true) };
+        // Another condition may decide it, and nothing has to be read.
+        if exact.matches(&Document::from_serialize(entry)?) {
+            return Ok(true);
+        }
+        *budget = budget.checked_sub(blob.size).ok_or_else(|| {
+            Refusal::SpilledValue
+                .error("search", "there are too many large texts to look into all of them")
+                .with("most_bytes", MOST_SPILLED_BYTES)
+        })?;
+        let Some(text) = self.text(&entry.content).await? else { return Ok(false) };
+        let whole = Entry { content: Content::Inline(text), ..entry.clone() };
+        Ok(exact.matches(&Document::from_serialize(&whole)?))
+    }
+}
+
+impl Search {
+    fn filter(&self, of: impl Fn(&Criterion) -> Result<Filter>) -> Result<Filter> {
+        if !(1..=50).contains(&self.criteria.len()) {
             return Err(invalid("a search has 1 to 50 conditions"));
         }
-        let within = search.within.filter()?;
-        let conditions: Vec<Filter> =
-            search.criteria.iter().map(Criterion::filter).collect::<Result<_>>()?;
-        if search.criteria.iter().any(Criterion::looks_at_text) {
-            // What all entries have to satisfy besides: fewer of them matter then.
-            let besides = search
-                .criteria
-                .iter()
-                .zip(&conditions)
-                .filter(|(criterion, _)| !search.any && !criterion.looks_at_text());
-            let mut narrowed = vec![within.clone()];
-            narrowed.extend(besides.map(|(_, condition)| condition.clone()));
-            self.check_no_spilled_text(Filter::And(narrowed)).await?;
-        }
-        let joined = if search.any { Filter::Or(conditions) } else { Filter::And(conditions) };
-        Ok(Filter::And(vec![within, joined]))
-    }
-
-    async fn check_no_spilled_text(&self, among: Filter) -> Result<()> {
-        let spilled = Condition::from(among).and(field("content.spilled").exists());
-        let query = Query::new(spilled.filter()?).limit(1)?;
-        match self.page::<Entry>(&query).await?.items.first() {
-            None => Ok(()),
-            Some(found) => Err(Refusal::SpilledValue
-                .error("search", "a text is too large to be looked at by a search")
-                .with("id", &found.value.id)
-                .with("bytes", found.value.size)),
-        }
+        let conditions = self.criteria.iter().map(of).collect::<Result<_>>()?;
+        let joined = if self.any { Filter::Or(conditions) } else { Filter::And(conditions) };
+        Ok(Filter::And(vec![self.within.filter()?, joined]))
     }
 }
 
 impl Criterion {
-    fn looks_at_text(&self) -> bool {
-        matches!(self.field.as_str(), "content" | "text")
+    /// As [`filter`](Self::filter), and every entry whose text is in a blob when it is the text
+    /// that is looked at.
+    fn wide(&self) -> Result<Filter> {
+        let exact = self.filter()?;
+        match self.field.as_str() {
+            "content" | "text" => {
+                Ok(Filter::Or(vec![exact, field("content.spilled").exists().filter()?]))
+            }
+            _ => Ok(exact),
+        }
     }
 
     fn filter(&self) -> Result<Filter> {
