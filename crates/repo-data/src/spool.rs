@@ -1,6 +1,6 @@
 //! Bytes of uploads that arrive bit by bit, on the local disk.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,28 +12,36 @@ use repo_core::{Error, ErrorKind, Result};
 use tokio::fs::{File, OpenOptions};
 use tokio::sync::OwnedMutexGuard;
 
-/// Held while the folder is in use.
-const LOCK: &str = "lock";
-
 /// A folder with one file an upload. The names are random keys, so nothing of a user is in a
 /// path. Readable by the owner of the process alone.
 ///
-/// It belongs to one service at a time: two that wrote to one file would mix their bytes.
+/// It belongs to one process at a time: two that wrote to one file would mix their bytes. The
+/// services of one process share it.
 #[derive(Debug)]
 pub(crate) struct Spool {
     folder: PathBuf,
+    quota: u64,
+    shared: Arc<Shared>,
+}
+
+/// What the services of one process share of a folder.
+#[derive(Debug)]
+struct Shared {
     /// Ends with the file, and with the process.
     _lock: std::fs::File,
-    quota: u64,
     used: AtomicU64,
     busy: Mutex<HashMap<BlobKey, Weak<tokio::sync::Mutex<()>>>>,
 }
+
+/// The folders that this process has open.
+static OPEN: tokio::sync::Mutex<BTreeMap<PathBuf, Weak<Shared>>> =
+    tokio::sync::Mutex::const_new(BTreeMap::new());
 
 impl Spool {
     /// Opens the folder, which is made if it is missing.
     ///
     /// # Errors
-    /// `Locked` while another service uses it.
+    /// `Locked` while another process uses it.
     pub(crate) async fn open(folder: &Path, quota: u64) -> Result<Self> {
         let failed = |error| fault("open the spool", folder, error);
         let mut builder = tokio::fs::DirBuilder::new();
@@ -41,18 +49,21 @@ impl Spool {
         #[cfg(unix)]
         builder.mode(0o700);
         builder.create(folder).await.map_err(failed)?;
-        let spool = Self {
-            folder: folder.to_owned(),
-            _lock: locked(folder).await?,
-            quota,
-            used: AtomicU64::new(0),
-            busy: Mutex::default(),
-        };
+        let folder = tokio::fs::canonicalize(folder).await.map_err(failed)?;
+        let mut open = OPEN.lock().await;
+        open.retain(|_, shared| shared.strong_count() > 0);
+        if let Some(shared) = open.get(&folder).and_then(Weak::upgrade) {
+            return Ok(Self { folder, quota, shared });
+        }
+        let lock = locked(&folder).await?;
+        let shared = Shared { _lock: lock, used: AtomicU64::new(0), busy: Mutex::default() };
+        let spool = Self { folder: folder.clone(), quota, shared: Arc::new(shared) };
         let mut used = 0;
         for key in spool.keys().await? {
             used += spool.length(&key).await?.unwrap_or(0);
         }
-        spool.used.store(used, Ordering::SeqCst);
+        spool.shared.used.store(used, Ordering::SeqCst);
+        open.insert(folder, Arc::downgrade(&spool.shared));
         Ok(spool)
     }
 
@@ -78,7 +89,7 @@ impl Spool {
     }
 
     fn lock_of(&self, key: &BlobKey) -> Arc<tokio::sync::Mutex<()>> {
-        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut busy = self.shared.busy.lock().unwrap_or_else(PoisonError::into_inner);
         if busy.len() >= 1_024 {
             busy.retain(|_, lock| lock.strong_count() > 0);
         }
@@ -141,7 +152,7 @@ impl Spool {
     /// `Unavailable` when the spool is full: it will not be for ever.
     pub(crate) fn take(&self, bytes: u64) -> Result<()> {
         let fits = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.quota);
-        match self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits) {
+        match self.shared.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits) {
             Ok(_) => Ok(()),
             Err(used) => {
                 let why = "the spool for uploads is full";
@@ -156,7 +167,7 @@ impl Spool {
     /// Gives room back.
     pub(crate) fn give_back(&self, bytes: u64) {
         let less = |used: u64| Some(used.saturating_sub(bytes));
-        let _ = self.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        let _ = self.shared.used.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
     }
 
     /// A new file is durable when its folder is.
@@ -166,23 +177,20 @@ impl Spool {
     }
 }
 
+/// The folder itself is locked: nothing but uploads is in it.
 async fn locked(folder: &Path) -> Result<std::fs::File> {
-    let path = folder.join(LOCK);
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    options.mode(0o600);
-    let file = options.open(&path).await.map_err(|error| fault("open the spool", &path, error))?;
-    let file = file.into_std().await;
-    match FileExt::try_lock_exclusive(&file) {
-        Ok(()) => Ok(file),
+    let opened =
+        File::open(folder).await.map_err(|error| fault("open the spool", folder, error))?;
+    let opened = opened.into_std().await;
+    match FileExt::try_lock_exclusive(&opened) {
+        Ok(()) => Ok(opened),
         Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
             let why = "another process uses the spool folder for uploads";
             Err(Error::new(ErrorKind::Locked, "open the spool", why)
                 .with("path", folder.display())
-                .hint("end it, or give each service a spool folder of its own"))
+                .hint("end it, or give each process a spool folder of its own"))
         }
-        Err(error) => Err(fault("lock the spool", &path, error)),
+        Err(error) => Err(fault("lock the spool", folder, error)),
     }
 }
 

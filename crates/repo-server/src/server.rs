@@ -1,5 +1,6 @@
 //! Starting and stopping.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,12 +51,25 @@ pub struct Opened {
 /// missing.
 ///
 /// # Errors
-/// `ConfigInvalid` for a store of other versions, with the command that mends it; what the
-/// stores report.
+/// `ConfigInvalid` for a store of other versions, with the command that mends it; `Locked` while
+/// another server uses the data folder; what the stores report.
 pub async fn open(place: &Place) -> Result<Opened> {
+    open_with(place, Some(place.data.join("spool"))).await
+}
+
+/// As [`open`], without the folder for uploads, which belongs to the server that runs: for what
+/// is done beside it.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_beside(place: &Place) -> Result<Opened> {
+    open_with(place, None).await
+}
+
+async fn open_with(place: &Place, spool: Option<PathBuf>) -> Result<Opened> {
     let schemas = declared(&place.store.declared)?;
     let store = place.store.open(&schemas, false).await?;
-    match ready(place, &store, &schemas).await {
+    match ready(place, spool, &store, &schemas).await {
         Ok((store, data, buckets)) => Ok(Opened { store, schemas, data, buckets }),
         Err(error) => {
             // The error is what matters; the store is given back as it was.
@@ -67,6 +81,7 @@ pub async fn open(place: &Place) -> Result<Opened> {
 
 async fn ready(
     place: &Place,
+    spool: Option<PathBuf>,
     store: &Arc<dyn StorageStrategy>,
     schemas: &Arc<Schemas>,
 ) -> Result<(Arc<dyn StorageStrategy>, DataService, Buckets)> {
@@ -81,7 +96,7 @@ async fn ready(
     let buckets = Buckets::of(&place.server.sources)?;
     let options = DataOptions {
         retention: Duration::from_secs(place.server.retention_hours.get().saturating_mul(3_600)),
-        spool: Some(place.data.join("spool")),
+        spool,
         spool_quota: place.server.spool_bytes.get(),
         max_blob_bytes: place.server.limits.max_upload_bytes.get(),
         sources: place.server.sources.allow_list()?,

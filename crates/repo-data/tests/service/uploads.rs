@@ -4,6 +4,7 @@ use crate::common::invariants::holds_in_the_end;
 use crate::common::story::{entry, piece};
 use crate::common::{DAY, HOUR, Place, bytes, id, read};
 use bytes::Bytes;
+use fs2::FileExt;
 use futures_util::{StreamExt as _, stream};
 use repo_blob::{BlobDigest, BlobKey, ByteRange, Md5, PartNumber};
 use repo_core::{Error, ErrorKind};
@@ -231,16 +232,25 @@ async fn what_another_machine_spooled_is_missed() {
     assert_eq!(refusal(&error), Some(Refusal::SpoolLost));
 }
 
-/// Two services that append to one file would mix their bytes, and nobody would notice.
+/// Two processes that append to one file would mix their bytes, and nobody would notice.
 #[tokio::test]
-async fn a_spool_belongs_to_one_service() {
+async fn a_spool_belongs_to_one_process() {
     let place = Place::memory().await;
-    let service = place.open().await;
+    drop(place.open().await);
+    // A lock of another open file is as good as one of another process.
+    let theirs = std::fs::File::open(place.spool()).unwrap();
+    FileExt::lock_exclusive(&theirs).unwrap();
     let error = place.try_open().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);
-    assert!(error.to_string().contains("spool"), "{error}");
+    assert!(error.to_string().contains("another process"), "{error}");
+    drop(theirs);
+    let service = place.try_open().await.unwrap();
+    let other = place.try_open().await.unwrap();
+    let theirs = std::fs::File::open(place.spool()).unwrap();
     drop(service);
-    place.try_open().await.unwrap();
+    FileExt::try_lock_exclusive(&theirs).unwrap_err();
+    drop(other);
+    FileExt::try_lock_exclusive(&theirs).unwrap();
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::auth::{ApiKey, KeyRing, Scope};
 use crate::config::Place;
-use crate::server::open;
+use crate::server::open_beside;
 
 /// What can be typed after `keys`.
 #[derive(Debug, Subcommand)]
@@ -44,7 +44,7 @@ impl KeysCommand {
     /// Those of the store.
     pub(super) async fn run(self, place: &Place, output: Output) -> Outcome<Ending> {
         place.make_data_folder()?;
-        let store = open(place).await?.store;
+        let store = open_beside(place).await?.store;
         let keys = KeyRing::new(Arc::clone(&store), Arc::new(SystemClock))?;
         let done = self.on(&keys, output).await;
         let closed = store.close().await;

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use maud::{DOCTYPE, Markup, html};
 
-use super::assets_paths::{SCRIPT_PATH, STYLE_PATH};
+use super::assets_paths::{ICON_PATH, SCRIPT_PATH, STYLE_PATH};
 use crate::http::ApiError;
 
 /// htmx without what a content security policy forbids: no style of its own, no code in
@@ -27,6 +27,7 @@ pub(super) fn whole(title: &str, body: &Markup) -> Markup {
                 meta name="color-scheme" content="light dark";
                 meta name="htmx-config" content=(HTMX);
                 title { (title) " · repository" }
+                link rel="icon" type="image/svg+xml" href=(ICON_PATH);
                 link rel="stylesheet" href=(STYLE_PATH);
                 script src=(SCRIPT_PATH) defer {}
             }

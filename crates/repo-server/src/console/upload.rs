@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::html;
 use repo_core::EntityId;
-use repo_data::model::{Owner, UploadKind};
+use repo_data::model::{Owner, UploadId, UploadKind};
 use repo_data::{NewContent, NewEntry, NewUpload, Piece};
 
 use super::entries::link;
@@ -104,25 +104,38 @@ async fn store(
     let tags = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty());
     new.tags = tags.map(str::to_owned).collect();
     let id = app.data.create_entry(new).await?.value.id;
-    if let Err(error) = fill(app, &id, field).await {
-        // Nobody would send the rest: a form is sent as a whole. What cannot be removed now
-        // expires, and stands on the page of uploads until then.
-        if let Err(error) = app.data.delete_entry(&id, None).await {
-            tracing::warn!(entry = id.as_str(), %error, "a broken upload is left to expire");
-        }
+    let new = NewUpload::new(id.clone(), UploadKind::Gcs);
+    let upload = app.data.begin_upload(&new).await?.value.id;
+    if let Err(error) = fill(app, &id, &upload, field).await {
+        give_up(app, &id, &upload).await;
         return Err(error);
     }
     Ok(id)
 }
 
 /// Stores the bytes of an entry and makes it active. How many they are is known at their end.
-async fn fill(app: &App, id: &EntityId, field: Field<'_>) -> Result<(), ApiError> {
-    let new = NewUpload::new(id.clone(), UploadKind::Gcs);
-    let upload = app.data.begin_upload(&new).await?.value.id;
+async fn fill(
+    app: &App,
+    id: &EntityId,
+    upload: &UploadId,
+    field: Field<'_>,
+) -> Result<(), ApiError> {
     let all = Piece { start: 0, total: None, checksum: None, bytes: field_stream(field) };
-    let offset = app.data.append(&upload, all).await?.offset;
+    let offset = app.data.append(upload, all).await?.offset;
     let end = Piece { start: offset, total: Some(offset), checksum: None, bytes: none() };
-    app.data.append(&upload, end).await?;
+    app.data.append(upload, end).await?;
     app.data.activate_entry(id, None).await?;
     Ok(())
+}
+
+/// Removes what broke off: a form is sent as a whole, so nobody will send the rest. What cannot
+/// be removed now expires, and stands on the page of uploads until then.
+async fn give_up(app: &App, id: &EntityId, upload: &UploadId) {
+    let given_up = match app.data.abort_upload(upload).await {
+        Ok(()) => app.data.delete_entry(id, None).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = given_up {
+        tracing::warn!(entry = id.as_str(), %error, "a broken upload is left to expire");
+    }
 }

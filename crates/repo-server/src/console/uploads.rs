@@ -49,7 +49,9 @@ async fn pending(
     viewer: &Viewer,
     cursor: &str,
 ) -> Result<(Vec<UploadRecord>, Option<String>), Failure> {
-    let mut filter = field("state").eq(UploadState::Receiving);
+    // One that is given up is due at once, and leaves with the next sweep.
+    let mut filter =
+        field("state").eq(UploadState::Receiving).and(field("due").gt(app.clock.now()));
     if !viewer.caller.sees_all() {
         filter = filter.and(field("owner").eq(viewer.caller.owner()?));
     }
