@@ -155,7 +155,8 @@ fn features(app: &App) -> Markup {
         ("indexes", can.indexes),
         ("change feed", can.changes),
         ("history", can.history),
-        ("can be moved live", can.fence),
+        // The store of a route follows the one behind it, and is not moved itself.
+        ("can be moved live", can.fence || !app.moving.routes.is_empty()),
     ];
     html! {
         h2 { "What the store can do" }
