@@ -1,11 +1,13 @@
 //! Bytes over HTTP: ranges, downloads, names of files, and URLs that carry a permission.
 
+mod datapoint;
 mod download;
 mod incoming;
 mod names;
 mod range;
 mod urls;
 
+pub use datapoint::datapoint_value;
 pub use download::{Download, respond};
 pub use incoming::{byte_stream, exactly, none};
 pub use names::{base_name, disposition};

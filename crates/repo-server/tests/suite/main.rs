@@ -5,8 +5,10 @@
 mod support;
 
 mod console;
+mod data_api;
 mod documents;
 mod futurehouse;
 mod madsci;
 mod operation;
 mod schema;
+mod tus;

@@ -100,6 +100,10 @@ pub(crate) enum Command {
     Tag(tag::Command),
     /// Remove everything that the store holds of a record, and keep it from coming back
     Erase(erase::Arguments),
+    /// Files, lists and usage of a data service
+    #[cfg(feature = "data")]
+    #[command(subcommand)]
+    Data(cli_data::Command),
     /// Remove old tombstones
     Purge(purge::Arguments),
     /// Bring the documents of a collection to another schema version
@@ -145,6 +149,8 @@ impl Command {
             Self::RestoreVersion(arguments) => arguments.run(context).await,
             Self::Erase(arguments) => arguments.run(context).await,
             Self::Tag(command) => command.run(context).await,
+            #[cfg(feature = "data")]
+            Self::Data(command) => command.run(context.output).await,
             Self::Purge(arguments) => arguments.run(context).await,
             Self::Upgrade(arguments) => arguments.run(context).await,
             Self::Checkpoint => checkpoint::run(context).await,
