@@ -101,8 +101,9 @@ fn what_is_no_entry_is_refused_in_the_one_shape() {
         refuse(r#"{"name":"n","text":"t","parent":"nowhere"}"#, 404);
         refuse(r#"{"name":"n","text":"t","dataset":"nowhere"}"#, 404);
         refuse(r#"{"name":"","text":"t"}"#, 400);
-        let link = r#"{"name":"n","outside":{"storage_type":"gcs","content_type":"file"}}"#;
-        refuse(link, 403);
+        let bucket = json!({ "name": "n", "outside": { "storage_type": "gcs",
+            "content_type": "directory", "metadata": { "bucket_name": "bucket", "prefix": "p" } } });
+        refuse(&bucket.to_string(), 403);
         server.get(&format!("{ENTRIES}/nowhere")).expect(404);
         server.get(&format!("{ENTRIES}/{}", "x".repeat(256))).expect(400);
         server.get(&format!("{ENTRIES}?limit=0")).expect(400);
@@ -371,7 +372,7 @@ fn what_is_mine_is_mine() {
         format!("Bearer {}", made["key"].as_str().unwrap())
     };
     let (ada, bob) = (key("ada", ""), key("bob", ""));
-    let admin = key("root", "--scope read --scope write --scope admin");
+    let admin = key("root", "--scopes read,write,admin");
     let server = place.serve("");
     let ask = |who: &str, method: &str, path: &str, body: Option<&Json>| {
         let body = body.map(Json::to_string);

@@ -10,5 +10,6 @@ mod documents;
 mod futurehouse;
 mod madsci;
 mod operation;
+mod repoctl;
 mod schema;
 mod tus;
