@@ -19,8 +19,8 @@ const CONNECT: Duration = Duration::from_secs(20);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Longest pause in what a server sends.
 const IDLE: Duration = Duration::from_secs(120);
-/// Requests that have no effect twice are made so often.
-const TRIES: u32 = 4;
+/// Short requests are made again so often at most.
+const TRIES: u32 = 3;
 /// The first pause; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause, also where the server asks for a longer one.
@@ -33,6 +33,8 @@ const MAX_ANSWER: usize = 64 << 20;
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
+    /// How often something is tried again while nothing gets through.
+    pub(crate) retries: u32,
 }
 
 impl Client {
@@ -40,7 +42,12 @@ impl Client {
     ///
     /// # Errors
     /// `ConfigInvalid` for certificates that are none.
-    pub(crate) fn new(base: Url, key: Option<String>, authorities: Option<&[u8]>) -> Result<Self> {
+    pub(crate) fn new(
+        base: Url,
+        key: Option<String>,
+        authorities: Option<&[u8]>,
+        retries: u32,
+    ) -> Result<Self> {
         let refuse = |error| unreached("reach the server", error);
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
@@ -62,7 +69,7 @@ impl Client {
         if let Some(pem) = authorities {
             builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem).map_err(refuse)?);
         }
-        Ok(Self { http: builder.build().map_err(refuse)?, base })
+        Ok(Self { http: builder.build().map_err(refuse)?, base, retries })
     }
 
     /// The URL of a path below the server's.
@@ -141,7 +148,7 @@ impl Client {
                 }
                 Err(error) => unreached(operation, error),
             };
-            if error.kind() != ErrorKind::Unavailable || pauses.made + 1 >= TRIES {
+            if error.kind() != ErrorKind::Unavailable || pauses.made >= self.retries.min(TRIES) {
                 return Err(error.with("server", &self.base));
             }
             pauses.wait().await;

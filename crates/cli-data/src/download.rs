@@ -16,8 +16,6 @@ use crate::faults::{refused, unreached};
 use crate::place::Place;
 
 const GET: &str = "get";
-/// Tries without a byte of progress.
-const TRIES: u32 = 8;
 
 /// What is fetched.
 #[derive(Debug)]
@@ -27,6 +25,13 @@ pub(crate) struct Source {
     /// Its bytes and its ETag; nothing for what is made while it is sent, which is fetched
     /// from its beginning.
     pub(crate) known: Option<(u64, String)>,
+}
+
+impl Source {
+    /// Whether so many bytes are all of it.
+    fn is_whole(&self, bytes: u64) -> bool {
+        self.known.as_ref().is_some_and(|(size, _)| bytes == *size)
+    }
 }
 
 /// Fetches what is missing of a file into the place where it waits. Says how many bytes came,
@@ -45,37 +50,40 @@ pub(crate) async fn download(
     let (mut fetched, mut pauses) = (0, Pauses::new());
     loop {
         let there = if resumes { place.waiting()? } else { 0 };
-        if source.known.as_ref().is_some_and(|(size, _)| there == *size) {
+        if source.is_whole(there) {
             return Ok((fetched, None));
         }
         let before = fetched;
-        let error = match open(client, source, there).await {
-            Ok((answer, from)) => {
-                let ended =
-                    take(&mut file, answer, (place, from), &mut fetched, (progress, interruption))
-                        .await;
-                match ended {
-                    Ok(None) if !resumes => return Ok((fetched, None)),
-                    Ok(None) => short(),
-                    Ok(Some(signal)) => return Ok((fetched, Some(signal))),
-                    Err(error) => error,
-                }
-            }
-            Err(error) => error,
-        };
+        let shown = (&mut *progress, interruption);
+        let error =
+            match fetch(client, source, (place, &mut file), there, &mut fetched, shown).await {
+                Ok(None) if !resumes => return Ok((fetched, None)),
+                Ok(None) if source.is_whole(place.waiting()?) => continue,
+                Ok(None) => short(),
+                Ok(Some(signal)) => return Ok((fetched, Some(signal))),
+                Err(error) => error,
+            };
         if fetched > before {
             pauses = Pauses::new();
         }
-        let whole =
-            source.known.as_ref().is_some_and(|(size, _)| place.waiting().ok() == Some(*size));
-        if whole {
-            continue;
-        }
-        if error.kind() != ErrorKind::Unavailable || pauses.made >= TRIES {
+        if error.kind() != ErrorKind::Unavailable || pauses.made >= client.retries {
             return Err(error);
         }
         pauses.wait().await;
     }
+}
+
+/// Asks for the rest once, and writes what comes.
+async fn fetch(
+    client: &Client,
+    source: &Source,
+    (place, file): (&Place, &mut File),
+    there: u64,
+    fetched: &mut u64,
+    shown: (&mut Transfer, &Interruption),
+) -> Result<Option<Signal>> {
+    let (answer, from) = open(client, source, there).await?;
+    take(file, answer, (place, from), fetched, shown).await
 }
 
 fn short() -> Error {

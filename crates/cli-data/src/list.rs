@@ -2,9 +2,10 @@
 
 use clap::{Args, ValueEnum};
 use cli_output::exit_code::Ending;
-use cli_output::failure::{Outcome, wrong_usage};
-use cli_output::output::{Format, JsonStream, Output, cell, draw, table_of_numbers};
+use cli_output::failure::{Failure, Outcome, wrong_usage};
+use cli_output::output::{Format, JsonStream, Output, Table, cell, draw, table_of_numbers};
 use cli_output::transfer::bytes;
+use repo_core::Error;
 use serde_json::Value as Json;
 
 use crate::items::Items;
@@ -122,40 +123,67 @@ pub(crate) async fn print(
 ) -> Outcome<Ending> {
     // What is wrong shows before anything is printed.
     let mut next = items.next(limit).await?;
-    let mut table = table_of_numbers(head, numbers_from);
-    let mut json = match output.format {
-        Format::Json => Some(JsonStream::begin(output, &[], "items")?),
-        Format::Human | Format::Ndjson => None,
-    };
+    let mut printed = Printed::begin(output, table_of_numbers(head, numbers_from), row)?;
     let mut count = 0;
-    while let Some(item) = next.take().filter(|_| count < limit) {
+    while let Some(item) = next.take() {
+        printed.add(&item)?;
         count += 1;
-        match (&mut json, output.format) {
-            (Some(stream), _) => stream.lines(item.to_string().as_bytes())?,
-            (None, Format::Human) => {
-                table.add_row(row(&item));
-            }
-            (None, _) => output.line(&item)?,
-        }
         next = match items.next((limit - count).max(1)).await {
             Ok(next) => next,
-            Err(error) => match json {
-                Some(stream) => return Err(stream.fail(error)),
-                None => return Err(error.into()),
-            },
+            Err(error) => return Err(printed.fail(error)),
         };
-        if count == limit && next.is_some() {
+        if count == limit {
             break;
         }
     }
     let more = next.is_some();
-    match json {
-        Some(stream) => stream.finish(&[("more", Json::Bool(more))])?,
-        None if output.format == Format::Human => output.text(&draw(&table))?,
-        None => {}
-    }
+    printed.finish(more)?;
     if more {
         output.note(&format!("there are more: only {limit} are shown, --limit N shows others"));
     }
     Ok(Ending::Done)
+}
+
+/// What is printed of a list.
+struct Printed {
+    output: Output,
+    table: Table,
+    json: Option<JsonStream>,
+    row: fn(&Json) -> Vec<String>,
+}
+
+impl Printed {
+    fn begin(output: Output, table: Table, row: fn(&Json) -> Vec<String>) -> Outcome<Self> {
+        let json = match output.format {
+            Format::Json => Some(JsonStream::begin(output, &[], "items")?),
+            Format::Human | Format::Ndjson => None,
+        };
+        Ok(Self { output, table, json, row })
+    }
+
+    fn add(&mut self, item: &Json) -> Outcome<()> {
+        match (&mut self.json, self.output.format) {
+            (Some(stream), _) => stream.lines(item.to_string().as_bytes()),
+            (None, Format::Human) => {
+                self.table.add_row((self.row)(item));
+                Ok(())
+            }
+            (None, _) => self.output.line(item),
+        }
+    }
+
+    fn fail(self, error: Error) -> Failure {
+        match self.json {
+            Some(stream) => stream.fail(error),
+            None => error.into(),
+        }
+    }
+
+    fn finish(self, more: bool) -> Outcome<()> {
+        match self.json {
+            Some(stream) => stream.finish(&[("more", Json::Bool(more))]),
+            None if self.output.format == Format::Human => self.output.text(&draw(&self.table)),
+            None => Ok(()),
+        }
+    }
 }

@@ -17,6 +17,8 @@ const KEY: &str = "REPO_API_KEY";
 /// A key is shorter; what is longer is another file.
 const LONGEST_KEY: u64 = 4_096;
 const READ: &str = "read the key";
+/// About a minute, with the pauses between.
+const TRIES: u32 = 10;
 
 /// Flags about the server.
 #[derive(Debug, Clone, Args)]
@@ -33,6 +35,9 @@ pub(crate) struct ServerArgs {
     /// Send the key over plain HTTP to another machine
     #[arg(long, help_heading = "Server")]
     allow_http: bool,
+    /// How often what was cut is tried again while nothing gets through
+    #[arg(long, value_name = "N", help_heading = "Server", default_value_t = TRIES)]
+    retries: u32,
 }
 
 impl ServerArgs {
@@ -52,7 +57,7 @@ impl ServerArgs {
                 .hint("use https://, or --allow-http where the network may read the key"));
         }
         let authorities = self.ca_file.as_deref().map(read_file).transpose()?;
-        Client::new(url, key, authorities.as_deref())
+        Client::new(url, key, authorities.as_deref(), self.retries)
     }
 
     fn url(&self) -> Result<Url> {

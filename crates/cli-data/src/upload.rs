@@ -27,10 +27,10 @@ use crate::faults::{refused, unreached};
 const UPLOAD: &str = "upload";
 /// Bytes of a piece: it is in memory, and is what a cut costs.
 pub(crate) const PIECE: u64 = 8 << 20;
-/// Tries without a byte of progress.
-const TRIES: u32 = 8;
 /// The status of tus for a digest that is another one.
 const MISMATCH: u16 = 460;
+/// The status of an entry whose bytes are there.
+const ACTIVE: &str = "active";
 
 /// What is uploaded.
 #[derive(Debug)]
@@ -94,48 +94,67 @@ pub(crate) async fn upload(
     plan: &Plan<'_>,
     (progress, interruption): (&mut Transfer, &Interruption),
 ) -> Result<Ended> {
-    let (mut begun, mut at) = begin(client, plan).await?;
-    let (found, mut offset, mut sent) = (begun.offset, begun.offset, 0);
-    let (mut pauses, mut renewed) = (Pauses::new(), false);
-    progress.at(offset);
-    while begun.status != "active" {
+    let (begun, at) = begin(client, plan).await?;
+    let (found, mut sent) = (begun.offset, 0);
+    let (offset, pauses) = (begun.offset, Pauses::new());
+    let mut run = Run { client, plan, begun, at, offset, pauses, renewed: false };
+    progress.at(run.offset);
+    while run.begun.status != ACTIVE {
         if let Some(signal) = interruption.signal() {
             return Ok(Ended::Interrupted(signal));
         }
-        let piece = piece_at(file, plan, offset).await?;
-        let trouble = match send(client, &at, offset, piece).await {
+        let piece = piece_at(file, plan, run.offset).await?;
+        match send(client, &run.at, run.offset, piece).await {
             Ok(there) => {
-                sent += there.saturating_sub(offset);
-                (offset, pauses) = (there, Pauses::new());
-                progress.at(offset);
-                if offset == plan.size {
+                sent += there.saturating_sub(run.offset);
+                (run.offset, run.pauses) = (there, Pauses::new());
+                if there == plan.size {
                     break;
                 }
-                continue;
             }
-            Err(trouble) => trouble,
-        };
+            Err(trouble) => run.recover(trouble, progress).await?,
+        }
+        progress.at(run.offset);
+    }
+    Ok(Ended::Done(Report { entry: run.begun.entry, sent, found }))
+}
+
+/// An upload under way.
+struct Run<'a> {
+    client: &'a Client,
+    plan: &'a Plan<'a>,
+    begun: Begun,
+    at: Url,
+    offset: u64,
+    pauses: Pauses,
+    /// Whether it was begun anew: that is done once.
+    renewed: bool,
+}
+
+impl Run<'_> {
+    /// Finds out where to go on after a piece that was not taken.
+    async fn recover(&mut self, trouble: Trouble, progress: &Transfer) -> Result<()> {
         match trouble {
-            Trouble::Fatal(error) => return Err(error),
-            Trouble::Changed => return Err(changed(plan)),
-            Trouble::Gone(error) if renewed => return Err(error),
+            Trouble::Fatal(error) => Err(error),
+            Trouble::Changed => Err(changed(self.plan)),
+            Trouble::Gone(error) if self.renewed => Err(error),
             Trouble::Gone(_) => {
                 progress.note("the server has lost what came before: beginning anew");
-                give_up(client, &at).await;
-                (begun, at) = begin(client, plan).await?;
-                (offset, renewed) = (begun.offset, true);
+                give_up(self.client, &self.at).await;
+                (self.begun, self.at) = begin(self.client, self.plan).await?;
+                (self.offset, self.renewed) = (self.begun.offset, true);
+                Ok(())
             }
-            Trouble::Ask(error) if pauses.made >= TRIES => return Err(error),
+            Trouble::Ask(error) if self.pauses.made >= self.client.retries => Err(error),
             Trouble::Ask(_) => {
-                pauses.wait().await;
-                if let Some(there) = look(client, &at).await {
-                    offset = there;
+                self.pauses.wait().await;
+                if let Some(there) = look(self.client, &self.at).await {
+                    self.offset = there;
                 }
+                Ok(())
             }
         }
-        progress.at(offset);
     }
-    Ok(Ended::Done(Report { entry: begun.entry, sent, found }))
 }
 
 fn tus(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {

@@ -6,6 +6,7 @@ mod support;
 
 mod console;
 mod data_api;
+mod data_sets;
 mod documents;
 mod futurehouse;
 mod madsci;

@@ -171,7 +171,8 @@ fn an_upload_that_was_cut_goes_on_by_the_same_command() {
     let sha256 = write(&place, "w.bin", &bytes(20 * MIB));
     // One piece of 8 MiB passes, and a part of the next.
     let cut = Cut::after(&server, Direction::Up, 12 * MIB as u64);
-    let broken = command(&place, &cut.base, "data put w.bin --format json").output().unwrap();
+    let broken =
+        command(&place, &cut.base, "data put w.bin --retries 1 --format json").output().unwrap();
     assert!(cut.is_cut());
     assert_eq!(failed(&broken), (1, "Unavailable".to_owned()));
     let put = done(&repoctl(&place, &server, "put w.bin"));
@@ -187,7 +188,7 @@ fn a_download_that_was_cut_goes_on_by_the_same_command() {
     let put = done(&repoctl(&place, &server, "put w.bin"));
     let get = format!("data get {} --output out.bin --format json", put["id"].as_str().unwrap());
     let cut = Cut::after(&server, Direction::Down, 5 * MIB as u64);
-    let broken = command(&place, &cut.base, &get).output().unwrap();
+    let broken = command(&place, &cut.base, &format!("{get} --retries 1")).output().unwrap();
     assert!(cut.is_cut());
     assert_eq!(failed(&broken), (1, "Unavailable".to_owned()));
     assert!(!place.path("out.bin").exists());

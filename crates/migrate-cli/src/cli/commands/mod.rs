@@ -6,6 +6,8 @@ mod checkpoint;
 mod completions;
 mod config;
 mod count;
+#[cfg(not(feature = "data"))]
+mod data;
 mod delete;
 mod diff;
 mod erase;
@@ -104,6 +106,9 @@ pub(crate) enum Command {
     #[cfg(feature = "data")]
     #[command(subcommand)]
     Data(cli_data::Command),
+    /// Files, lists and usage of a data service, which this build does not have
+    #[cfg(not(feature = "data"))]
+    Data(data::Absent),
     /// Remove old tombstones
     Purge(purge::Arguments),
     /// Bring the documents of a collection to another schema version
@@ -151,6 +156,8 @@ impl Command {
             Self::Tag(command) => command.run(context).await,
             #[cfg(feature = "data")]
             Self::Data(command) => command.run(context.output).await,
+            #[cfg(not(feature = "data"))]
+            Self::Data(words) => words.run(),
             Self::Purge(arguments) => arguments.run(context).await,
             Self::Upgrade(arguments) => arguments.run(context).await,
             Self::Checkpoint => checkpoint::run(context).await,

@@ -104,8 +104,6 @@ impl<'a> EntryView<'a> {
         let entry = &found.value;
         let deleted = entry.status == EntryStatus::Deleted;
         let blob = entry.content.blob();
-        let mut extra = entry.extra.clone();
-        extra.remove(KEPT_WITH);
         Self {
             id: &entry.id,
             version: found.version,
@@ -125,10 +123,7 @@ impl<'a> EntryView<'a> {
             tags: &entry.tags,
             metadata: entry.metadata.as_ref(),
             share: &entry.share,
-            outside: match &entry.content {
-                Content::Outside { location, .. } => Some(location),
-                _ => None,
-            },
+            outside: outside_of(entry),
             revision: entry.revision.as_ref(),
             revision_number: entry.revision_number,
             upload: entry.upload.as_ref().map(upload_path),
@@ -138,7 +133,7 @@ impl<'a> EntryView<'a> {
             restorable_until: entry.due.filter(|_| deleted),
             deleted_with: entry.deleted_with.as_ref(),
             holds: &entry.holds,
-            extra,
+            extra: shown_extra(entry),
             text: None,
         }
     }
@@ -153,6 +148,20 @@ impl<'a> EntryView<'a> {
         }
         view
     }
+}
+
+fn outside_of(entry: &Entry) -> Option<&OutsideLocation> {
+    match &entry.content {
+        Content::Outside { location, .. } => Some(location),
+        _ => None,
+    }
+}
+
+/// What else came with an entry, without what is kept for its upload.
+fn shown_extra(entry: &Entry) -> Fields {
+    let mut extra = entry.extra.clone();
+    extra.remove(KEPT_WITH);
+    extra
 }
 
 /// A dataset.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use repo_data::model::{Entry, EntryStatus, UploadKind};
+use repo_data::model::{Entry, EntryStatus, UploadId, UploadKind};
 use repo_data::{DataService, NewUpload, Refusal, UploadProgress, Versioned};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,7 +22,7 @@ use crate::access::{acting, changeable};
 use crate::api::answer::serialized;
 use crate::api::data::body::{creation_error, creation_key};
 use crate::api::data::create::may_be_put;
-use crate::auth::{Need, Write};
+use crate::auth::{Caller, Need, Write};
 use crate::http::ApiError;
 use crate::state::App;
 
@@ -75,42 +75,56 @@ pub(in crate::api) async fn create(
 ) -> Result<Response, ApiError> {
     let length = length(&app, &headers)?;
     let about = Metadata::of(&headers)?;
-    let (sha256, md5) = about.digests()?;
+    // What is wrong with them shows before an entry is made.
+    about.digests()?;
     let data = acting(&app, &need.caller, &headers)?;
-    let (found, ours) = match about.entry()? {
-        Some(id) => (changeable(&app, &need.caller, &id).await?, false),
-        None => {
-            let key = creation_key(&headers)?;
-            let mut new = about.new_entry(need.caller.owner()?, length)?;
-            new.idempotency_key.clone_from(&key);
-            may_be_put(&app, &need.caller, new.parent.as_ref(), new.dataset.as_ref()).await?;
-            let made = data.create_entry(new).await;
-            (made.map_err(|error| creation_error(error, key.is_some()))?, true)
-        }
-    };
+    let (found, ours) = entry_for(&app, (&data, &need.caller), (&about, length), &headers).await?;
     if let Some(known) = known(&data, &found, length, ours).await? {
         return answered(known, &found.value);
     }
-    let kind = UploadKind::Tus;
-    let new = NewUpload {
-        total: Some(length),
-        sha256,
-        md5,
-        ..NewUpload::new(found.value.id.clone(), kind)
-    };
-    let begun = match data.begin_upload(&new).await {
-        Ok(begun) => begun.value.id,
-        Err(error) => {
-            // Nobody would ever bring the bytes of an entry that was made for them.
-            if ours && found.value.upload.is_none() && found.value.status == EntryStatus::Pending {
-                let _ = data.delete_entry(&found.value.id, Some(found.version)).await;
-            }
-            return Err(error.into());
-        }
-    };
+    let begun = begin(&data, (&found, ours), (&about, length)).await?;
     // An empty file is there already.
     let progress = settle(&data, data.upload(&begun).await?).await.map_err(told)?;
     answered(progress, &data.entry(&found.value.id).await?.value)
+}
+
+/// The entry that the bytes are for, and whether it was made for them.
+async fn entry_for(
+    app: &App,
+    (data, caller): (&DataService, &Caller),
+    (about, length): (&Metadata, u64),
+    headers: &HeaderMap,
+) -> Result<(Versioned<Entry>, bool), ApiError> {
+    if let Some(id) = about.entry()? {
+        return Ok((changeable(app, caller, &id).await?, false));
+    }
+    let key = creation_key(headers)?;
+    let mut new = about.new_entry(caller.owner()?, length)?;
+    new.idempotency_key.clone_from(&key);
+    may_be_put(app, caller, new.parent.as_ref(), new.dataset.as_ref()).await?;
+    let made = data.create_entry(new).await;
+    Ok((made.map_err(|error| creation_error(error, key.is_some()))?, true))
+}
+
+async fn begin(
+    data: &DataService,
+    (found, ours): (&Versioned<Entry>, bool),
+    (about, length): (&Metadata, u64),
+) -> Result<UploadId, ApiError> {
+    let (sha256, md5) = about.digests()?;
+    let entry = &found.value;
+    let new = NewUpload::new(entry.id.clone(), UploadKind::Tus);
+    let new = NewUpload { total: Some(length), sha256, md5, ..new };
+    match data.begin_upload(&new).await {
+        Ok(begun) => Ok(begun.value.id),
+        Err(error) => {
+            // Nobody would ever bring the bytes of an entry that was made for them.
+            if ours && entry.upload.is_none() && entry.status == EntryStatus::Pending {
+                let _ = data.delete_entry(&entry.id, Some(found.version)).await;
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// How many bytes there will be.
