@@ -18,8 +18,6 @@ pub(crate) struct Entry {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) kind: String,
-    pub(crate) status: String,
-    pub(crate) size: u64,
     pub(crate) sha256: Option<String>,
     pub(crate) file_path: Option<String>,
 }

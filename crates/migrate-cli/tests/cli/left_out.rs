@@ -49,6 +49,7 @@ fn what_was_left_out_is_refused_in_words() {
     refuses(folder.path(), "--strategy dynamodb init", "dynamodb", "dynamodb");
 }
 
+#[cfg(not(feature = "data"))]
 #[test]
 fn a_data_service_is_refused_in_words() {
     let folder = tempfile::tempdir().unwrap();

@@ -9,7 +9,9 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::data::{content, create, datapoints, datasets, entries, holds, revisions, usage};
+use super::data::{
+    content, create, datapoints, datasets, entries, holds, members, revisions, usage,
+};
 use super::tus::{create as begin, pieces, speak};
 use super::{bulk, collections, documents, export, history, query};
 use crate::state::App;
@@ -64,6 +66,7 @@ fn described_transfers() -> OpenApiRouter<Arc<App>> {
         .layer(from_fn(speak));
     OpenApiRouter::new()
         .routes(routes!(content::content))
+        .routes(routes!(members::members))
         .routes(routes!(datapoints::value))
         .merge(uploads)
 }

@@ -5,6 +5,7 @@ mod download;
 mod incoming;
 mod names;
 mod range;
+mod seek;
 mod urls;
 
 pub use datapoint::datapoint_value;
@@ -12,4 +13,5 @@ pub use download::{Download, respond};
 pub use incoming::{byte_stream, exactly, none};
 pub use names::{base_name, disposition};
 pub use range::{Asked, asked};
+pub use seek::BlobFile;
 pub use urls::{Base, SIGNED, key_of, key_of_outside};

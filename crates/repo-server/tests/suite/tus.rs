@@ -262,6 +262,41 @@ fn an_empty_file_needs_no_piece() {
 }
 
 #[test]
+fn a_zip_is_looked_into_without_fetching_it() {
+    for store in stores() {
+        let place = Place::new();
+        let server = place.serve(&format!("--store {store}"));
+        let make = |body: &Json| {
+            let made = server.post("/api/v1/entries", &body.to_string()).expect(201).json();
+            made["id"].as_str().unwrap().to_owned()
+        };
+        let root = make(&json!({ "name": "root", "kind": "directory" }));
+        make(&json!({ "name": "a.txt", "text": "abc", "parent": root }));
+        make(&json!({ "name": "big.txt", "text": "0123456789".repeat(20_000), "parent": root }));
+        make(&json!({ "name": "inner", "kind": "directory", "parent": root }));
+        let zip = content(&server, &root).expect(200).bytes;
+        let put = |bytes: &[u8], kind: &str| {
+            let (at, id) = begun(&server, bytes.len(), &[("name", "z"), ("kind", kind)]);
+            send(&server, &at, 0, bytes, &[]).expect(204);
+            format!("/api/v1/entries/{id}/members")
+        };
+        let listed = server.get(&put(&zip, "collection")).expect(200).json();
+        let mut items = listed["items"].as_array().unwrap().clone();
+        items.sort_by_key(|item| item["path"].to_string());
+        let expected = [
+            json!({ "path": "a.txt", "kind": "file", "size": 3 }),
+            json!({ "path": "big.txt", "kind": "file", "size": 200_000 }),
+            json!({ "path": "inner", "kind": "directory", "size": null }),
+        ];
+        assert_eq!(items, expected);
+        for no_zip in [&zip[..zip.len() / 2], b"no zip"] {
+            assert_eq!(server.get(&put(no_zip, "file")).expect(409).kind(), "Invalid");
+        }
+        server.get(&format!("/api/v1/entries/{root}/members")).expect(409);
+    }
+}
+
+#[test]
 fn an_upload_that_is_begun_again_with_its_key_goes_on() {
     for store in stores() {
         let place = Place::new();

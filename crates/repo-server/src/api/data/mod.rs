@@ -7,6 +7,7 @@ pub(in crate::api) mod datapoints;
 pub(in crate::api) mod datasets;
 pub(in crate::api) mod entries;
 pub(in crate::api) mod holds;
+pub(in crate::api) mod members;
 pub(in crate::api) mod revisions;
 pub(in crate::api) mod usage;
 mod view;

@@ -17,6 +17,9 @@ use crate::auth::{Caller, Need, Read};
 use crate::http::{ApiError, Params};
 use crate::state::App;
 
+/// Datasets whose usage is read for one page.
+const AT_ONCE: usize = 100;
+
 /// What is counted for whom.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -121,7 +124,9 @@ async fn own(
         Scope::Owner => one(app, caller, scope, owner.as_str().to_owned()).await,
         Scope::Store => Err(refused()),
         Scope::Dataset => {
-            let page = PageRequest { limit: asked.limit, cursor: asked.cursor };
+            // Each is a read of its own.
+            let limit = asked.limit.map_or(AT_ONCE, |limit| limit.min(AT_ONCE));
+            let page = PageRequest { limit: Some(limit), cursor: asked.cursor };
             let page = app.data.list_datasets(Some(&owner), &page).await?;
             let mut items = Vec::with_capacity(page.items.len());
             for found in &page.items {
