@@ -24,4 +24,5 @@ pub mod render;
 pub mod report;
 pub mod resume_command;
 pub mod signals;
+pub mod transfer;
 pub mod upgrade_report;

@@ -4,7 +4,8 @@
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+pub use comfy_table::Table;
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, TableStyle};
 use repo_core::Error;
 use serde::Serialize;
 use serde_json::Value as Json;

@@ -6,6 +6,7 @@
 //! collection, and [`ops`] for who runs it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod access;
 pub mod api;
 pub mod auth;
 pub mod bytes;

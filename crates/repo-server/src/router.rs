@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::api::{api_routes, docs_routes};
+use crate::api::{api_routes, docs_routes, transfer_routes};
 use crate::auth::{authenticate, login_routes};
 use crate::console::{console_routes, console_upload_routes};
 use crate::futurehouse::{data_routes, signed_routes};
@@ -47,6 +47,7 @@ pub fn router(app: &Arc<App>, metrics: MetricsPage) -> Router {
         .layer(from_fn_with_state(json, limit_body));
     let upload = BodyLimit { bytes: limits.max_upload_bytes.get(), idle };
     let long = Router::new()
+        .merge(transfer_routes(Arc::clone(app)))
         .merge(file_routes(Arc::clone(app)))
         .merge(signed_routes(Arc::clone(app)))
         .merge(console_upload_routes(app))

@@ -49,6 +49,17 @@ fn what_was_left_out_is_refused_in_words() {
     refuses(folder.path(), "--strategy dynamodb init", "dynamodb", "dynamodb");
 }
 
+#[cfg(not(feature = "data"))]
+#[test]
+fn a_data_service_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    for line in ["data list --server http://127.0.0.1:1", "data put x", "data"] {
+        let (code, _, stderr) = repoctl(folder.path(), line);
+        assert_eq!(code, Some(2), "{line}: {stderr}");
+        assert!(stderr.contains("the feature data"), "{line}: {stderr}");
+    }
+}
+
 #[test]
 fn blocks_of_what_was_left_out_do_not_stop_the_others() {
     let folder = tempfile::tempdir().unwrap();

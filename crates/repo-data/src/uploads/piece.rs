@@ -3,10 +3,10 @@
 use std::fmt;
 
 use repo_blob::{BlobDigest, ByteStream, Md5, Sha256};
-use repo_core::Timestamp;
+use repo_core::{EntityId, Timestamp};
 use sha2::Digest as _;
 
-use crate::model::{UploadId, UploadKind, UploadRecord, UploadState};
+use crate::model::{Owner, UploadId, UploadKind, UploadRecord, UploadState};
 use crate::records::Versioned;
 
 /// Bytes of an upload.
@@ -82,6 +82,10 @@ pub struct UploadProgress {
     pub id: UploadId,
     /// How its bytes come.
     pub kind: UploadKind,
+    /// The entry that they are for.
+    pub entry: EntityId,
+    /// Whose entry.
+    pub owner: Owner,
     /// Whether the piece could be taken: `false` for one that begins behind the present
     /// offset, or, in tus, elsewhere than there.
     pub accepted: bool,
@@ -102,6 +106,8 @@ impl UploadProgress {
         Self {
             id: upload.id,
             kind: upload.kind,
+            entry: upload.entry.clone(),
+            owner: upload.owner.clone(),
             accepted: true,
             offset: complete.map_or(upload.offset, |digest| digest.size),
             total: complete.map_or(upload.total, |digest| Some(digest.size)),

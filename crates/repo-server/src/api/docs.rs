@@ -13,7 +13,7 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;mar
     padding:.15rem 1rem .15rem 0;vertical-align:top}pre{background:#f4f4f4;padding:.6rem;\
     overflow:auto}@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}\
     pre{background:#222}}";
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
 /// The routes. They hold nothing secret, and ask for no key.
 pub fn docs_routes() -> Router {

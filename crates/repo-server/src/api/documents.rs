@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use repo_core::strategy::StorageStrategyExt as _;
 use repo_core::{Document, ErrorKind, Key, Precondition, Write};
 
-use super::answer::{json_text, only, tagged, written_json};
+use super::answer::{json_text, not_modified, only, tagged, written_json};
 use super::idempotency::{Answer, Once, commit_once};
 use super::visibility::{visible, writable};
 use crate::auth::{Need, Read, Write as Writing};
@@ -42,21 +42,15 @@ pub(super) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     visible(&collection)?;
-    let unless = IfNoneMatch::of(&headers)?;
     let Some(entity) = app.store.get(&collection, &id).await? else {
         return Err(ApiError::not_found("there is no such document")
             .with("collection", collection.as_str())
             .with("id", id.as_str()));
     };
-    let same = match unless {
-        IfNoneMatch::Absent => false,
-        IfNoneMatch::Any => true,
-        IfNoneMatch::Versions(versions) => versions.contains(&entity.version),
-    };
-    let response = match same {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => json_text(StatusCode::OK, entity.document.as_str().to_owned()),
-    };
+    if let Some(known) = not_modified(&headers, entity.version)? {
+        return Ok(known);
+    }
+    let response = json_text(StatusCode::OK, entity.document.as_str().to_owned());
     Ok(tagged(response, Some(entity.version)))
 }
 

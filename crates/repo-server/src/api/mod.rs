@@ -1,8 +1,10 @@
-//! The server's own API over every collection: `/api/v1`.
+//! The server's own API: `/api/v1`. Documents of every collection, and what the data service
+//! keeps.
 
 mod answer;
 mod bulk;
 mod collections;
+mod data;
 mod docs;
 mod documents;
 mod export;
@@ -10,6 +12,7 @@ mod history;
 mod idempotency;
 mod query;
 mod routes;
+mod tus;
 mod visibility;
 
 pub use answer::{json_text, tagged};
@@ -19,5 +22,5 @@ pub use idempotency::{
     COLLECTION as IDEMPOTENCY, Once, remove_expired, schema as idempotency_schema,
 };
 pub use query::{QueryParams, parse_filter};
-pub use routes::{api_routes, openapi};
+pub use routes::{api_routes, openapi, transfer_routes};
 pub use visibility::{visible, writable};

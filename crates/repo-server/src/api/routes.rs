@@ -3,19 +3,27 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::post;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::data::{
+    content, create, datapoints, datasets, entries, holds, members, revisions, usage,
+};
+use super::tus::{create as begin, pieces, speak};
 use super::{bulk, collections, documents, export, history, query};
 use crate::state::App;
 
 /// What the OpenAPI document says of the whole.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Data service", description = "Documents of any collection, with versions as \
-        ETags. Errors are `{\"error\": {\"kind\", \"message\", \"remedy\"}}`."),
-    tags((name = "collections"), (name = "documents"), (name = "history"))
+    info(title = "Data service", description = "Documents of any collection, and entries, \
+        datasets and datapoints with their bytes, with versions as ETags. Errors are \
+        `{\"error\": {\"kind\", \"message\", \"remedy\"}}`."),
+    tags((name = "collections"), (name = "documents"), (name = "history"), (name = "entries"),
+        (name = "datasets"), (name = "datapoints"), (name = "uploads"), (name = "usage"))
 )]
 struct Described;
 
@@ -33,16 +41,50 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(history::version))
         .routes(routes!(history::diff))
         .routes(routes!(history::restore))
+        .routes(routes!(entries::list, create::create))
+        .routes(routes!(entries::read, entries::patch, entries::delete))
+        .routes(routes!(entries::restore))
+        .routes(routes!(holds::place_on_entry, holds::release_entry))
+        .routes(routes!(revisions::list))
+        .routes(routes!(datasets::list, datasets::create))
+        .routes(routes!(datasets::read, datasets::patch, datasets::delete))
+        .routes(routes!(datasets::restore))
+        .routes(routes!(holds::place_on_dataset, holds::release_dataset))
+        .routes(routes!(datapoints::list))
+        .routes(routes!(datapoints::read, datapoints::delete))
+        .routes(routes!(datapoints::restore))
+        .routes(routes!(holds::place_on_datapoint, holds::release_datapoint))
+        .routes(routes!(usage::usage))
 }
 
-/// The routes.
+/// The routes whose bytes may take their time.
+fn described_transfers() -> OpenApiRouter<Arc<App>> {
+    let uploads = OpenApiRouter::new()
+        .routes(routes!(begin::offer, begin::create))
+        .routes(routes!(pieces::look, pieces::append, pieces::terminate))
+        .route("/api/v1/uploads/{id}", post(pieces::overridden).options(begin::offer))
+        .layer(from_fn(speak));
+    OpenApiRouter::new()
+        .routes(routes!(content::content))
+        .routes(routes!(members::members))
+        .routes(routes!(datapoints::value))
+        .merge(uploads)
+}
+
+/// The routes that are answered at once.
 pub fn api_routes(app: Arc<App>) -> Router {
     let (router, _) = described().with_state(app).split_for_parts();
+    router
+}
+
+/// The routes whose bytes may take their time.
+pub fn transfer_routes(app: Arc<App>) -> Router {
+    let (router, _) = described_transfers().with_state(app).split_for_parts();
     router
 }
 
 /// The OpenAPI document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    described().into_openapi()
+    described().merge(described_transfers()).into_openapi()
 }

@@ -31,7 +31,7 @@ pub fn writable(collection: &CollectionName) -> Result<(), ApiError> {
     if READ_ONLY.contains(&collection.as_str()) {
         return Err(ApiError::forbidden("this collection is written by the data service alone")
             .with("collection", collection.as_str())
-            .remedy("use its routes: `/datapoint`, `/v0.1/data-storage`"));
+            .remedy("use its routes: `/api/v1/entries`, `/api/v1/datasets`, `/datapoint`"));
     }
     Ok(())
 }

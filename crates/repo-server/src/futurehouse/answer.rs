@@ -1,14 +1,13 @@
-//! Entries as answers, and who asks for them.
+//! Entries as answers.
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use repo_core::Version;
+use repo_data::Versioned;
 use repo_data::model::{Content, Entry, StorageType};
-use repo_data::{DataService, Versioned};
 
 use super::wire::{DataStorageResponse, Signing};
 use crate::api::{json_text, tagged};
-use crate::auth::Caller;
 use crate::bytes::Base;
 use crate::http::ApiError;
 use crate::state::App;
@@ -45,16 +44,4 @@ pub(super) fn json_response(
         ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "Unexpected", error.to_string())
     })?;
     Ok(tagged(json_text(StatusCode::OK, text), version))
-}
-
-/// Who asks, for the history of the store.
-pub(super) fn acting(
-    app: &App,
-    caller: &Caller,
-    headers: &HeaderMap,
-) -> Result<DataService, ApiError> {
-    Ok(match caller.attribution(headers)? {
-        Some(by) => app.data.attributed_to((*by).clone()),
-        None => app.data.clone(),
-    })
 }

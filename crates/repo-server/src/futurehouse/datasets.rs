@@ -10,16 +10,17 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
 use repo_core::{EntityId, Error, ErrorKind};
-use repo_data::model::{Dataset, DatasetState, Owner};
-use repo_data::{EntryFilter, NewDataset, NewEntry, PageOf, PageRequest, Versioned};
+use repo_data::model::Owner;
+use repo_data::{EntryFilter, NewDataset, NewEntry, PageOf, PageRequest};
 use serde_json::json;
 
-use super::access::{conditional, entry_id, expected};
-use super::answer::{acting, text_of};
+use super::access::{entry_id, expected};
+use super::answer::text_of;
 use super::create::check_uuid;
 use super::error::Detailed;
 use super::wire::DataStorage;
-use crate::auth::{Caller, Need, Read, Write};
+use crate::access::{self, acting, conditional};
+use crate::auth::{Need, Read, Write};
 use crate::http::{ApiError, IfMatch, RawBody, Taken};
 use crate::state::App;
 
@@ -62,22 +63,6 @@ pub(super) async fn create(
     Ok(Json(made).into_response())
 }
 
-/// A dataset that the caller may see.
-async fn visible(
-    app: &App,
-    caller: &Caller,
-    id: &EntityId,
-) -> Result<Versioned<Dataset>, ApiError> {
-    let missing = || ApiError::not_found("there is no such dataset").with("id", id.as_str());
-    let found = match app.data.dataset(id).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing()),
-        found => found?,
-    };
-    let may = caller.sees_all() || found.value.owner == caller.owner()?;
-    let there = found.value.state == DatasetState::Active;
-    if may && there { Ok(found) } else { Err(missing()) }
-}
-
 /// Deletes a dataset with its entries: they can be restored for a time.
 pub(super) async fn delete(
     need: Need<Write>,
@@ -86,7 +71,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, Detailed> {
     let id = entry_id(&id)?;
-    visible(&app, &need.caller, &id).await?;
+    access::dataset(&app, &need.caller, &id).await?;
     let data = acting(&app, &need.caller, &headers)?;
     let condition = expected(IfMatch::of(&headers)?)?;
     conditional(data.delete_dataset(&id, condition).await, condition)?;
@@ -100,7 +85,7 @@ pub(super) async fn read(
     Path(id): Path<String>,
 ) -> Result<Response, Detailed> {
     let id = entry_id(&id)?;
-    let dataset = visible(&app, &need.caller, &id).await?.value;
+    let dataset = access::dataset(&app, &need.caller, &id).await?.value;
     let filter = EntryFilter { dataset: Some(id), ..EntryFilter::default() };
     let page = PageRequest { limit: Some(PAGE), cursor: None };
     // What is wrong shows before the answer begins.

@@ -10,11 +10,12 @@ use repo_data::{EntryPatch, NewContent};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::access::{changeable, conditional, entry_id, expected, readable};
-use super::answer::{acting, answer, json_response};
+use super::access::{entry_id, expected};
+use super::answer::{answer, json_response};
 use super::create::new_entry;
 use super::error::Detailed;
 use super::wire::DataStorageResponse;
+use crate::access::{acting, changeable, conditional, readable};
 use crate::auth::{Need, Read, Write};
 use crate::http::{ApiError, IfMatch, RawBody, Taken};
 use crate::state::App;

@@ -14,6 +14,6 @@ mod search;
 mod signed;
 mod wire;
 
-pub use access::readable;
+pub use crate::access::readable;
 pub use routes::data_routes;
 pub use signed::signed_routes;

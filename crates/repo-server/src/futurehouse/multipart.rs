@@ -11,9 +11,10 @@ use repo_data::model::{UploadId, UploadKind};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::access::{changeable, entry_id};
+use super::access::entry_id;
 use super::answer::json_response;
 use super::error::Detailed;
+use crate::access::changeable;
 use crate::auth::{Need, Write};
 use crate::bytes::Base;
 use crate::http::{ApiError, RawBody, read_json};

@@ -10,10 +10,11 @@ use repo_data::model::{Content, Entry, EntryKind, Json, Revision};
 use repo_data::{NewRevision, RevisedContent, WhichRevision};
 use serde::{Deserialize, Serialize};
 
-use super::access::{conditional, entry_id, readable};
-use super::answer::{acting, json_response, text_of};
+use super::access::entry_id;
+use super::answer::{json_response, text_of};
 use super::error::Detailed;
 use super::wire::{DataStorageResponse, Signing, StorageConfig, current_revision};
+use crate::access::{acting, conditional, readable};
 use crate::auth::{Caller, Need, Read};
 use crate::bytes::{Base, base_name};
 use crate::http::{ApiError, Params, Taken};

@@ -24,6 +24,10 @@ pub struct ItemPath {
     pub id: EntityId,
 }
 
+/// An id in a path.
+#[derive(Debug, Clone)]
+pub struct IdPath(pub EntityId);
+
 /// The parameters of a query.
 #[derive(Debug, Clone)]
 pub struct Params<T>(pub T);
@@ -47,6 +51,15 @@ impl<S: Send + Sync> FromRequestParts<S> for ItemPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Path((collection, id)) = path::<(String, String), S>(parts, state).await?;
         Ok(Self { collection: CollectionName::new(&collection)?, id: EntityId::new(&id)? })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IdPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(id) = path::<String, S>(parts, state).await?;
+        Ok(Self(EntityId::new(&id)?))
     }
 }
 

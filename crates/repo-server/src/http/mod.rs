@@ -8,6 +8,6 @@ mod status;
 
 pub use error::ApiError;
 pub use etag::{ETag, IfMatch, IfNoneMatch};
-pub use extract::{ItemPath, NamePath, Params, RawBody, read_body, read_json};
+pub use extract::{IdPath, ItemPath, NamePath, Params, RawBody, read_body, read_json};
 pub use fields::Taken;
 pub use status::status_of;

@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
-use repo_core::{EntityId, Error, ErrorKind, Value};
-use repo_data::model::{DataType, Datapoint, Fields};
+use repo_core::{EntityId, Error, ErrorKind};
+use repo_data::model::Datapoint;
 use repo_data::{PageOf, PageRequest, Versioned};
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ use super::error::Told;
 use super::wire::{datapoint_json, datapoint_response};
 use crate::api::json_text;
 use crate::auth::{Need, Read};
-use crate::bytes::{Download, respond};
+use crate::bytes::datapoint_value;
 use crate::http::{ApiError, Params};
 use crate::state::App;
 
@@ -57,43 +57,7 @@ pub(super) async fn value(
     headers: HeaderMap,
 ) -> Result<Response, Told> {
     let found = find(&app, &id).await?.value;
-    if found.data_type == DataType::ObjectStorage {
-        return Ok(object(&app, &headers, &found.fields).await?);
-    }
-    if let Some(file) = &found.file {
-        let about = Download::of(&file.blob, &file.name, file.content_type.as_deref());
-        let sent = respond(&headers, about, async |range| {
-            let opened = app.data.open_blob(&file.blob.key, range).await?;
-            Ok((opened.range, opened.bytes))
-        });
-        return Ok(sent.await?);
-    }
-    let text = found.value.as_ref().map_or("null", |value| value.as_str());
-    Ok(json_text(StatusCode::OK, text.to_owned()))
-}
-
-/// The bytes of an object that the client stored itself, from a bucket that is listed.
-async fn object(app: &App, headers: &HeaderMap, fields: &Fields) -> Result<Response, ApiError> {
-    let text = |name: &str| match fields.get(name).map(repo_data::model::Json::to_value) {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
-    };
-    let (Some(bucket), Some(name)) = (text("bucket_name"), text("object_name")) else {
-        return Err(ApiError::not_found("the datapoint names no bucket and object"));
-    };
-    let known = app.buckets.head(&bucket, &name).await?;
-    let content_type = text("content_type");
-    let about = Download {
-        size: known.size,
-        etag: known.etag,
-        sha256: None,
-        name: &name,
-        content_type: content_type.as_deref(),
-    };
-    respond(headers, about, async |range| {
-        app.buckets.read((&bucket, &name), known.size, range).await
-    })
-    .await
+    Ok(datapoint_value(&app, &headers, &found).await?)
 }
 
 /// How many are listed.

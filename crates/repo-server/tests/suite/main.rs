@@ -6,8 +6,12 @@ mod support;
 
 mod console;
 mod console_upload;
+mod data_api;
+mod data_sets;
 mod documents;
 mod futurehouse;
 mod madsci;
 mod operation;
+mod repoctl;
 mod schema;
+mod tus;

@@ -6,6 +6,8 @@ mod checkpoint;
 mod completions;
 mod config;
 mod count;
+#[cfg(not(feature = "data"))]
+mod data;
 mod delete;
 mod diff;
 mod erase;
@@ -100,6 +102,13 @@ pub(crate) enum Command {
     Tag(tag::Command),
     /// Remove everything that the store holds of a record, and keep it from coming back
     Erase(erase::Arguments),
+    /// Files, lists and usage of a data service
+    #[cfg(feature = "data")]
+    #[command(subcommand)]
+    Data(cli_data::Command),
+    /// Files, lists and usage of a data service, which this build does not have
+    #[cfg(not(feature = "data"))]
+    Data(data::Absent),
     /// Remove old tombstones
     Purge(purge::Arguments),
     /// Bring the documents of a collection to another schema version
@@ -145,6 +154,10 @@ impl Command {
             Self::RestoreVersion(arguments) => arguments.run(context).await,
             Self::Erase(arguments) => arguments.run(context).await,
             Self::Tag(command) => command.run(context).await,
+            #[cfg(feature = "data")]
+            Self::Data(command) => command.run(context.output).await,
+            #[cfg(not(feature = "data"))]
+            Self::Data(words) => words.run(),
             Self::Purge(arguments) => arguments.run(context).await,
             Self::Upgrade(arguments) => arguments.run(context).await,
             Self::Checkpoint => checkpoint::run(context).await,
