@@ -6,7 +6,10 @@ mod support;
 
 mod console;
 mod documents;
+mod faults;
 mod futurehouse;
+mod kills;
 mod madsci;
 mod operation;
 mod schema;
+mod security;
