@@ -19,6 +19,7 @@ pub mod limits;
 pub mod madsci;
 pub mod ops;
 pub mod outside;
+mod rehearsal;
 pub mod router;
 pub mod schema;
 pub mod server;

@@ -13,9 +13,11 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::api::{api_routes, docs_routes, transfer_routes};
 use crate::auth::{authenticate, login_routes};
 use crate::console::{console_routes, console_upload_routes};
-use crate::futurehouse::{data_routes, signed_routes};
+use crate::futurehouse::{data_routes, joining_routes, signed_routes};
 use crate::http::ApiError;
-use crate::limits::{BodyLimit, Permits, limit_body, limit_time, limit_uploads, one_of_many};
+use crate::limits::{
+    BodyLimit, Permits, limit_body, limit_time, limit_uploads, linger, one_of_many,
+};
 use crate::madsci::{datapoint_routes, file_routes};
 use crate::ops::{MetricsPage, health_routes, metrics_routes, observe};
 use crate::state::App;
@@ -45,6 +47,11 @@ pub fn router(app: &Arc<App>, metrics: MetricsPage) -> Router {
         .merge(console_routes(app))
         .layer(from_fn_with_state(limits.request_timeout_ms.get(), limit_time))
         .layer(from_fn_with_state(json, limit_body));
+    let uploads = Permits::new(limits.max_uploads.get());
+    // Its bodies are small; its answers take as long as the bytes that it joins.
+    let joining = joining_routes(Arc::clone(app))
+        .layer(from_fn_with_state(json, limit_body))
+        .layer(from_fn_with_state(uploads.clone(), limit_uploads));
     let upload = BodyLimit { bytes: limits.max_upload_bytes.get(), idle };
     let long = Router::new()
         .merge(transfer_routes(Arc::clone(app)))
@@ -52,8 +59,9 @@ pub fn router(app: &Arc<App>, metrics: MetricsPage) -> Router {
         .merge(signed_routes(Arc::clone(app)))
         .merge(console_upload_routes(app))
         .layer(from_fn_with_state(upload, limit_body))
-        .layer(from_fn_with_state(Permits::new(limits.max_uploads.get()), limit_uploads));
+        .layer(from_fn_with_state(uploads, limit_uploads));
     let routes = short
+        .merge(joining)
         .merge(long)
         .fallback(async || ApiError::not_found("there is no such route"))
         .method_not_allowed_fallback(async || {
@@ -74,7 +82,7 @@ fn guarded(routes: Router, app: &Arc<App>) -> Router {
         let value = HeaderValue::from_static(value);
         routes = routes.layer(SetResponseHeaderLayer::if_not_present(name, value));
     }
-    routes.layer(from_fn(observe))
+    routes.layer(from_fn(observe)).layer(from_fn(linger))
 }
 
 /// The answer after a panic: a mistake of ours, which ends one request and not the server.

@@ -10,7 +10,7 @@ use cli_output::output::Output;
 use cli_output::signals::Interruption;
 use repo_blob::UrlSigner;
 use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _};
-use repo_core::{Clock, CollectionSchema, Error, ErrorKind, Result, Schemas, SystemClock};
+use repo_core::{CollectionSchema, Error, ErrorKind, Result, Schemas};
 use repo_data::model::StoreName;
 use repo_data::{BlobStores, DataOptions, DataService};
 use repo_engine::Store;
@@ -22,6 +22,7 @@ use crate::auth::{Gate, Hosts, KeyRing, Tokens};
 use crate::config::{Place, Secret};
 use crate::ops::{Bounds, MetricsPage, serve};
 use crate::outside::Buckets;
+use crate::rehearsal;
 use crate::router::router;
 use crate::schema::{Check, InUse, declared, files_of};
 use crate::state::{App, Moving};
@@ -101,6 +102,8 @@ async fn ready(
         max_blob_bytes: place.server.limits.max_upload_bytes.get(),
         sources: place.server.sources.allow_list()?,
         lister: Some(Arc::new(buckets.clone())),
+        clock: rehearsal::clock()?,
+        hooks: rehearsal::hooks()?,
         ..DataOptions::default()
     };
     let data = DataService::open(engine, blobs, options).await?;
@@ -145,7 +148,7 @@ async fn run_on(place: &Place, output: Output, opened: Opened) -> Outcome<Ending
     });
     let in_time = serve(listener, router(&app, metrics), bounds, stopping).await;
     asked.abort();
-    // It stops by itself; what it is at is one commit.
+    // It stops by itself.
     let _ = sweeper.await;
     if !in_time {
         output.warning("requests that took too long were broken off");
@@ -155,7 +158,7 @@ async fn run_on(place: &Place, output: Output, opened: Opened) -> Outcome<Ending
 
 fn app(place: &Place, opened: Opened, stopping: watch::Receiver<bool>) -> Result<Arc<App>> {
     let Opened { store, schemas, data, buckets } = opened;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let clock = Arc::clone(&data.options().clock);
     let secret = Secret::load(place.server.secret.as_deref(), &place.data)?;
     let valid = Duration::from_secs(place.server.token_seconds.get());
     let gate = Gate {
@@ -235,21 +238,40 @@ async fn announce(place: &Place, output: Output, app: &App, listener: &TcpListen
     })
 }
 
-/// Removes what has expired, now and then.
+/// Removes what has expired: at once, since a server that is often restarted would never come to
+/// it, and then now and then. What it is at when the server stops is as safe as in a crash.
 async fn sweep(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
-    loop {
-        tokio::select! {
-            _ = stopping.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(SWEEP) => {}
+    let swept = async {
+        loop {
+            sweep_once(&app).await;
+            tokio::time::sleep(SWEEP).await;
         }
-        match app.data.sweep().await {
-            Ok(report) => tracing::debug!(?report, "swept"),
-            Err(error) => tracing::warn!(%error, "what is due could not be swept"),
-        }
-        match remove_expired(&app.store, app.clock.now()).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::debug!(removed, "idempotency keys have expired"),
-            Err(error) => tracing::warn!(%error, "expired idempotency keys could not be removed"),
-        }
+    };
+    tokio::select! {
+        _ = stopping.wait_for(|stop| *stop) => {}
+        () = swept => {}
     }
+}
+
+async fn sweep_once(app: &App) {
+    let ended = match app.data.sweep().await {
+        Ok(report) if report.failed == 0 => {
+            tracing::debug!(?report, "swept");
+            "whole"
+        }
+        Ok(report) => {
+            tracing::warn!(failed = report.failed, errors = ?report.errors, "swept in part");
+            "in_part"
+        }
+        Err(error) => {
+            tracing::warn!(%error, "what is due could not be swept");
+            "failed"
+        }
+    };
+    match remove_expired(&app.store, app.clock.now()).await {
+        Ok(0) => {}
+        Ok(removed) => tracing::debug!(removed, "idempotency keys have expired"),
+        Err(error) => tracing::warn!(%error, "expired idempotency keys could not be removed"),
+    }
+    metrics::counter!("repo_sweeps_total", "ended" => ended).increment(1);
 }

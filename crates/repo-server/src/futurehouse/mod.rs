@@ -15,5 +15,5 @@ mod signed;
 mod wire;
 
 pub use crate::access::readable;
-pub use routes::data_routes;
+pub use routes::{data_routes, joining_routes};
 pub use signed::signed_routes;

@@ -19,7 +19,6 @@ pub fn data_routes(app: Arc<App>) -> Router {
         .route("/data-entries/{id}/status", get(entries::status))
         .route("/data-entries/{id}/revisions", get(revisions::list))
         .route("/data-entries/{id}/multipart-upload/initiate", post(multipart::initiate))
-        .route("/data-entries/{id}/multipart-upload/complete", post(multipart::complete))
         .route("/datasets", post(datasets::create))
         .route("/datasets/{id}", get(datasets::read).delete(datasets::delete))
         .route("/search", post(search::search))
@@ -28,6 +27,12 @@ pub fn data_routes(app: Arc<App>) -> Router {
         .route("/v0.1/organizations", get(organizations))
         .nest("/v0.1/data-storage", storage)
         .with_state(app)
+}
+
+/// The route that joins parts and hashes the whole: how long that takes depends on the bytes.
+pub fn joining_routes(app: Arc<App>) -> Router {
+    let path = "/v0.1/data-storage/data-entries/{id}/multipart-upload/complete";
+    Router::new().route(path, post(multipart::complete)).with_state(app)
 }
 
 /// The one organisation that there is.

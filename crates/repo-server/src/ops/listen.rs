@@ -101,7 +101,9 @@ fn refuse(mut stream: TcpStream, refusals: &Arc<Semaphore>) {
         let _permit = permit;
         let told = async {
             stream.write_all(BUSY.as_bytes()).await?;
-            stream.shutdown().await
+            stream.shutdown().await?;
+            // What is left unread would make the system take the answer back.
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop)
         };
         let _ = tokio::time::timeout(REFUSAL, told).await;
     });

@@ -1,10 +1,13 @@
 //! The real program on a free port of this machine, in a folder of its own.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+pub mod files;
+
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{ChildStdout, Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use repo_testkit::Process;
@@ -22,8 +25,24 @@ pub struct Place {
 /// A server that runs until it is dropped.
 pub struct Server {
     pub process: Process,
+    /// What it prints after it has begun to listen.
+    pub lines: Lines<BufReader<ChildStdout>>,
+    pub client: Client,
+}
+
+/// Who asks a server.
+#[derive(Clone)]
+pub struct Client {
     pub base: String,
     agent: ureq::Agent,
+}
+
+impl Deref for Server {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 /// What a server answered.
@@ -144,18 +163,22 @@ impl Place {
         let base =
             lines.find_map(|line| line.unwrap().strip_prefix("listening on ").map(str::to_owned));
         let base = base.expect("the server did not start");
-        let base = base.replace("0.0.0.0", "127.0.0.1");
+        Server { process, lines, client: Client::of(&base.replace("0.0.0.0", "127.0.0.1")) }
+    }
+}
+
+impl Client {
+    /// Of the server at an address, `http://HOST:PORT`.
+    pub fn of(base: &str) -> Self {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             // 308 is an answer of its own to a part of an upload.
             .max_redirects(0)
             .max_redirects_will_error(false)
             .build();
-        Server { process, base, agent: config.into() }
+        Self { base: base.to_owned(), agent: config.into() }
     }
-}
 
-impl Server {
     pub fn address(&self) -> &str {
         self.base.trim_start_matches("http://")
     }
@@ -167,19 +190,31 @@ impl Server {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Answer {
+        let sent = self.try_send(method, path, headers, body);
+        sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// The same of a server that may not answer.
+    pub fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Answer, ureq::Error> {
         let url =
             if path.starts_with("http") { path.to_owned() } else { format!("{}{path}", self.base) };
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = match body {
-            Some(body) => self.agent.run(request.body(body.to_vec()).unwrap()),
-            None => self.agent.run(request.body(()).unwrap()),
+        let mut response = match body {
+            Some(body) => self.agent.run(request.body(body.to_vec()).unwrap())?,
+            None => self.agent.run(request.body(()).unwrap())?,
         };
-        let mut response = response.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
-        Answer { status: response.status().as_u16(), headers: response.headers().clone(), bytes }
+        let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec()?;
+        let status = response.status().as_u16();
+        Ok(Answer { status, headers: response.headers().clone(), bytes })
     }
 
     pub fn get(&self, path: &str) -> Answer {

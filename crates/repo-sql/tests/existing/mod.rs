@@ -34,7 +34,7 @@ macro_rules! cases {
         $(
             #[tokio::test]
             async fn $case() {
-                crate::existing::$module::$case(&$database.await).await;
+                $crate::existing::$module::$case(&$database.await).await;
             }
         )+
     };
@@ -44,7 +44,7 @@ pub(crate) use cases;
 /// Every case that both dialects run.
 macro_rules! all_cases {
     ($database:expr) => {
-        crate::existing::cases! { $database =>
+        $crate::existing::cases! { $database =>
             values::the_tables_of_an_older_broker_are_read,
             values::a_value_is_what_the_schema_says,
             values::what_the_schema_does_not_know_is_kept,
