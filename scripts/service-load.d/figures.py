@@ -25,6 +25,8 @@ for (what, server), runs in sorted(found.items()):
         raise SystemExit(f"{what} {server}: {bad} requests failed")
 low = []
 for what in ("post", "get"):
+    if not medians[what, "madsci"]:
+        raise SystemExit(f"{what}: MADSci's server answered nothing; was the machine busy?")
     ratio = medians[what, "ours"] / medians[what, "madsci"]
     print(f"{what}: {ratio:.1f} times as many requests a second")
     if ratio < float(sys.argv[2]):

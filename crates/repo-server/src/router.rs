@@ -47,9 +47,12 @@ pub fn router(app: &Arc<App>, metrics: MetricsPage) -> Router {
         .merge(console_routes(app))
         .layer(from_fn_with_state(limits.request_timeout_ms.get(), limit_time))
         .layer(from_fn_with_state(json, limit_body));
+    // After it the sweeper takes what a request still writes for left alone, and forgets it.
+    let longest = app.data.options().pending_expiry;
     let uploads = Permits::new(limits.max_uploads.get());
     // Its bodies are small; its answers take as long as the bytes that it joins.
     let joining = joining_routes(Arc::clone(app))
+        .layer(from_fn_with_state(longest, limit_time))
         .layer(from_fn_with_state(json, limit_body))
         .layer(from_fn_with_state(uploads.clone(), limit_uploads));
     let upload = BodyLimit { bytes: limits.max_upload_bytes.get(), idle };
@@ -58,6 +61,7 @@ pub fn router(app: &Arc<App>, metrics: MetricsPage) -> Router {
         .merge(file_routes(Arc::clone(app)))
         .merge(signed_routes(Arc::clone(app)))
         .merge(console_upload_routes(app))
+        .layer(from_fn_with_state(longest, limit_time))
         .layer(from_fn_with_state(upload, limit_body))
         .layer(from_fn_with_state(uploads, limit_uploads));
     let routes = short

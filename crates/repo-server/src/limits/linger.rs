@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
@@ -41,8 +41,8 @@ pub async fn linger(request: Request, next: Next) -> Response {
     let response = next.run(Request::from_parts(parts, Body::new(lent))).await;
     let left = left.lock().unwrap_or_else(PoisonError::into_inner).take();
     match left {
-        Some(body) => followed_by(response, body),
-        None => response,
+        Some(body) if !is_too_slow(response.status()) => followed_by(response, body),
+        _ => response,
     }
 }
 
@@ -50,6 +50,11 @@ pub async fn linger(request: Request, next: Next) -> Response {
 fn waits_for_permission(headers: &HeaderMap) -> bool {
     let expected = headers.get(header::EXPECT).and_then(|value| value.to_str().ok());
     expected.is_some_and(|value| value.eq_ignore_ascii_case("100-continue"))
+}
+
+/// Whoever was given up because nothing came is not waited for once more.
+fn is_too_slow(status: StatusCode) -> bool {
+    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT)
 }
 
 /// The answer, and then nothing for as long as something comes.

@@ -8,6 +8,8 @@ mod checks;
 mod scene;
 mod story;
 
+use std::io::Write as _;
+
 use repo_data::Step;
 use repo_testkit::servers::unique_name;
 
@@ -54,7 +56,8 @@ fn kill_everywhere(most: usize, fresh: impl Fn() -> Option<Scene>) {
     for step in Step::ALL {
         for nth in 1..=most {
             let Some(scene) = fresh() else { return };
-            println!("{step:?} {nth}");
+            // A failure is told with the step that it came after.
+            let _ = writeln!(std::io::stdout(), "{step:?} {nth}");
             let killed = kill_at(&scene, *step, nth);
             assert!(killed || nth > 1, "no server ever came to {step:?}");
             if !killed {

@@ -103,7 +103,7 @@ fn trickle(client: &Client, head: &str) -> String {
 #[test]
 fn a_client_that_drips_is_given_up() {
     let place = Place::new();
-    let limits = r#"{"server":{"limits":{"request_timeout_ms":700,"idle_timeout_ms":500,
+    let limits = r#"{"server":{"limits":{"request_timeout_ms":4000,"idle_timeout_ms":3000,
         "max_uploads":1}}}"#;
     place.write("repository.json", limits);
     let server = place.serve("--store sqlite:store.db");
