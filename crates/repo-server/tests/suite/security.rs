@@ -149,6 +149,14 @@ fn hostile_ids_are_ids_or_nothing() {
     }
 }
 
+/// Registers something outside; the status.
+fn register(client: &Client, storage_type: &str, metadata: Json) -> u16 {
+    let place = json!({ "storage_type": storage_type, "content_type": "directory",
+        "metadata": metadata });
+    let body = json!({ "name": "e", "existing_location": place }).to_string();
+    client.post(ENTRIES, &body).status
+}
+
 #[test]
 fn what_makes_no_sense_is_not_kept() {
     let place = Place::new();
@@ -173,19 +181,13 @@ fn what_makes_no_sense_is_not_kept() {
     // A file that breaks off, and one that comes before what it belongs to.
     assert_eq!(form(parts, &format!("{file}\r\nabc")), 400);
     assert_eq!(form(parts, &format!("{field}\"files\"; filename=\"a\"\r\n\r\nabc\r\n--XX--")), 400);
-    let register = |storage_type: &str, metadata: Json| {
-        let place = json!({ "storage_type": storage_type, "content_type": "directory",
-            "metadata": metadata });
-        let body = json!({ "name": "e", "existing_location": place }).to_string();
-        server.post(ENTRIES, &body).status
-    };
     for (bucket, prefix) in [("theirs", "in/"), ("ours", "out/"), ("ours", ""), ("OURS", "in/")] {
-        let status = register("gcs", json!({ "bucket_name": bucket, "prefix": prefix }));
+        let status = register(&server, "gcs", json!({ "bucket_name": bucket, "prefix": prefix }));
         assert!(matches!(status, 400 | 403), "{bucket} {prefix}: {status}");
     }
-    let status = register("gcs", json!({ "bucket_name": "ours", "prefix": "in/../out/" }));
+    let status = register(&server, "gcs", json!({ "bucket_name": "ours", "prefix": "in/../out/" }));
     assert!(matches!(status, 400 | 403), "{status}");
-    let status = register("pg_table", json!({ "table_name": "api_keys", "row_id": "1" }));
+    let status = register(&server, "pg_table", json!({ "table_name": "api_keys", "row_id": "1" }));
     assert_eq!(status, 403);
     // What was begun and not finished is condemned at once, and seen by nobody.
     let is_left = |line: &&String| !line.starts_with("blobs ") && !line.starts_with("usage ");
@@ -215,6 +217,18 @@ fn use_url(server: &Server, method: &str, url: &str) -> u16 {
     server.send(method, url, headers, (method != "GET").then_some(b"abc")).status
 }
 
+/// The same URL with something else in it.
+fn others(url: &str, head: &str, signature: &str) -> [String; 6] {
+    [
+        url.replace("expires=", "expires=9"),
+        url.replace("expires=", "expires=-"),
+        format!("{head}signature="),
+        head.to_owned(),
+        format!("{url}&name=other.exe"),
+        format!("{head}signature={signature}{signature}"),
+    ]
+}
+
 #[test]
 fn a_signed_url_cannot_be_altered_and_ends() {
     let place = Place::new();
@@ -229,15 +243,7 @@ fn a_signed_url_cannot_be_altered_and_ends() {
             let altered = format!("{head}signature={}", String::from_utf8(altered).unwrap());
             assert_eq!(use_url(&server, method, &altered), 403, "{altered}");
         }
-        let altered = [
-            url.replace("expires=", "expires=9"),
-            url.replace("expires=", "expires=-"),
-            format!("{head}signature="),
-            head.to_owned(),
-            format!("{url}&name=other.exe"),
-            format!("{head}signature={signature}{signature}"),
-        ];
-        for altered in altered {
+        for altered in others(url, head, signature) {
             assert_eq!(use_url(&server, method, &altered), 403, "{altered}");
         }
     }
