@@ -1,6 +1,7 @@
 //! The real program on a free port of this machine, in a folder of its own.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod data;
 pub mod files;
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
@@ -65,6 +66,15 @@ pub fn stores() -> Vec<&'static str> {
         stores.push("dynamodb:store");
     }
     stores
+}
+
+/// Runs a behaviour on every store.
+pub fn on_every_store(behaviour: impl Fn(&Server)) {
+    for store in stores() {
+        let place = Place::new();
+        let server = place.serve(&format!("--store {store}"));
+        behaviour(&server);
+    }
 }
 
 impl Place {
