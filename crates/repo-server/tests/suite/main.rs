@@ -17,4 +17,5 @@ mod operation;
 mod repoctl;
 mod schema;
 mod security;
+mod stalls;
 mod tus;
