@@ -124,7 +124,7 @@ impl DataService {
         let mut tally = Tally::default();
         let version = found.version;
         let entry = restore_in(tx, found.value, self.now(), &mut tally).await?;
-        tally.write(tx, self.turn()).await?;
+        self.count_within_quota(tx, tally).await?;
         Ok(Versioned { value: entry, version })
     }
 }
