@@ -128,11 +128,7 @@ impl Place {
     fn postgres(&self, command: &mut Command) {
         let database = self.postgres.get_or_init(|| {
             let name = servers::unique_name();
-            let sql = format!("CREATE DATABASE \"{name}\"");
-            let mut psql = Command::new("psql");
-            assert!(
-                psql.args(["-Xqd", &servers::postgres(), "-c", &sql]).status().unwrap().success()
-            );
+            psql(&format!("CREATE DATABASE \"{name}\""));
             name
         });
         let [host, port, user, password, _] = servers::postgres_parts();
@@ -175,6 +171,21 @@ impl Place {
         let base = base.expect("the server did not start");
         Server { process, lines, client: Client::of(&base.replace("0.0.0.0", "127.0.0.1")) }
     }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(name) = self.postgres.get() {
+            psql(&format!("DROP DATABASE \"{name}\" WITH (FORCE)"));
+        }
+    }
+}
+
+/// Runs a statement on the PostgreSQL server of the tests.
+pub fn psql(sql: &str) {
+    let run = Command::new("psql").args(["-Xqd", &servers::postgres(), "-c", sql]).output();
+    let run = run.unwrap();
+    assert!(run.status.success(), "{sql}: {run:?}");
 }
 
 impl Client {
