@@ -15,6 +15,7 @@ mod kills;
 mod madsci;
 mod operation;
 mod repoctl;
+mod repoctl_tls;
 mod schema;
 mod security;
 mod stalls;

@@ -3,6 +3,8 @@
 
 pub mod data;
 pub mod files;
+pub mod repoctl;
+pub mod tls;
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
