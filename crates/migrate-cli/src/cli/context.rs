@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cli_archives::Configured;
 use cli_output::failure::{usage, wrong_usage};
 use cli_output::output::Output;
 use repo_core::strategy::{OnUnreadable, OpenOptions, Registry, StorageStrategy};
@@ -14,7 +15,7 @@ use repo_layers::check_schemas;
 use serde_json::Value as Json;
 
 use super::args::{CommonArgs, StoreArgs};
-use super::configuration::{migration, sections};
+use super::configuration::{blobs, migration, sections};
 
 /// The configuration file that is used when none is named.
 pub(crate) const DEFAULT_FILE: &str = "repository.json";
@@ -193,6 +194,12 @@ impl Context {
         }
         let config = self.load_chosen(self.need_configuration()?.as_deref())?;
         Ok((self.by_name(&config.storage().strategy, &config)?, config))
+    }
+
+    /// The blob store of the store that the configuration names; of a store that is named by URL
+    /// it says nothing.
+    pub(crate) fn blobs(&self, config: &Config) -> Configured {
+        if self.store.store.is_some() { Ok(None) } else { blobs(config) }
     }
 
     /// Opens the store of this command.

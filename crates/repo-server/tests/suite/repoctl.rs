@@ -270,6 +270,25 @@ fn what_cannot_be_is_refused_in_words() {
     assert_eq!(unnamed.status.code(), Some(2));
 }
 
+/// Both programs read one configuration.
+#[test]
+fn the_blobs_of_the_servers_configuration_are_backed_up() {
+    let place = Place::new();
+    place.write(
+        "repository.json",
+        r#"{"storage":{"strategy":"sqlite","sql_strategy":{"type":"sqlite","name":"store.db"}},
+            "server":{"blobs":"bytes","s3":{"region":"eu"},"console":"off"}}"#,
+    );
+    let server = place.serve("");
+    write(&place, "w.bin", &bytes(MIB));
+    done(&repoctl(&place, &server, "put w.bin"));
+    drop(server);
+    let mut backup = Command::new(program());
+    backup.current_dir(place.path(".")).env_clear();
+    backup.args("backup --blobs contents --backup-location archives --format json".split(' '));
+    assert_eq!(done(&backup.output().unwrap())["blobs"]["blobs"], 1);
+}
+
 #[test]
 fn a_directory_comes_as_one_zip() {
     let place = Place::new();
