@@ -4,8 +4,9 @@ use clap::Args;
 use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
 use cli_output::output::{Output, cell};
-use reqwest::Method;
+use repo_core::Result;
 use reqwest::header::IF_MATCH;
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value as Json;
 
 use crate::each::Each;
@@ -31,7 +32,7 @@ impl Arguments {
     pub(crate) async fn run(&self, output: Output) -> Outcome<Ending> {
         let client = self.server.client()?;
         let what = if self.datasets { "datasets" } else { "entries" };
-        let request = |id: &str| {
+        let request = |id: &str| -> Result<RequestBuilder> {
             let request = client.request(Method::DELETE, client.url(&[what, id])?);
             Ok(match self.expect_version {
                 Some(version) => request.header(IF_MATCH, format!("\"{version}\"")),

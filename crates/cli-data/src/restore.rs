@@ -4,7 +4,8 @@ use clap::Args;
 use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
 use cli_output::output::{Output, cell};
-use reqwest::Method;
+use repo_core::Result;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value as Json, json};
 
 use crate::each::Each;
@@ -27,8 +28,9 @@ impl Arguments {
     pub(crate) async fn run(&self, output: Output) -> Outcome<Ending> {
         let client = self.server.client()?;
         let what = if self.datasets { "datasets" } else { "entries" };
-        let request =
-            |id: &str| Ok(client.request(Method::POST, client.url(&[what, id, "restore"])?));
+        let request = |id: &str| -> Result<RequestBuilder> {
+            Ok(client.request(Method::POST, client.url(&[what, id, "restore"])?))
+        };
         let each = Each { operation: "restore", done: "restored", request: &request, keep, line };
         each.run(&client, &self.ids, output).await
     }

@@ -73,7 +73,8 @@ async fn metadata_of(app: &App, progress: &UploadProgress) -> Result<String, Api
         (status = 409, description = "The upload is elsewhere."),
         (status = 410), (status = 412), (status = 413), (status = 415),
         (status = 460, description = "The digest is another one. The piece was not kept; of a \
-            whole that was announced otherwise nothing was.")))]
+            whole that was announced otherwise nothing was."),
+        (status = 507, description = "All is there, and goes beyond a quota of the owner.")))]
 pub(in crate::api) async fn append(
     need: Need<Write>,
     State(app): State<Arc<App>>,
