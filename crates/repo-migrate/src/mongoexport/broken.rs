@@ -12,7 +12,7 @@ pub(super) fn step(pointer: &str, name: &str) -> String {
 pub(super) struct Broken {
     why: String,
     pointer: String,
-    pub(super) byte: Option<usize>,
+    byte: Option<usize>,
     /// Whether the line may be a part of a document, or several of them.
     is_no_line: bool,
 }
@@ -20,6 +20,11 @@ pub(super) struct Broken {
 impl Broken {
     pub(super) fn new(why: impl Into<String>, pointer: String) -> Self {
         Self { why: why.into(), pointer, byte: None, is_no_line: false }
+    }
+
+    /// The same with the offset in the line, where there is one.
+    pub(super) fn at(self, byte: Option<usize>) -> Self {
+        Self { byte, ..self }
     }
 
     pub(super) fn several(self) -> Self {

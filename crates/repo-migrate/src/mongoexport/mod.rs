@@ -31,9 +31,8 @@ pub fn parse(line: &[u8], number: u64, schema: &CollectionSchema) -> Result<Line
 }
 
 fn document(line: &[u8], schema: &CollectionSchema) -> Result<Line, Broken> {
-    let text = std::str::from_utf8(line).map_err(|error| Broken {
-        byte: Some(error.valid_up_to()),
-        ..Broken::new("the text is not UTF-8", String::new())
+    let text = std::str::from_utf8(line).map_err(|error| {
+        Broken::new("the text is not UTF-8", String::new()).at(Some(error.valid_up_to()))
     })?;
     if text.trim_ascii_start().starts_with('[') {
         return Err(Broken::new("a line is a list of documents", String::new()).several());
@@ -49,7 +48,7 @@ fn document(line: &[u8], schema: &CollectionSchema) -> Result<Line, Broken> {
     }
     take_id(&mut made, schema)?;
     let document = Document::read(&Value::Object(made).to_string())
-        .map_err(|error| Broken { byte: None, ..Broken::syntax(error) })?;
+        .map_err(|error| Broken::syntax(error).at(None))?;
     let id = id_of(&document, schema)?;
     Ok(Line::Document { id, document })
 }
