@@ -77,8 +77,8 @@ impl<'l> Reading<'l> {
             false => (None, bytes),
         };
         let parts = take_apart(&route.root, key.as_deref(), raw, self.loaded.max_entity_bytes);
-        let made = parts.into_iter().map(|part| part.made.ok().map(|made| (made.id, made.document)));
-        Ok(made.collect())
+        let made = parts.into_iter().map(|part| part.made.ok());
+        Ok(made.map(|made| made.map(|made| (made.id, made.document))).collect())
     }
 }
 

@@ -66,7 +66,8 @@ async fn an_id_that_stands_in_two_parents_or_files_is_named_by_both() {
     );
     let schemas = repo_core::Schemas::from_iter([requests, schema("machines", "id", "")]);
     let folder = Folder::with("a.json", r#"[{"id": "r-1", "machines": [{"id": "m"}]}]"#);
-    folder.write("b.json", "[\n{\"id\": \"r-2\", \"machines\": [{\"id\": \"n\"}, {\"id\": \"m\"}]}]");
+    let second = r#"{"id": "r-2", "machines": [{"id": "n"}, {"id": "m"}]}"#;
+    folder.write("b.json", &format!("[\n{second}]"));
     let error = folder.refused(schemas).await;
     assert_eq!(error.context_value("key"), Some("m"), "{error}");
     assert!(error.context_value("file").unwrap().ends_with("b.json"));

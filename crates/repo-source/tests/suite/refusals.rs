@@ -12,16 +12,18 @@ const LIST: &str = r#"{"file":"state.json","pointer":"/things/*"}"#;
 
 #[tokio::test]
 async fn a_malformed_file_is_refused_with_its_place() {
+    use ErrorKind::{Corrupt, Invalid};
+
     for (text, kind, line, pointer) in [
-        ("{\"things\": [\n {\"id\": \"a\"},\n {\"id\": tru}]}", ErrorKind::Corrupt, Some("3"), "/things/1"),
-        ("{\"things\": [\n {\"id\": \"a\"", ErrorKind::Corrupt, Some("2"), "/things/0"),
-        ("{\"things\": [\n {\"id\": \"a\"}", ErrorKind::Corrupt, Some("2"), ""),
-        ("", ErrorKind::Corrupt, Some("1"), ""),
-        ("{\"things\": [{\"id\": \"a\", \"n\": 1e999}]}", ErrorKind::Invalid, None, "/things/0/n"),
-        ("{\"things\": [{\"n\": 1}]}", ErrorKind::Invalid, None, "/things/0/id"),
-        ("{\"things\": 7}", ErrorKind::Invalid, None, "/things"),
-        ("{\"other\": []}", ErrorKind::Invalid, None, "/things"),
-        ("[]", ErrorKind::Invalid, None, ""),
+        ("{\"things\": [\n {\"id\": \"a\"},\n {\"id\": tru}]}", Corrupt, Some("3"), "/things/1/id"),
+        ("{\"things\": [\n {\"id\": \"a\"", Corrupt, Some("2"), "/things/0"),
+        ("{\"things\": [\n {\"id\": \"a\"}", Corrupt, Some("2"), ""),
+        ("", Corrupt, Some("1"), ""),
+        ("{\"things\": [{\"id\": \"a\", \"n\": 1e999}]}", Invalid, None, "/things/0/n"),
+        ("{\"things\": [{\"n\": 1}]}", Invalid, None, "/things/0/id"),
+        ("{\"things\": 7}", Invalid, None, "/things"),
+        ("{\"other\": []}", Invalid, None, "/things"),
+        ("[]", Invalid, None, ""),
     ] {
         let folder = Folder::with("state.json", text);
         let error = folder.refused(things(LIST)).await;
