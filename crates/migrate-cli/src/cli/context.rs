@@ -11,6 +11,7 @@ use cli_output::output::Output;
 use repo_core::strategy::{OnUnreadable, OpenOptions, Registry, StorageStrategy};
 use repo_core::{CollectionName, CollectionSchema, ErrorKind, Result, Schemas};
 use repo_engine::config::{Config, ConfigSources};
+use repo_engine::presets;
 use repo_layers::check_schemas;
 use serde_json::Value as Json;
 
@@ -160,16 +161,16 @@ impl Context {
     /// The collections: from the flag, the configuration, or the built-in
     /// three.
     pub(crate) fn schemas(&self, config: &Config) -> Result<Arc<Schemas>> {
-        match &self.common.schemas {
-            Some(dir) => schemas_in(dir),
+        match self.common.schemas()? {
+            Some(schemas) => Ok(schemas),
             None => config.schemas().map(Arc::new),
         }
     }
 
     /// The collections of a command that needs no store.
     pub(crate) fn schemas_without_store(&self) -> Result<Arc<Schemas>> {
-        match &self.common.schemas {
-            Some(dir) => schemas_in(dir),
+        match self.common.schemas()? {
+            Some(schemas) => Ok(schemas),
             None => self.load(self.file().as_deref(), None)?.schemas().map(Arc::new),
         }
     }
@@ -295,6 +296,18 @@ impl Opened {
     /// The schema of a collection.
     pub(crate) fn schema(&self, collection: &CollectionName) -> CollectionSchema {
         self.schemas.get(collection)
+    }
+}
+
+impl CommonArgs {
+    /// The collections that the flags name, if they name any.
+    fn schemas(&self) -> Result<Option<Arc<Schemas>>> {
+        let schemas = match (&self.schemas, &self.preset) {
+            (Some(dir), _) => schemas_in(dir)?,
+            (None, Some(name)) => Arc::new(presets::named(name)?.schemas()?),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(schemas))
     }
 }
 

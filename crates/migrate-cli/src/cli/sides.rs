@@ -30,7 +30,8 @@ pub(crate) struct SideArgs {
     /// The configuration with the settings of the target [default: --config]
     #[arg(long, value_name = "FILE", help_heading = STORES)]
     target_config: Option<PathBuf>,
-    /// The source itself: json:DIR, sqlite:FILE, postgresql://… or dynamodb:PREFIX
+    /// The source itself: json:DIR, sqlite:FILE, postgresql://…, dynamodb:PREFIX, or
+    /// files:DIR of another program
     #[arg(long, value_name = "URL", help_heading = STORES)]
     #[arg(conflicts_with_all = ["source_type", "source_config"])]
     source: Option<String>,
