@@ -12,7 +12,6 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 use repo_migrate::{MigrationReport, Phase};
-use serde::Serialize as _;
 use tokio::sync::watch;
 
 use crate::errors::{checked, raised};
@@ -37,7 +36,7 @@ pub(crate) fn migrate(
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<String> {
     let registry = repo_engine::registry();
-    let choose = |given, side| {
+    let choose = |given: &Bound<'_, PyAny>, side: &'static str| {
         let chosen = Place::of(given)?.choose(&registry, &[]);
         checked(py, chosen.map_err(|error| error.with("side", side)))
     };
@@ -129,9 +128,9 @@ fn follow(
 /// Calls `progress(phase, done, total, collection, warning)`.
 fn tell(progress: Option<&Bound<'_, PyAny>>, event: &Event) -> PyResult<()> {
     let Some(progress) = progress else { return Ok(()) };
-    let name = |phase: Phase| phase.serialize(serde_json::value::Serializer).ok();
     let name = |phase: Option<Phase>| {
-        phase.and_then(name).and_then(|name| name.as_str().map(str::to_owned))
+        let name = serde_json::to_value(phase).ok()?;
+        name.as_str().map(str::to_owned)
     };
     let told = match event {
         Event::Phase { phase, total } => (name(Some(*phase)), 0, *total, None, None),
