@@ -32,6 +32,9 @@ use pyo3::prelude::*;
 #[pyo3(name = "_native")]
 fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    // For a test: none of them may be without an exception of its own.
+    let kinds: Vec<&str> = repo_core::ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    module.add("_KINDS", kinds)?;
     module.add_class::<store::Store>()?;
     module.add_class::<transaction::Transaction>()?;
     module.add_class::<entity::Entity>()?;

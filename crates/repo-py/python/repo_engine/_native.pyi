@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any, Callable, Iterator, Literal, Mapping, Sequence, TypeVar, Union
 
 __version__: str
+_KINDS: list[str]
 
 _T = TypeVar("_T")
 _Expect = Union[Literal["any", "absent", "exists"], int, None]

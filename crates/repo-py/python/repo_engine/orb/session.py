@@ -104,8 +104,12 @@ class Session:
         """The documents under keys as text, None where there is none; one read for each
         collection."""
         with self._lock:
-            seen = {**self._loaded, **self._written}
-            found = {key: seen[key] for key in keys if key in seen}
+            found: dict[Key, Union[str, None]] = {}
+            for key in keys:
+                for seen in (self._written, self._loaded):
+                    if key in seen:
+                        found[key] = seen[key]
+                        break
             found.update(self._read([key for key in keys if key not in found]))
             return found
 
