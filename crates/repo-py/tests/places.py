@@ -17,9 +17,6 @@ from typing import Any, Callable
 
 ALL = ("json", "sqlite", "postgresql", "dynamodb")
 
-#: Stores in files, which need no server.
-FILES = ("json", "sqlite")
-
 
 def chosen() -> list[str]:
     """The stores to be tested."""
