@@ -46,7 +46,8 @@ impl Opening {
             None => checked(py, chosen.config.schemas())?,
         };
         let schemas = Arc::new(schemas);
-        let mut options = chosen.config.options(Arc::clone(&schemas)).with_read_only(self.read_only);
+        let options = chosen.config.options(Arc::clone(&schemas));
+        let mut options = options.with_read_only(self.read_only);
         if let Some(bytes) = self.max_entity_bytes {
             options = options.with_max_entity_bytes(bytes);
         }

@@ -62,10 +62,11 @@ impl Place {
             Self::Config(_) => ConfigSources::from_environment(None),
             Self::Url(_) => ConfigSources::default(),
         };
+        let mut set = |path: &str, value| sources.overrides.push((path.to_owned(), value));
         match &self {
             // What is chosen there is not used: this one has no setting to be wrong.
-            Self::Url(_) => sources.overrides.push(("storage.strategy".to_owned(), "memory".into())),
-            Self::Config(values) => sources.overrides.push(("storage".to_owned(), storage(values)?)),
+            Self::Url(_) => set("storage.strategy", "memory".into()),
+            Self::Config(values) => set("storage", storage(values)?),
             Self::File(_) => {}
         }
         let mut config = Config::load(&sources, registry, &[])?;
@@ -91,6 +92,6 @@ fn storage(values: &Json) -> Result<Json> {
             "read the configuration",
             "it has no section `storage` that is an object",
         )
-        .hint("{\"storage\": {\"strategy\": \"sqlite\", \"sql_strategy\": {\"name\": \"app.db\"}}}")),
+        .hint(r#"{"storage": {"strategy": "sqlite", "sql_strategy": {"name": "app.db"}}}"#)),
     }
 }

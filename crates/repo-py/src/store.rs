@@ -63,7 +63,9 @@ impl Store {
     ///
     /// What the collections need is made: a folder, a file, tables, indexes.
     #[staticmethod]
-    #[pyo3(signature = (place, *, schemas=None, read_only=false, max_entity_bytes=None, routes=None))]
+    #[pyo3(signature = (
+        place, *, schemas=None, read_only=false, max_entity_bytes=None, routes=None
+    ))]
     fn open(
         py: Python<'_>,
         place: &Bound<'_, PyAny>,
@@ -177,7 +179,9 @@ impl Store {
     /// limit: most entities of the page, 1 to 10000; 1000 without it.
     /// cursor: the cursor of the page before, of the same query.
     /// strong: sees every acknowledged write; else a store may lag behind for a moment.
-    #[pyo3(signature = (collection, filter=None, *, order_by=None, limit=None, cursor=None, strong=false))]
+    #[pyo3(signature = (
+        collection, filter=None, *, order_by=None, limit=None, cursor=None, strong=false
+    ))]
     #[allow(clippy::too_many_arguments, reason = "each is a keyword in Python")]
     fn query(
         &self,

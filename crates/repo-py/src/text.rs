@@ -42,7 +42,8 @@ pub(crate) fn with_json<T>(
 }
 
 fn not_unicode() -> Error {
-    Error::new(ErrorKind::Invalid, "read JSON", "the text has a lone surrogate, which is no character")
+    let why = "the text has a lone surrogate, which is no character";
+    Error::new(ErrorKind::Invalid, "read JSON", why)
 }
 
 /// What `json.dumps` makes of a value. Numbers that JSON does not have are refused.

@@ -139,11 +139,10 @@ class TestWaiting(Places):
         url, other = self.locked()
         code = (
             "import sys; from repo_engine import Store\n"
-            f"store = Store.open({url!r}, schemas=['jobs'], read_only=True).close()\n"
             f"values = {{'storage': {{'strategy': 'sqlite', 'sql_strategy': "
             f"{{'name': {url.removeprefix('sqlite:')!r}, 'timeout': 300}}}}}}\n"
-            "print('ready', flush=True)\n"
             "try:\n"
+            "    print('ready', flush=True)\n"
             "    store = Store.open(values, schemas=['jobs'])\n"
             "    store.put('jobs', 'a', {'id': 'a'})\n"
             "except KeyboardInterrupt:\n"
@@ -154,7 +153,7 @@ class TestWaiting(Places):
         self.addCleanup(child.kill)
         assert child.stdout is not None
         self.assertEqual(child.stdout.readline(), "ready\n")
-        # It may not wait yet when the first one comes: Python ends it then as well.
+        # It may not wait yet when the first one comes, and ends then as well.
         deadline = time.monotonic() + PATIENCE
         while child.poll() is None and time.monotonic() < deadline:
             child.send_signal(signal.SIGINT)
