@@ -4,18 +4,9 @@ use repo_core::{CollectionSchema, Result, Schemas};
 
 /// Their schema files: the name of each, and its text.
 pub(crate) const FILES: [(&str, &str); 3] = [
-    (
-        "machines.schema.json",
-        include_str!("../../../schemas/collections/machines.schema.json"),
-    ),
-    (
-        "requests.schema.json",
-        include_str!("../../../schemas/collections/requests.schema.json"),
-    ),
-    (
-        "templates.schema.json",
-        include_str!("../../../schemas/collections/templates.schema.json"),
-    ),
+    ("machines.schema.json", include_str!("../../../schemas/collections/machines.schema.json")),
+    ("requests.schema.json", include_str!("../../../schemas/collections/requests.schema.json")),
+    ("templates.schema.json", include_str!("../../../schemas/collections/templates.schema.json")),
 ];
 
 /// The collections `machines`, `requests` and `templates`.

@@ -4,9 +4,7 @@
 use std::io;
 use std::path::Path;
 
-pub(crate) use plain_json::errors::{
-    busy, corrupt, damaged_data, document, io, refused, with_figures,
-};
+pub(crate) use plain_json::errors::{busy, corrupt, document, io, refused, with_figures};
 use repo_core::strategy::Action;
 use repo_core::{CollectionName, Error, ErrorKind};
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
 use repo_core::strategy::{ScanOptions, StorageStrategy};
-use repo_core::{
-    CollectionName, Consistency, Error, ErrorKind, FieldPath, Filter, Result, Value,
-};
+use repo_core::{CollectionName, Consistency, Error, ErrorKind, FieldPath, Filter, Result, Value};
 
 /// Most values that are counted apart, so that the answer has a size.
 const MOST_VALUES: usize = 10_000;

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use repo_core::strategy::{
-    OnUnreadable, OpenOptions, StorageStrategy, StorageStrategyExt as _,
-};
+use repo_core::strategy::{OnUnreadable, OpenOptions, StorageStrategy, StorageStrategyExt as _};
 use repo_core::{CollectionSchema, Result, Schemas};
 
 use crate::errors::checked;

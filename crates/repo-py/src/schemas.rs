@@ -30,8 +30,7 @@ pub(crate) fn schemas(given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Schem
 
 fn of_folder(folder: &std::path::Path) -> Result<Schemas> {
     let schemas = Schemas::load_dir(folder)?;
-    repo_layers::check_schemas(&schemas)
-        .map_err(|error| error.with("folder", folder.display()))?;
+    repo_layers::check_schemas(&schemas).map_err(|error| error.with("folder", folder.display()))?;
     Ok(schemas)
 }
 

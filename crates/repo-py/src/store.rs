@@ -143,8 +143,8 @@ impl Store {
     ) -> PyResult<Option<u64>> {
         let strategy = self.strategy(py)?;
         let (key, expect) = (key(py, collection, id)?, precondition(py, expect)?);
-        let write = repo_core::Write::delete(key, expect)
-            .attributed_to(attribution(py, author, reason)?);
+        let write =
+            repo_core::Write::delete(key, expect).attributed_to(attribution(py, author, reason)?);
         let written = wait(py, || strategy.commit(vec![write]))?;
         Ok(versions(&written).into_iter().next().flatten())
     }
@@ -163,8 +163,7 @@ impl Store {
         reason: Option<&str>,
     ) -> PyResult<Vec<Option<u64>>> {
         let (strategy, by) = (self.strategy(py)?, attribution(py, author, reason)?);
-        let attributed =
-            |write: &Py<Write>| write.get().inner().clone().attributed_to(by.clone());
+        let attributed = |write: &Py<Write>| write.get().inner().clone().attributed_to(by.clone());
         let writes: Vec<repo_core::Write> = writes.iter().map(attributed).collect();
         let written = wait(py, || strategy.commit(writes))?;
         Ok(versions(&written))

@@ -81,10 +81,10 @@ pub async fn open_broker(
     let found = tokio::task::spawn_blocking(move || schemas_of(&files, &declared, most))
         .await
         .map_err(|source| {
-            Error::new(ErrorKind::Unavailable, "open", "the work was interrupted")
-                .with("store", &location)
-                .caused_by(source)
-        })??;
+        Error::new(ErrorKind::Unavailable, "open", "the work was interrupted")
+            .with("store", &location)
+            .caused_by(source)
+    })??;
     let Some(schemas) = found else { return Ok(None) };
     let routes = plan(&schemas, &options)?;
     if routes.is_empty() {
@@ -126,10 +126,7 @@ fn schemas_of(files: &BrokerFiles, declared: &Schemas, most: usize) -> Result<Op
 }
 
 /// The declared collections, and those that are there besides.
-fn with_undeclared(
-    declared: &Schemas,
-    others: &BTreeSet<String>,
-) -> Result<Vec<CollectionSchema>> {
+fn with_undeclared(declared: &Schemas, others: &BTreeSet<String>) -> Result<Vec<CollectionSchema>> {
     let mut all: Vec<CollectionSchema> = declared.iter().cloned().collect();
     for name in others {
         let name = CollectionName::new(name)?;

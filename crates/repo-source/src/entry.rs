@@ -353,11 +353,7 @@ fn take_id(route: &Route, fields: &mut Fields, around: &Around<'_>) -> Result<En
     EntityId::new(&text).map_err(|error| around.broken_at(field, error.message()))
 }
 
-fn id_of_key(
-    id_name: &str,
-    fields: &mut Fields,
-    around: &Around<'_>,
-) -> Result<EntityId, Broken> {
+fn id_of_key(id_name: &str, fields: &mut Fields, around: &Around<'_>) -> Result<EntityId, Broken> {
     let Some(key) = around.key else {
         return Err(around.broken("the entry stands in a list, and has no key to be its id"));
     };

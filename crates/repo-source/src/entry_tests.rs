@@ -71,12 +71,7 @@ fn the_id_is_the_field_or_the_key_that_the_source_says() {
         ),
         (key, Some("k"), r#"{"a":1}"#, r#"{"a":1,"id":"k"}"#),
         (key, Some("k"), r#"{"id":"i"}"#, "/x/id the id field differs from the key"),
-        (
-            key,
-            None,
-            r#"{"id":"i"}"#,
-            "/x the entry stands in a list, and has no key to be its id",
-        ),
+        (key, None, r#"{"id":"i"}"#, "/x the entry stands in a list, and has no key to be its id"),
     ] {
         assert_eq!(one(source, name, text), made, "{source} {text}");
     }

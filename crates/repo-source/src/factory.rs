@@ -67,13 +67,8 @@ impl StrategyFactory for FilesFactory {
         }
         let routes = plan(&options.schemas, &options)?;
         check_any(&routes, &location)?;
-        let opening = Opening {
-            system: NAME,
-            location,
-            folder: settings.base_path,
-            routes,
-            options,
-        };
+        let opening =
+            Opening { system: NAME, location, folder: settings.base_path, routes, options };
         Ok(Arc::new(open(opening).await?))
     }
 }

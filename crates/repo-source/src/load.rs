@@ -1,6 +1,7 @@
 //! Going through the files once: every entity is checked, and its place is noted.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -25,11 +26,7 @@ const OPERATION: &str = "open files of another program";
 /// `NotFound` when there are none; `Corrupt` and `Invalid` for the first entity that
 /// cannot be read, unless such are set aside; `Unavailable` when a file is rewritten
 /// meanwhile; `Locked` when its program does not give it back.
-pub(crate) fn load(
-    folder: &Path,
-    routes: Vec<FileRoute>,
-    options: &OpenOptions,
-) -> Result<Loaded> {
+pub(crate) fn load(folder: &Path, routes: Vec<FileRoute>, options: &OpenOptions) -> Result<Loaded> {
     let named = look(folder, &routes)?;
     let _theirs = their_locks(&named, &routes)?;
     let mut loading = Loading::new(routes, options);
@@ -79,9 +76,9 @@ fn their_locks(
         let lock = routes.get(usize::from(*number)).and_then(|route| route.lock.as_deref());
         let Some((lock, name)) = lock.zip(file.path.file_name()) else { continue };
         let path = file.path.with_file_name(lock.replace("{file}", &name.to_string_lossy()));
-        if !held.contains_key(&path) {
-            let lock = TheirLock::shared(&path)?;
-            held.insert(path, lock);
+        if let Entry::Vacant(vacant) = held.entry(path) {
+            let lock = TheirLock::shared(vacant.key())?;
+            vacant.insert(lock);
         }
     }
     Ok(held)

@@ -269,9 +269,8 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{wrong}");
             assert_eq!(error.context_value("source_of"), Some("requests"), "{wrong}: {error}");
         }
-        let misspelt = planned(
-            r#"{"file":"a.json","pointer":"/*","children":{"machine":{"pointer":"m/*"}}}"#,
-        );
+        let misspelt =
+            planned(r#"{"file":"a.json","pointer":"/*","children":{"machine":{"pointer":"m/*"}}}"#);
         assert!(misspelt.unwrap_err().hint_text().unwrap().contains("`machines`"));
     }
 }

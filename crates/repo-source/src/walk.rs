@@ -158,10 +158,7 @@ mod tests {
     #[test]
     fn entries_of_objects_and_lists_are_found_in_their_order() {
         let text = r#" {"x": [1, {"y": "}"}], "a/b": [ {"id": 1.50} , 7], "z": null} "#;
-        assert_eq!(
-            walk(text, "/a~1b/*", false).unwrap(),
-            [r#"/a~1b/0 {"id": 1.50}"#, "/a~1b/1 7"]
-        );
+        assert_eq!(walk(text, "/a~1b/*", false).unwrap(), [r#"/a~1b/0 {"id": 1.50}"#, "/a~1b/1 7"]);
         let nested = r#"{"m": {"a": {"k": [1, 2]}, "b": {"k": []}, "c": {"k": {"l": 3}}}}"#;
         assert_eq!(
             walk(nested, "/m/*/k/*", false).unwrap(),

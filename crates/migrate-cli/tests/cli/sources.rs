@@ -148,9 +148,7 @@ fn the_files_of_the_cyclecloud_provider_migrate() {
     assert_eq!(requests["c-1"]["completedNodes"], created["c-1"]["completedNodes"]);
     assert!(requests["t-1"].get("machines").is_none());
     let machines = of(["machines", "machine_id"]);
-    let machine = |id: &str, name: &str, request: &str| {
-        json!({"machine_id": id, "name": name, "return_request_id": request})
-    };
+    let machine = |id: &str, name: &str, request: &str| json!({"machine_id": id, "name": name, "return_request_id": request});
     assert_eq!(machines["n-1"], machine("n-1", "h-1b", "t-2"));
     assert_eq!(machines["n/2"], machine("n/2", "h-2", "t-1"));
     assert_eq!(of(["request_sets", "request_id"])["c-1"]["sets"], sets["c-1"]["sets"]);
@@ -187,8 +185,7 @@ fn the_table_of_the_google_provider_migrates() {
 fn the_templates_of_every_provider_migrate() {
     let place = Place::new();
     let attributes = json!({"type": ["String", "X86_64"], "ncpus": ["Numeric", "2"]});
-    let template =
-        |id: &str| json!({"templateId": id, "maxNumber": 10, "attributes": &attributes});
+    let template = |id: &str| json!({"templateId": id, "maxNumber": 10, "attributes": &attributes});
     let file = |ids: &[&str]| {
         json!({"templates": ids.iter().map(|id| template(id)).collect::<Vec<_>>()}).to_string()
     };
@@ -196,8 +193,7 @@ fn the_templates_of_every_provider_migrate() {
     place.write("conf/azureccprov_templates.json", file(&["azure-1"]));
     place.write("conf/awsprov_config.json", "not JSON");
     migrates(&place, "files:conf", "sqlite:data.db", TEMPLATES, 3);
-    let templates =
-        documents(&place, "sqlite:data.db", TEMPLATES, ["templates", "template_id"]);
+    let templates = documents(&place, "sqlite:data.db", TEMPLATES, ["templates", "template_id"]);
     assert_eq!(
         templates["azure-1"],
         json!({"template_id": "azure-1", "maxNumber": 10, "attributes": attributes})

@@ -43,12 +43,7 @@ fn a_malformed_file_is_refused_with_its_place_before_anything_is_written() {
             "an object or a list of entities",
         ),
         (file(&[good, "7"]), "/requests/1", None, "an entity is an object"),
-        (
-            file(&[r#"{"requestId": "r", "time": 1e200}"#]),
-            "/requests/0/time",
-            None,
-            "number",
-        ),
+        (file(&[r#"{"requestId": "r", "time": 1e200}"#]), "/requests/0/time", None, "number"),
         (r#"{"machines": []}"#.to_owned(), "/requests", None, "no such place"),
     ] {
         let place = with(&text);
@@ -103,8 +98,7 @@ fn what_cannot_be_read_is_put_aside_and_the_others_arrive() {
     let totals = &report["totals"];
     assert_eq!((&totals["read"], &totals["quarantined"]), (&json!(5), &json!(2)));
     let left = place.read("left.jsonl");
-    let lines: Vec<Json> =
-        left.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Json> = left.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["id"] == "i-2"), "{left}");
     assert!(lines.iter().any(|line| line["id"] == "/requests/1"), "{left}");
     assert!(lines.iter().all(|line| line["stored"].as_str().unwrap().contains("machines")));
@@ -118,7 +112,8 @@ fn what_is_not_there_is_told() {
     place.write("work/notes.txt", "x");
     let run = place.line(&format!("{MIGRATE} {CONNECTOR}")).ends(1).one_message();
     run.complains("the folder holds no such file").complains("*-db.json");
-    place.line("count machines --store files:nowhere --preset hostfactory-aws-db")
+    place
+        .line("count machines --store files:nowhere --preset hostfactory-aws-db")
         .ends(1)
         .complains("there is no such folder");
     // The built-in collections say nothing of files.

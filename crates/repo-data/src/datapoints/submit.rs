@@ -60,11 +60,8 @@ impl DataService {
     /// Stores a datapoint whose bytes are written, or gives these up.
     async fn store_datapoint(&self, datapoint: Datapoint) -> Result<Versioned<Datapoint>> {
         let mut first = true;
-        let stored = transact!(self, |tx| self.submit_in(
-            &mut tx,
-            &datapoint,
-            std::mem::take(&mut first)
-        ));
+        let stored =
+            transact!(self, |tx| self.submit_in(&mut tx, &datapoint, std::mem::take(&mut first)));
         let ours = |found: &Datapoint| {
             found.blob().map(|blob| blob.key) == datapoint.blob().map(|blob| blob.key)
         };

@@ -4,9 +4,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use repo_core::strategy::{Record, UnreadableRecord, push_json_string};
-use repo_core::{
-    Document, Entity, EntityId, Error, ErrorKind, Key, Result, Timestamp, Version,
-};
+use repo_core::{Document, Entity, EntityId, Error, ErrorKind, Key, Result, Timestamp, Version};
 
 use super::table::ItemTable;
 use crate::item::Item;

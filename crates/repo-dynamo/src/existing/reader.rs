@@ -39,10 +39,8 @@ impl Items {
     pub(super) fn new(shared: Arc<Shared>, tables: Tables) -> Self {
         let listed: Vec<String> =
             tables.iter().map(|(name, table)| format!("{name} (table {})", table.name)).collect();
-        let words = format!(
-            "DynamoDB tables of another program, read as version 1: {}",
-            listed.join(", ")
-        );
+        let words =
+            format!("DynamoDB tables of another program, read as version 1: {}", listed.join(", "));
         let time = shared.options.clock.now();
         Self { shared, tables, words, time }
     }
@@ -180,9 +178,7 @@ impl ForeignReader for Items {
             let (shared, of) = (Arc::clone(&shared), Arc::clone(&of));
             async move { next_page(&shared, operation, &of.name, page, at).await }
         });
-        Ok(read_ahead(pages, move |items: Vec<Item>| {
-            batch_of(&table, time, &items, on_unreadable)
-        }))
+        Ok(read_ahead(pages, move |items: Vec<Item>| batch_of(&table, time, &items, on_unreadable)))
     }
 
     async fn get(&self, collection: &CollectionName, ids: &[EntityId]) -> Result<Vec<Record>> {

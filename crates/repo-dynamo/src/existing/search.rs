@@ -111,8 +111,7 @@ fn nothing(refusal: Error, looked_for: &LookedFor) -> Error {
 
 /// The refusal of a prefix whose tables cannot be read either, and why.
 fn unfit(shared: &Shared, refusal: &Error, why: &str) -> Error {
-    let words =
-        "what is there is not ours, and cannot be read as tables of another program either";
+    let words = "what is there is not ours, and cannot be read as tables of another program either";
     Error::new(ErrorKind::Foreign, refusal.operation(), words)
         .with("store", &shared.location)
         .with("as_a_source", why)

@@ -52,11 +52,8 @@ async fn open(place: &DynamoPlace) -> Store {
 
 /// Makes a table as another program would.
 async fn create(place: &DynamoPlace, table: &str, keys: &[(&str, KeyType, ScalarAttributeType)]) {
-    let mut request = place
-        .client()
-        .create_table()
-        .table_name(table)
-        .billing_mode(BillingMode::PayPerRequest);
+    let mut request =
+        place.client().create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
     for (name, kind, of) in keys {
         let element = KeySchemaElement::builder().attribute_name(*name).key_type(kind.clone());
         let definition =

@@ -14,7 +14,7 @@ use repo_core::{CollectionName, Error, ErrorKind, Result};
 use repo_migrate::{MigrationReport, Phase};
 use tokio::sync::watch;
 
-use crate::errors::{checked, raised};
+use crate::errors::checked;
 use crate::forked::{OpenFile, refuse_inherited};
 use crate::place::Place;
 use crate::process::runtime;

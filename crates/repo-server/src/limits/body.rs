@@ -69,9 +69,7 @@ pub fn stall_in(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
     })
 }
 
-fn is_caused_by<E: std::error::Error + 'static>(
-    error: &(dyn std::error::Error + 'static),
-) -> bool {
+fn is_caused_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<E>())
 }
 

@@ -120,10 +120,7 @@ async fn requests_and_the_machines_in_them_are_two_collections() {
     let schemas = repo_core::Schemas::from_iter([requests, schema("machines", "machine_id", "")]);
     let store = folder.open(schemas.clone()).await;
     let found = documents(&store, "requests").await;
-    assert_eq!(
-        found["r-1"],
-        r#"{"request_id":"r-1","template_id":"t","time":1732150000123}"#
-    );
+    assert_eq!(found["r-1"], r#"{"request_id":"r-1","template_id":"t","time":1732150000123}"#);
     assert_eq!(found.len(), 3);
     let found = documents(&store, "machines").await;
     assert_eq!(
@@ -151,9 +148,8 @@ async fn keys_are_ids_in_several_files_and_folders() {
     let folder = Folder::with("state/a.json", r#"{"k\"1": {"n": 1}, "k2": {"n": 2}}"#);
     folder.write("state/b.json", r#"{"é": "host"}"#);
     folder.write("state/c.txt", "no");
-    let schemas = things(
-        r#"{"file":"state/*.json","pointer":"/*","idFromKey":true,"valueField":"name"}"#,
-    );
+    let schemas =
+        things(r#"{"file":"state/*.json","pointer":"/*","idFromKey":true,"valueField":"name"}"#);
     let store = folder.open(schemas).await;
     let found = documents(&store, "things").await;
     assert_eq!(

@@ -68,8 +68,7 @@ pub(crate) fn things(source: &str) -> Schemas {
 }
 
 pub(crate) fn schema(name: &str, id: &str, source: &str) -> CollectionSchema {
-    let source =
-        if source.is_empty() { String::new() } else { format!(r#","source":{source}"#) };
+    let source = if source.is_empty() { String::new() } else { format!(r#","source":{source}"#) };
     CollectionSchema::parse(&format!(
         r#"{{"x-repository":{{"collection":"{name}","idField":"{id}","schemaVersion":2{source}}}}}"#
     ))

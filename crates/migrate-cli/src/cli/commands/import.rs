@@ -16,9 +16,7 @@ use repo_core::{CollectionName, Error, ErrorKind};
 use serde::Serialize;
 
 use crate::cli::context::{Access, Context, Opened, collection};
-use repo_migrate::{
-    ImportBatch, ImportTotals, ImportedLine, LineForm, refuse_unfinished_upgrade,
-};
+use repo_migrate::{ImportBatch, ImportTotals, ImportedLine, LineForm, refuse_unfinished_upgrade};
 
 /// Most left-out records that the final report names.
 const MAX_NAMED: usize = 1_000;
@@ -134,8 +132,7 @@ impl ImportRun<'_> {
     ) -> Outcome<Ending> {
         let schema = self.opened.schema(self.name);
         let erased = Erasures::read(&*self.opened.store, self.name).await?;
-        let mut batch =
-            ImportBatch::new(&self.opened.store, &schema, &erased).of_form(self.form);
+        let mut batch = ImportBatch::new(&self.opened.store, &schema, &erased).of_form(self.form);
         loop {
             let next = tokio::select! {
                 biased;

@@ -38,8 +38,7 @@ struct Schema(String);
 impl Drop for Schema {
     fn drop(&mut self) {
         // A test that failed may still hold locks; then what is to be removed stays.
-        let sql =
-            format!("SET lock_timeout = '5s'; DROP SCHEMA IF EXISTS \"{}\" CASCADE", self.0);
+        let sql = format!("SET lock_timeout = '5s'; DROP SCHEMA IF EXISTS \"{}\" CASCADE", self.0);
         let mut psql = Command::new("psql");
         let _ = psql.args(["-Xqd", &servers::postgres(), "-c", &sql]).output();
     }
