@@ -29,7 +29,7 @@ fn a_malformed_file_is_refused_with_its_place_before_anything_is_written() {
             None,
             "not well-formed JSON",
         ),
-        (file(&[good, "{"]).replace("\n]}", ""), "/requests/1", Some("line: 3"), ""),
+        (file(&[good, "{"]).replace("\n]}", ""), "", Some("line: 3"), "ends too early"),
         (
             file(&[good, r#"{"requestId": "r-2", "machines": [{"name": "h"}]}"#]),
             "/requests/1/machines/0/machineId",
