@@ -39,7 +39,7 @@ fn a_table_of_somebody_else_in_dynamodb() {
     for (table, key, words) in [
         // A dry run says that it could be a source, the run that it cannot be prepared.
         ("data_machines", "machine_id", "data_machines"),
-        ("data_requests", "other", "not ours"),
+        ("data_requests", "other", "data_requests"),
         ("data__store", "id", "not ours"),
     ] {
         let place = filled("json:data", 3);
