@@ -11,14 +11,15 @@ const BLOBS: &str = "Blobs";
 #[derive(Debug, Clone, Default, Args)]
 pub struct MoveArgs {
     /// The blob store of the source: a folder or s3://BUCKET/PREFIX. Once for each store that
-    /// records name, with its name before it
-    #[arg(long, value_name = "[NAME=]PLACE", help_heading = BLOBS, requires = "blobs_to")]
+    /// records name, with its name before it [default: `server.blobs` of its configuration]
+    #[arg(long, value_name = "[NAME=]PLACE", help_heading = BLOBS)]
     pub(crate) blobs_from: Vec<PlaceArg>,
-    /// The blob store of the target
-    #[arg(long, value_name = "[NAME=]PLACE", help_heading = BLOBS, requires = "blobs_from")]
+    /// The blob store of the target [default: `server.blobs` of its configuration]
+    #[arg(long, value_name = "[NAME=]PLACE", help_heading = BLOBS)]
     pub(crate) blobs_to: Vec<PlaceArg>,
-    /// How blobs are compared with their records afterwards [default: full]
-    #[arg(long, value_enum, value_name = "HOW", help_heading = BLOBS, requires = "blobs_from")]
+    /// Blobs go along, and are compared with their records afterwards so [default: full where
+    /// their stores are named]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = BLOBS)]
     pub(crate) blobs: Option<DepthArg>,
 }
 
@@ -29,10 +30,11 @@ pub struct CheckArgs {
     #[arg(long, value_enum, value_name = "HOW", help_heading = BLOBS)]
     pub(crate) blobs: Option<DepthArg>,
     /// The blob store of the source: a folder or s3://BUCKET/PREFIX. Once for each store that
-    /// records name, with its name before it
+    /// records name, with its name before it [default: where --blobs-to is not given either,
+    /// `server.blobs` of its configuration]
     #[arg(long, value_name = "[NAME=]PLACE", help_heading = BLOBS, requires = "blobs")]
     pub(crate) blobs_from: Vec<PlaceArg>,
-    /// The blob store of the target
+    /// The blob store of the target [default: as --blobs-from]
     #[arg(long, value_name = "[NAME=]PLACE", help_heading = BLOBS, requires = "blobs")]
     pub(crate) blobs_to: Vec<PlaceArg>,
 }
@@ -42,10 +44,10 @@ pub struct CheckArgs {
 pub struct BackupArgs {
     /// What the archive holds of blobs
     #[arg(long, value_enum, value_name = "WHAT", help_heading = BLOBS)]
-    #[arg(requires = "blobs_from", conflicts_with = "quarantine")]
+    #[arg(conflicts_with = "quarantine")]
     pub(crate) blobs: Option<KeptArg>,
     /// The blob store: a folder or s3://BUCKET/PREFIX. Once for each store that records name,
-    /// with its name before it
+    /// with its name before it [default: `server.blobs` of the configuration]
     #[arg(long, value_name = "[NAME=]PLACE", help_heading = BLOBS, requires = "blobs")]
     pub(crate) blobs_from: Vec<PlaceArg>,
 }
@@ -54,11 +56,13 @@ pub struct BackupArgs {
 #[derive(Debug, Clone, Default, Args)]
 pub struct RestoreArgs {
     /// The blob store that the blobs of the archive go to: a folder or s3://BUCKET/PREFIX.
-    /// Once for each store that records name, with its name before it
+    /// Once for each store that records name, with its name before it [default: with --blobs,
+    /// `server.blobs` of the configuration]
     #[arg(long, value_name = "[NAME=]PLACE", help_heading = BLOBS)]
     pub(crate) blobs_to: Vec<PlaceArg>,
-    /// How blobs are compared with their records afterwards [default: full]
-    #[arg(long, value_enum, value_name = "HOW", help_heading = BLOBS, requires = "blobs_to")]
+    /// Blobs come back, and are compared with their records afterwards so [default: full where
+    /// their store is named]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = BLOBS)]
     pub(crate) blobs: Option<DepthArg>,
 }
 

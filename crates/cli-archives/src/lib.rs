@@ -5,8 +5,11 @@
 mod absent;
 pub mod backups;
 mod blobs;
+mod configured;
+mod filled;
 mod place;
 #[cfg(feature = "blobs")]
 mod present;
 
 pub use blobs::{BackupArgs, CheckArgs, MoveArgs, RestoreArgs};
+pub use configured::{Configured, ServerBlobs};

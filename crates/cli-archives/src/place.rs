@@ -15,6 +15,8 @@ pub(crate) struct PlaceArg {
     pub(crate) region: Option<String>,
     /// How the names of the variables with the access key begin.
     pub(crate) credentials: Option<String>,
+    /// Whether the bucket is a part of the host name; only a configuration says so.
+    pub(crate) virtual_hosted: bool,
     pub(crate) allow_http: bool,
 }
 
@@ -50,6 +52,7 @@ impl FromStr for PlaceArg {
             endpoint: None,
             region: None,
             credentials: None,
+            virtual_hosted: false,
             allow_http: false,
         };
         for setting in settings.split('&').filter(|setting| !setting.is_empty()) {

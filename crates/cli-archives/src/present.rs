@@ -104,8 +104,10 @@ impl CheckArgs {
         };
         if self.blobs_from.is_empty() && self.blobs_to.is_empty() {
             let message = "blobs are to be compared, and no blob store is named";
-            return Err(Error::new(ErrorKind::ConfigInvalid, "verify", message)
-                .hint("name that of the source with --blobs-from, of the target with --blobs-to"));
+            return Err(Error::new(ErrorKind::ConfigInvalid, "verify", message).hint(
+                "name that of the source with --blobs-from, that of the target with --blobs-to, or \
+                 both as `server.blobs` in their configurations",
+            ));
         }
         let sides = [("source", source, &self.blobs_from), ("target", target, &self.blobs_to)];
         let mut opened = Vec::new();
@@ -156,6 +158,7 @@ impl PlaceArg {
         Ok(BlobOptions {
             endpoint: endpoint.map_err(usage)?,
             region: self.region.clone(),
+            virtual_hosted: self.virtual_hosted,
             allow_http: self.allow_http,
             credentials: self.credentials.as_deref().map(credentials).transpose()?,
             ..BlobOptions::default()

@@ -1,6 +1,7 @@
 //! What a server and a network say, as errors of ours.
 
-use std::error::Error as _;
+use std::error::Error as Cause;
+use std::io;
 
 use repo_core::{Error, ErrorKind};
 use reqwest::StatusCode;
@@ -72,6 +73,9 @@ fn kind_of(status: StatusCode, kind: &str) -> ErrorKind {
 /// The error of a request that had no answer. The URL is left out: the caller names it.
 pub(crate) fn unreached(operation: &'static str, error: reqwest::Error) -> Error {
     let error = error.without_url();
+    if let Some(refused @ rustls::Error::InvalidCertificate(_)) = tls_fault(&error) {
+        return untrusted(operation, refused);
+    }
     let kind = if error.is_builder() { ErrorKind::ConfigInvalid } else { ErrorKind::Unavailable };
     let why = if error.is_connect() {
         "the server cannot be reached"
@@ -87,6 +91,27 @@ pub(crate) fn unreached(operation: &'static str, error: reqwest::Error) -> Error
         cause = source.source();
     }
     Error::new(kind, operation, why).with("reason", reason)
+}
+
+/// The error of a server whose certificate is not accepted. Asking again would not help.
+fn untrusted(operation: &'static str, refused: &rustls::Error) -> Error {
+    let why = "the certificate of the server is not trusted";
+    Error::new(ErrorKind::PermissionDenied, operation, why).with("reason", refused).hint(
+        "name a file with the certificate of who signed it with --ca-file FILE, and the server as \
+         its certificate does",
+    )
+}
+
+/// What TLS says of a connection, where that is why there is none.
+fn tls_fault<'a>(error: &'a (dyn Cause + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    // An error of reading and writing holds another one, which is not its source.
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(held) => tls_fault(held),
+        None => tls_fault(error.source()?),
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod client;
 mod digest;
 mod download;
+mod each;
 mod faults;
 mod get;
 mod items;

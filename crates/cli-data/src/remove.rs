@@ -4,10 +4,12 @@ use clap::Args;
 use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
 use cli_output::output::{Output, cell};
-use reqwest::Method;
+use repo_core::Result;
 use reqwest::header::IF_MATCH;
-use serde_json::{Value as Json, json};
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value as Json;
 
+use crate::each::Each;
 use crate::server::ServerArgs;
 
 /// What can be typed after `data rm`.
@@ -30,36 +32,23 @@ impl Arguments {
     pub(crate) async fn run(&self, output: Output) -> Outcome<Ending> {
         let client = self.server.client()?;
         let what = if self.datasets { "datasets" } else { "entries" };
-        let mut deleted: Vec<Json> = Vec::new();
-        for id in &self.ids {
-            let mut request = client.request(Method::DELETE, client.url(&[what, id])?);
-            if let Some(version) = self.expect_version {
-                request = request.header(IF_MATCH, format!("\"{version}\""));
-            }
-            // Deleted again it stays so.
-            match client.json::<Json>("delete", request).await {
-                Ok(answer) => deleted.push(answer),
-                Err(error) => {
-                    // What is done is said before what is not.
-                    if !deleted.is_empty() {
-                        output.note(&lines(&deleted));
-                    }
-                    return Err(error.with("id", id).into());
-                }
-            }
-        }
-        output.list(&json!({ "deleted": deleted }), &deleted, || lines(&deleted))?;
-        Ok(Ending::Done)
+        let request = |id: &str| -> Result<RequestBuilder> {
+            let request = client.request(Method::DELETE, client.url(&[what, id])?);
+            Ok(match self.expect_version {
+                Some(version) => request.header(IF_MATCH, format!("\"{version}\"")),
+                None => request,
+            })
+        };
+        let keep = std::convert::identity;
+        let each = Each { operation: "delete", done: "deleted", request: &request, keep, line };
+        each.run(&client, &self.ids, output).await
     }
 }
 
-fn lines(deleted: &[Json]) -> String {
-    let line = |one: &Json| {
-        let id = cell(one["id"].as_str().unwrap_or_default());
-        match one["restorable_until"].as_str() {
-            Some(until) => format!("deleted {id}; it can be restored until {}", cell(until)),
-            None => format!("removed {id}, which never had its bytes"),
-        }
-    };
-    deleted.iter().map(line).collect::<Vec<_>>().join("\n")
+fn line(deleted: &Json) -> String {
+    let id = cell(deleted["id"].as_str().unwrap_or_default());
+    match deleted["restorable_until"].as_str() {
+        Some(until) => format!("deleted {id}; it can be restored until {}", cell(until)),
+        None => format!("removed {id}, which never had its bytes"),
+    }
 }

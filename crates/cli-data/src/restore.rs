@@ -4,9 +4,11 @@ use clap::Args;
 use cli_output::exit_code::Ending;
 use cli_output::failure::Outcome;
 use cli_output::output::{Output, cell};
-use reqwest::Method;
+use repo_core::Result;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value as Json, json};
 
+use crate::each::Each;
 use crate::server::ServerArgs;
 
 /// What can be typed after `data restore`.
@@ -26,29 +28,19 @@ impl Arguments {
     pub(crate) async fn run(&self, output: Output) -> Outcome<Ending> {
         let client = self.server.client()?;
         let what = if self.datasets { "datasets" } else { "entries" };
-        let mut restored: Vec<Json> = Vec::new();
-        for id in &self.ids {
-            let request = client.request(Method::POST, client.url(&[what, id, "restore"])?);
-            // What is active stays so.
-            match client.json::<Json>("restore", request).await {
-                Ok(answer) => restored.push(json!({
-                    "id": answer["id"], "name": answer["name"], "version": answer["version"],
-                })),
-                Err(error) => {
-                    if !restored.is_empty() {
-                        output.note(&lines(&restored));
-                    }
-                    return Err(error.with("id", id).into());
-                }
-            }
-        }
-        output.list(&json!({ "restored": restored }), &restored, || lines(&restored))?;
-        Ok(Ending::Done)
+        let request = |id: &str| -> Result<RequestBuilder> {
+            Ok(client.request(Method::POST, client.url(&[what, id, "restore"])?))
+        };
+        let each = Each { operation: "restore", done: "restored", request: &request, keep, line };
+        each.run(&client, &self.ids, output).await
     }
 }
 
-fn lines(restored: &[Json]) -> String {
-    let text = |one: &Json, name: &str| cell(one[name].as_str().unwrap_or_default());
-    let line = |one: &Json| format!("restored {}: {}", text(one, "id"), text(one, "name"));
-    restored.iter().map(line).collect::<Vec<_>>().join("\n")
+fn keep(answer: Json) -> Json {
+    json!({ "id": answer["id"], "name": answer["name"], "version": answer["version"] })
+}
+
+fn line(restored: &Json) -> String {
+    let text = |name: &str| cell(restored[name].as_str().unwrap_or_default());
+    format!("restored {}: {}", text("id"), text("name"))
 }

@@ -129,8 +129,9 @@ pub use query::{
 pub use remedy::Remedy;
 pub use repository::Repository;
 pub use schema::{
-    CollectionSchema, CollectionSchemaBuilder, ConvertTo, DEFAULT_MAX_ENTITY_BYTES, Field,
-    FieldKind, Schemas, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades,
+    ChildSource, CollectionSchema, CollectionSchemaBuilder, ConvertTo, DEFAULT_MAX_ENTITY_BYTES,
+    EntryPointer, EntryStep, Field, FieldKind, FilePattern, FileSource, OnDuplicate, Schemas,
+    SourceEntries, SourceId, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades,
 };
 pub use store_repository::StoreRepository;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

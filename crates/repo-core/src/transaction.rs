@@ -109,6 +109,15 @@ impl Transaction {
         Ok(())
     }
 
+    /// Takes a key that was neither read nor written for absent, without reading it. The commit
+    /// checks that, as if it had been read: where something is there it is a `Conflict`. It
+    /// spares a read where that is rare, as for new ids; a run after a conflict should read.
+    pub fn assume_absent(&mut self, key: &Key) {
+        if !self.read.contains_key(key) && !self.writes.contains_key(key) {
+            self.read.insert(key.clone(), None);
+        }
+    }
+
     /// Says who writes all that this transaction writes, and why.
     pub fn attribute_to(&mut self, attribution: Attribution) {
         self.attribution = Some(Arc::new(attribution));

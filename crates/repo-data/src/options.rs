@@ -123,7 +123,8 @@ impl InlineText {
     }
 }
 
-/// How much one owner may keep. What arrives at the same moment may exceed it by its own size.
+/// How much one owner may keep. It is compared in the commit that adds something, so what arrives
+/// at the same moment does not exceed it. A dataset is restored whatever its entries add.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Quotas {
     /// Most bytes; no limit without it. What is deleted and not yet gone counts.

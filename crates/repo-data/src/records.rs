@@ -131,6 +131,12 @@ impl Tx {
         self.find(id).await?.ok_or_else(|| missing::<R>(id))
     }
 
+    /// Takes an id for free without reading it: the commit finds out.
+    pub(crate) fn assume_absent<R: Kept>(&mut self, id: &str) -> Result<()> {
+        self.0.assume_absent(&key::<R>(id)?);
+        Ok(())
+    }
+
     /// Reads several at once, so that later reads find them.
     pub(crate) async fn read_ahead<R: Kept>(&mut self, ids: &[String]) -> Result<()> {
         let keys: Vec<Key> = ids.iter().map(|id| key::<R>(id)).collect::<Result<_>>()?;

@@ -42,6 +42,12 @@ impl Tally {
         *sum = sum.plus(change);
     }
 
+    /// What is added for each owner.
+    pub(crate) fn of_owners(&self) -> impl Iterator<Item = (&str, Usage)> {
+        let of_owners = self.0.iter().filter(|((scope, _), _)| *scope == Scope::Owner);
+        of_owners.map(|((_, name), change)| (name.as_str(), *change))
+    }
+
     /// Adds to the counters of this turn.
     pub(crate) async fn write(self, tx: &mut Tx, turn: usize) -> Result<()> {
         let changes: Vec<_> =
@@ -90,6 +96,19 @@ fn signed(bytes: u64) -> i64 {
 fn counter(scope: Scope, name: &str, number: usize) -> String {
     // Names may be as long as an id.
     format!("{scope}.{}.{number:02}", &text_digest(name)[..32])
+}
+
+/// The sum of all counters of a name, each of which the commit then checks.
+pub(crate) async fn sum_in(tx: &mut Tx, scope: Scope, name: &str) -> Result<Usage> {
+    let ids: Vec<String> = (0..COUNTERS).map(|number| counter(scope, name, number)).collect();
+    tx.read_ahead::<UsageRecord>(&ids).await?;
+    let mut sum = Usage::default();
+    for id in &ids {
+        if let Some(found) = tx.find::<UsageRecord>(id).await? {
+            sum = sum.plus(found.value.usage);
+        }
+    }
+    Ok(sum)
 }
 
 impl DataService {

@@ -56,7 +56,7 @@ impl StrategyFactory for DynamoFactory {
         options: OpenOptions,
     ) -> Result<Arc<dyn StorageStrategy>> {
         let settings = DynamoSettings::read(settings)?;
-        Ok(Arc::new(DynamoStrategy::open(settings, options).await?))
+        DynamoStrategy::open_any(settings, options).await
     }
 }
 

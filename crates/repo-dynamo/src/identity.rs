@@ -46,7 +46,7 @@ impl Shared {
 
 /// What no other table has: its id, or, where the service gives none, its name
 /// and the moment at which it was made.
-fn holder(table: &TableDescription) -> Option<String> {
+pub(crate) fn holder(table: &TableDescription) -> Option<String> {
     if let Some(id) = table.table_id() {
         return Some(id.to_owned());
     }

@@ -1,8 +1,9 @@
 //! The DynamoDB storage strategy: one table a collection, one item an entity.
 //!
 //! `layout` says how tables, attributes and indexes are called, `item` how a
-//! record becomes an item, `catalog` what the store keeps about itself; the
-//! other modules each do one method of the contract.
+//! record becomes an item, `catalog` what the store keeps about itself, `existing` how
+//! tables of another program are read; the other modules each do one method of the
+//! contract.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod apply;
@@ -14,6 +15,7 @@ mod config;
 mod ddl;
 mod definition;
 mod errors;
+mod existing;
 mod factory;
 mod feed;
 mod get;
@@ -27,6 +29,7 @@ mod load;
 #[doc(hidden)]
 pub mod measured;
 mod native;
+mod open;
 mod own_tables;
 mod plan;
 mod prepare;

@@ -68,7 +68,18 @@ impl Shared {
         page: ScanPage,
         start: Option<&Item>,
     ) -> Result<ScanOutput> {
-        let scene = self.repeatable(operation, &table.layout.table);
+        self.scan_page_of(operation, &table.layout.table, page, start).await
+    }
+
+    /// The same of any table.
+    pub(crate) async fn scan_page_of(
+        &self,
+        operation: &'static str,
+        table: &str,
+        page: ScanPage,
+        start: Option<&Item>,
+    ) -> Result<ScanOutput> {
+        let scene = self.repeatable(operation, table);
         let filter = page.kept.filter();
         let names = filter.map(|_| HashMap::from([("#created".to_owned(), CREATED.to_owned())]));
         let as_i32 = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
@@ -76,7 +87,7 @@ impl Shared {
             let mut request = self
                 .client
                 .scan()
-                .table_name(&table.layout.table)
+                .table_name(table)
                 .consistent_read(page.strong)
                 .set_filter_expression(filter.map(str::to_owned))
                 .set_expression_attribute_names(names.clone())

@@ -2,28 +2,23 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use repo_core::strategy::{
-    Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
+    Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion,
     PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions,
     StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
     VersionWrite, check_distinct_keys, check_none_is_live, check_records, with_records,
 };
 use repo_core::{
     Attribution, CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES, EntityId,
-    Error, ErrorKind, Filter, Health, HealthCheck, HealthDepth, Page, Query, Result, Timestamp,
-    Version, Write, Written,
+    Filter, Health, HealthCheck, HealthDepth, Page, Query, Result, Timestamp, Version, Write,
+    Written,
 };
 
 use crate::cache::Recorded;
-use crate::client;
-use crate::config::DynamoSettings;
 use crate::layout::table_name;
 use crate::limits::{most_bytes, most_keys};
-use crate::retry::PATIENCE;
 use crate::scan;
 use crate::shared::Shared;
 use crate::tables::is_active;
@@ -34,9 +29,9 @@ const MAX_SCAN_SEGMENTS: usize = 1_024;
 /// Records in DynamoDB.
 #[derive(Debug)]
 pub struct DynamoStrategy {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// See [`Shared::capabilities`].
-    capabilities: [Capabilities; 4],
+    pub(crate) capabilities: [Capabilities; 4],
 }
 
 impl Shared {
@@ -57,7 +52,7 @@ impl Shared {
     }
 
     /// Without captures and histories, with captures, with histories, with both.
-    fn capabilities(&self) -> [Capabilities; 4] {
+    pub(crate) fn capabilities(&self) -> [Capabilities; 4] {
         let capabilities = Capabilities::new(self.max_entity_bytes())
             .with_durable(true)
             .with_multi_process(true)
@@ -80,84 +75,6 @@ impl Shared {
     /// Most bytes of a document: never more than an item holds.
     pub(crate) fn max_entity_bytes(&self) -> usize {
         self.options.max_entity_bytes.min(DEFAULT_MAX_ENTITY_BYTES)
-    }
-}
-
-impl DynamoStrategy {
-    /// Opens the store; region and credentials that the settings do not name
-    /// come from AWS's default chain.
-    ///
-    /// # Errors
-    /// `ConfigInvalid` without a region; `PermissionDenied` without accepted
-    /// credentials; `Unavailable` when DynamoDB cannot be reached; `NotFound`
-    /// when opened read-only and there is no store; `Foreign` when the
-    /// store's own table is somebody else's; `Unsupported` for a newer layout or
-    /// a setting that is not yet supported.
-    ///
-    /// ```no_run
-    /// use repo_core::strategy::OpenOptions;
-    /// use repo_dynamo::{DynamoSettings, DynamoStrategy};
-    ///
-    /// # async fn example() -> repo_core::Result<()> {
-    /// let settings = DynamoSettings {
-    ///     region: Some("eu-central-1".to_owned()),
-    ///     table_prefix: "broker".to_owned(),
-    ///     ..DynamoSettings::default()
-    /// };
-    /// let store = DynamoStrategy::open(settings, OpenOptions::default()).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn open(settings: DynamoSettings, options: OpenOptions) -> Result<Self> {
-        settings.check()?;
-        let config = client::load(&settings).await?;
-        Self::open_with(&config, settings, options).await
-    }
-
-    /// Opens the store with an AWS configuration made elsewhere: its own
-    /// credentials, HTTP client or endpoint. Of the settings `region`,
-    /// `profile` and `endpoint_url` have no effect then.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub async fn open_with(
-        config: &SdkConfig,
-        settings: DynamoSettings,
-        options: OpenOptions,
-    ) -> Result<Self> {
-        settings.check()?;
-        Self::open_patiently(config, settings, options, PATIENCE).await
-    }
-
-    /// As [`open_with`](Self::open_with), with another patience for throttled
-    /// requests.
-    pub(crate) async fn open_patiently(
-        config: &SdkConfig,
-        settings: DynamoSettings,
-        options: OpenOptions,
-        patience: Duration,
-    ) -> Result<Self> {
-        let client = client::connect(config).await.map_err(|error| match &settings.profile {
-            Some(profile) => error.with("profile", profile),
-            None => error,
-        })?;
-        let location = client::location(&settings, config);
-        let shared = Shared::new(client, settings, location, options, patience);
-        let found = shared.read_definition("open").await?;
-        if found.is_none() && shared.options.read_only {
-            return Err(Error::new(ErrorKind::NotFound, "open", "there is no store")
-                .with("store", &shared.location)
-                .with("table", &shared.store_table)
-                .hint(format!(
-                    "check table_prefix and region; a store is made with {}",
-                    Action::Prepare
-                )));
-        }
-        let definition = found.map(|found| found.definition).unwrap_or_default();
-        let keeps = definition.histories.as_ref().is_some_and(|all| !all.kept.is_empty());
-        shared.cache.set_recorded(Recorded { captures: definition.capture.is_on(), keeps });
-        let capabilities = shared.capabilities();
-        Ok(Self { shared: Arc::new(shared), capabilities })
     }
 }
 

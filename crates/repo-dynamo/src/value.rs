@@ -44,8 +44,27 @@ fn attribute_bytes(attribute: &AttributeValue) -> usize {
 /// Numbers stand as DynamoDB wrote them, keys in order.
 pub(crate) fn to_json(attribute: &AttributeValue) -> Result<String, &'static str> {
     let mut json = String::new();
-    push(&mut json, attribute)?;
+    push(&mut json, attribute, Sets::Refused)?;
     Ok(json)
+}
+
+/// Appends the JSON text of an attribute of another program: a set becomes an array in
+/// the order of its values, since DynamoDB gives it in any order.
+///
+/// # Errors
+/// The word of what no JSON value is made of.
+pub(crate) fn push_foreign(
+    out: &mut String,
+    attribute: &AttributeValue,
+) -> Result<(), &'static str> {
+    push(out, attribute, Sets::Arrays)
+}
+
+/// What becomes of sets, of which we write none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sets {
+    Refused,
+    Arrays,
 }
 
 /// An item in DynamoDB's own JSON: every attribute with the letter of its type,
@@ -72,7 +91,7 @@ fn stored(attribute: &AttributeValue) -> Json {
     }
 }
 
-fn push(out: &mut String, attribute: &AttributeValue) -> Result<(), &'static str> {
+fn push(out: &mut String, attribute: &AttributeValue, sets: Sets) -> Result<(), &'static str> {
     match attribute {
         AttributeValue::Null(_) => out.push_str("null"),
         AttributeValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -84,11 +103,13 @@ fn push(out: &mut String, attribute: &AttributeValue) -> Result<(), &'static str
             out.push('[');
             for (at, item) in items.iter().enumerate() {
                 out.push_str(if at > 0 { "," } else { "" });
-                push(out, item)?;
+                push(out, item, sets)?;
             }
             out.push(']');
         }
-        AttributeValue::M(fields) => push_object(out, fields)?,
+        AttributeValue::M(fields) => push_object(out, fields, sets)?,
+        AttributeValue::Ss(texts) if sets == Sets::Arrays => push_texts(out, texts)?,
+        AttributeValue::Ns(numbers) if sets == Sets::Arrays => push_numbers(out, numbers)?,
         AttributeValue::B(_) => return Err("a binary value"),
         AttributeValue::Ss(_) | AttributeValue::Ns(_) | AttributeValue::Bs(_) => {
             return Err("a set");
@@ -98,9 +119,35 @@ fn push(out: &mut String, attribute: &AttributeValue) -> Result<(), &'static str
     Ok(())
 }
 
+fn push_texts(out: &mut String, texts: &[String]) -> Result<(), &'static str> {
+    let mut texts: Vec<&String> = texts.iter().collect();
+    texts.sort_unstable();
+    out.push('[');
+    for (at, text) in texts.into_iter().enumerate() {
+        out.push_str(if at > 0 { "," } else { "" });
+        push_text(out, text)?;
+    }
+    out.push(']');
+    Ok(())
+}
+
+fn push_numbers(out: &mut String, numbers: &[String]) -> Result<(), &'static str> {
+    let read = |text: &String| Decimal::parse(text).map_err(|_| "a number that is no decimal");
+    let mut numbers: Vec<Decimal> = numbers.iter().map(read).collect::<Result<_, _>>()?;
+    numbers.sort_unstable();
+    out.push('[');
+    for (at, number) in numbers.into_iter().enumerate() {
+        out.push_str(if at > 0 { "," } else { "" });
+        out.push_str(&number.to_string());
+    }
+    out.push(']');
+    Ok(())
+}
+
 fn push_object(
     out: &mut String,
     fields: &HashMap<String, AttributeValue>,
+    sets: Sets,
 ) -> Result<(), &'static str> {
     let mut fields: Vec<_> = fields.iter().collect();
     fields.sort_unstable_by_key(|(name, _)| *name);
@@ -109,7 +156,7 @@ fn push_object(
         out.push_str(if at > 0 { "," } else { "" });
         push_text(out, name)?;
         out.push(':');
-        push(out, value)?;
+        push(out, value, sets)?;
     }
     out.push('}');
     Ok(())

@@ -2,15 +2,16 @@
 
 use repo_core::{CollectionSchema, Result, Schemas};
 
-const FILES: [&str; 3] = [
-    include_str!("../../../schemas/collections/machines.schema.json"),
-    include_str!("../../../schemas/collections/requests.schema.json"),
-    include_str!("../../../schemas/collections/templates.schema.json"),
+/// Their schema files: the name of each, and its text.
+pub(crate) const FILES: [(&str, &str); 3] = [
+    ("machines.schema.json", include_str!("../../../schemas/collections/machines.schema.json")),
+    ("requests.schema.json", include_str!("../../../schemas/collections/requests.schema.json")),
+    ("templates.schema.json", include_str!("../../../schemas/collections/templates.schema.json")),
 ];
 
 /// The collections `machines`, `requests` and `templates`.
 pub(crate) fn schemas() -> Result<Schemas> {
-    FILES.iter().map(|text| CollectionSchema::parse(text)).collect()
+    FILES.iter().map(|(_, text)| CollectionSchema::parse(text)).collect()
 }
 
 #[cfg(test)]

@@ -38,6 +38,15 @@ pub(crate) fn all() -> Vec<impl StrategyFactory + 'static> {
         known.push(sql("sqlite", "a SQLite database", "sqlite:", "sqlite"));
         known.push(sql("postgresql", "a PostgreSQL database", "postgres", "postgres"));
     }
+    if cfg!(not(feature = "files")) {
+        known.push(of(
+            "files",
+            "JSON files of another program, only read",
+            "files_strategy",
+            "files:",
+            "files",
+        ));
+    }
     if cfg!(not(feature = "dynamodb")) {
         let summary = "Amazon DynamoDB tables";
         known.push(of("dynamodb", summary, "dynamodb_strategy", "dynamodb:", "dynamodb"));

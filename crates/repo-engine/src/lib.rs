@@ -66,8 +66,12 @@ mod chosen;
 pub mod config;
 #[cfg(feature = "config")]
 mod host_factory;
+#[cfg(all(feature = "json", feature = "files"))]
+mod json_files;
 mod left_out;
 mod open;
+#[cfg(feature = "config")]
+pub mod presets;
 mod registry;
 mod routes;
 mod store;

@@ -11,8 +11,12 @@ use crate::left_out;
 pub fn registry() -> Registry {
     let registry = left_out::all().into_iter().fold(Registry::new(), Registry::with);
     let registry = registry.with(MemoryFactory);
-    #[cfg(feature = "json")]
+    #[cfg(all(feature = "json", not(feature = "files")))]
     let registry = registry.with(repo_json::JsonFactory);
+    #[cfg(all(feature = "json", feature = "files"))]
+    let registry = registry.with(crate::json_files::JsonFilesFactory);
+    #[cfg(feature = "files")]
+    let registry = registry.with(repo_source::FilesFactory);
     #[cfg(any(feature = "sqlite", feature = "postgres"))]
     let registry = registry
         .with(repo_sql::SqlFactory)

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plain_json::Signature;
 use repo_core::strategy::Action;
 use repo_core::{CollectionName, Error, Result};
 
 use crate::env::Env;
 use crate::meta::MetaFile;
-use crate::signature::Signature;
 use crate::snapshot::{FileDigest, Form, scan_file};
 use crate::table::Table;
 use crate::{errors, folder};

@@ -13,6 +13,9 @@ use crate::folder::Folder;
 use crate::hooks::Hooks;
 use crate::snapshot::ScanRules;
 
+/// The section in which the Open Resource Broker keeps entities of all kinds.
+const SHARED_SECTION: &str = "generic";
+
 /// One opened store's surroundings.
 #[derive(Debug)]
 pub(crate) struct Env {
@@ -61,12 +64,18 @@ impl Env {
         let schema = |name: &CollectionName| self.schema(name);
         let max_entity_bytes = self.options.max_entity_bytes;
         let selects = |name: &str| self.options.selects(name);
+        let schemas = &self.options.schemas;
+        let declared = |name: &str| {
+            CollectionName::new(name).is_ok_and(|name| schemas.declared(&name).is_some())
+        };
+        let may_be_shared = |name: &str| name == SHARED_SECTION && !declared(name);
         work(&ScanRules {
             schema: &schema,
             selects: &selects,
             max_entity_bytes,
             digests,
             set_aside,
+            may_be_shared: &may_be_shared,
         })
     }
 }

@@ -4,6 +4,7 @@
 use std::iter::Peekable;
 use std::path::Path;
 
+use plain_json::{Signature, TheirLock};
 use repo_core::{CollectionName, Result};
 
 use crate::data_file::{DataFile, Tables, open_compared, scan, scan_with};
@@ -11,7 +12,6 @@ use crate::env::Env;
 use crate::errors;
 use crate::layout::Layout;
 use crate::meta::MetaFile;
-use crate::signature::Signature;
 use crate::state::{Collection, Edits, Repair, State};
 use crate::table::{NO_DIGEST, Place, Records, ShortDigest, Slot, Table};
 
@@ -23,7 +23,9 @@ const TICK: i64 = 10_000;
 /// of its file.
 pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
     let mut state = State::default();
-    for (name, of) in layout.existing(env, true)? {
+    let existing = layout.existing(env, true)?;
+    let _theirs = their_locks(env, &existing)?;
+    for (name, of) in existing {
         // A read-only handle never needs the digests.
         let digests = !env.options.read_only;
         // In an edited store an entity that is left out would seem deleted;
@@ -47,6 +49,16 @@ pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
         layout.refuse_other_layout(env)?;
     }
     Ok(state)
+}
+
+/// The locks of a program that writes such files under locks of its own, as the Open
+/// Resource Broker does: beside each file one of its name.
+fn their_locks(
+    env: &Env,
+    files: &[(String, Option<CollectionName>)],
+) -> Result<Vec<Option<TheirLock>>> {
+    let path = |name: &str| env.folder.data(&format!(".{name}.lock"));
+    files.iter().map(|(name, _)| TheirLock::shared(&path(name))).collect()
 }
 
 /// Opens the data files of a state that was read from `.meta` and journal,

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use plain_json::Signature;
 use repo_core::{CollectionName, Health, HealthCheck, HealthDepth};
 
 use crate::damage;
 use crate::data_file::DataFile;
 use crate::history::{self, HistoryFile};
 use crate::segments;
-use crate::signature::Signature;
 use crate::state::{Repair, State};
 use crate::store::Store;
 use crate::sweep::Sweep;

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use plain_json::Signature;
 use repo_core::strategy::Action;
 use repo_core::{Error, Result};
 
@@ -21,7 +22,6 @@ use crate::layout::Layout;
 use crate::meta::{Meta, MetaFile, read_meta};
 use crate::segments;
 use crate::selection;
-use crate::signature::Signature;
 use crate::state::{Collection, JournalState, Repair, State};
 
 fn restore_hint() -> String {

@@ -10,6 +10,7 @@ use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
 
+use plain_json::Signature;
 use repo_core::strategy::{OpenState, handle_closed, not_prepared};
 use repo_core::{CollectionName, Error, Result};
 
@@ -21,7 +22,6 @@ use crate::hooks::Step;
 use crate::lock::LockFile;
 use crate::publish_edits;
 use crate::recovery;
-use crate::signature::Signature;
 use crate::state::{Collection, Repair, State};
 use crate::sweep::Sweeps;
 

@@ -8,11 +8,11 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use plain_json::Signature;
 use repo_core::{CollectionName, Result};
 
 use crate::data_file::{self, DataFile};
 use crate::errors;
-use crate::signature::Signature;
 use crate::snapshot::FileDigest;
 
 /// Bytes read at once where no document is wanted.

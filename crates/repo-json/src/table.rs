@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 
-use crate::set_aside::AllSetAside;
+use plain_json::AllSetAside;
 
 /// The first half of a document's 256-bit digest; zeros: not computed.
 pub(crate) type ShortDigest = [u8; 16];

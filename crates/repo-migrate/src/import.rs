@@ -12,10 +12,22 @@ use repo_core::{
 };
 use serde::Serialize;
 
+use crate::mongoexport;
 use crate::ndjson::{self, Line};
 
 /// Most bytes of lines in one batch, however many lines were asked for.
 const MAX_BATCH_BYTES: usize = 8 * 1_024 * 1_024;
+
+/// In which form lines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum LineForm {
+    /// As `export` writes them; see [`ndjson`].
+    #[default]
+    Ndjson,
+    /// As `mongoexport` writes them; see [`mongoexport`].
+    MongoExport,
+}
 
 /// What became of one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,6 +133,7 @@ pub struct ImportBatch<'a> {
     store: &'a Arc<dyn StorageStrategy>,
     schema: &'a CollectionSchema,
     erased: &'a Erasures,
+    form: LineForm,
     parts: Vec<ImportPart>,
     lines: usize,
     bytes: usize,
@@ -165,7 +178,14 @@ impl<'a> ImportBatch<'a> {
         schema: &'a CollectionSchema,
         erased: &'a Erasures,
     ) -> Self {
-        Self { store, schema, erased, parts: Vec::new(), lines: 0, bytes: 0 }
+        let form = LineForm::default();
+        Self { store, schema, erased, form, parts: Vec::new(), lines: 0, bytes: 0 }
+    }
+
+    /// The same for lines of another form.
+    #[must_use]
+    pub fn of_form(self, form: LineForm) -> Self {
+        Self { form, ..self }
     }
 
     /// Adds the line of this number, counted from 1, without its line feed. One
@@ -175,7 +195,10 @@ impl<'a> ImportBatch<'a> {
     /// `Invalid` or `LimitExceeded`, with the number, for a line that is no record
     /// of the collection or that the store cannot hold.
     pub fn add(&mut self, line: &[u8], number: u64) -> Result<()> {
-        let parsed = ndjson::parse(line, number, self.schema)?;
+        let parsed = match self.form {
+            LineForm::Ndjson => ndjson::parse(line, number, self.schema)?,
+            LineForm::MongoExport => mongoexport::parse(line, number, self.schema)?,
+        };
         self.check(&parsed).map_err(|error| error.with("line", number))?;
         self.lines += 1;
         self.bytes += line.len();

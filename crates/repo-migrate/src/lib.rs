@@ -7,7 +7,7 @@
 //! what a verified migration brought to its target; [`status`] reports what is
 //! unfinished. [`ImportBatch`] writes lines of NDJSON, and [`StoredCheck`] compares what is stored with
 //! its schema. [`ndjson`] is the text form of a record that archives, `export`
-//! and `import` share. A caller follows a run by its own [`Progress`].
+//! and `import` share; [`mongoexport`] is another one that `import` reads. A caller follows a run by its own [`Progress`].
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod archive;
@@ -23,6 +23,7 @@ mod import;
 mod job;
 pub mod live;
 mod migrate;
+pub mod mongoexport;
 pub mod ndjson;
 mod options;
 mod past;
@@ -56,7 +57,7 @@ pub use cleanup::{
 pub use config::MigrationConfig;
 pub use copy::{Quarantine, set_aside};
 pub use erase::{ErasureReport, erase};
-pub use import::{ImportBatch, ImportTotals, ImportedLine, LineOutcome};
+pub use import::{ImportBatch, ImportTotals, ImportedLine, LineForm, LineOutcome};
 pub use job::{CollectionStatus, OwnerStatus, Unfinished, status};
 pub use migrate::migrate;
 pub use options::{CompressionLevel, MigrationOptions, OnConflict};

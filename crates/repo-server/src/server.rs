@@ -275,3 +275,70 @@ async fn sweep_once(app: &App) {
     }
     metrics::counter!("repo_sweeps_total", "ended" => ended).increment(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::path::Path;
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::request::Builder;
+    use axum::http::{Request, StatusCode};
+    use bytes::Bytes;
+    use futures_util::stream;
+    use http_body_util::BodyExt as _;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::config::Flags;
+
+    /// The routes of a server in a folder.
+    async fn served(folder: &Path) -> TowerToHyperService<Router> {
+        let store = Some("memory:".to_owned());
+        let flags = Flags { store, data: Some(folder.to_owned()), ..Flags::default() };
+        let place = Place::choose(&flags).unwrap();
+        place.make_data_folder().unwrap();
+        let opened = open(&place).await.unwrap();
+        let app = app(&place, opened, watch::channel(false).1).unwrap();
+        TowerToHyperService::new(router(&app, MetricsPage::install().unwrap()))
+    }
+
+    fn tus(method: &str, path: &str) -> Builder {
+        let request = Request::builder().method(method).uri(path);
+        request.header("host", "127.0.0.1").header("tus-resumable", "1.0.0")
+    }
+
+    /// A byte now and then, without end.
+    fn dripping(pause: Duration) -> Body {
+        Body::from_stream(stream::unfold((), move |()| async move {
+            sleep(pause).await;
+            Some((Ok::<_, Infallible>(Bytes::from_static(b"x")), ()))
+        }))
+    }
+
+    /// It never stalls, and is not too large for long: only its time ends it.
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_takes_no_longer_than_it_may_be_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = served(folder.path()).await;
+        let new = tus("POST", "/api/v1/uploads").header("upload-length", 1 << 20);
+        let new = new.header("upload-metadata", "name Zg==").body(Body::empty()).unwrap();
+        let begun = server.call(new).await.unwrap();
+        assert_eq!(begun.status(), StatusCode::CREATED);
+        let at = begun.headers()["location"].to_str().unwrap();
+        let piece = tus("PATCH", at).header("upload-offset", 0);
+        let piece = piece.header("content-type", "application/offset+octet-stream");
+        let piece = piece.body(dripping(Duration::from_secs(50))).unwrap();
+        let start = Instant::now();
+        let answer = server.call(piece).await.unwrap();
+        let (took, longest) = (start.elapsed(), DataOptions::default().pending_expiry);
+        assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+        assert!(longest <= took && took < longest + Duration::from_secs(1), "{took:?}");
+        let told = answer.into_body().collect().await.unwrap().to_bytes();
+        let told = String::from_utf8_lossy(&told);
+        assert!(told.contains("OutcomeUnknown") && told.contains("read before writing"), "{told}");
+    }
+}

@@ -13,8 +13,11 @@ pub(crate) struct CommonArgs {
     pub(crate) config: Option<PathBuf>,
     /// The folder with the *.schema.json files of the collections [default:
     /// `storage.schemas`, or the three Host Factory collections]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", conflicts_with = "preset")]
     pub(crate) schemas: Option<PathBuf>,
+    /// The collections of another program, by a name that `schema presets` lists
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) preset: Option<String>,
     /// The form of the results on standard output
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: FormatArg,
@@ -48,7 +51,8 @@ impl From<FormatArg> for Format {
 /// Flags that choose the one store of a command.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct StoreArgs {
-    /// The store, without a configuration: json:DIR, sqlite:FILE, postgresql://… or dynamodb:PREFIX
+    /// The store, without a configuration: json:DIR, sqlite:FILE, postgresql://…,
+    /// dynamodb:PREFIX, or files:DIR of another program
     #[arg(long, global = true, value_name = "URL", conflicts_with = "strategy")]
     pub(crate) store: Option<String>,
     /// The storage strategy, instead of `storage.strategy`

@@ -1,14 +1,22 @@
 //! What the programs read of a configuration besides the store.
 
+use cli_archives::{Configured, ServerBlobs};
 use repo_core::Result;
 use repo_engine::config::{Config, Section};
 use repo_migrate::MigrationConfig;
 
 const MIGRATION: &str = "migration";
+/// The section of the server, of which the programs read where its blobs are.
+const SERVER: &str = "server";
 
 /// The sections beside `storage` that the programs know.
-pub(crate) fn sections() -> [Section; 1] {
-    [Section::of::<MigrationConfig>(MIGRATION)]
+pub(crate) fn sections() -> [Section; 2] {
+    [Section::of::<MigrationConfig>(MIGRATION), Section::part_of::<ServerBlobs>(SERVER)]
+}
+
+/// The blob store of the store that a configuration names.
+pub(crate) fn blobs(config: &Config) -> Configured {
+    config.section(SERVER).map(Some)
 }
 
 /// The section `migration`.

@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cli_archives::Configured;
 use cli_output::failure::{usage, wrong_usage};
 use cli_output::output::Output;
 use repo_core::strategy::{OnUnreadable, OpenOptions, Registry, StorageStrategy};
 use repo_core::{CollectionName, CollectionSchema, ErrorKind, Result, Schemas};
 use repo_engine::config::{Config, ConfigSources};
+use repo_engine::presets;
 use repo_layers::check_schemas;
 use serde_json::Value as Json;
 
 use super::args::{CommonArgs, StoreArgs};
-use super::configuration::{migration, sections};
+use super::configuration::{blobs, migration, sections};
 
 /// The configuration file that is used when none is named.
 pub(crate) const DEFAULT_FILE: &str = "repository.json";
@@ -159,16 +161,16 @@ impl Context {
     /// The collections: from the flag, the configuration, or the built-in
     /// three.
     pub(crate) fn schemas(&self, config: &Config) -> Result<Arc<Schemas>> {
-        match &self.common.schemas {
-            Some(dir) => schemas_in(dir),
+        match self.common.schemas()? {
+            Some(schemas) => Ok(schemas),
             None => config.schemas().map(Arc::new),
         }
     }
 
     /// The collections of a command that needs no store.
     pub(crate) fn schemas_without_store(&self) -> Result<Arc<Schemas>> {
-        match &self.common.schemas {
-            Some(dir) => schemas_in(dir),
+        match self.common.schemas()? {
+            Some(schemas) => Ok(schemas),
             None => self.load(self.file().as_deref(), None)?.schemas().map(Arc::new),
         }
     }
@@ -193,6 +195,12 @@ impl Context {
         }
         let config = self.load_chosen(self.need_configuration()?.as_deref())?;
         Ok((self.by_name(&config.storage().strategy, &config)?, config))
+    }
+
+    /// The blob store of the store that the configuration names; of a store that is named by URL
+    /// it says nothing.
+    pub(crate) fn blobs(&self, config: &Config) -> Configured {
+        if self.store.store.is_some() { Ok(None) } else { blobs(config) }
     }
 
     /// Opens the store of this command.
@@ -288,6 +296,18 @@ impl Opened {
     /// The schema of a collection.
     pub(crate) fn schema(&self, collection: &CollectionName) -> CollectionSchema {
         self.schemas.get(collection)
+    }
+}
+
+impl CommonArgs {
+    /// The collections that the flags name, if they name any.
+    fn schemas(&self) -> Result<Option<Arc<Schemas>>> {
+        let schemas = match (&self.schemas, &self.preset) {
+            (Some(dir), _) => schemas_in(dir)?,
+            (None, Some(name)) => Arc::new(presets::named(name)?.schemas()?),
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(schemas))
     }
 }
 

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use cli_archives::Configured;
 use cli_output::failure::wrong_usage;
 use repo_core::strategy::{LiveId, Sameness, StorageStrategy};
 use repo_core::{CollectionName, Result, Schemas};
 use repo_engine::config::Config;
 
+use super::configuration::blobs;
 use super::context::{Access, Chosen, Context};
 
 const STORES: &str = "The two stores";
@@ -28,7 +30,8 @@ pub(crate) struct SideArgs {
     /// The configuration with the settings of the target [default: --config]
     #[arg(long, value_name = "FILE", help_heading = STORES)]
     target_config: Option<PathBuf>,
-    /// The source itself: json:DIR, sqlite:FILE, postgresql://… or dynamodb:PREFIX
+    /// The source itself: json:DIR, sqlite:FILE, postgresql://…, dynamodb:PREFIX, or
+    /// files:DIR of another program
     #[arg(long, value_name = "URL", help_heading = STORES)]
     #[arg(conflicts_with_all = ["source_type", "source_config"])]
     source: Option<String>,
@@ -53,6 +56,8 @@ pub(crate) struct Sides {
 pub(crate) struct Side {
     chosen: Chosen,
     config: Config,
+    /// Whether the store is the one that the configuration itself is about.
+    by_file: bool,
 }
 
 /// How one side is named.
@@ -105,7 +110,8 @@ impl SideArgs {
         if target.kind.is_none() && target.file.is_none() && target.url.is_none() {
             let (chosen, config) = context.choose()?;
             let schemas = context.schemas(&config)?;
-            return Ok((Side { chosen, config }, schemas));
+            let by_file = context.store.store.is_none();
+            return Ok((Side { chosen, config, by_file }, schemas));
         }
         let own = context.file();
         let config = context.load(own.as_deref().or(target.file), None)?;
@@ -146,7 +152,7 @@ impl Named<'_> {
         let named = |error: repo_core::Error| error.with("side", self.role);
         if let Some(url) = self.url {
             let chosen = context.by_url(url).map_err(named)?;
-            return Ok(Side { chosen, config: context.load(own, None)? });
+            return Ok(Side { chosen, config: context.load(own, None)?, by_file: false });
         }
         let found = match self.file.or(own) {
             Some(file) => Some(file.to_owned()),
@@ -160,12 +166,12 @@ impl Named<'_> {
             Some(kind) => {
                 let config = context.load(file, None).map_err(named)?;
                 let chosen = context.by_name(kind, &config).map_err(named)?;
-                Ok(Side { chosen, config })
+                Ok(Side { chosen, config, by_file })
             }
             None if by_file => {
                 let config = context.load_chosen(file).map_err(named)?;
                 let chosen = context.by_name(&config.storage().strategy, &config).map_err(named)?;
-                Ok(Side { chosen, config })
+                Ok(Side { chosen, config, by_file })
             }
             None => Err(wrong_usage(operation, "no target is named").hint(
                 "name one: --target-type sql, --target-config FILE, or --target sqlite:FILE",
@@ -175,6 +181,11 @@ impl Named<'_> {
 }
 
 impl Side {
+    /// Its blob store, where its own configuration names one.
+    pub(crate) fn blobs(&self) -> Configured {
+        if self.by_file { blobs(&self.config) } else { Ok(None) }
+    }
+
     pub(crate) async fn open(
         &self,
         access: Access,

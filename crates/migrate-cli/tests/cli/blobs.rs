@@ -147,6 +147,50 @@ fn what_is_wrong_is_refused_in_words() {
     assert_eq!(run.code, Some(2), "{run:?}");
 }
 
+/// A configuration says where the blobs of its store are, as the server reads it; a flag asks for
+/// them, and one that names a place goes before it.
+#[test]
+fn a_configuration_names_the_blob_store() {
+    let blobs = Blobs::new(5);
+    let write = |name: &str, storage: &str, server: &str| {
+        let text = format!(r#"{{"storage":{{{storage},"schemas":"schemas"}},"server":{server}}}"#);
+        blobs.place.write(name, text);
+    };
+    let json = r#""strategy":"json","json_strategy":{"base_path":"data"}"#;
+    write("old.json", json, r#"{"blobs":"from","secret":"${NOT_SET}","listen":"127.0.0.1:1"}"#);
+    let sqlite = r#""strategy":"sqlite","sql_strategy":{"type":"sqlite","name":"target.db"}"#;
+    write("new.json", sqlite, r#"{"data":"srv"}"#);
+    let both = "--source-config old.json --target-config new.json";
+    let line = |line: &str| blobs.place.line(line);
+    line(&format!("migrate {both} --no-backup")).ok();
+    assert!(!blobs.place.path("srv").exists());
+    line(&format!("migrate {both} --no-backup --blobs full")).ok();
+    blobs.assert_in("srv/blobs");
+    line(&format!("verify {both} --blobs full")).ok();
+    blobs.flip("srv/blobs", 2);
+    let run = line(&format!("verify {both} --blobs full"));
+    assert_eq!(run.code, Some(4), "{run:?}");
+    assert!(run.stdout.contains(&blobs.all[2].0), "{run:?}");
+    line(&format!("verify {both} --blobs full --blobs-from from")).ok();
+
+    let backup = "--config old.json backup --blobs contents --backup-location archives";
+    let made = line(&format!("{backup} --format json")).json();
+    assert_eq!(made["blobs"]["blobs"], 5);
+    let archive = made["archive"].as_str().unwrap();
+    let again = r#""strategy":"sqlite","sql_strategy":{"type":"sqlite","name":"again.db"}"#;
+    write("again.json", again, r#"{"blobs":"again"}"#);
+    line(&format!("--config again.json restore {archive} --blobs full")).ok();
+    blobs.assert_in("again");
+
+    // Of a store that is named by URL it says nothing.
+    for named in ["--source json:data --target-config new.json", MOVE] {
+        let named = named.trim_start_matches("migrate ");
+        let run = line(&format!("--config old.json migrate {named} --blobs full"));
+        assert_eq!(run.code, Some(2), "{run:?}");
+        assert!(run.stderr.contains("server.blobs"), "{run:?}");
+    }
+}
+
 #[test]
 fn killed_at_any_moment_the_same_command_goes_on() {
     let count = setting("REPO_TEST_BLOBS", 60);

@@ -91,6 +91,7 @@ fn strategies_lists_what_this_build_can_open() {
         .collect();
     let expected = [
         ("dynamodb", false),
+        ("files", false),
         ("json", true),
         ("memory", true),
         ("postgresql", false),

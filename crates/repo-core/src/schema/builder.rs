@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CollectionSchema, Field, FieldKind, Upgrades};
+use super::{CollectionSchema, Field, FieldKind, FileSource, Upgrades};
 use crate::{CollectionName, Error, ErrorKind, FieldPath, Result};
 
 /// Declares a collection step by step, as a `*.schema.json` file does.
@@ -28,6 +28,7 @@ pub struct CollectionSchemaBuilder {
     references: Vec<(String, String)>,
     schema_version: u32,
     table: Option<String>,
+    sources: Vec<FileSource>,
     fields: Vec<Field>,
 }
 
@@ -42,6 +43,7 @@ impl CollectionSchema {
             references: Vec::new(),
             schema_version: 1,
             table: None,
+            sources: Vec::new(),
             fields: Vec::new(),
         }
     }
@@ -70,6 +72,12 @@ impl CollectionSchemaBuilder {
     /// program.
     pub fn table(mut self, name: &str) -> Self {
         self.table = Some(name.to_owned());
+        self
+    }
+
+    /// Adds files of another program that hold entities of the collection.
+    pub fn source(mut self, source: FileSource) -> Self {
+        self.sources.push(source);
         self
     }
 
@@ -115,6 +123,7 @@ impl CollectionSchemaBuilder {
             id_field,
             schema_version: self.schema_version,
             table: self.table.clone(),
+            sources: self.sources.clone(),
             fields: self.fields.clone(),
             json_schema: None,
             upgrades: Upgrades::default(),

@@ -1,8 +1,10 @@
 //! Collections as their JSON Schema files declare them.
 
 mod builder;
+mod fields;
 mod parse;
 mod set;
+mod source;
 mod upgrade;
 
 use std::collections::BTreeMap;
@@ -10,6 +12,10 @@ use std::sync::Arc;
 
 pub use builder::CollectionSchemaBuilder;
 pub use set::Schemas;
+pub use source::{
+    ChildSource, EntryPointer, EntryStep, FilePattern, FileSource, OnDuplicate, SourceEntries,
+    SourceId,
+};
 pub use upgrade::{ConvertTo, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades};
 
 use crate::{CollectionName, Document, EntityId, Error, ErrorKind, FieldPath, Result, Value};
@@ -37,6 +43,8 @@ pub struct CollectionSchema {
     /// where that is not the collection's name. Our own tables have no use for
     /// it.
     pub table: Option<String>,
+    /// Where files of another program hold entities of the collection.
+    pub sources: Vec<FileSource>,
     /// The declared fields at the top, by name.
     pub fields: Vec<Field>,
     /// The whole JSON Schema, for validation; `None` without a schema file.
@@ -86,6 +94,7 @@ impl CollectionSchema {
             references: BTreeMap::new(),
             schema_version: 1,
             table: None,
+            sources: Vec::new(),
             fields: Vec::new(),
             json_schema: None,
             upgrades: Upgrades::default(),

@@ -28,6 +28,9 @@ struct Block {
     /// Read apart, with exact numbers.
     #[serde(default, rename = "upgrades")]
     _upgrades: serde::de::IgnoredAny,
+    /// The same.
+    #[serde(default, rename = "source")]
+    _source: serde::de::IgnoredAny,
 }
 
 fn one() -> u32 {
@@ -81,7 +84,9 @@ fn build(block: Block, schema: Json, text: &str) -> Result<CollectionSchema> {
     let declared = builder.build()?;
     let id_field = &declared.id_field;
     let upgrades = super::upgrade::declared(text, id_field, block.schema_version).map_err(named)?;
+    let sources = super::source::declared(text).map_err(named)?;
     Ok(CollectionSchema {
+        sources,
         fields: fields(&schema),
         json_schema: Some(Arc::new(schema)),
         upgrades,

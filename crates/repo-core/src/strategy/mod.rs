@@ -17,6 +17,7 @@ mod erasure;
 mod ext;
 mod feed;
 mod file_identity;
+mod foreign;
 mod history;
 mod left_out;
 mod live;
@@ -53,6 +54,7 @@ pub use erasure::{Erasure, Erasures, check_none_is_live, id_hash};
 pub use ext::StorageStrategyExt;
 pub use feed::{Capture, CaptureHolder, Changes, FeedPosition, FeedState, RecordChange};
 pub use file_identity::identity_of_files;
+pub use foreign::{ForeignReader, ForeignStrategy, ReadFrom};
 pub use history::{
     HistoryState, OlderState, OlderThan, OlderVersion, Retention, VersionWrite,
     check_version_writes, no_history,
@@ -68,7 +70,9 @@ pub use record::{Record, Tombstone};
 pub use refusals::{layout_without_changes, never_prepared, not_prepared, unsupported};
 pub use registry::{OpenOptions, Registry, StrategyFactory};
 pub use remnant::Remnant;
-pub use scan::{RecordBatch, RecordStream, ScanOptions, Segment, base64_of, read_ahead};
+pub use scan::{
+    RecordBatch, RecordStream, ScanOptions, Segment, base64_of, bytes_of_base64, read_ahead,
+};
 pub use select::Selector;
 pub use settings::{is_secret, read_settings, settings_schema};
 pub use sort_key::{SortKey, SortValue};

@@ -79,6 +79,13 @@ pub fn base64_of(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
+/// Bytes that were written as text by [`base64_of`]; `None` for other text.
+#[must_use]
+pub fn bytes_of_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
 /// Batches whose records are being made while the next batch is asked for.
 const AT_A_TIME: usize = 2;
 

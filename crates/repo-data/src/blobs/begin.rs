@@ -65,7 +65,7 @@ impl DataService {
 }
 
 async fn record_in(tx: &mut Tx, record: &BlobRecord) -> Result<()> {
-    // Nobody has this key: read, so that the commit checks it.
-    tx.find::<BlobRecord>(&record.id.to_string()).await?;
+    // Nobody has this key, and the commit checks it.
+    tx.assume_absent::<BlobRecord>(&record.id.to_string())?;
     tx.put(record)
 }

@@ -38,19 +38,30 @@ impl DataService {
     ) -> Result<Versioned<Datapoint>> {
         new.check(file.as_ref(), self.options().max_value_bytes)?;
         let fingerprint = new.fingerprint()?;
-        if let Some(found) = self.find::<Datapoint>(&new.id).await? {
-            let digest = match file {
-                Some(file) => Some(digest_of(file.bytes).await?),
-                None => None,
-            };
-            return same_request(found, &fingerprint, digest);
-        }
         let size = new.value.as_ref().map_or(0, |value| value.as_str().len() as u64);
-        let announced = file.as_ref().and_then(|file| file.expected.size);
-        self.check_quota(&new.owner, announced.unwrap_or(size), 0).await?;
+        // Bytes are not written for nothing. What is in its record alone is looked for, and
+        // compared with the quota, by its commit.
+        if file.is_some() || new.value.as_ref().is_some_and(|value| self.spills(value)) {
+            if let Some(found) = self.find::<Datapoint>(&new.id).await? {
+                let digest = match file {
+                    Some(file) => Some(digest_of(file.bytes).await?),
+                    None => None,
+                };
+                return same_request(found, &fingerprint, digest);
+            }
+            let announced = file.as_ref().and_then(|file| file.expected.size);
+            self.check_quota(&new.owner, announced.unwrap_or(size), 0).await?;
+        }
         let parts = self.write_parts(&new, file).await?;
         let datapoint = self.datapoint_of(new, parts, size, fingerprint);
-        let stored = transact!(self, |tx| self.submit_in(&mut tx, &datapoint));
+        self.store_datapoint(datapoint).await
+    }
+
+    /// Stores a datapoint whose bytes are written, or gives these up.
+    async fn store_datapoint(&self, datapoint: Datapoint) -> Result<Versioned<Datapoint>> {
+        let mut first = true;
+        let stored =
+            transact!(self, |tx| self.submit_in(&mut tx, &datapoint, std::mem::take(&mut first)));
         let ours = |found: &Datapoint| {
             found.blob().map(|blob| blob.key) == datapoint.blob().map(|blob| blob.key)
         };
@@ -85,7 +96,7 @@ impl DataService {
             return Ok(Parts { file: Some(file), ..Parts::default() });
         }
         match &new.value {
-            Some(value) if value.as_str().len() > self.options().spill_above => {
+            Some(value) if self.spills(value) => {
                 let text = value.as_str();
                 let expected = Expected::from(BlobDigest::of(text.as_bytes()));
                 let kind = Some("application/json".to_owned());
@@ -94,6 +105,11 @@ impl DataService {
             }
             value => Ok(Parts { value: value.clone(), ..Parts::default() }),
         }
+    }
+
+    /// Whether a value is kept in a blob.
+    fn spills(&self, value: &Json) -> bool {
+        value.as_str().len() > self.options().spill_above
     }
 
     fn datapoint_of(
@@ -125,7 +141,17 @@ impl DataService {
         }
     }
 
-    async fn submit_in(&self, tx: &mut Tx, datapoint: &Datapoint) -> Result<Versioned<Datapoint>> {
+    async fn submit_in(
+        &self,
+        tx: &mut Tx,
+        datapoint: &Datapoint,
+        first: bool,
+    ) -> Result<Versioned<Datapoint>> {
+        // An id is new but for requests that are repeated: these are found when the commit fails.
+        // A quota has no say in what is stored already, so with one it is looked for at once.
+        if first && !self.options().quotas.are_set() {
+            tx.assume_absent::<Datapoint>(datapoint.id.as_str())?;
+        }
         if let Some(found) = tx.find::<Datapoint>(datapoint.id.as_str()).await? {
             let digest = datapoint.file.as_ref().map(|file| file.blob.digest());
             return same_request(found, &datapoint.fingerprint, digest);
@@ -137,7 +163,7 @@ impl DataService {
         let place = Place { owner: &datapoint.owner, dataset: None, store: store.as_ref() };
         let mut tally = Tally::default();
         tally.add(place, added(datapoint.size, 0, 1));
-        tally.write(tx, self.turn()).await?;
+        self.count_within_quota(tx, tally).await?;
         tx.put(datapoint)?;
         Ok(fresh(datapoint.clone()))
     }

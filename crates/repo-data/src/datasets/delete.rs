@@ -15,8 +15,9 @@ use crate::refusal::Refusal;
 use crate::service::DataService;
 use crate::usage::Tally;
 
-/// Entries that change in one commit. With a blob and an upload each, and the counters of their
-/// owners and stores, they are below 50 keys, the least that a store takes.
+/// Entries that change in one commit. With two blobs and two uploads of each that is pending, and
+/// the counters of the owners and stores of the others, they are below 50 keys, the least that a
+/// store takes.
 const BATCH: usize = 6;
 
 impl DataService {

@@ -15,7 +15,8 @@ impl DataService {
     ///
     /// # Errors
     /// `NotFound`; `Conflict` for another version; the refusals `NotUploaded` when the bytes are
-    /// not there, or not all of them, `Expired` when the sweeper was quicker, and `Deleted`.
+    /// not there, or not all of them, `Expired` when the sweeper was quicker, and `Deleted`;
+    /// `LimitExceeded` beyond a quota, and the entry goes on waiting.
     pub async fn activate_entry(
         &self,
         id: &EntityId,
@@ -69,7 +70,7 @@ impl DataService {
         let place =
             Place { owner: &entry.owner, dataset: entry.dataset.as_ref(), store: Some(&store) };
         tally.add(place, added(staged.size, 1, 0));
-        tally.write(tx, self.turn()).await?;
+        self.count_within_quota(tx, tally).await?;
         tx.put(&found.value)?;
         Ok(found)
     }

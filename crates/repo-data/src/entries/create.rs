@@ -177,7 +177,7 @@ impl DataService {
             };
             let mut tally = Tally::default();
             tally.add(place, added(entry.size, 1, 0));
-            tally.write(tx, self.turn()).await?;
+            self.count_within_quota(tx, tally).await?;
         }
         tx.put(&entry)?;
         Ok(fresh(entry))

@@ -2,7 +2,7 @@
 
 use repo_core::{EntityId, Query, Result, Timestamp, Version, field};
 
-use crate::blobs::{condemn, condemn_pending, restore};
+use crate::blobs::{condemn, restore};
 use crate::checks::usable_dataset;
 use crate::holds::check_not_held;
 use crate::hooks::Step;
@@ -10,6 +10,7 @@ use crate::model::{Entry, EntryKind, EntryStatus};
 use crate::records::{Tx, Versioned, expect, transact};
 use crate::refusal::Refusal;
 use crate::service::DataService;
+use crate::uploads::end_in;
 use crate::usage::{Place, Tally, condemned, restored};
 
 /// How something is deleted.
@@ -24,7 +25,7 @@ pub(crate) struct Deletion {
 
 impl DataService {
     /// Deletes an entry: it can be restored for the time of the retention, with its revisions.
-    /// One that is pending is removed with what arrived of it. One that is deleted stays so.
+    /// One that is pending is removed, and its upload has ended. One that is deleted stays so.
     ///
     /// # Errors
     /// `NotFound`; `Conflict` for another version; the refusals `Held` and, for a directory
@@ -123,7 +124,7 @@ impl DataService {
         let mut tally = Tally::default();
         let version = found.version;
         let entry = restore_in(tx, found.value, self.now(), &mut tally).await?;
-        tally.write(tx, self.turn()).await?;
+        self.count_within_quota(tx, tally).await?;
         Ok(Versioned { value: entry, version })
     }
 }
@@ -153,11 +154,12 @@ pub(crate) async fn delete_in(
     tx.put(&entry)
 }
 
-/// Removes an entry that never had a content, and leaves what arrived to the sweeper.
+/// Removes an entry that never had a content, with its uploads: what arrived is left to the
+/// sweeper.
 pub(super) async fn remove_pending(tx: &mut Tx, entry: &Entry, now: Timestamp) -> Result<()> {
     let staged = entry.content.blob().map(|blob| blob.key);
-    for key in staged.into_iter().chain(entry.upload) {
-        condemn_pending(tx, &key, now).await?;
+    for upload in staged.into_iter().chain(entry.upload) {
+        end_in(tx, &upload, now).await?;
     }
     tx.delete::<Entry>(entry.id.as_str())
 }

@@ -141,7 +141,7 @@ impl DataService {
         let place =
             Place { owner: &entry.owner, dataset: entry.dataset.as_ref(), store: store.as_ref() };
         tally.add(place, added(revision.snapshot.content.size(), 0, 0));
-        tally.write(tx, self.turn()).await?;
+        self.count_within_quota(tx, tally).await?;
         if entry.last_revision == 0 {
             // What the entry was created with becomes a revision, so that it is not lost.
             tx.put(&first_revision(&entry)?)?;

@@ -3,7 +3,7 @@
 use repo_blob::{MAX_PARTS, Md5, Sha256};
 use repo_core::{EntityId, Error, ErrorKind, Result};
 
-use crate::blobs::{NewBlob, condemn_pending};
+use crate::blobs::NewBlob;
 use crate::hooks::Step;
 use crate::model::{
     BlobRecord, Content, Entry, EntryStatus, Holder, HolderKind, StoreName, UploadId, UploadKind,
@@ -12,6 +12,7 @@ use crate::model::{
 use crate::records::{Tx, Versioned, missing, transact};
 use crate::refusal::Refusal;
 use crate::service::{DataService, fresh};
+use crate::uploads::end::end_in;
 use crate::uploads::piece::UploadProgress;
 
 /// An upload to be begun.
@@ -163,9 +164,7 @@ pub(super) fn check_pending(entry: &Entry) -> Result<()> {
 
 async fn abort_in(tx: &mut Tx, id: &UploadId, now: repo_core::Timestamp) -> Result<()> {
     let upload = tx.get::<UploadRecord>(&id.to_string()).await?.value;
-    let condemned = condemn_pending(tx, id, now).await?;
-    // The sweeper removes what belongs to it, and then the record.
-    tx.put(&UploadRecord { due: now, ..upload.clone() })?;
+    let condemned = end_in(tx, id, now).await?;
     let Some(found) = tx.find::<Entry>(upload.entry.as_str()).await?.filter(|_| condemned) else {
         return Ok(());
     };

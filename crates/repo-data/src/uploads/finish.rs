@@ -15,8 +15,8 @@ use crate::model::{
 use crate::records::{Versioned, missing, transact};
 use crate::refusal::Refusal;
 use crate::service::DataService;
+use crate::uploads::end::end_in;
 use crate::uploads::piece::UploadProgress;
-use crate::uploads::stage::void_in;
 
 /// Bytes that are read from the spool at once.
 const BLOCK: usize = 256 * 1024;
@@ -54,7 +54,7 @@ impl DataService {
     pub(super) async fn give_up(&self, upload: &UploadRecord, cause: &Error) -> Error {
         let now = self.now();
         let id = upload.id;
-        if let Err(error) = transact!(self, |tx| void_in(&mut tx, &id, now)) {
+        if let Err(error) = transact!(self, |tx| end_in(&mut tx, &id, now)) {
             return error;
         }
         let why = "the bytes are not the announced ones";

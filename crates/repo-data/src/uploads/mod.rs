@@ -6,10 +6,12 @@
 
 mod append;
 mod begin;
+mod end;
 mod finish;
 mod parts;
 mod piece;
 mod stage;
 
 pub use begin::NewUpload;
+pub(crate) use end::end_in;
 pub use piece::{Checksum, Piece, UploadProgress};

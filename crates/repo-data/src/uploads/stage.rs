@@ -1,9 +1,9 @@
 //! Staging: an entry knows the bytes that will be its content.
 
 use repo_blob::BlobDigest;
-use repo_core::{Result, Timestamp};
+use repo_core::Result;
 
-use crate::blobs::{condemn, condemn_pending};
+use crate::blobs::condemn;
 use crate::model::{
     BlobRecord, BlobRef, BlobState, Content, Entry, UploadId, UploadRecord, UploadState,
 };
@@ -59,13 +59,4 @@ impl DataService {
         tx.put(&found.value)?;
         Ok(found)
     }
-}
-
-/// Ends an upload whose bytes are wrong.
-pub(super) async fn void_in(tx: &mut Tx, id: &UploadId, now: Timestamp) -> Result<()> {
-    condemn_pending(tx, id, now).await?;
-    if let Some(found) = tx.find::<UploadRecord>(&id.to_string()).await? {
-        tx.put(&UploadRecord { due: now, ..found.value })?;
-    }
-    Ok(())
 }

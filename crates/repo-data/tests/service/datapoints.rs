@@ -1,13 +1,17 @@
 //! Datapoints: repeated, refused, listed, found by value.
 
+use std::sync::{Arc, Mutex};
+
 use crate::common::invariants::holds_in_the_end;
 use crate::common::refused::{kind, refusal};
 use crate::common::story::{datapoint, file, long};
 use crate::common::{Place, bytes, id, read};
 use repo_blob::{BlobDigest, ByteRange, Expected};
-use repo_core::{ErrorKind, Filter};
+use repo_core::{ErrorKind, Filter, Result, RetryPolicy};
 use repo_data::model::{DataType, Json};
-use repo_data::{DatapointValue, FileStream, NewDatapoint, PageRequest, Refusal};
+use repo_data::{DatapointValue, FileStream, NewDatapoint, PageRequest, Refusal, collections};
+use repo_engine::Store;
+use repo_layers::{Inner, Layer, Operation, OperationKind};
 
 #[tokio::test]
 async fn datapoints_are_repeated_and_not_replaced() {
@@ -100,4 +104,37 @@ async fn datapoints_are_listed_by_their_own_time_and_found_by_value() {
     assert_eq!(refusal(service.query_datapoints(warm(), &all).await), Refusal::SpilledValue);
     let narrowed = Filter::parse(r#"{"$and":[{"label":"T"},{"value.t":{"$gt":1}}]}"#).unwrap();
     assert_eq!(names(service.query_datapoints(narrowed, &all).await.unwrap()), ["a", "b"]);
+}
+
+/// Notes what a store is asked.
+#[derive(Debug, Clone, Default)]
+struct Noted(Arc<Mutex<Vec<OperationKind>>>);
+
+impl Layer for Noted {
+    async fn call<O: Operation>(&self, inner: &Inner, operation: O) -> Result<O::Output> {
+        self.0.lock().unwrap().push(operation.kind());
+        operation.run(&**inner).await
+    }
+}
+
+#[tokio::test]
+async fn a_value_takes_one_read_and_one_commit() {
+    let place = Place::memory().await;
+    let noted = Noted::default();
+    let strategy = noted.clone().around(Arc::clone(place.store.strategy()));
+    let schemas = Arc::new(collections::schemas().unwrap());
+    let store = Store::new(strategy, schemas, RetryPolicy::default());
+    let service = crate::common::open(store, &place.blobs(), place.options()).await;
+    let of = |value: &str| NewDatapoint {
+        value: Some(Json::parse(value).unwrap()),
+        ..datapoint("a", DataType::Json)
+    };
+    noted.0.lock().unwrap().clear();
+    let made = service.submit_datapoint(of("1.5"), None).await.unwrap();
+    assert_eq!(*noted.0.lock().unwrap(), [OperationKind::GetMany, OperationKind::Commit]);
+    assert_eq!(service.submit_datapoint(of("1.5"), None).await.unwrap(), made);
+    let other = service.submit_datapoint(of("1.6"), None).await;
+    assert_eq!(refusal(other), Refusal::OtherContent);
+    service.delete_datapoint(&id("a"), None).await.unwrap();
+    assert_eq!(refusal(service.submit_datapoint(of("1.5"), None).await), Refusal::Deleted);
 }

@@ -5,6 +5,7 @@ mod broken_uploads;
 mod common;
 mod datapoints;
 mod datasets;
+mod deleted_uploads;
 mod entries;
 mod limits;
 mod opening;

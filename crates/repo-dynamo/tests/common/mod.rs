@@ -94,6 +94,9 @@ async fn remove_tables(client: &Client, prefix: &str) {
     let own = ["_store", "_changes", "_versions"];
     let collections = ["items", "notes", "things", "machines", "templates", "requests"];
     for name in own.iter().chain(&collections) {
-        let _ = client.delete_table().table_name(format!("{prefix}_{name}")).send().await;
+        for between in ["_", "-"] {
+            let table = format!("{prefix}{between}{name}");
+            let _ = client.delete_table().table_name(table).send().await;
+        }
     }
 }

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod existing;
 mod feed;
 mod floors;
 mod history;

@@ -20,18 +20,21 @@ pub struct ConfigEntry {
 /// In place of a value that is not shown.
 const HIDDEN: &str = "***";
 
-/// The leaves of the sections, by path.
+/// The leaves of the sections, by path; of one that is not read as a whole those that are read.
 pub(super) fn collect<'a>(
     figment: &Figment,
     schema: &Json,
-    sections: impl Iterator<Item = &'a str>,
+    sections: impl Iterator<Item = (&'a str, bool)>,
 ) -> Vec<ConfigEntry> {
     let mut entries = Vec::new();
-    for section in sections {
+    for (section, whole) in sections {
         let given: Json = figment
             .find_value(section)
             .map_or(Json::Null, |value| value.deserialize().unwrap_or(Json::Null));
         leaves(section, &given, &mut |path, value| {
+            if !whole && (path == section || !is_known(schema, path)) {
+                return;
+            }
             let origin = figment.find_metadata(path).map_or("default", |found| &*found.name);
             entries.push(ConfigEntry {
                 path: path.to_owned(),

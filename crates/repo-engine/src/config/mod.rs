@@ -59,6 +59,8 @@ pub struct Config {
     storage: StorageConfig,
     /// The sections of the program, `${NAME}` filled.
     sections: Map<String, Json>,
+    /// What is read of the sections of other programs, `${NAME}` not yet filled.
+    parts: Map<String, Json>,
     registry: Registry,
     /// The settings blocks as written, `${NAME}` not yet filled.
     blocks: Map<String, Json>,
@@ -115,12 +117,15 @@ impl Config {
         let storage = fill(Json::Object(storage), STORAGE, &sources.environment)?;
         let storage: StorageConfig = read_settings(STORAGE, &storage)?;
         check_layers(&storage.layers).map_err(|error| error.with("at", "storage.layers"))?;
+        let parts = take_parts(&mut top, sections);
         let given = take_sections(&mut top, sections, &sources.environment)?;
-        let names = [STORAGE].into_iter().chain(sections.iter().map(Section::name));
-        let entries = entries::collect(&merged, &schema, names);
+        let named = sections.iter().map(|section| (section.name(), section.part().is_none()));
+        let named = [(STORAGE, true)].into_iter().chain(named);
+        let entries = entries::collect(&merged, &schema, named);
         let config = Self {
             storage,
             sections: given,
+            parts,
             registry: registry.clone(),
             blocks,
             environment: sources.environment.clone(),
@@ -142,8 +147,12 @@ impl Config {
     ///
     /// # Errors
     /// `ConfigInvalid` when `T` is another type than the section's own and does
-    /// not fit, or when the configuration was loaded without the section.
+    /// not fit, or when the configuration was loaded without the section; of a section that is
+    /// read in part also for a wrong value, and a variable that is not set.
     pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        if let Some(part) = self.parts.get(name) {
+            return read_settings(name, &fill(part.clone(), name, &self.environment)?);
+        }
         let Some(given) = self.sections.get(name) else {
             return Err(refuse("the configuration was loaded without this section")
                 .with("section", name)
@@ -212,6 +221,21 @@ fn merge(sources: &ConfigSources, schema: &Json, sections: &[Section]) -> Result
     Ok(figment)
 }
 
+/// Takes what is read of the sections of other programs; what is no section there has nothing.
+fn take_parts(top: &mut Map<String, Json>, sections: &[Section]) -> Map<String, Json> {
+    let mut taken = Map::new();
+    for section in sections {
+        let Some(keys) = section.part() else { continue };
+        let mut given = match top.remove(section.name()) {
+            Some(Json::Object(fields)) => fields,
+            _ => Map::new(),
+        };
+        given.retain(|key, _| keys.contains(key));
+        taken.insert(section.name().to_owned(), Json::Object(given));
+    }
+    taken
+}
+
 /// Takes the program's own sections, filled and checked.
 fn take_sections(
     top: &mut Map<String, Json>,
@@ -219,7 +243,7 @@ fn take_sections(
     environment: &[(String, String)],
 ) -> Result<Map<String, Json>> {
     let mut taken = Map::new();
-    for section in sections {
+    for section in sections.iter().filter(|section| section.part().is_none()) {
         let given = Json::Object(take_section(top, section.name())?);
         let given = fill(given, section.name(), environment)?;
         section.check(&given)?;
@@ -251,7 +275,7 @@ fn take_blocks(storage: &mut Map<String, Json>, registry: &Registry) -> Result<M
             }
         }
     }
-    let own = schema::property_names::<StorageConfig>();
+    let own = of_type::property_names::<StorageConfig>();
     if let Some(unknown) = storage.keys().find(|key| !own.contains(key)) {
         let known = own.iter().map(String::as_str).chain(registry.iter().map(|f| f.settings_key()));
         let error = refuse("an unknown key").with("at", format!("storage.{unknown}"));

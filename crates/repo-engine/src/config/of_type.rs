@@ -17,6 +17,13 @@ pub(super) fn schema_of<T: JsonSchema>() -> Json {
     settings.into_generator().into_root_schema_for::<T>().to_value()
 }
 
+/// The names of a type's fields.
+pub(super) fn property_names<T: JsonSchema>() -> Vec<String> {
+    let schema = schema_of::<T>();
+    let properties = schema.get("properties").and_then(Json::as_object);
+    properties.map(|fields| fields.keys().cloned().collect()).unwrap_or_default()
+}
+
 /// A type's defaults as a layer.
 pub(super) fn defaults<T: Default + Serialize>() -> Result<Json> {
     serde_json::to_value(T::default()).map_err(|source| {

@@ -1,7 +1,6 @@
 //! The JSON Schema of the configuration, generated from the types.
 
 use repo_core::strategy::Registry;
-use schemars::JsonSchema;
 use serde_json::{Map, Value as Json, json};
 
 use super::of_type::schema_of;
@@ -38,12 +37,6 @@ pub fn config_schema(registry: &Registry, sections: &[Section]) -> Json {
 
 fn properties_mut(schema: &mut Json) -> Option<&mut Map<String, Json>> {
     schema.get_mut("properties")?.as_object_mut()
-}
-
-/// The names of a type's fields.
-pub(super) fn property_names<T: JsonSchema>() -> Vec<String> {
-    let mut schema = schema_of::<T>();
-    properties_mut(&mut schema).map(|map| map.keys().cloned().collect()).unwrap_or_default()
 }
 
 /// The JSON type that the schema gives the value at `path`; `None` when the

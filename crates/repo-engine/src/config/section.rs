@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::of_type::{defaults, schema_of};
+use super::of_type::{defaults, property_names, schema_of};
 
 /// A section of the configuration beside `storage`. The program that loads the
 /// configuration says which ones it knows; the others are ignored and listed.
@@ -20,6 +20,8 @@ pub struct Section {
     defaults: fn() -> Result<Json>,
     schema: fn() -> Json,
     check: fn(&str, &Json) -> Result<()>,
+    /// Of a section that is read in part: the keys that are read.
+    part: Option<fn() -> Vec<String>>,
 }
 
 impl Section {
@@ -35,13 +37,31 @@ impl Section {
             defaults: defaults::<T>,
             schema: schema_of::<T>,
             check: |at, given| read_settings::<T>(at, given).map(drop),
+            part: None,
         }
+    }
+
+    /// A section of another program, of which this one reads the keys of `T` alone. The other
+    /// keys are left as they are, and nothing is checked or filled before
+    /// [`Config::section`](super::Config::section) asks for it: whatever the other program needs,
+    /// this one runs without it.
+    #[must_use]
+    pub fn part_of<T>(name: &'static str) -> Self
+    where
+        T: Default + Serialize + DeserializeOwned + JsonSchema,
+    {
+        Self { part: Some(property_names::<T>), ..Self::of::<T>(name) }
     }
 
     /// Its key at the top of the configuration.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The keys that are read of it; `None` for a section that is read as a whole.
+    pub(super) fn part(&self) -> Option<Vec<String>> {
+        self.part.map(|keys| keys())
     }
 
     pub(super) fn defaults(&self) -> Result<Json> {

@@ -239,3 +239,38 @@ fn layers_that_make_no_sense_are_refused_with_their_place() {
         assert!(error.to_string().contains(words), "{error}");
     }
 }
+
+/// What this program reads of another one's section.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Place {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<String>,
+    depth: u32,
+}
+
+/// The other keys may be what they like, and need what this program does not have.
+#[test]
+fn a_section_of_another_program_is_read_in_part() {
+    let sections = [Section::part_of::<Place>("server")];
+    let load = |server: &str, environment: &[(&str, &str)]| {
+        let file = format!(r#"{{"storage":{{"strategy":"memory"}},"server":{server}}}"#);
+        load_with(&file, environment, &[], &sections).unwrap()
+    };
+    let place = |config: &Config| config.section::<Place>("server");
+    let given = r#"{"folder":"${HERE}/f","secret":"${UNSET}","listen":5}"#;
+    let config = load(given, &[("HERE", "/srv"), ("REPO_SERVER__DEPTH", "3")]);
+    let found = Place { folder: Some("/srv/f".to_owned()), depth: 3 };
+    assert_eq!(place(&config).unwrap(), found);
+    assert_eq!(origin(&config, "server.depth"), (json!(3), "environment".into()));
+    assert!(config.entries().iter().all(|entry| !entry.path.contains("secret")));
+    assert_eq!(config.ignored(), [] as [&str; 0]);
+    for nothing in ["{}", "7", r#""mine""#] {
+        assert_eq!(place(&load(nothing, &[])).unwrap(), Place::default(), "{nothing}");
+    }
+    // What is wrong shows when it is asked for.
+    for wrong in [r#"{"folder":5}"#, r#"{"folder":"${UNSET}"}"#] {
+        let error = place(&load(wrong, &[])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{wrong}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The steps of a checkpoint after its frame is durable.
 
+use plain_json::Signature;
 use repo_core::Result;
 
 use crate::data_file::digest_of_path;
@@ -9,7 +10,6 @@ use crate::folder::{self, JOURNAL, META};
 use crate::hooks::Step;
 use crate::journal::{CheckpointOp, create_with};
 use crate::segments;
-use crate::signature::Signature;
 
 /// Puts the files of a published checkpoint in their places. Safe to repeat.
 ///

@@ -30,6 +30,7 @@ mod plan;
 
 use std::path::Path;
 
+use plain_json::Signature;
 use repo_core::strategy::StoreId;
 use repo_core::{CollectionName, EntityId, Error, Result};
 
@@ -45,7 +46,6 @@ use crate::journal::{CheckpointFile, CheckpointOp, Op, append, frame_of, push_op
 use crate::layout::Layout;
 use crate::meta::{MetaFile, MetaWriter, StoreHead};
 use crate::segments;
-use crate::signature::Signature;
 use crate::snapshot::{Form, SnapshotWriter, short_digest};
 use crate::span::Span;
 use crate::state::{Collection, JournalState, State};

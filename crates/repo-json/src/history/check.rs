@@ -1,9 +1,9 @@
 //! Whether a history file is what was written.
 
+use plain_json::Signature;
 use repo_core::Result;
 
 use super::file::HistoryFile;
-use crate::signature::Signature;
 
 /// Whether it stands in its place, with its length.
 pub(crate) fn stands_there(file: &HistoryFile) -> Result<()> {

@@ -5,6 +5,7 @@
 mod read;
 mod write;
 
+use plain_json::Signature;
 use repo_core::CollectionName;
 use repo_core::strategy::{RoleState, StoreId, SystemItemMap, UnfinishedJob};
 
@@ -13,7 +14,6 @@ pub(crate) use write::{MetaWriter, StoreHead};
 
 use crate::feed_record::FeedRecord;
 use crate::history::HistoryHead;
-use crate::signature::Signature;
 use crate::snapshot::{FileDigest, Form};
 use crate::table::Table;
 

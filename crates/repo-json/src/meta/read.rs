@@ -5,6 +5,7 @@ use std::io::{self, BufReader, ErrorKind as IoKind, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use plain_json::Signature;
 use repo_core::strategy::{
     Action, Capture, RoleState, StoreId, StoredJob, SystemCollection, SystemItemMap,
 };
@@ -20,7 +21,6 @@ use crate::feed_record::FeedRecord;
 use crate::folder::{self};
 use crate::history::{FileHead, HistoryHead};
 use crate::journal::history_of;
-use crate::signature::Signature;
 use crate::snapshot::Form;
 use crate::table::{Place, Slot, Table};
 

@@ -8,10 +8,10 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
 
-use repo_core::{CollectionSchema, Document, EntityId, Error, Result, SyntaxError};
+use plain_json::{SetAside, escape};
+use repo_core::{CollectionSchema, Document, EntityId, Error, Result};
 
 use crate::errors;
-use crate::set_aside::SetAside;
 use crate::table::{NO_DIGEST, Place, ShortDigest, Slot, Table};
 
 /// Entities that go to a thread together, in bytes of text.
@@ -84,7 +84,8 @@ impl Checker<'_> {
         let named = |error: Error| {
             error.with("collection", &self.schema.collection).with("key", &entry.key)
         };
-        let document = read_document(raw)
+        let document = plain_json::utf8(raw)
+            .and_then(Document::read)
             .map_err(|error| errors::document(path, offset, &pointer(), &error, self.set_aside))
             .map_err(named)?;
         let id = EntityId::new(&entry.key).map_err(|error| {
@@ -108,26 +109,12 @@ impl Checker<'_> {
     }
 }
 
-fn read_document(raw: &[u8]) -> Result<Document, SyntaxError> {
-    let text = std::str::from_utf8(raw).map_err(|error| SyntaxError {
-        rule: repo_core::Rule::NotUtf8,
-        pointer: String::new(),
-        offset: error.valid_up_to(),
-    })?;
-    Document::read(text)
-}
-
 /// The first half of the digest of a document.
 pub(crate) fn short_digest(document: &Document) -> ShortDigest {
     let digest = document.digest();
     let mut short = [0; 16];
     short.copy_from_slice(&digest.as_bytes()[..16]);
     short
-}
-
-/// A step of a JSON Pointer.
-pub(super) fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 type Job = (usize, Batch);

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use plain_json::JsonReader;
 use repo_core::{CollectionSchema, Document, FieldPath, Result, Value};
-
-use super::source::Source;
 
 /// How a data file nests its entities. The form found is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +43,7 @@ impl Form {
         schema: &CollectionSchema,
         longest: usize,
     ) -> Result<Self> {
-        let mut source = Source::new(file, path, longest);
+        let mut source = JsonReader::new(file, path, longest);
         let name = schema.collection.as_str();
         source.skip_space()?;
         if source.peek()? != Some(b'{') || !source.enter_object()? || source.key()?.0 != name {
@@ -63,7 +62,11 @@ impl Form {
 
 /// Whether the object that begins here is an entity with this id, and not a
 /// map of entities.
-fn is_entity<R: Read>(source: &mut Source<'_, R>, id: &str, id_field: &FieldPath) -> Result<bool> {
+fn is_entity<R: Read>(
+    source: &mut JsonReader<'_, R>,
+    id: &str,
+    id_field: &FieldPath,
+) -> Result<bool> {
     if !source.enter_object()? {
         return Ok(false);
     }
@@ -71,7 +74,7 @@ fn is_entity<R: Read>(source: &mut Source<'_, R>, id: &str, id_field: &FieldPath
     loop {
         let (key, _) = source.key()?;
         let first = source.peek()?;
-        let raw = source.keep(Source::skip_value)?;
+        let raw = source.keep(JsonReader::skip_value)?;
         let text = std::str::from_utf8(raw).unwrap_or_default();
         if *key == id_field.steps()[0] && first == Some(b'"') {
             return Ok(matches!(Value::parse(text), Ok(Value::String(found)) if found == id));

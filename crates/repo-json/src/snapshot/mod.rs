@@ -3,7 +3,6 @@
 mod check;
 mod form;
 mod scan;
-mod source;
 mod write;
 
 pub(crate) use check::short_digest;
@@ -11,5 +10,4 @@ pub(crate) use form::Form;
 pub(crate) use scan::{ScanRules, scan_file};
 pub(crate) use write::SnapshotWriter;
 
-/// A digest of a whole data file.
-pub(crate) type FileDigest = [u8; 32];
+pub(crate) use plain_json::FileDigest;

@@ -10,13 +10,12 @@ use std::io::{Read, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use repo_core::{CollectionName, CollectionSchema, Result};
+use plain_json::{JsonReader, Signature, escape};
+use repo_core::{CollectionName, CollectionSchema, Document, FieldPath, Result, Value};
 
-use super::check::{Checker, Pool, escape};
-use super::source::Source;
+use super::check::{Checker, Pool};
 use super::{FileDigest, Form};
 use crate::errors;
-use crate::signature::Signature;
 use crate::table::Table;
 
 /// What to do about a key at the top that is no collection of ours.
@@ -36,6 +35,9 @@ pub(crate) struct ScanRules<'a> {
     pub(crate) digests: bool,
     /// Whether an entity that breaks a rule is set aside.
     pub(crate) set_aside: bool,
+    /// Whether a key at the top may be a section in which another program keeps entities
+    /// of several collections.
+    pub(crate) may_be_shared: &'a dyn Fn(&str) -> bool,
 }
 
 impl ScanRules<'_> {
@@ -76,7 +78,7 @@ pub(crate) fn scan_file(
         Some(name) => Form::detect(file, path, &(rules.schema)(name), rules.longest())?,
     };
     rewind(file)?;
-    let source = Source::new(&mut file, path, rules.longest());
+    let source = JsonReader::new(&mut file, path, rules.longest());
     let time = signature.mtime_micros();
     let (collections, left_out) = (BTreeMap::new(), BTreeSet::new());
     let mut scan = Scan { source, path, rules, time, collections, left_out };
@@ -92,7 +94,7 @@ pub(crate) fn scan_file(
 }
 
 struct Scan<'a, R> {
-    source: Source<'a, R>,
+    source: JsonReader<'a, R>,
     path: &'a Path,
     rules: &'a ScanRules<'a>,
     time: i64,
@@ -142,14 +144,26 @@ impl<R: Read> Scan<'_, R> {
         Ok(())
     }
 
-    /// Goes over what is not selected, whatever it is.
+    /// Goes over what is not selected, whatever it is; not over entities of others in a
+    /// section that they share.
     fn skip(&mut self, key: &str) -> Result<()> {
-        if self.source.peek()? == Some(b'{')
-            && let Ok(name) = CollectionName::new(key)
-        {
+        let is_object = self.source.peek()? == Some(b'{');
+        let name = CollectionName::new(key).ok().filter(|_| is_object);
+        let Some(name) = name else { return self.source.skip_value() };
+        if !(self.rules.may_be_shared)(key) {
             self.left_out.insert(name);
+            return self.source.skip_value();
         }
-        self.source.skip_value()
+        let mut guard = SharedGuard::new(self.rules, &name);
+        let mut more = self.source.enter_object()?;
+        while more {
+            let (key, offset) = self.source.key()?;
+            let raw = self.source.keep(JsonReader::skip_value)?;
+            guard.check(self.path, offset, &key, raw)?;
+            more = self.source.next_member()?;
+        }
+        self.left_out.insert(name);
+        Ok(())
     }
 
     fn wrapped(&mut self, name: &CollectionName) -> Result<()> {
@@ -187,7 +201,7 @@ impl<R: Read> Scan<'_, R> {
         };
         let (table, in_order) = std::thread::scope(|scope| {
             let mut pool = Pool::new(scope, &checker);
-            let read = self.entities(&mut pool);
+            let read = self.entities(name, &mut pool);
             // What is wrong with an entity stands before what ended the reading.
             pool.finish().and_then(|checked| read.map(|()| checked))
         })?;
@@ -196,12 +210,14 @@ impl<R: Read> Scan<'_, R> {
         Ok(())
     }
 
-    fn entities(&mut self, pool: &mut Pool<'_, '_>) -> Result<()> {
+    fn entities(&mut self, name: &CollectionName, pool: &mut Pool<'_, '_>) -> Result<()> {
+        let mut guard = SharedGuard::new(self.rules, name);
         let mut more = self.source.enter_object()?;
         while more {
             let (key, key_offset) = self.source.key()?;
             let offset = self.source.offset();
-            let raw = self.source.keep(Source::skip_value)?;
+            let raw = self.source.keep(JsonReader::skip_value)?;
+            guard.check(self.path, key_offset, &key, raw)?;
             if !pool.push(key, key_offset, offset, raw) {
                 return Ok(());
             }
@@ -217,5 +233,33 @@ impl<R: Read> Scan<'_, R> {
                 .with("collection", name)
                 .with("key", id)
         })
+    }
+}
+
+/// Looks whether a section is one that collections share: its first entity tells.
+struct SharedGuard {
+    section: CollectionName,
+    /// The id field of the collection that it would be; `None` once that is known.
+    id_field: Option<FieldPath>,
+}
+
+impl SharedGuard {
+    fn new(rules: &ScanRules<'_>, section: &CollectionName) -> Self {
+        let id_field = (rules.may_be_shared)(section.as_str())
+            .then(|| (rules.schema)(section).id_field.clone());
+        Self { section: section.clone(), id_field }
+    }
+
+    /// # Errors
+    /// `Foreign` for an entity that is none of a collection of this name.
+    fn check(&mut self, path: &Path, byte: u64, key: &str, raw: &[u8]) -> Result<()> {
+        let Some(id_field) = self.id_field.take() else { return Ok(()) };
+        // What is malformed is named by who reads it.
+        let document = plain_json::utf8(raw).ok().and_then(|text| Document::read(text).ok());
+        let Some(document) = document else { return Ok(()) };
+        match document.get(&id_field) {
+            Some(Value::String(id)) if id == key => Ok(()),
+            _ => Err(errors::shared_section(path, byte, self.section.as_str())),
+        }
     }
 }

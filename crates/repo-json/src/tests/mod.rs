@@ -1,6 +1,7 @@
 //! What only the files can show: torn writes, crashes between two steps of a
 //! checkpoint, edits by other tools, syncs that are shared or fail.
 
+mod brokers;
 mod closing;
 mod crash;
 mod edited;

@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::data::{
-    content, create, datapoints, datasets, entries, holds, members, revisions, usage,
+    content, create, datapoints, datasets, deletion, entries, holds, members, revisions, usage,
 };
 use super::tus::{create as begin, pieces, speak};
 use super::{bulk, collections, documents, export, history, query};
@@ -42,17 +42,17 @@ fn described() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(history::diff))
         .routes(routes!(history::restore))
         .routes(routes!(entries::list, create::create))
-        .routes(routes!(entries::read, entries::patch, entries::delete))
-        .routes(routes!(entries::restore))
+        .routes(routes!(entries::read, entries::patch, deletion::delete_entry))
+        .routes(routes!(deletion::restore_entry))
         .routes(routes!(holds::place_on_entry, holds::release_entry))
         .routes(routes!(revisions::list))
         .routes(routes!(datasets::list, datasets::create))
-        .routes(routes!(datasets::read, datasets::patch, datasets::delete))
-        .routes(routes!(datasets::restore))
+        .routes(routes!(datasets::read, datasets::patch, deletion::delete_dataset))
+        .routes(routes!(deletion::restore_dataset))
         .routes(routes!(holds::place_on_dataset, holds::release_dataset))
         .routes(routes!(datapoints::list))
-        .routes(routes!(datapoints::read, datapoints::delete))
-        .routes(routes!(datapoints::restore))
+        .routes(routes!(datapoints::read, deletion::delete_datapoint))
+        .routes(routes!(deletion::restore_datapoint))
         .routes(routes!(holds::place_on_datapoint, holds::release_datapoint))
         .routes(routes!(usage::usage))
 }

@@ -6,13 +6,12 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use repo_blob::ByteStream;
 use repo_core::{Error, ErrorKind};
 
-use crate::http::ApiError;
-use crate::limits::body_error;
+use crate::limits::{body_error, stall_in};
 
 /// A body as a stream. What ends it early is an error of the same meaning.
 #[must_use]
 pub fn byte_stream(body: Body) -> ByteStream<'static> {
-    body.into_data_stream().map_err(|error| ended(&body_error(error))).boxed()
+    body.into_data_stream().map_err(ended).boxed()
 }
 
 /// A stream of nothing.
@@ -41,10 +40,13 @@ fn wrong_length(why: &str) -> Error {
     Error::new(ErrorKind::Invalid, "receive", why)
 }
 
-fn ended(error: &ApiError) -> Error {
+fn ended(error: axum::Error) -> Error {
+    if let Some(stalled) = stall_in(&error) {
+        return stalled;
+    }
+    let error = body_error(error);
     let kind = match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::LimitExceeded,
-        StatusCode::REQUEST_TIMEOUT => ErrorKind::Unavailable,
         _ => ErrorKind::Invalid,
     };
     Error::new(kind, "receive", error.message())

@@ -8,6 +8,7 @@ use repo_blob::ByteStream;
 use repo_core::{Error, ErrorKind};
 
 use crate::http::ApiError;
+use crate::limits::stall_in;
 
 /// The form in a request.
 ///
@@ -22,7 +23,7 @@ pub async fn form_of(request: Request) -> Result<Multipart, ApiError> {
 /// The next field; nothing behind the last one.
 ///
 /// # Errors
-/// 400 for a form that breaks off, 413 for one that is too large.
+/// 400 for a form that breaks off, 408 for one that stops arriving, 413 for one that is too large.
 pub async fn next_field(form: &mut Multipart) -> Result<Option<Field<'_>>, ApiError> {
     form.next_field().await.map_err(|error| broken(&error))
 }
@@ -53,6 +54,9 @@ pub fn field_stream(field: Field<'_>) -> ByteStream<'_> {
 }
 
 fn broken(error: &MultipartError) -> ApiError {
+    if let Some(stalled) = stall_in(error) {
+        return stalled.into();
+    }
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "LimitExceeded", "the form is too large")
@@ -63,6 +67,9 @@ fn broken(error: &MultipartError) -> ApiError {
 }
 
 fn ended(error: &MultipartError) -> Error {
+    if let Some(stalled) = stall_in(error) {
+        return stalled;
+    }
     let kind = match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::LimitExceeded,
         _ => ErrorKind::Invalid,

@@ -107,7 +107,7 @@ async fn store(
     let new = NewUpload::new(id.clone(), UploadKind::Gcs);
     let upload = app.data.begin_upload(&new).await?.value.id;
     if let Err(error) = fill(app, &id, &upload, field).await {
-        give_up(app, &id, &upload).await;
+        give_up(app, &id).await;
         return Err(error);
     }
     Ok(id)
@@ -130,12 +130,8 @@ async fn fill(
 
 /// Removes what broke off: a form is sent as a whole, so nobody will send the rest. What cannot
 /// be removed now expires, and stands on the page of uploads until then.
-async fn give_up(app: &App, id: &EntityId, upload: &UploadId) {
-    let given_up = match app.data.abort_upload(upload).await {
-        Ok(()) => app.data.delete_entry(id, None).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = given_up {
+async fn give_up(app: &App, id: &EntityId) {
+    if let Err(error) = app.data.delete_entry(id, None).await {
         tracing::warn!(entry = id.as_str(), %error, "a broken upload is left to expire");
     }
 }

@@ -179,6 +179,10 @@ impl From<Error> for ApiError {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             made.retry_after = Some(Duration::from_secs(1));
         }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            // What is left of the body is not waited for.
+            (made.kind, made.close) = ("Timeout".to_owned(), true);
+        }
         if error.kind() == ErrorKind::OutcomeUnknown && made.remedy.is_none() {
             made.remedy = Some("read before writing again".to_owned());
         }

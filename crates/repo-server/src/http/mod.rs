@@ -10,4 +10,4 @@ pub use error::ApiError;
 pub use etag::{ETag, IfMatch, IfNoneMatch};
 pub use extract::{IdPath, ItemPath, NamePath, Params, RawBody, read_body, read_json};
 pub use fields::Taken;
-pub use status::status_of;
+pub use status::{SendAgain, status_of};

@@ -1,7 +1,9 @@
 //! Which status an error has.
 
+use std::fmt;
+
 use axum::http::StatusCode;
-use repo_core::{Error, ErrorKind};
+use repo_core::{Error, ErrorKind, Remedy};
 use repo_data::Refusal;
 
 /// The operation of the core that names a broken rule of a document.
@@ -14,11 +16,27 @@ const MALFORMED: [&str; 4] = [
     "the text is not UTF-8",
 ];
 
+/// The remedy of an error about a body that stopped arriving, which tells it from what is the
+/// server's own trouble.
+#[derive(Debug, Clone, Copy)]
+pub struct SendAgain;
+
+impl fmt::Display for SendAgain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("send it again")
+    }
+}
+
+impl Remedy for SendAgain {}
+
 /// The status of an error.
 #[must_use]
 pub fn status_of(error: &Error) -> StatusCode {
     if let Some(refusal) = Refusal::of(error) {
         return of_refusal(refusal);
+    }
+    if error.remedy_as::<SendAgain>().is_some() {
+        return StatusCode::REQUEST_TIMEOUT;
     }
     match error.kind() {
         ErrorKind::NotFound => StatusCode::NOT_FOUND,

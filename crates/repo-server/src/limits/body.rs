@@ -14,9 +14,10 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{LengthLimitError, Limited};
+use repo_core::{Error, ErrorKind};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::http::ApiError;
+use crate::http::{ApiError, SendAgain};
 
 /// What a body may be.
 #[derive(Debug, Clone, Copy)]
@@ -49,21 +50,27 @@ fn too_large(limit: u64) -> ApiError {
 /// What a body that could not be read is answered with.
 #[must_use]
 pub fn body_error(error: axum::Error) -> ApiError {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            let message = "the body is too large";
-            return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "LimitExceeded", message).close();
-        }
-        if error.is::<Stalled>() {
-            let message = "the body stopped arriving";
-            return ApiError::new(StatusCode::REQUEST_TIMEOUT, "Timeout", message)
-                .remedy("send it again")
-                .close();
-        }
-        cause = error.source();
+    if is_caused_by::<LengthLimitError>(&error) {
+        let message = "the body is too large";
+        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "LimitExceeded", message).close();
     }
-    ApiError::bad_request("the body broke off").close()
+    match stall_in(&error) {
+        Some(stalled) => stalled.into(),
+        None => ApiError::bad_request("the body broke off").close(),
+    }
+}
+
+/// The error of a body that stopped arriving, if it is why something could not be read. A server
+/// answers it with 408.
+#[must_use]
+pub fn stall_in(error: &(dyn std::error::Error + 'static)) -> Option<Error> {
+    is_caused_by::<Stalled>(error).then(|| {
+        Error::new(ErrorKind::Unavailable, "receive", Stalled.to_string()).remedy(SendAgain)
+    })
+}
+
+fn is_caused_by<E: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<E>())
 }
 
 /// A body that ends with an error when no piece comes for too long.

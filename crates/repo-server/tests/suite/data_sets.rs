@@ -1,36 +1,8 @@
 //! Datasets, datapoints, usage and permissions by the server's own API, on every store.
 
-use crate::support::{Answer, Place, Server, stores};
+use crate::support::data::{DATASETS, ENTRIES, entry, id, made, with};
+use crate::support::{Place, on_every_store};
 use serde_json::{Value as Json, json};
-
-const ENTRIES: &str = "/api/v1/entries";
-const DATASETS: &str = "/api/v1/datasets";
-
-/// Runs a behaviour on every store.
-fn on_every_store(behaviour: impl Fn(&Server)) {
-    for store in stores() {
-        let place = Place::new();
-        let server = place.serve(&format!("--store {store}"));
-        behaviour(&server);
-    }
-}
-
-fn made(server: &Server, at: &str, body: &Json) -> Json {
-    server.post(at, &body.to_string()).expect(201).json()
-}
-
-fn id(record: &Json) -> String {
-    record["id"].as_str().unwrap().to_owned()
-}
-
-fn entry(server: &Server, body: &Json) -> String {
-    id(&made(server, ENTRIES, body))
-}
-
-fn with(server: &Server, method: &str, at: &str, tag: &str, body: Option<&Json>) -> Answer {
-    let body = body.map(Json::to_string);
-    server.send(method, at, &[("if-match", tag)], body.as_deref().map(str::as_bytes))
-}
 
 #[test]
 fn a_dataset_is_deleted_and_restored_with_what_is_in_it() {

@@ -1,16 +1,14 @@
 //! The server's own API, on every store.
 
-use crate::support::{Place, Server, stores};
+use crate::support::{self, Place, Server};
 use serde_json::json;
 
 /// Runs a behaviour on every store.
 fn on_every_store(behaviour: impl Fn(&Server)) {
-    for store in stores() {
-        let place = Place::new();
-        let server = place.serve(&format!("--store {store}"));
+    support::on_every_store(|server| {
         server.make("items");
-        behaviour(&server);
-    }
+        behaviour(server);
+    });
 }
 
 const DOCUMENTS: &str = "/api/v1/collections/items/documents";

@@ -15,6 +15,8 @@ mod kills;
 mod madsci;
 mod operation;
 mod repoctl;
+mod repoctl_tls;
 mod schema;
 mod security;
+mod stalls;
 mod tus;

@@ -1,56 +1,15 @@
 //! `repoctl data` against the server: both are the real programs.
 
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::support::repoctl::{command, done, failed, program, repoctl, write};
 use crate::support::{Place, Server};
-use repo_blob::BlobDigest;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 const MIB: usize = 1024 * 1024;
-
-/// The tool, which stands beside the server where both are built. One of another build would
-/// prove nothing, so there has to be one.
-fn program() -> PathBuf {
-    let repoctl = PathBuf::from(env!("CARGO_BIN_EXE_repo-server")).with_file_name("repoctl");
-    assert!(
-        repoctl.is_file(),
-        "{} is not built: cargo nextest run --workspace --test cli --test suite builds both",
-        repoctl.display()
-    );
-    repoctl
-}
-
-fn command(place: &Place, server: &str, line: &str) -> Command {
-    let mut command = Command::new(program());
-    command.current_dir(place.path(".")).env_clear();
-    command.args(line.split_whitespace()).args(["--server", server]);
-    command
-}
-
-fn repoctl(place: &Place, server: &Server, line: &str) -> Output {
-    command(place, &server.base, &format!("data {line} --format json")).output().unwrap()
-}
-
-/// Runs a command that succeeds, and reads what it printed.
-#[track_caller]
-fn done(output: &Output) -> Json {
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// Runs a command that fails: its code and the kind of its error.
-#[track_caller]
-fn failed(output: &Output) -> (i32, String) {
-    let code = output.status.code().unwrap();
-    assert_ne!(code, 0, "{output:?}");
-    let told: Json = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    assert!(!output.stderr.is_empty(), "{output:?}");
-    (code, told["error"]["kind"].as_str().unwrap_or_default().to_owned())
-}
 
 fn bytes(length: usize) -> Vec<u8> {
     let mut state = 0x1234_5677_u32;
@@ -60,11 +19,6 @@ fn bytes(length: usize) -> Vec<u8> {
             (state >> 24) as u8
         })
         .collect()
-}
-
-fn write(place: &Place, name: &str, bytes: &[u8]) -> String {
-    std::fs::write(place.path(name), bytes).unwrap();
-    BlobDigest::of(bytes).sha256.to_string()
 }
 
 /// A way to a server that lets so many bytes through in one direction, and then nothing more.
@@ -314,6 +268,25 @@ fn what_cannot_be_is_refused_in_words() {
     assert_eq!(failed(&{ nobody }.output().unwrap()), (1, "Unavailable".to_owned()));
     let unnamed = Command::new(program()).args(["data", "list"]).env_clear().output().unwrap();
     assert_eq!(unnamed.status.code(), Some(2));
+}
+
+/// Both programs read one configuration.
+#[test]
+fn the_blobs_of_the_servers_configuration_are_backed_up() {
+    let place = Place::new();
+    place.write(
+        "repository.json",
+        r#"{"storage":{"strategy":"sqlite","sql_strategy":{"type":"sqlite","name":"store.db"}},
+            "server":{"blobs":"bytes","s3":{"region":"eu"},"console":"off"}}"#,
+    );
+    let server = place.serve("");
+    write(&place, "w.bin", &bytes(MIB));
+    done(&repoctl(&place, &server, "put w.bin"));
+    drop(server);
+    let mut backup = Command::new(program());
+    backup.current_dir(place.path(".")).env_clear();
+    backup.args("backup --blobs contents --backup-location archives --format json".split(' '));
+    assert_eq!(done(&backup.output().unwrap())["blobs"]["blobs"], 1);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The real program on a free port of this machine, in a folder of its own.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod data;
 pub mod files;
+pub mod repoctl;
+pub mod tls;
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::TcpStream;
@@ -67,6 +70,15 @@ pub fn stores() -> Vec<&'static str> {
     stores
 }
 
+/// Runs a behaviour on every store.
+pub fn on_every_store(behaviour: impl Fn(&Server)) {
+    for store in stores() {
+        let place = Place::new();
+        let server = place.serve(&format!("--store {store}"));
+        behaviour(&server);
+    }
+}
+
 impl Place {
     pub fn new() -> Self {
         Self {
@@ -118,11 +130,7 @@ impl Place {
     fn postgres(&self, command: &mut Command) {
         let database = self.postgres.get_or_init(|| {
             let name = servers::unique_name();
-            let sql = format!("CREATE DATABASE \"{name}\"");
-            let mut psql = Command::new("psql");
-            assert!(
-                psql.args(["-Xqd", &servers::postgres(), "-c", &sql]).status().unwrap().success()
-            );
+            psql(&format!("CREATE DATABASE \"{name}\""));
             name
         });
         let [host, port, user, password, _] = servers::postgres_parts();
@@ -165,6 +173,21 @@ impl Place {
         let base = base.expect("the server did not start");
         Server { process, lines, client: Client::of(&base.replace("0.0.0.0", "127.0.0.1")) }
     }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(name) = self.postgres.get() {
+            psql(&format!("DROP DATABASE \"{name}\" WITH (FORCE)"));
+        }
+    }
+}
+
+/// Runs a statement on the PostgreSQL server of the tests.
+pub fn psql(sql: &str) {
+    let run = Command::new("psql").args(["-Xqd", &servers::postgres(), "-c", sql]).output();
+    let run = run.unwrap();
+    assert!(run.status.success(), "{sql}: {run:?}");
 }
 
 impl Client {

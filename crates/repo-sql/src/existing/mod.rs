@@ -1,7 +1,7 @@
 //! Tables of another program as a store that is only read: what the dialects
 //! share. `table` says how each column is read, `document` makes records of
-//! rows, `records` collects them, `reader` is what a dialect has to do, `pages` goes through a table,
-//! and `strategy` is the contract over all of it.
+//! rows, `records` collects them, `reader` is what a dialect has to do, `pages` goes through
+//! a table, and `store` is what the contract is made of.
 //!
 //! The dialects' own parts stand in `sqlite/existing.rs` and
 //! `postgres/existing.rs`.
@@ -10,14 +10,14 @@ mod document;
 mod pages;
 mod reader;
 mod records;
-mod strategy;
+mod store;
 mod table;
 mod value;
 
 pub(crate) use document::{Place, Row, record};
 pub(crate) use reader::TableReader;
 pub(crate) use records::Records;
-pub(crate) use strategy::ExistingStrategy;
+pub(crate) use store::store;
 pub(crate) use table::{FoundColumn, FoundTable, SqlKind, Statements, Table};
 pub(crate) use value::{Cell, iso_time};
 

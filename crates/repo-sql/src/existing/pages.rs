@@ -37,15 +37,11 @@ impl Pages {
         Self { reader, table, operation, after, chunk, ended: false }
     }
 
-    /// The next records, at least one; `None` at the end.
+    /// The next records, at least one; `None` at the end. Rows that cannot be read may
+    /// be set aside.
     ///
     /// # Errors
     /// `Corrupt`, naming the row, for one that cannot be read.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<Record>>> {
-        Ok(self.next_past(OnUnreadable::Fail).await?.map(|batch| batch.records))
-    }
-
-    /// The same; rows that cannot be read may be set aside.
     pub(super) async fn next_past(
         &mut self,
         on_unreadable: OnUnreadable,

@@ -208,10 +208,15 @@ impl Column {
     fn new(schema: &CollectionSchema, column: FoundColumn, field: String) -> Self {
         let declared = schema.fields.iter().find(|declared| declared.name == field);
         let key = format!("{}:", Json::from(field.as_str()));
+        let kind = match column.kind {
+            // Text is what it is, unless the schema says that it is a time.
+            SqlKind::Plain if is_time(schema, &field) => SqlKind::Time,
+            kind => kind,
+        };
         Self {
             name: column.name,
             sql_type: column.sql_type,
-            kind: column.kind,
+            kind,
             reading: declared.map_or(Reading::AsStored, |field| Reading::of(schema, field)),
             nullable: declared.is_some_and(|field| field.nullable),
             field,
@@ -239,10 +244,19 @@ impl Reading {
     }
 }
 
+/// What the schema says of a field under a keyword.
+fn said_of<'a>(schema: &'a CollectionSchema, field: &str, keyword: &str) -> Option<&'a Json> {
+    schema.json_schema.as_deref()?.get("properties")?.get(field)?.get(keyword)
+}
+
+/// Whether the schema says that a text is a time.
+fn is_time(schema: &CollectionSchema, field: &str) -> bool {
+    said_of(schema, field, "format").and_then(Json::as_str) == Some("date-time")
+}
+
 /// The JSON types that a field may have; none when all are allowed.
 fn types_of<'a>(schema: &'a CollectionSchema, field: &str) -> Vec<&'a str> {
-    let properties = schema.json_schema.as_deref().and_then(|schema| schema.get("properties"));
-    match properties.and_then(|properties| properties.get(field)?.get("type")) {
+    match said_of(schema, field, "type") {
         Some(Json::Array(types)) => types.iter().filter_map(Json::as_str).collect(),
         Some(Json::String(one)) => vec![one.as_str()],
         _ => Vec::new(),
@@ -258,7 +272,8 @@ mod tests {
         "properties": {
             "id": {"type": "string"}, "name": {"type": ["string", "null"]},
             "price": {"type": ["number", "string", "null"]}, "any": {},
-            "shape": {"type": ["array", "object"]}, "status": {"type": "string"}
+            "shape": {"type": ["array", "object"]}, "status": {"type": "string"},
+            "since": {"type": ["string", "null"], "format": "date-time"}
         }
     }"#;
 
@@ -305,6 +320,13 @@ mod tests {
         let readings: Vec<Reading> = table.columns.iter().skip(1).map(|c| c.reading).collect();
         let several = |structures| Reading::Several { structures };
         assert_eq!(readings, [several(false), several(true), Reading::Structure]);
+    }
+
+    #[test]
+    fn text_is_a_time_where_the_schema_says_so() {
+        let table = table(&["id", "status", "since"]).unwrap();
+        let kinds: Vec<SqlKind> = table.columns.iter().map(|column| column.kind).collect();
+        assert_eq!(kinds, [SqlKind::Plain, SqlKind::Plain, SqlKind::Time]);
     }
 
     #[test]

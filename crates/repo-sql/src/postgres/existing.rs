@@ -16,8 +16,8 @@ use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use crate::errors;
 use crate::existing::{
-    Cell, ExistingStrategy, FoundColumn, FoundTable, Place, Records, Row, Search, SqlKind,
-    Statements, Table, TableReader, iso_time, may_be_tables, not_these, record, unfit,
+    Cell, FoundColumn, FoundTable, Place, Records, Row, Search, SqlKind, Statements, Table,
+    TableReader, iso_time, may_be_tables, not_these, record, store, unfit,
 };
 use crate::names::quote;
 
@@ -39,7 +39,7 @@ pub(super) async fn open(shared: Arc<Shared>, refusal: Error) -> Result<Arc<dyn 
     };
     let options = shared.options.clone();
     let reader = SchemaReader { time: options.clock.now(), shared };
-    Ok(Arc::new(ExistingStrategy::new(Arc::new(reader), tables, &others, &options)))
+    Ok(Arc::new(store(Arc::new(reader), tables, &others, &options)))
 }
 
 /// A table of the catalog with what its statements need to know.

@@ -345,6 +345,7 @@ macro_rules! conformance_behaviours {
                 a_commit_checks_everything_read,
                 write_skew_is_refused,
                 what_was_not_read_is_not_checked,
+                what_is_assumed_absent_is_checked,
                 dropping_a_transaction_rolls_it_back,
                 conditions_hold_within_a_transaction,
                 a_transaction_spans_collections,

@@ -137,6 +137,40 @@ pub async fn what_was_not_read_is_not_checked(f: Fixture) {
     assert_eq!(entity(&store, &key).await.version.get(), 2);
 }
 
+/// A key that is taken for absent is one that was read as absent: the commit finds out. What was
+/// read or written before stays as it is.
+pub async fn what_is_assumed_absent_is_checked(f: Fixture) {
+    let store = f.prepared().await;
+    let [there, gone, new] = ["there", "gone", "new"].map(|id| key("items", id));
+    save(&store, &there, "\"n\":1").await;
+    save(&store, &gone, "").await;
+    delete(&store, &gone).await;
+    let mut tx = begin(&store);
+    for key in [&gone, &new] {
+        tx.assume_absent(key);
+        assert_eq!(tx.get(key).await.unwrap(), None);
+        tx.create(key.clone(), document(key, "\"n\":2")).await.unwrap();
+    }
+    assert_eq!(number(tx.get(&there).await.unwrap().as_ref()), 1);
+    for key in [&there, &new] {
+        tx.assume_absent(key);
+        assert!(tx.get(key).await.unwrap().is_some());
+    }
+    let written = tx.commit().await.unwrap();
+    assert_eq!(written[&gone].version(), Some(version(3)));
+    assert_eq!(written[&new].version(), Some(version(1)));
+    let before = everything(&store).await;
+    let other = key("notes", "a");
+    for written in [&there, &other] {
+        let mut tx = begin(&store);
+        tx.assume_absent(&there);
+        tx.save(written.clone(), document(written, "\"n\":3"));
+        let error = assert_kind(tx.commit().await, ErrorKind::Conflict);
+        assert_eq!(error.failed_preconditions().len(), 1, "{error:?}");
+        assert_eq!(everything(&store).await, before);
+    }
+}
+
 /// Rolling back and dropping leave nothing behind.
 pub async fn dropping_a_transaction_rolls_it_back(f: Fixture) {
     let store = f.prepared().await;

@@ -52,6 +52,7 @@ impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let (_, config) = context.choose()?;
         let migration = migration(&config)?;
+        let blobs = self.blobs.filled(|| context.blobs(&config))?;
         let location = self.backup_location.clone();
         let options = BackupOptions {
             collections: collections(self.collections.as_deref())?,
@@ -74,7 +75,7 @@ impl Arguments {
                     let (store, schemas) = (&opened.store, &opened.schemas);
                     match aside {
                         None => {
-                            let made = self.blobs.back_up(store, schemas, &options, &progress);
+                            let made = blobs.back_up(store, schemas, &options, &progress);
                             Ok((made.await?, None))
                         }
                         Some(aside) => {

@@ -5,7 +5,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use cli_output::exit_code::Ending;
 use cli_output::failure::{Failure, Outcome};
 use cli_output::input::LineReader;
@@ -16,7 +16,7 @@ use repo_core::{CollectionName, Error, ErrorKind};
 use serde::Serialize;
 
 use crate::cli::context::{Access, Context, Opened, collection};
-use repo_migrate::{ImportBatch, ImportTotals, ImportedLine, refuse_unfinished_upgrade};
+use repo_migrate::{ImportBatch, ImportTotals, ImportedLine, LineForm, refuse_unfinished_upgrade};
 
 /// Most left-out records that the final report names.
 const MAX_NAMED: usize = 1_000;
@@ -35,6 +35,19 @@ pub(crate) struct Arguments {
     /// is printed after each batch
     #[arg(long, value_name = "N", default_value = "1000", value_parser = batch_size)]
     batch_size: NonZeroUsize,
+    /// What wrote the lines
+    #[arg(long, value_enum, default_value_t, value_name = "PROGRAM")]
+    from: LineOrigin,
+}
+
+/// `--from`.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum LineOrigin {
+    /// `export`, or anything that writes one document a line
+    #[default]
+    Export,
+    /// mongoexport: Extended JSON v2, canonical or relaxed
+    Mongoexport,
 }
 
 /// Reads a batch size.
@@ -63,6 +76,10 @@ impl Arguments {
                 output: context.output,
                 opened: &opened,
                 name: &name,
+                form: match self.from {
+                    LineOrigin::Export => LineForm::Ndjson,
+                    LineOrigin::Mongoexport => LineForm::MongoExport,
+                },
                 totals: ImportTotals::default(),
                 left: Vec::new(),
             };
@@ -98,6 +115,7 @@ struct ImportRun<'a> {
     output: Output,
     opened: &'a Opened,
     name: &'a CollectionName,
+    form: LineForm,
     totals: ImportTotals,
     left: Vec<ImportedLine>,
 }
@@ -114,7 +132,7 @@ impl ImportRun<'_> {
     ) -> Outcome<Ending> {
         let schema = self.opened.schema(self.name);
         let erased = Erasures::read(&*self.opened.store, self.name).await?;
-        let mut batch = ImportBatch::new(&self.opened.store, &schema, &erased);
+        let mut batch = ImportBatch::new(&self.opened.store, &schema, &erased).of_form(self.form);
         loop {
             let next = tokio::select! {
                 biased;

@@ -132,6 +132,7 @@ impl Arguments {
         let sides = self.sides.choose(context, "migrate")?;
         let configured = migration(&sides.config)?;
         let options = self.options(&configured)?;
+        let blobs = self.blobs.filled(|| sides.source.blobs(), || sides.target.blobs())?;
         // A clean-up opens the whole source for writing: what would stop it
         // then is to be found now.
         let only = options.collections.as_deref().filter(|_| !self.cleanup_source);
@@ -143,7 +144,7 @@ impl Arguments {
         }
         let interruption = Interruption::listen()?;
         let progress = Shown::new(context.output).ended_by(&interruption).with_events();
-        let (mut report, verified) = self.migrate(&sides, &options, &progress).await?;
+        let (mut report, verified) = self.migrate(&sides, (&options, &blobs), &progress).await?;
         if self.cleanup_source
             && let Some(verified) = verified
         {
@@ -157,7 +158,7 @@ impl Arguments {
     async fn migrate(
         &self,
         sides: &Sides,
-        options: &MigrationOptions,
+        (options, blobs): (&MigrationOptions, &MoveArgs),
         progress: &Shown,
     ) -> Outcome<(MigrationReport, Option<Verified>)> {
         let open = self.open(sides).await?;
@@ -175,7 +176,7 @@ impl Arguments {
             }
             let (source, target) = (&open.source, &open.target);
             let how = (&*sides.schemas, options);
-            let report = self.blobs.migrate((source, target), how, progress).await?;
+            let report = blobs.migrate((source, target), how, progress).await?;
             let verified = report.verified();
             Ok((report, verified))
         }

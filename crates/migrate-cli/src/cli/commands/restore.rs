@@ -55,6 +55,7 @@ impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let (chosen, config) = context.choose()?;
         let migration = migration(&config)?;
+        let blobs = self.blobs.filled(|| context.blobs(&config))?;
         let archive = Archive::open(&self.archive).await?;
         let options = RestoreOptions {
             collections: collections(self.collections.as_deref())?,
@@ -77,7 +78,7 @@ impl Arguments {
         };
         let progress = Shown::new(context.output).ended_by(&interruption).with_events();
         let how = (&*schemas, &options);
-        let ended = self.blobs.restore(&archive, &store, how, &progress).await;
+        let ended = blobs.restore(&archive, &store, how, &progress).await;
         progress.finish();
         let closed = store.close().await;
         let mut report = ended?;

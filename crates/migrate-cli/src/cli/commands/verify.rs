@@ -54,6 +54,7 @@ impl Arguments {
             state: self.state.clone(),
             without_history: self.without_history,
         };
+        let blobs = self.blobs.filled(|| sides.source.blobs(), || sides.target.blobs())?;
         let aside = past::file(self.quarantine.as_deref()).await?;
         let access = past::access(&aside);
         let sides = sides.both_only(options.collections.as_deref());
@@ -64,7 +65,7 @@ impl Arguments {
         let progress = Shown::new(context.output);
         let compared = async {
             let both = (&open.source, &open.target);
-            let found = self.blobs.verify(both, &options, &progress).await?;
+            let found = blobs.verify(both, &options, &progress).await?;
             let aside = match aside {
                 Some(aside) => Some(put_aside(&open, &options, &sides.schemas, aside).await?),
                 None => None,

@@ -3,14 +3,9 @@
 //! It is read with the reader for documents, so that the numbers in it are
 //! exact and a key that stands twice is refused.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::{ConvertTo, Upgrade, UpgradeStep, Upgrades, refuse};
-use crate::strategy::did_you_mean;
-use crate::{Error, FieldPath, Result, Value};
+use crate::schema::fields::{Fields, exact, list, suggest};
+use crate::{FieldPath, Result, Value};
 
 /// The place of the list in the file.
 const PLACE: &str = "/x-repository/upgrades";
@@ -18,35 +13,16 @@ const PLACE: &str = "/x-repository/upgrades";
 /// The names of the steps.
 const STEPS: [&str; 4] = ["rename", "default", "remove", "convert"];
 
-#[derive(Deserialize)]
-struct File<'a> {
-    #[serde(rename = "x-repository", borrow)]
-    block: Block<'a>,
-}
-
-#[derive(Deserialize)]
-struct Block<'a> {
-    #[serde(default, borrow)]
-    upgrades: Option<&'a RawValue>,
-}
-
 /// The upgrades that the text of a schema file declares.
 pub(in crate::schema) fn declared(
     text: &str,
     id_field: &FieldPath,
     schema_version: u32,
 ) -> Result<Upgrades> {
-    let file: File<'_> = serde_json::from_str(text)
-        .map_err(|source| refuse("not JSON").with("reason", &source).caused_by(source))?;
     let mut upgrades = Upgrades::default();
-    let Some(raw) = file.block.upgrades else { return Ok(upgrades) };
-    let value = Value::parse(raw.get()).map_err(|error| {
-        refuse("the list breaks a rule for documents")
-            .with("rule", error.rule)
-            .with("pointer", format!("{PLACE}{}", error.pointer))
-    })?;
+    let Some(value) = exact(refuse, text, "upgrades", PLACE)? else { return Ok(upgrades) };
     let reading = Reading { id_field, schema_version };
-    for (place, value) in list(value, PLACE)? {
+    for (place, value) in list(refuse, value, PLACE)? {
         let upgrade = reading.upgrade(value, &place)?;
         upgrades.insert(upgrade).map_err(|error| error.with("pointer", &place))?;
     }
@@ -61,7 +37,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn upgrade(&self, value: Value, place: &str) -> Result<Upgrade> {
-        let mut fields = Fields::of(value, place, &["from", "to", "steps"])?;
+        let mut fields = Fields::of(refuse, value, place, &["from", "to", "steps"])?;
         let (from, to) = (fields.version("from")?, fields.version("to")?);
         if to > self.schema_version {
             return Err(refuse("an upgrade leads above schemaVersion")
@@ -71,7 +47,7 @@ impl Reading<'_> {
                 .hint("raise schemaVersion to the version that the file now describes"));
         }
         let (steps, place_of_steps) = fields.take("steps")?;
-        let steps = list(steps, &place_of_steps)?
+        let steps = list(refuse, steps, &place_of_steps)?
             .into_iter()
             .map(|(place, value)| self.step(value, &place))
             .collect::<Result<Vec<_>>>()?;
@@ -79,7 +55,7 @@ impl Reading<'_> {
     }
 
     fn step(&self, value: Value, place: &str) -> Result<UpgradeStep> {
-        let mut steps = Fields::of(value, place, &STEPS)?;
+        let mut steps = Fields::of(refuse, value, place, &STEPS)?;
         let name = match steps.names().as_slice() {
             [name] => name.clone(),
             _ => {
@@ -91,16 +67,16 @@ impl Reading<'_> {
         match name.as_str() {
             "rename" => self.rename(value, &place),
             "default" => {
-                let mut fields = Fields::of(value, &place, &["field", "value"])?;
+                let mut fields = Fields::of(refuse, value, &place, &["field", "value"])?;
                 let (field, value) = (self.field(&mut fields, "field")?, fields.take("value")?.0);
                 Ok(UpgradeStep::Default { field, value })
             }
             "remove" => {
-                let mut fields = Fields::of(value, &place, &["field"])?;
+                let mut fields = Fields::of(refuse, value, &place, &["field"])?;
                 Ok(UpgradeStep::Remove { field: self.field(&mut fields, "field")? })
             }
             _ => {
-                let mut fields = Fields::of(value, &place, &["field", "to"])?;
+                let mut fields = Fields::of(refuse, value, &place, &["field", "to"])?;
                 let field = self.field(&mut fields, "field")?;
                 Ok(UpgradeStep::Convert { field, to: target(&mut fields)? })
             }
@@ -108,7 +84,7 @@ impl Reading<'_> {
     }
 
     fn rename(&self, value: Value, place: &str) -> Result<UpgradeStep> {
-        let mut fields = Fields::of(value, place, &["from", "to"])?;
+        let mut fields = Fields::of(refuse, value, place, &["from", "to"])?;
         let (from, to) = (self.field(&mut fields, "from")?, self.field(&mut fields, "to")?);
         let (a, b) = (from.steps(), to.steps());
         if a.starts_with(b) || b.starts_with(a) {
@@ -142,78 +118,4 @@ fn target(fields: &mut Fields) -> Result<ConvertTo> {
         let error = refuse("no such type").with("pointer", &place).with("type", &name);
         suggest(error, &name, &ConvertTo::ALL.map(ConvertTo::name))
     })
-}
-
-/// An object in the file, its fields taken out one by one.
-struct Fields {
-    place: String,
-    fields: BTreeMap<String, Value>,
-}
-
-impl Fields {
-    fn of(value: Value, place: &str, known: &[&str]) -> Result<Self> {
-        let Value::Object(fields) = value else {
-            return Err(refuse("not an object").with("pointer", place));
-        };
-        if let Some(unknown) = fields.keys().find(|name| !known.contains(&name.as_str())) {
-            let error =
-                refuse("an unknown key").with("pointer", format!("{place}/{}", escaped(unknown)));
-            return Err(suggest(error, unknown, known));
-        }
-        Ok(Self { place: place.to_owned(), fields })
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.fields.keys().cloned().collect()
-    }
-
-    /// A field that has to be there, with its place.
-    fn take(&mut self, name: &str) -> Result<(Value, String)> {
-        let place = format!("{}/{name}", self.place);
-        match self.fields.remove(name) {
-            Some(value) => Ok((value, place)),
-            None => Err(refuse("a key is missing").with("pointer", &place)),
-        }
-    }
-
-    fn text(&mut self, name: &str) -> Result<(String, String)> {
-        match self.take(name)? {
-            (Value::String(text), place) => Ok((text, place)),
-            (_, place) => Err(refuse("not a string").with("pointer", &place)),
-        }
-    }
-
-    fn version(&mut self, name: &str) -> Result<u32> {
-        let (value, place) = self.take(name)?;
-        let number = match value {
-            Value::Number(number) => number.to_i64().and_then(|number| u32::try_from(number).ok()),
-            _ => None,
-        };
-        number.filter(|version| *version > 0).ok_or_else(|| {
-            refuse("a schema version is a whole number of 1 or more").with("pointer", &place)
-        })
-    }
-}
-
-/// The entries of a list with their places.
-fn list(value: Value, place: &str) -> Result<Vec<(String, Value)>> {
-    match value {
-        Value::Array(items) => Ok(items
-            .into_iter()
-            .enumerate()
-            .map(|(at, item)| (format!("{place}/{at}"), item))
-            .collect()),
-        _ => Err(refuse("not a list").with("pointer", place)),
-    }
-}
-
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
-}
-
-fn suggest(error: Error, unknown: &str, known: &[&str]) -> Error {
-    match did_you_mean(unknown, known.iter().copied()) {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
 }

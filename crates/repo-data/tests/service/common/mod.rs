@@ -7,6 +7,7 @@ pub mod refused;
 pub mod story;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use repo_core::{EntityId, ManualClock, Result, Timestamp};
 use repo_data::model::{Owner, StoreName};
 use repo_data::{BlobStores, DataOptions, DataService, Hooks, collections};
 use repo_engine::Store;
+use repo_testkit::servers;
 use tempfile::TempDir;
 
 pub const HOUR: Duration = Duration::from_secs(3_600);
@@ -26,6 +28,20 @@ pub struct Place {
     pub folder: TempDir,
     pub store: Store,
     pub clock: Arc<ManualClock>,
+    /// Behind the store, whose connections end before.
+    schema: Option<Schema>,
+}
+
+/// A schema on the PostgreSQL server of the tests, removed on drop.
+struct Schema(String);
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        // A test that failed may still hold locks; then what is to be removed stays.
+        let sql = format!("SET lock_timeout = '5s'; DROP SCHEMA IF EXISTS \"{}\" CASCADE", self.0);
+        let mut psql = Command::new("psql");
+        let _ = psql.args(["-Xqd", &servers::postgres(), "-c", &sql]).output();
+    }
 }
 
 impl Place {
@@ -45,6 +61,13 @@ impl Place {
         Self::with(folder, &url).await
     }
 
+    /// In a schema of its own.
+    pub async fn postgres() -> Self {
+        let schema = Schema(servers::unique_name());
+        let place = Self::at(&format!("{}?schema={}", servers::postgres(), schema.0)).await;
+        Self { schema: Some(schema), ..place }
+    }
+
     pub async fn at(url: &str) -> Self {
         Self::with(TempDir::new().unwrap(), url).await
     }
@@ -52,7 +75,7 @@ impl Place {
     pub async fn with(folder: TempDir, url: &str) -> Self {
         let schemas = collections::schemas().unwrap();
         let store = Store::open(url).schemas(schemas).await.unwrap();
-        Self { folder, store, clock: clock() }
+        Self { folder, store, clock: clock(), schema: None }
     }
 
     pub fn blobs(&self) -> PathBuf {

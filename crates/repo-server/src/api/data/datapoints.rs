@@ -1,4 +1,4 @@
-//! Datapoints: listed, read, deleted, restored. They are submitted at `/datapoint`.
+//! Datapoints: listed and read. They are submitted at `/datapoint`.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use repo_data::{PageRequest, Versioned};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::view::{DatapointView, Deleted};
-use crate::access::{acting, conditional, datapoint_of_caller, expected_of};
+use super::view::DatapointView;
+use crate::access::datapoint_of_caller;
 use crate::api::answer::{not_modified, serialized};
-use crate::auth::{Caller, Need, Read, Write};
+use crate::auth::{Caller, Need, Read};
 use crate::bytes::datapoint_value;
 use crate::http::{ApiError, IdPath, Params};
 use crate::state::App;
@@ -128,41 +128,4 @@ pub(in crate::api) async fn value(
 ) -> Result<Response, ApiError> {
     let found = app.data.datapoint(&id).await?;
     datapoint_value(&app, &headers, &found.value).await
-}
-
-/// Deletes a datapoint: it can be restored for a time. One that is deleted stays so.
-#[utoipa::path(delete, path = "/api/v1/datapoints/{id}", tag = "datapoints",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 200, body = Deleted), (status = 403), (status = 404),
-        (status = 409, description = "A hold forbids it."), (status = 412)))]
-pub(in crate::api) async fn delete(
-    need: Need<Write>,
-    State(app): State<Arc<App>>,
-    IdPath(id): IdPath,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let found = datapoint_of_caller(&app, &need.caller, &id).await?;
-    let condition = expected_of(&headers, found.version)?;
-    let data = acting(&app, &need.caller, &headers)?;
-    conditional(data.delete_datapoint(&id, condition).await, condition)?;
-    let restorable_until = app.data.datapoint_record(&id).await?.value.due;
-    serialized(StatusCode::OK, &Deleted { id: &id, restorable_until }, None)
-}
-
-/// Restores a deleted datapoint, if its time is not over. One that is active stays so.
-#[utoipa::path(post, path = "/api/v1/datapoints/{id}/restore", tag = "datapoints",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 200, body = DatapointView), (status = 404),
-        (status = 409, description = "It is too late."), (status = 412)))]
-pub(in crate::api) async fn restore(
-    need: Need<Write>,
-    State(app): State<Arc<App>>,
-    IdPath(id): IdPath,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let found = datapoint_of_caller(&app, &need.caller, &id).await?;
-    let condition = expected_of(&headers, found.version)?;
-    let data = acting(&app, &need.caller, &headers)?;
-    let found = conditional(data.restore_datapoint(&id, condition).await, condition)?;
-    serialized(StatusCode::OK, &DatapointView::new(&found), Some(found.version))
 }

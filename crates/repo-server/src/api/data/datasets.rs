@@ -1,4 +1,4 @@
-//! Datasets.
+//! Datasets: created, listed, read, changed.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::body::{PageParams, creation_error, creation_key, nullable, read_checked};
 use super::create::located;
-use super::view::{DatasetView, Deleted};
+use super::view::DatasetView;
 use crate::access::{acting, conditional, dataset, dataset_or_deleted, expected_of};
 use crate::api::answer::{not_modified, serialized};
 use crate::auth::{Need, Read, Write};
@@ -134,45 +134,5 @@ pub(in crate::api) async fn patch(
         DatasetPatch { name: body.name, description: body.description, metadata: body.metadata };
     let data = acting(&app, &need.caller, &headers)?;
     let found = conditional(data.patch_dataset(&id, &patch, condition).await, condition)?;
-    serialized(StatusCode::OK, &DatasetView::listed(&found), Some(found.version))
-}
-
-/// Deletes a dataset with its entries: all of it can be restored for a time. Repeated it goes on
-/// where it was.
-#[utoipa::path(delete, path = "/api/v1/datasets/{id}", tag = "datasets",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 200, body = Deleted), (status = 404),
-        (status = 409, description = "A hold forbids it."), (status = 412)))]
-pub(in crate::api) async fn delete(
-    need: Need<Write>,
-    State(app): State<Arc<App>>,
-    IdPath(id): IdPath,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let found = dataset_or_deleted(&app, &need.caller, &id).await?;
-    let condition = expected_of(&headers, found.version)?;
-    let data = acting(&app, &need.caller, &headers)?;
-    conditional(data.delete_dataset(&id, condition).await, condition)?;
-    let restorable_until = app.data.dataset(&id).await?.value.due;
-    serialized(StatusCode::OK, &Deleted { id: &id, restorable_until }, None)
-}
-
-/// Restores a deleted dataset with the entries that were deleted with it. Repeated it goes on
-/// where it was.
-#[utoipa::path(post, path = "/api/v1/datasets/{id}/restore", tag = "datasets",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 200, body = DatasetView), (status = 404),
-        (status = 409, description = "It is too late, or it is still being deleted."),
-        (status = 412)))]
-pub(in crate::api) async fn restore(
-    need: Need<Write>,
-    State(app): State<Arc<App>>,
-    IdPath(id): IdPath,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let found = dataset_or_deleted(&app, &need.caller, &id).await?;
-    let condition = expected_of(&headers, found.version)?;
-    let data = acting(&app, &need.caller, &headers)?;
-    let found = conditional(data.restore_dataset(&id, condition).await, condition)?;
     serialized(StatusCode::OK, &DatasetView::listed(&found), Some(found.version))
 }

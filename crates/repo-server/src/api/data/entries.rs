@@ -1,21 +1,19 @@
-//! Entries: listed, read, changed, deleted, restored.
+//! Entries: listed, read, changed.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use repo_core::{EntityId, ErrorKind};
+use repo_core::EntityId;
 use repo_data::model::{Entry, EntryStatus, Json, Owner, Share};
 use repo_data::{EntryFilter, EntryPatch, PageRequest, Versioned};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::body::{nullable, read_checked};
-use super::view::{Deleted, EntryView};
-use crate::access::{
-    acting, changeable, changeable_or_deleted, conditional, expected_of, readable_or_deleted,
-};
+use super::view::EntryView;
+use crate::access::{acting, changeable, conditional, expected_of, readable_or_deleted};
 use crate::api::answer::{not_modified, serialized};
 use crate::auth::{Caller, Need, Read, Write};
 use crate::http::{ApiError, IdPath, Params, RawBody};
@@ -179,49 +177,5 @@ pub(in crate::api) async fn patch(
     };
     let data = acting(&app, &need.caller, &headers)?;
     let found = conditional(data.patch_entry(&id, &patch, condition).await, condition)?;
-    shown(&app, &found).await
-}
-
-/// Deletes an entry: it can be restored for a time, with its revisions. One that is pending is
-/// removed. One that is deleted stays so.
-#[utoipa::path(delete, path = "/api/v1/entries/{id}", tag = "entries",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 200, body = Deleted), (status = 403), (status = 404),
-        (status = 409, description = "A hold forbids it, or the directory is not empty."),
-        (status = 412)))]
-pub(in crate::api) async fn delete(
-    need: Need<Write>,
-    State(app): State<Arc<App>>,
-    IdPath(id): IdPath,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let found = changeable_or_deleted(&app, &need.caller, &id).await?;
-    let condition = expected_of(&headers, found.version)?;
-    let data = acting(&app, &need.caller, &headers)?;
-    conditional(data.delete_entry(&id, condition).await, condition)?;
-    let left = match app.data.entry(&id).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        found => Some(found?),
-    };
-    let restorable_until = left.and_then(|left| left.value.due);
-    serialized(StatusCode::OK, &Deleted { id: &id, restorable_until }, None)
-}
-
-/// Restores a deleted entry, if its time is not over. One that is active stays so.
-#[utoipa::path(post, path = "/api/v1/entries/{id}/restore", tag = "entries",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 200, body = EntryView), (status = 404),
-        (status = 409, description = "It is too late, or it is restored with its dataset."),
-        (status = 412)))]
-pub(in crate::api) async fn restore(
-    need: Need<Write>,
-    State(app): State<Arc<App>>,
-    IdPath(id): IdPath,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let found = changeable_or_deleted(&app, &need.caller, &id).await?;
-    let condition = expected_of(&headers, found.version)?;
-    let data = acting(&app, &need.caller, &headers)?;
-    let found = conditional(data.restore_entry(&id, condition).await, condition)?;
     shown(&app, &found).await
 }

@@ -5,6 +5,7 @@ pub(in crate::api) mod content;
 pub(in crate::api) mod create;
 pub(in crate::api) mod datapoints;
 pub(in crate::api) mod datasets;
+pub(in crate::api) mod deletion;
 pub(in crate::api) mod entries;
 pub(in crate::api) mod holds;
 pub(in crate::api) mod members;

@@ -68,10 +68,13 @@ async fn metadata_of(app: &App, progress: &UploadProgress) -> Result<String, Api
         ("Upload-Offset" = u64, Header), ("Upload-Checksum" = Option<String>, Header)),
     request_body(content_type = "application/offset+octet-stream", description = "The bytes."),
     responses((status = 204, description = "`Upload-Offset` is where the next piece begins."),
-        (status = 400), (status = 404), (status = 409, description = "The upload is elsewhere."),
+        (status = 400), (status = 404),
+        (status = 408, description = "The bytes stopped arriving; ask with HEAD what was kept."),
+        (status = 409, description = "The upload is elsewhere."),
         (status = 410), (status = 412), (status = 413), (status = 415),
         (status = 460, description = "The digest is another one. The piece was not kept; of a \
-            whole that was announced otherwise nothing was.")))]
+            whole that was announced otherwise nothing was."),
+        (status = 507, description = "All is there, and goes beyond a quota of the owner.")))]
 pub(in crate::api) async fn append(
     need: Need<Write>,
     State(app): State<Arc<App>>,

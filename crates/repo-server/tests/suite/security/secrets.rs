@@ -1,7 +1,7 @@
 //! No secret is in a log, an answer or a page, however much is logged.
 
 use std::fs::File;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
@@ -9,7 +9,7 @@ use repo_testkit::servers;
 use serde_json::json;
 
 use crate::support::files::{ENTRIES, awaited, put_range};
-use crate::support::{Answer, Place, Server};
+use crate::support::{Answer, Place, Server, psql};
 
 const SECRET: &str = "hunter2-of-the-server-hunter2-of-the-server";
 const PASSWORD: &str = "hunter2OfPostgresql";
@@ -158,15 +158,12 @@ fn a_server_that_does_not_start_says_no_secret() {
 /// With a role of its own in PostgreSQL, where the environment names a server.
 #[test]
 fn the_password_of_postgresql_is_not_logged_or_shown() {
-    let Ok(admin) = std::env::var("REPO_TEST_POSTGRES_URL") else { return };
-    let (place, name) = (Place::new(), servers::unique_name());
-    for sql in [
-        format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"),
-        format!("CREATE DATABASE {name} OWNER {name}"),
-    ] {
-        let mut psql = Command::new("psql");
-        assert!(psql.args(["-Xqd", &admin, "-c", &sql]).status().unwrap().success());
+    if std::env::var_os("REPO_TEST_POSTGRES_URL").is_none() {
+        return;
     }
+    let (place, name) = (Place::new(), servers::unique_name());
+    psql(&format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"));
+    psql(&format!("CREATE DATABASE {name} OWNER {name}"));
     let [host, port, ..] = servers::postgres_parts();
     let store = format!("--store postgresql://{name}:{PASSWORD}@{host}:{port}/{name}");
     let made = place.json(&format!("keys create --name boss --scopes admin {store}"));
@@ -174,6 +171,8 @@ fn the_password_of_postgresql_is_not_logged_or_shown() {
     let server = loud(&place, &store, &[]);
     let (said, token) = all_answers(&server, key);
     drop(server);
+    psql(&format!("DROP DATABASE {name} WITH (FORCE)"));
+    psql(&format!("DROP ROLE {name}"));
     holds_none(&place, &said, &[PASSWORD, SECRET, key, &token]);
 }
 

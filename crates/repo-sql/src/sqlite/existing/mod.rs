@@ -20,8 +20,7 @@ use super::shared::Shared;
 use crate::config::SqlSettings;
 use crate::errors;
 use crate::existing::{
-    ExistingStrategy, Place, Records, Search, Table, TableReader, may_be_tables, not_these, record,
-    unfit,
+    Place, Records, Search, Table, TableReader, may_be_tables, not_these, record, store, unfit,
 };
 
 /// Opens tables of another program in a file that was refused as a store.
@@ -60,7 +59,7 @@ pub(super) fn open(
         time: time.into(),
         shared,
     };
-    Ok(Arc::new(ExistingStrategy::new(Arc::new(reader), tables, &others, &options)))
+    Ok(Arc::new(store(Arc::new(reader), tables, &others, &options)))
 }
 
 /// Reads the tables of one file.

@@ -1,6 +1,7 @@
 //! `repoctl schema`: the declared collections.
 
 mod ddl;
+mod presets;
 mod show;
 mod validate;
 
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     /// Check every stored document against its collection's schema, and every
     /// reference
     Validate(validate::Arguments),
+    /// List the collections that come with the program for what others wrote
+    Presets(presets::Arguments),
 }
 
 impl Command {
@@ -28,6 +31,7 @@ impl Command {
             Self::Show(arguments) => arguments.run(context),
             Self::Ddl(arguments) => arguments.run(context),
             Self::Validate(arguments) => arguments.run(context).await,
+            Self::Presets(arguments) => arguments.run(context),
         }
     }
 }

@@ -9,14 +9,35 @@ use std::path::Path;
 
 use repo_core::{Error, Result, Value};
 
-use super::FileDigest;
+use crate::FileDigest;
 use crate::errors;
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1_024;
 
 /// A JSON file, read from front to back.
-pub(super) struct Source<'p, R> {
+///
+/// What cannot be read is an error of every method: malformed text is `Corrupt`, with
+/// byte, line, column and what stands there; a value far above the longest is `Invalid`.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use plain_json::JsonReader;
+///
+/// let text = br#"{"list": [{"a": 1}, 2.50]}"#;
+/// let mut reader = JsonReader::new(&text[..], Path::new("example.json"), 1_000);
+/// assert!(reader.enter_object()?);
+/// assert_eq!(reader.key()?, ("list".to_owned(), 1));
+/// assert!(reader.enter_array()?);
+/// assert_eq!(reader.keep(JsonReader::skip_value)?, br#"{"a": 1}"#);
+/// assert!(reader.next_element()?);
+/// assert_eq!(reader.keep(JsonReader::skip_value)?, b"2.50");
+/// assert!(!reader.next_element()? && !reader.next_member()?);
+/// reader.finish()?;
+/// # Ok::<(), repo_core::Error>(())
+/// ```
+pub struct JsonReader<'p, R> {
     reader: R,
     path: &'p Path,
     buffer: Vec<u8>,
@@ -31,8 +52,10 @@ pub(super) struct Source<'p, R> {
     digest: blake3::Hasher,
 }
 
-impl<'p, R: Read> Source<'p, R> {
-    pub(super) fn new(reader: R, path: &'p Path, longest: usize) -> Self {
+impl<'p, R: Read> JsonReader<'p, R> {
+    /// A reader of the file at `path`, which errors name, from where `reader` stands. A
+    /// value that is kept may have `longest` bytes, about.
+    pub fn new(reader: R, path: &'p Path, longest: usize) -> Self {
         Self {
             reader,
             path,
@@ -46,12 +69,13 @@ impl<'p, R: Read> Source<'p, R> {
     }
 
     /// The offset in the file where reading stands.
-    pub(super) fn offset(&self) -> u64 {
+    #[must_use]
+    pub fn offset(&self) -> u64 {
         self.base + self.at as u64
     }
 
     /// The next byte, `None` at the end of the file.
-    pub(super) fn peek(&mut self) -> Result<Option<u8>> {
+    pub fn peek(&mut self) -> Result<Option<u8>> {
         if self.at == self.buffer.len() && !self.fill()? {
             return Ok(None);
         }
@@ -95,7 +119,8 @@ impl<'p, R: Read> Source<'p, R> {
         Ok(read > 0)
     }
 
-    pub(super) fn skip_space(&mut self) -> Result<()> {
+    /// Goes over white space.
+    pub fn skip_space(&mut self) -> Result<()> {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek()? {
             self.at += 1;
         }
@@ -103,7 +128,7 @@ impl<'p, R: Read> Source<'p, R> {
     }
 
     /// Takes one byte that has to stand here, after white space.
-    pub(super) fn expect(&mut self, byte: u8) -> Result<()> {
+    pub fn expect(&mut self, byte: u8) -> Result<()> {
         self.skip_space()?;
         match self.peek()? {
             Some(found) if found == byte => {
@@ -116,7 +141,7 @@ impl<'p, R: Read> Source<'p, R> {
 
     /// After a member of an object: `true` when another one follows, `false`
     /// after the closing bracket.
-    pub(super) fn next_member(&mut self) -> Result<bool> {
+    pub fn next_member(&mut self) -> Result<bool> {
         self.skip_space()?;
         match self.peek()? {
             Some(b',') => {
@@ -136,7 +161,7 @@ impl<'p, R: Read> Source<'p, R> {
     }
 
     /// Takes `{`; `true` when a member follows, `false` after an empty object.
-    pub(super) fn enter_object(&mut self) -> Result<bool> {
+    pub fn enter_object(&mut self) -> Result<bool> {
         self.expect(b'{')?;
         self.skip_space()?;
         match self.peek()? {
@@ -149,8 +174,44 @@ impl<'p, R: Read> Source<'p, R> {
         }
     }
 
+    /// Takes `[`; `true` when an element follows, `false` after an empty list.
+    pub fn enter_array(&mut self) -> Result<bool> {
+        self.expect(b'[')?;
+        self.skip_space()?;
+        if self.peek()? == Some(b']') {
+            self.at += 1;
+            return Ok(false);
+        }
+        self.element()
+    }
+
+    /// After an element of a list: `true` when another one follows, `false` after the
+    /// closing bracket.
+    pub fn next_element(&mut self) -> Result<bool> {
+        self.skip_space()?;
+        match self.peek()? {
+            Some(b',') => {
+                self.at += 1;
+                self.skip_space()?;
+                self.element()
+            }
+            Some(b']') => {
+                self.at += 1;
+                Ok(false)
+            }
+            found => Err(self.unexpected(found)),
+        }
+    }
+
+    fn element(&mut self) -> Result<bool> {
+        match self.peek()? {
+            found @ (None | Some(b',' | b':' | b']' | b'}')) => Err(self.unexpected(found)),
+            Some(_) => Ok(true),
+        }
+    }
+
     /// Takes a key and the colon after it; gives the key and its offset.
-    pub(super) fn key(&mut self) -> Result<(String, u64)> {
+    pub fn key(&mut self) -> Result<(String, u64)> {
         self.skip_space()?;
         let start = self.offset();
         if self.peek()? != Some(b'"') {
@@ -169,7 +230,7 @@ impl<'p, R: Read> Source<'p, R> {
     }
 
     /// Runs `skip` and gives the bytes that it went over.
-    pub(super) fn keep(&mut self, skip: impl FnOnce(&mut Self) -> Result<()>) -> Result<&[u8]> {
+    pub fn keep(&mut self, skip: impl FnOnce(&mut Self) -> Result<()>) -> Result<&[u8]> {
         self.kept = Some(self.at);
         let skipped = skip(self);
         let start = self.kept.take().unwrap_or(self.at);
@@ -179,7 +240,7 @@ impl<'p, R: Read> Source<'p, R> {
 
     /// Skips one value. At the end of the file it stops; the check of the value
     /// finds it truncated.
-    pub(super) fn skip_value(&mut self) -> Result<()> {
+    pub fn skip_value(&mut self) -> Result<()> {
         let mut depth = 0_usize;
         loop {
             let Some(byte) = self.peek()? else { return Ok(()) };
@@ -257,7 +318,7 @@ impl<'p, R: Read> Source<'p, R> {
     }
 
     /// Takes the end of the file and gives the digest of all of it.
-    pub(super) fn finish(mut self) -> Result<FileDigest> {
+    pub fn finish(mut self) -> Result<FileDigest> {
         self.skip_space()?;
         if self.peek()?.is_some() {
             let what = "text after the end of the JSON value";
@@ -267,7 +328,7 @@ impl<'p, R: Read> Source<'p, R> {
     }
 
     /// The error for a byte that stands here and should not.
-    pub(super) fn unexpected(&self, found: Option<u8>) -> Error {
+    pub fn unexpected(&self, found: Option<u8>) -> Error {
         let what = match found {
             None => "the JSON text ends too early",
             Some(_) => "not well-formed JSON",

@@ -1,5 +1,5 @@
-//! Entities of a data file that break a rule, in a store that was opened to
-//! read what can be read.
+//! Entities of a file that break a rule, in a store that was opened to read what can
+//! be read.
 
 use repo_core::strategy::UnreadableRecord;
 use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result};
@@ -7,9 +7,9 @@ use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result};
 /// Most text of such entities that is kept, in bytes.
 const MOST_BYTES: usize = 64 * 1_024 * 1_024;
 
-/// An entity that is left out of the table.
+/// An entity that is left out.
 #[derive(Debug)]
-pub(crate) struct SetAside {
+pub struct SetAside {
     key: String,
     text: Vec<u8>,
     error: Error,
@@ -17,13 +17,15 @@ pub(crate) struct SetAside {
 
 /// Those of one collection.
 #[derive(Debug, Default)]
-pub(crate) struct AllSetAside {
+pub struct AllSetAside {
     entities: Vec<SetAside>,
     bytes: usize,
 }
 
 impl SetAside {
-    pub(crate) fn new(key: String, text: &[u8], error: Error) -> Self {
+    /// An entity that cannot be read: what it is called, its text, and why.
+    #[must_use]
+    pub fn new(key: String, text: &[u8], error: Error) -> Self {
         Self { key, text: text.to_vec(), error }
     }
 
@@ -41,9 +43,11 @@ impl SetAside {
 }
 
 impl AllSetAside {
+    /// Adds one.
+    ///
     /// # Errors
     /// The entity's own, when there are too many to keep.
-    pub(crate) fn push(&mut self, entity: SetAside) -> Result<()> {
+    pub fn push(&mut self, entity: SetAside) -> Result<()> {
         self.bytes = self.bytes.saturating_add(entity.text.len());
         if self.bytes > MOST_BYTES {
             return Err(entity.error.hint("too many entities break a rule: repair the file first"));
@@ -53,7 +57,8 @@ impl AllSetAside {
     }
 
     /// The error about one of these ids that cannot be read.
-    pub(crate) fn one_of(&self, ids: &[EntityId]) -> Option<Error> {
+    #[must_use]
+    pub fn one_of(&self, ids: &[EntityId]) -> Option<Error> {
         if self.entities.is_empty() {
             return None;
         }
@@ -62,7 +67,8 @@ impl AllSetAside {
     }
 
     /// All of them, for a scan.
-    pub(crate) fn all(&self, collection: &CollectionName) -> Vec<UnreadableRecord> {
+    #[must_use]
+    pub fn all(&self, collection: &CollectionName) -> Vec<UnreadableRecord> {
         self.entities.iter().map(|entity| entity.unreadable(collection)).collect()
     }
 }

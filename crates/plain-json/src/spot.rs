@@ -14,25 +14,26 @@ const BEFORE: u64 = 24;
 const AFTER: usize = 48;
 
 /// What is said where the cause is not known.
-pub(crate) const USUAL_CAUSES: &str = "usual causes are a byte order mark, UTF-16 instead of \
+pub const USUAL_CAUSES: &str = "usual causes are a byte order mark, UTF-16 instead of \
      UTF-8, NaN or Infinity, a comment, and a comma after the last member";
 
 /// A place in a text file.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
+pub struct Spot {
     /// From 1.
-    pub(crate) line: u64,
+    pub line: u64,
     /// In characters, from 1.
-    pub(crate) column: u64,
+    pub column: u64,
     /// The text there, with a little of the same line before it.
-    pub(crate) text: String,
+    pub text: String,
     /// What the text there looks like.
-    pub(crate) cause: Option<&'static str>,
+    pub cause: Option<&'static str>,
 }
 
 /// Looks at a byte of a file once more, from the front. `None` when the file
 /// cannot be read again: the place is then given by its byte alone.
-pub(crate) fn look(path: &Path, byte: u64) -> Option<Spot> {
+#[must_use]
+pub fn look(path: &Path, byte: u64) -> Option<Spot> {
     let file = File::open(path).ok()?;
     let (line, line_start) = line_of(&file, byte)?;
     let from = byte.saturating_sub(BEFORE).max(line_start);

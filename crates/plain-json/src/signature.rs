@@ -12,15 +12,21 @@ use crate::errors;
 /// Size, modification time and inode of a file. A file whose signature is
 /// unchanged is taken as unchanged; otherwise its digest decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Signature {
-    pub(crate) len: u64,
-    pub(crate) mtime_secs: i64,
-    pub(crate) mtime_nanos: u32,
-    pub(crate) inode: u64,
+pub struct Signature {
+    /// Bytes.
+    pub len: u64,
+    /// When it was last written, in whole seconds since 1970,
+    pub mtime_secs: i64,
+    /// and the nanoseconds after them.
+    pub mtime_nanos: u32,
+    /// The number of the file on its device.
+    pub inode: u64,
 }
 
 impl Signature {
-    pub(crate) fn of(metadata: &fs::Metadata) -> Self {
+    /// That of what the file system says.
+    #[must_use]
+    pub fn of(metadata: &fs::Metadata) -> Self {
         Self {
             len: metadata.len(),
             mtime_secs: metadata.mtime(),
@@ -29,13 +35,20 @@ impl Signature {
         }
     }
 
-    pub(crate) fn of_file(file: &File, path: &Path) -> Result<Self> {
+    /// That of an open file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn of_file(file: &File, path: &Path) -> Result<Self> {
         let metadata = file.metadata().map_err(|e| errors::io("look at a file", path, e))?;
         Ok(Self::of(&metadata))
     }
 
-    /// The signature of what stands under a path now; `None` for nothing.
-    pub(crate) fn of_path(path: &Path) -> Result<Option<Self>> {
+    /// That of what stands under a path now; `None` for nothing.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn of_path(path: &Path) -> Result<Option<Self>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(Self::of(&metadata))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -44,7 +57,8 @@ impl Signature {
     }
 
     /// The modification time in microseconds since 1970.
-    pub(crate) fn mtime_micros(&self) -> i64 {
+    #[must_use]
+    pub fn mtime_micros(&self) -> i64 {
         let micros = i64::from(self.mtime_nanos / 1_000);
         self.mtime_secs.saturating_mul(1_000_000).saturating_add(micros)
     }

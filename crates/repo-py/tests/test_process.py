@@ -1,0 +1,189 @@
+"""Forks, signals, threads, and what importing costs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import unittest
+from typing import Any, Callable
+
+from places import OnEveryStore, Places, on_every_store
+from repo_engine import ClosedError, Store, UnsupportedError
+
+#: The longest time that a child may take.
+PATIENCE = 60
+
+
+def in_child(body: Callable[[], None]) -> tuple[int, str]:
+    """Runs body in a forked child: its exit code, and what it raised."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 0
+        try:
+            os.close(read)
+            signal.alarm(PATIENCE)
+            body()
+        except BaseException as error:
+            os.write(write, f"{type(error).__name__}: {error}".encode()[:4000])
+            code = 1
+        finally:
+            os._exit(code)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        said = pipe.read().decode()
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), said
+
+
+@on_every_store(globals())
+class TestForks(OnEveryStore):
+    def setUp(self) -> None:
+        super().setUp()
+        self.url = self.place()
+
+    def test_a_store_of_the_parent_is_refused_in_words(self) -> None:
+        store = self.opened(self.url, schemas=["jobs"])
+        store.put("jobs", "a", {"id": "a"})
+        scan = store.scan("jobs")
+        transaction = store.transaction()
+
+        def body() -> None:
+            for use in (
+                lambda: store.get("jobs", "a"),
+                lambda: next(scan),
+                lambda: transaction.get("jobs", "a"),
+            ):
+                try:
+                    use()
+                except ClosedError as error:
+                    assert "forked" in str(error) and "Store.open" in str(error), error
+                else:
+                    raise AssertionError("the store of the parent was used")
+            store.close()
+            assert "another process" in repr(store)
+
+        self.assertEqual(in_child(body), (0, ""))
+        # The parent goes on.
+        self.assertEqual(store.put("jobs", "a", {"id": "a", "n": 1}), 2)
+
+    def test_a_child_opens_its_own(self) -> None:
+        with Store.open(self.url, schemas=["jobs"]) as store:
+            store.put("jobs", "a", {"id": "a"})
+            parent: Any = store if self.kind != "sqlite" else None
+            if parent is None:
+                store.close()
+
+            def body() -> None:
+                with Store.open(self.url, schemas=["jobs"]) as own:
+                    own.put("jobs", "b", {"id": "b"})
+                    assert own.get("jobs", "a") is not None
+
+            self.assertEqual(in_child(body), (0, ""))
+        with Store.open(self.url, schemas=["jobs"]) as again:
+            self.assertEqual(again.count("jobs", strong=True), 2)
+
+
+class TestSqliteInAChild(Places):
+    def test_a_file_that_the_parent_has_open_is_refused(self) -> None:
+        url = f"sqlite:{self.folder}/a.db"
+        store = self.opened(url, schemas=["jobs"])
+
+        def body() -> None:
+            try:
+                Store.open(url, schemas=["jobs"])
+            except UnsupportedError as error:
+                assert "spawn" in str(error), error
+            else:
+                raise AssertionError("it was opened")
+            # Any other file is.
+            with Store.open(f"sqlite:{self.folder}/b.db", schemas=["jobs"]) as own:
+                own.put("jobs", "a", {"id": "a"})
+
+        self.assertEqual(in_child(body), (0, ""))
+        self.assertEqual(store.put("jobs", "a", {"id": "a"}), 1)
+
+
+class TestWaiting(Places):
+    """A write that waits for another program's lock on a SQLite file."""
+
+    def locked(self) -> tuple[str, sqlite3.Connection]:
+        name = self.folder / "a.db"
+        Store.open(f"sqlite:{name}", schemas=["jobs"]).close()
+        other = sqlite3.connect(name, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        return f"sqlite:{name}", other
+
+    def test_other_threads_run_meanwhile(self) -> None:
+        url, other = self.locked()
+        store = self.opened(url, schemas=["jobs"])
+        versions: list[int] = []
+
+        def put() -> None:
+            versions.append(store.put("jobs", "a", {"id": "a"}))
+
+        waiting = threading.Thread(target=put)
+        waiting.start()
+        # Were the lock of the interpreter held, this thread could not give the other's back.
+        other.execute("COMMIT")
+        waiting.join(PATIENCE)
+        self.assertEqual(versions, [1])
+
+    def test_ctrl_c_ends_a_wait(self) -> None:
+        url, other = self.locked()
+        code = (
+            "import sys; from repo_engine import Store\n"
+            f"values = {{'storage': {{'strategy': 'sqlite', 'sql_strategy': "
+            f"{{'name': {url.removeprefix('sqlite:')!r}, 'timeout': 300}}}}}}\n"
+            "try:\n"
+            "    print('ready', flush=True)\n"
+            "    store = Store.open(values, schemas=['jobs'])\n"
+            "    store.put('jobs', 'a', {'id': 'a'})\n"
+            "except KeyboardInterrupt:\n"
+            "    print('interrupted', flush=True)\n"
+            "    import os; os._exit(7)\n"
+        )
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(child.kill)
+        assert child.stdout is not None
+        self.assertEqual(child.stdout.readline(), "ready\n")
+        # It may not wait yet when the first one comes, and ends then as well.
+        deadline = time.monotonic() + PATIENCE
+        while child.poll() is None and time.monotonic() < deadline:
+            child.send_signal(signal.SIGINT)
+            try:
+                child.wait(0.5)
+            except subprocess.TimeoutExpired:
+                pass
+        self.assertEqual(child.returncode, 7)
+        child.stdout.close()
+        other.execute("ROLLBACK")
+
+
+class TestImporting(unittest.TestCase):
+    def test_it_is_quick_and_starts_nothing(self) -> None:
+        code = (
+            "import os, time; start = time.perf_counter(); import repo_engine; "
+            "took = time.perf_counter() - start; "
+            "import sys; assert 'asyncio' not in sys.modules, 'asyncio is loaded'; "
+            "assert not any(name == 'orb' or name.startswith('orb.') for name in sys.modules); "
+            "print(took, len(os.listdir('/proc/self/task')))"
+        )
+        took = []
+        for _ in range(5):
+            said = subprocess.run(
+                [sys.executable, "-c", code], check=True, capture_output=True, text=True
+            ).stdout.split()
+            took.append(float(said[0]))
+            self.assertEqual(said[1], "1", "a thread was started")
+        self.assertLess(min(took), 0.1)
+
+
+if __name__ == "__main__":
+    unittest.main()
