@@ -41,7 +41,7 @@ class TestHelp(unittest.TestCase):
             self.assertEqual(public, {m for m in members if not m.startswith("_")}, name)
             for member in public:
                 value = vars(cls)[member]
-                if inspect.isgetsetdescriptor(value) or isinstance(value, property):
+                if inspect.isdatadescriptor(value):
                     continue
                 shown = inspect.signature(getattr(cls, member)).parameters
                 found = [one for one in shown if one not in ("self", "$self")]
