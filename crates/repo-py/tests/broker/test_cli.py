@@ -85,7 +85,10 @@ class TestCommandLine(OnEveryStore):
     def test_a_block_that_cannot_be_is_said(self) -> None:
         self.configure({"store": self.url, "cas": "never"})
         done = self.orb("machines list")
-        self.assertIn("cas", done.stdout + done.stderr)
+        self.assertNotEqual(done.returncode, 0)
+        # Where the broker says it: its console is switched off here.
+        log = (self.folder / "logs" / "orb.log").read_text()
+        self.assertIn('\\"cas\\" is \\"orb\\" or \\"off\\"', log)
 
 
 if __name__ == "__main__":
