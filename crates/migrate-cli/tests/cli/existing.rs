@@ -72,7 +72,12 @@ fn machine(n: usize) -> Json {
 }
 
 /// The documents of a collection by id, each of version 1.
-fn documents(place: &Place, store: &str, collection: &str, id: &str) -> BTreeMap<String, Json> {
+pub(crate) fn documents(
+    place: &Place,
+    store: &str,
+    collection: &str,
+    id: &str,
+) -> BTreeMap<String, Json> {
     let exported = place.line(&format!("export {collection} --store {store}")).ok();
     let mut documents = BTreeMap::new();
     for mut line in exported.ndjson() {

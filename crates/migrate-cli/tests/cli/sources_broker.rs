@@ -2,10 +2,10 @@
 //! its JSON files with the section that all kinds share, and its DynamoDB items.
 #![cfg(all(feature = "json", feature = "sql", feature = "dynamodb", feature = "files"))]
 
-use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 
 use crate::cli_support::Place;
+use crate::existing::documents;
 use repo_testkit::servers::call_dynamodb as call;
 use serde_json::{Value as Json, json};
 
@@ -34,19 +34,6 @@ fn machines() -> Json {
     let machines = (0..MACHINES).map(machine);
     let by_id = |machine: Json| (machine["machine_id"].as_str().unwrap().to_owned(), machine);
     Json::Object(machines.map(by_id).collect())
-}
-
-/// The documents of a collection by id, each of version 1.
-fn documents(place: &Place, store: &str, collection: &str, id: &str) -> BTreeMap<String, Json> {
-    let exported = place.line(&format!("export {collection} --store {store}")).ok();
-    let mut documents = BTreeMap::new();
-    for mut line in exported.ndjson() {
-        let object = line.as_object_mut().unwrap();
-        assert_eq!(object.remove("_version"), Some(json!(1)));
-        object.retain(|name, _| !name.starts_with('_'));
-        documents.insert(line[id].as_str().unwrap().to_owned(), line);
-    }
-    documents
 }
 
 fn assert_moved(place: &Place, target: &str) {
