@@ -211,6 +211,14 @@ impl Side {
     ) -> Result<Arc<dyn StorageStrategy>> {
         self.chosen.open_to_look(&self.config, schemas).await
     }
+
+    /// Opens it for reading, as a run that writes to it would find it.
+    pub(crate) async fn open_as_target(
+        &self,
+        schemas: &Arc<Schemas>,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        self.chosen.open_as_target(&self.config, schemas).await
+    }
 }
 
 /// Two open stores.
