@@ -61,13 +61,12 @@ async fn raise(store: &Store, leases: &Leases, turn: u64) -> Option<String> {
         Err(error) => panic!("{error:?}"),
     };
     drop(renewing);
-    if turn % 5 != 4 {
-        match lease.release().await {
-            Err(error) if error.kind() != ErrorKind::Conflict && !is_harmless(&error) => {
-                panic!("{error:?}");
-            }
-            _ => {}
-        }
+    if turn % 5 != 4
+        && let Err(error) = lease.release().await
+        && error.kind() != ErrorKind::Conflict
+        && !is_harmless(&error)
+    {
+        panic!("{error:?}");
     }
     line
 }
