@@ -114,8 +114,9 @@ impl Leases {
     /// Takes a lease away from all who hold it, so that others can acquire it at once. Their
     /// commits with the guard are refused from then on. Also for records that are damaged.
     ///
-    /// The token is that of the holders that are meant, from [`status`](Self::status): a
-    /// later holder is left alone.
+    /// The token is that of the holders that are meant, from [`status`](Self::status); of a
+    /// damaged one it is the version of its record in [`LEASES`](crate::LEASES). A later
+    /// holder is left alone.
     ///
     /// # Errors
     /// `NotFound` when nobody holds it, `Conflict` when others hold it by now; what the store
