@@ -100,6 +100,7 @@ mod precondition;
 mod query;
 mod remedy;
 mod repository;
+mod required;
 mod schema;
 mod store_repository;
 pub mod strategy;

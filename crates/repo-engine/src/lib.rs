@@ -93,6 +93,9 @@ pub use repo_core::{
 };
 #[doc(inline)]
 pub use repo_derive::Model;
+/// Leases in the store; [`Store::leases`] gives those of one that is open.
+#[cfg(feature = "leases")]
+pub use repo_lease as leases;
 
 /// Compiles the examples of the guide.
 #[cfg(all(doctest, feature = "config"))]

@@ -339,6 +339,11 @@ macro_rules! conformance_behaviours {
                 a_clock_that_stands_stops_nothing,
                 distant_times_are_kept,
             ];
+            transaction_conditions: [
+                a_required_condition_is_checked,
+                a_required_key_may_be_read_and_written,
+                a_required_condition_is_not_tried_again,
+            ];
             transactions: [
                 a_transaction_reads_its_own_writes,
                 a_transaction_reads_several_keys_at_once,

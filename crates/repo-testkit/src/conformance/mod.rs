@@ -48,6 +48,7 @@ pub mod scrubbing;
 pub mod store_record;
 pub mod system_items;
 pub mod timestamps;
+pub mod transaction_conditions;
 pub mod transactions;
 pub mod versions;
 
