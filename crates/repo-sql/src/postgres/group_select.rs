@@ -36,13 +36,16 @@ impl<'a> GroupSelect<'a> {
 
     /// The statement. It answers one group more than is allowed, so that it is noticed.
     pub(super) fn statement(mut self) -> Statement {
+        let sql = self.sql();
+        Statement::made(sql, self.binder.into_params().into_iter().map(Into::into))
+    }
+
+    fn sql(&mut self) -> String {
         let groups = match self.columns_of_all() {
             Some(columns) => self.counted_by_columns(&columns),
             None => self.grouped(""),
         };
-        let most = self.aggregation.group_limit() + 1;
-        let values = self.binder.into_params().into_iter().map(Into::into);
-        Statement::made(format!("{groups} LIMIT {most}"), values)
+        format!("{groups} LIMIT {}", self.aggregation.group_limit() + 1)
     }
 
     /// The columns of all fields to group by, if nothing but entities is counted. A column
@@ -141,5 +144,62 @@ impl<'a> GroupSelect<'a> {
 
     fn column(&self, path: &FieldPath) -> Option<String> {
         Some(quote(&self.layout.column(path)?.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use repo_core::{CollectionSchema, Filter};
+
+    use super::*;
+    use crate::dialect::MARK;
+
+    fn sql(filter: &str, ask: impl FnOnce(Aggregation) -> Aggregation) -> Option<String> {
+        let schema = r#"{"type": "object",
+            "x-repository": {"collection": "m", "idField": "id", "indexes": [["kind", "size"]]},
+            "properties": {"id": {"type": "string"}, "kind": {"type": "string"}}}"#;
+        let schema = CollectionSchema::parse(schema).unwrap();
+        let layout = CollectionLayout::new(Dialect::Postgres, &schema).unwrap();
+        let asked = ask(Aggregation::new(Filter::parse(filter).unwrap()));
+        let sql = GroupSelect::new(&layout, &asked)?.sql();
+        Some(sql.replace(MARK, "$"))
+    }
+
+    #[test]
+    fn what_columns_hold_is_counted_by_them() {
+        let found = sql("{}", |all| all.group_by("kind").unwrap().count().unwrap());
+        let expected = "SELECT to_jsonb(\"kind\"), count(*) FROM \"m_records\" \
+            WHERE \"kind\" IS NOT NULL GROUP BY \"kind\" UNION ALL \
+            SELECT coalesce(to_jsonb(\"kind\"), (\"document\" -> $1$::text)), count(*) \
+            FROM \"m_records\" WHERE \"document\" IS NOT NULL AND (\"kind\" IS NULL) GROUP BY 1 \
+            LIMIT 10001";
+        assert_eq!(found.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn documents_are_looked_into_once_for_all_else() {
+        let found = sql(r#"{"kind": "x"}"#, |all| {
+            let all = all.group_by("kind").unwrap().group_by("a.b").unwrap();
+            all.count().unwrap().sum("size").unwrap().max_groups(5).unwrap()
+        });
+        let size = "(\"document\" -> $5$::text)";
+        let expected = format!(
+            "SELECT coalesce(to_jsonb(\"kind\"), (\"document\" -> $2$::text)), \
+             (\"document\" -> $3$::text -> $4$::text), count(*), \
+             count(*) FILTER (WHERE jsonb_typeof({size}) = 'number'), \
+             count(*) FILTER (WHERE jsonb_typeof({size}) = 'string'), \
+             count(*) FILTER (WHERE jsonb_typeof({size}) IN ('null', 'boolean', 'array', 'object')), \
+             sum(CASE WHEN jsonb_typeof({size}) = 'number' THEN ({size})::numeric END)::text \
+             FROM \"m_records\" WHERE \"document\" IS NOT NULL AND \"kind\" = $1$ \
+             GROUP BY 1, 2 LIMIT 6"
+        );
+        assert_eq!(found, Some(expected));
+    }
+
+    #[test]
+    fn a_filter_that_is_decided_again_leaves_it_to_the_engine() {
+        let count = |all: Aggregation| all.count().unwrap();
+        assert_eq!(sql(r#"{"kind": {"$regex": "x"}}"#, count), None);
+        assert!(sql(r#"{"size": {"$lt": 5}}"#, count).is_some());
     }
 }
