@@ -4,8 +4,8 @@ use futures_util::future;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use crate::{
-    Condition, Consistency, Direction, FieldPath, MAX_PAGE_SIZE, Model, Order, Query, Repository,
-    Result, Stored,
+    Aggregates, Aggregation, Condition, Consistency, Direction, FieldPath, MAX_PAGE_SIZE, Model,
+    Order, Query, Repository, Result, Stored,
 };
 
 /// A query of a repository, as [`StoreRepository::query`](crate::StoreRepository::query)
@@ -83,6 +83,24 @@ impl<'a, E: Model> EntityQuery<'a, E> {
     pub async fn count(self) -> Result<u64> {
         let filter = self.condition.filter()?;
         self.repository.count(&filter, self.consistency).await
+    }
+
+    /// Groups of the values that match, and what is computed of each, whatever order and
+    /// limit. `ask` says by what they are grouped and what is computed:
+    /// `|of| of.group_by("status")?.count()`.
+    ///
+    /// # Errors
+    /// Those of `ask`, and as [`Repository::aggregate`].
+    pub async fn aggregate(
+        self,
+        ask: impl FnOnce(Aggregation) -> Result<Aggregation>,
+    ) -> Result<Aggregates> {
+        let all = Aggregation::new(self.condition.filter()?);
+        let asked = ask(match self.consistency {
+            Consistency::Strong => all.strong(),
+            Consistency::Eventual => all,
+        })?;
+        self.repository.aggregate(&asked).await
     }
 
     fn build(self) -> Result<Query> {

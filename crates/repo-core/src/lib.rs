@@ -84,6 +84,7 @@
 //! never weakened.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod aggregate;
 mod attribution;
 mod cursor;
 mod document;
@@ -109,6 +110,10 @@ mod transaction;
 mod version;
 mod write;
 
+pub use aggregate::{
+    AggregateFunction, AggregateValue, Aggregates, Aggregation, DEFAULT_MAX_GROUPS, Extreme,
+    GroupRow, GroupedBy, MAX_AGGREGATE_FUNCTIONS, MAX_GROUP_FIELDS, MAX_GROUPS,
+};
 pub use attribution::Attribution;
 pub use cursor::Cursor;
 pub use document::{

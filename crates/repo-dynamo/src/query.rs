@@ -41,7 +41,8 @@ impl Read {
 }
 
 impl Shared {
-    fn is_strong(&self, consistency: Consistency) -> bool {
+    /// Whether a read has to see every acknowledged write.
+    pub(crate) fn is_strong(&self, consistency: Consistency) -> bool {
         consistency == Consistency::Strong || self.settings.consistent_reads
     }
 
@@ -214,7 +215,7 @@ impl Shared {
 
     /// Hands every live entity of an index plan to `take`, until it wants no
     /// more. `most` is how many the first request looks at.
-    async fn read_index(
+    pub(crate) async fn read_index(
         &self,
         table: &Table,
         plan: &IndexPlan<'_>,
@@ -306,7 +307,7 @@ impl Shared {
     }
 
     /// How many live entities there are, without their documents.
-    async fn count_all(&self, table: &Table, strong: bool) -> Result<u64> {
+    pub(crate) async fn count_all(&self, table: &Table, strong: bool) -> Result<u64> {
         let page = ScanPage {
             kept: ScannedItems::Live,
             segment: Segment::ALL,

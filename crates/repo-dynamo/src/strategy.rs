@@ -11,9 +11,9 @@ use repo_core::strategy::{
     VersionWrite, check_distinct_keys, check_none_is_live, check_records, with_records,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES, EntityId,
-    Filter, Health, HealthCheck, HealthDepth, Page, Query, Result, Timestamp, Version, Write,
-    Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency,
+    DEFAULT_MAX_ENTITY_BYTES, EntityId, Filter, Health, HealthCheck, HealthDepth, Page, Query,
+    Result, Timestamp, Version, Write, Written,
 };
 
 use crate::cache::Recorded;
@@ -153,6 +153,15 @@ impl StorageStrategy for DynamoStrategy {
     ) -> Result<u64> {
         let table = self.shared.table("count", collection).await?;
         self.shared.count(&table, filter, consistency).await
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let table = self.shared.table("aggregate", collection).await?;
+        self.shared.aggregate(&table, aggregation).await
     }
 
     async fn scan(

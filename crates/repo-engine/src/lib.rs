@@ -84,12 +84,13 @@ pub use store::Store;
 pub use transaction::{Tracked, Transaction};
 
 pub use repo_core::{
-    Clock, CollectionName, CollectionSchema, CollectionSchemaBuilder, Comparison, Condition,
-    Consistency, Cursor, Decimal, Direction, Document, Entity, EntityId, EntityQuery, Error,
-    ErrorKind, FailedPrecondition, Field, FieldCondition, FieldKind, FieldPath, Filter, Health,
-    HealthDepth, Key, ManualClock, MemoryStrategy, Model, Order, Page, Pattern, Plan, Precondition,
-    Predicate, Query, Repository, Result, RetryPolicy, Schemas, StoreRepository, Stored,
-    SystemClock, Timestamp, Value, Version, field, strategy,
+    AggregateFunction, AggregateValue, Aggregates, Aggregation, Clock, CollectionName,
+    CollectionSchema, CollectionSchemaBuilder, Comparison, Condition, Consistency, Cursor, Decimal,
+    Direction, Document, Entity, EntityId, EntityQuery, Error, ErrorKind, Extreme,
+    FailedPrecondition, Field, FieldCondition, FieldKind, FieldPath, Filter, GroupRow, GroupedBy,
+    Health, HealthDepth, Key, ManualClock, MemoryStrategy, Model, Order, Page, Pattern, Plan,
+    Precondition, Predicate, Query, Repository, Result, RetryPolicy, Schemas, StoreRepository,
+    Stored, SystemClock, Timestamp, Value, Version, field, strategy,
 };
 #[doc(inline)]
 pub use repo_derive::Model;

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use repo_core::strategy::{Position, Record, Selector};
+use repo_core::strategy::{Aggregator, Position, Record, Selector};
 use repo_core::{
-    CollectionName, Document, Entity, EntityId, Error, Filter, Page, Plan, Query, Result,
+    Aggregates, Aggregation, CollectionName, Document, Entity, EntityId, Error, Filter, GroupedBy,
+    Page, Plan, Query, Result,
 };
 
 use crate::batch::live_or_tombstone;
@@ -177,6 +178,28 @@ pub(crate) fn count(store: &Store, name: &CollectionName, filter: &Filter) -> Re
         true
     })?;
     Ok(matching)
+}
+
+/// Groups, of all that may match. How many there are in all is known without them.
+pub(crate) fn aggregate(
+    store: &Store,
+    name: &CollectionName,
+    aggregation: &Aggregation,
+) -> Result<Aggregates> {
+    store.catch_up("aggregate")?;
+    let live = collection(&store.env, &store.state(), "aggregate", name)?.table.live();
+    let mut groups = Aggregator::new(name, aggregation);
+    if aggregation.counts_everything() {
+        groups.add_group(&[], live, Vec::new())?;
+        return groups.finish(GroupedBy::Store);
+    }
+    let mut offered = Ok(());
+    visit(store, "aggregate", name, aggregation.filter(), None, MOST_AT_ONCE, |entity| {
+        offered = groups.offer(&entity.document);
+        offered.is_ok()
+    })?;
+    offered?;
+    groups.finish(GroupedBy::Engine)
 }
 
 /// Hands every live entity that may match, in the order of the ids, to `each`

@@ -17,8 +17,9 @@ use repo_core::strategy::{
     identity_of_files, with_records,
 };
 use repo_core::{
-    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind,
-    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
+    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, Page, Query, Result, Timestamp,
+    Version, Write, Written,
 };
 use tokio::sync::oneshot;
 
@@ -218,6 +219,15 @@ impl StorageStrategy for JsonStrategy {
     ) -> Result<u64> {
         let (name, filter) = (collection.clone(), filter.clone());
         self.blocking("count", move |store| reader::count(store, &name, &filter)).await
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let (name, asked) = (collection.clone(), aggregation.clone());
+        self.blocking("aggregate", move |store| reader::aggregate(store, &name, &asked)).await
     }
 
     async fn scan(

@@ -10,8 +10,8 @@ use repo_core::strategy::{
     UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
-    HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
 };
 
 use crate::{Operation, OperationKind, operations as op};
@@ -222,6 +222,16 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         consistency: Consistency,
     ) -> impl Future<Output = Result<u64>> + Send {
         async move { self.call(inner, op::Count { collection, filter, consistency }).await }
+    }
+
+    /// Around [`StorageStrategy::aggregate`].
+    fn aggregate(
+        &self,
+        inner: &Inner,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> impl Future<Output = Result<Aggregates>> + Send {
+        async move { self.call(inner, op::Aggregate { collection, aggregation }).await }
     }
 
     /// Around [`StorageStrategy::scan`].

@@ -10,8 +10,8 @@ use repo_core::strategy::{
     UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
-    HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
 };
 
 use crate::{Layer, Layered};
@@ -84,6 +84,14 @@ impl<L: Layer> StorageStrategy for Layered<L> {
         consistency: Consistency,
     ) -> Result<u64> {
         self.layer.count(&self.inner, collection, filter, consistency).await
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        self.layer.aggregate(&self.inner, collection, aggregation).await
     }
 
     async fn scan(

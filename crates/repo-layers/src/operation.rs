@@ -72,6 +72,8 @@ pub enum OperationKind {
     Query,
     /// [`count`](StorageStrategy::count)
     Count,
+    /// [`aggregate`](StorageStrategy::aggregate)
+    Aggregate,
     /// [`scan`](StorageStrategy::scan)
     Scan,
     /// [`commit`](StorageStrategy::commit)
@@ -132,6 +134,7 @@ impl OperationKind {
         Self::GetMany,
         Self::Query,
         Self::Count,
+        Self::Aggregate,
         Self::Scan,
         Self::Commit,
         Self::Apply,
@@ -172,6 +175,7 @@ impl OperationKind {
             Self::GetMany => "get_many",
             Self::Query => "query",
             Self::Count => "count",
+            Self::Aggregate => "aggregate",
             Self::Scan => "scan",
             Self::Commit => "commit",
             Self::Apply => "apply",
@@ -223,6 +227,7 @@ impl OperationKind {
             | Self::GetMany
             | Self::Query
             | Self::Count
+            | Self::Aggregate
             | Self::Scan
             | Self::StateMark
             | Self::OldestTransaction

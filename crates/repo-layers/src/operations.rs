@@ -9,8 +9,9 @@ use repo_core::strategy::{
     SystemItem as FoundItem, SystemWrite, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health as Found,
-    HealthDepth, Page, Query as Asked, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    Filter, Health as Found, HealthDepth, Page, Query as Asked, Result, Timestamp, Version, Write,
+    Written,
 };
 
 use crate::{Operation, OperationKind};
@@ -92,6 +93,10 @@ operation!(Count<'a> {
         collection: &'a CollectionName, filter: &'a Filter, consistency: Consistency
     } -> u64,
     count(self.collection, self.filter, self.consistency) by self, { of collection });
+operation!(Aggregate<'a> {
+        collection: &'a CollectionName, aggregation: &'a Aggregation
+    } -> Aggregates,
+    aggregate(self.collection, self.aggregation) by self, { of collection });
 operation!(Scan<'a> { collection: &'a CollectionName, options: ScanOptions } -> RecordStream,
     scan(self.collection, self.options) by self, { of collection });
 operation!(Commit { writes: Vec<Write> } -> Vec<Written>, commit(self.writes) by self, {

@@ -13,8 +13,9 @@ use repo_core::strategy::{
     UnfinishedJob, VersionWrite, unsupported,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, ErrorKind, Filter,
-    Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    ErrorKind, Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write,
+    Written,
 };
 
 use crate::router::Router;
@@ -159,6 +160,14 @@ impl StorageStrategy for RoutedStrategy {
         consistency: Consistency,
     ) -> Result<u64> {
         self.read(|store| async move { store.count(collection, filter, consistency).await }).await
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        self.read(|store| async move { store.aggregate(collection, aggregation).await }).await
     }
 
     async fn scan(

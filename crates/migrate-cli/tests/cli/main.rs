@@ -4,6 +4,7 @@
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
 
+mod aggregate;
 mod backups;
 mod bad_input;
 mod bit_rot;

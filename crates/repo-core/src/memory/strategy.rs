@@ -11,17 +11,17 @@ use futures_util::StreamExt as _;
 use super::state::State;
 use super::table::{Table, written};
 use crate::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions, OpenState,
-    PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record, RecordBatch, RecordStream,
-    Remnant, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate,
-    SystemCollection, SystemItem, SystemWrite, VersionWrite, check_distinct_collections,
-    check_distinct_keys, check_none_is_live, check_purge, check_records, check_version_writes,
-    never_prepared, no_history, with_records,
+    Aggregator, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
+    OpenState, PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record, RecordBatch,
+    RecordStream, Remnant, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord,
+    StoreUpdate, SystemCollection, SystemItem, SystemWrite, VersionWrite,
+    check_distinct_collections, check_distinct_keys, check_none_is_live, check_purge,
+    check_records, check_version_writes, never_prepared, no_history, with_records,
 };
 use crate::{
-    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter,
-    Health, HealthCheck, HealthDepth, Page, Plan, Query, Result, Timestamp, Version, Write,
-    Written,
+    Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
+    EntityId, Error, Filter, GroupedBy, Health, HealthCheck, HealthDepth, Page, Plan, Query,
+    Result, Timestamp, Version, Write, Written,
 };
 
 const READ_ITEMS: &str = "read the engine's own items";
@@ -204,6 +204,20 @@ impl StorageStrategy for MemoryStrategy {
         let state = self.read("count")?;
         let table = state.table("count", collection)?;
         Ok(table.live_entities().filter(|entity| filter.matches(&entity.document)).count() as u64)
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let state = self.read("aggregate")?;
+        let table = state.table("aggregate", collection)?;
+        let mut groups = Aggregator::new(collection, aggregation);
+        for entity in table.live_entities() {
+            groups.offer(&entity.document)?;
+        }
+        groups.finish(GroupedBy::Engine)
     }
 
     async fn scan(

@@ -34,6 +34,11 @@ pub struct Capabilities {
     pub indexes_after_load: bool,
     /// Whether indexed queries avoid reading the whole collection.
     pub indexes: bool,
+    /// Whether the store groups by itself in [`aggregate`] what it can group exactly; the
+    /// answer says whether it did. Where it does not, each entity that may match is read.
+    ///
+    /// [`aggregate`]: crate::strategy::StorageStrategy::aggregate
+    pub aggregates: bool,
     /// Whether the store was opened for reading only.
     pub read_only: bool,
     /// Whether a change feed is offered (`changes`).
@@ -59,6 +64,7 @@ impl Capabilities {
             parallel_scan: false,
             indexes_after_load: false,
             indexes: false,
+            aggregates: false,
             read_only: false,
             changes: false,
             history: false,
@@ -126,6 +132,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_indexes(mut self, indexes: bool) -> Self {
         self.indexes = indexes;
+        self
+    }
+
+    /// The same with another [`aggregates`](Self::aggregates).
+    #[must_use]
+    pub const fn with_aggregates(mut self, aggregates: bool) -> Self {
+        self.aggregates = aggregates;
         self
     }
 

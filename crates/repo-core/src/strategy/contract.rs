@@ -6,14 +6,15 @@ use std::num::NonZeroUsize;
 use async_trait::async_trait;
 
 use crate::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenTransaction,
-    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark,
-    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
-    VersionWrite, unsupported,
+    Aggregator, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion,
+    OpenTransaction, PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant,
+    ScanOptions, StateMark, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    UnfinishedJob, VersionWrite, unsupported,
 };
 use crate::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
-    HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    Filter, GroupedBy, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write,
+    Written,
 };
 
 /// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.
@@ -173,6 +174,35 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         filter: &Filter,
         consistency: Consistency,
     ) -> Result<u64>;
+
+    /// Groups of live entities and what is computed of each; see [`Aggregation`]. The
+    /// answer is the same on every store, to the last digit. A store that groups by itself
+    /// ([`Capabilities::aggregates`]) does what it does exactly, and leaves the rest to an
+    /// [`Aggregator`]; this default gives it each entity that
+    /// [`query`](Self::query) finds. An entity that changes meanwhile counts in its old or
+    /// its new state.
+    ///
+    /// # Errors
+    /// `LimitExceeded` for more groups than the aggregation allows, for a sum that no
+    /// document can hold, and where the keys of all groups take more than 64 MiB.
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let mut groups = Aggregator::new(collection, aggregation);
+        let mut query = aggregation.query();
+        loop {
+            let page = self.query(collection, &query).await?;
+            for entity in &page.entities {
+                groups.add(&entity.document)?;
+            }
+            match page.next {
+                Some(cursor) => query = query.after(cursor),
+                None => return groups.finish(GroupedBy::Engine),
+            }
+        }
+    }
 
     /// All records of a segment, live and tombstones, in the store's own
     /// order. A record that does not change while the scan runs is returned

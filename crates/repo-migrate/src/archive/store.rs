@@ -8,8 +8,9 @@ use repo_core::strategy::{
     ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_records,
 };
 use repo_core::{
-    CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
-    HealthCheck, HealthDepth, Page, Query, Result, Timestamp, Write, Written,
+    Aggregates, Aggregation, CollectionName, CollectionSchema, Consistency, EntityId, Error,
+    ErrorKind, Filter, Health, HealthCheck, HealthDepth, Page, Query, Result, Timestamp, Write,
+    Written,
 };
 
 use crate::archive::Archive;
@@ -90,6 +91,14 @@ impl StorageStrategy for ArchivedStore {
 
     async fn query(&self, _collection: &CollectionName, _query: &Query) -> Result<Page> {
         self.refuse("query")
+    }
+
+    async fn aggregate(
+        &self,
+        _collection: &CollectionName,
+        _aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        self.refuse("aggregate")
     }
 
     async fn count(

@@ -1,6 +1,7 @@
 //! PostgreSQL: connections and their pool, statements, reading, writing and
 //! preparing.
 
+mod aggregate;
 mod apply;
 mod attributions;
 mod capture;
@@ -12,6 +13,7 @@ mod driver;
 mod existing;
 mod feed;
 mod fence;
+mod group_select;
 mod guess;
 mod history;
 mod identity;

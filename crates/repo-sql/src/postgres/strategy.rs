@@ -14,8 +14,9 @@ use repo_core::strategy::{
     check_records, check_version_writes, never_prepared, with_records,
 };
 use repo_core::{
-    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind,
-    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
+    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, Page, Query, Result, Timestamp,
+    Version, Write, Written,
 };
 
 use super::catalog::Catalog;
@@ -23,8 +24,8 @@ use super::role;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    apply, capture, commit, existing, feed, history, identity, inspect, items, prepare, read, scan,
-    single, store_record, upgrade, upkeep,
+    aggregate, apply, capture, commit, existing, feed, history, identity, inspect, items, prepare,
+    read, scan, single, store_record, upgrade, upkeep,
 };
 use crate::config::{SqlSettings, SqlType};
 use crate::ddl::NewIndexes;
@@ -103,6 +104,7 @@ impl PostgresStrategy {
             .with_max_scan_segments(64)
             .with_indexes_after_load(true)
             .with_indexes(true)
+            .with_aggregates(true)
             .with_changes(true)
             .with_history(true)
             .with_fence(true)
@@ -252,6 +254,22 @@ impl StorageStrategy for PostgresStrategy {
                 read::count(&self.shared, &table, filter).await
             }
             count => count,
+        }
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let table = self.shared.table("aggregate", collection).await?;
+        match aggregate::aggregate(&self.shared, &table, aggregation).await {
+            Err(error) if error.kind() == ErrorKind::Foreign => {
+                self.shared.read_catalog("aggregate").await?;
+                let table = self.shared.table("aggregate", collection).await?;
+                aggregate::aggregate(&self.shared, &table, aggregation).await
+            }
+            answer => answer,
         }
     }
 

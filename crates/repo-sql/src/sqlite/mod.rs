@@ -1,5 +1,6 @@
 //! What is SQLite's alone.
 
+mod aggregate;
 mod allowance;
 mod apply;
 mod attributions;

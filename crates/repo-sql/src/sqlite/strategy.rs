@@ -13,8 +13,9 @@ use repo_core::strategy::{
     never_prepared, with_records,
 };
 use repo_core::{
-    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter,
-    Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
+    EntityId, Error, Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write,
+    Written,
 };
 use rusqlite::Connection;
 
@@ -28,8 +29,8 @@ use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
 use super::{
-    apply, commit, connection, feed, history, items, page, prepare, read, scan, store_record,
-    upgrade, upkeep,
+    aggregate, apply, commit, connection, feed, history, items, page, prepare, read, scan,
+    store_record, upgrade, upkeep,
 };
 use crate::config::SqlSettings;
 use crate::ddl::NewIndexes;
@@ -66,6 +67,7 @@ impl SqliteStrategy {
             .with_parallel_scan(false)
             .with_indexes_after_load(true)
             .with_indexes(true)
+            .with_aggregates(true)
             .with_read_only(shared.options.read_only)
             .with_changes(true)
             .with_history(true)
@@ -193,6 +195,19 @@ impl StorageStrategy for SqliteStrategy {
         self.readers
             .read_table("count", collection, move |shared, connection, table| {
                 read::count(shared, connection, table, &filter)
+            })
+            .await
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let aggregation = aggregation.clone();
+        self.readers
+            .read_table("aggregate", collection, move |shared, connection, table| {
+                aggregate::aggregate(shared, connection, table, &aggregation)
             })
             .await
     }

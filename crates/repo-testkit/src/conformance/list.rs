@@ -32,6 +32,28 @@ macro_rules! conformance {
 macro_rules! conformance_behaviours {
     ([$($receiver:tt)*]) => {
         $($receiver)*! {
+            aggregates: [
+                everything_is_one_group,
+                equal_values_are_one_group,
+                in_an_indexed_text_field,
+                in_indexed_fields_of_other_types,
+                in_an_indexed_field_of_any_type,
+                in_an_indexed_nested_field,
+                several_fields_make_groups_together,
+                only_matches_count,
+                groups_have_a_limit,
+                only_live_entities_count,
+                many_entities_are_grouped,
+                the_answer_says_who_grouped,
+                an_unprepared_collection_has_no_groups,
+                acknowledged_writes_are_grouped,
+            ];
+            aggregates_values: [
+                sums_are_exact,
+                means_are_rounded_once,
+                what_is_skipped_is_counted,
+                extremes_go_by_the_order_of_values,
+            ];
             apply: [
                 the_answer_compares_with_what_is_stored,
                 a_record_keeps_its_version_and_times,

@@ -4,6 +4,7 @@
 //! contract is broken. `list.rs` names them all; a test sees to it that none
 //! is forgotten there.
 
+mod aggregates_support;
 pub mod boxed;
 mod feed_support;
 mod history_support;
@@ -14,6 +15,8 @@ mod support;
 #[cfg(test)]
 mod tests;
 
+pub mod aggregates;
+pub mod aggregates_values;
 pub mod apply;
 pub mod changes;
 pub mod changes_concurrency;

@@ -8,13 +8,14 @@ use futures_util::TryStreamExt as _;
 
 use super::reader::{ForeignReader, ReadFrom};
 use crate::strategy::{
-    Applied, Capabilities, CollectionState, OnUnreadable, PhysicalIdentity, Position, Prepared,
-    Purged, Record, RecordStream, ScanOptions, Selector, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, check_records,
+    Aggregator, Applied, Capabilities, CollectionState, OnUnreadable, PhysicalIdentity, Position,
+    Prepared, Purged, Record, RecordStream, ScanOptions, Selector, StateMark, StorageStrategy,
+    StoreRecord, StoreUpdate, check_records,
 };
 use crate::{
-    CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
-    HealthDepth, Page, Plan, Query, Result, Timestamp, Write, Written,
+    Aggregates, Aggregation, CollectionName, CollectionSchema, Consistency, EntityId, Error,
+    ErrorKind, Filter, GroupedBy, Health, HealthDepth, Page, Plan, Query, Result, Timestamp, Write,
+    Written,
 };
 
 /// What another program keeps.
@@ -150,6 +151,24 @@ impl StorageStrategy for ForeignStrategy {
             matching += records.iter().filter(matches).count() as u64;
         }
         Ok(matching)
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let reader = self.of("aggregate", collection)?;
+        let mut groups = Aggregator::new(collection, aggregation);
+        // In one go: what is read in pages may have to be read from its start for each.
+        let from = ReadFrom::start(aggregation.consistency());
+        let mut batches = reader.batches("aggregate", collection, from).await?;
+        while let Some(batch) = batches.try_next().await? {
+            for record in batch.into_records()? {
+                record.document().map_or(Ok(()), |document| groups.offer(document))?;
+            }
+        }
+        groups.finish(GroupedBy::Engine)
     }
 
     async fn scan(

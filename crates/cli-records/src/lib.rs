@@ -1,0 +1,4 @@
+//! Questions about the records of one open store on the command line.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+pub mod aggregate;
