@@ -1,7 +1,8 @@
 //! Following the change feed, so that what others write is forgotten.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use repo_core::ErrorKind;
@@ -17,29 +18,41 @@ const AT_ONCE: NonZeroUsize = NonZeroUsize::MIN.saturating_add(511);
 /// How long to wait before looking again whether changes are captured.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(30);
 
-/// The task that follows the feed through a handle, if this handle's cache has not
-/// another one. It ends with the handle.
+/// The task that follows the feed through a handle, if no clone's does. It ends with the
+/// handle.
 #[derive(Debug, Default)]
-pub(super) struct Follower(Mutex<Option<AbortHandle>>);
+pub(super) struct Follower {
+    task: Mutex<Option<AbortHandle>>,
+    /// Whether the handle has no feed to follow.
+    in_vain: Arc<AtomicBool>,
+}
 
 impl Follower {
     /// Starts the task, unless somebody follows for these entries already.
     pub(super) fn start(&self, entries: &Arc<Entries>, inner: &Inner, every: Duration) {
-        if !entries.claim_feed() {
+        if self.in_vain.load(Ordering::Relaxed) || !entries.claim_feed() {
             return;
         }
         let claim = Claim(Arc::downgrade(entries));
         // Without a runtime the claim is given back, and the next read tries again.
         let Ok(runtime) = Handle::try_current() else { return };
-        let task = runtime.spawn(follow(claim, Arc::downgrade(inner), every));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(task.abort_handle());
+        let (store, in_vain) = (Arc::downgrade(inner), Arc::clone(&self.in_vain));
+        let task = runtime.spawn(async move {
+            follow(&claim, &store, every).await;
+            in_vain.store(true, Ordering::Relaxed);
+        });
+        *self.lock() = Some(task.abort_handle());
     }
 
     /// Ends the task.
     pub(super) fn stop(&self) {
-        if let Some(task) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(task) = self.lock().take() {
             task.abort();
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -70,7 +83,8 @@ enum Next {
     End,
 }
 
-async fn follow(claim: Claim, store: Weak<dyn StorageStrategy>, every: Duration) {
+/// Returns when there is no handle any more, or no feed that it could follow.
+async fn follow(claim: &Claim, store: &Weak<dyn StorageStrategy>, every: Duration) {
     let mut at = None;
     loop {
         // Neither is held while nothing is done: a handle that is dropped is gone.

@@ -22,7 +22,9 @@ use crate::{Inner, Layer, Operation, OperationKind, operations as op};
 /// # What a read may not see
 ///
 /// - What **this handle** wrote, it always sees: nothing is kept of a key while a write of
-///   it is under way, and what a read finds that such a write overtook is not kept.
+///   it is under way, and what a read finds that such a write overtook is not kept. A
+///   write that was given up, or whose outcome is unknown, may be done after all at any
+///   time: then it is like one of another handle.
 /// - What **other handles** wrote it sees after `ttl` at the latest, counted from before
 ///   the store was asked. So the contract's strong read is weakened, and
 ///   [`Capabilities::max_read_age_ms`] says so.
