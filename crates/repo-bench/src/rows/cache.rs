@@ -34,7 +34,7 @@ static SPARED: Row = Row {
 
 pub(super) static ROWS: [&Row; 2] = [&HIT, &SPARED];
 
-/// Machines that are kept: about 1,100 bytes each.
+/// Machines that are kept: about 1,000 bytes each.
 const KEPT: usize = 10_000;
 /// Reads that a get of some hundred nanoseconds is multiplied by, so that there is
 /// something to time.

@@ -53,12 +53,10 @@ use crate::{Inner, Layer, Operation, OperationKind, operations as op};
 /// own. Whatever writes to the store without going through a clone is another handle.
 ///
 /// ```
-/// use std::num::NonZeroU64;
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// use repo_core::strategy::{OpenOptions, StorageStrategy as _, StorageStrategyExt as _};
-/// use repo_core::strategy::strong_reads;
+/// use repo_core::strategy::{OpenOptions, StorageStrategyExt as _, strong_reads};
 /// use repo_core::{CollectionSchema, Document, Key, MemoryStrategy};
 /// use repo_layers::{CacheLayer, Layer as _};
 ///
@@ -127,7 +125,8 @@ impl CacheLayer {
     }
 
     /// Keeps what a commit wrote, so that the next read of it is a hit. Without this a
-    /// write only forgets, and the next read asks the store.
+    /// write only forgets, and the next read asks the store. The layer that this returns
+    /// shares nothing with clones that were made before.
     ///
     /// The layers within must write documents as they are given: what a processor of the
     /// validation makes of one is not seen here. A cache that keeps what is written
@@ -145,7 +144,8 @@ impl CacheLayer {
     ///
     /// While changes are not captured it looks every 30 seconds whether they are, and
     /// `ttl` alone counts; so it does when the feed cannot be read. It begins at the head
-    /// of the feed, with an empty cache. A store opened read-only has no feed.
+    /// of the feed, with an empty cache. A store opened read-only has no feed. The layer
+    /// that this returns shares nothing with clones that were made before.
     ///
     /// # Errors
     /// `ConfigInvalid` for a pause of 0.
