@@ -7,7 +7,7 @@ use std::time::Duration;
 use backon::BackoffBuilder as _;
 
 use crate::required::Required;
-use crate::strategy::{Record, StorageStrategy, StorageStrategyExt as _};
+use crate::strategy::{Record, StorageStrategy, StorageStrategyExt as _, strong_reads};
 use crate::{
     Attribution, Change, CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key,
     Precondition, Result, Version, Write, Written,
@@ -146,7 +146,7 @@ impl Transaction {
     /// # Errors
     /// `AlreadyExists` when this transaction sees one.
     pub async fn create(&mut self, key: Key, document: Document) -> Result<()> {
-        if self.get(&key).await?.is_some() {
+        if strong_reads(self.get(&key)).await?.is_some() {
             return Err(self.refuse(&key, Precondition::Absent));
         }
         self.save(key, document);
@@ -179,9 +179,10 @@ impl Transaction {
         Ok(())
     }
 
+    /// What is refused here no commit checks, so a read that is made for it is strong.
     async fn expect(&mut self, key: &Key, expected: Version) -> Result<()> {
-        let gone = self.get(key).await?.is_none();
-        let stored = self.stored(key).await?.map(|entity| entity.version);
+        let gone = strong_reads(self.get(key)).await?.is_none();
+        let stored = strong_reads(self.stored(key)).await?.map(|entity| entity.version);
         if gone || stored != Some(expected) {
             return Err(self.refuse(key, Precondition::Version(expected)));
         }

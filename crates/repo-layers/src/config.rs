@@ -19,6 +19,8 @@ pub enum LayerConfig {
     Tracing(NoSettings),
     /// Counters and histograms, for the recorder that the program installs.
     Metrics(NoSettings),
+    /// Keeps what was read by id.
+    Cache(CacheConfig),
     /// Repeats what failed and was not applied.
     Retry(RetryConfig),
     /// Ends what takes too long.
@@ -34,6 +36,41 @@ pub enum LayerConfig {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}
+
+/// Settings of a `CacheLayer`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CacheConfig {
+    /// How old a read may be, for what others wrote meanwhile, in milliseconds.
+    pub ttl_ms: NonZeroU64,
+    /// The most bytes that are kept, about.
+    #[serde(default = "max_bytes")]
+    pub max_bytes: NonZeroU64,
+    /// Whether what is written is kept, and not only what is read.
+    #[serde(default)]
+    pub keep_written: bool,
+    /// The pause between two looks at the change feed, in milliseconds; without it, no looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_ms: Option<NonZeroU64>,
+}
+
+/// 64 MiB.
+fn max_bytes() -> NonZeroU64 {
+    NonZeroU64::MIN.saturating_add(64 * 1_024 * 1_024 - 1)
+}
+
+#[cfg(feature = "cache")]
+impl CacheConfig {
+    pub(crate) fn build(&self) -> Result<crate::CacheLayer> {
+        let layer = crate::CacheLayer::new(self.max_bytes, millis(self.ttl_ms))?;
+        let layer = if self.keep_written { layer.keep_written() } else { layer };
+        match self.follow_ms {
+            Some(pause) => layer.follow(millis(pause)),
+            None => Ok(layer),
+        }
+    }
+}
 
 /// Settings of a [`RetryLayer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +172,7 @@ impl LayerConfig {
         match self {
             Self::Tracing(_) => "tracing",
             Self::Metrics(_) => "metrics",
+            Self::Cache(_) => "cache",
             Self::Retry(_) => "retry",
             Self::Timeout(_) => "timeout",
             Self::ConcurrencyLimit(_) => "concurrency_limit",
@@ -148,6 +186,7 @@ impl LayerConfig {
             Self::Timeout(settings) => settings.build().map(|_| ()),
             Self::Tracing(_)
             | Self::Metrics(_)
+            | Self::Cache(_)
             | Self::ConcurrencyLimit(_)
             | Self::Validation(_) => Ok(()),
         }

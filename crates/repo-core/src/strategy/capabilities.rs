@@ -47,6 +47,11 @@ pub struct Capabilities {
     pub history: bool,
     /// Whether writers can be fenced off ([`StoreUpdate::Role`](crate::strategy::StoreUpdate)).
     pub fence: bool,
+    /// For how many milliseconds at most `get` and `get_many` may not see what other
+    /// handles wrote, because something around the store keeps what was read. `None`: for
+    /// none. What this handle wrote they always see, and
+    /// [`strong_reads`](crate::strategy::strong_reads) see everything.
+    pub max_read_age_ms: Option<u64>,
 }
 
 impl Capabilities {
@@ -69,6 +74,7 @@ impl Capabilities {
             changes: false,
             history: false,
             fence: false,
+            max_read_age_ms: None,
         }
     }
 
@@ -167,6 +173,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_fence(mut self, fence: bool) -> Self {
         self.fence = fence;
+        self
+    }
+
+    /// The same with another [`max_read_age_ms`](Self::max_read_age_ms).
+    #[must_use]
+    pub const fn with_max_read_age_ms(mut self, max_read_age_ms: Option<u64>) -> Self {
+        self.max_read_age_ms = max_read_age_ms;
         self
     }
 }

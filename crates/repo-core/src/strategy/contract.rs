@@ -153,8 +153,9 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// The prepared collections, by name.
     async fn collections(&self) -> Result<Vec<CollectionName>>;
 
-    /// The records of `ids` in their order, tombstones too, `None` where there
-    /// is no record. Strong: sees every acknowledged write.
+    /// The records of `ids` in their order, tombstones too, `None` where there is no
+    /// record. Strong: sees every acknowledged write; those of other handles only as
+    /// [`Capabilities::max_read_age_ms`] says.
     async fn get_many(
         &self,
         collection: &CollectionName,
