@@ -85,6 +85,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod aggregate;
+mod analysis;
 mod attribution;
 mod cursor;
 mod document;
@@ -114,6 +115,7 @@ pub use aggregate::{
     AggregateFunction, AggregateValue, Aggregates, Aggregation, DEFAULT_MAX_GROUPS, Extreme,
     GroupRow, GroupedBy, MAX_AGGREGATE_FUNCTIONS, MAX_GROUP_FIELDS, MAX_GROUPS,
 };
+pub use analysis::{Access, QueryAnalysis};
 pub use attribution::Attribution;
 pub use cursor::Cursor;
 pub use document::{
