@@ -100,6 +100,7 @@ mod model;
 mod paging;
 mod precondition;
 mod query;
+mod query_shape;
 mod remedy;
 mod repository;
 mod required;
@@ -134,6 +135,7 @@ pub use precondition::{FailedPrecondition, Precondition};
 pub use query::{
     Consistency, DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query,
 };
+pub use query_shape::QueryShape;
 pub use remedy::Remedy;
 pub use repository::Repository;
 pub use schema::{

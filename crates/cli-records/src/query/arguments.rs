@@ -1,6 +1,6 @@
 //! The flags of `query`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use cli_output::failure::{usage, wrong_usage};
 use repo_core::{CollectionName, Cursor, Filter, Query, Result, Timestamp};
 
@@ -19,13 +19,23 @@ pub struct Arguments {
     /// Print the page that starts here, from the page before it
     #[arg(long, value_name = "CURSOR", requires = "limit")]
     cursor: Option<String>,
-    /// Print only how the store finds the entities
-    #[arg(long)]
-    explain: bool,
+    /// Print only how the store finds the entities: `plan` by which index, `analyze` also
+    /// what it looks at for one page
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, default_missing_value = "plan")]
+    explain: Option<Explain>,
     /// Find what matched at this time, in the history of the collection:
     /// 2026-11-29T03:10:00Z; an order needs --limit
     #[arg(long, value_name = "TIME", conflicts_with_all = ["cursor", "explain"])]
     as_of: Option<String>,
+}
+
+/// How much is printed of how a store finds entities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Explain {
+    /// The index, or that everything is read
+    Plan,
+    /// What the store looks at for one page, measured
+    Analyze,
 }
 
 /// What is asked of a store.
@@ -44,6 +54,8 @@ pub(super) enum Kind {
     AsOf(Timestamp),
     /// How the store finds them.
     Plan,
+    /// What it looks at for that.
+    Analysis,
 }
 
 impl Arguments {
@@ -68,10 +80,11 @@ impl Arguments {
             let why = "an order of what was valid at a time needs a limit";
             return Err(wrong_usage("query", why).hint("add --limit N"));
         }
-        let kind = match as_of {
-            Some(time) => Kind::AsOf(time),
-            None if self.explain => Kind::Plan,
-            None => Kind::Entities,
+        let kind = match (as_of, self.explain) {
+            (Some(time), _) => Kind::AsOf(time),
+            (None, Some(Explain::Plan)) => Kind::Plan,
+            (None, Some(Explain::Analyze)) => Kind::Analysis,
+            (None, None) => Kind::Entities,
         };
         Ok(Question { query, kind })
     }

@@ -21,7 +21,7 @@ use printer::Printer;
 /// Asks the store, and prints its answer.
 ///
 /// # Errors
-/// Those of [`StorageStrategy::query`], of a history that is asked, and what cannot be printed.
+/// Those of [`StorageStrategy::query`] and [`StorageStrategy::analyze`], of a history that is asked, and what cannot be printed.
 pub async fn run(
     output: Output,
     store: &Arc<dyn StorageStrategy>,
@@ -33,6 +33,7 @@ pub async fn run(
     let printer = Printer::new(output, schema, columns);
     match asked.kind {
         Kind::Plan => explain::plan(output, &**store, &schema.collection, query).await?,
+        Kind::Analysis => explain::analysis(output, &**store, schema, query).await?,
         Kind::Entities => printer.pages(&**store, query).await?,
         Kind::AsOf(time) => printer.as_of(store, query, time).await?,
     }

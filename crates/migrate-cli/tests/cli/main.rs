@@ -32,6 +32,7 @@ mod overwrite;
 mod postgres;
 mod processes;
 mod progress;
+mod query_analysis;
 mod referred;
 mod resume;
 mod same_store;
