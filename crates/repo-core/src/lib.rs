@@ -135,7 +135,7 @@ pub use precondition::{FailedPrecondition, Precondition};
 pub use query::{
     Consistency, DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query,
 };
-pub use query_shape::QueryShape;
+pub use query_shape::{QueryShape, RecordedQueries};
 pub use remedy::Remedy;
 pub use repository::Repository;
 pub use schema::{

@@ -32,6 +32,20 @@ pub struct QueryShape {
     pub order: Option<FieldPath>,
 }
 
+/// How often pages of one shape were asked for, as a line of a record of queries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedQueries {
+    /// What was asked.
+    #[serde(flatten)]
+    pub shape: QueryShape,
+    /// How many pages were read.
+    pub pages: u64,
+    /// For how many of them the store read record by record.
+    pub scans: u64,
+    /// How many entities were on them together.
+    pub returned: u64,
+}
+
 impl QueryShape {
     /// The shape of a query.
     #[must_use]

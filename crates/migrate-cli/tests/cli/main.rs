@@ -4,6 +4,7 @@
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
 
+mod advise;
 mod aggregate;
 mod backups;
 mod bad_input;
