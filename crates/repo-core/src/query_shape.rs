@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CollectionName, FieldPath, Filter, Order, Predicate, Query};
+use crate::{CollectionName, FieldPath, Filter, Predicate, Query};
 
 /// What a query asks for, without the values: enough to say which index would serve it, and
 /// nothing of what is stored.
@@ -50,19 +50,13 @@ impl QueryShape {
     /// The shape of a query.
     #[must_use]
     pub fn of(collection: &CollectionName, query: &Query) -> Self {
-        Self::of_parts(collection, query.filter(), query.order())
-    }
-
-    /// The shape of a filter with an order.
-    #[must_use]
-    pub fn of_parts(collection: &CollectionName, filter: &Filter, order: Option<&Order>) -> Self {
         let mut shape = Self {
             collection: collection.clone(),
             equal: Vec::new(),
             compared: Vec::new(),
-            order: order.map(|order| order.path.clone()),
+            order: query.order().map(|order| order.path.clone()),
         };
-        shape.demand(filter);
+        shape.demand(query.filter());
         for fields in [&mut shape.equal, &mut shape.compared] {
             fields.sort_unstable();
             fields.dedup();

@@ -21,7 +21,8 @@ use printer::Printer;
 /// Asks the store, and prints its answer.
 ///
 /// # Errors
-/// Those of [`StorageStrategy::query`] and [`StorageStrategy::analyze`], of a history that is asked, and what cannot be printed.
+/// Those of [`StorageStrategy::query`] and [`StorageStrategy::analyze`], of a history that is
+/// asked, and what cannot be printed.
 pub async fn run(
     output: Output,
     store: &Arc<dyn StorageStrategy>,

@@ -9,7 +9,7 @@ use crate::cli_support::{Place, machine};
 fn recording() -> Place {
     let place = Place::new();
     let config = json!({"storage": {
-        "strategy": "sql",
+        "strategy": "sqlite",
         "sql_strategy": {"type": "sqlite", "name": "data.db"},
         "layers": [{"layer": "record_queries", "file": "queries.ndjson"}],
     }});
