@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use repo_core::strategy::{OpenOptions, StorageStrategy as _, StorageStrategyExt as _};
+use repo_core::strategy::{OpenOptions, StorageStrategyExt as _};
 use repo_core::{
     CollectionSchema, Document, ErrorKind, Filter, Key, MemoryStrategy, Query, RecordedQueries,
 };
