@@ -85,6 +85,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod aggregate;
+mod analysis;
 mod attribution;
 mod cursor;
 mod document;
@@ -99,6 +100,7 @@ mod model;
 mod paging;
 mod precondition;
 mod query;
+mod query_shape;
 mod remedy;
 mod repository;
 mod required;
@@ -114,6 +116,7 @@ pub use aggregate::{
     AggregateFunction, AggregateValue, Aggregates, Aggregation, DEFAULT_MAX_GROUPS, Extreme,
     GroupRow, GroupedBy, MAX_AGGREGATE_FUNCTIONS, MAX_GROUP_FIELDS, MAX_GROUPS,
 };
+pub use analysis::{Access, QueryAnalysis};
 pub use attribution::Attribution;
 pub use cursor::Cursor;
 pub use document::{
@@ -132,6 +135,7 @@ pub use precondition::{FailedPrecondition, Precondition};
 pub use query::{
     Consistency, DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query,
 };
+pub use query_shape::{QueryShape, RecordedQueries};
 pub use remedy::Remedy;
 pub use repository::Repository;
 pub use schema::{

@@ -15,6 +15,7 @@ mod commit;
 mod config;
 mod ddl;
 mod definition;
+mod enough;
 mod errors;
 mod existing;
 mod factory;

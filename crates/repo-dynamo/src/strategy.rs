@@ -13,7 +13,7 @@ use repo_core::strategy::{
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency,
     DEFAULT_MAX_ENTITY_BYTES, EntityId, Filter, Health, HealthCheck, HealthDepth, Page, Query,
-    Result, Timestamp, Version, Write, Written,
+    QueryAnalysis, Result, Timestamp, Version, Write, Written,
 };
 
 use crate::cache::Recorded;
@@ -143,6 +143,11 @@ impl StorageStrategy for DynamoStrategy {
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
         let table = self.shared.table("query", collection).await?;
         self.shared.query(&table, collection, query).await
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        let table = self.shared.table("query", collection).await?;
+        self.shared.analyze(&table, collection, query).await
     }
 
     async fn count(

@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use repo_core::strategy::{Aggregator, Position, Record, Selector};
+use repo_core::strategy::{Aggregator, Effort, Position, Record, Selector};
 use repo_core::{
     Aggregates, Aggregation, CollectionName, Document, Entity, EntityId, Error, Filter, GroupedBy,
-    Page, Plan, Query, Result,
+    Page, Plan, Query, QueryAnalysis, Result,
 };
 
 use crate::batch::live_or_tombstone;
@@ -150,6 +150,21 @@ pub(crate) fn about(error: Error, name: &CollectionName, id: &EntityId) -> Error
 
 /// One page.
 pub(crate) fn query(store: &Store, name: &CollectionName, query: &Query) -> Result<Page> {
+    page(store, name, query, &mut Effort::default())
+}
+
+/// What one page takes.
+pub(crate) fn analyze(
+    store: &Store,
+    name: &CollectionName,
+    query: &Query,
+) -> Result<QueryAnalysis> {
+    let mut effort = Effort::default();
+    let page = page(store, name, query, &mut effort)?;
+    Ok(QueryAnalysis::counted(&page, effort))
+}
+
+fn page(store: &Store, name: &CollectionName, query: &Query, effort: &mut Effort) -> Result<Page> {
     store.catch_up("query")?;
     collection(&store.env, &store.state(), "query", name)?;
     let mut selector = Selector::new(name, query)?;
@@ -161,8 +176,11 @@ pub(crate) fn query(store: &Store, name: &CollectionName, query: &Query) -> Resu
         None => query.page_size().saturating_add(1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE),
         Some(_) => MOST_AT_ONCE,
     };
-    let plan =
-        visit(store, "query", name, query.filter(), after, most, |entity| selector.offer(entity))?;
+    let plan = visit(store, "query", name, query.filter(), after, most, |entity| {
+        let matches = query.filter().matches(&entity.document);
+        effort.look_at(matches);
+        !matches || selector.keep(entity)
+    })?;
     Ok(selector.finish(plan, |last| last.id.to_string()))
 }
 

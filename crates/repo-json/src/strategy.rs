@@ -18,8 +18,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
-    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, Page, Query, Result, Timestamp,
-    Version, Write, Written,
+    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result,
+    Timestamp, Version, Write, Written,
 };
 use tokio::sync::oneshot;
 
@@ -209,6 +209,11 @@ impl StorageStrategy for JsonStrategy {
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
         let (name, query) = (collection.clone(), query.clone());
         self.blocking("query", move |store| reader::query(store, &name, &query)).await
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        let (name, query) = (collection.clone(), query.clone());
+        self.blocking("query", move |store| reader::analyze(store, &name, &query)).await
     }
 
     async fn count(

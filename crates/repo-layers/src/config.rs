@@ -1,13 +1,14 @@
 //! Layers as a configuration names them.
 
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use repo_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::refuse;
-use crate::{ConcurrencyLimitLayer, RetryLayer, TimeoutLayer};
+use crate::{ConcurrencyLimitLayer, RecordLayer, RetryLayer, TimeoutLayer};
 
 /// One layer of `storage.layers`: `{"layer": "retry", "max_attempts": 5}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub enum LayerConfig {
     ConcurrencyLimit(ConcurrencyLimitConfig),
     /// Checks written documents against their collection's JSON Schema.
     Validation(NoSettings),
+    /// Counts what queries ask for, without the values.
+    RecordQueries(RecordConfig),
 }
 
 /// For a layer without settings.
@@ -165,6 +168,21 @@ impl ConcurrencyLimitConfig {
     }
 }
 
+/// Settings of a [`RecordLayer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RecordConfig {
+    /// The file that counts are appended to when the store is closed.
+    pub file: PathBuf,
+}
+
+impl RecordConfig {
+    pub(crate) fn build(&self) -> RecordLayer {
+        RecordLayer::new(&self.file)
+    }
+}
+
 impl LayerConfig {
     /// The name in `layer`.
     #[must_use]
@@ -177,6 +195,7 @@ impl LayerConfig {
             Self::Timeout(_) => "timeout",
             Self::ConcurrencyLimit(_) => "concurrency_limit",
             Self::Validation(_) => "validation",
+            Self::RecordQueries(_) => "record_queries",
         }
     }
 
@@ -188,7 +207,8 @@ impl LayerConfig {
             | Self::Metrics(_)
             | Self::Cache(_)
             | Self::ConcurrencyLimit(_)
-            | Self::Validation(_) => Ok(()),
+            | Self::Validation(_)
+            | Self::RecordQueries(_) => Ok(()),
         }
     }
 }

@@ -11,7 +11,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Version, Write,
+    Written,
 };
 
 use crate::{Operation, OperationKind, operations as op};
@@ -211,6 +212,16 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         query: &Query,
     ) -> impl Future<Output = Result<Page>> + Send {
         async move { self.call(inner, op::Query { collection, query }).await }
+    }
+
+    /// Around [`StorageStrategy::analyze`].
+    fn analyze(
+        &self,
+        inner: &Inner,
+        collection: &CollectionName,
+        query: &Query,
+    ) -> impl Future<Output = Result<QueryAnalysis>> + Send {
+        async move { self.call(inner, op::Analyze { collection, query }).await }
     }
 
     /// Around [`StorageStrategy::count`].

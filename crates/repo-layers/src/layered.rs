@@ -11,7 +11,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Version, Write,
+    Written,
 };
 
 use crate::{Layer, Layered};
@@ -75,6 +76,10 @@ impl<L: Layer> StorageStrategy for Layered<L> {
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
         self.layer.query(&self.inner, collection, query).await
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        self.layer.analyze(&self.inner, collection, query).await
     }
 
     async fn count(

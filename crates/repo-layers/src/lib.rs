@@ -9,6 +9,7 @@
 //! | [`RetryLayer`] | repeats what failed and was not applied | |
 //! | [`TimeoutLayer`] | ends what takes too long | |
 //! | [`ConcurrencyLimitLayer`] | lets a number of operations through at once | |
+//! | [`RecordLayer`] | counts what queries ask for, without the values | |
 //! | [`AttributionLayer`] | says who writes | |
 //! | [`CacheLayer`] | keeps what was read by id | `cache` |
 //! | [`TracingLayer`] | makes a span of each operation | `tracing` |
@@ -56,6 +57,7 @@
 //! - `timeout` inside `retry` is for each attempt, outside for all of them.
 //! - `concurrency_limit` inside `timeout`: waiting for a place counts as time.
 //!   Inside `retry`, nobody holds a place while pausing.
+//! - `record_queries` stands outside `cache` and `retry`, so that each question counts once.
 //! - `validation` stands innermost, so that whatever is written passes it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -70,6 +72,7 @@ mod layered;
 mod metric;
 mod operation;
 pub mod operations;
+mod record;
 mod refusal;
 mod retry;
 mod stack;
@@ -84,13 +87,14 @@ pub use attribution::AttributionLayer;
 pub use cache::{CacheLayer, CacheStats, ComputedCache};
 pub use concurrency::ConcurrencyLimitLayer;
 pub use config::{
-    CacheConfig, ConcurrencyLimitConfig, LayerConfig, NoSettings, RetryConfig, TimeoutConfig,
-    check_layers,
+    CacheConfig, ConcurrencyLimitConfig, LayerConfig, NoSettings, RecordConfig, RetryConfig,
+    TimeoutConfig, check_layers,
 };
 pub use layer::{Inner, Layer, Layered};
 #[cfg(feature = "metrics")]
 pub use metric::MetricsLayer;
 pub use operation::{Operation, OperationClass, OperationKind};
+pub use record::RecordLayer;
 pub use retry::{Retry, RetryLayer};
 pub use stack::stack;
 pub use timeout::TimeoutLayer;

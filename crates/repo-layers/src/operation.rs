@@ -70,6 +70,8 @@ pub enum OperationKind {
     GetMany,
     /// [`query`](StorageStrategy::query)
     Query,
+    /// [`analyze`](StorageStrategy::analyze)
+    Analyze,
     /// [`count`](StorageStrategy::count)
     Count,
     /// [`aggregate`](StorageStrategy::aggregate)
@@ -133,6 +135,7 @@ impl OperationKind {
         Self::Collections,
         Self::GetMany,
         Self::Query,
+        Self::Analyze,
         Self::Count,
         Self::Aggregate,
         Self::Scan,
@@ -174,6 +177,7 @@ impl OperationKind {
             Self::Collections => "collections",
             Self::GetMany => "get_many",
             Self::Query => "query",
+            Self::Analyze => "analyze",
             Self::Count => "count",
             Self::Aggregate => "aggregate",
             Self::Scan => "scan",
@@ -226,6 +230,7 @@ impl OperationKind {
             | Self::Collections
             | Self::GetMany
             | Self::Query
+            | Self::Analyze
             | Self::Count
             | Self::Aggregate
             | Self::Scan

@@ -10,8 +10,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    Filter, Health as Found, HealthDepth, Page, Query as Asked, Result, Timestamp, Version, Write,
-    Written,
+    Filter, Health as Found, HealthDepth, Page, Query as Asked, QueryAnalysis, Result, Timestamp,
+    Version, Write, Written,
 };
 
 use crate::{Operation, OperationKind};
@@ -89,6 +89,8 @@ operation!(GetMany<'a> { collection: &'a CollectionName, ids: &'a [EntityId] } -
 });
 operation!(Query<'a> { collection: &'a CollectionName, query: &'a Asked } -> Page,
     query(self.collection, self.query) by self, { of collection });
+operation!(Analyze<'a> { collection: &'a CollectionName, query: &'a Asked } -> QueryAnalysis,
+    analyze(self.collection, self.query) by self, { of collection });
 operation!(Count<'a> {
         collection: &'a CollectionName, filter: &'a Filter, consistency: Consistency
     } -> u64,

@@ -28,6 +28,7 @@ fn one(inner: Inner, layer: &LayerConfig, schemas: &Schemas) -> Result<Inner> {
         LayerConfig::Retry(settings) => settings.build()?.around(inner),
         LayerConfig::Timeout(settings) => settings.build()?.around(inner),
         LayerConfig::ConcurrencyLimit(settings) => settings.build().around(inner),
+        LayerConfig::RecordQueries(settings) => settings.build().around(inner),
         LayerConfig::Tracing(_) => traced(inner)?,
         LayerConfig::Metrics(_) => measured(inner)?,
         LayerConfig::Cache(settings) => cached(inner, settings)?,

@@ -110,6 +110,11 @@ repo_testkit::conformance!(metrics_layer, || async { memory(json!({ "layer": "me
 repo_testkit::conformance!(retry_layer, || async { memory(retry()) });
 repo_testkit::conformance!(timeout_layer, || async { memory(timeout()) });
 repo_testkit::conformance!(concurrency_limit_layer, || async { memory(limit()) });
+repo_testkit::conformance!(
+    #[cfg(unix)]
+    record_layer,
+    || async { memory(json!({ "layer": "record_queries", "file": "/dev/null" })) }
+);
 repo_testkit::conformance!(validation_layer, || async { memory(json!({ "layer": "validation" })) });
 repo_testkit::conformance!(cache_layer, || async {
     cached(MemoryPlace::default(), json!([]), cache())

@@ -14,8 +14,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    ErrorKind, Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write,
-    Written,
+    ErrorKind, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Version,
+    Write, Written,
 };
 
 use crate::router::Router;
@@ -151,6 +151,10 @@ impl StorageStrategy for RoutedStrategy {
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
         self.read(|store| async move { store.query(collection, query).await }).await
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        self.read(|store| async move { store.analyze(collection, query).await }).await
     }
 
     async fn count(

@@ -4,6 +4,7 @@
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
 
+mod advise;
 mod aggregate;
 mod backups;
 mod bad_input;
@@ -32,6 +33,7 @@ mod overwrite;
 mod postgres;
 mod processes;
 mod progress;
+mod query_analysis;
 mod referred;
 mod resume;
 mod same_store;

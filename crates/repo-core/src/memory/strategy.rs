@@ -11,17 +11,17 @@ use futures_util::StreamExt as _;
 use super::state::State;
 use super::table::{Table, written};
 use crate::strategy::{
-    Aggregator, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
-    OpenState, PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record, RecordBatch,
-    RecordStream, Remnant, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord,
-    StoreUpdate, SystemCollection, SystemItem, SystemWrite, VersionWrite,
+    Aggregator, Applied, Capabilities, Changes, Effort, FeedPosition, OlderThan, OlderVersion,
+    OpenOptions, OpenState, PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record,
+    RecordBatch, RecordStream, Remnant, ScanOptions, Selector, StorageStrategy, StoreId,
+    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, VersionWrite,
     check_distinct_collections, check_distinct_keys, check_none_is_live, check_purge,
     check_records, check_version_writes, never_prepared, no_history, with_records,
 };
 use crate::{
     Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
     EntityId, Error, Filter, GroupedBy, Health, HealthCheck, HealthDepth, Page, Plan, Query,
-    Result, Timestamp, Version, Write, Written,
+    QueryAnalysis, Result, Timestamp, Version, Write, Written,
 };
 
 const READ_ITEMS: &str = "read the engine's own items";
@@ -55,6 +55,34 @@ impl MemoryStrategy {
     #[must_use]
     pub fn share(&self, options: OpenOptions) -> Self {
         Self::handle(self.location.clone(), options, Arc::clone(&self.state))
+    }
+
+    /// One page of a query, and what it takes.
+    fn page(
+        &self,
+        collection: &CollectionName,
+        query: &Query,
+        effort: &mut Effort,
+    ) -> Result<Page> {
+        let state = self.read("query")?;
+        let table = state.table("query", collection)?;
+        let mut selector = Selector::new(collection, query)?;
+        let after = match query.cursor().map(|c| c.position_in(collection, query)).transpose()? {
+            Some(Position::Native(id)) => Bound::Excluded(EntityId::new(id)?),
+            _ => Bound::Unbounded,
+        };
+        for record in table.records.range((after, Bound::Unbounded)).map(|(_, record)| record) {
+            let Record::Live(entity) = record else {
+                effort.examined += 1;
+                continue;
+            };
+            let matches = query.filter().matches(&entity.document);
+            effort.look_at(matches);
+            if matches && !selector.keep(entity.clone()) {
+                break;
+            }
+        }
+        Ok(selector.finish(Plan::Scan, |last| last.id.to_string()))
     }
 
     fn handle(location: String, options: OpenOptions, state: Arc<RwLock<State>>) -> Self {
@@ -179,20 +207,13 @@ impl StorageStrategy for MemoryStrategy {
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
-        let state = self.read("query")?;
-        let table = state.table("query", collection)?;
-        let mut selector = Selector::new(collection, query)?;
-        let after = match query.cursor().map(|c| c.position_in(collection, query)).transpose()? {
-            Some(Position::Native(id)) => Bound::Excluded(EntityId::new(id)?),
-            _ => Bound::Unbounded,
-        };
-        for record in table.records.range((after, Bound::Unbounded)).map(|(_, record)| record) {
-            let Record::Live(entity) = record else { continue };
-            if query.filter().matches(&entity.document) && !selector.keep(entity.clone()) {
-                break;
-            }
-        }
-        Ok(selector.finish(Plan::Scan, |last| last.id.to_string()))
+        self.page(collection, query, &mut Effort::default())
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        let mut effort = Effort::default();
+        let page = self.page(collection, query, &mut effort)?;
+        Ok(QueryAnalysis::counted(&page, effort))
     }
 
     async fn count(

@@ -13,8 +13,8 @@ use crate::strategy::{
 };
 use crate::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    Filter, GroupedBy, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write,
-    Written,
+    Filter, GroupedBy, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Version,
+    Write, Written,
 };
 
 /// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.
@@ -167,6 +167,16 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// # Errors
     /// `Invalid` for a cursor of another query.
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page>;
+
+    /// What reading one page of a query takes. The page is read for it, as
+    /// [`query`](Self::query) reads it, and not answered; nothing is changed. A store counts
+    /// what it looked at; this default knows what a page tells.
+    ///
+    /// # Errors
+    /// As `query`.
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        Ok(QueryAnalysis::of_page(&self.query(collection, query).await?))
+    }
 
     /// How many live entities match.
     async fn count(

@@ -92,6 +92,7 @@ pub use unreadable::{OnUnreadable, UnreadableRecord};
 pub use writable::check_writable;
 
 pub use crate::aggregate::{Aggregator, ExactSum, FieldSummary, Measured};
+pub use crate::analysis::Effort;
 pub use crate::cursor::Position;
 pub use crate::document::{RESERVED_KEYS, invalid_document, push_json_string};
 pub use crate::memory::MemoryFactory;

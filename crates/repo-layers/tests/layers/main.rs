@@ -5,6 +5,7 @@ mod cache;
 mod concurrency;
 mod faults;
 mod metric;
+mod record;
 mod retry;
 mod stack;
 mod timeout;

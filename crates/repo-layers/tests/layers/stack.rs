@@ -22,6 +22,7 @@ fn layers_are_read_and_written_in_the_same_form() {
         { "layer": "timeout", "read_ms": 5_000, "write_ms": 10_000 },
         { "layer": "concurrency_limit", "max_operations": 64 },
         { "layer": "validation" },
+        { "layer": "record_queries", "file": "queries.ndjson" },
     ]);
     let configured = read(layers.clone()).unwrap();
     check_layers(&configured).unwrap();

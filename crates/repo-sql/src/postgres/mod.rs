@@ -22,6 +22,7 @@ mod items;
 mod keep_trigger;
 mod loader;
 mod lookup;
+mod measured;
 mod pool;
 mod prepare;
 mod prepare_lock;

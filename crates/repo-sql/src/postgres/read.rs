@@ -2,15 +2,20 @@
 
 use std::collections::HashMap;
 
-use repo_core::strategy::{Position, Record, Selector, SortKey, SortValue};
-use repo_core::{CollectionName, Entity, EntityId, Error, ErrorKind, Filter, Page, Query, Result};
+use repo_core::strategy::{Effort, Position, Record, Selector, SortKey, SortValue};
+use repo_core::{
+    CollectionName, Entity, EntityId, Error, ErrorKind, Filter, Page, Plan, Query, QueryAnalysis,
+    Result,
+};
 
+use super::measured::Measured;
 use super::rows;
 use super::rows::PgRow;
 use super::select::Select;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use super::table::Table;
+use super::transaction::{Sees, Transaction};
 use crate::chunk::Chunk;
 use crate::errors;
 
@@ -58,8 +63,63 @@ pub(super) async fn run(
 /// One page of a query. The database filters and orders; what it does not
 /// filter exactly is looked at again, chunk by chunk, until the page is full.
 pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Result<Page> {
+    Ok(page(Reading::Alone(shared), table, query).await?.0)
+}
+
+/// What one page takes, as the database measures it in a transaction that writes nothing
+/// and is rolled back. Each statement runs twice: for its plan, and for the place where the
+/// next one begins.
+pub(super) async fn analyze(
+    shared: &Shared,
+    table: &Table,
+    query: &Query,
+) -> Result<QueryAnalysis> {
+    let (transaction, _) =
+        Transaction::begin(&shared.pool, "query", Sees::OneState, Vec::new()).await?;
+    let mut measured = Measured::default();
+    let read = page(Reading::Measured(&transaction, &mut measured), table, query).await;
+    transaction.rollback().await;
+    let (mut page, mut effort) = read?;
+    // Where processes shared the work, PostgreSQL gives a mean of each, and rounds it.
+    let handed_over = page.entities.len() as u64 + effort.engine_filtered;
+    effort.examined = measured.examined.max(handed_over);
+    // The index of the ids is also how a scan goes on.
+    let ids = format!("{}_pkey", table.layout.table);
+    let by_ids = page.plan == Plan::Index { name: ids.clone() };
+    page.plan = match measured.searched {
+        Some(name) if name != ids || by_ids => Plan::Index { name },
+        _ => Plan::Scan,
+    };
+    let analysis = QueryAnalysis::counted(&page, effort).with_keys(|index| index == ids);
+    Ok(QueryAnalysis { estimated: measured.estimated, ..analysis })
+}
+
+/// How the statements of a page run.
+enum Reading<'a> {
+    /// Each alone.
+    Alone(&'a Shared),
+    /// In one transaction, each with its plan.
+    Measured(&'a Transaction, &'a mut Measured),
+}
+
+impl Reading<'_> {
+    async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>> {
+        match self {
+            Self::Alone(shared) => run(shared, "query", statement).await,
+            Self::Measured(transaction, measured) => {
+                let plan = transaction.rows(statement.analyzed()).await?;
+                let text = plan.first().map(|row| rows::text_at(row, 0)).transpose()?;
+                measured.add(&text.unwrap_or_default())?;
+                transaction.rows(statement).await
+            }
+        }
+    }
+}
+
+async fn page(mut reading: Reading<'_>, table: &Table, query: &Query) -> Result<(Page, Effort)> {
     let collection = &table.schema.collection;
     let mut selector = Selector::new(collection, query)?;
+    let mut effort = Effort::default();
     let select = Select::new(&table.layout, query.filter());
     let mut place = Place::of(collection, query)?;
     let mut chunk = Chunk::default();
@@ -70,11 +130,13 @@ pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Resu
     let mut wanted = query.page_size() + 1;
     loop {
         let statement = place.statement(&select, query, chunk.rows);
-        let records = rows::records(collection, &run(shared, "query", statement).await?)?;
+        let records = rows::records(collection, &reading.rows(statement).await?)?;
         let last = chunk.is_last(&records);
         for entity in records.into_iter().filter_map(Record::into_live) {
             place = Place::after(query, &entity);
-            if select.exact() || query.filter().matches(&entity.document) {
+            let matches = select.exact() || query.filter().matches(&entity.document);
+            effort.hand_over(matches);
+            if matches {
                 selector.keep(entity);
                 wanted -= 1;
             }
@@ -83,7 +145,7 @@ pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Resu
             }
         }
         if last || wanted == 0 {
-            return Ok(selector.finish(select.plan(), |last| last.id.to_string()));
+            return Ok((selector.finish(select.plan(), |last| last.id.to_string()), effort));
         }
     }
 }

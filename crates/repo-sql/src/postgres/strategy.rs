@@ -15,8 +15,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
-    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, Page, Query, Result, Timestamp,
-    Version, Write, Written,
+    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result,
+    Timestamp, Version, Write, Written,
 };
 
 use super::catalog::Catalog;
@@ -237,6 +237,18 @@ impl StorageStrategy for PostgresStrategy {
                 read::query(&self.shared, &table, query).await
             }
             page => page,
+        }
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        let table = self.shared.table("query", collection).await?;
+        match read::analyze(&self.shared, &table, query).await {
+            Err(error) if error.kind() == ErrorKind::Foreign => {
+                self.shared.read_catalog("query").await?;
+                let table = self.shared.table("query", collection).await?;
+                read::analyze(&self.shared, &table, query).await
+            }
+            analysis => analysis,
         }
     }
 

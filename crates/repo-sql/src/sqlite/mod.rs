@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod allowance;
+mod analyze;
 mod apply;
 mod attributions;
 mod capture;

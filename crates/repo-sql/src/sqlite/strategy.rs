@@ -14,8 +14,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
-    EntityId, Error, Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write,
-    Written,
+    EntityId, Error, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp,
+    Version, Write, Written,
 };
 use rusqlite::Connection;
 
@@ -29,7 +29,7 @@ use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
 use super::{
-    aggregate, apply, commit, connection, feed, history, items, page, prepare, read, scan,
+    aggregate, analyze, apply, commit, connection, feed, history, items, page, prepare, read, scan,
     store_record, upgrade, upkeep,
 };
 use crate::config::SqlSettings;
@@ -181,6 +181,15 @@ impl StorageStrategy for SqliteStrategy {
         self.readers
             .read_table("query", collection, move |shared, reader, table| {
                 page::query(shared, reader, table, &query)
+            })
+            .await
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        let query = query.clone();
+        self.readers
+            .read_table("query", collection, move |shared, reader, table| {
+                analyze::analyze(shared, reader, table, &query)
             })
             .await
     }

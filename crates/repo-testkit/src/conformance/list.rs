@@ -240,6 +240,12 @@ macro_rules! conformance_behaviours {
                 an_unfinished_migration_refuses_a_purge,
                 many_tombstones_are_purged,
             ];
+            query_analysis: [
+                the_counts_go_with_the_page,
+                a_scan_looks_at_everything,
+                an_index_looks_at_its_matches_alone,
+                an_unprepared_collection_is_not_analyzed,
+            ];
             query_cursors: [
                 a_cursor_belongs_to_its_query,
                 a_cursor_outlives_its_page,

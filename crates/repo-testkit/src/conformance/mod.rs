@@ -38,6 +38,7 @@ pub mod keys;
 pub mod lifecycle;
 pub mod prepare;
 pub mod purge;
+pub mod query_analysis;
 pub mod query_cursors;
 pub mod query_logic;
 pub mod query_operators;

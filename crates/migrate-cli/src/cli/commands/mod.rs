@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod advise;
 mod aggregate;
 mod backup;
 mod changes;
@@ -81,6 +82,8 @@ pub(crate) enum Command {
     Count(count::Arguments),
     /// Group entities, and compute counts, sums, means and extremes of each group
     Aggregate(aggregate::Arguments),
+    /// Propose indexes for the queries that were recorded
+    Advise(advise::Arguments),
     /// Write a collection as NDJSON, one record a line
     Export(export::Arguments),
     /// Read NDJSON into a collection, batch by batch
@@ -148,6 +151,7 @@ impl Command {
             Self::Query(arguments) => arguments.run(context).await,
             Self::Count(arguments) => arguments.run(context).await,
             Self::Aggregate(arguments) => arguments.run(context).await,
+            Self::Advise(arguments) => arguments.run(context),
             Self::Export(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
             Self::Changes(command) => command.run(context).await,

@@ -8,14 +8,14 @@ use futures_util::TryStreamExt as _;
 
 use super::reader::{ForeignReader, ReadFrom};
 use crate::strategy::{
-    Aggregator, Applied, Capabilities, CollectionState, OnUnreadable, PhysicalIdentity, Position,
-    Prepared, Purged, Record, RecordStream, ScanOptions, Selector, StateMark, StorageStrategy,
-    StoreRecord, StoreUpdate, check_records,
+    Aggregator, Applied, Capabilities, CollectionState, Effort, OnUnreadable, PhysicalIdentity,
+    Position, Prepared, Purged, Record, RecordStream, ScanOptions, Selector, StateMark,
+    StorageStrategy, StoreRecord, StoreUpdate, check_records,
 };
 use crate::{
     Aggregates, Aggregation, CollectionName, CollectionSchema, Consistency, EntityId, Error,
-    ErrorKind, Filter, GroupedBy, Health, HealthDepth, Page, Plan, Query, Result, Timestamp, Write,
-    Written,
+    ErrorKind, Filter, GroupedBy, Health, HealthDepth, Page, Plan, Query, QueryAnalysis, Result,
+    Timestamp, Write, Written,
 };
 
 /// What another program keeps.
@@ -52,6 +52,32 @@ impl ForeignStrategy {
             true => Ok(&*self.reader),
             false => Err(self.reader.unknown(operation, collection)),
         }
+    }
+
+    /// One page of a query, and what it takes.
+    async fn page(&self, collection: &CollectionName, query: &Query) -> Result<(Page, Effort)> {
+        let reader = self.of("query", collection)?;
+        let mut selector = Selector::new(collection, query)?;
+        let mut effort = Effort::default();
+        let position = query.cursor().map(|c| c.position_in(collection, query)).transpose()?;
+        let after = match position {
+            Some(Position::Native(id)) => Some(EntityId::new(id)?),
+            _ => None,
+        };
+        // In its own order a page ends early; an ordered one sees every record and
+        // keeps a page of them.
+        let from = ReadFrom::start(query.consistency()).behind(after);
+        let mut batches = reader.batches("query", collection, from).await?;
+        'records: while let Some(batch) = batches.try_next().await? {
+            for entity in batch.into_records()?.into_iter().filter_map(Record::into_live) {
+                let matches = query.filter().matches(&entity.document);
+                effort.look_at(matches);
+                if matches && !selector.keep(entity) {
+                    break 'records;
+                }
+            }
+        }
+        Ok((selector.finish(Plan::Scan, |last| last.id.to_string()), effort))
     }
 
     fn refuse<T>(&self, operation: &'static str) -> Result<T> {
@@ -111,25 +137,12 @@ impl StorageStrategy for ForeignStrategy {
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
-        let reader = self.of("query", collection)?;
-        let mut selector = Selector::new(collection, query)?;
-        let position = query.cursor().map(|c| c.position_in(collection, query)).transpose()?;
-        let after = match position {
-            Some(Position::Native(id)) => Some(EntityId::new(id)?),
-            _ => None,
-        };
-        // In its own order a page ends early; an ordered one sees every record and
-        // keeps a page of them.
-        let from = ReadFrom::start(query.consistency()).behind(after);
-        let mut batches = reader.batches("query", collection, from).await?;
-        'records: while let Some(batch) = batches.try_next().await? {
-            for entity in batch.into_records()?.into_iter().filter_map(Record::into_live) {
-                if !selector.offer(entity) {
-                    break 'records;
-                }
-            }
-        }
-        Ok(selector.finish(Plan::Scan, |last| last.id.to_string()))
+        Ok(self.page(collection, query).await?.0)
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        let (page, effort) = self.page(collection, query).await?;
+        Ok(QueryAnalysis::counted(&page, effort))
     }
 
     async fn count(
