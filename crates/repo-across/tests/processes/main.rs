@@ -28,10 +28,7 @@ fn told(variable: &str) -> Option<String> {
 }
 
 fn scene(work: &str) -> Scene {
-    match work.strip_prefix("refused") {
-        Some(_) => Scene::refused(work),
-        None => Scene::possible(work),
-    }
+    if work.starts_with("refused") { Scene::refused(work) } else { Scene::possible(work) }
 }
 
 /// Commits or recovers, and stops where it is told to, until it is killed.
