@@ -90,13 +90,18 @@ pub use repo_core::{
     FailedPrecondition, Field, FieldCondition, FieldKind, FieldPath, Filter, GroupRow, GroupedBy,
     Health, HealthDepth, Key, ManualClock, MemoryStrategy, Model, Order, Page, Pattern, Plan,
     Precondition, Predicate, Query, Repository, Result, RetryPolicy, Schemas, StoreRepository,
-    Stored, SystemClock, Timestamp, Value, Version, field, strategy,
+    Stored, SystemClock, Timestamp, Value, Version, Write, Written, field, strategy,
 };
 #[doc(inline)]
 pub use repo_derive::Model;
 /// Leases in the store; [`Store::leases`] gives those of one that is open.
 #[cfg(feature = "leases")]
 pub use repo_lease as leases;
+
+/// Writes in two stores: both have theirs in the end, or neither. A pair is made of two
+/// [strategies](Store::strategy).
+#[cfg(feature = "across")]
+pub use repo_across as across;
 
 /// Compiles the examples of the guide.
 #[cfg(all(doctest, feature = "config"))]
