@@ -86,6 +86,7 @@
 
 mod aggregate;
 mod attribution;
+mod consistency;
 mod cursor;
 mod document;
 mod entity;
@@ -106,6 +107,7 @@ mod schema;
 mod store_repository;
 pub mod strategy;
 mod time;
+mod token;
 mod transaction;
 mod version;
 mod write;
@@ -115,6 +117,7 @@ pub use aggregate::{
     GroupRow, GroupedBy, MAX_AGGREGATE_FUNCTIONS, MAX_GROUP_FIELDS, MAX_GROUPS,
 };
 pub use attribution::Attribution;
+pub use consistency::Consistency;
 pub use cursor::Cursor;
 pub use document::{
     Decimal, DecimalError, Digest, Document, FieldPath, MAX_DEPTH, MAX_DIGITS, MAX_EXPONENT,
@@ -129,9 +132,7 @@ pub use key::{CollectionName, EntityId, Key, MAX_COLLECTION_NAME_BYTES, MAX_ID_C
 pub use memory::MemoryStrategy;
 pub use model::{Model, Stored};
 pub use precondition::{FailedPrecondition, Precondition};
-pub use query::{
-    Consistency, DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query,
-};
+pub use query::{DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query};
 pub use remedy::Remedy;
 pub use repository::Repository;
 pub use schema::{
@@ -141,6 +142,7 @@ pub use schema::{
 };
 pub use store_repository::StoreRepository;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use token::Token;
 pub use transaction::{RetryPolicy, Transaction, TransactionAttempts, transaction};
 pub use version::Version;
 pub use write::{Change, Write, Written};

@@ -43,7 +43,7 @@ impl Read {
 impl Shared {
     /// Whether a read has to see every acknowledged write.
     pub(crate) fn is_strong(&self, consistency: Consistency) -> bool {
-        consistency == Consistency::Strong || self.settings.consistent_reads
+        consistency.is_bounded() || self.settings.consistent_reads
     }
 
     /// One page.
@@ -52,9 +52,10 @@ impl Shared {
         table: &Table,
         collection: &CollectionName,
         query: &Query,
+        level: Consistency,
     ) -> Result<Page> {
         let layout = &table.layout;
-        let strong = self.is_strong(query.consistency());
+        let strong = self.is_strong(level);
         let position = query.cursor().map(|c| c.position_in(collection, query)).transpose()?;
         let plan = choose(layout, query.filter(), query.order()).filter(|_| !strong);
         match (position, plan) {

@@ -11,7 +11,7 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Token, Version, Write, Written,
 };
 
 use crate::{Operation, OperationKind, operations as op};
@@ -286,6 +286,11 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         inner: &Inner,
     ) -> impl Future<Output = Result<Option<OpenTransaction>>> + Send {
         self.call(inner, op::OldestTransaction {})
+    }
+
+    /// Around [`StorageStrategy::token`].
+    fn token(&self, inner: &Inner) -> impl Future<Output = Result<Token>> + Send {
+        self.call(inner, op::TokenOf {})
     }
 
     /// Around [`StorageStrategy::store_record`].

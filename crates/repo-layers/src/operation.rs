@@ -86,6 +86,8 @@ pub enum OperationKind {
     StateMark,
     /// [`oldest_transaction`](StorageStrategy::oldest_transaction)
     OldestTransaction,
+    /// [`token`](StorageStrategy::token)
+    Token,
     /// [`store_record`](StorageStrategy::store_record)
     StoreRecord,
     /// [`update_store_record`](StorageStrategy::update_store_record)
@@ -141,6 +143,7 @@ impl OperationKind {
         Self::Purge,
         Self::StateMark,
         Self::OldestTransaction,
+        Self::Token,
         Self::StoreRecord,
         Self::UpdateStoreRecord,
         Self::Checkpoint,
@@ -182,6 +185,7 @@ impl OperationKind {
             Self::Purge => "purge",
             Self::StateMark => "state_mark",
             Self::OldestTransaction => "oldest_transaction",
+            Self::Token => "token",
             Self::StoreRecord => "store_record",
             Self::UpdateStoreRecord => "update_store_record",
             Self::Checkpoint => "checkpoint",
@@ -231,6 +235,7 @@ impl OperationKind {
             | Self::Scan
             | Self::StateMark
             | Self::OldestTransaction
+            | Self::Token
             | Self::StoreRecord
             | Self::Health
             | Self::Changes
