@@ -1,7 +1,7 @@
 //! The level of consistency of reads that do not say it themselves, and the check of
 //! tokens.
 
-use crate::strategy::StorageStrategy;
+use crate::strategy::{StorageStrategy, StoreId};
 use crate::{Consistency, Error, ErrorKind, Result, Token};
 
 tokio::task_local! {
@@ -67,7 +67,7 @@ pub async fn level_by_key(
     store: &dyn StorageStrategy,
     operation: &'static str,
 ) -> Result<Consistency> {
-    checked(store, operation, scoped_consistency().unwrap_or(Consistency::Strong)).await
+    level_knowing(store, operation, None, None).await
 }
 
 /// For authors of strategies: the level of another read that is being made, which asks for
@@ -80,7 +80,7 @@ pub async fn level_of(
     operation: &'static str,
     asked: Consistency,
 ) -> Result<Consistency> {
-    checked(store, operation, scoped_or(asked)).await
+    level_knowing(store, operation, Some(asked), None).await
 }
 
 /// What a read that asks for a level itself is to have.
@@ -91,12 +91,23 @@ fn scoped_or(asked: Consistency) -> Consistency {
     }
 }
 
-async fn checked(
+/// The same for strategies that know the store's id already; `asked` is `None` for a read by
+/// key. The store's record is read where a token is not of the id that is `known`.
+///
+/// # Errors
+/// As [`level_by_key`].
+pub async fn level_knowing(
     store: &dyn StorageStrategy,
     operation: &'static str,
-    level: Consistency,
+    asked: Option<Consistency>,
+    known: Option<StoreId>,
 ) -> Result<Consistency> {
+    let level = match asked {
+        None => scoped_consistency().unwrap_or(Consistency::Strong),
+        Some(asked) => scoped_or(asked),
+    };
     if let Consistency::AtLeast(token) = level
+        && known != Some(token.store())
         && store.store_record().await?.id != Some(token.store())
     {
         return Err(token_of_another_store(operation, store.location(), &token));

@@ -64,7 +64,8 @@ pub use history::{
 };
 pub use left_out::left_out;
 pub use level::{
-    level_by_key, level_of, scoped_consistency, strong_reads, with_consistency, within,
+    level_by_key, level_knowing, level_of, scoped_consistency, strong_reads, with_consistency,
+    within,
 };
 pub use level_costs::{LevelCost, LevelCosts};
 pub use live::{LiveId, RoleChange, RoleState, Route, StoreRole};

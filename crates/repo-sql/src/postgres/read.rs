@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use repo_core::strategy::{Position, Record, Selector, SortKey, SortValue};
-use repo_core::{CollectionName, Entity, EntityId, Error, ErrorKind, Filter, Page, Query, Result};
+use repo_core::{
+    CollectionName, Consistency, Entity, EntityId, Error, ErrorKind, Filter, Page, Query, Result,
+};
 
 use super::rows;
 use super::rows::PgRow;
@@ -23,18 +25,20 @@ pub(super) async fn get_many(
     table: &Table,
     operation: &'static str,
     ids: &[EntityId],
+    level: Consistency,
 ) -> Result<Vec<Option<Record>>> {
     let collection = &table.schema.collection;
     if let [id] = ids {
         let id = SqlValue::Text(id.to_string());
-        let rows = run(shared, operation, Statement::new(&table.statements.get, [id])).await?;
+        let get = Statement::new(&table.statements.get, [id]);
+        let rows = run_at(shared, operation, level, get).await?;
         return Ok(vec![rows.first().map(|row| rows::record(collection, row)).transpose()?]);
     }
     let mut found: HashMap<EntityId, Record> = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(IDS_AT_ONCE) {
         let list = SqlValue::Texts(chunk.iter().map(ToString::to_string).collect());
-        let rows =
-            run(shared, operation, Statement::new(&table.statements.get_many, [list])).await?;
+        let get = Statement::new(&table.statements.get_many, [list]);
+        let rows = run_at(shared, operation, level, get).await?;
         for record in rows::records(collection, &rows)? {
             found.insert(record.id().clone(), record);
         }
@@ -42,7 +46,22 @@ pub(super) async fn get_many(
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
-/// The rows of one statement that writes nothing.
+/// The rows of one statement that writes nothing, from wherever the level allows.
+pub(super) async fn run_at(
+    shared: &Shared,
+    operation: &'static str,
+    level: Consistency,
+    statement: Statement,
+) -> Result<Vec<PgRow>> {
+    if let Some(replicas) = &shared.replicas
+        && let Some(rows) = replicas.rows(&shared.pool, operation, level, &statement).await?
+    {
+        return Ok(rows);
+    }
+    run(shared, operation, statement).await
+}
+
+/// The rows of one statement that writes nothing, from the primary server.
 pub(super) async fn run(
     shared: &Shared,
     operation: &'static str,
@@ -57,7 +76,12 @@ pub(super) async fn run(
 
 /// One page of a query. The database filters and orders; what it does not
 /// filter exactly is looked at again, chunk by chunk, until the page is full.
-pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Result<Page> {
+pub(super) async fn query(
+    shared: &Shared,
+    table: &Table,
+    query: &Query,
+    level: Consistency,
+) -> Result<Page> {
     let collection = &table.schema.collection;
     let mut selector = Selector::new(collection, query)?;
     let select = Select::new(&table.layout, query.filter());
@@ -70,7 +94,8 @@ pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Resu
     let mut wanted = query.page_size() + 1;
     loop {
         let statement = place.statement(&select, query, chunk.rows);
-        let records = rows::records(collection, &run(shared, "query", statement).await?)?;
+        let rows = run_at(shared, "query", level, statement).await?;
+        let records = rows::records(collection, &rows)?;
         let last = chunk.is_last(&records);
         for entity in records.into_iter().filter_map(Record::into_live) {
             place = Place::after(query, &entity);
@@ -133,17 +158,23 @@ impl Place {
 }
 
 /// How many live entities match.
-pub(super) async fn count(shared: &Shared, table: &Table, filter: &Filter) -> Result<u64> {
+pub(super) async fn count(
+    shared: &Shared,
+    table: &Table,
+    filter: &Filter,
+    level: Consistency,
+) -> Result<u64> {
     let select = Select::new(&table.layout, filter);
     if select.exact() {
-        let rows = run(shared, "count", select.count()).await?;
+        let rows = run_at(shared, "count", level, select.count()).await?;
         let number = rows.first().map(|row| rows::number_at(row, 0)).transpose()?;
         return Ok(u64::try_from(number.unwrap_or(0)).unwrap_or(0));
     }
     let mut chunk = Chunk::default();
     let (mut after, mut matching) = (None, 0);
     loop {
-        let rows = run(shared, "count", select.page(after.as_ref(), chunk.rows)).await?;
+        let page = select.page(after.as_ref(), chunk.rows);
+        let rows = run_at(shared, "count", level, page).await?;
         let records = rows::records(&table.schema.collection, &rows)?;
         let last = chunk.is_last(&records);
         let matches = |record: &&Record| record.document().is_some_and(|d| filter.matches(d));
