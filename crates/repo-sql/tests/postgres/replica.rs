@@ -19,7 +19,7 @@ impl Replica {
     /// When it does not start: it is made of the server that `scripts/services` started.
     pub(crate) async fn start() -> Self {
         let name = format!("r{:016x}", fastrand::u64(..));
-        let url = services(&["replica", "up", &name]);
+        let url = services("up", &name).await;
         Self { name, url }
     }
 
@@ -39,8 +39,8 @@ impl Replica {
     }
 
     /// Stops it as a failing machine would.
-    pub(crate) fn kill(&self) {
-        services(&["replica", "down", &self.name]);
+    pub(crate) async fn kill(&self) {
+        services("down", &self.name).await;
     }
 }
 
@@ -52,9 +52,11 @@ impl Drop for Replica {
 }
 
 /// What the script prints.
-fn services(arguments: &[&str]) -> String {
-    let done = Command::new(SERVICES).args(arguments).output().unwrap();
+async fn services(what: &'static str, name: &str) -> String {
+    let name = name.to_owned();
+    let run = move || Command::new(SERVICES).args(["replica", what, &name]).output();
+    let done = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "scripts/services {arguments:?}: {said}");
+    assert!(done.status.success(), "scripts/services replica {what}: {said}");
     String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }

@@ -9,7 +9,7 @@ use crate::postgres::role::Role;
 use crate::postgres::{PostgresPlace, eventually};
 use futures::future::join_all;
 use repo_core::strategy::{LevelCosts, StorageStrategyExt as _, with_consistency};
-use repo_core::{Consistency, ErrorKind, Query};
+use repo_core::{Consistency, ErrorKind, Query, Token};
 use serde_json::{Value as Json, json};
 use tokio_postgres::Client;
 
@@ -58,6 +58,8 @@ impl World {
             assert!(begin.elapsed() < PATIENCE, "no read went to the replica");
             assert_eq!(world.version(HOUR).await.unwrap(), 1);
         }
+        let token = world.writer.token().await.unwrap();
+        eventually(&world.tool, &reached(token)).await;
         world
     }
 
@@ -90,6 +92,12 @@ impl World {
             assert!(begin.elapsed() < PATIENCE, "version {version} did not come");
         }
     }
+}
+
+/// Whether a replica has what a token names.
+fn reached(token: Token) -> String {
+    let at = token.position().expect("the server has positions").at;
+    format!("SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint >= {at}")
 }
 
 /// What a paused replica has is read as long as it is young enough, and no longer.
@@ -133,13 +141,9 @@ async fn no_read_is_older_than_its_bound() {
 async fn a_token_is_waited_for_by_nobody() {
     let world = World::warmed(1_000).await;
     let before = world.writer.token().await.unwrap();
-    // The replica has what it names before it is paused.
-    let position = before.position().unwrap().at;
-    let reached = format!(
-        "SELECT pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint >= {position}"
-    );
     world.write().await;
-    eventually(&world.tool, &reached).await;
+    // The replica has what it names before it is paused.
+    eventually(&world.tool, &reached(before)).await;
     world.pause().await;
     let version = world.write().await;
     let after = world.writer.token().await.unwrap();
@@ -223,7 +227,7 @@ async fn a_killed_replica_costs_no_read() {
         }
     };
     // Reads are under way while it is killed.
-    let ((), ()) = tokio::join!(reading, async { world.replica.kill() });
+    tokio::join!(reading, world.replica.kill());
     for _ in 0..100 {
         assert_eq!(world.version(HOUR).await.unwrap(), version);
     }
@@ -236,7 +240,7 @@ async fn tokens_hold_under_load() {
     let reads: usize = std::env::var("REPO_TEST_REPLICA_READS")
         .map_or(400, |text| text.parse().expect("REPO_TEST_REPLICA_READS is a number"));
     let (writer, reader) = (&world.writer, &world.reader);
-    let pairs = (0..4).map(async |n: usize| {
+    let pairs = (0..4).map(|n: usize| async move {
         let id = format!("m{n}");
         for _ in 0..reads.div_ceil(4) {
             let saved = writer.save(key(&id), machine(&id, "")).await.unwrap();
