@@ -14,8 +14,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    ErrorKind, Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Token, Version,
-    Write, Written,
+    ErrorKind, Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Token, Version, Write,
+    Written,
 };
 
 use crate::router::Router;

@@ -19,7 +19,7 @@ tokio::task_local! {
 ///
 /// ```
 /// # use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _, with_consistency};
-/// # use repo_core::{Consistency, Entity, Key, Result, Token};
+/// # use repo_core::{Consistency, Entity, Key, Result};
 /// # async fn run(store: &dyn StorageStrategy, key: &Key, token: &str) -> Result<Option<Entity>> {
 /// let level = Consistency::AtLeast(token.parse()?);
 /// with_consistency(level, store.get(&key.collection, &key.id)).await

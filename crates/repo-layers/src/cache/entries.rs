@@ -161,8 +161,7 @@ impl Entries {
     ) -> Boarding {
         self.with(key, |busy| {
             if let Some(other) = &busy.read
-                && (other.begun.number == begun.number
-                    || self.is_fresh(other.begun, begun, most))
+                && (other.begun.number == begun.number || self.is_fresh(other.begun, begun, most))
                 && let Some((read, place)) = other.join()
             {
                 return Boarding::Wait(read, place);

@@ -5,8 +5,7 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{
     Applied, Capabilities, CollectionState, Prepared, Purged, Record, RecordBatch, RecordStream,
-    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_records,
-    level_by_key, level_of,
+    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_records, level_by_key, level_of,
 };
 use repo_core::{
     Aggregates, Aggregation, CollectionName, CollectionSchema, Consistency, EntityId, Error,

@@ -10,9 +10,8 @@ use repo_core::strategy::{
     Action, Applied, Capabilities, Changes, FeedPosition, LevelCosts, OlderThan, OlderVersion,
     OpenOptions, OpenTransaction, PhysicalIdentity, Prepared, Purged, Record, RecordStream,
     Remnant, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem,
-    SystemWrite, UnfinishedJob, VersionWrite, check_distinct_keys,
-    check_none_is_live, check_records, check_version_writes, level_knowing, never_prepared,
-    with_records,
+    SystemWrite, UnfinishedJob, VersionWrite, check_distinct_keys, check_none_is_live,
+    check_records, check_version_writes, level_knowing, never_prepared, with_records,
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,

@@ -123,7 +123,8 @@ pub async fn a_scope_gives_reads_its_level(f: Fixture) {
 pub async fn a_token_needs_a_prepared_store(f: Fixture) {
     let store = f.open().await;
     assert_kind(store.token().await, ErrorKind::NotFound);
-    let store = f.prepared().await;
+    let schemas: Vec<_> = f.schemas.iter().cloned().collect();
+    store.prepare(&schemas).await.unwrap();
     store.token().await.unwrap();
     store.close().await.unwrap();
     assert_kind(store.token().await, ErrorKind::Closed);
