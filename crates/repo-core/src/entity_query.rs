@@ -40,8 +40,13 @@ impl<'a, E: Model> EntityQuery<'a, E> {
     }
 
     /// Makes the query see every acknowledged write.
-    pub fn strong(mut self) -> Self {
-        self.consistency = Consistency::Strong;
+    pub fn strong(self) -> Self {
+        self.with_consistency(Consistency::Strong)
+    }
+
+    /// Sets what the query has to see.
+    pub fn with_consistency(mut self, consistency: Consistency) -> Self {
+        self.consistency = consistency;
         self
     }
 
@@ -96,10 +101,7 @@ impl<'a, E: Model> EntityQuery<'a, E> {
         ask: impl FnOnce(Aggregation) -> Result<Aggregation>,
     ) -> Result<Aggregates> {
         let all = Aggregation::new(self.condition.filter()?);
-        let asked = ask(match self.consistency {
-            Consistency::Strong => all.strong(),
-            Consistency::Eventual => all,
-        })?;
+        let asked = ask(all.with_consistency(self.consistency))?;
         self.repository.aggregate(&asked).await
     }
 
@@ -111,9 +113,6 @@ impl<'a, E: Model> EntityQuery<'a, E> {
         if let Some(limit) = self.limit.filter(|limit| (1..=MAX_PAGE_SIZE).contains(limit)) {
             query = query.limit(limit)?;
         }
-        Ok(match self.consistency {
-            Consistency::Strong => query.strong(),
-            Consistency::Eventual => query,
-        })
+        Ok(query.with_consistency(self.consistency))
     }
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use aws_sdk_dynamodb::operation::scan::ScanOutput;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{Aggregator, Segment};
-use repo_core::{Aggregates, Aggregation, FieldPath, GroupedBy, Result};
+use repo_core::{Aggregates, Aggregation, Consistency, FieldPath, GroupedBy, Result};
 
 use crate::cache::Table;
 use crate::item::{Item, seen_document};
@@ -31,8 +31,9 @@ impl Shared {
         &self,
         table: &Table,
         aggregation: &Aggregation,
+        level: Consistency,
     ) -> Result<Aggregates> {
-        let strong = self.is_strong(aggregation.consistency());
+        let strong = self.is_strong(level);
         let mut groups = Aggregator::new(&table.layout.schema.collection, aggregation);
         if aggregation.counts_everything() {
             let live = self.count_all(table, strong).await?;

@@ -45,7 +45,7 @@ impl Read {
 impl Shared {
     /// Whether a read has to see every acknowledged write.
     pub(crate) fn is_strong(&self, consistency: Consistency) -> bool {
-        consistency == Consistency::Strong || self.settings.consistent_reads
+        consistency.is_bounded() || self.settings.consistent_reads
     }
 
     /// One page.
@@ -54,6 +54,7 @@ impl Shared {
         table: &Table,
         collection: &CollectionName,
         query: &Query,
+        level: Consistency,
     ) -> Result<Page> {
         Ok(self.page(table, collection, query).await?.0)
     }
@@ -76,7 +77,7 @@ impl Shared {
         query: &Query,
     ) -> Result<(Page, Effort)> {
         let layout = &table.layout;
-        let strong = self.is_strong(query.consistency());
+        let strong = self.is_strong(level);
         let position = query.cursor().map(|c| c.position_in(collection, query)).transpose()?;
         let plan = choose(layout, query.filter(), query.order()).filter(|_| !strong);
         match (position, plan) {

@@ -90,7 +90,7 @@ pub use repo_core::{
     FailedPrecondition, Field, FieldCondition, FieldKind, FieldPath, Filter, GroupRow, GroupedBy,
     Health, HealthDepth, Key, ManualClock, MemoryStrategy, Model, Order, Page, Pattern, Plan,
     Precondition, Predicate, Query, Repository, Result, RetryPolicy, Schemas, StoreRepository,
-    Stored, SystemClock, Timestamp, Value, Version, Write, Written, field, strategy,
+    Stored, SystemClock, Timestamp, Token, Value, Version, Write, Written, field, strategy,
 };
 #[doc(inline)]
 pub use repo_derive::Model;

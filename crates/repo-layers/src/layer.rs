@@ -11,8 +11,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Version, Write,
-    Written,
+    Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Token, Version,
+    Write, Written,
 };
 
 use crate::{Operation, OperationKind, operations as op};
@@ -297,6 +297,11 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         inner: &Inner,
     ) -> impl Future<Output = Result<Option<OpenTransaction>>> + Send {
         self.call(inner, op::OldestTransaction {})
+    }
+
+    /// Around [`StorageStrategy::token`].
+    fn token(&self, inner: &Inner) -> impl Future<Output = Result<Token>> + Send {
+        self.call(inner, op::TokenOf {})
     }
 
     /// Around [`StorageStrategy::store_record`].

@@ -11,8 +11,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Version, Write,
-    Written,
+    Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Token, Version,
+    Write, Written,
 };
 
 use crate::{Layer, Layered};
@@ -125,6 +125,10 @@ impl<L: Layer> StorageStrategy for Layered<L> {
 
     async fn state_mark(&self) -> Result<Option<StateMark>> {
         self.layer.state_mark(&self.inner).await
+    }
+
+    async fn token(&self) -> Result<Token> {
+        self.layer.token(&self.inner).await
     }
 
     async fn store_record(&self) -> Result<StoreRecord> {

@@ -88,6 +88,8 @@ pub enum OperationKind {
     StateMark,
     /// [`oldest_transaction`](StorageStrategy::oldest_transaction)
     OldestTransaction,
+    /// [`token`](StorageStrategy::token)
+    Token,
     /// [`store_record`](StorageStrategy::store_record)
     StoreRecord,
     /// [`update_store_record`](StorageStrategy::update_store_record)
@@ -144,6 +146,7 @@ impl OperationKind {
         Self::Purge,
         Self::StateMark,
         Self::OldestTransaction,
+        Self::Token,
         Self::StoreRecord,
         Self::UpdateStoreRecord,
         Self::Checkpoint,
@@ -186,6 +189,7 @@ impl OperationKind {
             Self::Purge => "purge",
             Self::StateMark => "state_mark",
             Self::OldestTransaction => "oldest_transaction",
+            Self::Token => "token",
             Self::StoreRecord => "store_record",
             Self::UpdateStoreRecord => "update_store_record",
             Self::Checkpoint => "checkpoint",
@@ -236,6 +240,7 @@ impl OperationKind {
             | Self::Scan
             | Self::StateMark
             | Self::OldestTransaction
+            | Self::Token
             | Self::StoreRecord
             | Self::Health
             | Self::Changes

@@ -11,7 +11,7 @@ use repo_core::strategy::{
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
     Filter, Health as Found, HealthDepth, Page, Query as Asked, QueryAnalysis, Result, Timestamp,
-    Version, Write, Written,
+    Token, Version, Write, Written,
 };
 
 use crate::{Operation, OperationKind};
@@ -135,6 +135,11 @@ operation!(StateMarkOf {} -> Option<StateMark>, state_mark() by self, {
     }
 });
 operation!(OldestTransaction {} -> Option<OpenTransaction>, oldest_transaction() by self);
+operation!(TokenOf {} -> Token, token() by self, {
+    fn kind(&self) -> OperationKind {
+        OperationKind::Token
+    }
+});
 operation!(StoreRecord {} -> OwnRecord, store_record() by self);
 operation!(UpdateStoreRecord { update: StoreUpdate } -> OwnRecord,
     update_store_record(self.update) by self);

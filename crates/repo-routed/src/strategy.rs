@@ -14,8 +14,8 @@ use repo_core::strategy::{
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    ErrorKind, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Version,
-    Write, Written,
+    ErrorKind, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Token,
+    Version, Write, Written,
 };
 
 use crate::router::Router;
@@ -208,6 +208,10 @@ impl StorageStrategy for RoutedStrategy {
 
     async fn state_mark(&self) -> Result<Option<StateMark>> {
         self.router.current().state_mark().await
+    }
+
+    async fn token(&self) -> Result<Token> {
+        self.read(|store| async move { store.token().await }).await
     }
 
     async fn store_record(&self) -> Result<StoreRecord> {

@@ -187,8 +187,14 @@ impl Aggregation {
 
     /// Makes it see every acknowledged write.
     #[must_use]
-    pub fn strong(mut self) -> Self {
-        self.consistency = Consistency::Strong;
+    pub fn strong(self) -> Self {
+        self.with_consistency(Consistency::Strong)
+    }
+
+    /// Sets what it has to see.
+    #[must_use]
+    pub fn with_consistency(mut self, consistency: Consistency) -> Self {
+        self.consistency = consistency;
         self
     }
 
@@ -248,11 +254,7 @@ impl Aggregation {
     /// The query that finds the entities, in the store's own order.
     #[must_use]
     pub fn query(&self) -> Query {
-        let query = Query::new(self.filter.clone());
-        match self.consistency {
-            Consistency::Strong => query.strong(),
-            Consistency::Eventual => query,
-        }
+        Query::new(self.filter.clone()).with_consistency(self.consistency)
     }
 }
 

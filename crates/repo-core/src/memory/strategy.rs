@@ -16,7 +16,8 @@ use crate::strategy::{
     RecordBatch, RecordStream, Remnant, ScanOptions, Selector, StorageStrategy, StoreId,
     StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, VersionWrite,
     check_distinct_collections, check_distinct_keys, check_none_is_live, check_purge,
-    check_records, check_version_writes, never_prepared, no_history, with_records,
+    check_records, check_version_writes, level_by_key, level_of, never_prepared, no_history,
+    with_records,
 };
 use crate::{
     Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
@@ -201,16 +202,19 @@ impl StorageStrategy for MemoryStrategy {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
+        level_by_key(self, "get").await?;
         let state = self.read("get")?;
         let table = state.table("get", collection)?;
         Ok(ids.iter().map(|id| table.records.get(id).cloned()).collect())
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        level_of(self, "query", query.consistency()).await?;
         self.page(collection, query, &mut Effort::default())
     }
 
     async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        level_of(self, "query", query.consistency()).await?;
         let mut effort = Effort::default();
         let page = self.page(collection, query, &mut effort)?;
         Ok(QueryAnalysis::counted(&page, effort))
@@ -220,8 +224,9 @@ impl StorageStrategy for MemoryStrategy {
         &self,
         collection: &CollectionName,
         filter: &Filter,
-        _consistency: Consistency,
+        consistency: Consistency,
     ) -> Result<u64> {
+        level_of(self, "count", consistency).await?;
         let state = self.read("count")?;
         let table = state.table("count", collection)?;
         Ok(table.live_entities().filter(|entity| filter.matches(&entity.document)).count() as u64)
@@ -232,6 +237,7 @@ impl StorageStrategy for MemoryStrategy {
         collection: &CollectionName,
         aggregation: &Aggregation,
     ) -> Result<Aggregates> {
+        level_of(self, "aggregate", aggregation.consistency()).await?;
         let state = self.read("aggregate")?;
         let table = state.table("aggregate", collection)?;
         let mut groups = Aggregator::new(collection, aggregation);
@@ -246,6 +252,7 @@ impl StorageStrategy for MemoryStrategy {
         collection: &CollectionName,
         options: ScanOptions,
     ) -> Result<RecordStream> {
+        level_of(self, "scan", options.consistency).await?;
         let state = self.read("scan")?;
         let table = state.table("scan", collection)?;
         let records: Vec<Record> = table

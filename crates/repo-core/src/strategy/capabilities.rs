@@ -1,5 +1,7 @@
 //! What a strategy can do, known before anything is sent to it.
 
+use crate::strategy::LevelCosts;
+
 /// The limits and features of one opened store.
 ///
 /// ```
@@ -52,6 +54,8 @@ pub struct Capabilities {
     /// none. What this handle wrote they always see, and
     /// [`strong_reads`](crate::strategy::strong_reads) see everything.
     pub max_read_age_ms: Option<u64>,
+    /// What reads of each level of consistency cost.
+    pub levels: LevelCosts,
 }
 
 impl Capabilities {
@@ -75,6 +79,7 @@ impl Capabilities {
             history: false,
             fence: false,
             max_read_age_ms: None,
+            levels: LevelCosts::STRONG,
         }
     }
 
@@ -180,6 +185,13 @@ impl Capabilities {
     #[must_use]
     pub const fn with_max_read_age_ms(mut self, max_read_age_ms: Option<u64>) -> Self {
         self.max_read_age_ms = max_read_age_ms;
+        self
+    }
+
+    /// The same with other [`levels`](Self::levels).
+    #[must_use]
+    pub const fn with_levels(mut self, levels: LevelCosts) -> Self {
+        self.levels = levels;
         self
     }
 }

@@ -9,12 +9,12 @@ use crate::strategy::{
     Aggregator, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion,
     OpenTransaction, PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant,
     ScanOptions, StateMark, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
-    UnfinishedJob, VersionWrite, unsupported,
+    UnfinishedJob, VersionWrite, never_prepared, unsupported,
 };
 use crate::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
-    Filter, GroupedBy, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Version,
-    Write, Written,
+    Filter, GroupedBy, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Token,
+    Version, Write, Written,
 };
 
 /// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.
@@ -155,7 +155,8 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
 
     /// The records of `ids` in their order, tombstones too, `None` where there is no
     /// record. Strong: sees every acknowledged write; those of other handles only as
-    /// [`Capabilities::max_read_age_ms`] says.
+    /// [`Capabilities::max_read_age_ms`] says. Within
+    /// [`with_consistency`](crate::strategy::with_consistency) of the level given there.
     async fn get_many(
         &self,
         collection: &CollectionName,
@@ -275,6 +276,22 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// As for every read.
     async fn oldest_transaction(&self) -> Result<Option<OpenTransaction>> {
         Ok(None)
+    }
+
+    /// A token of every write that was acknowledged before the call, through whatever
+    /// handle: a read [`at least`](Consistency::AtLeast) of it sees them, also in another
+    /// process. Reads refuse the token of another store. A store whose
+    /// commits have no order that it could name gives one by which reads are strong, as
+    /// this default does.
+    ///
+    /// # Errors
+    /// As for every read. `NotFound` for a store without an id, which was never prepared;
+    /// one of another program has none.
+    async fn token(&self) -> Result<Token> {
+        match self.store_record().await?.id {
+            Some(id) => Ok(Token::new(id)),
+            None => Err(never_prepared("take a token", self.location())),
+        }
     }
 
     /// The store's own record.

@@ -20,6 +20,8 @@ mod file_identity;
 mod foreign;
 mod history;
 mod left_out;
+mod level;
+mod level_costs;
 mod live;
 mod mirror_items;
 mod open_state;
@@ -38,7 +40,6 @@ mod settings;
 mod sort_key;
 mod store_id;
 mod store_record;
-mod strong;
 mod suggestion;
 mod system_items;
 mod system_limit;
@@ -62,6 +63,11 @@ pub use history::{
     check_version_writes, no_history,
 };
 pub use left_out::left_out;
+pub use level::{
+    level_by_key, level_knowing, level_of, scoped_consistency, strong_reads, with_consistency,
+    within,
+};
+pub use level_costs::{LevelCost, LevelCosts};
 pub use live::{LiveId, RoleChange, RoleState, Route, StoreRole};
 pub use mirror_items::mirror_system_items;
 pub use open_state::{OpenState, handle_closed};
@@ -81,7 +87,6 @@ pub use settings::{is_secret, read_settings, settings_schema};
 pub use sort_key::{SortKey, SortValue};
 pub use store_id::StoreId;
 pub use store_record::{CollectionState, StoreRecord, StoreUpdate, check_new_id};
-pub use strong::{reads_are_strong, strong_reads};
 pub use suggestion::{did_you_mean, suggestion_before};
 pub use system_items::{SystemCollection, SystemItem, SystemItemMap, SystemWrite};
 pub use system_limit::SystemLimit;
@@ -97,4 +102,5 @@ pub use crate::cursor::Position;
 pub use crate::document::{RESERVED_KEYS, invalid_document, push_json_string};
 pub use crate::memory::MemoryFactory;
 pub use crate::schema::MAX_INDEXED_TEXT_BYTES;
+pub use crate::token::TokenPosition;
 pub use crate::write::Applied;

@@ -20,7 +20,7 @@ use repo_core::{Key, Version};
 use tokio::time::Instant;
 
 use super::bounded::Bounded;
-use super::entry::{Begun, Entry};
+use super::entry::{Begun, Entry, MostAge};
 use super::under_way::{KeyRead, SharedRead};
 
 /// Locks, so that callers about different keys seldom wait for each other.
@@ -139,32 +139,34 @@ impl Entries {
     }
 
     /// The entry of a key, unless it is too old for an operation that begins.
-    pub(super) fn find(&self, key: &Key, now: Begun) -> Option<Arc<Entry>> {
-        self.kept.get(key).filter(|entry| self.is_fresh(entry.since, now))
+    pub(super) fn find(&self, key: &Key, now: Begun, most: MostAge) -> Option<Arc<Entry>> {
+        if most == MostAge::Strong {
+            return None;
+        }
+        self.kept.get(key).filter(|entry| self.is_fresh(entry.since, now, most))
     }
 
-    fn is_fresh(&self, since: Begun, now: Begun) -> bool {
-        since.round == self.round() && now.at.duration_since(since.at) < self.ttl
+    fn is_fresh(&self, since: Begun, now: Begun, most: MostAge) -> bool {
+        since.round == self.round() && most.allows(since.at, now.at)
     }
 
     /// Notes that `read` reads a key, which it has at `place`, if nobody else does and it
-    /// is not kept. With `strong` it does so in any case.
+    /// is not kept, both not before what `most` allows.
     pub(super) fn board(
         &self,
         key: &Key,
         begun: Begun,
         (read, place): (&SharedRead, usize),
-        strong: bool,
+        most: MostAge,
     ) -> Boarding {
         self.with(key, |busy| {
             if let Some(other) = &busy.read
-                && (other.begun.number == begun.number
-                    || (!strong && self.is_fresh(other.begun, begun)))
+                && (other.begun.number == begun.number || self.is_fresh(other.begun, begun, most))
                 && let Some((read, place)) = other.join()
             {
                 return Boarding::Wait(read, place);
             }
-            if !strong && let Some(entry) = self.find(key, begun) {
+            if let Some(entry) = self.find(key, begun, most) {
                 return Boarding::Kept(entry);
             }
             busy.read = KeyRead::new(begun, place, read);
@@ -305,7 +307,7 @@ impl Entries {
     /// Keeps an entry. Where one of a higher version is kept, the two contradict each
     /// other, and neither is kept.
     fn keep(&self, key: &Key, entry: Entry) {
-        let kept = self.find(key, entry.since);
+        let kept = self.find(key, entry.since, MostAge::Of(self.ttl));
         if kept.is_some_and(|kept| kept.version() > entry.version()) {
             self.kept.remove(key);
             return;

@@ -1,7 +1,9 @@
 //! What is kept of a key.
 
+use std::time::Duration;
+
 use repo_core::strategy::Record;
-use repo_core::{Key, Version};
+use repo_core::{Consistency, Key, Version};
 use tokio::time::Instant;
 
 /// What an entry takes besides its id and its document: the two key and record structures,
@@ -17,6 +19,37 @@ pub(super) struct Begun {
     pub(super) at: Instant,
     /// How often everything had been forgotten.
     pub(super) round: u64,
+}
+
+/// How old what a read takes may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MostAge {
+    /// The store is asked.
+    Strong,
+    /// What is kept may be younger than that.
+    Of(Duration),
+}
+
+impl MostAge {
+    /// What a read of a level takes, where entries are kept for `ttl`, and where what was
+    /// kept may have been old already if `from_old`.
+    pub(super) fn of(level: Option<Consistency>, ttl: Duration, from_old: bool) -> Self {
+        match level {
+            None | Some(Consistency::Eventual) => Self::Of(ttl),
+            Some(Consistency::BoundedStaleness(most)) if !from_old && !most.is_zero() => {
+                Self::Of(most.min(ttl))
+            }
+            Some(_) => Self::Strong,
+        }
+    }
+
+    /// Whether what was read `since` may be taken by a read that begins `now`.
+    pub(super) fn allows(self, since: Instant, now: Instant) -> bool {
+        match self {
+            Self::Strong => false,
+            Self::Of(most) => now.duration_since(since) < most,
+        }
+    }
 }
 
 /// What the store held under a key: a record, which may be a tombstone, or nothing.

@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use repo_core::strategy::{Applied, Capabilities, Record, Remnant, StoreRecord, StoreUpdate};
-use repo_core::{CollectionName, EntityId, Key, Result, Write, Written};
+use repo_core::strategy::{
+    Applied, Capabilities, Record, Remnant, StoreRecord, StoreUpdate, scoped_consistency,
+};
+use repo_core::{CollectionName, Consistency, EntityId, Key, Result, Write, Written};
 
 use super::entries::{CacheStats, Entries};
+use super::entry::MostAge;
 use super::follow::Follower;
 use super::reads;
 use super::writes::WritesUnderWay;
@@ -30,7 +33,15 @@ use crate::{Inner, Layer, Operation, OperationKind, operations as op};
 ///   [`Capabilities::max_read_age_ms`] says so.
 ///   [`follow`](Self::follow) makes it sooner, as long as changes are captured.
 /// - [`strong_reads`](repo_core::strategy::strong_reads) go to the store, and what they
-///   read is kept.
+///   read is kept. So do reads [`at least`](Consistency::AtLeast) of a token, of which
+///   nothing is kept.
+/// - Of what is kept, a read of
+///   [`bounded staleness`](Consistency::BoundedStaleness) takes only what is no older than
+///   that.
+///
+/// What is not kept is read from the store as outside of any
+/// [`with_consistency`](repo_core::strategy::with_consistency), so strongly: its age counts
+/// from then.
 ///
 /// A write is not misled: it has the version that was read as its condition, which the
 /// store checks. A commit that is refused for a condition forgets the keys that failed,
@@ -226,15 +237,22 @@ impl Layer for CacheLayer {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
-        // Whether the handle is closed, or the collection there, is for the store to say.
-        if ids.is_empty() || self.closed.load(Ordering::Acquire) {
+        let level = scoped_consistency();
+        // Whether the handle is closed, the collection there, or a token one of this store,
+        // is for the store to say.
+        if ids.is_empty()
+            || self.closed.load(Ordering::Acquire)
+            || matches!(level, Some(Consistency::AtLeast(_)))
+        {
             return inner.get_many(collection, ids).await;
         }
         let entries = self.entries(inner);
         if let Some(every) = self.shared.settings.follow {
             self.follower.start(entries, inner, every);
         }
-        reads::get_many(entries, inner, collection, ids).await
+        let from_old = inner.capabilities().max_read_age_ms.is_some();
+        let most_age = MostAge::of(level, self.shared.settings.ttl, from_old);
+        reads::get_many(entries, inner, collection, ids, most_age).await
     }
 
     async fn commit(&self, inner: &Inner, writes: Vec<Write>) -> Result<Vec<Written>> {
@@ -342,6 +360,7 @@ fn may_rewrite(kind: OperationKind) -> bool {
         | OperationKind::Scan
         | OperationKind::StateMark
         | OperationKind::OldestTransaction
+        | OperationKind::Token
         | OperationKind::StoreRecord
         | OperationKind::Health
         | OperationKind::Changes

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use repo_core::strategy::{Record, reads_are_strong};
-use repo_core::{CollectionName, EntityId, Error, ErrorKind, Key, Result};
+use repo_core::strategy::{Record, within};
+use repo_core::{CollectionName, Consistency, EntityId, Error, ErrorKind, Key, Result};
 use tokio::sync::oneshot;
 
 use super::entries::{Boarding, Entries, Found};
-use super::entry::Begun;
+use super::entry::{Begun, MostAge};
 use super::shared_error::own;
 use super::under_way::{Answer, Failed, SharedRead};
 use crate::Inner;
@@ -20,7 +20,7 @@ struct Call<'a> {
     collection: &'a CollectionName,
     ids: &'a [EntityId],
     begun: Begun,
-    strong: bool,
+    most_age: MostAge,
     /// In the order of the ids.
     answers: Vec<Option<Record>>,
 }
@@ -42,10 +42,11 @@ pub(super) async fn get_many(
     inner: &Inner,
     collection: &CollectionName,
     ids: &[EntityId],
+    most_age: MostAge,
 ) -> Result<Vec<Option<Record>>> {
-    let (begun, strong) = (entries.begin(), reads_are_strong());
+    let begun = entries.begin();
     let answers = vec![None; ids.len()];
-    let mut call = Call { entries, inner, collection, ids, begun, strong, answers };
+    let mut call = Call { entries, inner, collection, ids, begun, most_age, answers };
     let missing = call.take_kept();
     if missing.is_empty() {
         call.count(0, 0);
@@ -53,7 +54,10 @@ pub(super) async fn get_many(
     }
     let (departs, departure) = oneshot::channel();
     let (entries, inner) = (Arc::clone(entries), Arc::clone(inner));
-    let read = run(entries, inner, collection.clone(), begun, departure).boxed().shared();
+    // Whoever polls it, it is of the level of this call.
+    let level = (most_age == MostAge::Strong).then_some(Consistency::Strong);
+    let read = run(entries, inner, collection.clone(), begun, departure);
+    let read = within(level, read).boxed().shared();
     let (keys, boarded) = call.board(&missing, &read);
     call.count(boarded.own.len(), boarded.others.len());
     if !keys.is_empty() {
@@ -72,12 +76,12 @@ impl Call<'_> {
 
     /// Answers what is kept, and gives the places of the rest.
     fn take_kept(&mut self) -> Vec<usize> {
-        if self.strong {
+        if self.most_age == MostAge::Strong {
             return (0..self.ids.len()).collect();
         }
         let mut missing = Vec::new();
         for at in 0..self.ids.len() {
-            match self.entries.find(&self.key(at), self.begun) {
+            match self.entries.find(&self.key(at), self.begun, self.most_age) {
                 Some(entry) => self.answers[at].clone_from(&entry.record),
                 None => missing.push(at),
             }
@@ -90,7 +94,7 @@ impl Call<'_> {
         let (mut keys, mut boarded) = (Vec::new(), Boarded::default());
         for &at in missing {
             let key = self.key(at);
-            match self.entries.board(&key, self.begun, (read, keys.len()), self.strong) {
+            match self.entries.board(&key, self.begun, (read, keys.len()), self.most_age) {
                 Boarding::Kept(entry) => self.answers[at].clone_from(&entry.record),
                 Boarding::Wait(read, place) => boarded.others.push((at, read, place)),
                 Boarding::Read => {

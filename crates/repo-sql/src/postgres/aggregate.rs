@@ -2,7 +2,9 @@
 //! of each entity that may match.
 
 use repo_core::strategy::{Aggregator, ExactSum, FieldSummary, Measured, Record};
-use repo_core::{Aggregates, Aggregation, Decimal, Error, ErrorKind, Extreme, GroupedBy, Result};
+use repo_core::{
+    Aggregates, Aggregation, Consistency, Decimal, Error, ErrorKind, Extreme, GroupedBy, Result,
+};
 
 use super::group_select::GroupSelect;
 use super::read;
@@ -19,17 +21,18 @@ pub(super) async fn aggregate(
     shared: &Shared,
     table: &Table,
     aggregation: &Aggregation,
+    level: Consistency,
 ) -> Result<Aggregates> {
     let mut groups = Aggregator::new(&table.schema.collection, aggregation);
     match GroupSelect::new(&table.layout, aggregation) {
         Some(select) => {
-            for row in read::run(shared, OPERATION, select.statement()).await? {
+            for row in read::run_at(shared, OPERATION, level, select.statement()).await? {
                 add_row(&mut groups, aggregation, &row)?;
             }
             groups.finish(GroupedBy::Store)
         }
         None => {
-            add_each(shared, table, aggregation, &mut groups).await?;
+            add_each(shared, table, aggregation, level, &mut groups).await?;
             groups.finish(GroupedBy::Engine)
         }
     }
@@ -40,6 +43,7 @@ async fn add_each(
     shared: &Shared,
     table: &Table,
     aggregation: &Aggregation,
+    level: Consistency,
     groups: &mut Aggregator<'_>,
 ) -> Result<()> {
     let select = Select::new(&table.layout, aggregation.filter());
@@ -47,7 +51,7 @@ async fn add_each(
     let mut after = None;
     loop {
         let page = select.page(after.as_ref(), chunk.rows);
-        let rows = read::run(shared, OPERATION, page).await?;
+        let rows = read::run_at(shared, OPERATION, level, page).await?;
         let records = rows::records(&table.schema.collection, &rows)?;
         for document in records.iter().filter_map(Record::document) {
             groups.offer(document)?;

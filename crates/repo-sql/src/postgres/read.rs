@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use repo_core::strategy::{Effort, Position, Record, Selector, SortKey, SortValue};
 use repo_core::{
-    CollectionName, Entity, EntityId, Error, ErrorKind, Filter, Page, Plan, Query, QueryAnalysis,
-    Result,
+    CollectionName, Consistency, Entity, EntityId, Error, ErrorKind, Filter, Page, Plan, Query,
+    QueryAnalysis, Result,
 };
 
 use super::measured::Measured;
@@ -28,18 +28,20 @@ pub(super) async fn get_many(
     table: &Table,
     operation: &'static str,
     ids: &[EntityId],
+    level: Consistency,
 ) -> Result<Vec<Option<Record>>> {
     let collection = &table.schema.collection;
     if let [id] = ids {
         let id = SqlValue::Text(id.to_string());
-        let rows = run(shared, operation, Statement::new(&table.statements.get, [id])).await?;
+        let get = Statement::new(&table.statements.get, [id]);
+        let rows = run_at(shared, operation, level, get).await?;
         return Ok(vec![rows.first().map(|row| rows::record(collection, row)).transpose()?]);
     }
     let mut found: HashMap<EntityId, Record> = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(IDS_AT_ONCE) {
         let list = SqlValue::Texts(chunk.iter().map(ToString::to_string).collect());
-        let rows =
-            run(shared, operation, Statement::new(&table.statements.get_many, [list])).await?;
+        let get = Statement::new(&table.statements.get_many, [list]);
+        let rows = run_at(shared, operation, level, get).await?;
         for record in rows::records(collection, &rows)? {
             found.insert(record.id().clone(), record);
         }
@@ -47,7 +49,22 @@ pub(super) async fn get_many(
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
-/// The rows of one statement that writes nothing.
+/// The rows of one statement that writes nothing, from wherever the level allows.
+pub(super) async fn run_at(
+    shared: &Shared,
+    operation: &'static str,
+    level: Consistency,
+    statement: Statement,
+) -> Result<Vec<PgRow>> {
+    if let Some(replicas) = &shared.replicas
+        && let Some(rows) = replicas.rows(&shared.pool, operation, level, &statement).await?
+    {
+        return Ok(rows);
+    }
+    run(shared, operation, statement).await
+}
+
+/// The rows of one statement that writes nothing, from the primary server.
 pub(super) async fn run(
     shared: &Shared,
     operation: &'static str,
@@ -62,8 +79,13 @@ pub(super) async fn run(
 
 /// One page of a query. The database filters and orders; what it does not
 /// filter exactly is looked at again, chunk by chunk, until the page is full.
-pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Result<Page> {
-    Ok(page(Reading::Alone(shared), table, query).await?.0)
+pub(super) async fn query(
+    shared: &Shared,
+    table: &Table,
+    query: &Query,
+    level: Consistency,
+) -> Result<Page> {
+    Ok(page(Reading::Alone(shared, level), table, query).await?.0)
 }
 
 /// What one page takes, as the database measures it in a transaction that writes nothing
@@ -96,8 +118,8 @@ pub(super) async fn analyze(
 
 /// How the statements of a page run.
 enum Reading<'a> {
-    /// Each alone.
-    Alone(&'a Shared),
+    /// Each alone, at this level.
+    Alone(&'a Shared, Consistency),
     /// In one transaction, each with its plan.
     Measured(&'a Transaction, &'a mut Measured),
 }
@@ -105,7 +127,7 @@ enum Reading<'a> {
 impl Reading<'_> {
     async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>> {
         match self {
-            Self::Alone(shared) => run(shared, "query", statement).await,
+            Self::Alone(shared, level) => run_at(shared, "query", *level, statement).await,
             Self::Measured(transaction, measured) => {
                 let plan = transaction.rows(statement.analyzed()).await?;
                 let text = plan.first().map(|row| rows::text_at(row, 0)).transpose()?;
@@ -195,17 +217,23 @@ impl Place {
 }
 
 /// How many live entities match.
-pub(super) async fn count(shared: &Shared, table: &Table, filter: &Filter) -> Result<u64> {
+pub(super) async fn count(
+    shared: &Shared,
+    table: &Table,
+    filter: &Filter,
+    level: Consistency,
+) -> Result<u64> {
     let select = Select::new(&table.layout, filter);
     if select.exact() {
-        let rows = run(shared, "count", select.count()).await?;
+        let rows = run_at(shared, "count", level, select.count()).await?;
         let number = rows.first().map(|row| rows::number_at(row, 0)).transpose()?;
         return Ok(u64::try_from(number.unwrap_or(0)).unwrap_or(0));
     }
     let mut chunk = Chunk::default();
     let (mut after, mut matching) = (None, 0);
     loop {
-        let rows = run(shared, "count", select.page(after.as_ref(), chunk.rows)).await?;
+        let page = select.page(after.as_ref(), chunk.rows);
+        let rows = run_at(shared, "count", level, page).await?;
         let records = rows::records(&table.schema.collection, &rows)?;
         let last = chunk.is_last(&records);
         let matches = |record: &&Record| record.document().is_some_and(|d| filter.matches(d));

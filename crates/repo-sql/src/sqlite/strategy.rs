@@ -10,7 +10,7 @@ use repo_core::strategy::{
     Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StorageStrategy,
     StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
     VersionWrite, check_distinct_keys, check_none_is_live, check_records, check_version_writes,
-    never_prepared, with_records,
+    level_by_key, level_of, never_prepared, with_records,
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
@@ -150,6 +150,7 @@ impl StorageStrategy for SqliteStrategy {
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
         self.shared.check_open("get")?;
+        level_by_key(self, "get").await?;
         if ids.len() <= IDS_AT_ONCE
             && let Some(table) = self.shared.known.get().tables.get(collection)
             && let Some(done) = self
@@ -168,6 +169,7 @@ impl StorageStrategy for SqliteStrategy {
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
         self.shared.check_open("query")?;
+        level_of(self, "query", query.consistency()).await?;
         // Most pages are read sooner than another thread would begin with them.
         let at_once = self.readers.run_at_once(|reader| {
             read::with_table(&self.shared, reader, "query", collection, |table| {
@@ -198,8 +200,9 @@ impl StorageStrategy for SqliteStrategy {
         &self,
         collection: &CollectionName,
         filter: &Filter,
-        _consistency: Consistency,
+        consistency: Consistency,
     ) -> Result<u64> {
+        level_of(self, "count", consistency).await?;
         let filter = filter.clone();
         self.readers
             .read_table("count", collection, move |shared, connection, table| {
@@ -213,6 +216,7 @@ impl StorageStrategy for SqliteStrategy {
         collection: &CollectionName,
         aggregation: &Aggregation,
     ) -> Result<Aggregates> {
+        level_of(self, "aggregate", aggregation.consistency()).await?;
         let aggregation = aggregation.clone();
         self.readers
             .read_table("aggregate", collection, move |shared, connection, table| {
@@ -227,6 +231,7 @@ impl StorageStrategy for SqliteStrategy {
         options: ScanOptions,
     ) -> Result<RecordStream> {
         self.shared.check_open("scan")?;
+        level_of(self, "scan", options.consistency).await?;
         let table = self.readers.table("scan", collection).await?;
         Ok(scan::stream(Arc::clone(&self.shared), self.readers.clone(), table, options))
     }

@@ -123,6 +123,13 @@ macro_rules! conformance_behaviours {
                 a_dropped_commit_is_whole_or_not_there,
                 overlapping_commits_do_not_block_each_other,
             ];
+            consistency: [
+                each_level_shows_what_the_handle_wrote,
+                a_token_is_good_through_every_handle,
+                a_token_of_another_store_is_refused,
+                a_scope_gives_reads_its_level,
+                a_token_needs_a_prepared_store,
+            ];
             conveniences: [
                 each_convenience_has_its_condition,
                 a_repository_is_the_same_in_types,

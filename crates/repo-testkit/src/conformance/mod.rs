@@ -24,6 +24,7 @@ pub mod changes_positions;
 pub mod commits;
 pub mod commits_atomic;
 pub mod concurrency;
+pub mod consistency;
 pub mod conveniences;
 pub mod document_rules;
 pub mod documents;

@@ -10,7 +10,7 @@ use super::reader::{ForeignReader, ReadFrom};
 use crate::strategy::{
     Aggregator, Applied, Capabilities, CollectionState, Effort, OnUnreadable, PhysicalIdentity,
     Position, Prepared, Purged, Record, RecordStream, ScanOptions, Selector, StateMark,
-    StorageStrategy, StoreRecord, StoreUpdate, check_records,
+    StorageStrategy, StoreRecord, StoreUpdate, check_records, level_by_key, level_of,
 };
 use crate::{
     Aggregates, Aggregation, CollectionName, CollectionSchema, Consistency, EntityId, Error,
@@ -56,6 +56,7 @@ impl ForeignStrategy {
 
     /// One page of a query, and what it takes.
     async fn page(&self, collection: &CollectionName, query: &Query) -> Result<(Page, Effort)> {
+        let level = level_of(self, "query", query.consistency()).await?;
         let reader = self.of("query", collection)?;
         let mut selector = Selector::new(collection, query)?;
         let mut effort = Effort::default();
@@ -66,7 +67,7 @@ impl ForeignStrategy {
         };
         // In its own order a page ends early; an ordered one sees every record and
         // keeps a page of them.
-        let from = ReadFrom::start(query.consistency()).behind(after);
+        let from = ReadFrom::start(level).behind(after);
         let mut batches = reader.batches("query", collection, from).await?;
         'records: while let Some(batch) = batches.try_next().await? {
             for entity in batch.into_records()?.into_iter().filter_map(Record::into_live) {
@@ -130,6 +131,7 @@ impl StorageStrategy for ForeignStrategy {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
+        level_by_key(self, "get").await?;
         let records = self.of("get", collection)?.get(collection, ids).await?;
         let by_id = records.into_iter().map(|record| (record.id().clone(), record));
         let found: HashMap<EntityId, Record> = by_id.collect();
@@ -151,6 +153,7 @@ impl StorageStrategy for ForeignStrategy {
         filter: &Filter,
         consistency: Consistency,
     ) -> Result<u64> {
+        let consistency = level_of(self, "count", consistency).await?;
         let reader = self.of("count", collection)?;
         if filter.is_all() {
             return reader.count(collection, consistency).await;
@@ -171,10 +174,11 @@ impl StorageStrategy for ForeignStrategy {
         collection: &CollectionName,
         aggregation: &Aggregation,
     ) -> Result<Aggregates> {
+        let level = level_of(self, "aggregate", aggregation.consistency()).await?;
         let reader = self.of("aggregate", collection)?;
         let mut groups = Aggregator::new(collection, aggregation);
         // In one go: what is read in pages may have to be read from its start for each.
-        let from = ReadFrom::start(aggregation.consistency());
+        let from = ReadFrom::start(level);
         let mut batches = reader.batches("aggregate", collection, from).await?;
         while let Some(batch) = batches.try_next().await? {
             for record in batch.into_records()? {
@@ -189,6 +193,8 @@ impl StorageStrategy for ForeignStrategy {
         collection: &CollectionName,
         options: ScanOptions,
     ) -> Result<RecordStream> {
+        let level = level_of(self, "scan", options.consistency).await?;
+        let options = options.with_consistency(level);
         let from = ReadFrom::scan(options, self.on_unreadable);
         self.of("scan", collection)?.batches("scan", collection, from).await
     }

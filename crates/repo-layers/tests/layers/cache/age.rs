@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::poll;
-use repo_core::ErrorKind;
-use repo_core::strategy::strong_reads;
+use repo_core::strategy::{strong_reads, with_consistency};
+use repo_core::{Consistency, ErrorKind};
 use repo_layers::{CacheLayer, Layer as _, OperationKind};
 use tokio::time::advance;
 
@@ -55,6 +55,47 @@ async fn a_read_under_way_grows_old_too() {
     holding.let_go(0);
     assert_eq!(old.await, None);
     assert_eq!(version(&store, "h").await, Some(1), "the newer read is the one that is kept");
+    assert_eq!(holding.reads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bounded_read_takes_what_is_young_enough() {
+    let (store, holding, other) = holding(cache()).await;
+    assert_eq!(version(&store, "h").await, None);
+    save(&other, "h").await.unwrap();
+    advance(SECOND).await;
+    let level = Consistency::BoundedStaleness(2 * SECOND);
+    assert_eq!(with_consistency(level, version(&store, "h")).await, None);
+    advance(SECOND).await;
+    assert_eq!(with_consistency(level, version(&store, "h")).await, Some(1));
+    assert_eq!(version(&store, "h").await, Some(1), "what it read is kept");
+    assert_eq!(holding.reads(), 2);
+}
+
+/// Nobody waits for a read that was begun before what the bound allows.
+#[tokio::test(start_paused = true)]
+async fn a_bounded_read_joins_no_older_one() {
+    let (store, holding, other) = holding(cache()).await;
+    holding.hold(OperationKind::GetMany);
+    let mut old = Box::pin(version(&store, "h"));
+    assert!(poll!(&mut old).is_pending());
+    save(&other, "h").await.unwrap();
+    holding.hold_nothing();
+    advance(SECOND).await;
+    let level = Consistency::BoundedStaleness(SECOND);
+    assert_eq!(with_consistency(level, version(&store, "h")).await, Some(1));
+    holding.let_go(0);
+    assert_eq!(old.await, None);
+}
+
+#[tokio::test]
+async fn a_read_by_a_token_asks_the_store_and_nothing_of_it_is_kept() {
+    let (store, holding, other) = holding(cache()).await;
+    assert_eq!(version(&store, "h").await, None);
+    save(&other, "h").await.unwrap();
+    let level = Consistency::AtLeast(other.token().await.unwrap());
+    assert_eq!(with_consistency(level, version(&store, "h")).await, Some(1));
+    assert_eq!(version(&store, "h").await, None);
     assert_eq!(holding.reads(), 2);
 }
 
