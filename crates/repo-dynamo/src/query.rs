@@ -56,7 +56,7 @@ impl Shared {
         query: &Query,
         level: Consistency,
     ) -> Result<Page> {
-        Ok(self.page(table, collection, query).await?.0)
+        Ok(self.page(table, collection, query, level).await?.0)
     }
 
     /// What one page takes.
@@ -65,8 +65,9 @@ impl Shared {
         table: &Table,
         collection: &CollectionName,
         query: &Query,
+        level: Consistency,
     ) -> Result<QueryAnalysis> {
-        let (page, effort) = self.page(table, collection, query).await?;
+        let (page, effort) = self.page(table, collection, query, level).await?;
         Ok(QueryAnalysis::counted(&page, effort))
     }
 
@@ -75,6 +76,7 @@ impl Shared {
         table: &Table,
         collection: &CollectionName,
         query: &Query,
+        level: Consistency,
     ) -> Result<(Page, Effort)> {
         let layout = &table.layout;
         let strong = self.is_strong(level);

@@ -153,8 +153,9 @@ impl StorageStrategy for DynamoStrategy {
     }
 
     async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        let level = level_of(self, "query", query.consistency()).await?;
         let table = self.shared.table("query", collection).await?;
-        self.shared.analyze(&table, collection, query).await
+        self.shared.analyze(&table, collection, query, level).await
     }
 
     async fn count(

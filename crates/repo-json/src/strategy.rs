@@ -214,6 +214,7 @@ impl StorageStrategy for JsonStrategy {
     }
 
     async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        level_of(self, "query", query.consistency()).await?;
         let (name, query) = (collection.clone(), query.clone());
         self.blocking("query", move |store| reader::analyze(store, &name, &query)).await
     }

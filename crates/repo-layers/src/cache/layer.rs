@@ -356,6 +356,8 @@ fn may_rewrite(kind: OperationKind) -> bool {
         | OperationKind::Collections
         | OperationKind::GetMany
         | OperationKind::Query
+        | OperationKind::Analyze
+        | OperationKind::Aggregate
         | OperationKind::Count
         | OperationKind::Scan
         | OperationKind::StateMark

@@ -247,6 +247,8 @@ impl StorageStrategy for PostgresStrategy {
     }
 
     async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        // The token of another store is refused; the primary server measures.
+        self.level("query", Some(query.consistency())).await?;
         let table = self.shared.table("query", collection).await?;
         match read::analyze(&self.shared, &table, query).await {
             Err(error) if error.kind() == ErrorKind::Foreign => {

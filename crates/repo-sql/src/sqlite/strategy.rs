@@ -188,6 +188,7 @@ impl StorageStrategy for SqliteStrategy {
     }
 
     async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        level_of(self, "query", query.consistency()).await?;
         let query = query.clone();
         self.readers
             .read_table("query", collection, move |shared, reader, table| {
