@@ -1,0 +1,126 @@
+//! Adding a frame to the log.
+//!
+//! A frame is an object that is created under the next number, on condition that there is
+//! none: of all who try, one does. Whoever does not know whether it was he creates the same
+//! object again, and then looks whose it is.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use repo_core::{Error, ErrorKind, Result};
+
+use crate::errors;
+use crate::format::{Kind, decode};
+use crate::hex::Hex16;
+use crate::names;
+use crate::objects::Creation;
+use crate::store::Store;
+
+/// How often a frame is created whose outcome is not known.
+const TRIES: u32 = 4;
+/// The pause before the second time, in milliseconds; it doubles.
+const PAUSE: u64 = 100;
+
+/// What became of a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// It is in the log, durably.
+    Done,
+    /// Another one has its number.
+    Taken,
+}
+
+impl Store {
+    /// Adds a frame to the log.
+    ///
+    /// # Errors
+    /// What hinders it; nothing was added then. `OutcomeUnknown`: it may have been.
+    pub(crate) async fn put(&self, number: u64, commit: Hex16, bytes: Bytes) -> Result<Put> {
+        let name = names::log(number);
+        let mut unknown: Option<Error> = None;
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                tokio::time::sleep(Duration::from_millis(PAUSE << (attempt - 1))).await;
+            }
+            match self.env.objects.create(&name, bytes.clone()).await {
+                Creation::Created => return self.proved(number, Put::Done).await,
+                Creation::Taken => match self.owner(&name).await {
+                    Ok(Some(owner)) if owner == commit => {
+                        self.env.objects.sync_log().await.map_err(unsure)?;
+                        return self.proved(number, Put::Done).await;
+                    }
+                    Ok(Some(_)) => return Ok(Put::Taken),
+                    // Whoever was about to create it has given it up, or it is gone.
+                    Ok(None) if unknown.is_none() => return Ok(Put::Taken),
+                    Ok(None) => {}
+                    Err(error) => unknown = Some(error),
+                },
+                Creation::Refused(error) if unknown.is_none() => return Err(error),
+                Creation::Refused(error) | Creation::Unknown(error) => unknown = Some(error),
+            }
+        }
+        self.unresolved(&name, number, commit, unknown).await
+    }
+
+    /// Whose frame stands under a name; `None` where there is none.
+    async fn owner(&self, name: &str) -> Result<Option<Hex16>> {
+        let Some(bytes) = self.env.objects.read(name).await? else { return Ok(None) };
+        let decoded =
+            decode(&bytes).map_err(|why| errors::unreadable(&self.env.location, name, why))?;
+        match decoded.is {
+            Kind::Log { commit, .. } => Ok(Some(commit)),
+            _ => Err(errors::misplaced(&self.env.location, name, "it is no frame of the log")),
+        }
+    }
+
+    /// A frame that was added counts, unless its number was used before and removed: that is
+    /// possible only for who was stopped for long.
+    async fn proved(&self, number: u64, put: Put) -> Result<Put> {
+        if !self.is_stale() {
+            return Ok(put);
+        }
+        match self.relocate().await {
+            Ok(_) if self.state().base.manifest.through < number => Ok(put),
+            _ => Err(errors::late(&self.env.location, &names::log(number))),
+        }
+    }
+
+    /// After the last try: in a folder what is not there will not come any more.
+    async fn unresolved(
+        &self,
+        name: &str,
+        number: u64,
+        commit: Hex16,
+        unknown: Option<Error>,
+    ) -> Result<Put> {
+        match self.owner(name).await {
+            Ok(Some(owner)) if owner == commit => {
+                self.env.objects.sync_log().await.map_err(unsure)?;
+                self.proved(number, Put::Done).await
+            }
+            Ok(Some(_)) => Ok(Put::Taken),
+            Ok(None) if self.env.objects.folder().is_some() => match unknown {
+                Some(error) if error.kind() != ErrorKind::OutcomeUnknown => Err(error),
+                _ => Err(errors::interrupted("commit", &self.env.location)),
+            },
+            Ok(None) => Err(unsure(unknown.unwrap_or_else(|| self.never()))),
+            Err(error) => Err(unsure(error)),
+        }
+    }
+
+    fn never(&self) -> Error {
+        errors::unanswered("commit", &self.env.location)
+    }
+}
+
+/// The error of a frame of which nobody knows whether it is in the log.
+fn unsure(error: Error) -> Error {
+    let why = "it is not known whether the commit is in the log";
+    let mut unsure = Error::new(ErrorKind::OutcomeUnknown, "commit", why)
+        .with("reason", error.message())
+        .hint("read before writing again");
+    for (name, value) in error.context() {
+        unsure = unsure.with(name, value);
+    }
+    unsure.caused_by(error)
+}
