@@ -142,9 +142,12 @@ pub(crate) enum Unreadable {
 /// Reads an object.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, Unreadable> {
     let mut reader = Reader { bytes, at: 0, crc: crc32fast::Hasher::new(), count: 0 };
-    let first = reader.line().ok_or(Unreadable::Foreign)?;
+    // What begins as ours is ours.
+    let is_ours = bytes.starts_with(b"{\"repo_object\":");
+    let broken = if is_ours { Unreadable::Damaged(0) } else { Unreadable::Foreign };
+    let first = reader.line().ok_or(broken)?;
     let Ok(Layout { repo_object }) = serde_json::from_slice(first) else {
-        return Err(Unreadable::Foreign);
+        return Err(broken);
     };
     if repo_object > LAYOUT {
         return Err(Unreadable::Newer(repo_object));

@@ -6,6 +6,7 @@ use repo_core::{ErrorKind, HealthDepth};
 
 use super::wire::{Act, Fate};
 use super::{Fixture, all, document, key, save, text};
+use crate::checkpoint::{Why, make};
 use crate::names;
 
 async fn replace(fixture: &Fixture, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
@@ -52,7 +53,7 @@ async fn a_document_that_is_damaged_leaves_the_others_alone() {
     // Written anew it is whole, and so is the store.
     save(&other, "a", "the second text").await;
     assert!(other.health(&deep).await.unwrap().is_ok());
-    crate::checkpoint::make(other.store(), crate::checkpoint::Why::Whole).await.unwrap();
+    make(other.store(), Why::Whole).await.unwrap();
 }
 
 /// No checkpoint of the whole store leaves out what it cannot read.
@@ -67,8 +68,8 @@ async fn a_damaged_document_is_not_checkpointed_away() {
         bytes[at] = b'T';
     })
     .await;
-    let why = crate::checkpoint::Why::Whole;
-    let error = crate::checkpoint::make(store.store(), why).await.unwrap_err();
+    let why = Why::Whole;
+    let error = make(store.store(), why).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     // A run takes it along as it is, and it stays known as damaged.
     store.checkpoint().await.unwrap();

@@ -9,11 +9,9 @@ use super::{Fixture, all, save, text};
 use crate::checkpoint::{Why, make};
 use crate::strategy::ObjectStrategy;
 
-/// A store whose handles take whatever they know for old.
+/// A store whose handles were all stopped for long, whenever they are asked for something.
 fn stopped() -> Fixture {
-    let mut fixture = Fixture::new().without_grace().without_cache();
-    fixture.limits.stale_after = Duration::ZERO;
-    fixture
+    Fixture::new().without_grace().without_cache()
 }
 
 /// Others write so much that no frame is left that the handle would ask for.
