@@ -39,8 +39,8 @@ pub(crate) async fn read(
     most: NonZeroUsize,
 ) -> Result<(Vec<CapturedWrite>, FeedPosition)> {
     store.catch_up(READ_FEED).await?;
-    let mut again = true;
     loop {
+        let base = store.state().base.number;
         let (feed, at, source) = look(&store.state(), store, after, most)?;
         let changes = match source {
             Source::Here(changes) => Some(changes),
@@ -51,12 +51,11 @@ pub(crate) async fn read(
         if let Some(changes) = changes {
             return Ok(page(&feed, at, changes));
         }
-        if !again {
-            return Err(lost(store, at));
-        }
         // A checkpoint may have put them elsewhere, or they were removed meanwhile.
         store.relocate().await?;
-        again = false;
+        if store.state().base.number == base {
+            return Err(lost(store, at));
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use repo_core::{Consistency, Document, Result};
 
 use crate::errors;
-use crate::format::{Frame, Manifest, Op, frame_of};
+use crate::format::{Frame, Manifest, Op, Run, frame_of};
 use crate::hex::Hex16;
 use crate::load;
 use crate::moment::Moment;
@@ -224,14 +224,15 @@ impl Store {
             return Ok(true);
         }
         let before = Arc::clone(&self.state().base.manifest);
-        let new = manifest.runs.iter().filter(|run| !before.runs.contains(run));
-        for run in new {
+        let is_new = |run: &&Run| !before.runs.contains(run);
+        let new: Vec<Run> = manifest.runs.iter().filter(is_new).copied().collect();
+        for run in &new {
             for part in 0..run.index_parts {
                 let Some(lines) = load::index_part(&self.env, run, part).await? else {
                     return Ok(false);
                 };
                 let mut state = self.state_mut();
-                if state.apply_run(&self.env.options, run, known, lines).is_none() {
+                if state.apply_run(&self.env.options, run, lines).is_none() {
                     drop(state);
                     let name = names::index(run.id, part);
                     self.poison(&format!("{name} says what cannot be said there"));

@@ -25,6 +25,21 @@ impl Hex16 {
         Ok(Self(bytes))
     }
 
+    /// Random ones behind the number of a checkpoint, for what is made for it.
+    ///
+    /// # Errors
+    /// As [`random`](Self::random).
+    pub(crate) fn for_checkpoint(number: u64) -> Result<Self> {
+        let Self(mut bytes) = Self::random()?;
+        bytes.iter_mut().zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
+        Ok(Self(bytes))
+    }
+
+    /// The number of the checkpoint that it was made for.
+    pub(crate) fn checkpoint(self) -> u64 {
+        self.0.first_chunk().map_or(0, |number| u64::from_be_bytes(*number))
+    }
+
     /// The first half of a digest.
     pub(crate) fn of(digest: &Digest) -> Self {
         Self(half(digest.as_bytes()))
@@ -113,6 +128,9 @@ mod tests {
         assert_ne!(number, Hex16::random().unwrap());
         let json = serde_json::to_string(&number).unwrap();
         assert_eq!(serde_json::from_str::<Hex16>(&json).unwrap(), number);
+        let made = Hex16::for_checkpoint(7).unwrap();
+        assert_eq!(made.checkpoint(), 7);
+        assert_ne!(made, Hex16::for_checkpoint(7).unwrap());
         let text = "0123456789abcdef0123456789abcdef";
         for wrong in ["", &text[1..], &format!("{text}0"), &text.to_uppercase(), "../../x"] {
             assert!(wrong.parse::<Hex16>().is_err(), "{wrong}");

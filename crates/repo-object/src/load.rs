@@ -85,13 +85,12 @@ pub(crate) async fn whole(
 ) -> Result<Option<State>> {
     let mut state = State::new(fresh);
     for run in &manifest.runs {
-        let known = state.position;
         let mut parts = stream::iter(0..run.index_parts)
             .map(|part| async move { Ok::<_, Error>((part, index_part(env, run, part).await?)) })
             .buffered(PARTS_AT_ONCE);
         while let Some((part, lines)) = parts.try_next().await? {
             let Some(lines) = lines else { return Ok(None) };
-            let applied = state.apply_run(&env.options, run, known, lines);
+            let applied = state.apply_run(&env.options, run, lines);
             let name = names::index(run.id, part);
             applied.ok_or_else(|| errors::senseless(&env.location, &name))?;
             check_size(env, &state)?;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use repo_core::{Error, ErrorKind, Result};
 
 use crate::errors;
-use crate::format::{Kind, decode};
+use crate::format::{HEAD, Kind, kind_of};
 use crate::hex::Hex16;
 use crate::names;
 use crate::objects::Creation;
@@ -53,10 +53,12 @@ impl Store {
                     // Whoever was about to create it has given it up, or it is gone.
                     Ok(None) if unknown.is_none() => return Ok(Put::Taken),
                     Ok(None) => {}
-                    Err(error) => unknown = Some(error),
+                    Err(error) => unknown = Some(vaguer(unknown, error)),
                 },
                 Creation::Refused(error) if unknown.is_none() => return Err(error),
-                Creation::Refused(error) | Creation::Unknown(error) => unknown = Some(error),
+                Creation::Refused(error) | Creation::Unknown(error) => {
+                    unknown = Some(vaguer(unknown, error));
+                }
             }
         }
         self.unresolved(&name, number, commit, unknown).await
@@ -64,10 +66,10 @@ impl Store {
 
     /// Whose frame stands under a name; `None` where there is none.
     async fn owner(&self, name: &str) -> Result<Option<Hex16>> {
-        let Some(bytes) = self.env.objects.read(name).await? else { return Ok(None) };
-        let decoded =
-            decode(&bytes).map_err(|why| errors::unreadable(&self.env.location, name, why))?;
-        match decoded.is {
+        let head = self.env.objects.read_range(name, 0..HEAD).await?;
+        let Some(head) = head else { return Ok(None) };
+        let kind = kind_of(&head);
+        match kind.map_err(|why| errors::unreadable(&self.env.location, name, why))? {
             Kind::Log { commit, .. } => Ok(Some(commit)),
             _ => Err(errors::misplaced(&self.env.location, name, "it is no frame of the log")),
         }
@@ -85,7 +87,8 @@ impl Store {
         }
     }
 
-    /// After the last try: in a folder what is not there will not come any more.
+    /// After the last try. In a folder what is not there will not come any more, unless a
+    /// request was given up before the disk had answered it.
     async fn unresolved(
         &self,
         name: &str,
@@ -99,18 +102,21 @@ impl Store {
                 self.proved(number, Put::Done).await
             }
             Ok(Some(_)) => Ok(Put::Taken),
-            Ok(None) if self.env.objects.folder().is_some() => match unknown {
-                Some(error) if error.kind() != ErrorKind::OutcomeUnknown => Err(error),
-                _ => Err(errors::interrupted("commit", &self.env.location)),
-            },
-            Ok(None) => Err(unsure(unknown.unwrap_or_else(|| self.never()))),
+            Ok(None) => {
+                let in_folder = self.env.objects.folder().is_some();
+                let never = || errors::unanswered("commit", &self.env.location);
+                let error = unknown.unwrap_or_else(never);
+                let is_known = in_folder && error.kind() != ErrorKind::OutcomeUnknown;
+                Err(if is_known { error } else { unsure(error) })
+            }
             Err(error) => Err(unsure(error)),
         }
     }
+}
 
-    fn never(&self) -> Error {
-        errors::unanswered("commit", &self.env.location)
-    }
+/// Of two errors of one frame the one that says less of what became of it.
+fn vaguer(known: Option<Error>, next: Error) -> Error {
+    known.filter(|known| known.kind() == ErrorKind::OutcomeUnknown).unwrap_or(next)
 }
 
 /// The error of a frame of which nobody knows whether it is in the log.

@@ -43,6 +43,8 @@ impl Found {
 
 /// What the state says of some ids.
 struct Looked {
+    /// The checkpoint that the places of the documents are of.
+    base: u64,
     slots: Vec<Option<Slot>>,
     /// With the place in `slots`.
     wanted: Vec<(usize, Wanted)>,
@@ -70,7 +72,7 @@ impl Looked {
             }
             documents.push(kept);
         }
-        Ok(Self { slots, wanted, documents })
+        Ok(Self { base: state.base.number, slots, wanted, documents })
     }
 }
 
@@ -84,20 +86,23 @@ pub(crate) async fn found(
     name: &CollectionName,
     ids: &[EntityId],
 ) -> Result<Vec<Found>> {
-    let mut again = true;
     loop {
         let looked = Looked::of(store, operation, name, ids)?;
         let wanted: Vec<Wanted> = looked.wanted.iter().map(|(_, wanted)| wanted.clone()).collect();
         let fetched = fetch(&store.env.objects, &wanted).await?;
-        let is_other = |fetched: &Fetched| matches!(fetched, Fetched::Other { .. });
-        if again && fetched.iter().any(is_other) {
-            // A checkpoint may have put the documents elsewhere.
-            store.relocate().await?;
-            again = false;
-            continue;
+        if !are_elsewhere(store, looked.base, &fetched).await? {
+            return finish(store, name, ids, looked, fetched);
         }
-        return finish(store, name, ids, looked, fetched);
     }
+}
+
+/// Whether a checkpoint after the one that was known has put documents elsewhere.
+async fn are_elsewhere(store: &Store, base: u64, fetched: &[Fetched]) -> Result<bool> {
+    if !fetched.iter().any(|fetched| matches!(fetched, Fetched::Other { .. })) {
+        return Ok(false);
+    }
+    store.relocate().await?;
+    Ok(store.state().base.number != base)
 }
 
 fn finish(
@@ -107,7 +112,7 @@ fn finish(
     looked: Looked,
     fetched: Vec<Fetched>,
 ) -> Result<Vec<Found>> {
-    let Looked { slots, wanted, mut documents } = looked;
+    let Looked { slots, wanted, mut documents, .. } = looked;
     let mut unreadable: Vec<(usize, UnreadableRecord)> = Vec::new();
     let mut cache = store.cache();
     for ((at, Wanted { place, .. }), fetched) in wanted.into_iter().zip(fetched) {
@@ -276,19 +281,16 @@ pub(crate) async fn documents_of<T>(
     store: &Store,
     look: impl Fn(&State) -> Result<Vec<(T, Option<Place>)>>,
 ) -> Result<Vec<(T, Option<Document>)>> {
-    let mut again = true;
     loop {
-        let (found, wanted) = {
+        let (base, found, wanted) = {
             let state = store.state();
             let found = look(&state)?;
             let places = found.iter().filter_map(|(_, place)| *place);
             let wanted: Vec<Wanted> = places.map(|place| state.wanted(place)).collect();
-            (found, wanted)
+            (state.base.number, found, wanted)
         };
         let fetched = fetch(&store.env.objects, &wanted).await?;
-        if again && fetched.iter().any(|fetched| matches!(fetched, Fetched::Other { .. })) {
-            store.relocate().await?;
-            again = false;
+        if are_elsewhere(store, base, &fetched).await? {
             continue;
         }
         let mut fetched = fetched.into_iter();

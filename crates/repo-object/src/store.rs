@@ -77,10 +77,12 @@ impl Store {
         self.open.close()
     }
 
-    /// Gives the memory back.
-    pub(crate) fn release(&self) {
+    /// Gives the memory back, once nobody is about to change the state.
+    pub(crate) async fn release(&self) {
+        let turn = self.probe.turn().await;
         *self.state_mut() = State::new(Moment::now());
         self.cache().clear();
+        drop(turn);
     }
 
     /// Stops the handle: what it has read does not hold together.

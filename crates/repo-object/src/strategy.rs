@@ -288,7 +288,7 @@ impl StorageStrategy for ObjectStrategy {
     async fn close(&self) -> Result<()> {
         if self.store.close() {
             self.writer.close().await;
-            self.store.release();
+            self.store.release().await;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::state::State;
 /// already, and the changes of the runs and frames that it takes the place of.
 pub(super) async fn keep_changes(
     env: &Env,
+    number: u64,
     state: &State,
     before: &Manifest,
 ) -> Result<(Vec<FeedPart>, Written)> {
@@ -24,7 +25,8 @@ pub(super) async fn keep_changes(
     }
     let needed = |through: u64| through > state.trimmed;
     let kept = before.feed.iter().copied().filter(|part| needed(part.through));
-    let mut changes = Changes::new(env, kept.collect())?;
+    let (parts, written) = (kept.collect(), Written::default());
+    let mut changes = Changes { env, number, parts, written, open: None };
     for run in before.runs.iter().filter(|run| !run.whole && needed(run.changes.1)) {
         for part in 0..run.index_parts {
             let gone = || errors::checkpoint_outrun(names::CHECKPOINT, &env.location);
@@ -43,16 +45,14 @@ pub(super) async fn keep_changes(
 /// Parts that are being written.
 struct Changes<'e> {
     env: &'e Env,
+    /// The checkpoint that they are for.
+    number: u64,
     parts: Vec<FeedPart>,
     written: Written,
     open: Option<(FeedPart, Lines)>,
 }
 
-impl<'e> Changes<'e> {
-    fn new(env: &'e Env, parts: Vec<FeedPart>) -> Result<Self> {
-        Ok(Self { env, parts, written: Written::default(), open: None })
-    }
-
+impl Changes<'_> {
     /// Adds a change, unless it is not needed any more or is there already.
     async fn add(&mut self, trimmed: u64, op: Op) -> Result<()> {
         let Op::Change(change) = &op else { return Ok(()) };
@@ -69,7 +69,7 @@ impl<'e> Changes<'e> {
         let (part, lines) = match &mut self.open {
             Some(open) => open,
             none => {
-                let id = Hex16::random()?;
+                let id = Hex16::for_checkpoint(self.number)?;
                 let part = FeedPart { id, after: number.saturating_sub(1), through: number };
                 none.insert((part, Lines::new(Kind::Changes { run: id })?))
             }

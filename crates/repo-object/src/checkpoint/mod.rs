@@ -7,7 +7,9 @@
 //! Checkpoints are numbered, and created as frames are: of two processes that follow one
 //! checkpoint by another, one does. A checkpoint is made of what does not change any more, so
 //! who reads an older one and the log behind it comes to the same state. What no checkpoint
-//! needs is removed an hour later ([`prune`]).
+//! needs is removed an hour later ([`prune`]). The name of a run tells the checkpoint that it
+//! was made for: once there is a checkpoint of that number or a higher one, no checkpoint to come
+//! will name the run that this one does not.
 
 mod feed;
 mod parts;
@@ -26,7 +28,6 @@ use self::parts::Written;
 use crate::env::Env;
 use crate::errors;
 use crate::format::{Kind, Lines, Manifest, Op};
-use crate::moment::Moment;
 use crate::names;
 use crate::objects::Creation;
 use crate::state::State;
@@ -106,10 +107,10 @@ pub(crate) async fn make(store: &Store, why: Why) -> Result<()> {
     if !made {
         return Err(errors::checkpoint_outrun(names::CHECKPOINT, &store.env.location));
     }
-    let (_, manifest) = newest(store);
-    prune::prune(&store.env, &manifest).await?;
+    let (number, manifest) = newest(store);
+    let pruned = prune::prune(&store.env, number, &manifest).await;
     drop(turn);
-    Ok(())
+    pruned
 }
 
 /// The newest checkpoint that the handle knows.
@@ -120,8 +121,9 @@ fn newest(store: &Store) -> (u64, Arc<Manifest>) {
 
 /// What a checkpoint is made of.
 struct Plan {
-    /// The checkpoint that it follows.
+    /// Its number.
     number: u64,
+    /// The checkpoint that it follows.
     before: Arc<Manifest>,
     /// The last frame that is in it.
     through: u64,
@@ -139,7 +141,7 @@ impl Plan {
         let is_whole = why == Why::Whole || outweighed || before.runs.len() > limits.runs;
         let is_new = state.position > before.through || why == Why::Whole;
         Self {
-            number: state.base.number,
+            number: state.base.number + 1,
             before,
             through: state.position,
             whole: (is_whole && is_new).then(|| Box::new(state.clone())),
@@ -155,12 +157,11 @@ impl Plan {
 /// Makes and publishes one checkpoint; `false` where another one came in between.
 async fn try_one(store: &Store, plan: Plan) -> Result<bool> {
     let env = &store.env;
-    let begun = Moment::now();
-    let made = match &plan.whole {
-        Some(state) => whole::write(env, state, &plan.before).await,
-        None => run::add(env, &plan.before, plan.through).await,
-    };
     let number = plan.number;
+    let made = match &plan.whole {
+        Some(state) => whole::write(env, number, state, &plan.before).await,
+        None => run::add(env, number, &plan.before, plan.through).await,
+    };
     // From now on nobody shares the tables.
     drop(plan);
     let (manifest, written) = match made {
@@ -168,16 +169,10 @@ async fn try_one(store: &Store, plan: Plan) -> Result<bool> {
         Err(error) => {
             // What it was made of may have gone away.
             store.relocate().await?;
-            return if newest(store).0 > number { Ok(false) } else { Err(error) };
+            return if newest(store).0 >= number { Ok(false) } else { Err(error) };
         }
     };
-    // What is older may be taken for what nobody needs.
-    let grace = env.limits.grace;
-    if grace > Duration::ZERO && begun.age() > grace / 2 {
-        give_up(env, written).await;
-        return Err(errors::interrupted(names::CHECKPOINT, &env.location));
-    }
-    if publish(env, number + 1, &manifest).await? {
+    if publish(env, number, &manifest).await? {
         store.relocate().await?;
         return Ok(true);
     }
@@ -185,7 +180,7 @@ async fn try_one(store: &Store, plan: Plan) -> Result<bool> {
     Ok(false)
 }
 
-/// Removes objects that nothing names. Those that stay are removed later as what nobody needs.
+/// Removes objects that nothing names. Those that stay are removed by a later checkpoint.
 async fn give_up(env: &Env, written: Written) {
     if let Err(error) = env.objects.remove(written.0).await {
         tracing::warn!(store = %env.location, %error, "objects of a checkpoint were left behind");

@@ -42,8 +42,9 @@ pub(super) struct Frames {
 pub(super) struct Written(pub(super) Vec<String>);
 
 impl<'e> Parts<'e> {
-    pub(super) fn new(env: &'e Env) -> Result<Self> {
-        let id = Hex16::random()?;
+    /// A run for the checkpoint of this number.
+    pub(super) fn new(env: &'e Env, number: u64) -> Result<Self> {
+        let id = Hex16::for_checkpoint(number)?;
         Ok(Self {
             env,
             id,

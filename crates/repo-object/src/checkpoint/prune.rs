@@ -9,6 +9,7 @@ use repo_core::{Result, Timestamp};
 
 use crate::env::Env;
 use crate::format::Manifest;
+use crate::hex::Hex16;
 use crate::load;
 use crate::names;
 
@@ -21,7 +22,7 @@ const MOST_FRAMES: usize = 10_000;
 ///
 /// # Errors
 /// What hinders it. What is left is removed another time.
-pub(super) async fn prune(env: &Env, newest: &Manifest) -> Result<()> {
+pub(super) async fn prune(env: &Env, number: u64, newest: &Manifest) -> Result<()> {
     let listed = env.objects.list(names::CHECKPOINTS, None, MOST_LISTED).await?;
     // The newest object tells what time it is.
     let Some(now) = listed.iter().map(|object| object.modified).max() else { return Ok(()) };
@@ -34,7 +35,8 @@ pub(super) async fn prune(env: &Env, newest: &Manifest) -> Result<()> {
         .iter()
         .filter(|object| names::number_of(&object.name).is_some_and(|number| number < settled));
     env.objects.remove(older.map(|object| object.name.clone()).collect()).await?;
-    remove_runs(env, newest, &kept, now).await
+    let needed = |run: Hex16| newest.needs(run) || kept.needs(run) || run.checkpoint() > number;
+    remove_runs(env, needed, now).await
 }
 
 /// Whether an object was written so many times the grace ago.
@@ -54,14 +56,16 @@ async fn remove_frames(env: &Env, newest: &Manifest, kept: &Manifest) -> Result<
     env.objects.remove(gone.collect()).await
 }
 
-/// Removes runs that neither checkpoint names. One that is being written is younger than twice
-/// the grace, or is given up.
-async fn remove_runs(env: &Env, newest: &Manifest, kept: &Manifest, now: Timestamp) -> Result<()> {
+/// Removes runs that nobody needs. One that a checkpoint of the last hour may name stays for as
+/// long as somebody may read it by that.
+async fn remove_runs(env: &Env, needed: impl Fn(Hex16) -> bool, now: Timestamp) -> Result<()> {
     let listed = env.objects.list(names::RUNS, None, MOST_LISTED).await?;
-    let is_gone = |object: &&NamedObject| {
-        let needed = |run| newest.needs(run) || kept.needs(run);
-        is_older(env, object, now, 2) && names::run_of(&object.name).is_some_and(|run| !needed(run))
-    };
-    let gone = listed.iter().filter(is_gone).map(|object| object.name.clone());
-    env.objects.remove(gone.collect()).await
+    let mut gone = Vec::new();
+    for object in listed {
+        let is_needed = names::run_of(&object.name).is_none_or(&needed);
+        if !is_needed && is_older(env, &object, now, 2) {
+            gone.push(object.name);
+        }
+    }
+    env.objects.remove(gone).await
 }

@@ -14,16 +14,18 @@ use crate::names;
 /// Frames that are read at once.
 const AT_ONCE: usize = 4;
 
-/// The manifest with one more run, of the frames behind it up to one.
+/// The manifest with one more run, of the frames behind it up to one, for the checkpoint of a
+/// number.
 ///
 /// # Errors
 /// `Unavailable` where a frame is not there any more: another process has made a checkpoint.
 pub(super) async fn add(
     env: &Env,
+    number: u64,
     manifest: &Manifest,
     through: u64,
 ) -> Result<(Manifest, Written)> {
-    let mut parts = Parts::new(env)?;
+    let mut parts = Parts::new(env, number)?;
     let after = manifest.through;
     let mut changes = manifest.changes;
     let mut frames =

@@ -13,7 +13,7 @@ use repo_core::strategy::Remnant;
 use super::{Why, make, newest};
 use crate::env::Env;
 use crate::errors;
-use crate::format::{Manifest, scrubbed_frame};
+use crate::format::{HEAD, Kind, Manifest, Unreadable, kind_of, scrubbed_frame};
 use crate::hex::Hex16;
 use crate::names::{self, SCRUB};
 use crate::objects::AT_ONCE;
@@ -31,7 +31,7 @@ pub(crate) async fn scrub(store: &Store) -> Result<Vec<Remnant>> {
     store.cache().clear();
     let env = &store.env;
     let (number, manifest) = newest(store);
-    remove_runs(env, &manifest).await?;
+    remove_runs(env, number, &manifest).await?;
     empty_frames(env, manifest.through).await?;
     let mut remnants = half_written(env).await?;
     if env.objects.keeps_versions(&names::checkpoint(number)).await? {
@@ -42,13 +42,20 @@ pub(crate) async fn scrub(store: &Store) -> Result<Vec<Remnant>> {
     Ok(remnants)
 }
 
-async fn remove_runs(env: &Env, manifest: &Manifest) -> Result<()> {
+/// Those that were begun before the checkpoint. What is being made for the next one holds
+/// nothing that was removed.
+async fn remove_runs(env: &Env, number: u64, manifest: &Manifest) -> Result<()> {
+    let is_gone = |run: Hex16| !manifest.needs(run) && run.checkpoint() <= number;
     let mut after: Option<String> = None;
     loop {
         let listed = env.objects.list(names::RUNS, after.as_deref(), PAGE).await?;
-        let is_gone = |name: &str| names::run_of(name).is_some_and(|run| !manifest.needs(run));
-        let gone = listed.iter().filter(|object| is_gone(&object.name));
-        env.objects.remove(gone.map(|object| object.name.clone()).collect()).await?;
+        let mut gone = Vec::new();
+        for object in &listed {
+            if names::run_of(&object.name).is_some_and(is_gone) {
+                gone.push(object.name.clone());
+            }
+        }
+        env.objects.remove(gone).await?;
         let Some(last) = listed.last().filter(|_| listed.len() == PAGE) else { return Ok(()) };
         after = last.name.strip_prefix("run/").map(str::to_owned);
     }
@@ -74,9 +81,19 @@ async fn empty_frames(env: &Env, through: u64) -> Result<()> {
     }
 }
 
+/// Whoever wrote it may not know yet that he did, so it stays his.
 async fn empty_frame(env: &Env, number: u64) -> Result<()> {
-    let bytes = scrubbed_frame(number, Hex16::random()?)?;
-    env.objects.replace(&names::log(number), bytes).await
+    let name = names::log(number);
+    let Some(head) = env.objects.read_range(&name, 0..HEAD).await? else { return Ok(()) };
+    let commit = match kind_of(&head) {
+        Ok(Kind::Log { scrubbed: true, .. }) => return Ok(()),
+        Ok(Kind::Log { commit, .. }) => commit,
+        Ok(_) => return Err(errors::misplaced(&env.location, &name, "it is no frame of the log")),
+        // Nobody needs it any more.
+        Err(Unreadable::Damaged(_)) => Hex16::random()?,
+        Err(why) => return Err(errors::unreadable(&env.location, &name, why)),
+    };
+    env.objects.replace(&name, scrubbed_frame(number, commit)?).await
 }
 
 /// Files that a process left which was killed while it wrote them.

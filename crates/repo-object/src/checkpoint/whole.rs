@@ -17,16 +17,18 @@ const RECORDS: usize = 2_000;
 /// And bytes of them.
 const BYTES: u64 = 8 * 1_024 * 1_024;
 
-/// A manifest of the whole of a state, which nobody changes any more.
+/// A manifest, for the checkpoint of a number, of the whole of a state, which nobody changes any
+/// more.
 ///
 /// # Errors
 /// `Corrupt` for a document that is damaged: it is not left out, and the state not written.
 pub(super) async fn write(
     env: &Env,
+    number: u64,
     state: &State,
     before: &Manifest,
 ) -> Result<(Manifest, Written)> {
-    let mut parts = Parts::new(env)?;
+    let mut parts = Parts::new(env, number)?;
     own_lines(state).iter().try_for_each(|op| parts.line(op))?;
     items(&mut parts, &state.items).await?;
     for (name, table) in &state.tables {
@@ -37,7 +39,7 @@ pub(super) async fn write(
             attributions(&mut parts, name, history).await?;
         }
     }
-    let (feed, mut written) = keep_changes(env, state, before).await?;
+    let (feed, mut written) = keep_changes(env, number, state, before).await?;
     let changes = (state.head, state.head);
     let of = Frames { whole: true, after: 0, through: state.position, changes };
     let (run, files) = parts.finish(of).await?;

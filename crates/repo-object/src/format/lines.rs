@@ -139,23 +139,18 @@ pub(crate) enum Unreadable {
     Damaged(usize),
 }
 
+/// Bytes of an object that its first line is within.
+pub(crate) const HEAD: u64 = 512;
+
+/// What an object is, by its first line.
+pub(crate) fn kind_of(bytes: &[u8]) -> Result<Kind, Unreadable> {
+    Reader::new(bytes).head()
+}
+
 /// Reads an object.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, Unreadable> {
-    let mut reader = Reader { bytes, at: 0, crc: crc32fast::Hasher::new(), count: 0 };
-    // What begins as ours is ours.
-    let is_ours = bytes.starts_with(b"{\"repo_object\":");
-    let broken = if is_ours { Unreadable::Damaged(0) } else { Unreadable::Foreign };
-    let first = reader.line().ok_or(broken)?;
-    let Ok(Layout { repo_object }) = serde_json::from_slice(first) else {
-        return Err(broken);
-    };
-    if repo_object > LAYOUT {
-        return Err(Unreadable::Newer(repo_object));
-    }
-    let Ok(Head { is, .. }) = serde_json::from_slice(first) else {
-        return Err(Unreadable::Damaged(0));
-    };
-    reader.count_in(first);
+    let mut reader = Reader::new(bytes);
+    let is = reader.head()?;
     let mut lines = Vec::new();
     loop {
         let at = reader.at;
@@ -184,6 +179,29 @@ struct Reader<'b> {
 }
 
 impl<'b> Reader<'b> {
+    fn new(bytes: &'b [u8]) -> Self {
+        Self { bytes, at: 0, crc: crc32fast::Hasher::new(), count: 0 }
+    }
+
+    /// What the first line says.
+    fn head(&mut self) -> Result<Kind, Unreadable> {
+        // What begins as ours is ours.
+        let is_ours = self.bytes.starts_with(b"{\"repo_object\":");
+        let broken = if is_ours { Unreadable::Damaged(0) } else { Unreadable::Foreign };
+        let first = self.line().ok_or(broken)?;
+        let Ok(Layout { repo_object }) = serde_json::from_slice(first) else {
+            return Err(broken);
+        };
+        if repo_object > LAYOUT {
+            return Err(Unreadable::Newer(repo_object));
+        }
+        let Ok(Head { is, .. }) = serde_json::from_slice(first) else {
+            return Err(Unreadable::Damaged(0));
+        };
+        self.count_in(first);
+        Ok(is)
+    }
+
     /// The next line, without its end.
     fn line(&mut self) -> Option<&'b [u8]> {
         let rest = self.bytes.get(self.at..)?;
@@ -252,6 +270,7 @@ mod tests {
         let (bytes, at, len) = object();
         let decoded = decode(&bytes).unwrap();
         assert!(matches!(decoded.is, Kind::Log { number: 3, scrubbed: false, .. }));
+        assert_eq!(kind_of(&bytes[..bytes.len().min(HEAD as usize)]), Ok(decoded.is));
         let [nothing, put] = decoded.lines.as_slice() else { panic!("{decoded:?}") };
         assert_eq!(nothing.op, Op::Nothing);
         let range = put.document.clone().unwrap();

@@ -6,6 +6,6 @@ mod manifest;
 mod op;
 
 pub(crate) use frame::{Frame, Placed, encode_frame, frame_of, scrubbed_frame};
-pub(crate) use lines::{Decoded, Kind, LAYOUT, Line, Lines, Unreadable, decode};
+pub(crate) use lines::{Decoded, HEAD, Kind, LAYOUT, Line, Lines, Unreadable, decode, kind_of};
 pub(crate) use manifest::{FeedPart, Manifest, Run};
 pub(crate) use op::{ByOp, ChangeOp, DeleteOp, OlderOp, Op, PrepareOp, PutOp, Text, WasOp};

@@ -39,25 +39,21 @@ impl State {
     }
 
     /// Makes the changes of a part of the index of a run, as far as they are not in the state
-    /// yet, and takes the places of the documents of those that are. `known` is the last
-    /// frame that was in the state when the run was begun. `None` when it makes no sense here.
+    /// yet, and takes the places of the documents of those that are. A part holds frames whole.
+    /// `None` when it makes no sense here.
     pub(crate) fn apply_run(
         &mut self,
         options: &OpenOptions,
         run: &Run,
-        known: u64,
         lines: Vec<Line>,
     ) -> Option<()> {
-        let mut frame = if run.whole { run.through } else { run.after };
+        // A frame may have come into the state while the part was read.
+        let mut is_new = run.whole && run.through > self.position;
         for line in lines {
             if let Op::Frame { number, .. } = line.op {
-                frame = number;
-                if frame > known {
-                    self.position = frame;
-                }
-                continue;
-            }
-            if frame > known {
+                is_new = number > self.position;
+                self.position = self.position.max(number);
+            } else if is_new {
                 self.apply(options, Origin::Run(run.id), &Placed { op: line.op, at: None })?;
             } else {
                 self.repoint(run.id, &line.op)?;

@@ -4,6 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use futures::future::join_all;
 use repo_core::strategy::{
     CaptureHolder, FeedPosition, HistoryState, OlderThan, StorageStrategy as _, StoreUpdate,
@@ -13,6 +14,7 @@ use repo_core::{EntityId, ErrorKind, Version};
 use super::wire::{Act, Fate};
 use super::{Fixture, all, delete, name, save, text};
 use crate::checkpoint::{Why, make};
+use crate::hex::Hex16;
 use crate::strategy::ObjectStrategy;
 
 /// A store that makes a checkpoint after so many objects.
@@ -183,6 +185,56 @@ async fn many_make_checkpoints_at_once() {
         store.close().await.unwrap();
     }
     assert_eq!(all(&fixture.open().await).await, expected);
+}
+
+/// A frame comes into a state once, whether by its own writer or by the checkpoint of another
+/// handle that was faster than the answer to its writer.
+#[tokio::test]
+async fn a_frame_is_not_taken_twice() {
+    let fixture = Fixture::new();
+    let store = Arc::new(fixture.prepared().await);
+    let holder = CaptureHolder::new("test", "a").unwrap();
+    store.update_store_record(StoreUpdate::HoldCapture(holder)).await.unwrap();
+    let begin = store.head().await.unwrap();
+    let other = fixture.open().await;
+    let gate = fixture.wire.hold();
+    fixture.wire.decide(|act, _| if act == Act::Put { Fate::Late } else { Fate::Done });
+    let saving = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { save(&store, "a", "1").await }
+    });
+    let position = store.store().state().position;
+    while all(&other).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    other.checkpoint().await.unwrap();
+    assert_eq!(store.store().state().position, position, "it knows of nothing yet");
+    assert!(store.store().relocate().await.unwrap());
+    assert_eq!(store.store().state().position, position + 1);
+    gate.add_permits(100);
+    assert_eq!(saving.await.unwrap(), 1);
+    fixture.wire.behave();
+    assert_eq!(store.store().state().position, position + 1);
+    assert_eq!(ids_after(&store, Some(&begin), 10).await, ["a"]);
+    assert_eq!(save(&store, "a", "2").await, 2);
+}
+
+/// What other handles left when they were killed in the middle of a checkpoint goes with the
+/// next one; what they are making for the one after that stays.
+#[tokio::test]
+async fn what_was_left_half_made_goes() {
+    let fixture = Fixture::new().without_grace();
+    let store = fixture.prepared().await;
+    save(&store, "a", "1").await;
+    let at = store.store().state().base.number;
+    let left = crate::names::docs(Hex16::for_checkpoint(at + 1).unwrap(), 0);
+    let begun = crate::names::docs(Hex16::for_checkpoint(at + 2).unwrap(), 0);
+    for name in [&left, &begun] {
+        fixture.objects().create(name, Bytes::from_static(b"half")).await.unwrap();
+    }
+    store.checkpoint().await.unwrap();
+    let names = fixture.names("run").await;
+    assert!(!names.contains(&left) && names.contains(&begun), "{names:?}");
 }
 
 /// The feed is whole over runs, whole states, and removed frames; positions stay good.

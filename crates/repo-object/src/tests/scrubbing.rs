@@ -2,9 +2,13 @@
 
 use std::num::NonZeroUsize;
 
+use bytes::Bytes;
 use repo_core::strategy::{CaptureHolder, StorageStrategy as _, StoreUpdate};
 
 use super::{Fixture, all, delete, key, name, save};
+use crate::format::{Kind, kind_of};
+use crate::hex::Hex16;
+use crate::names;
 
 const SECRET: &str = "hunter2, the secret";
 
@@ -39,6 +43,38 @@ async fn a_scrubbed_document_is_in_no_object() {
     }
     assert_eq!(save(&other, "a", "anew").await, 4);
     assert_eq!(save(&store, "a", "anew").await, 5);
+}
+
+/// Who was about to write may not have learned yet that he did: the frames stay his. What is
+/// made for the next checkpoint stays too, and what was being made for the last one goes.
+#[tokio::test]
+async fn a_scrub_takes_what_it_must_and_leaves_the_rest() {
+    let fixture = Fixture::new();
+    let store = fixture.prepared().await;
+    save(&store, "a", SECRET).await;
+    delete(&store, "a").await;
+    let (at, before) = (store.store().state().base.number, commits(&fixture).await);
+    let left = names::docs(Hex16::for_checkpoint(at + 1).unwrap(), 0);
+    let begun = names::docs(Hex16::for_checkpoint(at + 2).unwrap(), 0);
+    for (name, text) in [(&left, SECRET), (&begun, "other")] {
+        fixture.objects().create(name, Bytes::from(text)).await.unwrap();
+    }
+    store.scrub(&name("machines"), &[key("machines", "a").id]).await.unwrap();
+    assert!(!fixture.holds(SECRET).await);
+    assert!(fixture.names("run").await.contains(&begun));
+    let after = commits(&fixture).await;
+    assert_eq!(after[..before.len()], before);
+}
+
+/// Whose the frames are.
+async fn commits(fixture: &Fixture) -> Vec<Hex16> {
+    let mut commits = Vec::new();
+    for name in fixture.names("log").await {
+        let bytes = fixture.objects().read_all(&name).await.unwrap().unwrap();
+        let Ok(Kind::Log { commit, .. }) = kind_of(&bytes) else { panic!("{name}") };
+        commits.push(commit);
+    }
+    commits
 }
 
 /// A handle whose position is in the middle of the frames that were emptied goes on by the

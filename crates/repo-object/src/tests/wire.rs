@@ -31,6 +31,8 @@ pub(crate) enum Fate {
     Lost,
     /// It is not done, and nobody learns that.
     Dropped,
+    /// It is done, and answered when permits are added: see [`Wire::hold`].
+    Late,
     /// It is done whatever its condition says.
     Unconditional,
 }
@@ -42,7 +44,7 @@ pub(crate) struct Wire {
     inner: InMemory,
     asked: Mutex<Vec<(Act, String)>>,
     decide: Mutex<Option<Arc<Decide>>>,
-    /// What a write of the log waits for, where it is to wait.
+    /// What writes of the log wait for, where they are to wait.
     gate: Mutex<Option<Arc<Semaphore>>>,
 }
 
@@ -91,6 +93,14 @@ impl Wire {
         self.asked().iter().filter(|asked| of(asked)).count()
     }
 
+    /// Waits until a write of this object may go on.
+    async fn wait(&self, path: &Path) {
+        let gate = self.gate.lock().unwrap().clone();
+        if let Some(gate) = gate.filter(|_| path.as_ref().starts_with("log/")) {
+            gate.acquire().await.unwrap().forget();
+        }
+    }
+
     fn note(&self, act: Act, path: &Path) -> Fate {
         self.asked.lock().unwrap().push((act, path.to_string()));
         let decide = self.decide.lock().unwrap().clone();
@@ -107,16 +117,18 @@ impl ObjectStore for Wire {
         mut options: PutOptions,
     ) -> Result<PutResult> {
         let fate = self.note(Act::Put, path);
-        let gate = self.gate.lock().unwrap().clone();
-        if let Some(gate) = gate.filter(|_| path.as_ref().starts_with("log/")) {
-            gate.acquire().await.unwrap().forget();
+        if fate != Fate::Late {
+            self.wait(path).await;
         }
         match fate {
             Fate::Dropped => return Err(lost()),
             Fate::Unconditional => options.mode = PutMode::Overwrite,
-            Fate::Done | Fate::Lost => {}
+            Fate::Done | Fate::Lost | Fate::Late => {}
         }
         let put = self.inner.put_opts(path, bytes, options).await;
+        if fate == Fate::Late {
+            self.wait(path).await;
+        }
         if fate == Fate::Lost { Err(lost()) } else { put }
     }
 
@@ -133,7 +145,9 @@ impl ObjectStore for Wire {
         // A server does not answer at once.
         tokio::task::yield_now().await;
         match fate {
-            Fate::Done | Fate::Unconditional => self.inner.get_opts(path, options).await,
+            Fate::Done | Fate::Late | Fate::Unconditional => {
+                self.inner.get_opts(path, options).await
+            }
             Fate::Lost | Fate::Dropped => Err(lost()),
         }
     }
