@@ -2,12 +2,15 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::Path;
+use std::time::Duration;
 
 use repo_blob::{BlobOptions, Credentials, NamedObjects};
 use repo_core::strategy::read_settings;
 use repo_core::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+
+use crate::objects::Objects;
 
 /// Where the block stands in the configuration.
 pub(crate) const SETTINGS_AT: &str = "storage.object_strategy";
@@ -121,11 +124,25 @@ impl ObjectSettings {
     }
 
     /// The objects of the location. Nothing is asked of a server yet, and nothing is made.
-    pub(crate) fn objects(&self) -> Result<NamedObjects> {
+    pub(crate) fn objects(&self) -> Result<Objects> {
         match self.kind()? {
-            Location::S3 => NamedObjects::open(&self.location, &self.options()?),
-            Location::Folder(folder) => NamedObjects::in_folder(Path::new(folder)),
+            Location::S3 => {
+                let options = self.options()?;
+                let named = NamedObjects::open(&self.location, &options)?;
+                let once = BlobOptions { retries: 0, ..options };
+                Ok(self.over(named, NamedObjects::open(&self.location, &once)?))
+            }
+            Location::Folder(folder) => {
+                let named = NamedObjects::in_folder(Path::new(folder))?;
+                Ok(self.over(named.clone(), named))
+            }
         }
+    }
+
+    /// Objects that are there already, and the same without requests that are made again.
+    pub(crate) fn over(&self, named: NamedObjects, once: NamedObjects) -> Objects {
+        let timeout = Duration::from_secs(u64::from(self.timeout.get()));
+        Objects::new(named, once, timeout, self.retries)
     }
 
     fn options(&self) -> Result<BlobOptions> {

@@ -41,15 +41,13 @@ async fn try_out(env: &Env) -> Result<()> {
     let name = format!("{}/{id}", names::PROBES);
     let bytes = Bytes::from(format!("{{\"probe\":\"{id}\"}}\n"));
     let tried = async {
-        match env.objects.create(&name, bytes.clone()).await {
-            // It may be there by an earlier try, of which the answer was lost.
-            Creation::Created | Creation::Taken => {}
-            Creation::Refused(error) | Creation::Unknown(error) => return Err(error),
-        }
+        env.objects.create_new(&name, bytes.clone()).await?;
         match env.objects.create(&name, bytes.clone()).await {
             Creation::Taken => {}
             Creation::Created => return Err(errors::ignores_conditions(&env.location)),
-            Creation::Refused(error) | Creation::Unknown(error) => return Err(error),
+            Creation::Refused(error) | Creation::Busy(error) | Creation::Unknown(error) => {
+                return Err(error);
+            }
         }
         let read = env.objects.read(&name).await?;
         let listed = env.objects.list(names::PROBES, None, LOOKED_AT).await?;

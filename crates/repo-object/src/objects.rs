@@ -13,6 +13,18 @@ use crate::names;
 /// Requests that are under way at once.
 pub(crate) const AT_ONCE: usize = 16;
 
+/// The pause before the second try of a creation; it doubles.
+const PAUSE: Duration = Duration::from_millis(100);
+/// And grows to this.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Waits for as long; for no time it does not wait for the next tick of the clock either.
+pub(crate) async fn wait(pause: Duration) {
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
+}
+
 /// What became of an object that was to be created.
 #[derive(Debug)]
 pub(crate) enum Creation {
@@ -22,6 +34,8 @@ pub(crate) enum Creation {
     Taken,
     /// It is not there because of this request, and will not be.
     Refused(Error),
+    /// The same; another try may do better.
+    Busy(Error),
     /// It may be there, now or later.
     Unknown(Error),
 }
@@ -30,12 +44,22 @@ pub(crate) enum Creation {
 #[derive(Debug, Clone)]
 pub(crate) struct Objects {
     named: NamedObjects,
+    /// The same, without requests that are made again: of a creation that was made twice the
+    /// last answer alone would say nothing.
+    once: NamedObjects,
     timeout: Duration,
+    /// How often a creation is tried.
+    tries: u32,
 }
 
 impl Objects {
-    pub(crate) fn new(named: NamedObjects, timeout: Duration) -> Self {
-        Self { named, timeout }
+    pub(crate) fn new(
+        named: NamedObjects,
+        once: NamedObjects,
+        timeout: Duration,
+        retries: u8,
+    ) -> Self {
+        Self { named, once, timeout, tries: u32::from(retries) + 1 }
     }
 
     pub(crate) fn location(&self) -> &str {
@@ -57,9 +81,15 @@ impl Objects {
         })
     }
 
+    /// The tries of a creation, each with a pause before it but the first.
+    pub(crate) fn tries(&self) -> impl Iterator<Item = Duration> {
+        let pauses = std::iter::successors(Some(PAUSE), |pause| Some((*pause * 2).min(LONGEST)));
+        std::iter::once(Duration::ZERO).chain(pauses).take(self.tries as usize)
+    }
+
     /// Creates an object unless there is one of its name.
     pub(crate) async fn create(&self, name: &str, bytes: Bytes) -> Creation {
-        let request = self.named.create(name, bytes);
+        let request = self.once.create(name, bytes);
         let Ok(created) = tokio::time::timeout(self.timeout, request).await else {
             let why = "the object store does not answer; the object may be there";
             return Creation::Unknown(
@@ -69,27 +99,40 @@ impl Objects {
                     .with("seconds", self.timeout.as_secs()),
             );
         };
-        match created {
-            Ok(()) => Creation::Created,
-            Err(error) => match error.kind() {
-                ErrorKind::AlreadyExists => Creation::Taken,
-                // Somebody else creates it at this moment.
-                ErrorKind::Unavailable if error.context_value("status") == Some("409") => {
-                    Creation::Taken
-                }
-                ErrorKind::Unavailable
-                | ErrorKind::PermissionDenied
-                | ErrorKind::NotFound
-                | ErrorKind::Unsupported
-                | ErrorKind::Invalid
-                    // In a folder it may be there, and its name not yet be durable.
-                    if self.folder().is_none() =>
-                {
-                    Creation::Refused(error)
-                }
-                _ => Creation::Unknown(error),
-            },
+        let Err(error) = created else { return Creation::Created };
+        match error.kind() {
+            ErrorKind::AlreadyExists => Creation::Taken,
+            // In a folder it may be there, and its name not yet be durable.
+            _ if self.folder().is_some() => Creation::Unknown(error),
+            // Somebody else creates it at this moment.
+            ErrorKind::Unavailable if error.context_value("status") == Some("409") => {
+                Creation::Taken
+            }
+            ErrorKind::Unavailable => Creation::Busy(error),
+            ErrorKind::PermissionDenied
+            | ErrorKind::NotFound
+            | ErrorKind::Unsupported
+            | ErrorKind::Invalid => Creation::Refused(error),
+            _ => Creation::Unknown(error),
         }
+    }
+
+    /// Creates an object under a random name. One that is there is this one, of an earlier try.
+    ///
+    /// # Errors
+    /// What hinders it.
+    pub(crate) async fn create_new(&self, name: &str, bytes: Bytes) -> Result<()> {
+        let mut failed = None;
+        for pause in self.tries() {
+            wait(pause).await;
+            match self.create(name, bytes.clone()).await {
+                Creation::Created | Creation::Taken => return Ok(()),
+                Creation::Refused(error) => return Err(error),
+                Creation::Busy(error) | Creation::Unknown(error) => failed = Some(error),
+            }
+        }
+        // Nothing names the object yet.
+        failed.map_or(Ok(()), |error| Err(error.into_kind(ErrorKind::Unavailable)))
     }
 
     /// Writes an object in place of what is there.

@@ -4,8 +4,6 @@
 //! none: of all who try, one does. Whoever does not know whether it was he creates the same
 //! object again, and then looks whose it is.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use repo_core::{Error, ErrorKind, Result};
 
@@ -13,13 +11,8 @@ use crate::errors;
 use crate::format::{HEAD, Kind, kind_of};
 use crate::hex::Hex16;
 use crate::names;
-use crate::objects::Creation;
+use crate::objects::{Creation, wait};
 use crate::store::Store;
-
-/// How often a frame is created whose outcome is not known.
-const TRIES: u32 = 4;
-/// The pause before the second time, in milliseconds; it doubles.
-const PAUSE: u64 = 100;
 
 /// What became of a frame.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,11 +30,9 @@ impl Store {
     /// What hinders it; nothing was added then. `OutcomeUnknown`: it may have been.
     pub(crate) async fn put(&self, number: u64, commit: Hex16, bytes: Bytes) -> Result<Put> {
         let name = names::log(number);
-        let mut unknown: Option<Error> = None;
-        for attempt in 0..TRIES {
-            if attempt > 0 {
-                tokio::time::sleep(Duration::from_millis(PAUSE << (attempt - 1))).await;
-            }
+        let (mut unknown, mut busy) = (None::<Error>, None);
+        for pause in self.env.objects.tries() {
+            wait(pause).await;
             match self.env.objects.create(&name, bytes.clone()).await {
                 Creation::Created => return self.proved(number, Put::Done).await,
                 Creation::Taken => match self.owner(&name).await {
@@ -56,10 +47,14 @@ impl Store {
                     Err(error) => unknown = Some(vaguer(unknown, error)),
                 },
                 Creation::Refused(error) if unknown.is_none() => return Err(error),
-                Creation::Refused(error) | Creation::Unknown(error) => {
+                Creation::Busy(error) if unknown.is_none() => busy = Some(error),
+                Creation::Refused(error) | Creation::Busy(error) | Creation::Unknown(error) => {
                     unknown = Some(vaguer(unknown, error));
                 }
             }
+        }
+        if let (Some(error), None) = (busy, &unknown) {
+            return Err(error);
         }
         self.unresolved(&name, number, commit, unknown).await
     }

@@ -5,7 +5,6 @@ mod asking;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use repo_blob::NamedObjects;
@@ -84,15 +83,14 @@ impl ObjectStrategy {
     /// # }
     /// ```
     pub async fn open(settings: ObjectSettings, options: OpenOptions) -> Result<Self> {
-        settings.check()?;
-        let named = settings.objects()?;
-        Self::open_in(named, settings, options).await
+        let objects = settings.objects()?;
+        Self::open_with(objects, settings, options, Limits::default()).await
     }
 
     /// Opens a store in objects that the caller has: any store of the crate `object_store`
     /// that creates on condition, through
-    /// [`NamedObjects::over`](repo_blob::NamedObjects::over). `settings.location` has no
-    /// effect.
+    /// [`NamedObjects::over`](repo_blob::NamedObjects::over). It has to send a creation
+    /// once, and leave it to this crate to try again. `settings.location` has no effect.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -101,17 +99,17 @@ impl ObjectStrategy {
         settings: ObjectSettings,
         options: OpenOptions,
     ) -> Result<Self> {
-        Self::open_with(named, settings, options, Limits::default()).await
+        let objects = settings.over(named.clone(), named);
+        Self::open_with(objects, settings, options, Limits::default()).await
     }
 
     pub(crate) async fn open_with(
-        named: NamedObjects,
+        objects: Objects,
         settings: ObjectSettings,
         options: OpenOptions,
         limits: Limits,
     ) -> Result<Self> {
-        let timeout = Duration::from_secs(u64::from(settings.timeout.get()));
-        let env = Env::new(Objects::new(named, timeout), settings, options, limits);
+        let env = Env::new(objects, settings, options, limits);
         let read_only = env.options.read_only;
         if !read_only {
             making::check_place(&env, "open the store")?;

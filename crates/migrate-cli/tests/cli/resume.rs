@@ -76,6 +76,11 @@ fn killed_at_any_moment_the_same_command_goes_on_into_dynamodb() {
     sources().for_each(|from| kill_and_go_on(from, "dynamodb:target", "dynamodb:whole"));
 }
 
+#[test]
+fn killed_at_any_moment_the_same_command_goes_on_into_objects() {
+    sources().for_each(|from| kill_and_go_on(from, "object:file:target", "object:file:whole"));
+}
+
 /// A place with a source, ready to be migrated.
 fn ready(from: &str, into: &str, entities: u64) -> Place {
     let place = source(from, entities);

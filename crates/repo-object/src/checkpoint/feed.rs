@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use repo_core::Result;
 
-use super::parts::{Written, create};
+use super::parts::Written;
 use crate::env::Env;
 use crate::errors;
 use crate::format::{FeedPart, Kind, Lines, Manifest, Op};
@@ -84,7 +84,7 @@ impl Changes<'_> {
         let name = names::changes(part.id);
         let bytes: Bytes = lines.finish()?;
         self.written.0.push(name.clone());
-        create(self.env, &name, bytes).await?;
+        self.env.objects.create_new(&name, bytes).await?;
         self.parts.push(part);
         Ok(())
     }

@@ -19,7 +19,6 @@ mod scrub;
 mod whole;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use repo_core::{Error, ErrorKind, Result};
@@ -29,7 +28,7 @@ use crate::env::Env;
 use crate::errors;
 use crate::format::{Kind, Lines, Manifest, Op};
 use crate::names;
-use crate::objects::Creation;
+use crate::objects::{Creation, wait};
 use crate::state::State;
 use crate::store::Store;
 
@@ -37,8 +36,6 @@ pub(crate) use scrub::scrub;
 
 /// How often a checkpoint is begun anew when others are faster.
 const TRIES: u32 = 5;
-/// The pause before the second time, in milliseconds; it doubles.
-const PAUSE: u64 = 100;
 
 /// Why a checkpoint is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,10 +194,8 @@ async fn publish(env: &Env, number: u64, manifest: &Manifest) -> Result<bool> {
     lines.push(&Op::Manifest(manifest.clone()))?;
     let bytes = lines.finish()?;
     let mut unknown: Option<Error> = None;
-    for attempt in 0..TRIES {
-        if attempt > 0 {
-            tokio::time::sleep(Duration::from_millis(PAUSE << (attempt - 1))).await;
-        }
+    for pause in env.objects.tries() {
+        wait(pause).await;
         match env.objects.create(&name, bytes.clone()).await {
             Creation::Created => return Ok(true),
             Creation::Taken => match is_ours(env, &name, &bytes).await {
@@ -209,7 +204,9 @@ async fn publish(env: &Env, number: u64, manifest: &Manifest) -> Result<bool> {
                 Err(error) => unknown = Some(error),
             },
             Creation::Refused(error) if unknown.is_none() => return Err(error),
-            Creation::Refused(error) | Creation::Unknown(error) => unknown = Some(error),
+            Creation::Refused(error) | Creation::Busy(error) | Creation::Unknown(error) => {
+                unknown = Some(error);
+            }
         }
     }
     let error =

@@ -1,7 +1,5 @@
 //! The objects of a run, while they are being written.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use repo_core::{Error, ErrorKind, Result};
 
@@ -9,12 +7,6 @@ use crate::env::Env;
 use crate::format::{Kind, Lines, Op, Run};
 use crate::hex::Hex16;
 use crate::names;
-use crate::objects::Creation;
-
-/// How often an object is created whose outcome is not known.
-const TRIES: u32 = 4;
-/// The pause before the second time, in milliseconds; it doubles.
-const PAUSE: u64 = 100;
 
 /// A run that is being written: documents and lines, in objects of bounded size.
 pub(super) struct Parts<'e> {
@@ -97,7 +89,7 @@ impl<'e> Parts<'e> {
 
     async fn write(&mut self, name: String, bytes: Bytes) -> Result<()> {
         self.written.push(name.clone());
-        create(self.env, &name, bytes).await
+        self.env.objects.create_new(&name, bytes).await
     }
 
     /// Ends the run.
@@ -113,26 +105,6 @@ impl<'e> Parts<'e> {
         let run = Run { id, whole, after, through, index_parts, docs_parts, bytes, changes };
         Ok((run, Written(written)))
     }
-}
-
-/// Creates an object under a random name. One that is there is this one, of an earlier try.
-///
-/// # Errors
-/// What hinders it.
-pub(super) async fn create(env: &Env, name: &str, bytes: Bytes) -> Result<()> {
-    let mut failed = None;
-    for attempt in 0..TRIES {
-        if attempt > 0 {
-            tokio::time::sleep(Duration::from_millis(PAUSE << (attempt - 1))).await;
-        }
-        match env.objects.create(name, bytes.clone()).await {
-            Creation::Created | Creation::Taken => return Ok(()),
-            Creation::Refused(error) => return Err(error),
-            Creation::Unknown(error) => failed = Some(error),
-        }
-    }
-    // Nothing names the object yet.
-    Err(failed.map_or_else(too_large, |error| error.into_kind(ErrorKind::Unavailable)))
 }
 
 fn too_large() -> Error {

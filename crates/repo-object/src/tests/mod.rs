@@ -79,7 +79,8 @@ impl Fixture {
 
     async fn try_open(&self, options: OpenOptions) -> Result<ObjectStrategy> {
         let (settings, limits) = (self.settings.clone(), self.limits);
-        ObjectStrategy::open_with(self.objects(), settings, options, limits).await
+        let objects = settings.over(self.objects(), self.objects());
+        ObjectStrategy::open_with(objects, settings, options, limits).await
     }
 
     async fn open(&self) -> ObjectStrategy {

@@ -35,8 +35,11 @@ impl ObjectPlace {
     /// In a folder.
     pub(crate) fn in_folder() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let objects = NamedObjects::in_folder(&folder.path().join("store")).unwrap();
-        Self { objects, settings: ObjectSettings::default(), _folder: Some(folder) }
+        let path = folder.path().join("store");
+        let objects = NamedObjects::in_folder(&path).unwrap();
+        let location = format!("file://{}", path.display());
+        let settings = ObjectSettings { location, ..ObjectSettings::default() };
+        Self { objects, settings, _folder: Some(folder) }
     }
 
     /// Below a prefix of its own on the S3 server of `scripts/services`. It goes with the
@@ -79,8 +82,12 @@ pub(crate) fn random() -> u64 {
 #[async_trait]
 impl Place for ObjectPlace {
     async fn open(&self, options: OpenOptions) -> Result<Store> {
-        let opened =
-            ObjectStrategy::open_in(self.objects.clone(), self.settings.clone(), options).await?;
+        let settings = self.settings.clone();
+        let opened = if settings.location.is_empty() {
+            ObjectStrategy::open_in(self.objects.clone(), settings, options).await?
+        } else {
+            ObjectStrategy::open(settings, options).await?
+        };
         Ok(Arc::new(opened))
     }
 
