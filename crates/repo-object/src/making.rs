@@ -1,6 +1,7 @@
 //! Making a store: the place is looked at and tried out before the first frame.
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use repo_core::Result;
 use repo_core::strategy::check_writable;
 
@@ -10,6 +11,9 @@ use crate::hex::Hex16;
 use crate::names;
 use crate::objects::Creation;
 
+/// Requests that create one object at once, and how often they do.
+const RACERS: usize = 8;
+const RACES: usize = 2;
 /// Objects that are looked at: of a place that is taken the first ones tell.
 const LOOKED_AT: usize = 1_000;
 
@@ -32,7 +36,13 @@ pub(crate) async fn make_place(env: &Env) -> Result<()> {
     if let Some(other) = found.iter().find(|object| !is_ours(&object.name)) {
         return Err(errors::occupied(&env.location, &other.name));
     }
-    try_out(env).await
+    try_out(env).await?;
+    // In a folder the file system lets one of them through.
+    let races = if env.objects.folder().is_some() { 0 } else { RACES };
+    for _ in 0..races {
+        race(env).await?;
+    }
+    Ok(())
 }
 
 /// Creates one object twice, reads it, finds it in a list, and removes it.
@@ -60,4 +70,20 @@ async fn try_out(env: &Env) -> Result<()> {
     let tried = tried.await;
     let removed = env.objects.remove(vec![name.clone()]).await;
     tried.and(removed)
+}
+
+/// Creates one object by many requests at once. There are servers that look whether it is there
+/// long before they write it, so that more than one comes through.
+async fn race(env: &Env) -> Result<()> {
+    let name = &format!("{}/{}", names::PROBES, Hex16::random()?);
+    let racers = (0..RACERS).map(|racer| async move {
+        let bytes = Bytes::from(format!("{{\"racer\":{racer}}}\n"));
+        matches!(env.objects.create(name, bytes).await, Creation::Created)
+    });
+    let created = join_all(racers).await.into_iter().filter(|created| *created).count();
+    env.objects.remove(vec![name.clone()]).await?;
+    if created > 1 {
+        return Err(errors::ignores_conditions(&env.location));
+    }
+    Ok(())
 }

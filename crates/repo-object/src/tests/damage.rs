@@ -144,13 +144,15 @@ async fn a_frame_under_a_number_of_another_is_refused() {
 /// A server that ignores the condition of a write would lose commits without a word.
 #[tokio::test]
 async fn a_server_that_ignores_conditions_is_refused() {
-    let fixture = Fixture::new();
-    fixture.wire.decide(|act, _| if act == Act::Put { Fate::Unconditional } else { Fate::Done });
-    let store = fixture.open().await;
-    let error = store.prepare(&[]).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-    assert!(error.to_string().contains("commits would be lost"), "{error}");
-    assert_eq!(fixture.everything().await.len(), 0, "nothing stays of the trial");
+    for fate in [Fate::Unconditional, Fate::Racy] {
+        let fixture = Fixture::new();
+        fixture.wire.decide(move |act, _| if act == Act::Put { fate } else { Fate::Done });
+        let store = fixture.open().await;
+        let error = store.prepare(&[]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{fate:?}: {error}");
+        assert!(error.to_string().contains("commits would be lost"), "{error}");
+        assert_eq!(fixture.everything().await.len(), 0, "nothing stays of the trial");
+    }
 }
 
 #[tokio::test]

@@ -35,6 +35,8 @@ pub(crate) enum Fate {
     Late,
     /// It is done whatever its condition says.
     Unconditional,
+    /// Its condition is looked at, and a moment later it is done.
+    Racy,
 }
 
 type Decide = dyn Fn(Act, &str) -> Fate + Send + Sync;
@@ -123,6 +125,14 @@ impl ObjectStore for Wire {
         match fate {
             Fate::Dropped => return Err(lost()),
             Fate::Unconditional => options.mode = PutMode::Overwrite,
+            Fate::Racy => {
+                if self.inner.get_opts(path, GetOptions::default()).await.is_ok() {
+                    let (path, source) = (path.to_string(), "it is there".into());
+                    return Err(Error::AlreadyExists { path, source });
+                }
+                tokio::task::yield_now().await;
+                options.mode = PutMode::Overwrite;
+            }
             Fate::Done | Fate::Lost | Fate::Late => {}
         }
         let put = self.inner.put_opts(path, bytes, options).await;
@@ -145,10 +155,8 @@ impl ObjectStore for Wire {
         // A server does not answer at once.
         tokio::task::yield_now().await;
         match fate {
-            Fate::Done | Fate::Late | Fate::Unconditional => {
-                self.inner.get_opts(path, options).await
-            }
             Fate::Lost | Fate::Dropped => Err(lost()),
+            _ => self.inner.get_opts(path, options).await,
         }
     }
 

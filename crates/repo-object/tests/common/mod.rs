@@ -42,6 +42,16 @@ impl ObjectPlace {
         Self { objects, settings, _folder: Some(folder) }
     }
 
+    /// The objects themselves.
+    pub(crate) fn objects(&self) -> &NamedObjects {
+        &self.objects
+    }
+
+    /// What a program opens the store with.
+    pub(crate) fn settings(&self) -> &ObjectSettings {
+        &self.settings
+    }
+
     /// Below a prefix of its own on the S3 server of `scripts/services`. It goes with the
     /// server.
     pub(crate) fn on_s3() -> Self {
