@@ -86,6 +86,7 @@ impl Table {
     }
 
     /// Live entities and tombstones.
+    #[cfg(test)]
     pub(crate) fn records(&self) -> u64 {
         self.records.len() as u64
     }
