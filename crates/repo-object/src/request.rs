@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 pub(crate) enum Asked {
     Commit(Vec<Write>),
     Apply(Vec<Record>),
-    Update(StoreUpdate),
+    Update(Box<StoreUpdate>),
     Trim(FeedPosition),
     Items(Vec<SystemWrite>),
     /// With an id for a store that has none yet.

@@ -256,7 +256,7 @@ impl StorageStrategy for ObjectStrategy {
     }
 
     async fn update_store_record(&self, update: StoreUpdate) -> Result<StoreRecord> {
-        self.ask_record("update the store's record", Asked::Update(update)).await
+        self.ask_record("update the store's record", Asked::Update(Box::new(update))).await
     }
 
     async fn checkpoint(&self) -> Result<()> {

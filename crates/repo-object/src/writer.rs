@@ -195,7 +195,7 @@ impl Store {
         Ok(match asked {
             Asked::Commit(writes) => Answer::Written(batch.commit(writes, now)?),
             Asked::Apply(records) => Answer::Applied(batch.apply(records)?),
-            Asked::Update(update) => Answer::Record(Box::new(batch.update(update.clone())?)),
+            Asked::Update(update) => Answer::Record(Box::new(batch.update((**update).clone())?)),
             Asked::Prepare(schemas, id) => Answer::Prepared(batch.prepare(schemas, *id)?),
             Asked::Versions(name, writes) => Answer::Applied(batch.write_versions(name, writes)?),
             Asked::Purge(name, older_than) => Answer::Purged(batch.purge(name, *older_than)?),
