@@ -107,13 +107,17 @@ impl NamedObjects {
     fn path(&self, name: &str) -> Result<Path> {
         let in_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         let good = |word: &str| !matches!(word, "" | "." | "..") && word.bytes().all(in_word);
+        let bad = || {
+            Error::new(ErrorKind::Invalid, "name", "this is no name of an object")
+                .with("name", name)
+        };
         if !name.split('/').all(good) {
-            return Err(Error::new(ErrorKind::Invalid, "name", "this is no name of an object")
-                .with("name", name));
+            return Err(bad());
         }
         let prefix = self.prefix.as_ref();
         let separator = if prefix.is_empty() { "" } else { "/" };
-        Ok(Path::from(format!("{prefix}{separator}{name}")))
+        // The prefix has been encoded already.
+        Path::parse(format!("{prefix}{separator}{name}")).map_err(|_| bad())
     }
 
     fn fault(&self, operation: &'static str, effect: Effect, error: &object_store::Error) -> Error {

@@ -132,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn a_folder_is_made_when_it_is_asked_for_and_keeps_what_is_created_once() {
         let base = tempfile::tempdir().unwrap();
-        let folder = base.path().join("a b/c");
+        let folder = base.path().join("a b~#1 [50%]/c");
         let objects = NamedObjects::in_folder(&folder).unwrap();
         assert!(!folder.exists());
         assert_eq!(objects.read_all("log/1").await.unwrap(), None);
@@ -145,6 +145,7 @@ mod tests {
         let again = objects.create("log/1", Bytes::from_static(b"x")).await.unwrap_err();
         assert_eq!(again.kind(), ErrorKind::AlreadyExists);
         objects.sync("log").await.unwrap();
+        assert_eq!(fs::read(folder.join("log/1")).unwrap(), b"0123456789");
         assert_eq!(objects.read_all("log/1").await.unwrap().unwrap(), "0123456789");
         assert_eq!(objects.read_range("log/1", 1..3).await.unwrap().unwrap(), "12");
         assert_eq!(objects.read_range("log/1", 8..20).await.unwrap().unwrap(), "89");
