@@ -85,6 +85,11 @@ fn kill_and_go_on_from_each(into: &str, whole: &str) {
     sources(into).for_each(|from| kill_and_go_on(from, into, whole));
 }
 
+#[test]
+fn killed_at_any_moment_the_same_command_goes_on_into_objects() {
+    sources().for_each(|from| kill_and_go_on(from, "object:file:target", "object:file:whole"));
+}
+
 /// A place with a source, ready to be migrated.
 fn ready(from: &str, into: &str, entities: u64) -> Place {
     let place = source(from, entities);
