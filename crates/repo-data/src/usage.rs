@@ -18,6 +18,9 @@ const COUNTERS: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Tally(BTreeMap<(Scope, String), Usage>);
 
+/// What is counted, and by how much it changes.
+type Counted = ((Scope, String), Usage);
+
 /// Where something is counted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
@@ -50,7 +53,7 @@ impl Tally {
     }
 
     /// What is added to which counter of this turn.
-    fn by_counter(self, turn: usize) -> (Vec<((Scope, String), Usage)>, Vec<String>) {
+    fn by_counter(self, turn: usize) -> (Vec<Counted>, Vec<String>) {
         let changes: Vec<_> =
             self.0.into_iter().filter(|(_, change)| *change != Usage::default()).collect();
         let ids = changes

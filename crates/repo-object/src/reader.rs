@@ -261,7 +261,7 @@ pub(crate) fn take<'t>(
 ) -> (Vec<EntityId>, Option<EntityId>) {
     let mut slots = slots.peekable();
     let (mut ids, mut bytes) = (Vec::new(), 0);
-    while let Some((id, slot)) = slots.next() {
+    for (id, slot) in slots.by_ref() {
         bytes += slot.place.map_or(0, |place: Place| u64::from(place.len.get()));
         ids.push(id.clone());
         if ids.len() >= most || bytes >= MOST_BYTES {

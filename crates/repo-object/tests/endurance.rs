@@ -127,7 +127,7 @@ async fn step(store: &ObjectStrategy, name: &str) -> Result<String> {
     let (n, mut with) = (number(&mine, "n") + 1, number(&mine, "with"));
     // Whatever stands there: were it written twice, it would have the second version.
     let mut writes = vec![put(key(&once), 1, 0, Precondition::Any)];
-    if random() % 2 == 0 {
+    if random().is_multiple_of(2) {
         let shared = key(&format!("shared-{}", random() % SHARED));
         let (theirs, is_theirs) = seen(store, &shared).await?;
         writes.push(put(shared, number(&theirs, "n") + 1, 0, is_theirs));
@@ -164,7 +164,7 @@ async fn endure(place: &str, settings: ObjectSettings, restart: Option<String>) 
     while begun.elapsed() < time() {
         tokio::time::sleep(Duration::from_millis(400 + random() % 1_000)).await;
         if let Some(command) = restart.clone()
-            && random() % 3 == 0
+            && random().is_multiple_of(3)
         {
             let run = move || Command::new("sh").args(["-c", &command]).status().unwrap();
             assert!(tokio::task::spawn_blocking(run).await.unwrap().success());

@@ -36,7 +36,7 @@ pub async fn run(
         Kind::Plan => explain::plan(output, &**store, &schema.collection, query).await?,
         Kind::Analysis => explain::analysis(output, &**store, schema, query).await?,
         Kind::Entities => printer.pages(&**store, query).await?,
-        Kind::AsOf(time) => printer.as_of(store, query, time).await?,
+        Kind::AsOf(time) => printer.at(store, query, time).await?,
     }
     Ok(Ending::Done)
 }

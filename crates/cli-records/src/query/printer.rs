@@ -44,7 +44,7 @@ impl<'a> Printer<'a> {
     }
 
     /// What matched at a time: a page where a limit is given, else batch by batch.
-    pub(super) async fn as_of(
+    pub(super) async fn at(
         mut self,
         store: &Arc<dyn StorageStrategy>,
         query: &Query,

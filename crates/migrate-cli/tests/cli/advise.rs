@@ -13,7 +13,7 @@ fn recording() -> Place {
         "sql_strategy": {"type": "sqlite", "name": "data.db"},
         "layers": [{"layer": "record_queries", "file": "queries.ndjson"}],
     }});
-    place.write("repository.json", &config.to_string());
+    place.write("repository.json", config.to_string());
     place.line("init").ok();
     place.run_with_input("put machines -", &machine("m-1", "running").to_string()).ok();
     place

@@ -1,7 +1,6 @@
 //! One commit in both stores, and how it may end.
 
 use repo_across::{Across, Committed, MARKERS, WaitsFor};
-use repo_core::strategy::StorageStrategyExt as _;
 use repo_core::{CollectionName, Consistency, Filter, Precondition, Result, Write};
 
 use super::{Store, World, item, number, over, put};

@@ -58,8 +58,12 @@ mod tests {
     use super::*;
 
     fn chain(error: &(dyn StdError + 'static)) -> Vec<String> {
-        let links = std::iter::successors(Some(error), |error| error.source());
-        links.map(|link| link.to_string()).collect()
+        let (mut links, mut link) = (Vec::new(), Some(error));
+        while let Some(error) = link {
+            links.push(error.to_string());
+            link = error.source();
+        }
+        links
     }
 
     #[test]

@@ -270,8 +270,8 @@ mod tests {
         let (bytes, at, len) = object();
         let decoded = decode(&bytes).unwrap();
         assert!(matches!(decoded.is, Kind::Log { number: 3, scrubbed: false, .. }));
-        assert_eq!(kind_of(&bytes[..bytes.len().min(HEAD as usize)]), Ok(decoded.is));
         let [nothing, put] = decoded.lines.as_slice() else { panic!("{decoded:?}") };
+        assert_eq!(kind_of(&bytes[..bytes.len().min(HEAD as usize)]).as_ref(), Ok(&decoded.is));
         assert_eq!(nothing.op, Op::Nothing);
         let range = put.document.clone().unwrap();
         assert_eq!((range.start, range.len()), (at as usize, len));

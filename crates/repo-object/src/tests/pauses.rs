@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use repo_core::strategy::StorageStrategy as _;
-
 use super::{Fixture, all, save, text};
 use crate::checkpoint::{Why, make};
 use crate::strategy::ObjectStrategy;

@@ -53,7 +53,8 @@ async fn a_scrub_takes_what_it_must_and_leaves_the_rest() {
     let store = fixture.prepared().await;
     save(&store, "a", SECRET).await;
     delete(&store, "a").await;
-    let (at, before) = (store.store().state().base.number, commits(&fixture).await);
+    let at = store.store().state().base.number;
+    let before = commits(&fixture).await;
     let left = names::docs(Hex16::for_checkpoint(at + 1).unwrap(), 0);
     let begun = names::docs(Hex16::for_checkpoint(at + 2).unwrap(), 0);
     for (name, text) in [(&left, SECRET), (&begun, "other")] {

@@ -72,11 +72,6 @@ impl Holding {
         let _ = answer.send(());
     }
 
-    /// How many answers were held back so far.
-    pub(super) fn held(&self) -> usize {
-        self.0.lock().unwrap().answers.len()
-    }
-
     /// The ids of each `get_many` that reached the store.
     pub(super) fn asked(&self) -> Vec<Vec<String>> {
         self.0.lock().unwrap().asked.clone()
