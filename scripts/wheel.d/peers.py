@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Callable
 
 import behaviours
+import behaviours_of_tasks  # noqa: F401 (adds its own)
 import places
 from brokers import Broker, OrbJson, OrbSql, Ours
 

@@ -13,7 +13,8 @@ use repo_bench::{document_text, schema};
 use repo_core::strategy::{OpenOptions, StorageStrategyExt as _};
 use repo_core::{Document, Key, MemoryStrategy};
 use repo_layers::{
-    ConcurrencyLimitLayer, Inner, Layer, MetricsLayer, RetryLayer, TimeoutLayer, TracingLayer,
+    CacheLayer, ConcurrencyLimitLayer, Inner, Layer, MetricsLayer, RetryLayer, TimeoutLayer,
+    TracingLayer,
 };
 
 /// Hands everything on.
@@ -31,6 +32,7 @@ fn stacks(store: &Inner) -> Vec<(&'static str, Inner)> {
         TimeoutLayer::new().read(long).write(long)
     };
     let limit = || ConcurrencyLimitLayer::new(NonZeroUsize::MIN);
+    let cache = || CacheLayer::new(CacheLayer::MAX_BYTES, Duration::from_secs(3_600)).unwrap();
     let all = RetryLayer::default().around(timeout().around(limit().around(store())));
     vec![
         ("no layer", store()),
@@ -40,7 +42,9 @@ fn stacks(store: &Inner) -> Vec<(&'static str, Inner)> {
         ("concurrency limit", limit().around(store())),
         ("tracing, nobody listens", TracingLayer::new().around(store())),
         ("metrics, nobody listens", MetricsLayer::new().around(store())),
-        ("all of them", TracingLayer::new().around(MetricsLayer::new().around(all))),
+        ("cache", cache().around(store())),
+        ("cache that keeps what is written", cache().keep_written().around(store())),
+        ("all of them but the cache", TracingLayer::new().around(MetricsLayer::new().around(all))),
     ]
 }
 

@@ -11,8 +11,8 @@ use repo_core::strategy::{
     StrategyFactory,
 };
 use repo_core::{
-    Document, EntityId, Error, FieldPath, Filter, Precondition, Predicate, Query, Result, Schemas,
-    Value, Version, Write,
+    AggregateValue, Aggregation, Document, EntityId, Error, FieldPath, Filter, Precondition,
+    Predicate, Query, Result, Schemas, Value, Version, Write,
 };
 use serde_json::{Value as Json, json};
 
@@ -191,6 +191,22 @@ pub(crate) async fn scan(store: &Store, expected: usize) -> Result<Timed> {
             found += batch.records.len();
         }
         errors::expect("scan", expected, found)
+    })
+    .await
+}
+
+/// How many entities have each status, once.
+pub(crate) async fn groups(store: &Store, expected: usize) -> Result<Timed> {
+    let collection = data::collection()?;
+    let asked = Aggregation::new(Filter::default()).group_by("status")?.count()?;
+    timed(1, async {
+        let answer = store.aggregate(&collection, &asked).await?;
+        let counts = answer.rows.iter().map(|row| match row.values.as_slice() {
+            [AggregateValue::Count(count)] => *count,
+            _ => 0,
+        });
+        let counted: u64 = counts.sum();
+        errors::expect("group", expected, usize::try_from(counted).unwrap_or(usize::MAX))
     })
     .await
 }

@@ -4,8 +4,8 @@ use futures_util::future;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use crate::{
-    Condition, Consistency, Direction, FieldPath, MAX_PAGE_SIZE, Model, Order, Query, Repository,
-    Result, Stored,
+    Aggregates, Aggregation, Condition, Consistency, Direction, FieldPath, MAX_PAGE_SIZE, Model,
+    Order, Query, Repository, Result, Stored,
 };
 
 /// A query of a repository, as [`StoreRepository::query`](crate::StoreRepository::query)
@@ -40,8 +40,13 @@ impl<'a, E: Model> EntityQuery<'a, E> {
     }
 
     /// Makes the query see every acknowledged write.
-    pub fn strong(mut self) -> Self {
-        self.consistency = Consistency::Strong;
+    pub fn strong(self) -> Self {
+        self.with_consistency(Consistency::Strong)
+    }
+
+    /// Sets what the query has to see.
+    pub fn with_consistency(mut self, consistency: Consistency) -> Self {
+        self.consistency = consistency;
         self
     }
 
@@ -85,6 +90,21 @@ impl<'a, E: Model> EntityQuery<'a, E> {
         self.repository.count(&filter, self.consistency).await
     }
 
+    /// Groups of the values that match, and what is computed of each, whatever order and
+    /// limit. `ask` says by what they are grouped and what is computed:
+    /// `|of| of.group_by("status")?.count()`.
+    ///
+    /// # Errors
+    /// Those of `ask`, and as [`Repository::aggregate`].
+    pub async fn aggregate(
+        self,
+        ask: impl FnOnce(Aggregation) -> Result<Aggregation>,
+    ) -> Result<Aggregates> {
+        let all = Aggregation::new(self.condition.filter()?);
+        let asked = ask(all.with_consistency(self.consistency))?;
+        self.repository.aggregate(&asked).await
+    }
+
     fn build(self) -> Result<Query> {
         let mut query = Query::new(self.condition.filter()?);
         if let Some(order) = self.order {
@@ -93,9 +113,6 @@ impl<'a, E: Model> EntityQuery<'a, E> {
         if let Some(limit) = self.limit.filter(|limit| (1..=MAX_PAGE_SIZE).contains(limit)) {
             query = query.limit(limit)?;
         }
-        Ok(match self.consistency {
-            Consistency::Strong => query.strong(),
-            Consistency::Eventual => query,
-        })
+        Ok(query.with_consistency(self.consistency))
     }
 }

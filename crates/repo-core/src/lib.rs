@@ -84,7 +84,10 @@
 //! never weakened.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod aggregate;
+mod analysis;
 mod attribution;
+mod consistency;
 mod cursor;
 mod document;
 mod entity;
@@ -98,17 +101,26 @@ mod model;
 mod paging;
 mod precondition;
 mod query;
+mod query_shape;
 mod remedy;
 mod repository;
+mod required;
 mod schema;
 mod store_repository;
 pub mod strategy;
 mod time;
+mod token;
 mod transaction;
 mod version;
 mod write;
 
+pub use aggregate::{
+    AggregateFunction, AggregateValue, Aggregates, Aggregation, DEFAULT_MAX_GROUPS, Extreme,
+    GroupRow, GroupedBy, MAX_AGGREGATE_FUNCTIONS, MAX_GROUP_FIELDS, MAX_GROUPS,
+};
+pub use analysis::{Access, QueryAnalysis};
 pub use attribution::Attribution;
+pub use consistency::Consistency;
 pub use cursor::Cursor;
 pub use document::{
     Decimal, DecimalError, Digest, Document, FieldPath, MAX_DEPTH, MAX_DIGITS, MAX_EXPONENT,
@@ -123,9 +135,8 @@ pub use key::{CollectionName, EntityId, Key, MAX_COLLECTION_NAME_BYTES, MAX_ID_C
 pub use memory::MemoryStrategy;
 pub use model::{Model, Stored};
 pub use precondition::{FailedPrecondition, Precondition};
-pub use query::{
-    Consistency, DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query,
-};
+pub use query::{DEFAULT_PAGE_SIZE, Direction, MAX_PAGE_SIZE, Order, Page, Plan, Query};
+pub use query_shape::{QueryShape, RecordedQueries};
 pub use remedy::Remedy;
 pub use repository::Repository;
 pub use schema::{
@@ -135,6 +146,7 @@ pub use schema::{
 };
 pub use store_repository::StoreRepository;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use token::Token;
 pub use transaction::{RetryPolicy, Transaction, TransactionAttempts, transaction};
 pub use version::Version;
 pub use write::{Change, Write, Written};

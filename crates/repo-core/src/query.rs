@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::{Cursor, Entity, Error, ErrorKind, FieldPath, Filter, Result};
+use crate::{Consistency, Cursor, Entity, Error, ErrorKind, FieldPath, Filter, Result};
 
 /// Most entities in a page when the query sets no limit. A query over a million
 /// entities must not fill the memory, so a page always has a size; the streams
@@ -10,16 +10,6 @@ use crate::{Cursor, Entity, Error, ErrorKind, FieldPath, Filter, Result};
 pub const DEFAULT_PAGE_SIZE: usize = 1_000;
 /// Highest limit of one page.
 pub const MAX_PAGE_SIZE: usize = 10_000;
-
-/// What a read has to see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Consistency {
-    /// Acknowledged writes may be missing for a short while.
-    #[default]
-    Eventual,
-    /// Every acknowledged write is seen.
-    Strong,
-}
 
 /// Whether small values come first or last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,8 +116,14 @@ impl Query {
 
     /// Makes the read see every acknowledged write.
     #[must_use]
-    pub fn strong(mut self) -> Self {
-        self.consistency = Consistency::Strong;
+    pub fn strong(self) -> Self {
+        self.with_consistency(Consistency::Strong)
+    }
+
+    /// Sets what the read has to see. It may be another level than that of the page before.
+    #[must_use]
+    pub fn with_consistency(mut self, consistency: Consistency) -> Self {
+        self.consistency = consistency;
         self
     }
 

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-use crate::{Consistency, EntityId, Filter, Model, Query, Result, Stored, Version};
+use crate::{
+    Aggregates, Aggregation, Consistency, EntityId, Filter, Model, Query, Result, Stored, Version,
+};
 
 /// A repository of one kind of entity, over whatever store is configured.
 /// Object-safe for a given `E`, so that callers can hold
@@ -67,6 +69,13 @@ pub trait Repository<E: Model>: Send + Sync {
 
     /// How many values match.
     async fn count(&self, filter: &Filter, consistency: Consistency) -> Result<u64>;
+
+    /// Groups of values, and what is computed of each.
+    ///
+    /// # Errors
+    /// `LimitExceeded` for more groups than are allowed, and for a sum that no document can
+    /// hold.
+    async fn aggregate(&self, aggregation: &Aggregation) -> Result<Aggregates>;
 
     /// Stores all values or none. Returns their versions in order.
     ///

@@ -8,8 +8,9 @@ use futures_util::stream::{BoxStream, StreamExt as _};
 
 use crate::strategy::{Record, StorageStrategy, StorageStrategyExt as _};
 use crate::{
-    CollectionName, Condition, Consistency, Document, EntityId, EntityQuery, Error, ErrorKind,
-    Filter, Key, Model, Precondition, Query, Repository, Result, Stored, Version, Write, Written,
+    Aggregates, Aggregation, CollectionName, Condition, Consistency, Document, EntityId,
+    EntityQuery, Error, ErrorKind, Filter, Key, Model, Precondition, Query, Repository, Result,
+    Stored, Version, Write, Written,
 };
 
 /// The repository over a [`StorageStrategy`].
@@ -113,6 +114,10 @@ impl<E: Model> Repository<E> for StoreRepository<E> {
 
     async fn count(&self, filter: &Filter, consistency: Consistency) -> Result<u64> {
         self.strategy.count(&self.collection, filter, consistency).await
+    }
+
+    async fn aggregate(&self, aggregation: &Aggregation) -> Result<Aggregates> {
+        self.strategy.aggregate(&self.collection, aggregation).await
     }
 
     async fn save_batch(&self, values: &[E]) -> Result<Vec<Version>> {

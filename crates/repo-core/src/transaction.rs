@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use backon::BackoffBuilder as _;
 
-use crate::strategy::{Record, StorageStrategy, StorageStrategyExt as _};
+use crate::required::Required;
+use crate::strategy::{Record, StorageStrategy, StorageStrategyExt as _, strong_reads};
 use crate::{
     Attribution, Change, CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key,
     Precondition, Result, Version, Write, Written,
@@ -25,6 +26,7 @@ pub struct Transaction {
     strategy: Arc<dyn StorageStrategy>,
     read: BTreeMap<Key, Option<Entity>>,
     writes: BTreeMap<Key, Buffered>,
+    required: Required,
     again: bool,
     attribution: Option<Arc<Attribution>>,
 }
@@ -43,6 +45,7 @@ impl Transaction {
             strategy,
             read: BTreeMap::new(),
             writes: BTreeMap::new(),
+            required: Required::default(),
             again: false,
             attribution: None,
         }
@@ -118,6 +121,16 @@ impl Transaction {
         }
     }
 
+    /// Has the commit check a condition that was known before, of a key that need not be read:
+    /// the version of a record that protects others. Unlike what was read, one that does not
+    /// hold is not made true by another run, so [`transaction`] returns its `Conflict` at once.
+    ///
+    /// # Errors
+    /// `Invalid` when the key was given another condition before.
+    pub fn require(&mut self, key: Key, condition: Precondition) -> Result<()> {
+        self.required.add(key, condition)
+    }
+
     /// Says who writes all that this transaction writes, and why.
     pub fn attribute_to(&mut self, attribution: Attribution) {
         self.attribution = Some(Arc::new(attribution));
@@ -133,7 +146,7 @@ impl Transaction {
     /// # Errors
     /// `AlreadyExists` when this transaction sees one.
     pub async fn create(&mut self, key: Key, document: Document) -> Result<()> {
-        if self.get(&key).await?.is_some() {
+        if strong_reads(self.get(&key)).await?.is_some() {
             return Err(self.refuse(&key, Precondition::Absent));
         }
         self.save(key, document);
@@ -166,9 +179,10 @@ impl Transaction {
         Ok(())
     }
 
+    /// What is refused here no commit checks, so a read that is made for it is strong.
     async fn expect(&mut self, key: &Key, expected: Version) -> Result<()> {
-        let gone = self.get(key).await?.is_none();
-        let stored = self.stored(key).await?.map(|entity| entity.version);
+        let gone = strong_reads(self.get(key)).await?.is_none();
+        let stored = strong_reads(self.stored(key)).await?.map(|entity| entity.version);
         if gone || stored != Some(expected) {
             return Err(self.refuse(key, Precondition::Version(expected)));
         }
@@ -183,16 +197,19 @@ impl Transaction {
         Error::preconditions("transaction", vec![(failure, false)])
     }
 
-    /// Commits all writes, if everything read is unchanged. The answers stand
-    /// by key.
+    /// Commits all writes, if everything read is unchanged and what was
+    /// [required](Self::require) holds. The answers stand by key.
     ///
     /// # Errors
-    /// `Conflict` when something read has changed: nothing was written, and
-    /// the whole transaction may be tried again. Else those of
-    /// [`StorageStrategy::commit`].
+    /// `Conflict` when something read has changed, or something required does not hold:
+    /// nothing was written, and after a change of what was read the whole transaction may
+    /// be tried again. Else those of [`StorageStrategy::commit`].
     pub async fn commit(mut self) -> Result<BTreeMap<Key, Written>> {
-        let writes = self.take_writes();
-        if writes.iter().all(|write| write.change == Change::Check) && writes.len() <= 1 {
+        let required = std::mem::take(&mut self.required);
+        let only_read = required.is_empty();
+        let writes = self.take_writes(required)?;
+        let checks_alone = writes.iter().all(|write| write.change == Change::Check);
+        if only_read && checks_alone && writes.len() <= 1 {
             // One read, or nothing at all: it was consistent when it was made.
             return Ok(BTreeMap::new());
         }
@@ -213,10 +230,11 @@ impl Transaction {
     /// Drops all writes. The same as dropping the transaction.
     pub fn rollback(self) {}
 
-    fn take_writes(&mut self) -> Vec<Write> {
+    fn take_writes(&mut self, mut required: Required) -> Result<Vec<Write>> {
         let mut buffered = std::mem::take(&mut self.writes);
         let mut writes = Vec::with_capacity(self.read.len() + buffered.len());
         for (key, entity) in std::mem::take(&mut self.read) {
+            required.settle_read(&key, entity.as_ref().map(|entity| entity.version))?;
             let precondition = match &entity {
                 Some(entity) => Precondition::Version(entity.version),
                 None => Precondition::Absent,
@@ -232,12 +250,14 @@ impl Transaction {
             });
         }
         for (key, Buffered { document }) in buffered {
+            let precondition = required.take(&key).unwrap_or(Precondition::Any);
             writes.push(match document {
-                Some(document) => Write::put(key, document, Precondition::Any),
-                None => Write::delete(key, Precondition::Any),
+                Some(document) => Write::put(key, document, precondition),
+                None => Write::delete(key, precondition),
             });
         }
-        writes
+        writes.extend(required.into_rest().map(|(key, condition)| Write::check(key, condition)));
+        Ok(writes)
     }
 }
 
@@ -276,8 +296,9 @@ impl Default for RetryPolicy {
 
 /// Runs `body` in a transaction and commits it. When the commit meets a
 /// conflict or `Unavailable`, all of it is tried again with capped, jittered
-/// back-off. An error of `body` itself rolls back and is returned, unless it
-/// asked for another run with [`Transaction::try_again`].
+/// back-off; not when what was [required](Transaction::require) does not hold. An
+/// error of `body` itself rolls back and is returned, unless it asked for another
+/// run with [`Transaction::try_again`].
 ///
 /// In a spawned task `body` is an `async move` closure: one that borrows makes
 /// a future that the compiler cannot see to be `Send`.
@@ -345,9 +366,13 @@ impl TransactionAttempts {
         let (error, again) = match outcome {
             Err(error) => (error, tx.again),
             Ok(value) => {
+                let required = tx.required.clone();
                 let Err(error) = tx.commit().await else { return Ok(Some(value)) };
-                let kind = error.kind();
-                (error, matches!(kind, ErrorKind::Conflict | ErrorKind::Unavailable))
+                let again = match error.kind() {
+                    ErrorKind::Conflict => !required.has_failed(&error),
+                    kind => kind == ErrorKind::Unavailable,
+                };
+                (error, again)
             }
         };
         match self.0.next() {

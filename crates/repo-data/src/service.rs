@@ -9,6 +9,7 @@ use repo_core::{Attribution, EntityId, Error, ErrorKind, Query, Result, Timestam
 use repo_engine::Store;
 
 use crate::collections;
+use crate::datapoints::Waiting;
 use crate::hooks::Step;
 use crate::layout;
 use crate::model::StoreName;
@@ -36,6 +37,7 @@ struct Inner {
     options: DataOptions,
     spool: Option<Spool>,
     turns: AtomicUsize,
+    waiting: Waiting,
 }
 
 impl DataService {
@@ -72,8 +74,9 @@ impl DataService {
             None => None,
         };
         let attribution = options.attribution.clone();
-        let turns = AtomicUsize::new(0);
-        Ok(Self { inner: Arc::new(Inner { store, blobs, options, spool, turns }), attribution })
+        let (turns, waiting) = (AtomicUsize::new(0), Waiting::default());
+        let inner = Arc::new(Inner { store, blobs, options, spool, turns, waiting });
+        Ok(Self { inner, attribution })
     }
 
     /// The same service for another author: what is written through it is attributed to him,
@@ -125,6 +128,16 @@ impl DataService {
             tx.attribute_to(attribution.clone());
         }
         tx
+    }
+
+    /// Who writes through this handle.
+    pub(crate) fn attribution(&self) -> Option<&Attribution> {
+        self.attribution.as_ref()
+    }
+
+    /// The values that wait for a commit.
+    pub(crate) fn waiting(&self) -> &Waiting {
+        &self.inner.waiting
     }
 
     pub(crate) fn attempts(&self) -> Attempts {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::{EntityId, Filter, Result, field};
+use repo_core::strategy::StorageStrategy;
+use repo_core::{Document, EntityId, Filter, Precondition, Result, Write, field};
 
 use crate::hashing::text_digest;
 use crate::model::{Owner, Scope, StoreName, Usage, UsageRecord};
 use crate::paging::PageRequest;
-use crate::records::{Tx, find_many};
+use crate::records::{Tx, find_many, key};
 use crate::service::DataService;
 
 /// Counters of one name. Who writes at the same time takes different ones in turn.
@@ -16,6 +17,9 @@ const COUNTERS: usize = 16;
 /// What a commit adds to the counters.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(BTreeMap<(Scope, String), Usage>);
+
+/// What is counted, and by how much it changes.
+type Counted = ((Scope, String), Usage);
 
 /// Where something is counted.
 #[derive(Debug, Clone, Copy)]
@@ -48,14 +52,44 @@ impl Tally {
         of_owners.map(|((_, name), change)| (name.as_str(), *change))
     }
 
-    /// Adds to the counters of this turn.
-    pub(crate) async fn write(self, tx: &mut Tx, turn: usize) -> Result<()> {
+    /// What is added to which counter of this turn.
+    fn by_counter(self, turn: usize) -> (Vec<Counted>, Vec<String>) {
         let changes: Vec<_> =
             self.0.into_iter().filter(|(_, change)| *change != Usage::default()).collect();
-        let ids: Vec<String> = changes
+        let ids = changes
             .iter()
             .map(|((scope, name), _)| counter(*scope, name, turn % COUNTERS))
             .collect();
+        (changes, ids)
+    }
+
+    /// The writes that add to the counters of this turn, as they are now.
+    pub(crate) async fn writes(
+        self,
+        store: &dyn StorageStrategy,
+        turn: usize,
+    ) -> Result<Vec<Write>> {
+        let (changes, ids) = self.by_counter(turn);
+        let keys: Vec<EntityId> = ids.iter().map(|id| EntityId::new(id)).collect::<Result<_>>()?;
+        let found = find_many::<UsageRecord>(store, &keys).await?;
+        let writes = changes.into_iter().zip(ids).zip(found);
+        writes
+            .map(|((((scope, name), change), id), found)| {
+                let precondition = match &found {
+                    Some(found) => Precondition::Version(found.version),
+                    None => Precondition::Absent,
+                };
+                let usage = found.map(|found| found.value.usage).unwrap_or_default().plus(change);
+                let key = key::<UsageRecord>(&id)?;
+                let record = UsageRecord { id, scope, name, usage };
+                Ok(Write::put(key, Document::from_serialize(&record)?, precondition))
+            })
+            .collect()
+    }
+
+    /// Adds to the counters of this turn.
+    pub(crate) async fn write(self, tx: &mut Tx, turn: usize) -> Result<()> {
+        let (changes, ids) = self.by_counter(turn);
         tx.read_ahead::<UsageRecord>(&ids).await?;
         for (((scope, name), change), id) in changes.into_iter().zip(ids) {
             let found = tx.find::<UsageRecord>(&id).await?;

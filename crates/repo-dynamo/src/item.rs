@@ -236,6 +236,15 @@ fn document(layout: &Layout, item: &Item) -> Result<Document> {
     })
 }
 
+/// What a request that named some fields only answered of a document: nothing, where the
+/// document has none of them.
+///
+/// # Errors
+/// `Corrupt` for an item that is not of ours.
+pub(crate) fn seen_document(layout: &Layout, item: &Item) -> Result<Document> {
+    if item.contains_key(DOCUMENT) { document(layout, item) } else { Document::parse("{}") }
+}
+
 fn corrupt(layout: &Layout, item: &Item, what: &str) -> Error {
     let id = match item.get(layout.id_name()) {
         Some(AttributeValue::S(id)) => id.as_str(),

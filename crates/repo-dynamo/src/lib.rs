@@ -6,6 +6,7 @@
 //! contract.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod aggregate;
 mod apply;
 mod cache;
 mod catalog;
@@ -14,6 +15,7 @@ mod commit;
 mod config;
 mod ddl;
 mod definition;
+mod enough;
 mod errors;
 mod existing;
 mod factory;

@@ -1,5 +1,6 @@
 //! Queries and counts: by the index that fits, else by a scan. What DynamoDB
-//! returns is always filtered again on the document.
+//! returns is always filtered again on the document, and what it looked at is
+//! counted, as its answers say.
 //!
 //! A cursor stays good when the next page is asked for with `.strong()`, but an
 //! index cannot be read consistently, and a scan has another order. So a cursor
@@ -11,14 +12,15 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::operation::query::QueryOutput;
-use repo_core::strategy::{Position, Record, Segment, Selector};
+use repo_core::strategy::{Effort, Position, Record, Segment, Selector};
 use repo_core::{
     CollectionName, Consistency, Cursor, Direction, Entity, EntityId, Filter, MAX_PAGE_SIZE, Page,
-    Plan, Query, Result,
+    Plan, Query, QueryAnalysis, Result,
 };
 
 use crate::cache::Table;
-use crate::indexing::{IndexPlace, value_text};
+use crate::enough::Enough;
+use crate::indexing::IndexPlace;
 use crate::item::{Item, record_of, text};
 use crate::layout::{Index, Layout};
 use crate::native::{Native, index_start, not_a_position, scan_start};
@@ -41,8 +43,9 @@ impl Read {
 }
 
 impl Shared {
-    fn is_strong(&self, consistency: Consistency) -> bool {
-        consistency == Consistency::Strong || self.settings.consistent_reads
+    /// Whether a read has to see every acknowledged write.
+    pub(crate) fn is_strong(&self, consistency: Consistency) -> bool {
+        consistency.is_bounded() || self.settings.consistent_reads
     }
 
     /// One page.
@@ -51,9 +54,32 @@ impl Shared {
         table: &Table,
         collection: &CollectionName,
         query: &Query,
+        level: Consistency,
     ) -> Result<Page> {
+        Ok(self.page(table, collection, query, level).await?.0)
+    }
+
+    /// What one page takes.
+    pub(crate) async fn analyze(
+        &self,
+        table: &Table,
+        collection: &CollectionName,
+        query: &Query,
+        level: Consistency,
+    ) -> Result<QueryAnalysis> {
+        let (page, effort) = self.page(table, collection, query, level).await?;
+        Ok(QueryAnalysis::counted(&page, effort))
+    }
+
+    async fn page(
+        &self,
+        table: &Table,
+        collection: &CollectionName,
+        query: &Query,
+        level: Consistency,
+    ) -> Result<(Page, Effort)> {
         let layout = &table.layout;
-        let strong = self.is_strong(query.consistency());
+        let strong = self.is_strong(level);
         let position = query.cursor().map(|c| c.position_in(collection, query)).transpose()?;
         let plan = choose(layout, query.filter(), query.order()).filter(|_| !strong);
         match (position, plan) {
@@ -86,7 +112,7 @@ impl Shared {
         plan: Option<IndexPlan<'_>>,
         name: &str,
         after: (IndexPlace, EntityId),
-    ) -> Result<Page> {
+    ) -> Result<(Page, Effort)> {
         match plan.filter(|plan| plan.index.name == name) {
             Some(plan) => self.index_query(table, collection, query, &plan, Some(after)).await,
             None => {
@@ -105,14 +131,22 @@ impl Shared {
         query: &Query,
         strong: bool,
         start: Option<Item>,
-    ) -> Result<Page> {
+    ) -> Result<(Page, Effort)> {
         let mut selector = Selector::new(collection, query)?;
+        let mut effort = Effort::default();
         // Without filter and order no more is read than the page holds.
         let exact = query.order().is_none() && query.filter().is_all();
         let most = if exact { query.page_size().min(MAX_PAGE_SIZE) + 1 } else { PAGE_ITEMS };
-        self.scan_live(table, strong, Read { start, most }, |entity| Ok(selector.offer(entity)))
+        let looked_at = self
+            .scan_live(table, strong, Read { start, most }, |entity| {
+                let matches = query.filter().matches(&entity.document);
+                effort.hand_over(matches);
+                Ok(!matches || selector.keep(entity))
+            })
             .await?;
-        Ok(selector.finish(Plan::Scan, |last| Native::Scan(last.id.clone()).to_text()))
+        effort.examined = looked_at;
+        let page = selector.finish(Plan::Scan, |last| Native::Scan(last.id.clone()).to_text());
+        Ok((page, effort))
     }
 
     /// A strong page in the order of an index, which cannot be read so.
@@ -123,20 +157,25 @@ impl Shared {
         query: &Query,
         index: &Index,
         after: (IndexPlace, EntityId),
-    ) -> Result<Page> {
+    ) -> Result<(Page, Effort)> {
         let most = query.page_size();
+        let mut effort = Effort::default();
         let mut kept: BTreeMap<(IndexPlace, EntityId), Entity> = BTreeMap::new();
-        self.scan_live(table, true, Read::ALL, |entity| {
-            let place = (index.place(&entity.id, &entity.document), entity.id.clone());
-            if place > after && query.filter().matches(&entity.document) {
-                kept.insert(place, entity);
-                if kept.len() > most + 1 {
-                    kept.pop_last();
+        let looked_at = self
+            .scan_live(table, true, Read::ALL, |entity| {
+                let place = (index.place(&entity.id, &entity.document), entity.id.clone());
+                let matches = query.filter().matches(&entity.document);
+                effort.hand_over(matches);
+                if matches && place > after {
+                    kept.insert(place, entity);
+                    if kept.len() > most + 1 {
+                        kept.pop_last();
+                    }
                 }
-            }
-            Ok(true)
-        })
-        .await?;
+                Ok(true)
+            })
+            .await?;
+        effort.examined = looked_at;
         let more = kept.len() > most;
         if more {
             kept.pop_last();
@@ -144,21 +183,23 @@ impl Shared {
         let position = kept.last_key_value().filter(|_| more).map(|((place, id), _)| {
             Position::Native(Native::behind(index, place.clone(), id).to_text())
         });
-        Ok(Page {
+        let page = Page {
             next: position.map(|position| Cursor::new(collection, query, position)),
             entities: kept.into_values().collect(),
             plan: Plan::Scan,
-        })
+        };
+        Ok((page, effort))
     }
 
-    /// Hands every live entity of a table to `take`, until it wants no more.
+    /// Hands every live entity of a table to `take`, until it wants no more. How
+    /// many items DynamoDB looked at.
     async fn scan_live(
         &self,
         table: &Table,
         strong: bool,
         read: Read,
         mut take: impl FnMut(Entity) -> Result<bool>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let page = ScanPage {
             kept: ScannedItems::Live,
             segment: Segment::ALL,
@@ -166,20 +207,21 @@ impl Shared {
             most: read.most,
             count_only: false,
         };
-        let mut start = read.start;
+        let (mut start, mut looked_at) = (read.start, 0);
         loop {
             self.check_open("query")?;
             let answer = self.scan_page("query", table, page, start.as_ref()).await?;
+            looked_at += u64::try_from(answer.scanned_count).unwrap_or(0);
             for item in answer.items.unwrap_or_default() {
                 if let Some(Record::Live(entity)) = record_of(&table.layout, &item)?
                     && !take(entity)?
                 {
-                    return Ok(());
+                    return Ok(looked_at);
                 }
             }
             match answer.last_evaluated_key {
                 Some(key) => start = Some(key),
-                None => return Ok(()),
+                None => return Ok(looked_at),
             }
         }
     }
@@ -192,36 +234,43 @@ impl Shared {
         query: &Query,
         plan: &IndexPlan<'_>,
         after: Option<(IndexPlace, EntityId)>,
-    ) -> Result<Page> {
+    ) -> Result<(Page, Effort)> {
         let mut selector = Selector::new(collection, query)?;
+        let mut effort = Effort::default();
         let mut enough = Enough::new(collection, plan, query)?;
         // Where the index gives the order, a page of it is most of the answer.
         let short = query.order().is_none() || plan.ordered.is_some();
         let most = if short { query.page_size() + 1 } else { PAGE_ITEMS };
-        self.read_index(table, plan, after, most, |entity| {
-            let matches = query.filter().matches(&entity.document);
-            if matches && enough.reached(&entity) {
-                return Ok(false);
-            }
-            Ok(!matches || selector.keep(entity))
-        })
-        .await?;
+        let looked_at = self
+            .read_index(table, plan, after, most, |entity| {
+                let matches = query.filter().matches(&entity.document);
+                effort.hand_over(matches);
+                if matches && enough.reached(&entity) {
+                    return Ok(false);
+                }
+                Ok(!matches || selector.keep(entity))
+            })
+            .await?;
+        effort.examined = looked_at;
         let index = plan.index;
-        Ok(selector.finish(Plan::Index { name: index.name.clone() }, |last| {
+        let page = selector.finish(Plan::Index { name: index.name.clone() }, |last| {
             Native::behind(index, index.place(&last.id, &last.document), &last.id).to_text()
-        }))
+        });
+        Ok((page, effort))
     }
 
     /// Hands every live entity of an index plan to `take`, until it wants no
-    /// more. `most` is how many the first request looks at.
-    async fn read_index(
+    /// more. `most` is how many the first request looks at. How many items
+    /// DynamoDB looked at.
+    pub(crate) async fn read_index(
         &self,
         table: &Table,
         plan: &IndexPlan<'_>,
         after: Option<(IndexPlace, EntityId)>,
         most: usize,
         mut take: impl FnMut(Entity) -> Result<bool>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
+        let mut looked_at = 0;
         let hashes = plan.hashes.iter().filter(|_| !plan.bounds.is_empty());
         for hash in hashes {
             let mut start = match &after {
@@ -238,12 +287,13 @@ impl Shared {
                 let read = Read { start, most: look_at };
                 look_at = look_at.saturating_mul(4).min(PAGE_ITEMS);
                 let answer = self.index_page(&table.layout, plan, hash, read).await?;
+                looked_at += u64::try_from(answer.scanned_count).unwrap_or(0);
                 for item in answer.items.unwrap_or_default() {
                     let Some(Record::Live(entity)) = record_of(&table.layout, &item)? else {
                         continue;
                     };
                     if !take(entity)? {
-                        return Ok(());
+                        return Ok(looked_at);
                     }
                 }
                 start = answer.last_evaluated_key;
@@ -252,7 +302,7 @@ impl Shared {
                 }
             }
         }
-        Ok(())
+        Ok(looked_at)
     }
 
     /// One request to an index.
@@ -301,12 +351,12 @@ impl Shared {
         match choose(&table.layout, filter, None).filter(|_| !strong) {
             Some(plan) => self.read_index(table, &plan, None, PAGE_ITEMS, count).await?,
             None => self.scan_live(table, strong, Read::ALL, &mut count).await?,
-        }
+        };
         Ok(found)
     }
 
     /// How many live entities there are, without their documents.
-    async fn count_all(&self, table: &Table, strong: bool) -> Result<u64> {
+    pub(crate) async fn count_all(&self, table: &Table, strong: bool) -> Result<u64> {
         let page = ScanPage {
             kept: ScannedItems::Live,
             segment: Segment::ALL,
@@ -350,46 +400,4 @@ fn key_condition(plan: &IndexPlan<'_>, hash: &str) -> (String, Terms) {
         }
     };
     (condition, terms)
-}
-
-/// When an ordered query needs no more of an index that gives the order: once
-/// more than a page was found beyond the cursor, and all that tie with the
-/// last of it. Ties of the index are more than those of the order: its sort
-/// keys are cut, and ids stand behind them in the same direction.
-struct Enough<'q> {
-    query: &'q Query,
-    ordered: bool,
-    /// Only what differs from this is surely beyond the cursor.
-    cursor: Option<String>,
-    found: usize,
-    last: Option<String>,
-}
-
-impl<'q> Enough<'q> {
-    fn new(collection: &CollectionName, plan: &IndexPlan<'_>, query: &'q Query) -> Result<Self> {
-        let mut cursor = None;
-        if plan.ordered.is_some()
-            && let Some(position) = query.cursor()
-            && let Position::Ordered { key, .. } = position.position_in(collection, query)?
-        {
-            cursor = crate::indexing::value_text_of_key(key);
-        }
-        Ok(Self { query, ordered: plan.ordered.is_some(), cursor, found: 0, last: None })
-    }
-
-    /// Whether this candidate and all behind it are not wanted any more.
-    fn reached(&mut self, entity: &Entity) -> bool {
-        let Some(order) = self.query.order().filter(|_| self.ordered) else { return false };
-        let place = value_text(entity.document.get(&order.path).as_ref());
-        if let Some(last) = &self.last {
-            return place != *last;
-        }
-        if self.cursor.as_ref() != Some(&place) {
-            self.found += 1;
-            if self.found > self.query.page_size() {
-                self.last = Some(place);
-            }
-        }
-        false
-    }
 }

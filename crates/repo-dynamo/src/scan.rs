@@ -9,7 +9,7 @@ use futures::stream;
 use repo_core::strategy::{
     RecordBatch, RecordStream, ScanOptions, Segment, UnreadableRecord, read_ahead,
 };
-use repo_core::{Consistency, Error, Result};
+use repo_core::{Error, Result};
 
 use crate::cache::Table;
 use crate::item::{Item, record_of};
@@ -116,7 +116,7 @@ enum At {
 
 /// All records of a segment.
 pub(crate) fn stream(shared: Arc<Shared>, table: Arc<Table>, options: ScanOptions) -> RecordStream {
-    let strong = options.consistency == Consistency::Strong || shared.settings.consistent_reads;
+    let strong = shared.is_strong(options.consistency);
     let page = ScanPage {
         kept: ScannedItems::Records,
         segment: options.segment,

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion,
+    Action, Applied, Capabilities, Changes, FeedPosition, LevelCosts, OlderThan, OlderVersion,
     PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions,
     StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
-    VersionWrite, check_distinct_keys, check_none_is_live, check_records, with_records,
+    VersionWrite, check_distinct_keys, check_none_is_live, check_records, level_by_key, level_of,
+    with_records,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, DEFAULT_MAX_ENTITY_BYTES, EntityId,
-    Filter, Health, HealthCheck, HealthDepth, Page, Query, Result, Timestamp, Version, Write,
-    Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency,
+    DEFAULT_MAX_ENTITY_BYTES, EntityId, Filter, Health, HealthCheck, HealthDepth, Page, Query,
+    QueryAnalysis, Result, Timestamp, Version, Write, Written,
 };
 
 use crate::cache::Recorded;
@@ -62,6 +63,10 @@ impl Shared {
             .with_changes(true)
             .with_history(true)
             .with_fence(true)
+            .with_levels(match self.settings.consistent_reads {
+                true => LevelCosts::STRONG,
+                false => LevelCosts::WEAK,
+            })
             .with_read_only(self.options.read_only);
         let of = |captures, keeps| {
             let recorded = Recorded { captures, keeps };
@@ -136,13 +141,21 @@ impl StorageStrategy for DynamoStrategy {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
+        level_by_key(self, "get").await?;
         let table = self.shared.table("get", collection).await?;
         self.shared.get_many(&table, ids).await
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        let level = level_of(self, "query", query.consistency()).await?;
         let table = self.shared.table("query", collection).await?;
-        self.shared.query(&table, collection, query).await
+        self.shared.query(&table, collection, query, level).await
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        let level = level_of(self, "query", query.consistency()).await?;
+        let table = self.shared.table("query", collection).await?;
+        self.shared.analyze(&table, collection, query, level).await
     }
 
     async fn count(
@@ -151,8 +164,19 @@ impl StorageStrategy for DynamoStrategy {
         filter: &Filter,
         consistency: Consistency,
     ) -> Result<u64> {
+        let consistency = level_of(self, "count", consistency).await?;
         let table = self.shared.table("count", collection).await?;
         self.shared.count(&table, filter, consistency).await
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let level = level_of(self, "aggregate", aggregation.consistency()).await?;
+        let table = self.shared.table("aggregate", collection).await?;
+        self.shared.aggregate(&table, aggregation, level).await
     }
 
     async fn scan(
@@ -160,6 +184,8 @@ impl StorageStrategy for DynamoStrategy {
         collection: &CollectionName,
         options: ScanOptions,
     ) -> Result<RecordStream> {
+        let level = level_of(self, "scan", options.consistency).await?;
+        let options = options.with_consistency(level);
         let table = self.shared.table("scan", collection).await?;
         Ok(scan::stream(Arc::clone(&self.shared), table, options))
     }

@@ -49,7 +49,7 @@ impl StrategyFactory for JsonFilesFactory {
         options: OpenOptions,
     ) -> Result<Arc<dyn StorageStrategy>> {
         let opened = JsonFactory.open(settings, options.clone()).await;
-        if !options.read_only {
+        if !options.opens_foreign() {
             return opened;
         }
         let settings = JsonSettings::read(settings)?;

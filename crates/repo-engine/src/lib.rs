@@ -58,7 +58,7 @@
 //! ```
 //!
 //! Another store is another URL: `json:data`, `postgresql://user@host/name`,
-//! `dynamodb:prefix`, `memory:`.
+//! `dynamodb:prefix`, `object:s3://bucket/prefix`, `memory:`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod chosen;
@@ -84,15 +84,24 @@ pub use store::Store;
 pub use transaction::{Tracked, Transaction};
 
 pub use repo_core::{
-    Clock, CollectionName, CollectionSchema, CollectionSchemaBuilder, Comparison, Condition,
-    Consistency, Cursor, Decimal, Direction, Document, Entity, EntityId, EntityQuery, Error,
-    ErrorKind, FailedPrecondition, Field, FieldCondition, FieldKind, FieldPath, Filter, Health,
-    HealthDepth, Key, ManualClock, MemoryStrategy, Model, Order, Page, Pattern, Plan, Precondition,
-    Predicate, Query, Repository, Result, RetryPolicy, Schemas, StoreRepository, Stored,
-    SystemClock, Timestamp, Value, Version, field, strategy,
+    AggregateFunction, AggregateValue, Aggregates, Aggregation, Clock, CollectionName,
+    CollectionSchema, CollectionSchemaBuilder, Comparison, Condition, Consistency, Cursor, Decimal,
+    Direction, Document, Entity, EntityId, EntityQuery, Error, ErrorKind, Extreme,
+    FailedPrecondition, Field, FieldCondition, FieldKind, FieldPath, Filter, GroupRow, GroupedBy,
+    Health, HealthDepth, Key, ManualClock, MemoryStrategy, Model, Order, Page, Pattern, Plan,
+    Precondition, Predicate, Query, Repository, Result, RetryPolicy, Schemas, StoreRepository,
+    Stored, SystemClock, Timestamp, Token, Value, Version, Write, Written, field, strategy,
 };
 #[doc(inline)]
 pub use repo_derive::Model;
+/// Leases in the store; [`Store::leases`] gives those of one that is open.
+#[cfg(feature = "leases")]
+pub use repo_lease as leases;
+
+/// Writes in two stores: both have theirs in the end, or neither. A pair is made of two
+/// [strategies](Store::strategy).
+#[cfg(feature = "across")]
+pub use repo_across as across;
 
 /// Compiles the examples of the guide.
 #[cfg(all(doctest, feature = "config"))]

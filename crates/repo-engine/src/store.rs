@@ -85,6 +85,15 @@ impl Store {
         &self.strategy
     }
 
+    /// The leases of the store, in the name of this process. Their collections are made by
+    /// [`Leases::prepare`](repo_lease::Leases::prepare), or with the others if the store is
+    /// opened with their [schemas](repo_lease::schemas).
+    #[cfg(feature = "leases")]
+    #[must_use]
+    pub fn leases(&self) -> repo_lease::Leases {
+        repo_lease::Leases::new(Arc::clone(&self.strategy))
+    }
+
     /// Ends all work of this handle and gives its files and locks back. Later
     /// calls are `Closed`. Safe to repeat.
     ///

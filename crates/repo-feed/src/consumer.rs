@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use repo_core::strategy::{FeedPosition, RecordChange, SystemWrite};
+use repo_core::strategy::{FeedPosition, OwnerId, RecordChange, SystemWrite};
 use repo_core::{Error, ErrorKind, Key, Result};
 use tokio::time::Instant;
 
@@ -68,7 +68,7 @@ impl Consumer {
         let mut this = Self {
             consumers: consumers.clone(),
             name: name.clone(),
-            owner: random_owner()?,
+            owner: OwnerId::random()?.to_string(),
             noted: stored.position.clone(),
             stored,
             text,
@@ -374,13 +374,4 @@ impl Consumer {
 pub(crate) fn may_be_moved(error: &Error) -> bool {
     use ErrorKind::{Invalid, Locked, OutcomeUnknown};
     matches!(error.kind(), Locked | Invalid | OutcomeUnknown)
-}
-
-fn random_owner() -> Result<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|source| {
-        let why = "the operating system gives no random bytes";
-        Error::new(ErrorKind::Unavailable, "run a consumer", why).caused_by(source)
-    })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

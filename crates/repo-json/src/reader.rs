@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use repo_core::strategy::{Position, Record, Selector};
+use repo_core::strategy::{Aggregator, Effort, Position, Record, Selector};
 use repo_core::{
-    CollectionName, Document, Entity, EntityId, Error, Filter, Page, Plan, Query, Result,
+    Aggregates, Aggregation, CollectionName, Document, Entity, EntityId, Error, Filter, GroupedBy,
+    Page, Plan, Query, QueryAnalysis, Result,
 };
 
 use crate::batch::live_or_tombstone;
@@ -149,6 +150,21 @@ pub(crate) fn about(error: Error, name: &CollectionName, id: &EntityId) -> Error
 
 /// One page.
 pub(crate) fn query(store: &Store, name: &CollectionName, query: &Query) -> Result<Page> {
+    page(store, name, query, &mut Effort::default())
+}
+
+/// What one page takes.
+pub(crate) fn analyze(
+    store: &Store,
+    name: &CollectionName,
+    query: &Query,
+) -> Result<QueryAnalysis> {
+    let mut effort = Effort::default();
+    let page = page(store, name, query, &mut effort)?;
+    Ok(QueryAnalysis::counted(&page, effort))
+}
+
+fn page(store: &Store, name: &CollectionName, query: &Query, effort: &mut Effort) -> Result<Page> {
     store.catch_up("query")?;
     collection(&store.env, &store.state(), "query", name)?;
     let mut selector = Selector::new(name, query)?;
@@ -160,8 +176,11 @@ pub(crate) fn query(store: &Store, name: &CollectionName, query: &Query) -> Resu
         None => query.page_size().saturating_add(1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE),
         Some(_) => MOST_AT_ONCE,
     };
-    let plan =
-        visit(store, "query", name, query.filter(), after, most, |entity| selector.offer(entity))?;
+    let plan = visit(store, "query", name, query.filter(), after, most, |entity| {
+        let matches = query.filter().matches(&entity.document);
+        effort.look_at(matches);
+        !matches || selector.keep(entity)
+    })?;
     Ok(selector.finish(plan, |last| last.id.to_string()))
 }
 
@@ -177,6 +196,28 @@ pub(crate) fn count(store: &Store, name: &CollectionName, filter: &Filter) -> Re
         true
     })?;
     Ok(matching)
+}
+
+/// Groups, of all that may match. How many there are in all is known without them.
+pub(crate) fn aggregate(
+    store: &Store,
+    name: &CollectionName,
+    aggregation: &Aggregation,
+) -> Result<Aggregates> {
+    store.catch_up("aggregate")?;
+    let live = collection(&store.env, &store.state(), "aggregate", name)?.table.live();
+    let mut groups = Aggregator::new(name, aggregation);
+    if aggregation.counts_everything() {
+        groups.add_group(&[], live, Vec::new())?;
+        return groups.finish(GroupedBy::Store);
+    }
+    let mut offered = Ok(());
+    visit(store, "aggregate", name, aggregation.filter(), None, MOST_AT_ONCE, |entity| {
+        offered = groups.offer(&entity.document);
+        offered.is_ok()
+    })?;
+    offered?;
+    groups.finish(GroupedBy::Engine)
 }
 
 /// Hands every live entity that may match, in the order of the ids, to `each`

@@ -14,11 +14,12 @@ use repo_core::strategy::{
     PhysicalIdentity, Prepared, Purged, Record, RecordBatch, RecordStream, Remnant, ScanOptions,
     StateMark, StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem,
     SystemWrite, VersionWrite, check_distinct_keys, check_none_is_live, check_writable,
-    identity_of_files, with_records,
+    identity_of_files, level_by_key, level_of, with_records,
 };
 use repo_core::{
-    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind,
-    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
+    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result,
+    Timestamp, Version, Write, Written,
 };
 use tokio::sync::oneshot;
 
@@ -198,6 +199,7 @@ impl StorageStrategy for JsonStrategy {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
+        level_by_key(self, "get").await?;
         if let Some(records) = reader::get_at_once(&self.store, collection, ids) {
             return Ok(records);
         }
@@ -206,18 +208,36 @@ impl StorageStrategy for JsonStrategy {
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        level_of(self, "query", query.consistency()).await?;
         let (name, query) = (collection.clone(), query.clone());
         self.blocking("query", move |store| reader::query(store, &name, &query)).await
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        level_of(self, "query", query.consistency()).await?;
+        let (name, query) = (collection.clone(), query.clone());
+        self.blocking("query", move |store| reader::analyze(store, &name, &query)).await
     }
 
     async fn count(
         &self,
         collection: &CollectionName,
         filter: &Filter,
-        _consistency: Consistency,
+        consistency: Consistency,
     ) -> Result<u64> {
+        level_of(self, "count", consistency).await?;
         let (name, filter) = (collection.clone(), filter.clone());
         self.blocking("count", move |store| reader::count(store, &name, &filter)).await
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        level_of(self, "aggregate", aggregation.consistency()).await?;
+        let (name, asked) = (collection.clone(), aggregation.clone());
+        self.blocking("aggregate", move |store| reader::aggregate(store, &name, &asked)).await
     }
 
     async fn scan(
@@ -225,6 +245,7 @@ impl StorageStrategy for JsonStrategy {
         collection_name: &CollectionName,
         options: ScanOptions,
     ) -> Result<RecordStream> {
+        level_of(self, "scan", options.consistency).await?;
         let name = collection_name.clone();
         self.blocking("scan", move |store| {
             store.catch_up("scan")?;

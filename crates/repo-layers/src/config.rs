@@ -1,13 +1,14 @@
 //! Layers as a configuration names them.
 
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use repo_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::refusal::refuse;
-use crate::{ConcurrencyLimitLayer, RetryLayer, TimeoutLayer};
+use crate::{ConcurrencyLimitLayer, RecordLayer, RetryLayer, TimeoutLayer};
 
 /// One layer of `storage.layers`: `{"layer": "retry", "max_attempts": 5}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub enum LayerConfig {
     Tracing(NoSettings),
     /// Counters and histograms, for the recorder that the program installs.
     Metrics(NoSettings),
+    /// Keeps what was read by id.
+    Cache(CacheConfig),
     /// Repeats what failed and was not applied.
     Retry(RetryConfig),
     /// Ends what takes too long.
@@ -27,6 +30,8 @@ pub enum LayerConfig {
     ConcurrencyLimit(ConcurrencyLimitConfig),
     /// Checks written documents against their collection's JSON Schema.
     Validation(NoSettings),
+    /// Counts what queries ask for, without the values.
+    RecordQueries(RecordConfig),
 }
 
 /// For a layer without settings.
@@ -34,6 +39,41 @@ pub enum LayerConfig {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NoSettings {}
+
+/// Settings of a `CacheLayer`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CacheConfig {
+    /// How old a read may be, for what others wrote meanwhile, in milliseconds.
+    pub ttl_ms: NonZeroU64,
+    /// The most bytes that are kept, about.
+    #[serde(default = "max_bytes")]
+    pub max_bytes: NonZeroU64,
+    /// Whether what is written is kept, and not only what is read.
+    #[serde(default)]
+    pub keep_written: bool,
+    /// The pause between two looks at the change feed, in milliseconds; without it, no looks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_ms: Option<NonZeroU64>,
+}
+
+/// 64 MiB.
+fn max_bytes() -> NonZeroU64 {
+    NonZeroU64::MIN.saturating_add(64 * 1_024 * 1_024 - 1)
+}
+
+#[cfg(feature = "cache")]
+impl CacheConfig {
+    pub(crate) fn build(&self) -> Result<crate::CacheLayer> {
+        let layer = crate::CacheLayer::new(self.max_bytes, millis(self.ttl_ms))?;
+        let layer = if self.keep_written { layer.keep_written() } else { layer };
+        match self.follow_ms {
+            Some(pause) => layer.follow(millis(pause)),
+            None => Ok(layer),
+        }
+    }
+}
 
 /// Settings of a [`RetryLayer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +168,21 @@ impl ConcurrencyLimitConfig {
     }
 }
 
+/// Settings of a [`RecordLayer`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RecordConfig {
+    /// The file that counts are appended to when the store is closed.
+    pub file: PathBuf,
+}
+
+impl RecordConfig {
+    pub(crate) fn build(&self) -> RecordLayer {
+        RecordLayer::new(&self.file)
+    }
+}
+
 impl LayerConfig {
     /// The name in `layer`.
     #[must_use]
@@ -135,10 +190,12 @@ impl LayerConfig {
         match self {
             Self::Tracing(_) => "tracing",
             Self::Metrics(_) => "metrics",
+            Self::Cache(_) => "cache",
             Self::Retry(_) => "retry",
             Self::Timeout(_) => "timeout",
             Self::ConcurrencyLimit(_) => "concurrency_limit",
             Self::Validation(_) => "validation",
+            Self::RecordQueries(_) => "record_queries",
         }
     }
 
@@ -148,8 +205,10 @@ impl LayerConfig {
             Self::Timeout(settings) => settings.build().map(|_| ()),
             Self::Tracing(_)
             | Self::Metrics(_)
+            | Self::Cache(_)
             | Self::ConcurrencyLimit(_)
-            | Self::Validation(_) => Ok(()),
+            | Self::Validation(_)
+            | Self::RecordQueries(_) => Ok(()),
         }
     }
 }

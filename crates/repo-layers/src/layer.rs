@@ -10,8 +10,9 @@ use repo_core::strategy::{
     UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
-    HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Token, Version,
+    Write, Written,
 };
 
 use crate::{Operation, OperationKind, operations as op};
@@ -213,6 +214,16 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         async move { self.call(inner, op::Query { collection, query }).await }
     }
 
+    /// Around [`StorageStrategy::analyze`].
+    fn analyze(
+        &self,
+        inner: &Inner,
+        collection: &CollectionName,
+        query: &Query,
+    ) -> impl Future<Output = Result<QueryAnalysis>> + Send {
+        async move { self.call(inner, op::Analyze { collection, query }).await }
+    }
+
     /// Around [`StorageStrategy::count`].
     fn count(
         &self,
@@ -222,6 +233,16 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         consistency: Consistency,
     ) -> impl Future<Output = Result<u64>> + Send {
         async move { self.call(inner, op::Count { collection, filter, consistency }).await }
+    }
+
+    /// Around [`StorageStrategy::aggregate`].
+    fn aggregate(
+        &self,
+        inner: &Inner,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> impl Future<Output = Result<Aggregates>> + Send {
+        async move { self.call(inner, op::Aggregate { collection, aggregation }).await }
     }
 
     /// Around [`StorageStrategy::scan`].
@@ -276,6 +297,11 @@ pub trait Layer: std::fmt::Debug + Send + Sync + Sized + 'static {
         inner: &Inner,
     ) -> impl Future<Output = Result<Option<OpenTransaction>>> + Send {
         self.call(inner, op::OldestTransaction {})
+    }
+
+    /// Around [`StorageStrategy::token`].
+    fn token(&self, inner: &Inner) -> impl Future<Output = Result<Token>> + Send {
+        self.call(inner, op::TokenOf {})
     }
 
     /// Around [`StorageStrategy::store_record`].

@@ -10,8 +10,9 @@ use repo_core::strategy::{
     UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
-    HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Token, Version,
+    Write, Written,
 };
 
 use crate::{Layer, Layered};
@@ -77,6 +78,10 @@ impl<L: Layer> StorageStrategy for Layered<L> {
         self.layer.query(&self.inner, collection, query).await
     }
 
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        self.layer.analyze(&self.inner, collection, query).await
+    }
+
     async fn count(
         &self,
         collection: &CollectionName,
@@ -84,6 +89,14 @@ impl<L: Layer> StorageStrategy for Layered<L> {
         consistency: Consistency,
     ) -> Result<u64> {
         self.layer.count(&self.inner, collection, filter, consistency).await
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        self.layer.aggregate(&self.inner, collection, aggregation).await
     }
 
     async fn scan(
@@ -112,6 +125,10 @@ impl<L: Layer> StorageStrategy for Layered<L> {
 
     async fn state_mark(&self) -> Result<Option<StateMark>> {
         self.layer.state_mark(&self.inner).await
+    }
+
+    async fn token(&self) -> Result<Token> {
+        self.layer.token(&self.inner).await
     }
 
     async fn store_record(&self) -> Result<StoreRecord> {

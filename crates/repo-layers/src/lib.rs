@@ -9,7 +9,9 @@
 //! | [`RetryLayer`] | repeats what failed and was not applied | |
 //! | [`TimeoutLayer`] | ends what takes too long | |
 //! | [`ConcurrencyLimitLayer`] | lets a number of operations through at once | |
+//! | [`RecordLayer`] | counts what queries ask for, without the values | |
 //! | [`AttributionLayer`] | says who writes | |
+//! | [`CacheLayer`] | keeps what was read by id | `cache` |
 //! | [`TracingLayer`] | makes a span of each operation | `tracing` |
 //! | [`MetricsLayer`] | counts and times operations | `metrics` |
 //! | [`ValidationLayer`] | checks written documents, and processes them | `validation` |
@@ -44,18 +46,24 @@
 //! # Order
 //!
 //! Each layer sees what the layers around it let through. Outermost first, the
-//! usual order is: `tracing`, `metrics`, `retry`, `timeout`, `concurrency_limit`,
+//! usual order is: `tracing`, `metrics`, `cache`, `retry`, `timeout`, `concurrency_limit`,
 //! `validation`.
 //!
 //! - `tracing` and `metrics` outside `retry` see one operation, however many
 //!   attempts it takes; inside, each attempt.
+//! - `cache` outside `retry`: what is kept waits for nothing, and one read that is made
+//!   again is for all who wait for it. Where documents are changed by the validation's
+//!   processors, a cache that keeps what is written stands within it.
 //! - `timeout` inside `retry` is for each attempt, outside for all of them.
 //! - `concurrency_limit` inside `timeout`: waiting for a place counts as time.
 //!   Inside `retry`, nobody holds a place while pausing.
+//! - `record_queries` stands outside `cache` and `retry`, so that each question counts once.
 //! - `validation` stands innermost, so that whatever is written passes it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod attribution;
+#[cfg(feature = "cache")]
+mod cache;
 mod concurrency;
 mod config;
 mod layer;
@@ -64,6 +72,7 @@ mod layered;
 mod metric;
 mod operation;
 pub mod operations;
+mod record;
 mod refusal;
 mod retry;
 mod stack;
@@ -74,14 +83,18 @@ mod trace;
 mod validation;
 
 pub use attribution::AttributionLayer;
+#[cfg(feature = "cache")]
+pub use cache::{CacheLayer, CacheStats, ComputedCache};
 pub use concurrency::ConcurrencyLimitLayer;
 pub use config::{
-    ConcurrencyLimitConfig, LayerConfig, NoSettings, RetryConfig, TimeoutConfig, check_layers,
+    CacheConfig, ConcurrencyLimitConfig, LayerConfig, NoSettings, RecordConfig, RetryConfig,
+    TimeoutConfig, check_layers,
 };
 pub use layer::{Inner, Layer, Layered};
 #[cfg(feature = "metrics")]
 pub use metric::MetricsLayer;
 pub use operation::{Operation, OperationClass, OperationKind};
+pub use record::RecordLayer;
 pub use retry::{Retry, RetryLayer};
 pub use stack::stack;
 pub use timeout::TimeoutLayer;

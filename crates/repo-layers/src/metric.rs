@@ -22,6 +22,7 @@ use crate::{Inner, Layer, Operation, OperationKind};
 /// | `repository_conflicts_total` | counter | `strategy`, `collection` | commits refused because another writer was faster (`Conflict`) |
 /// | `repository_streamed_records_total` | counter | `strategy`, `operation`, `collection` | records that scans yielded |
 /// | `repository_retries_total` | counter | `operation` | attempts that [`RetryLayer`](crate::RetryLayer) made again, with or without this layer |
+/// | `repository_cache_reads_total` | counter | `strategy`, `outcome` | ids that were asked of a `CacheLayer`, with or without this layer; `outcome` is `hit`, `miss`, or `wait` for somebody else's read |
 ///
 /// `strategy` is what [`location`](repo_core::strategy::StorageStrategy::location)
 /// begins with, such as `json` or `sqlite`. `collection` is empty for an
@@ -73,6 +74,20 @@ pub(crate) fn count_retry(kind: OperationKind) {
     counter!("repository_retries_total", "operation" => kind.as_str()).increment(1);
 }
 
+/// Counts ids that were asked of a cache, by what came of it.
+#[cfg(feature = "cache")]
+pub(crate) fn count_cached(inner: &Inner, reads: [(&'static str, usize); 3]) {
+    let strategy = shared(strategy(inner));
+    for (outcome, count) in reads {
+        if count > 0 {
+            counter!(
+                "repository_cache_reads_total", "strategy" => strategy.clone(), "outcome" => outcome
+            )
+            .increment(count as u64);
+        }
+    }
+}
+
 /// What the labels say.
 struct About {
     strategy: SharedString,
@@ -82,10 +97,8 @@ struct About {
 
 impl About {
     fn new(inner: &Inner, kind: OperationKind, collection: Option<&CollectionName>) -> Self {
-        let location = inner.location();
-        let strategy = location.split_once(':').map_or(location, |(strategy, _)| strategy);
         let collection = collection.map_or("", CollectionName::as_str);
-        Self { strategy: shared(strategy), kind, collection: shared(collection) }
+        Self { strategy: shared(strategy(inner)), kind, collection: shared(collection) }
     }
 
     fn labels(&self) -> Vec<Label> {
@@ -112,6 +125,11 @@ impl About {
             .increment(1);
         }
     }
+}
+
+fn strategy(inner: &Inner) -> &str {
+    let location = inner.location();
+    location.split_once(':').map_or(location, |(strategy, _)| strategy)
 }
 
 fn shared(text: &str) -> SharedString {

@@ -70,8 +70,12 @@ pub enum OperationKind {
     GetMany,
     /// [`query`](StorageStrategy::query)
     Query,
+    /// [`analyze`](StorageStrategy::analyze)
+    Analyze,
     /// [`count`](StorageStrategy::count)
     Count,
+    /// [`aggregate`](StorageStrategy::aggregate)
+    Aggregate,
     /// [`scan`](StorageStrategy::scan)
     Scan,
     /// [`commit`](StorageStrategy::commit)
@@ -84,6 +88,8 @@ pub enum OperationKind {
     StateMark,
     /// [`oldest_transaction`](StorageStrategy::oldest_transaction)
     OldestTransaction,
+    /// [`token`](StorageStrategy::token)
+    Token,
     /// [`store_record`](StorageStrategy::store_record)
     StoreRecord,
     /// [`update_store_record`](StorageStrategy::update_store_record)
@@ -131,13 +137,16 @@ impl OperationKind {
         Self::Collections,
         Self::GetMany,
         Self::Query,
+        Self::Analyze,
         Self::Count,
+        Self::Aggregate,
         Self::Scan,
         Self::Commit,
         Self::Apply,
         Self::Purge,
         Self::StateMark,
         Self::OldestTransaction,
+        Self::Token,
         Self::StoreRecord,
         Self::UpdateStoreRecord,
         Self::Checkpoint,
@@ -171,13 +180,16 @@ impl OperationKind {
             Self::Collections => "collections",
             Self::GetMany => "get_many",
             Self::Query => "query",
+            Self::Analyze => "analyze",
             Self::Count => "count",
+            Self::Aggregate => "aggregate",
             Self::Scan => "scan",
             Self::Commit => "commit",
             Self::Apply => "apply",
             Self::Purge => "purge",
             Self::StateMark => "state_mark",
             Self::OldestTransaction => "oldest_transaction",
+            Self::Token => "token",
             Self::StoreRecord => "store_record",
             Self::UpdateStoreRecord => "update_store_record",
             Self::Checkpoint => "checkpoint",
@@ -222,10 +234,13 @@ impl OperationKind {
             | Self::Collections
             | Self::GetMany
             | Self::Query
+            | Self::Analyze
             | Self::Count
+            | Self::Aggregate
             | Self::Scan
             | Self::StateMark
             | Self::OldestTransaction
+            | Self::Token
             | Self::StoreRecord
             | Self::Health
             | Self::Changes

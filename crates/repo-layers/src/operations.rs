@@ -9,8 +9,9 @@ use repo_core::strategy::{
     SystemItem as FoundItem, SystemWrite, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health as Found,
-    HealthDepth, Page, Query as Asked, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    Filter, Health as Found, HealthDepth, Page, Query as Asked, QueryAnalysis, Result, Timestamp,
+    Token, Version, Write, Written,
 };
 
 use crate::{Operation, OperationKind};
@@ -88,10 +89,16 @@ operation!(GetMany<'a> { collection: &'a CollectionName, ids: &'a [EntityId] } -
 });
 operation!(Query<'a> { collection: &'a CollectionName, query: &'a Asked } -> Page,
     query(self.collection, self.query) by self, { of collection });
+operation!(Analyze<'a> { collection: &'a CollectionName, query: &'a Asked } -> QueryAnalysis,
+    analyze(self.collection, self.query) by self, { of collection });
 operation!(Count<'a> {
         collection: &'a CollectionName, filter: &'a Filter, consistency: Consistency
     } -> u64,
     count(self.collection, self.filter, self.consistency) by self, { of collection });
+operation!(Aggregate<'a> {
+        collection: &'a CollectionName, aggregation: &'a Aggregation
+    } -> Aggregates,
+    aggregate(self.collection, self.aggregation) by self, { of collection });
 operation!(Scan<'a> { collection: &'a CollectionName, options: ScanOptions } -> RecordStream,
     scan(self.collection, self.options) by self, { of collection });
 operation!(Commit { writes: Vec<Write> } -> Vec<Written>, commit(self.writes) by self, {
@@ -128,6 +135,11 @@ operation!(StateMarkOf {} -> Option<StateMark>, state_mark() by self, {
     }
 });
 operation!(OldestTransaction {} -> Option<OpenTransaction>, oldest_transaction() by self);
+operation!(TokenOf {} -> Token, token() by self, {
+    fn kind(&self) -> OperationKind {
+        OperationKind::Token
+    }
+});
 operation!(StoreRecord {} -> OwnRecord, store_record() by self);
 operation!(UpdateStoreRecord { update: StoreUpdate } -> OwnRecord,
     update_store_record(self.update) by self);

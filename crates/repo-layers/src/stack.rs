@@ -1,10 +1,15 @@
 //! Layers around a store, one around the other.
 
-#[cfg(not(all(feature = "metrics", feature = "tracing", feature = "validation")))]
+#[cfg(not(all(
+    feature = "cache",
+    feature = "metrics",
+    feature = "tracing",
+    feature = "validation"
+)))]
 use repo_core::{Error, ErrorKind};
 use repo_core::{Result, Schemas};
 
-use crate::{Inner, Layer as _, LayerConfig, check_layers};
+use crate::{CacheConfig, Inner, Layer as _, LayerConfig, check_layers};
 
 /// Puts layers around a store, the first of them outermost. The
 /// [crate's documentation](crate#order) says which order means what.
@@ -23,8 +28,10 @@ fn one(inner: Inner, layer: &LayerConfig, schemas: &Schemas) -> Result<Inner> {
         LayerConfig::Retry(settings) => settings.build()?.around(inner),
         LayerConfig::Timeout(settings) => settings.build()?.around(inner),
         LayerConfig::ConcurrencyLimit(settings) => settings.build().around(inner),
+        LayerConfig::RecordQueries(settings) => settings.build().around(inner),
         LayerConfig::Tracing(_) => traced(inner)?,
         LayerConfig::Metrics(_) => measured(inner)?,
+        LayerConfig::Cache(settings) => cached(inner, settings)?,
         LayerConfig::Validation(_) => validated(inner, schemas)?,
     })
 }
@@ -49,6 +56,16 @@ fn measured(_: Inner) -> Result<Inner> {
     Err(left_out("metrics"))
 }
 
+#[cfg(feature = "cache")]
+fn cached(inner: Inner, settings: &CacheConfig) -> Result<Inner> {
+    Ok(settings.build()?.around(inner))
+}
+
+#[cfg(not(feature = "cache"))]
+fn cached(_: Inner, _: &CacheConfig) -> Result<Inner> {
+    Err(left_out("cache"))
+}
+
 #[cfg(feature = "validation")]
 fn validated(inner: Inner, schemas: &Schemas) -> Result<Inner> {
     Ok(crate::ValidationLayer::new(schemas)?.around(inner))
@@ -59,7 +76,12 @@ fn validated(_: Inner, _: &Schemas) -> Result<Inner> {
     Err(left_out("validation"))
 }
 
-#[cfg(not(all(feature = "metrics", feature = "tracing", feature = "validation")))]
+#[cfg(not(all(
+    feature = "cache",
+    feature = "metrics",
+    feature = "tracing",
+    feature = "validation"
+)))]
 fn left_out(layer: &'static str) -> Error {
     let why = "this program is built without the layer";
     Error::new(ErrorKind::Unsupported, "put layers around a store", why)

@@ -1,12 +1,14 @@
 //! The conformance suite through every layer by itself, and through all of them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use repo_core::strategy::{OpenOptions, StrategyFactory as _};
 use repo_core::{CollectionSchema, Result, Schemas};
-use repo_layers::{LayerConfig, stack};
+use repo_layers::{CacheLayer, Layer as _, LayerConfig, stack};
 use repo_sql::SqliteFactory;
 use repo_testkit::{MemoryPlace, Place, Store};
 use serde_json::{Value as Json, json};
@@ -15,13 +17,21 @@ use serde_json::{Value as Json, json};
 struct LayeredPlace<P> {
     inner: P,
     layers: Vec<LayerConfig>,
+    /// A cache within the layers, for all handles: with one of its own, a handle may see
+    /// what another one wrote later than the contract says.
+    cache: Option<CacheLayer>,
 }
 
 #[async_trait]
 impl<P: Place> Place for LayeredPlace<P> {
     async fn open(&self, options: OpenOptions) -> Result<Store> {
         let schemas = permissive(&options.schemas);
-        stack(self.inner.open(options).await?, &self.layers, &schemas)
+        let store = self.inner.open(options).await?;
+        let store = match &self.cache {
+            Some(cache) => cache.clone().around(store),
+            None => store,
+        };
+        stack(store, &self.layers, &schemas)
     }
 }
 
@@ -70,8 +80,25 @@ fn all() -> Json {
     ])
 }
 
+/// So long that no test waits for its end: what is forgotten was forgotten for a reason.
+const TTL: Duration = Duration::from_secs(3_600);
+
+fn cache() -> CacheLayer {
+    CacheLayer::new(CacheLayer::MAX_BYTES, TTL).unwrap()
+}
+
+/// In which hardly anything finds room, and which follows the change feed.
+fn small_cache() -> CacheLayer {
+    let cache = CacheLayer::new(NonZeroU64::new(3_000).unwrap(), TTL).unwrap();
+    cache.keep_written().follow(Duration::from_millis(1)).unwrap()
+}
+
 fn around<P>(inner: P, layers: Json) -> LayeredPlace<P> {
-    LayeredPlace { inner, layers: serde_json::from_value(layers).unwrap() }
+    LayeredPlace { inner, layers: serde_json::from_value(layers).unwrap(), cache: None }
+}
+
+fn cached<P>(inner: P, layers: Json, cache: CacheLayer) -> LayeredPlace<P> {
+    LayeredPlace { cache: Some(cache), ..around(inner, layers) }
 }
 
 fn memory(layer: Json) -> LayeredPlace<MemoryPlace> {
@@ -83,14 +110,34 @@ repo_testkit::conformance!(metrics_layer, || async { memory(json!({ "layer": "me
 repo_testkit::conformance!(retry_layer, || async { memory(retry()) });
 repo_testkit::conformance!(timeout_layer, || async { memory(timeout()) });
 repo_testkit::conformance!(concurrency_limit_layer, || async { memory(limit()) });
+repo_testkit::conformance!(
+    #[cfg(unix)]
+    record_layer,
+    || async { memory(json!({ "layer": "record_queries", "file": "/dev/null" })) }
+);
 repo_testkit::conformance!(validation_layer, || async { memory(json!({ "layer": "validation" })) });
+repo_testkit::conformance!(cache_layer, || async {
+    cached(MemoryPlace::default(), json!([]), cache())
+});
+repo_testkit::conformance!(cache_layer_over_sqlite, || async {
+    cached(SqlitePlace(tempfile::tempdir().unwrap()), json!([]), cache().keep_written())
+});
+repo_testkit::conformance!(small_cache_layer, || async {
+    cached(MemoryPlace::default(), json!([]), small_cache())
+});
 repo_testkit::conformance!(all_layers_over_memory, || async {
-    around(MemoryPlace::default(), all())
+    cached(MemoryPlace::default(), all(), cache())
 });
 repo_testkit::conformance!(all_layers_over_sqlite, || async {
-    around(SqlitePlace(tempfile::tempdir().unwrap()), all())
+    cached(SqlitePlace(tempfile::tempdir().unwrap()), all(), cache())
 });
 
 repo_testkit::differential!(all_layers_change_nothing, || async {
-    around(MemoryPlace::default(), all())
+    cached(MemoryPlace::default(), all(), cache())
+});
+repo_testkit::differential!(a_cache_changes_nothing, || async {
+    cached(MemoryPlace::default(), json!([]), cache().keep_written())
+});
+repo_testkit::differential!(a_small_cache_changes_nothing, || async {
+    cached(MemoryPlace::default(), json!([]), small_cache())
 });

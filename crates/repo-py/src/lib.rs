@@ -6,9 +6,9 @@
 //! back. Rules are the engine's own. Names, defaults and documentation for people are
 //! in `python/repo_engine/`; documents cross as JSON text.
 
+mod aggregate;
 mod answers;
 mod arguments;
-mod count_by;
 mod entities;
 mod entity;
 mod errors;

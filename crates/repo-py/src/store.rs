@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use repo_core::strategy::{ScanOptions, StorageStrategy};
-use repo_core::{CollectionName, Cursor, FieldPath, HealthDepth, Query};
+use repo_core::{CollectionName, Cursor, HealthDepth, Query};
 
+use crate::aggregate::{aggregation, counts, rows};
 use crate::answers::{get_many, versions};
 use crate::arguments::{attribution, collection, consistency, ids, key, precondition};
-use crate::count_by::count_by;
 use crate::entities::Entities;
 use crate::entity::Entity;
 use crate::errors::checked;
@@ -25,7 +25,7 @@ use crate::transaction::{Transaction, policy, run};
 use crate::wait::wait;
 use crate::write::Write;
 
-/// An open store: JSON files, SQLite, PostgreSQL or DynamoDB, with the same answers and
+/// An open store: JSON files, SQLite, PostgreSQL, DynamoDB or objects, with the same answers and
 /// errors on each. May be used by several threads at once.
 ///
 /// A store belongs to the process that opened it: in a forked child it raises
@@ -51,8 +51,8 @@ impl Store {
     /// Opens a store. Usable as a context manager, which closes it.
     ///
     /// place: a URL ("json:DIR", "sqlite:FILE", "postgresql://USER@HOST/NAME",
-    ///     "dynamodb:PREFIX", "memory:"), or a configuration file as a pathlib.Path, or a
-    ///     configuration as a dict with a section "storage".
+    ///     "dynamodb:PREFIX", "object:s3://BUCKET/PREFIX", "memory:"), or a configuration
+    ///     file as a pathlib.Path, or a configuration as a dict with a section "storage".
     /// schemas: a folder of *.schema.json files, or a list of which each is the name of
     ///     a collection (id field "id", no index) or a JSON Schema with an x-repository
     ///     block. Without it: those of the configuration, or machines, requests and
@@ -255,8 +255,8 @@ impl Store {
         wait(py, || async { strategy.count(&name, &filter, consistency(strong)).await })
     }
 
-    /// How many entities have each value of a field, as {value: count}. Reads the
-    /// collection once, in bounded memory.
+    /// How many entities have each value of a field, as {value: count}. A store that groups
+    /// by itself counts; else the collection is read once, in bounded memory.
     ///
     /// Strings stand as they are, other values as their JSON text; None stands for null
     /// and for no such field. More than 10000 values are a LimitExceededError.
@@ -270,9 +270,44 @@ impl Store {
         strong: bool,
     ) -> PyResult<BTreeMap<Option<String>, u64>> {
         let (strategy, name) = (self.strategy(py)?, self::collection(py, collection)?);
-        let (field, filter) = (checked(py, FieldPath::parse(field))?, self::filter(py, filter)?);
-        let consistency = consistency(strong);
-        wait(py, || count_by(&**strategy, &name, &field, &filter, consistency))
+        let (filter, field) = (self::filter(py, filter)?, [field.to_owned()]);
+        let asked = checked(py, aggregation(filter, &field, None, None, strong))?;
+        wait(py, || async { strategy.aggregate(&name, &asked).await }).map(counts)
+    }
+
+    /// Groups of entities and what is computed of each, as a list of {"group": {field:
+    /// value}, "values": {function: answer}}, in the order of the groups. The same on every
+    /// store, to the last digit: numbers that are not whole are decimal.Decimal.
+    ///
+    /// filter: as for query.
+    /// group_by: fields, at most 8; without them everything is one group. A field that is
+    ///     missing is left out of "group".
+    /// functions: of "count", "sum(F)", "min(F)", "max(F)", "avg(F)", at most 16; without
+    ///     them ["count"]. An answer is a whole number for "count", else a dict: "sum",
+    ///     "average" or "value", and "skipped" for the values of other types.
+    /// max_groups: most groups, 1 to 100000; 10000 without it. More are a
+    ///     LimitExceededError, and so is a sum of more than 38 digits.
+    /// strong: as for query.
+    #[pyo3(signature = (
+        collection, filter=None, *, group_by=None, functions=None, max_groups=None, strong=false
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "each is a keyword in Python")]
+    fn aggregate<'py>(
+        &self,
+        py: Python<'py>,
+        collection: &str,
+        filter: Option<&Bound<'_, PyAny>>,
+        group_by: Option<Vec<String>>,
+        functions: Option<Vec<String>>,
+        max_groups: Option<usize>,
+        strong: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (strategy, name) = (self.strategy(py)?, self::collection(py, collection)?);
+        let (filter, fields) = (self::filter(py, filter)?, group_by.unwrap_or_default());
+        let asked = aggregation(filter, &fields, functions.as_deref(), max_groups, strong);
+        let asked = checked(py, asked)?;
+        let answer = wait(py, || async { strategy.aggregate(&name, &asked).await })?;
+        rows(py, &asked, &answer)
     }
 
     /// A transaction, as a context manager:

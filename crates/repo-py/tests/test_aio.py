@@ -39,6 +39,8 @@ class TestAsyncStore(OnEveryStore):
                 with self.assertRaises(ConflictError):
                     await store.commit([Write.delete("jobs", "j-0", expect=1)])
                 self.assertEqual(await store.count_by("jobs", "none", strong=True), {None: 19})
+                groups = await store.aggregate("jobs", functions=["max(n)"], strong=True)
+                self.assertEqual(groups[0]["values"]["max(n)"]["value"], 100)
                 self.assertTrue((await store.health())["ok"])
 
         asyncio.run(story())

@@ -5,12 +5,25 @@ from __future__ import annotations
 import pickle
 import unittest
 
+import repo_engine
 from repo_engine import FailedPrecondition, RepositoryError, _native, errors
 
 
 class TestErrors(unittest.TestCase):
     def test_every_kind_of_the_engine_has_a_class(self) -> None:
         self.assertEqual(set(errors._OF_KIND), set(_native._KINDS))
+
+    def test_every_class_is_listed_once_and_is_in_the_package(self) -> None:
+        defined = {
+            name
+            for name, value in vars(errors).items()
+            if isinstance(value, type) and value.__module__ == errors.__name__
+        }
+        self.assertEqual(set(errors.__all__), defined)
+        self.assertEqual(len(repo_engine.__all__), len(set(repo_engine.__all__)))
+        for name in errors.__all__:
+            self.assertIn(name, repo_engine.__all__)
+            self.assertIs(getattr(repo_engine, name), getattr(errors, name))
 
     def test_what_is_raised_says_what_happened_and_what_to_do(self) -> None:
         error = errors._made(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -166,23 +167,91 @@ class TestWaiting(Places):
         other.execute("ROLLBACK")
 
 
-class TestImporting(unittest.TestCase):
-    def test_it_is_quick_and_starts_nothing(self) -> None:
-        code = (
-            "import os, time; start = time.perf_counter(); import repo_engine; "
-            "took = time.perf_counter() - start; "
-            "import sys; assert 'asyncio' not in sys.modules, 'asyncio is loaded'; "
-            "assert not any(name == 'orb' or name.startswith('orb.') for name in sys.modules); "
-            "print(took, len(os.listdir('/proc/self/task')))"
+#: For a child: how many threads it has, and how many sockets to the network.
+OF_ITSELF = """
+import os
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+def sockets():
+    own = set()
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            own.add(os.readlink(f"/proc/self/fd/{fd}"))
+        except OSError:
+            pass  # that of the list itself
+    known = set()
+    for kind in ("tcp", "tcp6", "udp", "udp6"):
+        with open(f"/proc/self/net/{kind}") as table:
+            known |= {f"socket:[{line.split()[9]}]" for line in list(table)[1:]}
+    return len(own & known)
+"""
+
+
+class TestImporting(Places):
+    def test_it_starts_nothing(self) -> None:
+        code = OF_ITSELF + (
+            "import sys, repo_engine\n"
+            "assert 'asyncio' not in sys.modules, 'asyncio is loaded'\n"
+            "assert not any(name.split('.')[0] == 'orb' for name in sys.modules)\n"
+            "print(threads(), sockets())\n"
         )
-        took = []
-        for _ in range(5):
-            said = subprocess.run(
-                [sys.executable, "-c", code], check=True, capture_output=True, text=True
-            ).stdout.split()
-            took.append(float(said[0]))
-            self.assertEqual(said[1], "1", "a thread was started")
-        self.assertLess(min(took), 0.1)
+        said = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout
+        self.assertEqual(said.split(), ["1", "0"], "threads and sockets")
+
+    def listener(self) -> socket.socket:
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listening.close)
+        listening.setblocking(False)
+        return listening
+
+    def test_a_server_is_reached_once_a_store_on_it_is_opened(self) -> None:
+        postgresql, dynamodb = self.listener(), self.listener()
+        code = OF_ITSELF + (
+            "import sys\n"
+            "from repo_engine import Store\n"
+            "folder, url = sys.argv[1:]\n"
+            "for place in (f'json:{folder}/data', f'sqlite:{folder}/a.db'):\n"
+            "    with Store.open(place, schemas=['jobs']) as store:\n"
+            "        store.put('jobs', 'a', {'id': 'a'})\n"
+            "        assert store.get('jobs', 'a') is not None\n"
+            "        print(sockets(), flush=True)\n"
+            "for place in (url, 'dynamodb:jobs'):\n"
+            "    sys.stdin.readline()\n"
+            "    try:\n"
+            "        Store.open(place, schemas=['jobs'])\n"
+            "    except Exception:\n"
+            "        pass\n"
+        )
+        url = f"postgresql://nobody@127.0.0.1:{postgresql.getsockname()[1]}/jobs"
+        endpoint = f"http://127.0.0.1:{dynamodb.getsockname()[1]}"
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, str(self.folder), url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "AWS_ENDPOINT_URL_DYNAMODB": endpoint},
+            text=True,
+        )
+        for clean in (child.wait, child.kill):
+            self.addCleanup(clean)
+        assert child.stdin is not None and child.stdout is not None
+        for pipe in (child.stdin, child.stdout):
+            self.addCleanup(pipe.close)
+        self.assertEqual([child.stdout.readline() for _ in range(2)], ["0\n", "0\n"])
+        for server in (postgresql, dynamodb):
+            with self.assertRaises(BlockingIOError):
+                server.accept()
+        for server in (postgresql, dynamodb):
+            child.stdin.write("\n")
+            child.stdin.flush()
+            server.settimeout(PATIENCE)
+            connection, _ = server.accept()
+            # Nobody answers there.
+            connection.close()
+            server.close()
 
 
 if __name__ == "__main__":

@@ -196,6 +196,39 @@ class TestStore(OnEveryStore):
         counts = self.store.count_by("jobs", "n", {"status": "s1"}, strong=True)
         self.assertEqual(counts, {"1": 1, "4": 1})
 
+    def test_aggregates(self) -> None:
+        self.fill(5)
+        self.store.put("jobs", "x", job("x", status=None, n=0.25))
+        self.store.put("jobs", "y", job("y", n="many"))
+        groups = self.store.aggregate("jobs", strong=True)
+        self.assertEqual(groups, [{"group": {}, "values": {"count": 7}}])
+        asked = ["count", "sum(n)", "max(n)", "avg(n)"]
+        groups = self.store.aggregate(
+            "jobs", {"status": {"$ne": "s2"}}, group_by=["status"], functions=asked, strong=True
+        )
+        self.assertEqual(
+            [one["group"] for one in groups],
+            [{}, {"status": None}, {"status": "s0"}, {"status": "s1"}],
+        )
+        missing, null, s0 = (one["values"] for one in groups[:3])
+        self.assertEqual(missing["sum(n)"], {"sum": 0, "numbers": 0, "skipped": 1})
+        self.assertEqual(missing["max(n)"], {"value": "many", "skipped": 0})
+        self.assertEqual(missing["avg(n)"]["average"], None)
+        self.assertEqual(null["sum(n)"]["sum"], decimal.Decimal("0.25"))
+        self.assertIsInstance(null["sum(n)"]["sum"], decimal.Decimal)
+        self.assertEqual((s0["count"], s0["sum(n)"]["sum"]), (2, 3))
+        self.assertEqual(s0["avg(n)"]["average"], decimal.Decimal("1.5"))
+        with self.assertRaises(LimitExceededError):
+            self.store.aggregate("jobs", group_by=["status"], max_groups=2, strong=True)
+        refused: list[dict[str, Any]] = [
+            {"functions": ["median(n)"]},
+            {"group_by": ["a..b"]},
+            {"max_groups": 0},
+        ]
+        for wrong in refused:
+            with self.assertRaises(InvalidError):
+                self.store.aggregate("jobs", **wrong)
+
     def test_a_transaction_commits_or_rolls_back(self) -> None:
         self.fill(2)
         with self.store.transaction() as tx:

@@ -13,8 +13,9 @@ use repo_core::strategy::{
     UnfinishedJob, VersionWrite, unsupported,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, ErrorKind, Filter,
-    Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    ErrorKind, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Token,
+    Version, Write, Written,
 };
 
 use crate::router::Router;
@@ -152,6 +153,10 @@ impl StorageStrategy for RoutedStrategy {
         self.read(|store| async move { store.query(collection, query).await }).await
     }
 
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        self.read(|store| async move { store.analyze(collection, query).await }).await
+    }
+
     async fn count(
         &self,
         collection: &CollectionName,
@@ -159,6 +164,14 @@ impl StorageStrategy for RoutedStrategy {
         consistency: Consistency,
     ) -> Result<u64> {
         self.read(|store| async move { store.count(collection, filter, consistency).await }).await
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        self.read(|store| async move { store.aggregate(collection, aggregation).await }).await
     }
 
     async fn scan(
@@ -195,6 +208,10 @@ impl StorageStrategy for RoutedStrategy {
 
     async fn state_mark(&self) -> Result<Option<StateMark>> {
         self.router.current().state_mark().await
+    }
+
+    async fn token(&self) -> Result<Token> {
+        self.read(|store| async move { store.token().await }).await
     }
 
     async fn store_record(&self) -> Result<StoreRecord> {

@@ -8,6 +8,7 @@ use std::path::Path;
 use plain_json::{errors, escape, utf8};
 use repo_core::{Document, EntityId, EntryStep, Error, Rule, SourceId, SyntaxError, Value};
 
+use crate::named::{id_in, id_text};
 use crate::plan::Route;
 
 /// An entity of an entry. The parts of one entry come in the same order each time.
@@ -105,13 +106,20 @@ pub(crate) fn take_apart<'r>(
             taking.value(root, value, around);
         }
         Err(error) => {
-            let name = key.map(str::to_owned);
-            let broken = Broken { name, pointer: String::new(), why: Why::Text(error) };
             let route = root.all().into_iter().find(|route| route.selected).unwrap_or(root);
+            // The entities within have ids of their own.
+            let name = if root.selected { name_in(root, key, raw) } else { key.map(str::to_owned) };
+            let broken = Broken { name, pointer: String::new(), why: Why::Text(error) };
             taking.parts.push(Part { route, pointer: String::new(), made: Err(broken) });
         }
     }
     taking.parts
+}
+
+/// What an entry is called whose text is no document: its id, else the key under which it
+/// stands.
+fn name_in(route: &Route, key: Option<&str>, raw: &[u8]) -> Option<String> {
+    id_in(route, key, raw).or_else(|| key.map(str::to_owned))
 }
 
 /// An entry whose text is its document; `None` where something has to be done to it.
@@ -121,14 +129,13 @@ fn as_it_stands(
     text: &str,
     most_bytes: usize,
 ) -> Option<Result<Entity, Broken>> {
-    let broken = |name: Option<&str>, why| {
-        Some(Err(Broken { name: name.map(str::to_owned), pointer: String::new(), why }))
-    };
+    let broken =
+        |name: Option<String>, why| Some(Err(Broken { name, pointer: String::new(), why }));
     let document = match Document::read(text) {
         Ok(document) => document,
         // A text or a number in the place of an object may become one.
         Err(SyntaxError { rule: Rule::NotAnObject, .. }) => return None,
-        Err(error) => return broken(key, Why::Text(error)),
+        Err(error) => return broken(name_in(route, key, text.as_bytes()), Why::Text(error)),
     };
     let id = route.schema.id_of(&document).ok()?;
     if route.id == SourceId::Key && key != Some(id.as_str()) {
@@ -136,7 +143,7 @@ fn as_it_stands(
     }
     match route.schema.check_document(&id, &document, most_bytes) {
         Ok(()) => Some(Ok(Entity { id, document })),
-        Err(rule) => broken(Some(id.as_str()), Why::Rule(rule)),
+        Err(rule) => broken(Some(id.to_string()), Why::Rule(rule)),
     }
 }
 
@@ -344,11 +351,11 @@ fn take_id(route: &Route, fields: &mut Fields, around: &Around<'_>) -> Result<En
         let why = format!("the entry has this field and {field}, which becomes it");
         return Err(around.broken_at(id_name, why));
     }
-    let text = match found {
-        Some(Value::String(text)) => text,
-        Some(Value::Number(number)) if number.is_integer() => number.to_string(),
-        Some(_) => return Err(around.broken_at(field, "an id is a string or a whole number")),
-        None => return Err(around.broken_at(field, "the id field is missing")),
+    let Some(value) = found else {
+        return Err(around.broken_at(field, "the id field is missing"));
+    };
+    let Some(text) = id_text(value) else {
+        return Err(around.broken_at(field, "an id is a string or a whole number"));
     };
     EntityId::new(&text).map_err(|error| around.broken_at(field, error.message()))
 }

@@ -59,7 +59,7 @@ impl StrategyFactory for FilesFactory {
     ) -> Result<Arc<dyn StorageStrategy>> {
         let settings = FilesSettings::read(settings)?;
         let location = folder::location(URL_SCHEME, &settings.base_path);
-        if !options.read_only {
+        if !options.opens_foreign() {
             let why = "files of another program are only read";
             return Err(Error::new(ErrorKind::Foreign, "open", why)
                 .with("store", location)

@@ -20,6 +20,7 @@ mod folder;
 mod index;
 mod load;
 mod loaded;
+mod named;
 mod open_file;
 mod plan;
 mod read;

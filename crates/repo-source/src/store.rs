@@ -180,11 +180,17 @@ impl ForeignReader for Files {
         blocking("get", &self.location, move || {
             loaded.check_unchanged()?;
             let Some(index) = loaded.collections.get(&collection) else { return Ok(Vec::new()) };
-            if let Some(error) = index.set_aside.one_of(&ids) {
+            let (mut numbers, mut absent) = (Vec::with_capacity(ids.len()), Vec::new());
+            for id in ids {
+                match index.find(id.as_str()) {
+                    Some(number) => numbers.push(number),
+                    None => absent.push(id),
+                }
+            }
+            // One that can be read stands for its id, whatever else is called so.
+            if let Some(error) = index.set_aside.one_of(&absent) {
                 return Err(error);
             }
-            let mut numbers: Vec<u32> =
-                ids.iter().filter_map(|id| index.find(id.as_str())).collect();
             // In the order in which they stand, each entry is read once.
             numbers.sort_unstable();
             numbers.dedup();

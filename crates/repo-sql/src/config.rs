@@ -9,6 +9,10 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::names::MAX_NAME_BYTES;
+use crate::server_address::server_of;
+
+/// Most replicas of a server.
+const MOST_REPLICAS: usize = 16;
 
 /// Where the settings stand.
 pub(crate) const SETTINGS_AT: &str = "storage.sql_strategy";
@@ -64,6 +68,15 @@ pub struct SqlSettings {
     /// A file of root certificates in PEM form, for `verify-full`; empty for
     /// those of the system. No effect on SQLite.
     pub sslrootcert: String,
+    /// Replicas of the server, each as `postgresql://HOST:PORT`: its standbys by streaming
+    /// replication, which have its users and databases. Reads that need not be strong go to
+    /// them. At most 16. No effect on SQLite.
+    #[cfg_attr(test, schemars(length(max = 16)))]
+    pub replicas: Vec<String>,
+    /// How many milliseconds eventual reads of a replica may be old; 10 to 3,600,000. No
+    /// effect without replicas.
+    #[cfg_attr(test, schemars(range(min = 10, max = 3_600_000)))]
+    pub max_staleness_ms: u32,
 }
 
 /// Whether a connection is encrypted, and who may be at its other end.
@@ -145,6 +158,8 @@ impl Default for SqlSettings {
             schema: "public".to_owned(),
             sslmode: SslMode::default(),
             sslrootcert: String::new(),
+            replicas: Vec::new(),
+            max_staleness_ms: 1_000,
         }
     }
 }
@@ -184,6 +199,7 @@ impl SqlSettings {
             ("max_overflow", self.max_overflow, 0, 1_000),
             ("timeout", self.timeout, 0, 86_400),
             ("pool_timeout", self.pool_timeout, 0, 86_400),
+            ("max_staleness_ms", self.max_staleness_ms, 10, 3_600_000),
         ];
         for (name, value, least, most) in limits {
             if !(least..=most).contains(&value) {
@@ -231,7 +247,32 @@ impl SqlSettings {
             return Err(refuse("sslrootcert", "root certificates are used by verify-full only")
                 .hint("set sslmode to verify-full, or leave sslrootcert out"));
         }
-        Ok(())
+        if self.replicas.len() > MOST_REPLICAS {
+            return Err(refuse("replicas", format!("replicas are at most {MOST_REPLICAS}"))
+                .with("replicas", self.replicas.len()));
+        }
+        self.of_replicas().map(drop)
+    }
+
+    /// The settings of each replica: those of its primary server at another address.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for an address that is none.
+    pub(crate) fn of_replicas(&self) -> Result<Vec<Self>> {
+        let of = |url: &String| {
+            let (host, port) = server_of(url).ok_or_else(|| {
+                // Not quoted in the error: it may hold a password.
+                refuse("replicas", "a replica is named by nothing but its address")
+                    .hint("write postgresql://HOST:PORT; the rest is as for the primary server")
+            })?;
+            Ok(Self { host, port, replicas: Vec::new(), ..self.clone() })
+        };
+        self.replicas.iter().map(of).collect()
+    }
+
+    /// How old eventual reads of a replica may be.
+    pub(crate) fn max_staleness(&self) -> Duration {
+        Duration::from_millis(u64::from(self.max_staleness_ms))
     }
 
     /// The port of the server.
@@ -307,6 +348,7 @@ mod tests {
             ("pool_size", json!(1_001)),
             ("timeout", json!(-1)),
             ("timeout", json!(86_401)),
+            ("max_staleness_ms", json!(9)),
             ("max_overflow", json!("many")),
             ("port", json!(65_536)),
             ("name", json!("")),
@@ -321,6 +363,28 @@ mod tests {
         }
         let error = SqlSettings::read(&json!({ "pool_sise": 5 })).unwrap_err();
         assert_eq!(error.hint_text(), Some("did you mean `pool_size`?"));
+    }
+
+    #[test]
+    fn a_replica_has_what_its_primary_has_at_another_address() {
+        let with = |replicas: Json| {
+            SqlSettings::read(&json!({
+                "type": "postgresql", "host": "one", "port": 5433, "name": "store",
+                "username": "me", "password": "hunter2", "replicas": replicas,
+            }))
+        };
+        let given = json!(["postgresql://two:6543", "postgresql://three"]);
+        let each = with(given).unwrap().of_replicas().unwrap();
+        let servers: Vec<(&str, u16)> =
+            each.iter().map(|of| (of.host.as_str(), of.port_or_default())).collect();
+        assert_eq!(servers, [("two", 6_543), ("three", 5_432)]);
+        assert!(each.iter().all(|of| of.name == "store" && of.password.expose() == "hunter2"));
+        for wrong in [json!(["postgresql://me:hunter3@two"]), json!(vec!["postgresql://two"; 17])] {
+            let error = with(wrong).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error}");
+            assert!(error.context_value("at").unwrap().ends_with(".replicas"), "{error}");
+            assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod own_record;
 mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres_url;
+mod server_address;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 

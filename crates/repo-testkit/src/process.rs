@@ -1,6 +1,6 @@
 //! Programs that run beside a test.
 
-use std::process::{Child, ChildStdout, Command, ExitStatus};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
 
 /// A program that runs beside a test. It is killed when the test ends, also by a panic.
 #[derive(Debug)]
@@ -27,6 +27,38 @@ impl Process {
     /// For any other one, and when it was taken before.
     pub fn stdout(&mut self) -> ChildStdout {
         self.0.stdout.take().unwrap()
+    }
+
+    /// What it reads, for one that was started with a pipe.
+    ///
+    /// # Panics
+    /// For any other one, and when it was taken before.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.0.stdin.take().unwrap()
+    }
+
+    /// Stops it where it is, whatever it does, until it may [go on](Self::go_on).
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[cfg(unix)]
+    pub fn pause(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets it go on after a [pause](Self::pause).
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[cfg(unix)]
+    pub fn go_on(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(id, signal).unwrap();
     }
 
     /// Expects that it still runs.

@@ -111,7 +111,8 @@ impl Context {
         .hint(
             "name a file with --config FILE, set REPO_STORAGE__STRATEGY, or name the store \
              itself: --store json:DIR, --store sqlite:FILE, --store postgresql://USER@HOST/NAME, \
-             --store dynamodb:PREFIX (migrate and verify: --source and --target)",
+             --store dynamodb:PREFIX, --store object:s3://BUCKET/PREFIX (migrate and verify: \
+             --source and --target)",
         ))
     }
 
@@ -252,7 +253,29 @@ impl Chosen {
         config: &Config,
         schemas: &Arc<Schemas>,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        match self.open(Access::Read, config, schemas).await {
+        let options = self.options(Access::Read, config, schemas);
+        self.open_or_new(options, config, schemas).await
+    }
+
+    /// Opens a target for reading, as a run into it would find it: what another program
+    /// keeps is refused in the words of that run.
+    pub(crate) async fn open_as_target(
+        &self,
+        config: &Config,
+        schemas: &Arc<Schemas>,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        let options = self.options(Access::Read, config, schemas).with_foreign(false);
+        self.open_or_new(options, config, schemas).await
+    }
+
+    /// Opens a store; one that is not there yet as for writing.
+    async fn open_or_new(
+        &self,
+        options: OpenOptions,
+        config: &Config,
+        schemas: &Arc<Schemas>,
+    ) -> Result<Arc<dyn StorageStrategy>> {
+        match self.store.open(options).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.open(Access::Write, config, schemas).await
             }

@@ -340,6 +340,7 @@ fn configured_layers_are_around_the_store() {
     config["storage"]["layers"] = json!([
         {"layer": "tracing"},
         {"layer": "metrics"},
+        {"layer": "cache", "ttl_ms": 500},
         {"layer": "retry", "max_attempts": 5},
         {"layer": "timeout", "read_ms": 5_000, "write_ms": 10_000},
         {"layer": "concurrency_limit", "max_operations": 64},

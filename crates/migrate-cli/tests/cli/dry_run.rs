@@ -26,6 +26,23 @@ fn all_are_refused(place: &Place, target: &str, words: &str) {
     }
 }
 
+/// What a run is refused with, without the warnings before it.
+fn refusal(run: &Run) -> &str {
+    let at = run.stderr.find("error: ").unwrap();
+    &run.stderr[at..]
+}
+
+/// A dry run and the run are refused in the same words, and leave nothing.
+fn refused_alike(place: &Place, line: &str, words: &[&str]) {
+    let before = place.contents();
+    let [dry, run] = [" --dry-run", ""].map(|flag| {
+        let run = place.line(&format!("{line}{flag}")).ends(1);
+        assert_eq!(place.contents(), before, "{line}{flag}: something was left");
+        words.iter().fold(run, |run, words| run.complains(words))
+    });
+    assert_eq!(refusal(&dry), refusal(&run), "{line}");
+}
+
 /// A dry run and the run after it end alike.
 fn both_end(place: &Place, words: &str, code: i32) {
     let before = place.contents();
@@ -36,23 +53,57 @@ fn both_end(place: &Place, words: &str, code: i32) {
 
 #[test]
 fn a_table_of_somebody_else_in_dynamodb() {
-    for (table, key, words) in [
-        // A dry run says that it could be a source, the run that it cannot be prepared.
-        ("data_machines", "machine_id", "data_machines"),
-        ("data_requests", "other", "data_requests"),
-        ("data__store", "id", "not ours"),
-    ] {
+    for (table, key) in
+        [("data_machines", "machine_id"), ("data_requests", "other"), ("data__store", "id")]
+    {
         let place = filled("json:data", 3);
-        let input = json!({
-            "TableName": table,
-            "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
-            "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
-            "BillingMode": "PAY_PER_REQUEST",
-        });
-        call_dynamodb(&place.aws_access_key, "CreateTable", &input);
-        all_are_refused(&place, "dynamodb:data", words);
+        create_table(&place, table, key);
+        let named = format!("table: {table}");
+        let words = ["is there already and is not ours", &named];
+        refused_alike(&place, "migrate --source json:data --target dynamodb:data", &words);
         let tables = call_dynamodb(&place.aws_access_key, "ListTables", &json!({}));
         assert_eq!(tables["TableNames"], json!([table]), "half-made tables");
+    }
+}
+
+/// Makes an empty table as another program would.
+fn create_table(place: &Place, table: &str, key: &str) {
+    let input = json!({
+        "TableName": table,
+        "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    });
+    call_dynamodb(&place.aws_access_key, "CreateTable", &input);
+}
+
+/// Its tables have other names than ours: a source to who reads, and room to who writes.
+#[test]
+fn tables_of_a_broker_in_dynamodb_leave_room() {
+    let place = filled("json:data", 3);
+    create_table(&place, "data-machines", "id");
+    both_end(&place, "--source json:data --target dynamodb:data", 0);
+    place.line("count machines --store dynamodb:data").ok().prints("3");
+}
+
+/// What a migration could read is no better a target for it.
+#[test]
+fn what_another_program_keeps() {
+    let place = filled("json:data", 3);
+    let table = "CREATE TABLE machines (machine_id TEXT PRIMARY KEY, status TEXT)";
+    Run::of(Command::new("sqlite3").arg(place.path("theirs.db")).arg(table)).ok();
+    psql(&place, table);
+    place.write(
+        "broker/request_database.json",
+        r#"{"generic": {"m-1": {"machine_id": "m-1", "status": "running"}}}"#,
+    );
+    for (target, words) in [
+        ("sqlite:theirs.db", "taken by something that is not ours"),
+        ("postgresql:///", "taken by something that is not ours"),
+        ("json:broker", "generic"),
+    ] {
+        let line = format!("migrate --source json:data --target {target} --no-backup");
+        refused_alike(&place, &line, &[words]);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli_support::{Place, filled, machine};
+use crate::cli_support::{Place, filled, machine, pairs};
 use serde_json::{Value as Json, json};
 
 /// The stores that keep histories.
@@ -92,7 +92,10 @@ fn migrate(place: &Place, from: &str, into: &str, more: &str) -> crate::cli_supp
 
 #[test]
 fn the_past_is_the_same_after_a_migration_between_every_pair() {
-    for from in KEEPING {
+    let mut all = pairs(&KEEPING, &OTHERS);
+    all.sort_unstable();
+    for pairs in all.chunk_by(|one, next| one.0 == next.0) {
+        let from = pairs[0].0;
         let place = with_past(from);
         place.postgres();
         let before = past(&place, from);
@@ -100,7 +103,7 @@ fn the_past_is_the_same_after_a_migration_between_every_pair() {
         let all = format!("{:?}", before.versions);
         assert!(all.contains("ada") && all.contains("bob"), "{all}");
         assert_eq!(before.state[0]["max_versions"], 50, "{}", before.state);
-        for into in OTHERS {
+        for (_, into) in pairs {
             let run = migrate(&place, from, into, "--format json").ok().json();
             let of = &run["collections"][0]["history"];
             assert_eq!(of["versions"]["applied"], of["versions"]["read"], "{from} {into}: {run}");
@@ -109,7 +112,7 @@ fn the_past_is_the_same_after_a_migration_between_every_pair() {
             place.line(&format!("verify --source {from} --target {into}")).ok().prints("equal");
         }
         // Once more: nothing is left to do.
-        let into = OTHERS[0];
+        let into = pairs[0].1;
         let run = migrate(&place, from, into, "").ok();
         run.prints("history of machines:").prints("verified");
         assert_eq!(past(&place, into), before, "{from} into {into}, twice");

@@ -4,6 +4,8 @@
 #[path = "../cli_support/mod.rs"]
 mod cli_support;
 
+mod advise;
+mod aggregate;
 mod backups;
 mod bad_input;
 mod bit_rot;
@@ -27,10 +29,12 @@ mod json_files;
 mod left_out;
 mod live;
 mod migrate;
+mod object;
 mod overwrite;
 mod postgres;
 mod processes;
 mod progress;
+mod query_analysis;
 mod referred;
 mod resume;
 mod same_store;

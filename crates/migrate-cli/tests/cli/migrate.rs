@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::cli_support::{Place, Run, STORES, filled, machine, machine_lines};
+use crate::cli_support::{Place, Run, STORES, filled, machine, machine_lines, pairs};
 use serde_json::{Map, Value as Json, json};
 
 /// A folder with a JSON file as another tool writes it, and a configuration
@@ -149,28 +149,26 @@ fn a_dry_run_makes_nothing() {
 
 #[test]
 fn a_dry_run_between_any_two_stores_changes_neither() {
-    for from in STORES {
-        let postgres = "postgresql:///?schema=other";
-        for into in ["json:other", "sqlite:other.db", postgres, "dynamodb:other"] {
-            let place = filled(from, 12);
-            place.postgres();
-            let export = || place.line(&format!("export machines --store {from}")).ok().stdout;
-            let (before, records) = (place.contents(), export());
-            let words = format!("--source {from} --target {into} --dry-run");
-            let run = place.migrate(&words).ok().prints("dry run: nothing was written");
-            assert_eq!(rows(&run)["machines"], [12, 12, 0, 0, 0], "{from} {into}");
-            let aside = place.migrate(&format!("{words} --quarantine aside.jsonl")).ok();
-            assert!(aside.stdout.contains("dry run"));
-            assert!(place.contents() == before, "{from} {into}");
-            assert_eq!(export(), records, "{from} {into}");
-            place.line(&format!("count machines --store {into}")).ends(1);
+    let others = ["json:other", "sqlite:other.db", "postgresql:///?schema=other", "dynamodb:other"];
+    for (from, into) in pairs(&STORES, &others) {
+        let place = filled(from, 12);
+        place.postgres();
+        let export = || place.line(&format!("export machines --store {from}")).ok().stdout;
+        let (before, records) = (place.contents(), export());
+        let words = format!("--source {from} --target {into} --dry-run");
+        let run = place.migrate(&words).ok().prints("dry run: nothing was written");
+        assert_eq!(rows(&run)["machines"], [12, 12, 0, 0, 0], "{from} {into}");
+        let aside = place.migrate(&format!("{words} --quarantine aside.jsonl")).ok();
+        assert!(aside.stdout.contains("dry run"));
+        assert!(place.contents() == before, "{from} {into}");
+        assert_eq!(export(), records, "{from} {into}");
+        place.line(&format!("count machines --store {into}")).ends(1);
 
-            place.migrate(&format!("--source {from} --target {into}")).ok();
-            let before = place.contents();
-            let run = place.migrate(&words).ok();
-            assert_eq!(rows(&run)["machines"], [12, 0, 12, 0, 0], "{from} {into}");
-            assert!(place.contents() == before, "{from} {into}");
-        }
+        place.migrate(&format!("--source {from} --target {into}")).ok();
+        let before = place.contents();
+        let run = place.migrate(&words).ok();
+        assert_eq!(rows(&run)["machines"], [12, 0, 12, 0, 0], "{from} {into}");
+        assert!(place.contents() == before, "{from} {into}");
     }
 }
 

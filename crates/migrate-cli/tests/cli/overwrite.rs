@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use crate::cli_support::{Place, Run, STORES, machine, postgres_variables};
+use crate::cli_support::{Place, Run, STORES, machine, pairs, postgres_variables};
 use serde_json::{Value as Json, json};
 
 /// The kinds of source that keep no versions.
@@ -53,40 +53,38 @@ fn target(place: &Place, source: &str, target: &str) -> Option<String> {
 
 #[test]
 fn what_was_overwritten_is_equal_from_then_on() {
-    for source in SOURCES {
-        for store in STORES {
-            let place = Place::new();
-            let Some(target) = target(&place, source, store) else { continue };
-            hold(&place, source, &[("m-1", "new"), ("m-2", "new")]);
-            let sides = format!("--source {source} --target {target}");
-            place.migrate(&sides).ends(1).complains("already holds other records");
-            let newer = place.migrate(&format!("{sides} --on-conflict newer")).ends(3);
-            newer.prints("differ and were left: m-1");
-            place.line(&format!("verify {sides}")).ends(4);
+    for (source, store) in pairs(&SOURCES, &STORES) {
+        let place = Place::new();
+        let Some(target) = target(&place, source, store) else { continue };
+        hold(&place, source, &[("m-1", "new"), ("m-2", "new")]);
+        let sides = format!("--source {source} --target {target}");
+        place.migrate(&sides).ends(1).complains("already holds other records");
+        let newer = place.migrate(&format!("{sides} --on-conflict newer")).ends(3);
+        newer.prints("differ and were left: m-1");
+        place.line(&format!("verify {sides}")).ends(4);
 
-            let plan = place.migrate(&format!("{sides} --on-conflict overwrite --dry-run"));
-            plan.ok();
-            let run = place.migrate(&format!("{sides} --on-conflict overwrite --format json"));
-            let report = run.ok().json();
-            assert_eq!(report["outcome"], "verified", "{sides}: {report}");
-            let machines = &report["collections"][0];
-            assert_eq!(
-                (&machines["raised"], &machines["left_differing"]["count"]),
-                (&json!(1), &json!(0)),
-                "{sides}"
-            );
+        let plan = place.migrate(&format!("{sides} --on-conflict overwrite --dry-run"));
+        plan.ok();
+        let run = place.migrate(&format!("{sides} --on-conflict overwrite --format json"));
+        let report = run.ok().json();
+        assert_eq!(report["outcome"], "verified", "{sides}: {report}");
+        let machines = &report["collections"][0];
+        assert_eq!(
+            (&machines["raised"], &machines["left_differing"]["count"]),
+            (&json!(1), &json!(0)),
+            "{sides}"
+        );
 
-            for words in ["", " --on-conflict newer", " --on-conflict overwrite"] {
-                let again = place.migrate(&format!("{sides}{words} --format json")).ok().json();
-                assert_eq!(again["totals"]["equal"], 2, "{sides}{words}");
-                assert_eq!(again["totals"]["applied"], 0, "{sides}{words}");
-            }
-            let back = format!("--source {target} --target {source}");
-            for words in [sides, back] {
-                place.line(&format!("verify {words}")).ok().prints("equal");
-                place.line(&format!("verify {words} --quick")).ok().prints("equal");
-                place.line(&format!("verify {words} --state state.json")).ok().prints("equal");
-            }
+        for words in ["", " --on-conflict newer", " --on-conflict overwrite"] {
+            let again = place.migrate(&format!("{sides}{words} --format json")).ok().json();
+            assert_eq!(again["totals"]["equal"], 2, "{sides}{words}");
+            assert_eq!(again["totals"]["applied"], 0, "{sides}{words}");
+        }
+        let back = format!("--source {target} --target {source}");
+        for words in [sides, back] {
+            place.line(&format!("verify {words}")).ok().prints("equal");
+            place.line(&format!("verify {words} --quick")).ok().prints("equal");
+            place.line(&format!("verify {words} --state state.json")).ok().prints("equal");
         }
     }
 }

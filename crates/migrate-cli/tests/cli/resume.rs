@@ -6,18 +6,29 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cli_support::{Place, STORES, filled, machine_lines};
+use crate::cli_support::{Place, STORES, filled, machine_lines, pairs};
 use serde_json::{Value as Json, json};
 
-/// `REPO_TEST_ENTITIES` and `REPO_TEST_KILLS` make a longer run of it, and
-/// `REPO_TEST_SOURCE` one from a single kind of store.
+/// `REPO_TEST_ENTITIES` and `REPO_TEST_KILLS` make a longer run of it, `REPO_TEST_PAIRS=all`
+/// one of every source, and `REPO_TEST_SOURCE` one from a single kind of store.
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
-fn sources() -> impl Iterator<Item = &'static &'static str> {
+/// The targets of the tests, in the order of [`STORES`].
+const TARGETS: [&str; 5] = [
+    "json:target",
+    "sqlite:target.db",
+    "postgresql:///?schema=target",
+    "dynamodb:target",
+    "object:file:target",
+];
+
+/// The sources from which `target` is filled.
+fn sources(target: &str) -> impl Iterator<Item = &'static str> {
     let only = std::env::var("REPO_TEST_SOURCE").unwrap_or_default();
-    STORES.iter().filter(move |from| from.starts_with(&only))
+    let into_it = pairs(&STORES, &TARGETS).into_iter().filter(move |(_, into)| *into == target);
+    into_it.map(|(from, _)| from).filter(move |from| from.starts_with(&only))
 }
 
 fn source(store: &str, count: u64) -> Place {
@@ -57,23 +68,31 @@ fn copied(unfinished: &Json) -> u64 {
 
 #[test]
 fn killed_at_any_moment_the_same_command_goes_on_into_json() {
-    sources().for_each(|from| kill_and_go_on(from, "json:target", "json:whole"));
+    kill_and_go_on_from_each(TARGETS[0], "json:whole");
 }
 
 #[test]
 fn killed_at_any_moment_the_same_command_goes_on_into_sqlite() {
-    sources().for_each(|from| kill_and_go_on(from, "sqlite:target.db", "sqlite:whole.db"));
+    kill_and_go_on_from_each(TARGETS[1], "sqlite:whole.db");
 }
 
 #[test]
 fn killed_at_any_moment_the_same_command_goes_on_into_postgresql() {
-    let target = "postgresql:///?schema=target";
-    sources().for_each(|from| kill_and_go_on(from, target, "postgresql:///?schema=whole"));
+    kill_and_go_on_from_each(TARGETS[2], "postgresql:///?schema=whole");
 }
 
 #[test]
 fn killed_at_any_moment_the_same_command_goes_on_into_dynamodb() {
-    sources().for_each(|from| kill_and_go_on(from, "dynamodb:target", "dynamodb:whole"));
+    kill_and_go_on_from_each(TARGETS[3], "dynamodb:whole");
+}
+
+#[test]
+fn killed_at_any_moment_the_same_command_goes_on_into_objects() {
+    kill_and_go_on_from_each(TARGETS[4], "object:file:whole");
+}
+
+fn kill_and_go_on_from_each(into: &str, whole: &str) {
+    sources(into).for_each(|from| kill_and_go_on(from, into, whole));
 }
 
 /// A place with a source, ready to be migrated.

@@ -3,6 +3,8 @@
 #![cfg(all(feature = "json", feature = "sql", feature = "dynamodb", feature = "files"))]
 
 use std::fs::OpenOptions;
+use std::path::Path;
+use std::process::Child;
 
 use crate::cli_support::Place;
 use crate::existing::documents;
@@ -140,23 +142,63 @@ fn entities_of_one_id_of_which_neither_is_newer_are_refused_by_name() {
     assert_eq!(place.contents(), before);
 }
 
-/// The broker holds its lock while it writes; a reader waits for it, and no longer
-/// than ten seconds.
+/// Whether a process has a file open.
+fn has_open(child: &Child, file: &Path) -> bool {
+    let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", child.id())) else { return false };
+    open.flatten().any(|one| std::fs::read_link(one.path()).is_ok_and(|path| path == file))
+}
+
+/// How often the threads of a process have gone to sleep.
+fn sleeps(child: &Child) -> u64 {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", child.id())) else { return 0 };
+    let of_thread = |folder: &Path| -> Option<u64> {
+        let status = std::fs::read_to_string(folder.join("status")).ok()?;
+        let mut lines = status.lines();
+        let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        count.trim().parse().ok()
+    };
+    threads.flatten().filter_map(|thread| of_thread(&thread.path())).sum()
+}
+
+/// Returns once a process waits for a lock: it holds the file open, and has looked at it and
+/// slept many times. Only who waits does so; who goes on ends, or closes the file.
+fn waits_for(child: &mut Child, lock: &Path) {
+    const LOOKS: u64 = 20;
+    let lock = lock.canonicalize().unwrap();
+    let mut first = None;
+    loop {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before the lock was given back");
+        if has_open(child, &lock) {
+            let slept = sleeps(child);
+            if slept >= *first.get_or_insert(slept) + LOOKS {
+                return;
+            }
+        } else {
+            assert!(first.is_none(), "it does not wait for the lock any more");
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// The broker holds its lock while it writes: a reader waits for it, and reads nothing of
+/// a change that is half done.
 #[test]
 fn a_file_that_the_broker_writes_is_waited_for() {
     let place = Place::new();
     let file = json!({"templates": {"t-1": template()}, "requests": {"req-1": request()},
         "machines": machines()});
-    place.write("work/request_database.json", file.to_string());
+    let text = file.to_string();
+    place.write("work/request_database.json", &text.as_bytes()[..text.len() / 2]);
     leftovers(&place, "request_database");
     let lock = place.path("work/.request_database.json.lock");
     let theirs = OpenOptions::new().read(true).write(true).open(&lock).unwrap();
     fs2::FileExt::lock_exclusive(&theirs).unwrap();
     let mut child = place.start("count machines --store json:work");
-    // It may only end once the lock is given back.
-    assert!(child.try_wait().unwrap().is_none());
+    waits_for(&mut child, &lock);
+    place.write("work/request_database.json", &text);
     fs2::FileExt::unlock(&theirs).unwrap();
     let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "60\n");
     // Readers share it, and give it back.
     fs2::FileExt::try_lock_exclusive(&theirs).unwrap();

@@ -91,15 +91,18 @@ fn what_cannot_be_read_is_put_aside_and_the_others_arrive() {
         r#"{"requestId": "r-1", "machines": [{"machineId": "i-1"},
             {"machineId": "i-2", "_version": 1}]}"#,
         r#"{"templateId": "t", "machines": [{"machineId": "i-3"}]}"#,
+        r#"{"requestId": "r-3", "time": 1e200, "machines": []}"#,
     ]));
     place.line(&format!("{MIGRATE} {CONNECTOR}")).ends(1).complains("--quarantine");
     let words = format!("{MIGRATE} {CONNECTOR} --quarantine left.jsonl --format json");
     let report = place.line(&words).ends(3).json();
     let totals = &report["totals"];
-    assert_eq!((&totals["read"], &totals["quarantined"]), (&json!(5), &json!(2)));
+    assert_eq!((&totals["read"], &totals["quarantined"]), (&json!(6), &json!(3)));
     let left = place.read("left.jsonl");
     let lines: Vec<Json> = left.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.iter().any(|line| line["id"] == "i-2"), "{left}");
+    // By its id where there is one, else by its place.
+    assert!(lines.iter().any(|line| line["id"] == "r-3"), "{left}");
     assert!(lines.iter().any(|line| line["id"] == "/requests/1"), "{left}");
     assert!(lines.iter().all(|line| line["stored"].as_str().unwrap().contains("machines")));
     let count = place.line(&format!("count machines --store json:data {CONNECTOR}")).ok();

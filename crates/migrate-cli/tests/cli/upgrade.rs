@@ -118,6 +118,11 @@ fn killed_in_the_middle_the_same_command_goes_on_in_dynamodb() {
     killed_in_the_middle("dynamodb:data", 600);
 }
 
+#[test]
+fn killed_in_the_middle_the_same_command_goes_on_in_objects() {
+    killed_in_the_middle("object:file:objects", 1_000);
+}
+
 fn killed_in_the_middle(store: &str, count: usize) {
     let place = filled(store, count);
     let line = format!("{} --batch-size 1", command(store));
@@ -157,14 +162,14 @@ fn killed_at_any_moment_the_same_command_goes_on() {
         let place = filled(store, count);
         let mut fell = 0;
         // Later and later, from before the check to after the end.
-        for moment in 1..=8 {
+        for moment in 1..=4 {
             let mut child = start(&place, &line);
-            std::thread::sleep(takes.mul_f64(f64::from(moment) / 10.0));
+            std::thread::sleep(takes.mul_f64(f64::from(moment) / 5.0));
             child.kill().unwrap();
             child.wait().unwrap();
             fell += u32::from(done(&place, store).is_some());
         }
-        println!("{store}: after {fell} of 8 kills it was unfinished");
+        println!("{store}: after {fell} of 4 kills it was unfinished");
         place.line(&line).ok();
         assert_upgraded(&place, store, count);
         assert_eq!(done(&place, store), None);

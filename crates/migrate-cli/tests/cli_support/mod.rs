@@ -14,7 +14,20 @@ use serde_json::{Value as Json, json};
 
 /// The stores that every behaviour is tried on. In each [`Place`] they are
 /// others: files in its folder, tables in its own part of the test server.
-pub const STORES: [&str; 4] = ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data"];
+pub const STORES: [&str; 5] =
+    ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data", OBJECTS];
+/// The one among them that has no indexes.
+pub const OBJECTS: &str = "object:file:objects";
+
+/// The ordered pairs that a long test goes through: each store once on either side, or
+/// every pair with `REPO_TEST_PAIRS=all`.
+pub fn pairs<'a>(from: &[&'a str], into: &[&'a str]) -> Vec<(&'a str, &'a str)> {
+    if std::env::var("REPO_TEST_PAIRS").is_ok_and(|which| which == "all") {
+        return from.iter().flat_map(|from| into.iter().map(|into| (*from, *into))).collect();
+    }
+    let at = |number: usize| (from[number % from.len()], into[(number + 1) % into.len()]);
+    (0..from.len().max(into.len())).map(at).collect()
+}
 
 /// A temporary folder; the programs run in it.
 pub struct Place {

@@ -40,7 +40,9 @@ pub(crate) fn move_there_and_back(source: &str, target: &str) {
     let _idle = [source, target].contains(&"postgresql").then(|| pair.idle_transaction());
     let mut watcher = Watcher { pair: &pair, running: pair.watcher() };
     let mut operator = Operator::start(&pair.place, &pair.source, &pair.target);
+    cutters.iter().for_each(|cutter| cutter.set_cutting(true));
     keep_moving(&mut operator, &mut writers, &mut watcher);
+    cutters.iter().for_each(|cutter| cutter.set_cutting(false));
     let killed = writers.end();
     let by_older = older::end(older, &pair.place);
     let operator = operator.finish();

@@ -28,6 +28,7 @@ const QUERY: &str = r#"SELECT "machine_id", "_version", "_created_at", "_updated
     FROM "machines_records" WHERE "request_id" = $1"#;
 const SCAN: &str = r#"SELECT "machine_id", "_version", "_created_at", "_updated_at", "document"
     FROM "machines_records" ORDER BY "machine_id""#;
+const GROUPS: &str = r#"SELECT "status", count(*) FROM "machines_records" GROUP BY "status""#;
 const COPY: &str = r#"COPY "machines_records"
     ("machine_id", "_version", "_created_at", "_updated_at", "document")
     FROM STDIN (FORMAT binary)"#;
@@ -211,6 +212,21 @@ impl Raw {
                 errors::expect("query", MACHINES_OF_A_REQUEST, black_box(found).len())?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    /// How many entities have each status.
+    pub(crate) async fn groups(&self, expected: usize) -> Result<Timed> {
+        let statement = self.prepare(GROUPS).await?;
+        let failed = errors::raw("group");
+        timed(1, async {
+            let mut counted = 0_i64;
+            for row in self.client.query(&statement, &[]).await.map_err(&failed)? {
+                black_box(row.try_get::<_, Option<String>>(0).map_err(&failed)?);
+                counted += row.try_get::<_, i64>(1).map_err(&failed)?;
+            }
+            errors::expect("group", expected, usize::try_from(counted).unwrap_or(usize::MAX))
         })
         .await
     }

@@ -29,6 +29,7 @@ const QUERY: &str = r#"SELECT "machine_id", "_version", "_created_at", "_updated
     FROM "machines_records" WHERE "request_id" = ?1"#;
 const SCAN: &str = r#"SELECT "machine_id", "_version", "_created_at", "_updated_at", "document"
     FROM "machines_records" ORDER BY "machine_id""#;
+const GROUPS: &str = r#"SELECT "status", count(*) FROM "machines_records" GROUP BY "status""#;
 
 /// The time that is written. Any will do.
 const NOW: i64 = LOADED_AT + 1;
@@ -168,6 +169,21 @@ impl Raw {
                 Ok(())
             })?;
             errors::expect("scan", expected, found)
+        })
+    }
+
+    /// How many entities have each status.
+    pub(crate) fn groups(&self, expected: usize) -> Result<Timed> {
+        let mut statement = prepare(&self.reader, GROUPS)?;
+        let failed = errors::raw("group");
+        timed_here(1, || {
+            let mut rows = statement.query([]).map_err(&failed)?;
+            let mut counted = 0_i64;
+            while let Some(row) = rows.next().map_err(&failed)? {
+                black_box(row.get::<_, Option<String>>(0).map_err(&failed)?);
+                counted += row.get::<_, i64>(1).map_err(&failed)?;
+            }
+            errors::expect("group", expected, usize::try_from(counted).unwrap_or(usize::MAX))
         })
     }
 

@@ -1,5 +1,6 @@
 //! The rows: what each compares, and how its two sides are set up.
 
+mod cache;
 mod dynamo;
 mod json;
 mod kept;
@@ -21,7 +22,8 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
     let json = json::ROWS.into_iter().chain(kept::JSON.all());
     let sqlite = sqlite::ROWS.into_iter().chain(kept::SQLITE.all());
     let postgres = postgres::ROWS.into_iter().chain(kept::POSTGRES.all());
-    json.chain(sqlite).chain(postgres).chain(dynamo::ROWS).chain(migration::ROWS)
+    let stores = json.chain(sqlite).chain(postgres).chain(dynamo::ROWS);
+    stores.chain(migration::ROWS).chain(cache::ROWS)
 }
 
 /// Measures the rows that are asked for.
@@ -45,7 +47,8 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     if let Some(url) = &dynamo {
         Box::pin(dynamo::run(bench, url)).await?;
     }
-    Box::pin(migration::run(bench, postgres.as_deref())).await
+    Box::pin(migration::run(bench, postgres.as_deref())).await?;
+    Box::pin(cache::run(bench)).await
 }
 
 #[cfg(test)]

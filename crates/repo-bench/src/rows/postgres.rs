@@ -59,7 +59,15 @@ static SCAN: Row = Row {
     bound: None,
 };
 
-pub(super) static ROWS: [&Row; 6] = [&UPDATE, &GET, &COMMIT, &LOAD, &QUERY, &SCAN];
+static GROUPS: Row = Row {
+    name: "postgresql.aggregate",
+    what: "one aggregate: how many entities have each status",
+    against: "SELECT status, count(*) … GROUP BY status",
+    measure: Measure::Time,
+    bound: Some(Bound::AtMost(1.3)),
+};
+
+pub(super) static ROWS: [&Row; 7] = [&UPDATE, &GET, &COMMIT, &LOAD, &QUERY, &SCAN, &GROUPS];
 
 /// Ours in one schema, the raw driver in another.
 pub(super) struct Sides {
@@ -168,7 +176,7 @@ pub(super) async fn run(bench: &mut Bench, url: &str) -> Result<()> {
         sides.remove().await?;
         done?;
     }
-    if bench.wants_any(&[&QUERY, &SCAN]) {
+    if bench.wants_any(&[&QUERY, &SCAN, &GROUPS]) {
         let machines = bench.scale().large;
         let sides = make(bench, url, machines).await?;
         let done = reads(bench, &sides).await;
@@ -231,5 +239,8 @@ async fn reads(bench: &mut Bench, Sides { store, raw, .. }: &Sides) -> Result<()
     bench.compare_finely(&QUERY, at.clone(), ours, by_hand).await?;
 
     let ours = async || ours::scan(store, scale.large).await;
-    bench.compare(&SCAN, at, ours, async || raw.scan(scale.large).await).await
+    bench.compare(&SCAN, at.clone(), ours, async || raw.scan(scale.large).await).await?;
+
+    let ours = async || ours::groups(store, scale.large).await;
+    bench.compare(&GROUPS, at, ours, async || raw.groups(scale.large).await).await
 }

@@ -72,8 +72,16 @@ static SCAN: Row = Row {
     bound: Some(Bound::AtLeast(0.85)),
 };
 
-pub(super) static ROWS: [&Row; 8] =
-    [&UPDATE, &GET, &AT_ONCE, &COMMIT, &LOAD, &APPLY, &QUERY, &SCAN];
+static GROUPS: Row = Row {
+    name: "sqlite.aggregate",
+    what: "one aggregate: how many entities have each status",
+    against: "SELECT status, count(*) … GROUP BY status",
+    measure: Measure::Time,
+    bound: None,
+};
+
+pub(super) static ROWS: [&Row; 9] =
+    [&UPDATE, &GET, &AT_ONCE, &COMMIT, &LOAD, &APPLY, &QUERY, &SCAN, &GROUPS];
 
 pub(super) async fn run(bench: &mut Bench) -> Result<()> {
     if bench.wants_any(&[&UPDATE, &GET, &AT_ONCE, &COMMIT]) {
@@ -82,7 +90,7 @@ pub(super) async fn run(bench: &mut Bench) -> Result<()> {
     if bench.wants_any(&[&LOAD, &APPLY]) {
         loads(bench).await?;
     }
-    if bench.wants_any(&[&QUERY, &SCAN]) {
+    if bench.wants_any(&[&QUERY, &SCAN, &GROUPS]) {
         reads(bench).await?;
     }
     Ok(())
@@ -147,7 +155,10 @@ async fn reads(bench: &mut Bench) -> Result<()> {
     bench.compare_finely(&QUERY, at.clone(), ours, by_hand).await?;
 
     let ours = async || ours::scan(&store, scale.large).await;
-    bench.compare(&SCAN, at, ours, async || raw.scan(scale.large)).await?;
+    bench.compare(&SCAN, at.clone(), ours, async || raw.scan(scale.large)).await?;
+
+    let ours = async || ours::groups(&store, scale.large).await;
+    bench.compare(&GROUPS, at, ours, async || raw.groups(scale.large)).await?;
     store.close().await
 }
 

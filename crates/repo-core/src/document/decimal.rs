@@ -141,6 +141,11 @@ impl Decimal {
         self.digits == 0
     }
 
+    /// Whether it is negative, its significant digits, and the power of ten of the last.
+    pub(crate) fn parts(self) -> (bool, u128, i16) {
+        (self.negative, self.digits, self.exponent)
+    }
+
     /// Whether it has no fraction: `1e2` and `1.0` have none.
     #[must_use]
     pub fn is_integer(self) -> bool {

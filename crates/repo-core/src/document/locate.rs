@@ -72,6 +72,15 @@ impl serde::Serialize for FieldPath {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for FieldPath {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
 /// The text of the value at `path` in a compact, checked document.
 pub(super) fn find<'a>(document: &'a str, path: &FieldPath) -> Option<&'a str> {
     path.steps().iter().try_fold(document, |text, step| member(text, step))

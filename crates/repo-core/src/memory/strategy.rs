@@ -11,17 +11,18 @@ use futures_util::StreamExt as _;
 use super::state::State;
 use super::table::{Table, written};
 use crate::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions, OpenState,
-    PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record, RecordBatch, RecordStream,
-    Remnant, ScanOptions, Selector, StorageStrategy, StoreId, StoreRecord, StoreUpdate,
-    SystemCollection, SystemItem, SystemWrite, VersionWrite, check_distinct_collections,
-    check_distinct_keys, check_none_is_live, check_purge, check_records, check_version_writes,
-    never_prepared, no_history, with_records,
+    Aggregator, Applied, Capabilities, Changes, Effort, FeedPosition, OlderThan, OlderVersion,
+    OpenOptions, OpenState, PhysicalIdentity, Position, PrepareChange, Prepared, Purged, Record,
+    RecordBatch, RecordStream, Remnant, ScanOptions, Selector, StorageStrategy, StoreId,
+    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, VersionWrite,
+    check_distinct_collections, check_distinct_keys, check_none_is_live, check_purge,
+    check_records, check_version_writes, level_by_key, level_of, never_prepared, no_history,
+    with_records,
 };
 use crate::{
-    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter,
-    Health, HealthCheck, HealthDepth, Page, Plan, Query, Result, Timestamp, Version, Write,
-    Written,
+    Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
+    EntityId, Error, Filter, GroupedBy, Health, HealthCheck, HealthDepth, Page, Plan, Query,
+    QueryAnalysis, Result, Timestamp, Version, Write, Written,
 };
 
 const READ_ITEMS: &str = "read the engine's own items";
@@ -55,6 +56,34 @@ impl MemoryStrategy {
     #[must_use]
     pub fn share(&self, options: OpenOptions) -> Self {
         Self::handle(self.location.clone(), options, Arc::clone(&self.state))
+    }
+
+    /// One page of a query, and what it takes.
+    fn page(
+        &self,
+        collection: &CollectionName,
+        query: &Query,
+        effort: &mut Effort,
+    ) -> Result<Page> {
+        let state = self.read("query")?;
+        let table = state.table("query", collection)?;
+        let mut selector = Selector::new(collection, query)?;
+        let after = match query.cursor().map(|c| c.position_in(collection, query)).transpose()? {
+            Some(Position::Native(id)) => Bound::Excluded(EntityId::new(id)?),
+            _ => Bound::Unbounded,
+        };
+        for record in table.records.range((after, Bound::Unbounded)).map(|(_, record)| record) {
+            let Record::Live(entity) = record else {
+                effort.examined += 1;
+                continue;
+            };
+            let matches = query.filter().matches(&entity.document);
+            effort.look_at(matches);
+            if matches && !selector.keep(entity.clone()) {
+                break;
+            }
+        }
+        Ok(selector.finish(Plan::Scan, |last| last.id.to_string()))
     }
 
     fn handle(location: String, options: OpenOptions, state: Arc<RwLock<State>>) -> Self {
@@ -173,37 +202,49 @@ impl StorageStrategy for MemoryStrategy {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
+        level_by_key(self, "get").await?;
         let state = self.read("get")?;
         let table = state.table("get", collection)?;
         Ok(ids.iter().map(|id| table.records.get(id).cloned()).collect())
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
-        let state = self.read("query")?;
-        let table = state.table("query", collection)?;
-        let mut selector = Selector::new(collection, query)?;
-        let after = match query.cursor().map(|c| c.position_in(collection, query)).transpose()? {
-            Some(Position::Native(id)) => Bound::Excluded(EntityId::new(id)?),
-            _ => Bound::Unbounded,
-        };
-        for record in table.records.range((after, Bound::Unbounded)).map(|(_, record)| record) {
-            let Record::Live(entity) = record else { continue };
-            if query.filter().matches(&entity.document) && !selector.keep(entity.clone()) {
-                break;
-            }
-        }
-        Ok(selector.finish(Plan::Scan, |last| last.id.to_string()))
+        level_of(self, "query", query.consistency()).await?;
+        self.page(collection, query, &mut Effort::default())
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        level_of(self, "query", query.consistency()).await?;
+        let mut effort = Effort::default();
+        let page = self.page(collection, query, &mut effort)?;
+        Ok(QueryAnalysis::counted(&page, effort))
     }
 
     async fn count(
         &self,
         collection: &CollectionName,
         filter: &Filter,
-        _consistency: Consistency,
+        consistency: Consistency,
     ) -> Result<u64> {
+        level_of(self, "count", consistency).await?;
         let state = self.read("count")?;
         let table = state.table("count", collection)?;
         Ok(table.live_entities().filter(|entity| filter.matches(&entity.document)).count() as u64)
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        level_of(self, "aggregate", aggregation.consistency()).await?;
+        let state = self.read("aggregate")?;
+        let table = state.table("aggregate", collection)?;
+        let mut groups = Aggregator::new(collection, aggregation);
+        for entity in table.live_entities() {
+            groups.offer(&entity.document)?;
+        }
+        groups.finish(GroupedBy::Engine)
     }
 
     async fn scan(
@@ -211,6 +252,7 @@ impl StorageStrategy for MemoryStrategy {
         collection: &CollectionName,
         options: ScanOptions,
     ) -> Result<RecordStream> {
+        level_of(self, "scan", options.consistency).await?;
         let state = self.read("scan")?;
         let table = state.table("scan", collection)?;
         let records: Vec<Record> = table

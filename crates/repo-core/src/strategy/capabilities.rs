@@ -1,5 +1,7 @@
 //! What a strategy can do, known before anything is sent to it.
 
+use crate::strategy::LevelCosts;
+
 /// The limits and features of one opened store.
 ///
 /// ```
@@ -34,6 +36,11 @@ pub struct Capabilities {
     pub indexes_after_load: bool,
     /// Whether indexed queries avoid reading the whole collection.
     pub indexes: bool,
+    /// Whether the store groups by itself in [`aggregate`] what it can group exactly; the
+    /// answer says whether it did. Where it does not, each entity that may match is read.
+    ///
+    /// [`aggregate`]: crate::strategy::StorageStrategy::aggregate
+    pub aggregates: bool,
     /// Whether the store was opened for reading only.
     pub read_only: bool,
     /// Whether a change feed is offered (`changes`).
@@ -42,6 +49,13 @@ pub struct Capabilities {
     pub history: bool,
     /// Whether writers can be fenced off ([`StoreUpdate::Role`](crate::strategy::StoreUpdate)).
     pub fence: bool,
+    /// For how many milliseconds at most `get` and `get_many` may not see what other
+    /// handles wrote, because something around the store keeps what was read. `None`: for
+    /// none. What this handle wrote they always see, and
+    /// [`strong_reads`](crate::strategy::strong_reads) see everything.
+    pub max_read_age_ms: Option<u64>,
+    /// What reads of each level of consistency cost.
+    pub levels: LevelCosts,
 }
 
 impl Capabilities {
@@ -59,10 +73,13 @@ impl Capabilities {
             parallel_scan: false,
             indexes_after_load: false,
             indexes: false,
+            aggregates: false,
             read_only: false,
             changes: false,
             history: false,
             fence: false,
+            max_read_age_ms: None,
+            levels: LevelCosts::STRONG,
         }
     }
 
@@ -129,6 +146,13 @@ impl Capabilities {
         self
     }
 
+    /// The same with another [`aggregates`](Self::aggregates).
+    #[must_use]
+    pub const fn with_aggregates(mut self, aggregates: bool) -> Self {
+        self.aggregates = aggregates;
+        self
+    }
+
     /// The same with another [`read_only`](Self::read_only).
     #[must_use]
     pub const fn with_read_only(mut self, read_only: bool) -> Self {
@@ -154,6 +178,20 @@ impl Capabilities {
     #[must_use]
     pub const fn with_fence(mut self, fence: bool) -> Self {
         self.fence = fence;
+        self
+    }
+
+    /// The same with another [`max_read_age_ms`](Self::max_read_age_ms).
+    #[must_use]
+    pub const fn with_max_read_age_ms(mut self, max_read_age_ms: Option<u64>) -> Self {
+        self.max_read_age_ms = max_read_age_ms;
+        self
+    }
+
+    /// The same with other [`levels`](Self::levels).
+    #[must_use]
+    pub const fn with_levels(mut self, levels: LevelCosts) -> Self {
+        self.levels = levels;
         self
     }
 }

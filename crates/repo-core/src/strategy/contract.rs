@@ -6,14 +6,15 @@ use std::num::NonZeroUsize;
 use async_trait::async_trait;
 
 use crate::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenTransaction,
-    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark,
-    StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
-    VersionWrite, unsupported,
+    Aggregator, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion,
+    OpenTransaction, PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant,
+    ScanOptions, StateMark, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    UnfinishedJob, VersionWrite, never_prepared, unsupported,
 };
 use crate::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
-    HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    Filter, GroupedBy, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Token,
+    Version, Write, Written,
 };
 
 /// One way to keep records. Object-safe; used as `Arc<dyn StorageStrategy>`.
@@ -39,8 +40,10 @@ use crate::{
 ///   files (SQLite, `timeout`) or the same keys, for a free connection
 ///   (PostgreSQL, `pool_timeout`), for a connection to be made (`timeout`), and
 ///   for requests, or single items of one, that DynamoDB throttles (20 seconds in
-///   sum), and for another attempt where others were faster between its own
-///   reading and writing (PostgreSQL and DynamoDB, a bounded number).
+///   sum), for requests that an object store did not answer (`retries`, and a few
+///   more where it has to be known whether an object is there), and for another
+///   attempt where others were faster between its own reading and writing
+///   (PostgreSQL, DynamoDB and object stores, a bounded number).
 #[async_trait]
 pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// The name of the strategy and where this store is, for messages and to
@@ -152,8 +155,10 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// The prepared collections, by name.
     async fn collections(&self) -> Result<Vec<CollectionName>>;
 
-    /// The records of `ids` in their order, tombstones too, `None` where there
-    /// is no record. Strong: sees every acknowledged write.
+    /// The records of `ids` in their order, tombstones too, `None` where there is no
+    /// record. Strong: sees every acknowledged write; those of other handles only as
+    /// [`Capabilities::max_read_age_ms`] says. Within
+    /// [`with_consistency`](crate::strategy::with_consistency) of the level given there.
     async fn get_many(
         &self,
         collection: &CollectionName,
@@ -166,6 +171,16 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// `Invalid` for a cursor of another query.
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page>;
 
+    /// What reading one page of a query takes. The page is read for it, as
+    /// [`query`](Self::query) reads it, and not answered; nothing is changed. A store counts
+    /// what it looked at; this default knows what a page tells.
+    ///
+    /// # Errors
+    /// As `query`.
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        Ok(QueryAnalysis::of_page(&self.query(collection, query).await?))
+    }
+
     /// How many live entities match.
     async fn count(
         &self,
@@ -173,6 +188,35 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
         filter: &Filter,
         consistency: Consistency,
     ) -> Result<u64>;
+
+    /// Groups of live entities and what is computed of each; see [`Aggregation`]. The
+    /// answer is the same on every store, to the last digit. A store that groups by itself
+    /// ([`Capabilities::aggregates`]) does what it does exactly, and leaves the rest to an
+    /// [`Aggregator`]; this default gives it each entity that
+    /// [`query`](Self::query) finds. An entity that changes meanwhile counts in its old or
+    /// its new state.
+    ///
+    /// # Errors
+    /// `LimitExceeded` for more groups than the aggregation allows, for a sum that no
+    /// document can hold, and where the keys of all groups take more than 64 MiB.
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let mut groups = Aggregator::new(collection, aggregation);
+        let mut query = aggregation.query();
+        loop {
+            let page = self.query(collection, &query).await?;
+            for entity in &page.entities {
+                groups.add(&entity.document)?;
+            }
+            match page.next {
+                Some(cursor) => query = query.after(cursor),
+                None => return groups.finish(GroupedBy::Engine),
+            }
+        }
+    }
 
     /// All records of a segment, live and tombstones, in the store's own
     /// order. A record that does not change while the scan runs is returned
@@ -234,6 +278,22 @@ pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// As for every read.
     async fn oldest_transaction(&self) -> Result<Option<OpenTransaction>> {
         Ok(None)
+    }
+
+    /// A token of every write that was acknowledged before the call, through whatever
+    /// handle: a read [`at least`](Consistency::AtLeast) of it sees them, also in another
+    /// process. Reads refuse the token of another store. A store whose
+    /// commits have no order that it could name gives one by which reads are strong, as
+    /// this default does.
+    ///
+    /// # Errors
+    /// As for every read. `NotFound` for a store without an id, which was never prepared;
+    /// one of another program has none.
+    async fn token(&self) -> Result<Token> {
+        match self.store_record().await?.id {
+            Some(id) => Ok(Token::new(id)),
+            None => Err(never_prepared("take a token", self.location())),
+        }
     }
 
     /// The store's own record.

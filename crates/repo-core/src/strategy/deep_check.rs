@@ -3,7 +3,7 @@
 use futures_util::TryStreamExt as _;
 
 use crate::strategy::{ScanOptions, StorageStrategy};
-use crate::{CollectionName, HealthCheck, HealthProgress, Result};
+use crate::{CollectionName, Consistency, HealthCheck, HealthProgress, Result};
 
 /// For strategies: the part of a deep check that is the same in every store.
 /// Reads each record of each collection, and says for each collection how many
@@ -36,7 +36,9 @@ async fn check_collection(
     progress: &HealthProgress,
 ) -> Result<u64> {
     let mut count = 0;
-    let mut batches = store.scan(name, ScanOptions::default()).await?;
+    // Of the store itself, not of a replica of it.
+    let options = ScanOptions::default().with_consistency(Consistency::Strong);
+    let mut batches = store.scan(name, options).await?;
     while let Some(batch) = batches.try_next().await? {
         let read = batch.into_records()?.len() as u64;
         count += read;

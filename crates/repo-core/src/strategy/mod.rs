@@ -20,10 +20,13 @@ mod file_identity;
 mod foreign;
 mod history;
 mod left_out;
+mod level;
+mod level_costs;
 mod live;
 mod mirror_items;
 mod open_state;
 mod outcomes;
+mod owner_id;
 mod physical_identity;
 mod random_id;
 mod reason;
@@ -60,10 +63,16 @@ pub use history::{
     check_version_writes, no_history,
 };
 pub use left_out::left_out;
+pub use level::{
+    level_by_key, level_knowing, level_of, scoped_consistency, strong_reads, with_consistency,
+    within,
+};
+pub use level_costs::{LevelCost, LevelCosts};
 pub use live::{LiveId, RoleChange, RoleState, Route, StoreRole};
 pub use mirror_items::mirror_system_items;
 pub use open_state::{OpenState, handle_closed};
 pub use outcomes::{OpenTransaction, PrepareChange, Prepared, Purged, StateMark};
+pub use owner_id::OwnerId;
 pub use physical_identity::{PhysicalIdentity, Sameness};
 pub use reason::plain_reason;
 pub use record::{Record, Tombstone};
@@ -87,8 +96,11 @@ pub use unfinished_job::{
 pub use unreadable::{OnUnreadable, UnreadableRecord};
 pub use writable::check_writable;
 
+pub use crate::aggregate::{Aggregator, ExactSum, FieldSummary, Measured};
+pub use crate::analysis::Effort;
 pub use crate::cursor::Position;
 pub use crate::document::{RESERVED_KEYS, invalid_document, push_json_string};
 pub use crate::memory::MemoryFactory;
 pub use crate::schema::MAX_INDEXED_TEXT_BYTES;
+pub use crate::token::TokenPosition;
 pub use crate::write::Applied;

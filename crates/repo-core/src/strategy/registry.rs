@@ -39,6 +39,11 @@ pub struct OpenOptions {
     /// both of its stores, whatever their role, and to no other store. `None`
     /// for a program that uses the store.
     pub works_for: Option<LiveId>,
+    /// Whether what another program keeps is opened as well, as a store that is only read.
+    /// Without it such a place is refused in the words in which it is refused for
+    /// writing: so a target is looked at. Has no effect on a store that is open for
+    /// writing.
+    pub foreign: bool,
 }
 
 impl OpenOptions {
@@ -91,6 +96,19 @@ impl OpenOptions {
         self
     }
 
+    /// The same with another [`foreign`](Self::foreign).
+    #[must_use]
+    pub fn with_foreign(mut self, foreign: bool) -> Self {
+        self.foreign = foreign;
+        self
+    }
+
+    /// Whether what another program keeps may be opened.
+    #[must_use]
+    pub fn opens_foreign(&self) -> bool {
+        self.read_only && self.foreign
+    }
+
     /// What scans do with a record that cannot be read.
     #[must_use]
     pub fn on_unreadable(&self) -> OnUnreadable {
@@ -133,6 +151,7 @@ impl Default for OpenOptions {
             unreadable: OnUnreadable::default(),
             only: None,
             works_for: None,
+            foreign: true,
         }
     }
 }
@@ -234,8 +253,8 @@ impl Registry {
             }
         }
         let scheme = url.split(':').next().unwrap_or_default();
-        let hint = "a store is named like json:DIR, sqlite:FILE, \
-                    postgresql://USER@HOST/NAME or dynamodb:PREFIX";
+        let hint = "a store is named like json:DIR, sqlite:FILE, postgresql://USER@HOST/NAME, \
+                    dynamodb:PREFIX or object:s3://BUCKET/PREFIX";
         let known: Vec<String> = self.0.keys().map(|name| format!("{name}:")).collect();
         let meant = did_you_mean(&format!("{scheme}:"), known.iter().map(String::as_str));
         Err(Error::new(ErrorKind::ConfigInvalid, "choose a strategy", "unknown kind of store URL")

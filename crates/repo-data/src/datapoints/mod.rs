@@ -5,6 +5,8 @@ mod list;
 mod new;
 mod read;
 mod submit;
+mod together;
 
 pub use new::{FileStream, NewDatapoint};
 pub use read::DatapointValue;
+pub(crate) use together::Waiting;

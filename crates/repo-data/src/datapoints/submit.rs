@@ -59,9 +59,26 @@ impl DataService {
 
     /// Stores a datapoint whose bytes are written, or gives these up.
     async fn store_datapoint(&self, datapoint: Datapoint) -> Result<Versioned<Datapoint>> {
-        let mut first = true;
+        // An id is new but for requests that are repeated: these are found when the commit fails.
+        // A quota has no say in what is stored already, so with one it is looked for at once.
+        let free = !self.options().quotas.are_set();
+        if !free || datapoint.blob().is_some() {
+            return self.store_alone(datapoint, free).await;
+        }
+        match self.store_together(datapoint).await {
+            Ok(stored) => Ok(stored),
+            Err(datapoint) => self.store_alone(datapoint, false).await,
+        }
+    }
+
+    /// Stores it by a commit of its own. The first run may take its id for free.
+    async fn store_alone(
+        &self,
+        datapoint: Datapoint,
+        mut free: bool,
+    ) -> Result<Versioned<Datapoint>> {
         let stored =
-            transact!(self, |tx| self.submit_in(&mut tx, &datapoint, std::mem::take(&mut first)));
+            transact!(self, |tx| self.submit_in(&mut tx, &datapoint, std::mem::take(&mut free)));
         let ours = |found: &Datapoint| {
             found.blob().map(|blob| blob.key) == datapoint.blob().map(|blob| blob.key)
         };
@@ -145,11 +162,9 @@ impl DataService {
         &self,
         tx: &mut Tx,
         datapoint: &Datapoint,
-        first: bool,
+        free: bool,
     ) -> Result<Versioned<Datapoint>> {
-        // An id is new but for requests that are repeated: these are found when the commit fails.
-        // A quota has no say in what is stored already, so with one it is looked for at once.
-        if first && !self.options().quotas.are_set() {
+        if free {
             tx.assume_absent::<Datapoint>(datapoint.id.as_str())?;
         }
         if let Some(found) = tx.find::<Datapoint>(datapoint.id.as_str()).await? {

@@ -1,5 +1,6 @@
 //! Datapoints: repeated, refused, listed, found by value.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::common::invariants::holds_in_the_end;
@@ -8,7 +9,7 @@ use crate::common::story::{datapoint, file, long};
 use crate::common::{Place, bytes, id, read};
 use repo_blob::{BlobDigest, ByteRange, Expected};
 use repo_core::{ErrorKind, Filter, Result, RetryPolicy};
-use repo_data::model::{DataType, Json};
+use repo_data::model::{DataType, Json, Scope};
 use repo_data::{DatapointValue, FileStream, NewDatapoint, PageRequest, Refusal, collections};
 use repo_engine::Store;
 use repo_layers::{Inner, Layer, Operation, OperationKind};
@@ -104,6 +105,81 @@ async fn datapoints_are_listed_by_their_own_time_and_found_by_value() {
     assert_eq!(refusal(service.query_datapoints(warm(), &all).await), Refusal::SpilledValue);
     let narrowed = Filter::parse(r#"{"$and":[{"label":"T"},{"value.t":{"$gt":1}}]}"#).unwrap();
     assert_eq!(names(service.query_datapoints(narrowed, &all).await.unwrap()), ["a", "b"]);
+}
+
+/// Holds the first two commits until all are waiting, and counts them.
+#[derive(Debug, Clone)]
+struct Held {
+    open: Arc<tokio::sync::Semaphore>,
+    commits: Arc<AtomicUsize>,
+}
+
+impl Layer for Held {
+    async fn call<O: Operation>(&self, inner: &Inner, operation: O) -> Result<O::Output> {
+        if operation.kind() == OperationKind::Commit {
+            self.commits.fetch_add(1, Ordering::Relaxed);
+            let _open = self.open.acquire().await.unwrap();
+            return operation.run(&**inner).await;
+        }
+        operation.run(&**inner).await
+    }
+}
+
+/// Thirty values come while two commits are held: two of them wait there, the others go into
+/// one more, and the one whose id is taken is refused alone.
+#[tokio::test]
+async fn values_that_wait_are_stored_by_one_commit() {
+    let place = Place::memory().await;
+    let held = Held { open: Arc::new(tokio::sync::Semaphore::new(0)), commits: Arc::default() };
+    let strategy = held.clone().around(Arc::clone(place.store.strategy()));
+    let schemas = Arc::new(collections::schemas().unwrap());
+    let store = Store::new(strategy, schemas, RetryPolicy::default());
+    held.open.add_permits(1);
+    let service = crate::common::open(store, &place.blobs(), place.options()).await;
+    let of = |name: &str, value: &str| NewDatapoint {
+        value: Some(Json::parse(value).unwrap()),
+        ..datapoint(name, DataType::Json)
+    };
+    for taken in [false, true] {
+        let name = |number: usize| match (taken, number) {
+            (true, 17) => "false-3".to_owned(),
+            _ => format!("{taken}-{number}"),
+        };
+        held.open.forget_permits(held.open.available_permits());
+        held.commits.store(0, Ordering::Relaxed);
+        let submissions: Vec<_> = (0..30)
+            .map(|number| {
+                let (service, new) = (service.clone(), of(&name(number), &number.to_string()));
+                tokio::spawn(async move { service.submit_datapoint(new, None).await })
+            })
+            .collect();
+        // One thread runs everything in turn: when two commits are held, all others wait.
+        while held.commits.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+        held.open.add_permits(10);
+        for (number, submission) in submissions.into_iter().enumerate() {
+            let stored = submission.await.unwrap();
+            if taken && number == 17 {
+                assert_eq!(refusal(stored), Refusal::OtherContent);
+                continue;
+            }
+            let stored = stored.unwrap();
+            let found = service.datapoint(&id(&name(number))).await.unwrap();
+            assert_eq!(found, stored);
+        }
+        let commits = held.commits.load(Ordering::Relaxed);
+        if taken {
+            // The one of 28 that failed, and one for each of these but the refused; more where
+            // two meet at a counter.
+            assert!(commits >= 2 + 1 + 27, "{commits}");
+        } else {
+            assert_eq!(commits, 3);
+        }
+    }
+    let usage = service.usage(Scope::Owner, "ada").await.unwrap();
+    assert_eq!(usage.datapoints, 59);
+    holds_in_the_end(&place).await;
 }
 
 /// Notes what a store is asked.

@@ -27,7 +27,7 @@ const MAX_SCAN_SEGMENTS: usize = 1_024;
 /// The refusal, if there are none; why they cannot be read.
 pub(crate) async fn open(shared: Arc<Shared>, refusal: Error) -> Result<Arc<dyn StorageStrategy>> {
     let may_be_theirs = matches!(refusal.kind(), ErrorKind::Foreign | ErrorKind::NotFound);
-    if !shared.options.read_only || !may_be_theirs {
+    if !shared.options.opens_foreign() || !may_be_theirs {
         return Err(refusal);
     }
     let tables = search(&shared, refusal).await?;

@@ -1,5 +1,7 @@
 //! How many requests a call makes, and which are made again.
 
+use repo_core::Aggregation;
+
 use super::*;
 
 #[tokio::test]
@@ -31,6 +33,28 @@ async fn a_conditional_write_is_one_request() {
     let writes = vec![put("items", "a", Precondition::Any), put("notes", "a", Precondition::Any)];
     store.commit(writes).await.unwrap();
     assert_eq!(proxy.operations(), ["BatchGetItem", "TransactWriteItems"]);
+}
+
+#[tokio::test]
+async fn an_aggregation_scans_segments_for_what_it_looks_at() {
+    let (proxy, store) = filled(|_, _, _| Fate::Forward).await;
+    let name = key("items", "there").collection;
+    let groups = Aggregation::new(Filter::default()).group_by("status").unwrap();
+    let groups = groups.sum("meta.price").unwrap();
+    assert_eq!(store.aggregate(&name, &groups).await.unwrap().rows.len(), 1);
+    let seen = proxy.take();
+    assert_eq!(seen.len(), 4, "{seen:?}");
+    for request in seen {
+        assert_eq!(request.operation, "Scan");
+        for part in ["\"ProjectionExpression\"", "\"meta\"", "\"status\"", "\"TotalSegments\":4"] {
+            assert!(request.body.contains(part), "{part}: {request:?}");
+        }
+    }
+    // How many there are DynamoDB counts itself.
+    let all = Aggregation::new(Filter::default()).count().unwrap();
+    store.aggregate(&name, &all).await.unwrap();
+    let seen = proxy.take();
+    assert!(seen.len() == 1 && seen[0].body.contains("\"COUNT\""), "{seen:?}");
 }
 
 #[tokio::test]

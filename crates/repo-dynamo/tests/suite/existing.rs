@@ -227,6 +227,9 @@ async fn what_is_not_read_is_refused_in_words() {
     assert!(looked_for.contains(&format!("{}-machines", place.prefix)), "{error}");
 
     filled(&place, 1).await;
+    // Who looks at a target wants no source.
+    let target = try_open(&place, reading(schemas()).with_foreign(false)).await.unwrap_err();
+    assert_eq!(target.kind(), ErrorKind::NotFound, "{target}");
     // Nothing is made, and nothing is written.
     let error = try_open(&place, OpenOptions::default()).await;
     assert!(error.is_ok(), "opening for writing is left to `prepare`");

@@ -227,7 +227,7 @@ fn validating_documents_is_the_innermost_layer() {
 #[test]
 fn layers_that_make_no_sense_are_refused_with_their_place() {
     for (layers, words) in [
-        (r#"[{"layer":"cache"}]"#, "unknown variant `cache`"),
+        (r#"[{"layer":"caching"}]"#, "unknown variant `caching`"),
         (r#"[{"layer":"retry","attempts":5}]"#, "unknown field `attempts`"),
         (r#"[{"layer":"retry","max_attempts":1}]"#, "2 or more"),
         (r#"[{"layer":"retry"},{"layer":"retry"}]"#, "stands twice"),

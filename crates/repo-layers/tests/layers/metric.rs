@@ -3,7 +3,7 @@ use std::time::Duration;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use repo_core::ErrorKind;
 use repo_core::strategy::{ScanOptions, StorageStrategyExt as _};
-use repo_layers::{Layer as _, MetricsLayer, OperationKind, RetryLayer};
+use repo_layers::{CacheLayer, Layer as _, MetricsLayer, OperationKind, RetryLayer};
 
 use crate::faults::{Fault, document, drain, faulty, get, hosts, key, save};
 
@@ -25,6 +25,29 @@ fn recorded(work: impl Future<Output = ()>) -> Vec<(String, u64)> {
         (format!("{}{{{}}}", key.name(), labels.join(",")), count)
     });
     values.collect()
+}
+
+#[test]
+fn reads_of_a_cache_are_counted_by_what_came_of_them() {
+    let recorded = recorded(async {
+        let (store, _) = faulty().await;
+        let minute = Duration::from_secs(60);
+        let cache = CacheLayer::new(CacheLayer::MAX_BYTES, minute).unwrap();
+        let store = cache.around(store);
+        for id in ["a", "b", "a", "a"] {
+            get(&store, id).await.unwrap();
+        }
+        for id in ["c", "c"] {
+            get(&store, id).await.unwrap();
+        }
+    });
+    let name =
+        |outcome| format!("repository_cache_reads_total{{strategy=memory,outcome={outcome}}}");
+    let count = |outcome| {
+        let found = recorded.iter().find(|(recorded, _)| *recorded == name(outcome));
+        found.map(|(_, count)| *count)
+    };
+    assert_eq!((count("hit"), count("miss"), count("wait")), (Some(3), Some(3), None));
 }
 
 #[test]

@@ -5,11 +5,12 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{
     Applied, Capabilities, CollectionState, Prepared, Purged, Record, RecordBatch, RecordStream,
-    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_records,
+    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, check_records, level_by_key, level_of,
 };
 use repo_core::{
-    CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
-    HealthCheck, HealthDepth, Page, Query, Result, Timestamp, Write, Written,
+    Aggregates, Aggregation, CollectionName, CollectionSchema, Consistency, EntityId, Error,
+    ErrorKind, Filter, Health, HealthCheck, HealthDepth, Page, Query, Result, Timestamp, Write,
+    Written,
 };
 
 use crate::archive::Archive;
@@ -72,6 +73,7 @@ impl StorageStrategy for ArchivedStore {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
+        level_by_key(self, "get").await?;
         let mut found = vec![None; ids.len()];
         let mut left = ids.len();
         let mut batches = self.archive.records(collection, ScanOptions::default().batch_size)?;
@@ -92,12 +94,21 @@ impl StorageStrategy for ArchivedStore {
         self.refuse("query")
     }
 
+    async fn aggregate(
+        &self,
+        _collection: &CollectionName,
+        _aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        self.refuse("aggregate")
+    }
+
     async fn count(
         &self,
         collection: &CollectionName,
         filter: &Filter,
-        _consistency: Consistency,
+        consistency: Consistency,
     ) -> Result<u64> {
+        level_of(self, "count", consistency).await?;
         if *filter != Filter::default() {
             return self.refuse("count");
         }
@@ -110,6 +121,7 @@ impl StorageStrategy for ArchivedStore {
         collection: &CollectionName,
         options: ScanOptions,
     ) -> Result<RecordStream> {
+        level_of(self, "scan", options.consistency).await?;
         let batches = self.archive.records(collection, options.batch_size)?;
         Ok(batches
             .map_ok(move |mut records| {

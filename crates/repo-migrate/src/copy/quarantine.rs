@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use repo_core::strategy::{Record, ScanOptions, StorageStrategy, UnreadableRecord, base64_of};
-use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas};
+use repo_core::{CollectionName, CollectionSchema, Consistency, Error, ErrorKind, Result, Schemas};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tempfile::NamedTempFile;
@@ -223,7 +223,8 @@ pub async fn set_aside(
             continue;
         }
         let schema = schemas.get(&name);
-        let mut scan = store.scan(&name, ScanOptions::default()).await?;
+        let options = ScanOptions::default().with_consistency(Consistency::Strong);
+        let mut scan = store.scan(&name, options).await?;
         while let Some(batch) = scan.try_next().await? {
             quarantine = quarantine.add_unreadable(&schema, batch.unreadable).await?;
         }

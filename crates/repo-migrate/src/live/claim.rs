@@ -3,9 +3,12 @@
 use std::num::NonZeroUsize;
 
 use repo_core::strategy::{
-    CollectionState, LiveId, StorageStrategy, StoreRecord, StoreRole, StoreUpdate, SystemCollection,
+    CollectionState, LiveId, ScanOptions, StorageStrategy, StoreRecord, StoreRole, StoreUpdate,
+    SystemCollection,
 };
-use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas, Timestamp};
+use repo_core::{
+    CollectionName, CollectionSchema, Consistency, Error, ErrorKind, Result, Schemas, Timestamp,
+};
 
 use super::history;
 use super::kept::{self, Kept};
@@ -139,7 +142,7 @@ async fn prepare(target: &dyn StorageStrategy, schemas: &[CollectionSchema]) -> 
             .hint("choose another target, or unsubscribe them"));
     }
     for name in target.collections().await? {
-        let scan = repo_core::strategy::ScanOptions::default();
+        let scan = ScanOptions::default().with_consistency(Consistency::Strong);
         let mut records = target.scan(&name, scan).await?;
         while let Some(batch) = futures::StreamExt::next(&mut records).await {
             if !batch?.records.is_empty() {

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use repo_core::strategy::{Applied, FeedPosition, OlderVersion, Record, ScanOptions};
 use repo_core::{
-    Clock as _, CollectionName, EntityId, Error, ErrorKind, Key, Result, SystemClock, Version,
+    Clock as _, CollectionName, Consistency, EntityId, Error, ErrorKind, Key, Result, SystemClock,
+    Version,
 };
 use serde::Serialize;
 
@@ -220,7 +221,9 @@ impl<'a> Comparison<'a> {
         let (leader, follower) = (self.direction.leader, self.direction.follower);
         let keeps = history::is_kept(leader, name).await?;
         for (store, is_leader) in [(&leader.store, true), (&follower.store, false)] {
-            let scan = ScanOptions::default().with_batch_size(options.batch_size);
+            let scan = ScanOptions::default()
+                .with_batch_size(options.batch_size)
+                .with_consistency(Consistency::Strong);
             let mut batches = store.scan(name, scan).await?;
             while let Some(batch) = batches.next().await {
                 if progress.is_stopped() {

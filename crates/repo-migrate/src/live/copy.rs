@@ -3,7 +3,9 @@
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{Record, ScanOptions, StoreUpdate};
-use repo_core::{Clock as _, CollectionName, EntityId, ErrorKind, Result, SystemClock};
+use repo_core::{
+    Clock as _, CollectionName, Consistency, EntityId, ErrorKind, Result, SystemClock,
+};
 use tokio::time::{Duration, Instant};
 
 use super::follow::apply;
@@ -87,7 +89,10 @@ impl Copier<'_> {
     async fn copy(&mut self, name: &CollectionName) -> Result<bool> {
         let Self { direction, options, progress, throttle, pace, notes } = self;
         raise_floor(*direction, name).await?;
-        let scan = ScanOptions::default().with_batch_size(options.batch_size);
+        // What was acknowledged before the feed is followed has to be seen here.
+        let scan = ScanOptions::default()
+            .with_batch_size(options.batch_size)
+            .with_consistency(Consistency::Strong);
         let batches = direction.leader.store.scan(name, scan).await?;
         let watched = pace.load.is_some();
         // Part of the stream, so that no batch is lost when something else is faster.

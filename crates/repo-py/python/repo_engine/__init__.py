@@ -1,4 +1,4 @@
-"""Entities in JSON files, SQLite, PostgreSQL or DynamoDB, under one contract.
+"""Entities in JSON files, SQLite, PostgreSQL, DynamoDB or object storage, under one contract.
 
     from repo_engine import Store
 
@@ -23,57 +23,20 @@ from one store to another.
 
 from __future__ import annotations
 
+from . import errors
 from ._native import Entities, Entity, Page, Store, Transaction, Write, __version__
-from .errors import (
-    AlreadyExistsError,
-    ClosedError,
-    ConfigInvalidError,
-    ConflictError,
-    CorruptError,
-    FailedPrecondition,
-    FeedExpiredError,
-    ForeignError,
-    InvalidError,
-    LimitExceededError,
-    LockedError,
-    NotFoundError,
-    OutcomeUnknownError,
-    PermissionDeniedError,
-    RepositoryError,
-    UnavailableError,
-    UnexpectedError,
-    UnsupportedError,
-    VerificationError,
-)
+from .errors import *  # noqa: F403 (their names are listed there, and only there)
 from .migration import ProgressEvent, migrate
 
 __all__ = [
-    "AlreadyExistsError",
-    "ClosedError",
-    "ConfigInvalidError",
-    "ConflictError",
-    "CorruptError",
     "Entities",
     "Entity",
-    "FailedPrecondition",
-    "FeedExpiredError",
-    "ForeignError",
-    "InvalidError",
-    "LimitExceededError",
-    "LockedError",
-    "NotFoundError",
-    "OutcomeUnknownError",
     "Page",
-    "PermissionDeniedError",
     "ProgressEvent",
-    "RepositoryError",
     "Store",
     "Transaction",
-    "UnavailableError",
-    "UnexpectedError",
-    "UnsupportedError",
-    "VerificationError",
     "Write",
     "__version__",
     "migrate",
 ]
+__all__ += errors.__all__

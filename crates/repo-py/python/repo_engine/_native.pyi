@@ -132,6 +132,16 @@ class Store:
     def count_by(
         self, collection: str, field: str, filter: _Filter = None, *, strong: bool = False
     ) -> dict[Union[str, None], int]: ...
+    def aggregate(
+        self,
+        collection: str,
+        filter: _Filter = None,
+        *,
+        group_by: Union[Sequence[str], None] = None,
+        functions: Union[Sequence[str], None] = None,
+        max_groups: Union[int, None] = None,
+        strong: bool = False,
+    ) -> list[dict[str, dict[str, Any]]]: ...
     def transaction(
         self, *, author: Union[str, None] = None, reason: Union[str, None] = None
     ) -> Transaction: ...

@@ -158,6 +158,12 @@ class AsyncStore:
         """How many entities have each value of a field."""
         return await _call(self._store.count_by, collection, field, filter, **options)
 
+    async def aggregate(
+        self, collection: str, filter: Any = None, **options: Any
+    ) -> list[dict[str, dict[str, Any]]]:
+        """Groups of entities, and what is computed of each."""
+        return await _call(self._store.aggregate, collection, filter, **options)
+
     def transaction(self, **options: Any) -> AsyncTransaction:
         """A transaction, as an asynchronous context manager."""
         return AsyncTransaction(self._store.transaction(**options))

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use repo_core::strategy::{Sameness, StorageStrategy};
+use repo_core::strategy::{OpenOptions, Sameness, StorageStrategy};
 use repo_core::{Error, ErrorKind, Result, Schemas};
 use repo_migrate::{MigrationOptions, MigrationReport, Progress};
 
@@ -60,7 +60,7 @@ impl Sides {
         source: &Arc<dyn StorageStrategy>,
     ) -> Result<Arc<dyn StorageStrategy>> {
         if self.source.store.same_kind_as(&self.target.store) {
-            let target = self.look_at_target().await?;
+            let target = self.look_at_target(self.target_options()).await?;
             let same = is_same(source, &target).await;
             target.close().await?;
             if same? {
@@ -68,15 +68,20 @@ impl Sides {
             }
         }
         if self.options.dry_run {
-            return self.look_at_target().await;
+            // What another program keeps is refused in the words of the run itself.
+            return self.look_at_target(self.target_options().with_foreign(false)).await;
         }
-        self.target.store.open(self.target.config.options(Arc::clone(&self.schemas))).await
+        self.target.store.open(self.target_options()).await
+    }
+
+    /// What the target is opened with.
+    fn target_options(&self) -> OpenOptions {
+        self.target.config.options(Arc::clone(&self.schemas))
     }
 
     /// Opens the target for reading; one that is not there yet as for writing, which
     /// makes nothing before it is prepared.
-    async fn look_at_target(&self) -> Result<Arc<dyn StorageStrategy>> {
-        let options = self.target.config.options(Arc::clone(&self.schemas));
+    async fn look_at_target(&self, options: OpenOptions) -> Result<Arc<dyn StorageStrategy>> {
         match self.target.store.open(options.clone().with_read_only(true)).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.target.store.open(options).await

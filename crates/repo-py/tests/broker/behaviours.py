@@ -319,9 +319,13 @@ def two_processes_lose_nothing(broker: Broker) -> None:
     broker.strategy("machines").save("m-first", machine("m-first"))
     broker.forget()
     workers = [worker(broker, 0, 500), worker(broker, 500, 500)]
-    for one in workers:
-        one.communicate(timeout=300)
-        same(one.returncode, 0)
+    try:
+        for one in workers:
+            one.communicate(timeout=300)
+            same(one.returncode, 0)
+    finally:
+        for one in workers:
+            one.kill()
     found = len(broker.strategy("machines").find_all()) - 1
     assert found == 1000, f"{found} of 1000 survive"
 

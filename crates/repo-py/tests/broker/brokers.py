@@ -146,6 +146,21 @@ class OrbSql(Broker):
         return [self.folder / "database.db"]
 
 
+class OrbDynamo(Broker):
+    """The broker's own DynamoDB strategy, with the server that ``places`` has chosen."""
+
+    name = "orb dynamodb"
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+
+    def unit_of_work(self) -> Any:
+        from orb.providers.aws.storage.registration import create_dynamodb_unit_of_work
+
+        region = os.environ["AWS_REGION"]
+        return create_dynamodb_unit_of_work({"region": region, "table_prefix": self.prefix})
+
+
 def of_spec(text: str) -> Broker:
     """The broker of ``Broker.spec``."""
     ((kind, where),) = json.loads(text).items()

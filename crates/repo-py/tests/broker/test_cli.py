@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import unittest
-from pathlib import Path
-from typing import Any
 
 from brokers import Ours, machine, request
+from installed import Installed
 from places import OnEveryStore, on_every_store
 
 
@@ -19,51 +14,11 @@ class TestCommandLine(OnEveryStore):
     def setUp(self) -> None:
         super().setUp()
         self.url = self.place()
-        self.config = self.folder / "config"
-        self.work = self.folder / "work"
-        for folder in (self.config, self.work):
-            folder.mkdir()
-        self.configure({"store": self.url})
-
-    def configure(self, block: dict[str, Any]) -> None:
-        values = {
-            "scheduler": {"type": "default", "config_root": str(self.config)},
-            "provider": {
-                "providers": [
-                    {
-                        "name": "aws_test",
-                        "type": "aws",
-                        "enabled": True,
-                        "default": True,
-                        "config": {"region": "eu-west-2"},
-                    }
-                ]
-            },
-            "storage": {"strategy": "repo_engine", "repo_engine_strategy": block},
-        }
-        (self.config / "config.json").write_text(json.dumps(values))
-
-    def orb(self, line: str) -> "subprocess.CompletedProcess[str]":
-        environment = {
-            **os.environ,
-            "ORB_CONFIG_DIR": str(self.config),
-            "ORB_WORK_DIR": str(self.work),
-            "ORB_LOG_DIR": str(self.folder / "logs"),
-            "ORB_LOG_CONSOLE_ENABLED": "false",
-            "AWS_DEFAULT_REGION": "eu-west-2",
-        }
-        program = Path(sys.executable).with_name("orb")
-        return subprocess.run(
-            [program, *line.split()],
-            env=environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        self.installed = Installed(self.folder)
+        self.installed.engine({"store": self.url})
 
     def runs(self, line: str) -> str:
-        done = self.orb(line)
+        done = self.installed.orb(line)
         self.assertEqual(done.returncode, 0, f"orb {line}\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
@@ -83,12 +38,11 @@ class TestCommandLine(OnEveryStore):
         self.assertIn("i-0123456789abcdef0", self.runs("machines list"))
 
     def test_a_block_that_cannot_be_is_said(self) -> None:
-        self.configure({"store": self.url, "cas": "never"})
-        done = self.orb("machines list")
+        self.installed.engine({"store": self.url, "cas": "never"})
+        done = self.installed.orb("machines list")
         self.assertNotEqual(done.returncode, 0)
         # Where the broker says it: its console is switched off here.
-        log = (self.folder / "logs" / "orb.log").read_text()
-        self.assertIn('\\"cas\\" is \\"orb\\" or \\"off\\"', log)
+        self.assertIn('\\"cas\\" is \\"orb\\" or \\"off\\"', self.installed.log())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import unittest
 from typing import Any
 
 import behaviours
+import behaviours_of_tasks  # noqa: F401 (adds its own)
 from brokers import Ours
 from places import OnEveryStore, on_every_store
 

@@ -56,9 +56,12 @@ async fn what_is_not_there_is_told() {
 #[tokio::test]
 async fn no_write_is_taken() {
     let folder = Folder::with("state.json", r#"{"things": [{"id": "a"}]}"#);
-    let error = folder.try_open(reading(things(LIST)).with_read_only(false)).await.unwrap_err();
+    let options = reading(things(LIST));
+    let error = folder.try_open(options.clone().with_read_only(false)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Foreign, "{error}");
     assert!(error.hint_text().unwrap().contains("source of a migration"), "{error:?}");
+    let target = folder.try_open(options.with_foreign(false)).await.unwrap_err();
+    assert_eq!(target.to_string(), error.to_string());
     let store = folder.open(things(LIST)).await;
     let key = Key::new(name("things"), id("a"));
     let document = Document::parse(r#"{"id":"a"}"#).unwrap();
@@ -153,7 +156,12 @@ async fn what_cannot_be_read_is_named_and_set_aside() {
         assert_eq!(aside[0].id, "/things/1");
         assert_eq!(aside[0].stored.as_deref(), Some(&br#"{"n": 1}"#[..]));
         assert_eq!(aside[0].error.context_value("pointer"), Some("/things/1/id"));
+        // The id can be made out, whatever else is wrong.
+        assert_eq!(aside[1].id, "b");
+        assert_eq!(aside[1].error.context_value("key"), Some("b"));
         assert_eq!(aside[1].error.context_value("pointer"), Some("/things/2/x/y"));
+        let error = store.get_many(&name("things"), &[id("b")]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
     let error = folder.refused(things(LIST)).await;
     assert_eq!(error.context_value("pointer"), Some("/things/1/id"), "{error}");

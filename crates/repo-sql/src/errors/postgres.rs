@@ -247,7 +247,7 @@ fn unreachable(source: &tokio_postgres::Error) -> Said {
     if let Some(SystemLimit { kind, message, hint }) = io.and_then(SystemLimit::of) {
         return (kind, message, hint);
     }
-    if reason.contains("TLS") {
+    if reason.contains("TLS") && !io.is_some_and(is_cut_off) {
         return (
             ErrorKind::PermissionDenied,
             "no encrypted connection could be made",
@@ -266,6 +266,12 @@ fn unreachable(source: &tokio_postgres::Error) -> Said {
         "the server cannot be reached",
         "check `host` and `port` in storage.sql_strategy, and that the server runs",
     )
+}
+
+/// Whether the connection ended, in the middle of a handshake for example.
+fn is_cut_off(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// All that an error says, down to its cause.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use diesel::result::DatabaseErrorKind::UniqueViolation;
 use diesel::result::Error::DatabaseError;
 use repo_core::strategy::{Applied, Record};
-use repo_core::{CollectionName, EntityId, Error, ErrorKind, Result};
+use repo_core::{CollectionName, Consistency, EntityId, Error, ErrorKind, Result};
 
 use super::loader;
 use super::pool::LentLoader;
@@ -81,7 +81,7 @@ async fn apply_part(
         written.iter().map(|row| rows::id_at(row, 0)).collect::<Result<_>>()?;
     let left: Vec<EntityId> =
         records.iter().map(Record::id).filter(|id| !written.contains(*id)).cloned().collect();
-    let stored = read::get_many(shared, table, "apply", &left).await?;
+    let stored = read::get_many(shared, table, "apply", &left, Consistency::Strong).await?;
     let stored: HashMap<EntityId, Option<Record>> = left.into_iter().zip(stored).collect();
     records
         .iter()

@@ -29,6 +29,8 @@ pub(super) struct Connector {
     timeout: Option<Duration>,
     keep_statements: bool,
     set_up: String,
+    /// What each connection for diesel runs once, before it is lent.
+    first: Option<Statement>,
     open: Arc<AtomicUsize>,
     pub(super) place: String,
 }
@@ -48,7 +50,11 @@ pub(super) struct Connection {
 impl Connector {
     /// # Errors
     /// `ConfigInvalid` for root certificates that cannot be read.
-    pub(super) fn new(settings: &SqlSettings, read_only: bool) -> Result<Self> {
+    pub(super) fn new(
+        settings: &SqlSettings,
+        read_only: bool,
+        first: Option<Statement>,
+    ) -> Result<Self> {
         let timeout = settings.connect_timeout();
         let mut config = Config::new();
         config
@@ -76,6 +82,7 @@ impl Connector {
             timeout,
             keep_statements: settings.enable_query_cache,
             set_up: set_up(settings, read_only),
+            first,
             open: Arc::default(),
             place: settings.location(),
         })
@@ -148,7 +155,14 @@ impl Connector {
         for wish in WISHES {
             let _ = connection.batch_execute(wish).await;
         }
-        Ok(Connection { diesel: connection, driver })
+        let connection = Connection { diesel: connection, driver };
+        if let Some(first) = self.first.clone() {
+            connection
+                .rows(first)
+                .await
+                .map_err(|source| errors::postgres("connect", &self.place, source))?;
+        }
+        Ok(connection)
     }
 
     async fn connect_loader_at_last(&self) -> Result<Loader> {

@@ -26,7 +26,7 @@ use crate::names::quote;
 /// # Errors
 /// The refusal, if there are none that can be read.
 pub(super) async fn open(shared: Arc<Shared>, refusal: Error) -> Result<Arc<dyn StorageStrategy>> {
-    if !shared.options.read_only || !may_be_tables(&refusal) {
+    if !shared.options.opens_foreign() || !may_be_tables(&refusal) {
         return Err(refusal);
     }
     let (tables, others) = match search(&shared).await? {

@@ -1,6 +1,7 @@
 //! PostgreSQL: connections and their pool, statements, reading, writing and
 //! preparing.
 
+mod aggregate;
 mod apply;
 mod attributions;
 mod capture;
@@ -12,6 +13,7 @@ mod driver;
 mod existing;
 mod feed;
 mod fence;
+mod group_select;
 mod guess;
 mod history;
 mod identity;
@@ -20,10 +22,12 @@ mod items;
 mod keep_trigger;
 mod loader;
 mod lookup;
+mod measured;
 mod pool;
 mod prepare;
 mod prepare_lock;
 mod read;
+mod replicas;
 mod role;
 mod rows;
 mod scan;
@@ -36,6 +40,7 @@ mod store_record;
 mod strategy;
 mod table;
 mod tls;
+mod tokens;
 mod transaction;
 mod upgrade;
 mod upkeep;

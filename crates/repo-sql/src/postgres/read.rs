@@ -2,15 +2,20 @@
 
 use std::collections::HashMap;
 
-use repo_core::strategy::{Position, Record, Selector, SortKey, SortValue};
-use repo_core::{CollectionName, Entity, EntityId, Error, ErrorKind, Filter, Page, Query, Result};
+use repo_core::strategy::{Effort, Position, Record, Selector, SortKey, SortValue};
+use repo_core::{
+    CollectionName, Consistency, Entity, EntityId, Error, ErrorKind, Filter, Page, Plan, Query,
+    QueryAnalysis, Result,
+};
 
+use super::measured::Measured;
 use super::rows;
 use super::rows::PgRow;
 use super::select::Select;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use super::table::Table;
+use super::transaction::{Sees, Transaction};
 use crate::chunk::Chunk;
 use crate::errors;
 
@@ -23,18 +28,20 @@ pub(super) async fn get_many(
     table: &Table,
     operation: &'static str,
     ids: &[EntityId],
+    level: Consistency,
 ) -> Result<Vec<Option<Record>>> {
     let collection = &table.schema.collection;
     if let [id] = ids {
         let id = SqlValue::Text(id.to_string());
-        let rows = run(shared, operation, Statement::new(&table.statements.get, [id])).await?;
+        let get = Statement::new(&table.statements.get, [id]);
+        let rows = run_at(shared, operation, level, get).await?;
         return Ok(vec![rows.first().map(|row| rows::record(collection, row)).transpose()?]);
     }
     let mut found: HashMap<EntityId, Record> = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(IDS_AT_ONCE) {
         let list = SqlValue::Texts(chunk.iter().map(ToString::to_string).collect());
-        let rows =
-            run(shared, operation, Statement::new(&table.statements.get_many, [list])).await?;
+        let get = Statement::new(&table.statements.get_many, [list]);
+        let rows = run_at(shared, operation, level, get).await?;
         for record in rows::records(collection, &rows)? {
             found.insert(record.id().clone(), record);
         }
@@ -42,7 +49,22 @@ pub(super) async fn get_many(
     Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
 }
 
-/// The rows of one statement that writes nothing.
+/// The rows of one statement that writes nothing, from wherever the level allows.
+pub(super) async fn run_at(
+    shared: &Shared,
+    operation: &'static str,
+    level: Consistency,
+    statement: Statement,
+) -> Result<Vec<PgRow>> {
+    if let Some(replicas) = &shared.replicas
+        && let Some(rows) = replicas.rows(&shared.pool, operation, level, &statement).await?
+    {
+        return Ok(rows);
+    }
+    run(shared, operation, statement).await
+}
+
+/// The rows of one statement that writes nothing, from the primary server.
 pub(super) async fn run(
     shared: &Shared,
     operation: &'static str,
@@ -57,9 +79,69 @@ pub(super) async fn run(
 
 /// One page of a query. The database filters and orders; what it does not
 /// filter exactly is looked at again, chunk by chunk, until the page is full.
-pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Result<Page> {
+pub(super) async fn query(
+    shared: &Shared,
+    table: &Table,
+    query: &Query,
+    level: Consistency,
+) -> Result<Page> {
+    Ok(page(Reading::Alone(shared, level), table, query).await?.0)
+}
+
+/// What one page takes, as the database measures it in a transaction that writes nothing
+/// and is rolled back. Each statement runs twice: for its plan, and for the place where the
+/// next one begins.
+pub(super) async fn analyze(
+    shared: &Shared,
+    table: &Table,
+    query: &Query,
+) -> Result<QueryAnalysis> {
+    let (transaction, _) =
+        Transaction::begin(&shared.pool, "query", Sees::OneState, Vec::new()).await?;
+    let mut measured = Measured::default();
+    let read = page(Reading::Measured(&transaction, &mut measured), table, query).await;
+    transaction.rollback().await;
+    let (mut page, mut effort) = read?;
+    // Where processes shared the work, PostgreSQL gives a mean of each, and rounds it.
+    let handed_over = page.entities.len() as u64 + effort.engine_filtered;
+    effort.examined = measured.examined.max(handed_over);
+    // The index of the ids is also how a scan goes on.
+    let ids = format!("{}_pkey", table.layout.table);
+    let by_ids = page.plan == Plan::Index { name: ids.clone() };
+    page.plan = match measured.searched {
+        Some(name) if name != ids || by_ids => Plan::Index { name },
+        _ => Plan::Scan,
+    };
+    let analysis = QueryAnalysis::counted(&page, effort).with_keys(|index| index == ids);
+    Ok(QueryAnalysis { estimated: measured.estimated, ..analysis })
+}
+
+/// How the statements of a page run.
+enum Reading<'a> {
+    /// Each alone, at this level.
+    Alone(&'a Shared, Consistency),
+    /// In one transaction, each with its plan.
+    Measured(&'a Transaction, &'a mut Measured),
+}
+
+impl Reading<'_> {
+    async fn rows(&mut self, statement: Statement) -> Result<Vec<PgRow>> {
+        match self {
+            Self::Alone(shared, level) => run_at(shared, "query", *level, statement).await,
+            Self::Measured(transaction, measured) => {
+                let plan = transaction.rows(statement.analyzed()).await?;
+                let text = plan.first().map(|row| rows::text_at(row, 0)).transpose()?;
+                measured.add(&text.unwrap_or_default())?;
+                transaction.rows(statement).await
+            }
+        }
+    }
+}
+
+async fn page(mut reading: Reading<'_>, table: &Table, query: &Query) -> Result<(Page, Effort)> {
     let collection = &table.schema.collection;
     let mut selector = Selector::new(collection, query)?;
+    let mut effort = Effort::default();
     let select = Select::new(&table.layout, query.filter());
     let mut place = Place::of(collection, query)?;
     let mut chunk = Chunk::default();
@@ -70,11 +152,13 @@ pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Resu
     let mut wanted = query.page_size() + 1;
     loop {
         let statement = place.statement(&select, query, chunk.rows);
-        let records = rows::records(collection, &run(shared, "query", statement).await?)?;
+        let records = rows::records(collection, &reading.rows(statement).await?)?;
         let last = chunk.is_last(&records);
         for entity in records.into_iter().filter_map(Record::into_live) {
             place = Place::after(query, &entity);
-            if select.exact() || query.filter().matches(&entity.document) {
+            let matches = select.exact() || query.filter().matches(&entity.document);
+            effort.hand_over(matches);
+            if matches {
                 selector.keep(entity);
                 wanted -= 1;
             }
@@ -83,7 +167,7 @@ pub(super) async fn query(shared: &Shared, table: &Table, query: &Query) -> Resu
             }
         }
         if last || wanted == 0 {
-            return Ok(selector.finish(select.plan(), |last| last.id.to_string()));
+            return Ok((selector.finish(select.plan(), |last| last.id.to_string()), effort));
         }
     }
 }
@@ -133,17 +217,23 @@ impl Place {
 }
 
 /// How many live entities match.
-pub(super) async fn count(shared: &Shared, table: &Table, filter: &Filter) -> Result<u64> {
+pub(super) async fn count(
+    shared: &Shared,
+    table: &Table,
+    filter: &Filter,
+    level: Consistency,
+) -> Result<u64> {
     let select = Select::new(&table.layout, filter);
     if select.exact() {
-        let rows = run(shared, "count", select.count()).await?;
+        let rows = run_at(shared, "count", level, select.count()).await?;
         let number = rows.first().map(|row| rows::number_at(row, 0)).transpose()?;
         return Ok(u64::try_from(number.unwrap_or(0)).unwrap_or(0));
     }
     let mut chunk = Chunk::default();
     let (mut after, mut matching) = (None, 0);
     loop {
-        let rows = run(shared, "count", select.page(after.as_ref(), chunk.rows)).await?;
+        let page = select.page(after.as_ref(), chunk.rows);
+        let rows = run_at(shared, "count", level, page).await?;
         let records = rows::records(&table.schema.collection, &rows)?;
         let last = chunk.is_last(&records);
         let matches = |record: &&Record| record.document().is_some_and(|d| filter.matches(d));

@@ -50,7 +50,8 @@ async fn next_rows(
     position: &mut Position,
 ) -> Result<Vec<PgRow>> {
     shared.check_open("scan")?;
-    let rows = read::run(shared, "scan", statement(table, options, position)).await?;
+    let next = statement(table, options, position);
+    let rows = read::run_at(shared, "scan", options.consistency, next).await?;
     let bytes = rows.iter().map(|row| rows::bytes_at(row, 4)).sum();
     position.ended = position.chunk.is_last_of(rows.len(), bytes);
     position.after = rows.last().map(|row| rows::text_at(row, 0)).transpose()?;

@@ -1,14 +1,15 @@
 //! What every call of one handle shares.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use repo_core::Result;
-use repo_core::strategy::{OpenOptions, OpenState};
+use repo_core::strategy::{OpenOptions, OpenState, StoreId};
 
 use super::catalog::Catalog;
 use super::pool::Pool;
+use super::replicas::Replicas;
 use crate::Dialect;
 use crate::catalog_cache::CatalogCache;
 use crate::config::SqlSettings;
@@ -16,7 +17,11 @@ use crate::own_record::OwnRecord;
 
 /// The state of one handle.
 pub(super) struct Shared {
-    pub(super) pool: Pool,
+    pub(super) pool: Arc<Pool>,
+    /// Who answers reads that need not be strong.
+    pub(super) replicas: Option<Replicas>,
+    /// The store's id, once it was asked for.
+    pub(super) store_id: OnceLock<StoreId>,
     pub(super) location: String,
     /// The schema of the database in which everything is.
     pub(super) schema: String,
@@ -40,7 +45,9 @@ impl fmt::Debug for Shared {
 impl Shared {
     pub(super) fn new(settings: &SqlSettings, options: OpenOptions) -> Result<Self> {
         Ok(Self {
-            pool: Pool::new(settings, options.read_only)?,
+            pool: Arc::new(Pool::new(settings, options.read_only, None)?),
+            replicas: Replicas::new(settings, options.read_only)?,
+            store_id: OnceLock::new(),
             location: settings.location(),
             schema: settings.schema.clone(),
             patience: settings.busy_timeout(),
@@ -53,7 +60,17 @@ impl Shared {
     /// Marks the handle closed and gives its connections back.
     pub(super) fn close(&self) {
         self.open.close();
+        if let Some(replicas) = &self.replicas {
+            replicas.close();
+        }
         self.pool.close();
+    }
+
+    /// Records were written, or may have been. To be called before the caller is told.
+    pub(super) fn wrote(&self) {
+        if let Some(replicas) = &self.replicas {
+            replicas.wrote();
+        }
     }
 
     /// # Errors

@@ -62,6 +62,12 @@ impl Statement {
         let values: Vec<SqlValue> = values.into_iter().collect();
         Self { sql: sql.into(), kept: values.len() <= MOST_KEPT_VALUES, values }
     }
+
+    /// The statement that runs this one and answers how, as one JSON text.
+    pub(super) fn analyzed(&self) -> Self {
+        let sql = format!("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {}", self.sql);
+        Self { sql: sql.into(), values: self.values.clone(), kept: false }
+    }
 }
 
 impl From<Param> for SqlValue {

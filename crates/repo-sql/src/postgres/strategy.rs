@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Action, Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
-    OpenTransaction, PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant,
-    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem,
+    Action, Applied, Capabilities, Changes, FeedPosition, LevelCosts, OlderThan, OlderVersion,
+    OpenOptions, OpenTransaction, PhysicalIdentity, Prepared, Purged, Record, RecordStream,
+    Remnant, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem,
     SystemWrite, UnfinishedJob, VersionWrite, check_distinct_keys, check_none_is_live,
-    check_records, check_version_writes, never_prepared, with_records,
+    check_records, check_version_writes, level_knowing, never_prepared, with_records,
 };
 use repo_core::{
-    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind,
-    Filter, Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
+    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result,
+    Timestamp, Token, Version, Write, Written,
 };
 
 use super::catalog::Catalog;
@@ -23,8 +24,8 @@ use super::role;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    apply, capture, commit, existing, feed, history, identity, inspect, items, prepare, read, scan,
-    single, store_record, upgrade, upkeep,
+    aggregate, apply, capture, commit, existing, feed, history, identity, inspect, items, prepare,
+    read, scan, single, store_record, tokens, upgrade, upkeep,
 };
 use crate::config::{SqlSettings, SqlType};
 use crate::ddl::NewIndexes;
@@ -103,9 +104,14 @@ impl PostgresStrategy {
             .with_max_scan_segments(64)
             .with_indexes_after_load(true)
             .with_indexes(true)
+            .with_aggregates(true)
             .with_changes(true)
             .with_history(true)
             .with_fence(true)
+            .with_levels(match shared.replicas {
+                Some(_) => LevelCosts::REPLICAS,
+                None => LevelCosts::STRONG,
+            })
             .with_read_only(shared.options.read_only);
         Self { shared, capabilities }
     }
@@ -220,21 +226,37 @@ impl StorageStrategy for PostgresStrategy {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
+        let level = self.level("get", None).await?;
         let table = self.shared.table("get", collection).await?;
-        read::get_many(&self.shared, &table, "get", ids).await
+        read::get_many(&self.shared, &table, "get", ids, level).await
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
+        let level = self.level("query", Some(query.consistency())).await?;
         let table = self.shared.table("query", collection).await?;
-        match read::query(&self.shared, &table, query).await {
+        match read::query(&self.shared, &table, query, level).await {
             // Another process may have changed the columns that the
             // statement names.
             Err(error) if error.kind() == ErrorKind::Foreign => {
                 self.shared.read_catalog("query").await?;
                 let table = self.shared.table("query", collection).await?;
-                read::query(&self.shared, &table, query).await
+                read::query(&self.shared, &table, query, level).await
             }
             page => page,
+        }
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        // The token of another store is refused; the primary server measures.
+        self.level("query", Some(query.consistency())).await?;
+        let table = self.shared.table("query", collection).await?;
+        match read::analyze(&self.shared, &table, query).await {
+            Err(error) if error.kind() == ErrorKind::Foreign => {
+                self.shared.read_catalog("query").await?;
+                let table = self.shared.table("query", collection).await?;
+                read::analyze(&self.shared, &table, query).await
+            }
+            analysis => analysis,
         }
     }
 
@@ -242,16 +264,34 @@ impl StorageStrategy for PostgresStrategy {
         &self,
         collection: &CollectionName,
         filter: &Filter,
-        _consistency: Consistency,
+        consistency: Consistency,
     ) -> Result<u64> {
+        let level = self.level("count", Some(consistency)).await?;
         let table = self.shared.table("count", collection).await?;
-        match read::count(&self.shared, &table, filter).await {
+        match read::count(&self.shared, &table, filter, level).await {
             Err(error) if error.kind() == ErrorKind::Foreign => {
                 self.shared.read_catalog("count").await?;
                 let table = self.shared.table("count", collection).await?;
-                read::count(&self.shared, &table, filter).await
+                read::count(&self.shared, &table, filter, level).await
             }
             count => count,
+        }
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let level = self.level("aggregate", Some(aggregation.consistency())).await?;
+        let table = self.shared.table("aggregate", collection).await?;
+        match aggregate::aggregate(&self.shared, &table, aggregation, level).await {
+            Err(error) if error.kind() == ErrorKind::Foreign => {
+                self.shared.read_catalog("aggregate").await?;
+                let table = self.shared.table("aggregate", collection).await?;
+                aggregate::aggregate(&self.shared, &table, aggregation, level).await
+            }
+            answer => answer,
         }
     }
 
@@ -260,6 +300,8 @@ impl StorageStrategy for PostgresStrategy {
         collection: &CollectionName,
         options: ScanOptions,
     ) -> Result<RecordStream> {
+        let level = self.level("scan", Some(options.consistency)).await?;
+        let options = options.with_consistency(level);
         let table = self.shared.table("scan", collection).await?;
         Ok(scan::stream(Arc::clone(&self.shared), table, options))
     }
@@ -284,6 +326,7 @@ impl StorageStrategy for PostgresStrategy {
             }
             _ => commit::commit(&self.shared, &tables, &writes, now).await,
         };
+        self.shared.wrote();
         match done {
             Err(error) => Err(role::explained(&self.shared, "commit", error).await),
             done => done,
@@ -298,7 +341,9 @@ impl StorageStrategy for PostgresStrategy {
                 self.check_document(&tables, &entity.collection, &entity.id, &entity.document)?;
             }
         }
-        match apply::apply(&self.shared, &records).await {
+        let applied = apply::apply(&self.shared, &records).await;
+        self.shared.wrote();
+        match applied {
             Err(error) => Err(role::explained(&self.shared, "apply", error).await),
             applied => applied,
         }
@@ -307,7 +352,21 @@ impl StorageStrategy for PostgresStrategy {
     async fn purge(&self, collection: &CollectionName, older_than: Timestamp) -> Result<Purged> {
         self.shared.check_writable("purge")?;
         let table = self.shared.table("purge", collection).await?;
-        upkeep::purge(&self.shared, &table, older_than).await
+        let purged = upkeep::purge(&self.shared, &table, older_than).await;
+        self.shared.wrote();
+        purged
+    }
+
+    async fn token(&self) -> Result<Token> {
+        self.shared.check_open(tokens::OPERATION)?;
+        let id = match self.shared.store_id.get() {
+            Some(id) => *id,
+            None => match self.store_record().await?.id {
+                Some(id) => *self.shared.store_id.get_or_init(|| id),
+                None => return Err(never_prepared(tokens::OPERATION, &self.shared.location)),
+            },
+        };
+        tokens::take(&self.shared, id).await
     }
 
     async fn store_record(&self) -> Result<StoreRecord> {
@@ -428,6 +487,21 @@ impl StorageStrategy for PostgresStrategy {
 }
 
 impl PostgresStrategy {
+    /// The level of a read that is being made; `asked` is what it asks for itself.
+    async fn level(
+        &self,
+        operation: &'static str,
+        asked: Option<Consistency>,
+    ) -> Result<Consistency> {
+        let known = self.shared.store_id.get().copied();
+        let level = level_knowing(self, operation, asked, known).await?;
+        if let Consistency::AtLeast(token) = level {
+            // The first one stays; it only saves reading the store's record.
+            let _ = self.shared.store_id.set(token.store());
+        }
+        Ok(level)
+    }
+
     async fn is_prepared(&self) -> Result<bool> {
         if self.shared.known.get().prepared {
             return Ok(true);

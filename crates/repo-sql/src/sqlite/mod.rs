@@ -1,6 +1,8 @@
 //! What is SQLite's alone.
 
+mod aggregate;
 mod allowance;
+mod analyze;
 mod apply;
 mod attributions;
 mod capture;

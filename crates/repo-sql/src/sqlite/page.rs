@@ -25,6 +25,20 @@ pub(super) fn query(
     table: &Arc<Table>,
     query: &Query,
 ) -> Result<Page> {
+    let select = select(table, query)?;
+    let known = reader.plans.get(&select.sql, table);
+    let reading = Reading { shared, reader, table, query, select };
+    if let Some(unsorted) = known.as_ref().and_then(|known| known.unsorted.as_ref())
+        && unsorted.finds_all.get()
+        && let Some(page) = reading.all_there_is(unsorted)?
+    {
+        return Ok(page);
+    }
+    reading.page(known)
+}
+
+/// The statement behind one page.
+pub(super) fn select(table: &Table, query: &Query) -> Result<Select> {
     let collection = &table.schema.collection;
     let after = match query.cursor().map(|c| c.position_in(collection, query)).transpose()? {
         Some(Position::Native(id)) => Some(EntityId::new(id)?),
@@ -36,16 +50,7 @@ pub(super) fn query(
         None => Goal::Page { after: after.as_ref(), most: query.page_size() + 1 },
         Some(_) => Goal::All,
     };
-    let select = Select::new(&table.layout, query.filter(), &goal);
-    let known = reader.plans.get(&select.sql, table);
-    let reading = Reading { shared, reader, table, query, select };
-    if let Some(unsorted) = known.as_ref().and_then(|known| known.unsorted.as_ref())
-        && unsorted.finds_all.get()
-        && let Some(page) = reading.all_there_is(unsorted)?
-    {
-        return Ok(page);
-    }
-    reading.page(known)
+    Ok(Select::new(&table.layout, query.filter(), &goal))
 }
 
 struct Reading<'a> {

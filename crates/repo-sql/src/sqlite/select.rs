@@ -36,6 +36,8 @@ pub(super) struct Select {
     pub(super) exact: bool,
     /// Where the text names the order, if it also sets a limit.
     order: Option<Range<usize>>,
+    /// Where the text has named the table, and conditions follow if there are any.
+    after_table: usize,
 }
 
 /// What SQLite says of how it runs a statement.
@@ -72,6 +74,7 @@ impl Select {
         }
         sql.push_str(" FROM ");
         sql.push_str(&quote(&layout.table));
+        let after_table = sql.len();
         let mut conditions = 0;
         let mut and = |sql: &mut String| {
             sql.push_str(if conditions == 0 { " WHERE " } else { " AND " });
@@ -102,7 +105,8 @@ impl Select {
                 sql.extend([" LIMIT ", &binder.bind(Param::Integer(most))]);
             }
         }
-        Self { sql, params: binder.into_params(), exact: condition.exact, order }
+        let params = binder.into_params();
+        Self { sql, params, exact: condition.exact, order, after_table }
     }
 
     /// The text of the statement without an order, with the same values: as many
@@ -114,8 +118,18 @@ impl Select {
         Some(sql)
     }
 
-    /// Asks SQLite how it runs `sql`, which is this statement or this
-    /// [without an order](Self::unsorted). Only after that has run: an explanation
+    /// The text of the statement, with the same values, and `condition` before its own
+    /// conditions.
+    pub(super) fn asked_first(&self, condition: &str) -> String {
+        let (before, after) = self.sql.split_at(self.after_table);
+        match after.strip_prefix(" WHERE ") {
+            Some(own) => format!("{before} WHERE {condition} AND {own}"),
+            None => format!("{before} WHERE {condition}{after}"),
+        }
+    }
+
+    /// Asks SQLite how it runs `sql`, which is this statement, this
+    /// [without an order](Self::unsorted) or [with another condition](Self::asked_first). Only after that has run: an explanation
     /// does not notice that another connection changed the schema, a statement does.
     pub(super) fn explain(
         &self,

@@ -10,11 +10,12 @@ use repo_core::strategy::{
     Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark, StorageStrategy,
     StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite, UnfinishedJob,
     VersionWrite, check_distinct_keys, check_none_is_live, check_records, check_version_writes,
-    never_prepared, with_records,
+    level_by_key, level_of, never_prepared, with_records,
 };
 use repo_core::{
-    Attribution, Change, CollectionName, CollectionSchema, Consistency, EntityId, Error, Filter,
-    Health, HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
+    EntityId, Error, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp,
+    Version, Write, Written,
 };
 use rusqlite::Connection;
 
@@ -28,8 +29,8 @@ use super::shared::Shared;
 use super::table::Table;
 use super::writer::Writer;
 use super::{
-    apply, commit, connection, feed, history, items, page, prepare, read, scan, store_record,
-    upgrade, upkeep,
+    aggregate, analyze, apply, commit, connection, feed, history, items, page, prepare, read, scan,
+    store_record, upgrade, upkeep,
 };
 use crate::config::SqlSettings;
 use crate::ddl::NewIndexes;
@@ -66,6 +67,7 @@ impl SqliteStrategy {
             .with_parallel_scan(false)
             .with_indexes_after_load(true)
             .with_indexes(true)
+            .with_aggregates(true)
             .with_read_only(shared.options.read_only)
             .with_changes(true)
             .with_history(true)
@@ -148,6 +150,7 @@ impl StorageStrategy for SqliteStrategy {
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
         self.shared.check_open("get")?;
+        level_by_key(self, "get").await?;
         if ids.len() <= IDS_AT_ONCE
             && let Some(table) = self.shared.known.get().tables.get(collection)
             && let Some(done) = self
@@ -166,6 +169,7 @@ impl StorageStrategy for SqliteStrategy {
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
         self.shared.check_open("query")?;
+        level_of(self, "query", query.consistency()).await?;
         // Most pages are read sooner than another thread would begin with them.
         let at_once = self.readers.run_at_once(|reader| {
             read::with_table(&self.shared, reader, "query", collection, |table| {
@@ -183,16 +187,41 @@ impl StorageStrategy for SqliteStrategy {
             .await
     }
 
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        level_of(self, "query", query.consistency()).await?;
+        let query = query.clone();
+        self.readers
+            .read_table("query", collection, move |shared, reader, table| {
+                analyze::analyze(shared, reader, table, &query)
+            })
+            .await
+    }
+
     async fn count(
         &self,
         collection: &CollectionName,
         filter: &Filter,
-        _consistency: Consistency,
+        consistency: Consistency,
     ) -> Result<u64> {
+        level_of(self, "count", consistency).await?;
         let filter = filter.clone();
         self.readers
             .read_table("count", collection, move |shared, connection, table| {
                 read::count(shared, connection, table, &filter)
+            })
+            .await
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        level_of(self, "aggregate", aggregation.consistency()).await?;
+        let aggregation = aggregation.clone();
+        self.readers
+            .read_table("aggregate", collection, move |shared, connection, table| {
+                aggregate::aggregate(shared, connection, table, &aggregation)
             })
             .await
     }
@@ -203,6 +232,7 @@ impl StorageStrategy for SqliteStrategy {
         options: ScanOptions,
     ) -> Result<RecordStream> {
         self.shared.check_open("scan")?;
+        level_of(self, "scan", options.consistency).await?;
         let table = self.readers.table("scan", collection).await?;
         Ok(scan::stream(Arc::clone(&self.shared), self.readers.clone(), table, options))
     }

@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
 pub(crate) mod proxy;
+pub(crate) mod replica;
 pub(crate) mod role;
 
 use std::sync::Arc;

@@ -32,6 +32,7 @@ mod postgres_plans;
 mod postgres_pool;
 mod postgres_races;
 mod postgres_refusals;
+mod postgres_replicas;
 mod postgres_tables;
 mod postgres_tls;
 mod postgres_trips;

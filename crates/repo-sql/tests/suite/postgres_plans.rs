@@ -4,7 +4,7 @@
 use crate::common::{collection, machines, options};
 use crate::postgres::PostgresPlace;
 use crate::postgres::proxy::Proxy;
-use repo_core::{Filter, Plan, Query};
+use repo_core::{Access, Filter, Plan, Query};
 use tokio_postgres::Client;
 
 /// A place with some thousand machines of which the server knows the
@@ -49,6 +49,33 @@ async fn a_filter_through_the_view_uses_the_index() {
             assert!(!plan.contains("Seq Scan"), "{condition}: {plan}");
         }
     }
+}
+
+/// What the server itself measured, whatever the query names as its plan.
+#[tokio::test]
+async fn an_analysis_is_what_the_server_measured() {
+    let (place, _tool) = filled().await;
+    let options = options(&[machines()]);
+    let store = place.open_with(&serde_json::Value::Null, options).await.unwrap();
+    let analyzed = async |filter: &str, limit: usize| {
+        let query = Query::new(Filter::parse(filter).unwrap()).limit(limit).unwrap();
+        store.analyze(&collection("machines"), &query).await.unwrap()
+    };
+    let index = |name: &str| Access::Index { index: name.to_owned() };
+    let by_index = analyzed(r#"{"status":"s-7"}"#, 100).await;
+    assert_eq!(by_index.access, index("machines-status-index"));
+    assert_eq!((by_index.examined, by_index.returned), (Some(10), 10));
+    assert!(by_index.estimated.is_some_and(|rows| (1..=100).contains(&rows)), "{by_index:?}");
+    let by_key = analyzed(r#"{"machine_id":"m-7"}"#, 100).await;
+    assert_eq!(by_key.access, Access::Key { index: "machines_records_pkey".to_owned() });
+    assert_eq!((by_key.examined, by_key.returned), (Some(1), 1));
+    // No index has the field.
+    let by_scan = analyzed(r#"{"note":{"$exists":true}}"#, 100).await;
+    assert_eq!((by_scan.access, by_scan.examined), (Access::Scan, Some(5_000)));
+    // The index of the ids gives the order of a page, and finds nothing.
+    let in_order = analyzed("{}", 10).await;
+    assert_eq!((&in_order.access, in_order.returned), (&Access::Scan, 10));
+    assert!(in_order.examined.is_some_and(|rows| rows >= 11), "{in_order:?}");
 }
 
 /// The text of the statement that the store prepares for a query: a `Parse`

@@ -8,6 +8,7 @@ use crate::postgres::{PostgresPlace, tool};
 use repo_core::ErrorKind;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The certificate of the authority that signed the server's.
@@ -156,4 +157,24 @@ async fn a_server_without_encryption_is_refused_where_it_is_required() {
     }
     assert!(!encrypted(&with(&json!({ "sslmode": "prefer" }))).await.unwrap());
     assert!(!encrypted(&with(&json!({ "sslmode": "disable" }))).await.unwrap());
+}
+
+/// A server that takes the request for encryption and is gone: a restart, a network that
+/// ended. No setting is wrong, so it is worth another try.
+#[tokio::test]
+async fn a_server_that_goes_away_while_it_encrypts_is_only_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut request = [0; 8];
+            client.read_exact(&mut request).await.unwrap();
+            client.write_all(b"S").await.unwrap();
+            // The greeting of TLS, and no answer to it.
+            client.read_exact(&mut request).await.unwrap();
+        }
+    });
+    let further = json!({ "host": "127.0.0.1", "port": port, "sslmode": "require" });
+    let error = PostgresPlace::new().open_with(&further, options(&[])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
 }

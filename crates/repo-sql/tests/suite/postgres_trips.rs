@@ -9,7 +9,9 @@ use crate::common::{Store, collection, key, machine, machines, options};
 use crate::postgres::PostgresPlace;
 use crate::postgres::proxy::Proxy;
 use repo_core::strategy::{Applied, Record, StorageStrategyExt as _};
-use repo_core::{Consistency, Entity, Filter, Precondition, Query, Timestamp, Version, Write};
+use repo_core::{
+    Aggregation, Consistency, Entity, Filter, Precondition, Query, Timestamp, Version, Write,
+};
 use serde_json::json;
 
 struct Behind {
@@ -105,6 +107,9 @@ async fn one_for_a_read() {
     behind.assert_turns(&[1], async |s, _| s.query(&name, &query).await).await;
     let ordered = Query::all().order_by("status:desc").unwrap();
     behind.assert_turns(&[1], async |s, _| s.query(&name, &ordered).await).await;
+    let groups = Aggregation::new(Filter::default()).group_by("status").unwrap();
+    let groups = groups.group_by("note").unwrap().count().unwrap().avg("price").unwrap();
+    behind.assert_turns(&[1], async |s, _| s.aggregate(&name, &groups).await).await;
 }
 
 #[tokio::test]

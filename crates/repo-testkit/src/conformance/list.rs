@@ -32,6 +32,28 @@ macro_rules! conformance {
 macro_rules! conformance_behaviours {
     ([$($receiver:tt)*]) => {
         $($receiver)*! {
+            aggregates: [
+                everything_is_one_group,
+                equal_values_are_one_group,
+                in_an_indexed_text_field,
+                in_indexed_fields_of_other_types,
+                in_an_indexed_field_of_any_type,
+                in_an_indexed_nested_field,
+                several_fields_make_groups_together,
+                only_matches_count,
+                groups_have_a_limit,
+                only_live_entities_count,
+                many_entities_are_grouped,
+                the_answer_says_who_grouped,
+                an_unprepared_collection_has_no_groups,
+                acknowledged_writes_are_grouped,
+            ];
+            aggregates_values: [
+                sums_are_exact,
+                means_are_rounded_once,
+                what_is_skipped_is_counted,
+                extremes_go_by_the_order_of_values,
+            ];
             apply: [
                 the_answer_compares_with_what_is_stored,
                 a_record_keeps_its_version_and_times,
@@ -100,6 +122,13 @@ macro_rules! conformance_behaviours {
                 nobody_sees_half_of_a_commit,
                 a_dropped_commit_is_whole_or_not_there,
                 overlapping_commits_do_not_block_each_other,
+            ];
+            consistency: [
+                each_level_shows_what_the_handle_wrote,
+                a_token_is_good_through_every_handle,
+                a_token_of_another_store_is_refused,
+                a_scope_gives_reads_its_level,
+                a_token_needs_a_prepared_store,
             ];
             conveniences: [
                 each_convenience_has_its_condition,
@@ -217,6 +246,12 @@ macro_rules! conformance_behaviours {
                 an_unfinished_clean_up_lets_a_purge_be,
                 an_unfinished_migration_refuses_a_purge,
                 many_tombstones_are_purged,
+            ];
+            query_analysis: [
+                the_counts_go_with_the_page,
+                a_scan_looks_at_everything,
+                an_index_looks_at_its_matches_alone,
+                an_unprepared_collection_is_not_analyzed,
             ];
             query_cursors: [
                 a_cursor_belongs_to_its_query,
@@ -338,6 +373,11 @@ macro_rules! conformance_behaviours {
                 a_commit_has_one_time,
                 a_clock_that_stands_stops_nothing,
                 distant_times_are_kept,
+            ];
+            transaction_conditions: [
+                a_required_condition_is_checked,
+                a_required_key_may_be_read_and_written,
+                a_required_condition_is_not_tried_again,
             ];
             transactions: [
                 a_transaction_reads_its_own_writes,

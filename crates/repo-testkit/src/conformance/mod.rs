@@ -4,6 +4,7 @@
 //! contract is broken. `list.rs` names them all; a test sees to it that none
 //! is forgotten there.
 
+mod aggregates_support;
 pub mod boxed;
 mod feed_support;
 mod history_support;
@@ -14,6 +15,8 @@ mod support;
 #[cfg(test)]
 mod tests;
 
+pub mod aggregates;
+pub mod aggregates_values;
 pub mod apply;
 pub mod changes;
 pub mod changes_concurrency;
@@ -21,6 +24,7 @@ pub mod changes_positions;
 pub mod commits;
 pub mod commits_atomic;
 pub mod concurrency;
+pub mod consistency;
 pub mod conveniences;
 pub mod document_rules;
 pub mod documents;
@@ -35,6 +39,7 @@ pub mod keys;
 pub mod lifecycle;
 pub mod prepare;
 pub mod purge;
+pub mod query_analysis;
 pub mod query_cursors;
 pub mod query_logic;
 pub mod query_operators;
@@ -48,6 +53,7 @@ pub mod scrubbing;
 pub mod store_record;
 pub mod system_items;
 pub mod timestamps;
+pub mod transaction_conditions;
 pub mod transactions;
 pub mod versions;
 

@@ -9,8 +9,8 @@ use repo_core::strategy::{
     Segment, StoreRecord, StoreUpdate, UnfinishedJob, VersionWrite,
 };
 use repo_core::{
-    Attribution, CollectionName, Consistency, Entity, Error, ErrorKind, Filter, Key, Precondition,
-    Query, Result, Timestamp, Version, Write, Written,
+    Aggregation, Attribution, CollectionName, Consistency, Entity, Error, ErrorKind, Filter,
+    GroupRow, Key, Precondition, Query, Result, Timestamp, Version, Write, Written,
 };
 
 use super::past;
@@ -23,6 +23,7 @@ pub(super) enum Call {
     Commit(Vec<Write>),
     Query(CollectionName, Query),
     Count(CollectionName, Filter),
+    Aggregate(CollectionName, Aggregation),
     Apply(Vec<Record>),
     Purge(CollectionName, Timestamp),
     Update(StoreUpdate),
@@ -44,6 +45,7 @@ pub(super) enum Answer {
     Written(Vec<Written>),
     Applied(Vec<Applied>),
     Count(u64),
+    Groups(Vec<GroupRow>),
     Purged(u64, u64),
     State(
         Vec<(CollectionName, CollectionState)>,
@@ -82,6 +84,7 @@ async fn answer(store: &Store, call: &Call) -> Result<Answer> {
         Call::Count(name, filter) => {
             Answer::Count(store.count(name, filter, Consistency::Strong).await?)
         }
+        Call::Aggregate(name, asked) => Answer::Groups(store.aggregate(name, asked).await?.rows),
         Call::Apply(records) => Answer::Applied(store.apply(records.clone()).await?),
         Call::Purge(name, older_than) => {
             let Purged { removed, floor, .. } = store.purge(name, *older_than).await?;

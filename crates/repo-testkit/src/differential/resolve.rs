@@ -92,6 +92,7 @@ pub(super) async fn call(
         }
         Operation::Query(name, spec) => Call::Query(collection(name), spec.query()),
         Operation::Count(name, filter) => Call::Count(collection(name), Filter::parse(filter)?),
+        Operation::Aggregate(name, spec) => Call::Aggregate(collection(name), spec.aggregation()),
         Operation::Apply(specs) => {
             let mut records = Vec::new();
             for spec in specs {

@@ -9,7 +9,8 @@ use repo_core::{Filter, Query};
 
 use super::values::{quoted, value};
 
-const PATHS: [&str; 11] = [
+/// What may be filtered, ordered and grouped by.
+pub(super) const PATHS: [&str; 11] = [
     "status",
     "price",
     "count",

@@ -8,6 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::aggregations::{AggregationSpec, aggregation};
 use super::documents::{Fields, fields};
 use super::filters::{QuerySpec, filter, query};
 use super::{collection, id};
@@ -146,6 +147,8 @@ pub enum Operation {
     Query(&'static str, QuerySpec),
     /// `count`.
     Count(&'static str, String),
+    /// `aggregate`.
+    Aggregate(&'static str, AggregationSpec),
     /// `apply`.
     Apply(Vec<RecordSpec>),
     /// `purge` of tombstones older than this many milliseconds.
@@ -260,6 +263,8 @@ pub fn operation() -> impl Strategy<Value = Operation> {
         6 => vec(write(), 0..7).prop_map(Operation::Commit),
         6 => (collection(), query()).prop_map(|(c, query)| Operation::Query(c, query)),
         3 => (collection(), filter()).prop_map(|(c, filter)| Operation::Count(c, filter)),
+        3 => (collection(), aggregation())
+            .prop_map(|(c, aggregation)| Operation::Aggregate(c, aggregation)),
         3 => (collection(), vec(id(), 0..5)).prop_map(|(c, ids)| Operation::Get(c, ids)),
         4 => vec(record(), 0..5).prop_map(Operation::Apply),
         2 => (collection(), milliseconds).prop_map(|(c, age)| Operation::Purge(c, age)),

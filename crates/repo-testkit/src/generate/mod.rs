@@ -1,11 +1,13 @@
 //! Generators: documents, filters, queries, writes and whole histories, drawn
 //! from small pools full of edge cases, so that things meet.
 
+mod aggregations;
 mod documents;
 mod filters;
 mod histories;
 mod values;
 
+pub use aggregations::{AggregationSpec, aggregation};
 pub use documents::{Fields, document, fields};
 pub use filters::{QuerySpec, filter, query};
 pub use histories::{

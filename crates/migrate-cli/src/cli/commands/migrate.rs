@@ -217,7 +217,7 @@ impl Arguments {
         sides
             .open_from("migrate", source, async |target, schemas| {
                 if self.dry_run {
-                    target.open_to_look(schemas).await
+                    target.open_as_target(schemas).await
                 } else {
                     target.open(Access::Write, schemas).await
                 }

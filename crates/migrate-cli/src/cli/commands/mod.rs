@@ -1,5 +1,7 @@
 //! The commands, one file each.
 
+mod advise;
+mod aggregate;
 mod backup;
 mod changes;
 mod checkpoint;
@@ -78,6 +80,10 @@ pub(crate) enum Command {
     Query(query::Arguments),
     /// Count entities
     Count(count::Arguments),
+    /// Group entities, and compute counts, sums, means and extremes of each group
+    Aggregate(aggregate::Arguments),
+    /// Propose indexes for the queries that were recorded
+    Advise(advise::Arguments),
     /// Write a collection as NDJSON, one record a line
     Export(export::Arguments),
     /// Read NDJSON into a collection, batch by batch
@@ -144,6 +150,8 @@ impl Command {
             Self::Delete(arguments) => arguments.run(context).await,
             Self::Query(arguments) => arguments.run(context).await,
             Self::Count(arguments) => arguments.run(context).await,
+            Self::Aggregate(arguments) => arguments.run(context).await,
+            Self::Advise(arguments) => arguments.run(context),
             Self::Export(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
             Self::Changes(command) => command.run(context).await,

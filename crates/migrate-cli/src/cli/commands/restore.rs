@@ -72,7 +72,7 @@ impl Arguments {
         let schemas = Arc::new(archived_schemas(&archive, &declared)?);
         let interruption = Interruption::listen()?;
         let store = if self.dry_run {
-            chosen.open_to_look(&config, &schemas).await?
+            chosen.open_as_target(&config, &schemas).await?
         } else {
             chosen.open(Access::Write, &config, &schemas).await?
         };

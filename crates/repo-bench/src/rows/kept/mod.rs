@@ -1,10 +1,11 @@
-//! What the change feed and histories cost the writer, and how they are read. Both
-//! sides of these rows are the engine, or two ways to ask it.
+//! What the change feed and histories cost the writer, and how they are read; what a lease
+//! costs. Both sides of these rows are the engine, or two ways to ask it.
 
 mod feed;
 mod history;
 mod kind;
 mod lag;
+mod lease;
 mod rows;
 
 use repo_core::Result;
@@ -28,6 +29,9 @@ pub(super) async fn run(bench: &mut Bench, kind: &Kind) -> Result<()> {
     }
     if bench.wants(&rows.as_of) {
         Box::pin(history::as_of(bench, kind)).await?;
+    }
+    if bench.wants(&rows.lease) {
+        Box::pin(lease::run(bench, kind)).await?;
     }
     Ok(())
 }

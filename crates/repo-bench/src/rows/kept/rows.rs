@@ -10,6 +10,7 @@ pub(in crate::rows) struct Rows {
     pub(super) lag: Row,
     pub(super) history: Row,
     pub(super) as_of: Row,
+    pub(super) lease: Row,
 }
 
 pub(in crate::rows) static JSON: Rows = Rows::new(
@@ -20,6 +21,7 @@ pub(in crate::rows) static JSON: Rows = Rows::new(
         "json.feed_lag",
         "json.update_history",
         "json.as_of",
+        "json.lease",
     ],
     [1.05, 1.05],
 );
@@ -31,6 +33,7 @@ pub(in crate::rows) static SQLITE: Rows = Rows::new(
         "sqlite.feed_lag",
         "sqlite.update_history",
         "sqlite.as_of",
+        "sqlite.lease",
     ],
     [1.15, 1.2],
 );
@@ -42,14 +45,15 @@ pub(in crate::rows) static POSTGRES: Rows = Rows::new(
         "postgresql.feed_lag",
         "postgresql.update_history",
         "postgresql.as_of",
+        "postgresql.lease",
     ],
     [1.1, 1.2],
 );
 
 impl Rows {
     /// With the bounds of an update that is captured, and of one whose version is kept.
-    const fn new(names: [&'static str; 6], [captured, history]: [f64; 2]) -> Self {
-        let [captured_name, read, follow, lag, history_name, as_of] = names;
+    const fn new(names: [&'static str; 7], [captured, history]: [f64; 2]) -> Self {
+        let [captured_name, read, follow, lag, history_name, as_of, lease] = names;
         Self {
             captured: Row {
                 name: captured_name,
@@ -93,10 +97,25 @@ impl Rows {
                 measure: Measure::Time,
                 bound: None,
             },
+            lease: Row {
+                name: lease,
+                what: "a lease acquired and given back, nobody else wanting it",
+                against: "one conditional update",
+                measure: Measure::Time,
+                bound: None,
+            },
         }
     }
 
-    pub(in crate::rows) fn all(&'static self) -> [&'static Row; 6] {
-        [&self.captured, &self.read, &self.follow, &self.lag, &self.history, &self.as_of]
+    pub(in crate::rows) fn all(&'static self) -> [&'static Row; 7] {
+        [
+            &self.captured,
+            &self.read,
+            &self.follow,
+            &self.lag,
+            &self.history,
+            &self.as_of,
+            &self.lease,
+        ]
     }
 }

@@ -8,13 +8,14 @@ use futures_util::TryStreamExt as _;
 
 use super::reader::{ForeignReader, ReadFrom};
 use crate::strategy::{
-    Applied, Capabilities, CollectionState, OnUnreadable, PhysicalIdentity, Position, Prepared,
-    Purged, Record, RecordStream, ScanOptions, Selector, StateMark, StorageStrategy, StoreRecord,
-    StoreUpdate, check_records,
+    Aggregator, Applied, Capabilities, CollectionState, Effort, OnUnreadable, PhysicalIdentity,
+    Position, Prepared, Purged, Record, RecordStream, ScanOptions, Selector, StateMark,
+    StorageStrategy, StoreRecord, StoreUpdate, check_records, level_by_key, level_of,
 };
 use crate::{
-    CollectionName, CollectionSchema, Consistency, EntityId, Error, ErrorKind, Filter, Health,
-    HealthDepth, Page, Plan, Query, Result, Timestamp, Write, Written,
+    Aggregates, Aggregation, CollectionName, CollectionSchema, Consistency, EntityId, Error,
+    ErrorKind, Filter, GroupedBy, Health, HealthDepth, Page, Plan, Query, QueryAnalysis, Result,
+    Timestamp, Write, Written,
 };
 
 /// What another program keeps.
@@ -51,6 +52,33 @@ impl ForeignStrategy {
             true => Ok(&*self.reader),
             false => Err(self.reader.unknown(operation, collection)),
         }
+    }
+
+    /// One page of a query, and what it takes.
+    async fn page(&self, collection: &CollectionName, query: &Query) -> Result<(Page, Effort)> {
+        let level = level_of(self, "query", query.consistency()).await?;
+        let reader = self.of("query", collection)?;
+        let mut selector = Selector::new(collection, query)?;
+        let mut effort = Effort::default();
+        let position = query.cursor().map(|c| c.position_in(collection, query)).transpose()?;
+        let after = match position {
+            Some(Position::Native(id)) => Some(EntityId::new(id)?),
+            _ => None,
+        };
+        // In its own order a page ends early; an ordered one sees every record and
+        // keeps a page of them.
+        let from = ReadFrom::start(level).behind(after);
+        let mut batches = reader.batches("query", collection, from).await?;
+        'records: while let Some(batch) = batches.try_next().await? {
+            for entity in batch.into_records()?.into_iter().filter_map(Record::into_live) {
+                let matches = query.filter().matches(&entity.document);
+                effort.look_at(matches);
+                if matches && !selector.keep(entity) {
+                    break 'records;
+                }
+            }
+        }
+        Ok((selector.finish(Plan::Scan, |last| last.id.to_string()), effort))
     }
 
     fn refuse<T>(&self, operation: &'static str) -> Result<T> {
@@ -103,6 +131,7 @@ impl StorageStrategy for ForeignStrategy {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
+        level_by_key(self, "get").await?;
         let records = self.of("get", collection)?.get(collection, ids).await?;
         let by_id = records.into_iter().map(|record| (record.id().clone(), record));
         let found: HashMap<EntityId, Record> = by_id.collect();
@@ -110,25 +139,12 @@ impl StorageStrategy for ForeignStrategy {
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
-        let reader = self.of("query", collection)?;
-        let mut selector = Selector::new(collection, query)?;
-        let position = query.cursor().map(|c| c.position_in(collection, query)).transpose()?;
-        let after = match position {
-            Some(Position::Native(id)) => Some(EntityId::new(id)?),
-            _ => None,
-        };
-        // In its own order a page ends early; an ordered one sees every record and
-        // keeps a page of them.
-        let from = ReadFrom::start(query.consistency()).behind(after);
-        let mut batches = reader.batches("query", collection, from).await?;
-        'records: while let Some(batch) = batches.try_next().await? {
-            for entity in batch.into_records()?.into_iter().filter_map(Record::into_live) {
-                if !selector.offer(entity) {
-                    break 'records;
-                }
-            }
-        }
-        Ok(selector.finish(Plan::Scan, |last| last.id.to_string()))
+        Ok(self.page(collection, query).await?.0)
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        let (page, effort) = self.page(collection, query).await?;
+        Ok(QueryAnalysis::counted(&page, effort))
     }
 
     async fn count(
@@ -137,6 +153,7 @@ impl StorageStrategy for ForeignStrategy {
         filter: &Filter,
         consistency: Consistency,
     ) -> Result<u64> {
+        let consistency = level_of(self, "count", consistency).await?;
         let reader = self.of("count", collection)?;
         if filter.is_all() {
             return reader.count(collection, consistency).await;
@@ -152,11 +169,32 @@ impl StorageStrategy for ForeignStrategy {
         Ok(matching)
     }
 
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let level = level_of(self, "aggregate", aggregation.consistency()).await?;
+        let reader = self.of("aggregate", collection)?;
+        let mut groups = Aggregator::new(collection, aggregation);
+        // In one go: what is read in pages may have to be read from its start for each.
+        let from = ReadFrom::start(level);
+        let mut batches = reader.batches("aggregate", collection, from).await?;
+        while let Some(batch) = batches.try_next().await? {
+            for record in batch.into_records()? {
+                record.document().map_or(Ok(()), |document| groups.offer(document))?;
+            }
+        }
+        groups.finish(GroupedBy::Engine)
+    }
+
     async fn scan(
         &self,
         collection: &CollectionName,
         options: ScanOptions,
     ) -> Result<RecordStream> {
+        let level = level_of(self, "scan", options.consistency).await?;
+        let options = options.with_consistency(level);
         let from = ReadFrom::scan(options, self.on_unreadable);
         self.of("scan", collection)?.batches("scan", collection, from).await
     }

@@ -10,26 +10,20 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import Any, Iterable, Iterator, Mapping, NamedTuple, Union
+from typing import Any, Iterable, Iterator, Mapping, Union
 
 from orb.infrastructure.logging.logger import get_logger
 
-from .. import Store, Transaction, Write
+from .. import Entity, Store, Transaction, Write
 from .collections import VERSIONED
 from .config import Settings
 from .criteria import Criteria
 from .errors import concurrency, storage, transaction, translated
 from .handles import store_of
+from .operation import Key, current
 
 #: As many writes as every store takes in one commit.
 _FEW = 50
-
-
-class Key(NamedTuple):
-    """A collection and an id in it."""
-
-    collection: str
-    id: str
 
 
 class Session:
@@ -38,6 +32,8 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._logger = get_logger(__name__)
+        # From here on threads of this task belong to it.
+        current()
         self._lock = threading.RLock()
         self._depth = 0
         self._transaction: Union[Transaction, None] = None
@@ -74,11 +70,12 @@ class Session:
             self._depth -= 1
             if self._depth > 0:
                 return
-            ended, written = self._transaction, bool(self._written)
+            ended, written = self._transaction, list(self._written)
             self._forget()
             with translated():
                 if written:
-                    ended.commit()
+                    versions = ended.commit()
+                    _saw((key, versions.get(key)) for key in written)
                 else:
                     # What was only read need not be the same still.
                     ended.rollback()
@@ -114,17 +111,20 @@ class Session:
             return found
 
     def _read(self, keys: list[Key]) -> dict[Key, Union[str, None]]:
-        found: dict[Key, Union[str, None]] = {}
-        if not keys:
-            return found
+        entities = self._stored(keys)
+        _saw((key, _version(entity)) for key, entity in entities.items())
+        return {key: _document(entity) for key, entity in entities.items()}
+
+    def _stored(self, keys: Iterable[Key]) -> dict[Key, Union[Entity, None]]:
+        """What is stored under keys, with one read for each collection."""
+        found: dict[Key, Union[Entity, None]] = {}
         source = self._transaction or self.store
         for collection, ids in _by_collection(keys).items():
             with translated():
                 entities = source.get_many(collection, ids)
-            for id, entity in zip(ids, entities):
-                found[Key(collection, id)] = None if entity is None else entity.document
+            found.update((Key(collection, id), entity) for id, entity in zip(ids, entities))
         if self._transaction is not None:
-            self._loaded.update(found)
+            self._loaded.update((key, _document(entity)) for key, entity in found.items())
         return found
 
     def save(self, documents: Mapping[Key, Mapping[str, Any]]) -> None:
@@ -142,8 +142,8 @@ class Session:
     def _save_later(self, open: Transaction, texts: Mapping[Key, str]) -> None:
         known = {key for key in texts if key in self._loaded or key in self._written}
         unread = [key for key in texts if key not in known and self._compares(key)]
-        for key, stored in self._read(unread).items():
-            check_newer(key, stored, texts[key])
+        for key, entity in self._stored(unread).items():
+            check_newer(key, entity, texts[key])
         for key, text in texts.items():
             if key not in self._written and _same(self._loaded.get(key), text):
                 continue
@@ -152,24 +152,20 @@ class Session:
             self._written[key] = text
 
     def _save_now(self, texts: Mapping[Key, str]) -> None:
-        writes, store = [], self.store
-        compared: dict[Key, Any] = {}
-        for collection, ids in _by_collection(key for key in texts if self._compares(key)).items():
-            with translated():
-                entities = store.get_many(collection, ids)
-            compared.update((Key(collection, id), entity) for id, entity in zip(ids, entities))
+        writes, keys, store = [], [], self.store
+        compared = self._stored(key for key in texts if self._compares(key))
         for key, text in texts.items():
-            expect: Union[str, int] = "any"
+            expect: Union[str, int, None] = "any"
             if key in compared:
                 entity = compared[key]
-                stored = None if entity is None else entity.document
-                if _same(stored, text):
+                if _same(_document(entity), text):
                     continue
-                check_newer(key, stored, text)
+                check_newer(key, entity, text)
                 expect = "absent" if entity is None else entity.version
             with translated():
                 writes.append((Write.put(key.collection, key.id, text, expect=expect), len(text)))
-        self._commit(store, writes)
+            keys.append(key)
+        _saw(zip(keys, self._commit(store, writes)))
 
     def delete(self, keys: list[Key]) -> list[Key]:
         """Deletes entities, all or none; returns those that were not there."""
@@ -179,6 +175,7 @@ class Session:
                 with translated():
                     writes = [(Write.delete(key.collection, key.id), 0) for key in keys]
                 versions = self._commit(self.store, writes)
+                _saw((key, None) for key in keys)
                 return [key for key, version in zip(keys, versions) if version is None]
             found = self.documents(keys)
             for key in keys:
@@ -230,6 +227,7 @@ class Session:
                     continue
                 document = json.loads(entity.document)
                 if criteria.decides_alone or criteria.lets_through(document):
+                    _saw([(Key(collection, entity.id), entity.version)])
                     yield document
         for text in kept_back.values():
             document = None if text is None else json.loads(text)
@@ -241,7 +239,7 @@ class Session:
         kept_back = self._kept_back(collection)
         with translated():
             count = self.store.count(collection, strong=self._settings.strong_queries)
-            stored = self._stored(collection, kept_back)
+            stored = self._committed(collection, kept_back)
         return count + sum(
             (text is not None) - (before is not None)
             for text, before in zip(kept_back.values(), stored)
@@ -253,7 +251,7 @@ class Session:
         strong = self._settings.strong_queries
         with translated():
             counts = dict(self.store.count_by(collection, field, strong=strong))
-            stored = self._stored(collection, kept_back)
+            stored = self._committed(collection, kept_back)
         for texts, by in ((stored, -1), (kept_back.values(), 1)):
             for text in texts:
                 if text is not None:
@@ -271,20 +269,24 @@ class Session:
             written = self._written.items()
             return {key.id: text for key, text in written if key.collection == collection}
 
-    def _stored(self, collection: str, ids: Iterable[str]) -> list[Union[str, None]]:
+    def _committed(self, collection: str, ids: Iterable[str]) -> list[Union[str, None]]:
         ids = list(ids)
         entities = self.store.get_many(collection, ids) if ids else []
-        return [None if entity is None else entity.document for entity in entities]
+        return [_document(entity) for entity in entities]
 
 
-def check_newer(key: Key, stored: Union[str, None], text: str) -> None:
+def check_newer(key: Key, entity: Union[Entity, None], text: str) -> None:
     """The broker's own rule for what was not read before it is saved: each change makes
-    ``version`` higher, so a stored version that is not lower is somebody else's change.
+    ``version`` higher, so a stored version that is not lower is somebody else's change,
+    unless it is what this operation has seen last.
 
     Raises ConcurrencyError."""
-    if stored is None or _same(stored, text):
+    if entity is None or _same(entity.document, text):
         return
-    before, now = json.loads(stored).get("version"), json.loads(text).get("version")
+    operation = current()
+    if operation is not None and operation.knows(key, entity.version):
+        return
+    before, now = json.loads(entity.document).get("version"), json.loads(text).get("version")
     if not (_is_version(before) and _is_version(now)) or before < now:
         return
     raise concurrency(
@@ -302,6 +304,21 @@ def dumped(key: Key, document: Mapping[str, Any]) -> str:
         )
     except (TypeError, ValueError, RecursionError) as error:
         raise storage(f"{key.collection}/{key.id} is no JSON document: {error}") from error
+
+
+def _saw(versions: Iterable[tuple[Key, Union[int, None]]]) -> None:
+    operation = current()
+    if operation is not None:
+        for key, version in versions:
+            operation.saw(key, version)
+
+
+def _version(entity: Union[Entity, None]) -> Union[int, None]:
+    return None if entity is None else entity.version
+
+
+def _document(entity: Union[Entity, None]) -> Union[str, None]:
+    return None if entity is None else entity.document
 
 
 def _is_version(value: Any) -> bool:

@@ -17,6 +17,7 @@ use self::lending::{Connections, Lender};
 pub(super) use self::loaders::LentLoader;
 use self::loaders::Loaders;
 use super::connection::Connector;
+use super::statement::Statement;
 use crate::config::SqlSettings;
 use crate::errors;
 
@@ -29,10 +30,16 @@ pub(super) struct Pool {
 }
 
 impl Pool {
+    /// Each connection runs `first` once, so that it is prepared there.
+    ///
     /// # Errors
     /// As [`Connector::new`].
-    pub(super) fn new(settings: &SqlSettings, read_only: bool) -> Result<Self> {
-        let connector = Arc::new(Connector::new(settings, read_only)?);
+    pub(super) fn new(
+        settings: &SqlSettings,
+        read_only: bool,
+        first: Option<Statement>,
+    ) -> Result<Self> {
+        let connector = Arc::new(Connector::new(settings, read_only, first)?);
         let seconds = |number: u32| Duration::from_secs(u64::from(number));
         let renew_after = (settings.pool_recycle > 0).then(|| seconds(settings.pool_recycle));
         let lender = Lender::new(Arc::clone(&connector), renew_after);

@@ -32,7 +32,8 @@ pub(super) fn open(
     settings: &SqlSettings,
     refusal: Error,
 ) -> Result<Arc<dyn StorageStrategy>> {
-    if !shared.options.read_only || !may_be_tables(&refusal) || !shared.file().is_file() {
+    let may_open = shared.options.opens_foreign() && may_be_tables(&refusal);
+    if !may_open || !shared.file().is_file() {
         return Err(refusal);
     }
     let reader = connection::open_reader(shared.file(), shared.busy)?;

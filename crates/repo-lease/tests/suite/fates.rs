@@ -1,0 +1,94 @@
+//! A layer that decides what becomes of commits: not done, done without an answer, or done
+//! later, after something else.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use repo_core::{Error, ErrorKind, Result, Write, Written};
+use repo_layers::{Inner, Layer};
+use tokio::sync::Notify;
+
+use crate::common::Store;
+use crate::party::World;
+
+/// What becomes of one commit.
+#[derive(Debug, Clone)]
+pub(crate) enum Fate {
+    Done,
+    /// It is not done, and the caller knows.
+    Refused,
+    /// It is done, and the answer is lost.
+    Unheard,
+    /// It is not done, and the answer is lost.
+    Vanished,
+    /// It is sent once the gate is opened.
+    Held(Arc<Gate>),
+}
+
+/// Where a commit waits.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    reached: Notify,
+    opened: Notify,
+}
+
+impl Gate {
+    /// Waits until a commit waits here.
+    pub(crate) async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    pub(crate) fn open(&self) {
+        self.opened.notify_one();
+    }
+}
+
+/// The fates of the next commits through one handle; those after them are done.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Fates(Arc<Mutex<VecDeque<Fate>>>);
+
+impl Fates {
+    /// A handle of the store of a world, and what becomes of its commits.
+    pub(crate) fn over(world: &World) -> (Self, Store) {
+        let fates = Self::default();
+        let store = fates.clone().around(world.store.clone());
+        (fates, store)
+    }
+
+    pub(crate) fn plan(&self, fates: impl IntoIterator<Item = Fate>) {
+        *self.0.lock().unwrap() = fates.into_iter().collect();
+    }
+
+    /// Holds the next commit.
+    pub(crate) fn hold(&self) -> Arc<Gate> {
+        let gate = Arc::new(Gate::default());
+        self.plan([Fate::Held(gate.clone())]);
+        gate
+    }
+
+    /// How many planned fates are left.
+    pub(crate) fn left(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+impl Layer for Fates {
+    async fn commit(&self, inner: &Inner, writes: Vec<Write>) -> Result<Vec<Written>> {
+        let fate = self.0.lock().unwrap().pop_front().unwrap_or(Fate::Done);
+        let broken = |kind| Error::new(kind, "commit", "the test breaks it off");
+        match fate {
+            Fate::Done => inner.commit(writes).await,
+            Fate::Refused => Err(broken(ErrorKind::Unavailable)),
+            Fate::Vanished => Err(broken(ErrorKind::OutcomeUnknown)),
+            Fate::Unheard => {
+                inner.commit(writes).await?;
+                Err(broken(ErrorKind::OutcomeUnknown))
+            }
+            Fate::Held(gate) => {
+                gate.reached.notify_one();
+                gate.opened.notified().await;
+                inner.commit(writes).await
+            }
+        }
+    }
+}
