@@ -14,6 +14,8 @@ use repo_core::{CollectionName, Schemas};
 
 /// What can be typed after `advise` and the collection.
 #[derive(Debug, Args)]
+// A command flattens it into its own arguments, whose group has this name already.
+#[group(skip)]
 pub struct Arguments {
     /// Propose indexes
     #[arg(long, required = true)]

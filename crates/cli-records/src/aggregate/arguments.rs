@@ -6,6 +6,8 @@ use repo_core::{AggregateFunction, Aggregation, DEFAULT_MAX_GROUPS, Filter, Resu
 
 /// What can be typed after `aggregate` and the collection.
 #[derive(Debug, Args)]
+// A command flattens it into its own arguments, whose group has this name already.
+#[group(skip)]
 pub struct Arguments {
     /// Which entities, as JSON: '{"status": {"$in": ["RUNNING"]}}'
     #[arg(long, value_name = "JSON", default_value = "{}")]
