@@ -29,7 +29,6 @@ mod json_files;
 mod left_out;
 mod live;
 mod migrate;
-mod object;
 mod overwrite;
 mod postgres;
 mod processes;
