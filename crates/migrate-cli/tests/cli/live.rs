@@ -224,7 +224,9 @@ fn an_edit_by_another_tool_is_carried_over() {
     place.line("checkpoint --store json:data").ok();
     let mut file: Json = serde_json::from_str(&place.read(FILE)).unwrap();
     file["machines"]["m-0003"]["status"] = "edited".into();
-    place.write(FILE, file.to_string());
+    // As an editor does it: who reads meanwhile finds one of the two files whole.
+    place.write("edited.json", file.to_string());
+    std::fs::rename(place.path("edited.json"), place.path(FILE)).unwrap();
     put(&place, "json:data", "after").ok();
     place.line(&format!("live switch {stores}")).ok();
     let machine = place.line("get machines m-0003 --store sqlite:new.db").ok();

@@ -21,7 +21,7 @@ fn copy(shared: &Arc<Error>) -> Error {
     };
     let mut copy = Error::new(kind, shared.operation(), shared.message());
     for (name, value) in shared.context() {
-        copy = copy.with(*name, value);
+        copy = copy.with(name, value);
     }
     if let Some(hint) = shared.hint_text() {
         copy = copy.hint(hint);

@@ -245,7 +245,8 @@ async fn tokens_hold_under_load() {
         for _ in 0..reads.div_ceil(4) {
             let saved = writer.save(key(&id), machine(&id, "")).await.unwrap();
             let level = Consistency::AtLeast(writer.token().await.unwrap());
-            let got = reader.get(&collection("machines"), &key(&id).id);
+            let (machines, id) = (collection("machines"), key(&id).id);
+            let got = reader.get(&machines, &id);
             let got = with_consistency(level, got).await.unwrap().unwrap();
             assert_eq!(got.version, saved.version);
         }
