@@ -162,7 +162,7 @@ async fn values_that_come_at_once_are_stored_by_one_commit() {
         if taken {
             // The one that failed, and one for each but the refused; more where two meet at
             // a counter.
-            assert!(noted.commits() >= 1 + 29, "{}", noted.commits());
+            assert!(noted.commits() > 29, "{}", noted.commits());
         } else {
             assert_eq!(noted.commits(), 1);
         }
