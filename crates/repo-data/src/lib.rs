@@ -39,6 +39,7 @@ mod stores;
 mod sweep;
 mod uploads;
 mod usage;
+mod waiting;
 
 pub use datapoints::{DatapointValue, FileStream, NewDatapoint};
 pub use datasets::{DatasetPatch, NewDataset};

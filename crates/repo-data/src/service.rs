@@ -9,7 +9,6 @@ use repo_core::{Attribution, EntityId, Error, ErrorKind, Query, Result, Timestam
 use repo_engine::Store;
 
 use crate::collections;
-use crate::datapoints::Waiting;
 use crate::hooks::Step;
 use crate::layout;
 use crate::model::StoreName;
@@ -18,6 +17,7 @@ use crate::paging::PageOf;
 use crate::records::{Attempts, Kept, Tx, Versioned, begin, collection, find_many, missing, typed};
 use crate::spool::Spool;
 use crate::stores::BlobStores;
+use crate::waiting::Waiting;
 
 /// Entries, datasets, datapoints and their bytes. Cheap to clone; all clones are one handle.
 ///

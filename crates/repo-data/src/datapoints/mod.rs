@@ -9,4 +9,3 @@ mod together;
 
 pub use new::{FileStream, NewDatapoint};
 pub use read::DatapointValue;
-pub(crate) use together::Waiting;
