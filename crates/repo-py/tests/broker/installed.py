@@ -17,7 +17,7 @@ class Installed:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.config, self.work = folder / "config", folder / "work"
+        self.config, self.work = folder / "config", folder / "var"
         self.logs = folder / "logs"
         for made in (self.config, self.work):
             made.mkdir(parents=True, exist_ok=True)
