@@ -20,6 +20,8 @@ mod history_folder;
 mod history_model;
 mod layout_1;
 mod layout_2;
+mod live_crash;
+mod live_move;
 mod places;
 mod refused;
 mod resolved;

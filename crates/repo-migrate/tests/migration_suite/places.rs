@@ -32,15 +32,9 @@ impl Place {
         ]
     }
 
-    /// Each place once as a source and once as a target; every ordered pair with
-    /// `REPO_TEST_PAIRS=all`.
+    /// As [`pairs_of`] all of them.
     pub fn pairs() -> Vec<(Self, Self)> {
-        let all = Self::all();
-        if !std::env::var("REPO_TEST_PAIRS").is_ok_and(|which| which == "all") {
-            let at = |number: usize| (all[number], all[(number + 1) % all.len()]);
-            return (0..all.len()).map(at).collect();
-        }
-        all.iter().flat_map(|a| all.iter().map(|b| (*a, *b))).collect()
+        pairs_of(&Self::all())
     }
 
     /// Opens the store in a folder, with a clock of its own.
@@ -63,4 +57,14 @@ impl Place {
         let options = OpenOptions::default().with_read_only(read_only).with_schemas(schemas);
         registry.get(self.strategy)?.open(&(self.settings)(folder), options).await
     }
+}
+
+/// Each one once as a source and once as a target; every ordered pair with
+/// `REPO_TEST_PAIRS=all`.
+pub fn pairs_of<T: Copy>(all: &[T]) -> Vec<(T, T)> {
+    if !std::env::var("REPO_TEST_PAIRS").is_ok_and(|which| which == "all") {
+        let at = |number: usize| (all[number], all[(number + 1) % all.len()]);
+        return (0..all.len()).map(at).collect();
+    }
+    all.iter().flat_map(|a| all.iter().map(|b| (*a, *b))).collect()
 }

@@ -1,6 +1,7 @@
 //! A store moves while programs write to it, and moves back.
 
 mod begins;
+mod churn;
 mod cleaned;
 mod consumers;
 mod consumers_between;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,7 +24,8 @@ use repo_migrate::live::{
 };
 use repo_migrate::{Phase, Progress};
 use repo_routed::{RoutedStrategy, Routes, RoutingOptions};
-use repo_sql::SqliteFactory;
+use repo_sql::{PostgresFactory, SqliteFactory};
+use repo_testkit::servers;
 use serde_json::json;
 
 pub(super) type Store = Arc<dyn StorageStrategy>;
@@ -34,6 +36,26 @@ pub(super) enum Place {
     Memory(Arc<MemoryStrategy>),
     Json(Arc<tempfile::TempDir>),
     Sqlite(Arc<tempfile::TempDir>),
+    Postgresql(Arc<Schema>),
+}
+
+/// A schema on the PostgreSQL server.
+#[derive(Debug)]
+pub(super) struct Schema(String);
+
+impl Schema {
+    fn url(&self) -> String {
+        format!("{}?schema={}", servers::postgres(), self.0)
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        // A connection that still ends may hold locks for a moment. What cannot be removed
+        // stays, and disturbs nobody.
+        let sql = format!("SET lock_timeout = '5s'; DROP SCHEMA IF EXISTS \"{}\" CASCADE", self.0);
+        let _ = Command::new("psql").args(["-Xqd", &servers::postgres(), "-c", &sql]).output();
+    }
 }
 
 pub(super) fn items() -> CollectionName {
@@ -50,6 +72,7 @@ impl Place {
         match kind {
             "memory" => Self::Memory(Arc::new(MemoryStrategy::new(OpenOptions::default()))),
             "json" => Self::Json(folder()),
+            "postgresql" => Self::Postgresql(Arc::new(Schema(servers::unique_name()))),
             _ => Self::Sqlite(folder()),
         }
     }
@@ -72,6 +95,10 @@ impl LivePlace for Place {
             Self::Sqlite(folder) => {
                 let file = folder.path().join("store.db");
                 SqliteFactory.open(&json!({ "name": file }), options).await
+            }
+            Self::Postgresql(schema) => {
+                let settings = PostgresFactory.settings_from_url(&schema.url())?.unwrap();
+                PostgresFactory.open(&settings, options).await
             }
         }
     }
