@@ -70,17 +70,41 @@ pub(crate) fn fence_function(schema: &str) -> [String; 2] {
     ]
 }
 
-/// The statement that fences a table in PostgreSQL for everybody but `allowed`.
+/// The statement that fences a table in PostgreSQL for everybody but `allowed`. It waits for
+/// writers alone: dropping a trigger would wait for readers too, and one that is idle within a
+/// transaction would keep the store from changing its role. Only a server before 14, which
+/// cannot replace a trigger, drops the one that is there.
 pub(crate) fn fence_in_postgres(schema: &str, table: &str, allowed: &str) -> String {
     let (schema, on, name) = (quote(schema), quote(table), quote(FENCE));
-    format!(
-        "CREATE TRIGGER {name} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {on} \
+    let trigger = format!(
+        "TRIGGER {name} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {on} \
          FOR EACH STATEMENT EXECUTE FUNCTION {schema}.{name}({})",
         literal(allowed)
-    )
+    );
+    let replace = literal(&format!("CREATE OR REPLACE {trigger}"));
+    let (drop, create) = (
+        literal(&format!("DROP TRIGGER IF EXISTS {name} ON {on}")),
+        literal(&format!("CREATE {trigger}")),
+    );
+    let body = literal(&format!(
+        "BEGIN IF pg_catalog.current_setting('server_version_num')::int >= 140000 THEN \
+         EXECUTE {replace}; ELSE EXECUTE {drop}; EXECUTE {create}; END IF; END"
+    ));
+    format!("DO {body}")
 }
 
-/// The statement that lifts it.
-pub(crate) fn lift_in_postgres(table: &str) -> String {
-    format!("DROP TRIGGER IF EXISTS {} ON {}", quote(FENCE), quote(table))
+/// The statement that lifts it, where it is: the trigger stays and does nothing, for the
+/// reason above.
+pub(crate) fn lift_in_postgres(schema: &str, table: &str) -> String {
+    let (schema, table, name) = (literal(schema), literal(table), literal(FENCE));
+    let disable = literal("ALTER TABLE %I.%I DISABLE TRIGGER %I");
+    let body = literal(&format!(
+        "BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_trigger AS t \
+         JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {schema} AND c.relname = {table} AND t.tgname = {name} \
+         AND t.tgenabled <> 'D') THEN \
+         EXECUTE pg_catalog.format({disable}, {schema}, {table}, {name}); END IF; END"
+    ));
+    format!("DO {body}")
 }

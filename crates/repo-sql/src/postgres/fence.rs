@@ -1,4 +1,4 @@
-//! Steps of the role: the triggers that keep writers out are made and dropped in the
+//! Steps of the role: the triggers that keep writers out are made, and disabled, in the
 //! transaction that changes it, while nobody writes.
 
 use diesel::sql_types::Text;
@@ -39,10 +39,11 @@ pub(super) async fn change(
         }
         for table in known.tables.values() {
             let name = &table.layout.table;
-            transaction.run(&lift_in_postgres(name)).await?;
-            if let Some(allowed) = &after {
-                transaction.run(&fence_in_postgres(&shared.schema, name, allowed)).await?;
-            }
+            let statement = match &after {
+                Some(allowed) => fence_in_postgres(&shared.schema, name, allowed),
+                None => lift_in_postgres(&shared.schema, name),
+            };
+            transaction.run(&statement).await?;
         }
     }
     diesel::sql_query(format!("UPDATE {store} SET \"role\" = $1"))

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use repo_core::strategy::{Record, StorageStrategy, StorageStrategyExt as _};
+use repo_core::strategy::{Purged, Record, StorageStrategy, StorageStrategyExt as _};
 use repo_core::{
-    Clock as _, EntityId, Error, ErrorKind, Precondition, SystemClock, Timestamp, Version, Write,
+    Clock as _, EntityId, Error, ErrorKind, Precondition, Result, SystemClock, Timestamp, Version,
+    Write,
 };
 use repo_migrate::Silent;
 use repo_migrate::live::{self, LiveOptions, LivePhase, SwitchOptions};
@@ -48,10 +49,7 @@ impl Idle {
                 Self::Sqlite(reader, seen)
             }
             Place::Postgresql(_) => {
-                let server = repo_testkit::servers::postgres();
-                let (writer, connection) =
-                    tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
-                tokio::spawn(connection);
+                let writer = connected().await;
                 writer.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
                 let seen = seen_in_postgresql(&writer).await;
                 Self::Postgresql(writer, seen)
@@ -80,7 +78,25 @@ fn seen_in_sqlite(reader: &rusqlite::Connection) -> String {
     reader.query_row(sum, [], |row| row.get(0)).unwrap()
 }
 
-/// It reads no table of the store: that would keep every trigger from being dropped.
+/// A transaction that has read the records and does nothing more, where the store is on the
+/// server: no step up to `finish` waits for a reader.
+async fn reader_of(place: &Place) -> Option<tokio_postgres::Client> {
+    let Place::Postgresql(schema) = place else { return None };
+    let reader = connected().await;
+    let read = format!("BEGIN; SELECT count(*) FROM \"{}\".items_records", schema.name());
+    reader.batch_execute(&read).await.unwrap();
+    Some(reader)
+}
+
+async fn connected() -> tokio_postgres::Client {
+    let server = repo_testkit::servers::postgres();
+    let (client, connection) =
+        tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// It reads no table of the store: `finish` drops triggers, and would wait for it.
 async fn seen_in_postgresql(writer: &tokio_postgres::Client) -> String {
     let seen = "SELECT txid_current()::text || ' ' || pg_current_snapshot()::text";
     writer.query_one(seen, &[]).await.unwrap().get(0)
@@ -155,7 +171,7 @@ impl Churn {
     /// Purges everything that is deleted: it is done, or it is refused and nothing has changed.
     async fn purge(&mut self, id: &str, deleted: Version) {
         let floor = floor_of(self.store.as_ref()).await;
-        let made = match self.store.purge(&items(), later()).await {
+        let made = match self.asked_to_purge().await {
             Ok(purged) => {
                 assert!(purged.removed > 0 && purged.floor >= deleted.get(), "{purged:?}");
                 assert!(purged.floor >= floor, "{floor}: {purged:?}");
@@ -177,6 +193,17 @@ impl Churn {
             true => done.purged += 1,
             false => done.refused += 1,
         });
+    }
+
+    /// A purge and a step of the move may each have what the other waits for; the server ends
+    /// one of them then, and says so.
+    async fn asked_to_purge(&self) -> Result<Purged> {
+        loop {
+            match self.store.purge(&items(), later()).await {
+                Err(error) if error.kind() == ErrorKind::Unavailable => {}
+                answer => return answer,
+            }
+        }
     }
 
     async fn stored(&self, id: &str) -> Option<Record> {
@@ -245,6 +272,7 @@ async fn churned(source: &str, target: &str) {
     more(&mut done, |done| done.purged).await;
     let (mover, stop) = moving.begin();
     moving.until(LivePhase::Ready).await;
+    let readers = [reader_of(&moving.source).await, reader_of(&moving.target).await];
     for to_target in [true, false, true] {
         more(&mut done, |done| done.refused).await;
         check_refused_by_both(&moving).await;
@@ -258,6 +286,9 @@ async fn churned(source: &str, target: &str) {
     check_refused_by_both(&moving).await;
     let found = live::verify(moving.stores(), &LiveOptions::default(), &Silent).await.unwrap();
     assert_eq!((found.finished, found.differences), (true, 0), "{found:?}");
+    for reader in readers.into_iter().flatten() {
+        reader.batch_execute("COMMIT").await.unwrap();
+    }
     live::finish(moving.stores()).await.unwrap();
     more(&mut done, |done| done.purged).await;
     ended.store(true, Ordering::Relaxed);
