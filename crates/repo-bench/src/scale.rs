@@ -17,9 +17,6 @@ pub struct Scale {
     pub callers: usize,
     /// Commits of each of them in one time.
     pub commits_each: usize,
-    /// Updates in one time of the rows that compare two stores of one kind: enough that
-    /// what is measured is not the first few of each time, when nothing is in the caches.
-    pub updates: usize,
     /// Commits of each of 8 callers that a consumer follows.
     pub followed: usize,
     /// Reads by id in one time.
@@ -59,7 +56,6 @@ impl Scale {
             commits: 30,
             callers: 64,
             commits_each: 10,
-            updates: 200,
             followed: 500,
             reads: 1_000,
             queries: 100,
@@ -80,7 +76,6 @@ impl Scale {
             commits: 4,
             callers: 8,
             commits_each: 2,
-            updates: 4,
             followed: 5,
             reads: 20,
             queries: 5,

@@ -4,8 +4,8 @@ use std::fmt::{self, Write as _};
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Writes two digits for each byte. Digests are written with every request, and the formatter
-/// of numbers takes ten times as long.
+/// Writes two digits for each byte, without the formatter of numbers: in a profile of small
+/// requests, each of which writes digests, that one was to be seen.
 pub(crate) fn write(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for byte in bytes {
         for half in [byte >> 4, byte & 15] {

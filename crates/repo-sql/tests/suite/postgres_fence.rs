@@ -146,3 +146,29 @@ async fn a_snapshot_from_before_the_fence_does_not_pass_it() {
         assert_eq!(version(&look).await, 1, "{level}");
     }
 }
+
+/// A transaction that has read the records and is idle keeps nobody from lifting the fence and
+/// from putting it up again, and then it holds as before.
+#[tokio::test]
+async fn a_reader_keeps_no_fence_from_being_lifted_and_put_up_again() {
+    let (place, one, _other) = moving().await;
+    let reader = place.tool().await;
+    reader.batch_execute("BEGIN").await.unwrap();
+    assert_eq!(version(&reader).await, 1);
+    let tool = place.tool().await;
+    let write = "UPDATE machines_records SET _version = _version + 1 WHERE machine_id = 'a'";
+    for fenced_before in 0..2 {
+        step(&one, fence).await.unwrap();
+        let refused = tool.batch_execute(write).await.unwrap_err();
+        assert!(refused.as_db_error().is_some(), "{refused}");
+        let lift = |next: &mut RoleState| {
+            next.role = StoreRole::Authority;
+            next.attempt += 1;
+            next.max_pause_ms = None;
+        };
+        step(&one, lift).await.unwrap();
+        tool.batch_execute(write).await.unwrap();
+        assert_eq!(version(&tool).await, 2 + fenced_before);
+    }
+    reader.batch_execute("COMMIT").await.unwrap();
+}

@@ -26,8 +26,8 @@ pub(super) async fn run(bench: &mut Bench, kind: &Kind) -> Result<()> {
     let begin = captured.store.head().await?;
     let (mut mine, mut theirs) = (Book::new(scale.store), Book::new(scale.store));
     let at = format!("{} entities", grouped(scale.store));
-    let on = async || ours::updates(&captured.store, &mine.updates(scale.updates)).await;
-    let off = async || ours::updates(&plain.store, &theirs.updates(scale.updates)).await;
+    let on = async || ours::updates(&captured.store, &mine.updates(scale.commits)).await;
+    let off = async || ours::updates(&plain.store, &theirs.updates(scale.commits)).await;
     bench.compare_finely(&rows.captured, at.clone(), on, off).await?;
     // Whoever lost a change would be fast.
     read_all(&captured.store, &begin, mine.planned()).await?;

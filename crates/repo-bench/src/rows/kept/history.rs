@@ -38,8 +38,8 @@ pub(super) async fn updates(bench: &mut Bench, kind: &Kind) -> Result<()> {
     let plain = kind.filled(bench, "no_history", scale.store, 1).await?;
     keep(&kept.store).await?;
     let (mut mine, mut theirs) = (Book::new(scale.store), Book::new(scale.store));
-    let on = async || ours::updates(&kept.store, &mine.updates(scale.updates)).await;
-    let off = async || ours::updates(&plain.store, &theirs.updates(scale.updates)).await;
+    let on = async || ours::updates(&kept.store, &mine.updates(scale.commits)).await;
+    let off = async || ours::updates(&plain.store, &theirs.updates(scale.commits)).await;
     let at = format!("{} entities", grouped(scale.store));
     bench.compare_finely(&kind.rows().history, at, on, off).await?;
     check_kept(&kept.store, &mine).await?;
