@@ -51,6 +51,23 @@ impl Shared {
         }
     }
 
+    /// Reads from the prepared collection. Once more where the table is not as this handle
+    /// knows it: another process may have changed the columns that a statement names.
+    pub(super) async fn read_table<T, Reading: Future<Output = Result<T>>>(
+        &self,
+        operation: &'static str,
+        collection: &CollectionName,
+        read: impl Fn(Arc<Table>) -> Reading,
+    ) -> Result<T> {
+        match read(self.table(operation, collection).await?).await {
+            Err(error) if error.kind() == ErrorKind::Foreign => {
+                self.read_catalog(operation).await?;
+                read(self.table(operation, collection).await?).await
+            }
+            done => done,
+        }
+    }
+
     /// The error for a collection that is not prepared.
     pub(super) async fn unknown(
         &self,

@@ -233,31 +233,21 @@ impl StorageStrategy for PostgresStrategy {
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
         let level = self.level("query", Some(query.consistency())).await?;
-        let table = self.shared.table("query", collection).await?;
-        match read::query(&self.shared, &table, query, level).await {
-            // Another process may have changed the columns that the
-            // statement names.
-            Err(error) if error.kind() == ErrorKind::Foreign => {
-                self.shared.read_catalog("query").await?;
-                let table = self.shared.table("query", collection).await?;
+        self.shared
+            .read_table("query", collection, |table| async move {
                 read::query(&self.shared, &table, query, level).await
-            }
-            page => page,
-        }
+            })
+            .await
     }
 
     async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
         // The token of another store is refused; the primary server measures.
         self.level("query", Some(query.consistency())).await?;
-        let table = self.shared.table("query", collection).await?;
-        match read::analyze(&self.shared, &table, query).await {
-            Err(error) if error.kind() == ErrorKind::Foreign => {
-                self.shared.read_catalog("query").await?;
-                let table = self.shared.table("query", collection).await?;
+        self.shared
+            .read_table("query", collection, |table| async move {
                 read::analyze(&self.shared, &table, query).await
-            }
-            analysis => analysis,
-        }
+            })
+            .await
     }
 
     async fn count(
@@ -267,15 +257,11 @@ impl StorageStrategy for PostgresStrategy {
         consistency: Consistency,
     ) -> Result<u64> {
         let level = self.level("count", Some(consistency)).await?;
-        let table = self.shared.table("count", collection).await?;
-        match read::count(&self.shared, &table, filter, level).await {
-            Err(error) if error.kind() == ErrorKind::Foreign => {
-                self.shared.read_catalog("count").await?;
-                let table = self.shared.table("count", collection).await?;
+        self.shared
+            .read_table("count", collection, |table| async move {
                 read::count(&self.shared, &table, filter, level).await
-            }
-            count => count,
-        }
+            })
+            .await
     }
 
     async fn aggregate(
@@ -284,15 +270,11 @@ impl StorageStrategy for PostgresStrategy {
         aggregation: &Aggregation,
     ) -> Result<Aggregates> {
         let level = self.level("aggregate", Some(aggregation.consistency())).await?;
-        let table = self.shared.table("aggregate", collection).await?;
-        match aggregate::aggregate(&self.shared, &table, aggregation, level).await {
-            Err(error) if error.kind() == ErrorKind::Foreign => {
-                self.shared.read_catalog("aggregate").await?;
-                let table = self.shared.table("aggregate", collection).await?;
+        self.shared
+            .read_table("aggregate", collection, |table| async move {
                 aggregate::aggregate(&self.shared, &table, aggregation, level).await
-            }
-            answer => answer,
-        }
+            })
+            .await
     }
 
     async fn scan(
