@@ -23,6 +23,7 @@ mod keep_trigger;
 mod loader;
 mod lookup;
 mod measured;
+mod open;
 mod pool;
 mod prepare;
 mod prepare_lock;
