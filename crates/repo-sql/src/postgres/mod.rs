@@ -2,6 +2,7 @@
 //! preparing.
 
 mod aggregate;
+mod analyze;
 mod apply;
 mod attributions;
 mod capture;

@@ -23,8 +23,8 @@ use super::role;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    aggregate, apply, capture, commit, feed, history, identity, items, prepare, read, scan, single,
-    store_record, tokens, upgrade, upkeep,
+    aggregate, analyze, apply, capture, commit, feed, history, identity, items, prepare, read, scan,
+    single, store_record, tokens, upgrade, upkeep,
 };
 use crate::ddl::NewIndexes;
 use crate::layout::LAYOUT_VERSION;
@@ -164,7 +164,7 @@ impl StorageStrategy for PostgresStrategy {
         self.level("query", Some(query.consistency())).await?;
         self.shared
             .read_table("query", collection, |table| async move {
-                read::analyze(&self.shared, &table, query).await
+                analyze::analyze(&self.shared, &table, query).await
             })
             .await
     }
