@@ -1,6 +1,7 @@
 //! Looking up the prepared collections, in what is known of the database or in
 //! the database itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result};
@@ -49,6 +50,22 @@ impl Shared {
             Some(table) => Ok(Arc::clone(table)),
             None => Err(self.unknown(operation, collection).await),
         }
+    }
+
+    /// Each of these collections, which are prepared.
+    pub(super) async fn tables<'a>(
+        &self,
+        operation: &'static str,
+        of: impl Iterator<Item = &'a CollectionName>,
+    ) -> Result<BTreeMap<CollectionName, Arc<Table>>> {
+        let mut tables = BTreeMap::new();
+        for collection in of {
+            if !tables.contains_key(collection) {
+                let table = self.table(operation, collection).await?;
+                tables.insert(collection.clone(), table);
+            }
+        }
+        Ok(tables)
     }
 
     /// Reads from the prepared collection. Once more where the table is not as this handle

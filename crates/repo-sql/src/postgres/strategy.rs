@@ -62,22 +62,6 @@ impl PostgresStrategy {
         Self { shared, capabilities }
     }
 
-    /// Each collection of `of`, which are prepared.
-    async fn tables<'a>(
-        &self,
-        operation: &'static str,
-        of: impl Iterator<Item = &'a CollectionName>,
-    ) -> Result<BTreeMap<CollectionName, Arc<Table>>> {
-        let mut tables = BTreeMap::new();
-        for collection in of {
-            if !tables.contains_key(collection) {
-                let table = self.shared.table(operation, collection).await?;
-                tables.insert(collection.clone(), table);
-            }
-        }
-        Ok(tables)
-    }
-
     fn check_document(
         &self,
         tables: &BTreeMap<CollectionName, Arc<Table>>,
@@ -214,7 +198,7 @@ impl StorageStrategy for PostgresStrategy {
             return Ok(Vec::new());
         }
         let collections = writes.iter().map(|write| &write.key.collection);
-        let tables = self.tables("commit", collections).await?;
+        let tables = self.shared.tables("commit", collections).await?;
         for write in &writes {
             if let Change::Put(document) = &write.change {
                 self.check_document(&tables, &write.key.collection, &write.key.id, document)?;
@@ -236,7 +220,7 @@ impl StorageStrategy for PostgresStrategy {
 
     async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
         self.shared.check_writable("apply")?;
-        let tables = self.tables("apply", records.iter().map(Record::collection)).await?;
+        let tables = self.shared.tables("apply", records.iter().map(Record::collection)).await?;
         for record in &records {
             if let Record::Live(entity) = record {
                 self.check_document(&tables, &entity.collection, &entity.id, &entity.document)?;
