@@ -1,6 +1,5 @@
 //! Files without the engine: appending with a sync, and parsing.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
@@ -70,9 +69,8 @@ fn not_json(source: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 /// What of a machine is needed to group and to add up.
 #[derive(Deserialize)]
-struct Processors<'a> {
-    #[serde(borrow)]
-    status: Option<Cow<'a, str>>,
+struct Processors {
+    status: Option<String>,
     vcpus: u64,
 }
 
@@ -83,7 +81,7 @@ pub(crate) fn sum_by_serde(file: &Path, collection: &str, expected: Totals) -> R
         let mut groups: BTreeMap<Option<String>, (u64, u64)> = BTreeMap::new();
         for_each_document(file, collection, |_, text| {
             let Processors { status, vcpus } = serde_json::from_str(text).map_err(not_json)?;
-            let group = groups.entry(status.map(Cow::into_owned)).or_default();
+            let group = groups.entry(status).or_default();
             *group = (group.0 + 1, group.1 + vcpus);
             Ok(())
         })?;

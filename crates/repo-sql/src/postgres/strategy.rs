@@ -23,8 +23,8 @@ use super::role;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    aggregate, analyze, apply, capture, commit, feed, history, identity, items, prepare, read, scan,
-    single, store_record, tokens, upgrade, upkeep,
+    aggregate, analyze, apply, capture, commit, feed, history, identity, items, prepare, read,
+    scan, single, store_record, tokens, upgrade, upkeep,
 };
 use crate::ddl::NewIndexes;
 use crate::layout::LAYOUT_VERSION;
