@@ -6,6 +6,7 @@ mod json;
 mod kept;
 mod migration;
 mod postgres;
+mod replica;
 mod servers;
 mod sqlite;
 
@@ -22,16 +23,18 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
     let json = json::ROWS.into_iter().chain(kept::JSON.all());
     let sqlite = sqlite::ROWS.into_iter().chain(kept::SQLITE.all());
     let postgres = postgres::ROWS.into_iter().chain(kept::POSTGRES.all());
-    let stores = json.chain(sqlite).chain(postgres).chain(dynamo::ROWS);
+    let stores = json.chain(sqlite).chain(postgres).chain(replica::ROWS).chain(dynamo::ROWS);
     stores.chain(migration::ROWS).chain(cache::ROWS)
 }
 
 /// Measures the rows that are asked for.
 pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     // A server that is missing is reported now, not in half an hour.
+    let replica = replica::find(bench);
     let postgres = bench.wants_any(&postgres::ROWS)
         || bench.wants_any(&kept::POSTGRES.all())
-        || bench.wants(&migration::TO_POSTGRES);
+        || bench.wants(&migration::TO_POSTGRES)
+        || replica.is_some();
     let postgres = if postgres { Some(servers::postgres().await?) } else { None };
     let dynamo = if bench.wants_any(&dynamo::ROWS) { Some(servers::dynamo().await?) } else { None };
 
@@ -43,6 +46,9 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     if let Some(url) = &postgres {
         Box::pin(postgres::run(bench, url)).await?;
         Box::pin(kept::run(bench, &Kind::Postgres(url.clone()))).await?;
+        if let Some(address) = &replica {
+            Box::pin(replica::run(bench, url, address)).await?;
+        }
     }
     if let Some(url) = &dynamo {
         Box::pin(dynamo::run(bench, url)).await?;

@@ -19,6 +19,23 @@ pub(super) async fn dynamo() -> Result<String> {
     Ok(url)
 }
 
+/// The URL of the same database on a server of another address.
+pub(super) async fn elsewhere(url: &str, address: &str) -> Result<String> {
+    let parts = || {
+        let (before, after) = url.rsplit_once('@')?;
+        let (_, database) = after.split_once('/')?;
+        let host = address.strip_prefix("postgresql://")?.trim_end_matches('/');
+        Some((host, format!("{before}@{host}/{database}")))
+    };
+    let (host, there) = parts().ok_or_else(|| {
+        let why = "a replica is named as postgresql://HOST:PORT";
+        Error::new(ErrorKind::ConfigInvalid, "find a server", why)
+            .hint("take it from `scripts/services env`")
+    })?;
+    reach("the replica of PostgreSQL", host).await?;
+    Ok(there)
+}
+
 fn address(variable: &'static str, rows: &str) -> Result<String> {
     std::env::var(variable).map_err(|source| {
         Error::new(ErrorKind::ConfigInvalid, "find a server", format!("{variable} is not set"))

@@ -1,6 +1,7 @@
 //! Looking up the prepared collections, in what is known of the database or in
 //! the database itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result};
@@ -48,6 +49,39 @@ impl Shared {
         match self.read_catalog(operation).await?.tables.get(collection) {
             Some(table) => Ok(Arc::clone(table)),
             None => Err(self.unknown(operation, collection).await),
+        }
+    }
+
+    /// Each of these collections, which are prepared.
+    pub(super) async fn tables<'a>(
+        &self,
+        operation: &'static str,
+        of: impl Iterator<Item = &'a CollectionName>,
+    ) -> Result<BTreeMap<CollectionName, Arc<Table>>> {
+        let mut tables = BTreeMap::new();
+        for collection in of {
+            if !tables.contains_key(collection) {
+                let table = self.table(operation, collection).await?;
+                tables.insert(collection.clone(), table);
+            }
+        }
+        Ok(tables)
+    }
+
+    /// Reads from the prepared collection. Once more where the table is not as this handle
+    /// knows it: another process may have changed the columns that a statement names.
+    pub(super) async fn read_table<T, Reading: Future<Output = Result<T>>>(
+        &self,
+        operation: &'static str,
+        collection: &CollectionName,
+        read: impl Fn(Arc<Table>) -> Reading,
+    ) -> Result<T> {
+        match read(self.table(operation, collection).await?).await {
+            Err(error) if error.kind() == ErrorKind::Foreign => {
+                self.read_catalog(operation).await?;
+                read(self.table(operation, collection).await?).await
+            }
+            done => done,
         }
     }
 

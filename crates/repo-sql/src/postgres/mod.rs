@@ -2,6 +2,7 @@
 //! preparing.
 
 mod aggregate;
+mod analyze;
 mod apply;
 mod attributions;
 mod capture;
@@ -23,6 +24,7 @@ mod keep_trigger;
 mod loader;
 mod lookup;
 mod measured;
+mod open;
 mod pool;
 mod prepare;
 mod prepare_lock;

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use repo_core::strategy::{Effort, Position, Record, Selector, SortKey, SortValue};
 use repo_core::{
-    CollectionName, Consistency, Entity, EntityId, Error, ErrorKind, Filter, Page, Plan, Query,
-    QueryAnalysis, Result,
+    CollectionName, Consistency, Entity, EntityId, Error, ErrorKind, Filter, Page, Query, Result,
 };
 
 use super::measured::Measured;
@@ -15,7 +14,7 @@ use super::select::Select;
 use super::shared::Shared;
 use super::statement::{SqlValue, Statement};
 use super::table::Table;
-use super::transaction::{Sees, Transaction};
+use super::transaction::Transaction;
 use crate::chunk::Chunk;
 use crate::errors;
 
@@ -88,36 +87,8 @@ pub(super) async fn query(
     Ok(page(Reading::Alone(shared, level), table, query).await?.0)
 }
 
-/// What one page takes, as the database measures it in a transaction that writes nothing
-/// and is rolled back. Each statement runs twice: for its plan, and for the place where the
-/// next one begins.
-pub(super) async fn analyze(
-    shared: &Shared,
-    table: &Table,
-    query: &Query,
-) -> Result<QueryAnalysis> {
-    let (transaction, _) =
-        Transaction::begin(&shared.pool, "query", Sees::OneState, Vec::new()).await?;
-    let mut measured = Measured::default();
-    let read = page(Reading::Measured(&transaction, &mut measured), table, query).await;
-    transaction.rollback().await;
-    let (mut page, mut effort) = read?;
-    // Where processes shared the work, PostgreSQL gives a mean of each, and rounds it.
-    let handed_over = page.entities.len() as u64 + effort.engine_filtered;
-    effort.examined = measured.examined.max(handed_over);
-    // The index of the ids is also how a scan goes on.
-    let ids = format!("{}_pkey", table.layout.table);
-    let by_ids = page.plan == Plan::Index { name: ids.clone() };
-    page.plan = match measured.searched {
-        Some(name) if name != ids || by_ids => Plan::Index { name },
-        _ => Plan::Scan,
-    };
-    let analysis = QueryAnalysis::counted(&page, effort).with_keys(|index| index == ids);
-    Ok(QueryAnalysis { estimated: measured.estimated, ..analysis })
-}
-
 /// How the statements of a page run.
-enum Reading<'a> {
+pub(super) enum Reading<'a> {
     /// Each alone, at this level.
     Alone(&'a Shared, Consistency),
     /// In one transaction, each with its plan.
@@ -138,7 +109,12 @@ impl Reading<'_> {
     }
 }
 
-async fn page(mut reading: Reading<'_>, table: &Table, query: &Query) -> Result<(Page, Effort)> {
+/// One page, and what it took to find it.
+pub(super) async fn page(
+    mut reading: Reading<'_>,
+    table: &Table,
+    query: &Query,
+) -> Result<(Page, Effort)> {
     let collection = &table.schema.collection;
     let mut selector = Selector::new(collection, query)?;
     let mut effort = Effort::default();

@@ -7,27 +7,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::strategy::{
-    Action, Applied, Capabilities, Changes, FeedPosition, LevelCosts, OlderThan, OlderVersion,
-    OpenOptions, OpenTransaction, PhysicalIdentity, Prepared, Purged, Record, RecordStream,
-    Remnant, ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem,
+    Applied, Capabilities, Changes, FeedPosition, LevelCosts, OlderThan, OlderVersion,
+    OpenTransaction, PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant,
+    ScanOptions, StorageStrategy, StoreRecord, StoreUpdate, SystemCollection, SystemItem,
     SystemWrite, UnfinishedJob, VersionWrite, check_distinct_keys, check_none_is_live,
     check_records, check_version_writes, level_knowing, never_prepared, with_records,
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, Change, CollectionName, CollectionSchema, Consistency,
-    EntityId, Error, ErrorKind, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result,
-    Timestamp, Token, Version, Write, Written,
+    EntityId, Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Token,
+    Version, Write, Written,
 };
 
-use super::catalog::Catalog;
 use super::role;
 use super::shared::Shared;
 use super::table::Table;
 use super::{
-    aggregate, apply, capture, commit, existing, feed, history, identity, inspect, items, prepare,
-    read, scan, single, store_record, tokens, upgrade, upkeep,
+    aggregate, analyze, apply, capture, commit, feed, history, identity, items, prepare, read,
+    scan, single, store_record, tokens, upgrade, upkeep,
 };
-use crate::config::{SqlSettings, SqlType};
 use crate::ddl::NewIndexes;
 use crate::layout::LAYOUT_VERSION;
 
@@ -44,60 +42,8 @@ impl fmt::Debug for PostgresStrategy {
 }
 
 impl PostgresStrategy {
-    /// Connects and looks at what is there.
-    ///
-    /// # Errors
-    /// `Unavailable` when the server cannot be reached, `PermissionDenied` for
-    /// a refused login, `NotFound` for a missing database, or when opened
-    /// read-only and there is no store; `Unsupported` for a newer layout;
-    /// `Foreign` when tables that are not ours stand in the place of a
-    /// collection; `ConfigInvalid` for a setting out of range or of another kind
-    /// of database.
-    ///
-    /// ```no_run
-    /// use repo_core::strategy::OpenOptions;
-    /// use repo_sql::{PostgresStrategy, SqlSettings, SqlType};
-    ///
-    /// # async fn example() -> repo_core::Result<()> {
-    /// let settings = SqlSettings {
-    ///     database: SqlType::Postgresql,
-    ///     host: "db.example".to_owned(),
-    ///     name: "broker".to_owned(),
-    ///     username: "broker".to_owned(),
-    ///     password: std::env::var("DB_PASSWORD").unwrap_or_default().into(),
-    ///     ..SqlSettings::default()
-    /// };
-    /// let store = PostgresStrategy::open(settings, OpenOptions::default()).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn open(settings: SqlSettings, options: OpenOptions) -> Result<Self> {
-        let settings = settings.checked_as(SqlType::Postgresql)?;
-        let shared = Arc::new(Shared::new(&settings, options)?);
-        let known = shared.read_catalog("open").await?;
-        check(&shared, &known).await?;
-        Ok(Self::on(shared))
-    }
-
-    /// Opens the database; for reading only also one that holds no store but
-    /// tables of another program under the names of the collections.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), with why such tables cannot be read.
-    pub(crate) async fn open_any(
-        settings: SqlSettings,
-        options: OpenOptions,
-    ) -> Result<Arc<dyn StorageStrategy>> {
-        let shared = Arc::new(Shared::new(&settings, options)?);
-        let known = shared.read_catalog("open").await?;
-        match check(&shared, &known).await {
-            Ok(()) => Ok(Arc::new(Self::on(shared))),
-            Err(refusal) if known.prepared => Err(refusal),
-            Err(refusal) => existing::open(shared, refusal).await,
-        }
-    }
-
-    fn on(shared: Arc<Shared>) -> Self {
+    /// The strategy on a database that was looked at.
+    pub(super) fn on(shared: Arc<Shared>) -> Self {
         let capabilities = Capabilities::new(shared.options.max_entity_bytes)
             .with_durable(true)
             .with_multi_process(true)
@@ -116,22 +62,6 @@ impl PostgresStrategy {
         Self { shared, capabilities }
     }
 
-    /// Each collection of `of`, which are prepared.
-    async fn tables<'a>(
-        &self,
-        operation: &'static str,
-        of: impl Iterator<Item = &'a CollectionName>,
-    ) -> Result<BTreeMap<CollectionName, Arc<Table>>> {
-        let mut tables = BTreeMap::new();
-        for collection in of {
-            if !tables.contains_key(collection) {
-                let table = self.shared.table(operation, collection).await?;
-                tables.insert(collection.clone(), table);
-            }
-        }
-        Ok(tables)
-    }
-
     fn check_document(
         &self,
         tables: &BTreeMap<CollectionName, Arc<Table>>,
@@ -145,33 +75,6 @@ impl PostgresStrategy {
             None => Ok(()),
         }
     }
-}
-
-/// Refuses what is not ours in the place of a declared collection, and, for
-/// reading only, a database without a store.
-async fn check(shared: &Shared, known: &Catalog) -> Result<()> {
-    if !shared.options.read_only {
-        super::check::encoding(shared, "open").await?;
-    }
-    let new: Vec<CollectionSchema> = shared
-        .options
-        .schemas
-        .iter()
-        .filter(|schema| !known.tables.contains_key(&schema.collection))
-        .filter(|schema| shared.options.selects(schema.collection.as_str()))
-        .cloned()
-        .collect();
-    match inspect::refuse_foreign(shared, "open", &new).await {
-        // It cannot be prepared here; `prepare` says so.
-        Err(error) if error.kind() == ErrorKind::Unsupported => {}
-        other => other?,
-    }
-    if !known.prepared && shared.options.read_only {
-        return Err(Error::new(ErrorKind::NotFound, "open", "the database holds no store")
-            .with("store", &shared.location)
-            .hint(format!("check `name` and `schema`; a store is made with {}", Action::Prepare)));
-    }
-    Ok(())
 }
 
 #[async_trait]
@@ -233,31 +136,21 @@ impl StorageStrategy for PostgresStrategy {
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
         let level = self.level("query", Some(query.consistency())).await?;
-        let table = self.shared.table("query", collection).await?;
-        match read::query(&self.shared, &table, query, level).await {
-            // Another process may have changed the columns that the
-            // statement names.
-            Err(error) if error.kind() == ErrorKind::Foreign => {
-                self.shared.read_catalog("query").await?;
-                let table = self.shared.table("query", collection).await?;
+        self.shared
+            .read_table("query", collection, |table| async move {
                 read::query(&self.shared, &table, query, level).await
-            }
-            page => page,
-        }
+            })
+            .await
     }
 
     async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
         // The token of another store is refused; the primary server measures.
         self.level("query", Some(query.consistency())).await?;
-        let table = self.shared.table("query", collection).await?;
-        match read::analyze(&self.shared, &table, query).await {
-            Err(error) if error.kind() == ErrorKind::Foreign => {
-                self.shared.read_catalog("query").await?;
-                let table = self.shared.table("query", collection).await?;
-                read::analyze(&self.shared, &table, query).await
-            }
-            analysis => analysis,
-        }
+        self.shared
+            .read_table("query", collection, |table| async move {
+                analyze::analyze(&self.shared, &table, query).await
+            })
+            .await
     }
 
     async fn count(
@@ -267,15 +160,11 @@ impl StorageStrategy for PostgresStrategy {
         consistency: Consistency,
     ) -> Result<u64> {
         let level = self.level("count", Some(consistency)).await?;
-        let table = self.shared.table("count", collection).await?;
-        match read::count(&self.shared, &table, filter, level).await {
-            Err(error) if error.kind() == ErrorKind::Foreign => {
-                self.shared.read_catalog("count").await?;
-                let table = self.shared.table("count", collection).await?;
+        self.shared
+            .read_table("count", collection, |table| async move {
                 read::count(&self.shared, &table, filter, level).await
-            }
-            count => count,
-        }
+            })
+            .await
     }
 
     async fn aggregate(
@@ -284,15 +173,11 @@ impl StorageStrategy for PostgresStrategy {
         aggregation: &Aggregation,
     ) -> Result<Aggregates> {
         let level = self.level("aggregate", Some(aggregation.consistency())).await?;
-        let table = self.shared.table("aggregate", collection).await?;
-        match aggregate::aggregate(&self.shared, &table, aggregation, level).await {
-            Err(error) if error.kind() == ErrorKind::Foreign => {
-                self.shared.read_catalog("aggregate").await?;
-                let table = self.shared.table("aggregate", collection).await?;
+        self.shared
+            .read_table("aggregate", collection, |table| async move {
                 aggregate::aggregate(&self.shared, &table, aggregation, level).await
-            }
-            answer => answer,
-        }
+            })
+            .await
     }
 
     async fn scan(
@@ -313,7 +198,7 @@ impl StorageStrategy for PostgresStrategy {
             return Ok(Vec::new());
         }
         let collections = writes.iter().map(|write| &write.key.collection);
-        let tables = self.tables("commit", collections).await?;
+        let tables = self.shared.tables("commit", collections).await?;
         for write in &writes {
             if let Change::Put(document) = &write.change {
                 self.check_document(&tables, &write.key.collection, &write.key.id, document)?;
@@ -335,7 +220,7 @@ impl StorageStrategy for PostgresStrategy {
 
     async fn apply(&self, records: Vec<Record>) -> Result<Vec<Applied>> {
         self.shared.check_writable("apply")?;
-        let tables = self.tables("apply", records.iter().map(Record::collection)).await?;
+        let tables = self.shared.tables("apply", records.iter().map(Record::collection)).await?;
         for record in &records {
             if let Record::Live(entity) = record {
                 self.check_document(&tables, &entity.collection, &entity.id, &entity.document)?;

@@ -50,6 +50,7 @@ macro_rules! conformance_behaviours {
             ];
             aggregates_values: [
                 sums_are_exact,
+                sums_of_long_decimals_are_exact_in_groups,
                 means_are_rounded_once,
                 what_is_skipped_is_counted,
                 extremes_go_by_the_order_of_values,
