@@ -21,8 +21,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::driver::Driver;
 use super::loader::Loader;
 use super::rows::PgRow;
-use super::statement::Statement;
 use super::session::{SERVER_ENCODING, Session, UNPOOLED};
+use super::statement::Statement;
 use super::tls;
 use crate::config::{Pooler, SqlSettings, SslMode};
 use crate::errors;
@@ -251,8 +251,7 @@ impl Connection {
         let mut granted = Vec::new();
         for wish in Session::WISHES {
             let wished = format!("BEGIN; SET LOCAL {wish}");
-            let (set, ended) =
-                futures::future::join(self.run(&wished), self.run("ROLLBACK")).await;
+            let (set, ended) = futures::future::join(self.run(&wished), self.run("ROLLBACK")).await;
             ended?;
             granted.extend(set.is_ok().then_some(wish));
         }

@@ -32,7 +32,8 @@ static FEATURES: [Feature; 19] = [
         name: "jsonb with exact numbers",
         tried_by: "CREATE TABLE \"_repo_trial\" (\"document\" jsonb \
             CHECK (jsonb_typeof(\"document\") = 'object')); \
-            INSERT INTO \"_repo_trial\" VALUES ('{\"n\": 12345678901234567890123456789012345678}'); \
+            INSERT INTO \"_repo_trial\" \
+            VALUES ('{\"n\": 12345678901234567890123456789012345678}'); \
             SELECT 1 / count(*) FROM \"_repo_trial\" WHERE \"document\" ->> 'n' \
             = '12345678901234567890123456789012345678' AND \"document\" -> 'n' = to_jsonb( \
             12345678901234567890123456789012345678)",

@@ -50,7 +50,8 @@ async fn a_pooler_that_is_not_named_is_refused() {
     store.prepare(&[machines()]).await.unwrap();
     store.commit(vec![put("a", "x")]).await.unwrap();
     store.commit(vec![put("a", "y"), put("b", "y")]).await.unwrap();
-    assert_eq!(store.get(&collection("machines"), &key("a").id).await.unwrap().unwrap().version.get(), 2);
+    let entity = store.get(&collection("machines"), &key("a").id).await.unwrap().unwrap();
+    assert_eq!(entity.version.get(), 2);
 }
 
 /// Everything that a connection could keep, through one that keeps nothing.
@@ -105,7 +106,8 @@ async fn only_who_prepares_waits_for_who_prepares() {
     let store = place.open(options(&[machines()])).await.unwrap();
     store.prepare(&[machines()]).await.unwrap();
     let (tool, other) = (place.tool().await, place.tool().await);
-    tool.batch_execute("BEGIN; LOCK TABLE _repo_objects IN SHARE ROW EXCLUSIVE MODE").await.unwrap();
+    let lock = "BEGIN; LOCK TABLE _repo_objects IN SHARE ROW EXCLUSIVE MODE";
+    tool.batch_execute(lock).await.unwrap();
     let preparing = tokio::spawn({
         let store = Arc::clone(&store);
         async move { store.prepare(&[machines()]).await }
@@ -202,7 +204,7 @@ async fn a_load_goes_through_a_pooler() {
 async fn stores_that_share_connections_share_nothing_else() {
     let pooler = Pooler::start().await;
     let places = [PostgresPlace::new(), PostgresPlace::new()];
-    let many = json!({ "pool_size": 30, "max_overflow": 0 });
+    let many = json!({ "pool_size": 12, "max_overflow": 0 });
     let mut stores = Vec::new();
     for place in &places {
         let store = open(&pooler, place, &many).await;
