@@ -194,8 +194,8 @@ async fn a_load_goes_through_a_pooler() {
         assert_eq!(store.apply(records.clone()).await.unwrap(), vec![Applied::Applied; 500]);
         assert_eq!(store.apply(records).await.unwrap(), vec![Applied::Equal; 500]);
     }
-    let all = store.count(&collection("machines"), &Filter::default(), Consistency::Strong);
-    assert_eq!(all.await.unwrap(), 2_000);
+    let (name, all) = (collection("machines"), Filter::default());
+    assert_eq!(store.count(&name, &all, Consistency::Strong).await.unwrap(), 2_000);
 }
 
 /// Two stores in two schemas, one of them opened for reading only, whose transactions run
