@@ -42,7 +42,7 @@ const OPERATION: &str = "prepare";
 ///
 /// # Errors
 /// `Foreign` for what is not ours, which stays unaltered; `Unsupported` for
-/// a collection that has no layout here.
+/// a collection that has no layout here, or a server that lacks what a store needs.
 pub(super) async fn prepare(
     shared: &Shared,
     schemas: &[CollectionSchema],
