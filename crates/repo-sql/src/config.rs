@@ -279,10 +279,15 @@ impl SqlSettings {
         }
         if self.pooler == Pooler::Transaction && !self.replicas.is_empty() {
             // The check of a replica and the read that it covers need one connection.
-            return Err(refuse("replicas", "replicas are not read from through a pooler of \
-                 transactions")
-                .hint("leave `replicas` out, or let a program that reads from them connect to \
-                 the servers themselves, without `pooler`"));
+            return Err(refuse(
+                "replicas",
+                "replicas are not read from through a pooler of \
+                 transactions",
+            )
+            .hint(
+                "leave `replicas` out, or let a program that reads from them connect to \
+                 the servers themselves, without `pooler`",
+            ));
         }
         self.of_replicas().map(drop)
     }

@@ -89,10 +89,8 @@ async fn what_a_statement_does_is_looked_at() {
     let store = place.open_with(&database.settings(), options(&[machines()])).await.unwrap();
     // Triggers are made, and none runs.
     let (lacks, error) = refused(&store).await;
-    let expected = [
-        "triggers for each row, with a condition",
-        "triggers for each statement, with arguments",
-    ];
+    let expected =
+        ["triggers for each row, with a condition", "triggers for each statement, with arguments"];
     assert_eq!(lacks, expected.join("; "));
     assert!(error.context_value("reason").unwrap().contains("division by zero"), "{error}");
 }

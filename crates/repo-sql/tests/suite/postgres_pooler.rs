@@ -282,9 +282,9 @@ async fn many_that_prepare_at_once_make_one_store() {
             store
         }));
         let handles = handles.await;
-        let ids = join_all(handles.iter().map(|store| async {
-            store.store_record().await.unwrap().id.unwrap()
-        }));
+        let ids = join_all(
+            handles.iter().map(|store| async { store.store_record().await.unwrap().id.unwrap() }),
+        );
         let ids = ids.await;
         assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
         handles[0].commit(vec![put("a", "x")]).await.unwrap();
