@@ -1,0 +1,323 @@
+//! Reads: by key, by query. What is known of a record is in memory; its document is in the
+//! cache, or read from the object that holds it.
+
+use repo_core::strategy::{Position, Record, Selector, Tombstone, UnreadableRecord};
+use repo_core::{
+    CollectionName, Consistency, Document, Entity, EntityId, Error, Filter, Page, Plan, Query,
+    Result, Timestamp,
+};
+
+use crate::documents::{Fetched, Wanted, fetch};
+use crate::env::Env;
+use crate::slot::{Place, Slot};
+use crate::state::State;
+use crate::store::Store;
+
+/// Most records whose documents are read at once.
+const MOST_AT_ONCE: usize = 1_000;
+/// Fewest, so that a small page costs no more than a few reads.
+const FEWEST_AT_ONCE: usize = 32;
+/// Most bytes of documents that are read at once.
+const MOST_BYTES: u64 = 8 * 1_024 * 1_024;
+
+/// What is stored under an id.
+pub(crate) enum Found {
+    Nothing,
+    Record(Record),
+    Unreadable(UnreadableRecord),
+}
+
+impl Found {
+    /// The record, if there is one.
+    ///
+    /// # Errors
+    /// That of one that cannot be read.
+    pub(crate) fn into_record(self) -> Result<Option<Record>> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Record(record) => Ok(Some(record)),
+            Self::Unreadable(unreadable) => Err(unreadable.error),
+        }
+    }
+}
+
+/// What the state says of some ids.
+struct Looked {
+    /// The checkpoint that the places of the documents are of.
+    base: u64,
+    slots: Vec<Option<Slot>>,
+    /// With the place in `slots`.
+    wanted: Vec<(usize, Wanted)>,
+    documents: Vec<Option<Document>>,
+}
+
+impl Looked {
+    fn of(
+        store: &Store,
+        operation: &'static str,
+        name: &CollectionName,
+        ids: &[EntityId],
+    ) -> Result<Self> {
+        let state = store.state();
+        let table = state.table(&store.env, operation, name)?;
+        let slots: Vec<Option<Slot>> = ids.iter().map(|id| table.get(id)).collect();
+        let mut cache = store.cache();
+        let mut documents = Vec::with_capacity(slots.len());
+        let mut wanted = Vec::new();
+        for (at, (id, slot)) in ids.iter().zip(&slots).enumerate() {
+            let place = slot.and_then(|slot| slot.place);
+            let kept = place.and_then(|place| cache.get(name, id, place.digest));
+            if let (Some(place), None) = (place, &kept) {
+                wanted.push((at, state.wanted(place)));
+            }
+            documents.push(kept);
+        }
+        Ok(Self { base: state.base.number, slots, wanted, documents })
+    }
+}
+
+/// The records of `ids`, in their order. Nothing is looked for behind the state.
+///
+/// # Errors
+/// `NotFound` for a collection that was not prepared; what reading may fail with.
+pub(crate) async fn found(
+    store: &Store,
+    operation: &'static str,
+    name: &CollectionName,
+    ids: &[EntityId],
+) -> Result<Vec<Found>> {
+    loop {
+        let looked = Looked::of(store, operation, name, ids)?;
+        let wanted: Vec<Wanted> = looked.wanted.iter().map(|(_, wanted)| wanted.clone()).collect();
+        let fetched = fetch(&store.env.objects, &wanted).await?;
+        if !are_elsewhere(store, looked.base, &fetched).await? {
+            return finish(store, name, ids, looked, fetched);
+        }
+    }
+}
+
+/// Whether a checkpoint after the one that was known has put documents elsewhere.
+async fn are_elsewhere(store: &Store, base: u64, fetched: &[Fetched]) -> Result<bool> {
+    if !fetched.iter().any(|fetched| matches!(fetched, Fetched::Other { .. })) {
+        return Ok(false);
+    }
+    store.relocate().await?;
+    Ok(store.state().base.number != base)
+}
+
+fn finish(
+    store: &Store,
+    name: &CollectionName,
+    ids: &[EntityId],
+    looked: Looked,
+    fetched: Vec<Fetched>,
+) -> Result<Vec<Found>> {
+    let Looked { slots, wanted, mut documents, .. } = looked;
+    let mut unreadable: Vec<(usize, UnreadableRecord)> = Vec::new();
+    let mut cache = store.cache();
+    for ((at, Wanted { place, .. }), fetched) in wanted.into_iter().zip(fetched) {
+        let (Some(id), Some(document)) = (ids.get(at), documents.get_mut(at)) else { continue };
+        match fetched {
+            Fetched::Document(read) => {
+                cache.put(name, id, place.digest, read.clone());
+                *document = Some(read);
+            }
+            Fetched::Other { stored, error } => {
+                let error = about(&store.env, error, name, id);
+                let record = UnreadableRecord::new(name.clone(), id.as_str(), stored, error);
+                unreadable.push((at, record));
+            }
+        }
+    }
+    drop(cache);
+    let mut unreadable = unreadable.into_iter().peekable();
+    let mut found = Vec::with_capacity(ids.len());
+    for (at, ((id, slot), document)) in ids.iter().zip(slots).zip(documents).enumerate() {
+        if let Some((_, record)) = unreadable.next_if(|(bad, _)| *bad == at) {
+            found.push(Found::Unreadable(record));
+            continue;
+        }
+        found.push(match slot {
+            None => Found::Nothing,
+            Some(slot) => Found::Record(record_of(name, id, &slot, document)?),
+        });
+    }
+    Ok(found)
+}
+
+/// The error about one record, with its key.
+fn about(env: &Env, error: Error, name: &CollectionName, id: &EntityId) -> Error {
+    error.with("store", &env.location).with("collection", name).with("key", id)
+}
+
+/// The record of a slot; `document` for a live one.
+fn record_of(
+    name: &CollectionName,
+    id: &EntityId,
+    slot: &Slot,
+    document: Option<Document>,
+) -> Result<Record> {
+    let (collection, id, version) = (name.clone(), id.clone(), slot.version);
+    let updated_at = Timestamp::from_micros(slot.updated_at)?;
+    Ok(match document {
+        None => Record::Tombstone(Tombstone { collection, id, version, deleted_at: updated_at }),
+        Some(document) => {
+            let created_at = Timestamp::from_micros(slot.created_at)?;
+            Record::Live(Entity { collection, id, version, created_at, updated_at, document })
+        }
+    })
+}
+
+/// The records of `ids`, in their order. Strong.
+pub(crate) async fn get_many(
+    store: &Store,
+    name: &CollectionName,
+    ids: &[EntityId],
+) -> Result<Vec<Option<Record>>> {
+    store.catch_up("get").await?;
+    store.state().table(&store.env, "get", name)?;
+    let mut records = Vec::with_capacity(ids.len());
+    for ids in ids.chunks(MOST_AT_ONCE) {
+        for found in found(store, "get", name, ids).await? {
+            records.push(found.into_record()?);
+        }
+    }
+    Ok(records)
+}
+
+/// One page.
+pub(crate) async fn query(store: &Store, name: &CollectionName, query: &Query) -> Result<Page> {
+    store.catch_up_for("query", query.consistency()).await?;
+    store.state().table(&store.env, "query", name)?;
+    let mut selector = Selector::new(name, query)?;
+    let mut after = match query.cursor().map(|c| c.position_in(name, query)).transpose()? {
+        Some(Position::Native(id)) => Some(EntityId::new(id)?),
+        _ => None,
+    };
+    let most = match query.order() {
+        None => query.page_size().saturating_add(1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE),
+        Some(_) => MOST_AT_ONCE,
+    };
+    loop {
+        let (entities, last) = next_live(store, "query", name, after.as_ref(), most).await?;
+        let wanted = entities.into_iter().all(|entity| selector.offer(entity));
+        match last {
+            Some(last) if wanted => after = Some(last),
+            _ => return Ok(selector.finish(Plan::Scan, |last| last.id.to_string())),
+        }
+    }
+}
+
+/// How many match.
+pub(crate) async fn count(
+    store: &Store,
+    name: &CollectionName,
+    filter: &Filter,
+    consistency: Consistency,
+) -> Result<u64> {
+    store.catch_up_for("count", consistency).await?;
+    if filter.is_all() {
+        return Ok(store.state().table(&store.env, "count", name)?.live());
+    }
+    let (mut matching, mut after) = (0, None);
+    loop {
+        let (entities, last) =
+            next_live(store, "count", name, after.as_ref(), MOST_AT_ONCE).await?;
+        matching +=
+            entities.iter().filter(|entity| filter.matches(&entity.document)).count() as u64;
+        match last {
+            Some(last) => after = Some(last),
+            None => return Ok(matching),
+        }
+    }
+}
+
+/// The next live entities after an id, in the order of the ids, and the last id that was
+/// looked at; `None` at the end.
+async fn next_live(
+    store: &Store,
+    operation: &'static str,
+    name: &CollectionName,
+    after: Option<&EntityId>,
+    most: usize,
+) -> Result<(Vec<Entity>, Option<EntityId>)> {
+    let (ids, last) = {
+        let state = store.state();
+        let table = state.table(&store.env, operation, name)?;
+        take(table.after(after).filter(|(_, slot)| slot.is_live()), most)
+    };
+    let mut entities = Vec::with_capacity(ids.len());
+    for found in found(store, operation, name, &ids).await? {
+        // It may have been deleted since it was looked for.
+        entities.extend(found.into_record()?.and_then(Record::into_live));
+    }
+    Ok((entities, last))
+}
+
+/// As many ids as are read at once, and the last of them; `None` where they are all there are.
+pub(crate) fn take<'t>(
+    slots: impl Iterator<Item = (&'t EntityId, &'t Slot)>,
+    most: usize,
+) -> (Vec<EntityId>, Option<EntityId>) {
+    let mut slots = slots.peekable();
+    let (mut ids, mut bytes) = (Vec::new(), 0);
+    for (id, slot) in slots.by_ref() {
+        bytes += slot.place.map_or(0, |place: Place| u64::from(place.len.get()));
+        ids.push(id.clone());
+        if ids.len() >= most || bytes >= MOST_BYTES {
+            break;
+        }
+    }
+    let last = if slots.peek().is_some() { ids.last().cloned() } else { None };
+    (ids, last)
+}
+
+/// Older versions or records: the documents of places, each read where it is now. `look` tells
+/// the places, and is asked again where a checkpoint has put documents elsewhere.
+///
+/// # Errors
+/// That of `look`; `Corrupt` for a document that cannot be read.
+pub(crate) async fn documents_of<T>(
+    store: &Store,
+    look: impl Fn(&State) -> Result<Vec<(T, Option<Place>)>>,
+) -> Result<Vec<(T, Option<Document>)>> {
+    loop {
+        let (base, found, wanted) = {
+            let state = store.state();
+            let found = look(&state)?;
+            let places = found.iter().filter_map(|(_, place)| *place);
+            let wanted: Vec<Wanted> = places.map(|place| state.wanted(place)).collect();
+            (state.base.number, found, wanted)
+        };
+        let fetched = fetch(&store.env.objects, &wanted).await?;
+        if are_elsewhere(store, base, &fetched).await? {
+            continue;
+        }
+        let mut fetched = fetched.into_iter();
+        let mut read = Vec::with_capacity(found.len());
+        for (of, place) in found {
+            let document = match place.and_then(|_| fetched.next()) {
+                None => None,
+                Some(Fetched::Document(document)) => Some(document),
+                Some(Fetched::Other { error, .. }) => {
+                    return Err(error.with("store", &store.env.location));
+                }
+            };
+            read.push((of, document));
+        }
+        return Ok(read);
+    }
+}
+
+/// The work of a call that a closed handle answers otherwise: what fails on a handle that was
+/// closed meanwhile fails for that.
+pub(crate) fn unless_closed<T>(
+    store: &Store,
+    operation: &'static str,
+    done: Result<T>,
+) -> Result<T> {
+    if done.is_err() {
+        store.check_open(operation)?;
+    }
+    done
+}
