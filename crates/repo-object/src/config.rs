@@ -126,23 +126,15 @@ impl ObjectSettings {
     /// The objects of the location. Nothing is asked of a server yet, and nothing is made.
     pub(crate) fn objects(&self) -> Result<Objects> {
         match self.kind()? {
-            Location::S3 => {
-                let options = self.options()?;
-                let named = NamedObjects::open(&self.location, &options)?;
-                let once = BlobOptions { retries: 0, ..options };
-                Ok(self.over(named, NamedObjects::open(&self.location, &once)?))
-            }
-            Location::Folder(folder) => {
-                let named = NamedObjects::in_folder(Path::new(folder))?;
-                Ok(self.over(named.clone(), named))
-            }
+            Location::S3 => Ok(self.over(NamedObjects::open(&self.location, &self.options()?)?)),
+            Location::Folder(folder) => Ok(self.over(NamedObjects::in_folder(Path::new(folder))?)),
         }
     }
 
-    /// Objects that are there already, and the same without requests that are made again.
-    pub(crate) fn over(&self, named: NamedObjects, once: NamedObjects) -> Objects {
+    /// Objects that are there already.
+    pub(crate) fn over(&self, named: NamedObjects) -> Objects {
         let timeout = Duration::from_secs(u64::from(self.timeout.get()));
-        Objects::new(named, once, timeout, self.retries)
+        Objects::new(named, timeout, self.retries)
     }
 
     fn options(&self) -> Result<BlobOptions> {
@@ -167,7 +159,8 @@ impl ObjectSettings {
             virtual_hosted: self.virtual_hosted,
             allow_http: self.allow_http,
             credentials,
-            retries: self.retries,
+            // What is tried again is up to `Objects`.
+            retries: 0,
         })
     }
 }

@@ -5,8 +5,13 @@
 //! end as long as no checkpoint held the frame within that time: the state knows a moment at
 //! which none did ([`State::fresh`](crate::state::State)), and after five minutes the
 //! checkpoints are looked at again. A look at the end that finds nothing renews the moment.
+//!
+//! A frame that somebody else took away is no end either. Whoever opens the store asks for a list
+//! of what is behind the end that he found, and again after every five minutes. And each frame
+//! names the one before it, so that one which was written in the place of another is noticed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -24,6 +29,8 @@ use crate::store::Store;
 
 /// Frames of more bytes are not kept in the cache.
 const MOST_CACHED: usize = 1_024 * 1_024;
+/// Names that are listed behind the end of the log; there may be some that are not ours.
+const FEW: usize = 16;
 /// How often checkpoints are looked for when they go away meanwhile.
 const TRIES: usize = 5;
 
@@ -57,18 +64,36 @@ impl Store {
         seen
     }
 
-    /// The same, as far as a read needs it.
+    /// The same, as far as a read of a level needs it. What this handle wrote itself is in the
+    /// state in any case.
     pub(crate) async fn catch_up_for(
         &self,
         operation: &'static str,
-        consistency: Consistency,
+        level: Consistency,
     ) -> Result<()> {
-        let eventual = self.env.limits.eventual;
-        let is_recent = || self.probe.last().is_some_and(|look| look.age() < eventual);
-        match consistency {
-            Consistency::Eventual if is_recent() => self.check_open(operation),
-            _ => self.catch_up(operation).await,
-        }
+        let seen = |most: Duration| self.probe.last().is_some_and(|look| look.age() < most);
+        let is_enough = match level {
+            Consistency::Eventual => seen(self.env.limits.eventual),
+            Consistency::BoundedStaleness(most) => seen(most),
+            Consistency::AtLeast(token) => self.state().has(&token),
+            _ => false,
+        };
+        if is_enough { self.check_open(operation) } else { self.catch_up(operation).await }
+    }
+
+    /// The same when the store is opened: the end that is found is compared with a list.
+    ///
+    /// # Errors
+    /// `Corrupt` for a frame that is missing.
+    pub(crate) async fn catch_up_whole(&self, operation: &'static str) -> Result<()> {
+        self.check_open(operation)?;
+        let turn = self.probe.turn().await;
+        let look = self.probe.begin();
+        self.follow(look).await?;
+        self.check_end().await?;
+        self.probe.end(look);
+        drop(turn);
+        Ok(())
     }
 
     /// Whether the state may rest on an end of the log that is none any more.
@@ -81,14 +106,51 @@ impl Store {
         if self.is_stale() {
             self.take_newest().await?;
         }
-        let mut at_once = 1;
-        while self.read_on(at_once).await? {
-            at_once = (at_once * 2).min(AT_ONCE);
-        }
+        self.read_to_the_end().await?;
         self.state_mut().fresh = look.began();
         if self.is_far_behind() {
             self.take_newest().await?;
         }
+        if self.end_checked().age() > self.env.limits.stale_after {
+            self.check_end().await?;
+        }
+        Ok(())
+    }
+
+    async fn read_to_the_end(&self) -> Result<()> {
+        let mut at_once = 1;
+        while self.read_on(at_once).await? {
+            at_once = (at_once * 2).min(AT_ONCE);
+        }
+        Ok(())
+    }
+
+    /// Refuses a log that goes on behind a frame that is missing. The turn is held.
+    ///
+    /// A frame is created when the one before it is there. So who finds one in a list finds the
+    /// one before it as well, when he asks for it afterwards: unless it was removed, which a
+    /// checkpoint tells, or is missing. Nothing may be written in its place: the log would go
+    /// on in two ways.
+    async fn check_end(&self) -> Result<()> {
+        for _ in 0..TRIES {
+            let began = Moment::now();
+            let end = self.state().position;
+            let after = (end > 0).then(|| names::numbered(end));
+            let listed = self.env.objects.list(names::LOG, after.as_deref(), FEW).await?;
+            let behind = listed.iter().filter_map(|object| names::number_of(&object.name));
+            if behind.min().is_none_or(|next| next <= end + 1) {
+                self.set_end_checked(began);
+                return Ok(());
+            }
+            self.take_newest().await?;
+            self.read_to_the_end().await?;
+            if self.state().position == end {
+                let name = names::log(end + 1);
+                self.poison(&format!("{name} is missing, and the log goes on behind it"));
+                return Err(errors::missing(&self.env.location, &name));
+            }
+        }
+        // Others write faster than this handle reads; each time there was more.
         Ok(())
     }
 
@@ -218,10 +280,14 @@ impl Store {
         let known = self.state().position;
         let is_beyond = manifest.runs.iter().any(|run| run.whole && run.through > known);
         if is_beyond {
-            let loaded = load::whole(&self.env, number, manifest, fresh).await?;
+            let loaded = load::whole(&self.env, number, Arc::clone(&manifest), fresh).await?;
             let Some(loaded) = loaded else { return Ok(false) };
-            *self.state_mut() = loaded;
-            return Ok(true);
+            let mut state = self.state_mut();
+            if loaded.position >= state.position {
+                *state = loaded;
+                return Ok(true);
+            }
+            // This handle has written meanwhile, and so has all of it: a state never goes back.
         }
         let before = Arc::clone(&self.state().base.manifest);
         let is_new = |run: &&Run| !before.runs.contains(run);

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Hex16([u8; 16]);
 
 impl Hex16 {
+    /// None of them.
+    pub(crate) const ZERO: Self = Self([0; 16]);
+
     /// Random ones, from the operating system.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use repo_core::Result;
 use repo_core::strategy::check_writable;
+use repo_core::{Error, ErrorKind, Result};
 
 use crate::env::Env;
 use crate::errors;
@@ -11,9 +11,8 @@ use crate::hex::Hex16;
 use crate::names;
 use crate::objects::Creation;
 
-/// Requests that create one object at once, and how often they do.
+/// Requests that create one object at once.
 const RACERS: usize = 8;
-const RACES: usize = 2;
 /// Objects that are looked at: of a place that is taken the first ones tell.
 const LOOKED_AT: usize = 1_000;
 
@@ -36,54 +35,59 @@ pub(crate) async fn make_place(env: &Env) -> Result<()> {
     if let Some(other) = found.iter().find(|object| !is_ours(&object.name)) {
         return Err(errors::occupied(&env.location, &other.name));
     }
-    try_out(env).await?;
-    // In a folder the file system lets one of them through.
-    let races = if env.objects.folder().is_some() { 0 } else { RACES };
-    for _ in 0..races {
-        race(env).await?;
-    }
-    Ok(())
-}
-
-/// Creates one object twice, reads it, finds it in a list, and removes it.
-async fn try_out(env: &Env) -> Result<()> {
-    let id = Hex16::random()?.to_string();
-    let name = format!("{}/{id}", names::PROBES);
-    let bytes = Bytes::from(format!("{{\"probe\":\"{id}\"}}\n"));
-    let tried = async {
-        env.objects.create_new(&name, bytes.clone()).await?;
-        match env.objects.create(&name, bytes.clone()).await {
-            Creation::Taken => {}
-            Creation::Created => return Err(errors::ignores_conditions(&env.location)),
-            Creation::Refused(error) | Creation::Busy(error) | Creation::Unknown(error) => {
-                return Err(error);
-            }
-        }
-        let read = env.objects.read(&name).await?;
-        let listed = env.objects.list(names::PROBES, None, LOOKED_AT).await?;
-        let is_shown = listed.iter().any(|object| object.name == name);
-        if read.is_none_or(|read| read != bytes) || !is_shown {
-            return Err(errors::shows_late(&env.location));
-        }
-        Ok(())
-    };
-    let tried = tried.await;
-    let removed = env.objects.remove(vec![name.clone()]).await;
+    let name = format!("{}/{}", names::PROBES, Hex16::random()?);
+    let tried = try_out(env, &name).await;
+    let removed = env.objects.remove(vec![name]).await;
     tried.and(removed)
 }
 
-/// Creates one object by many requests at once. There are servers that look whether it is there
-/// long before they write it, so that more than one comes through.
-async fn race(env: &Env) -> Result<()> {
-    let name = &format!("{}/{}", names::PROBES, Hex16::random()?);
-    let racers = (0..RACERS).map(|racer| async move {
-        let bytes = Bytes::from(format!("{{\"racer\":{racer}}}\n"));
-        matches!(env.objects.create(name, bytes).await, Creation::Created)
-    });
-    let created = join_all(racers).await.into_iter().filter(|created| *created).count();
-    env.objects.remove(vec![name.clone()]).await?;
-    if created > 1 {
+/// Creates one object by many requests at once, and once more; reads it, and finds it in a list.
+///
+/// There are servers that ignore the condition. Others look whether the object is there long
+/// before they write it, so that more than one request comes through.
+async fn try_out(env: &Env, name: &str) -> Result<()> {
+    // In a folder the file system lets one of them through.
+    let racers = if env.objects.folder().is_some() { 1 } else { RACERS };
+    let all = (0..racers).map(|racer| env.objects.create(name, probe(name, racer)));
+    let answers = join_all(all).await;
+    let is_done = |answer: &Creation| matches!(answer, Creation::Created);
+    if answers.iter().filter(|answer| is_done(answer)).count() > 1 {
         return Err(errors::ignores_conditions(&env.location));
     }
+    let mut owner = answers.iter().position(is_done);
+    // Where all of them failed in passing the next one may come through, and no other one.
+    for racer in [racers, racers + 1] {
+        match env.objects.create(name, probe(name, racer)).await {
+            Creation::Taken => break,
+            Creation::Created if owner.is_none() => owner = Some(racer),
+            Creation::Created => return Err(errors::ignores_conditions(&env.location)),
+            Creation::Refused(error) | Creation::Busy(error) => return Err(error),
+            Creation::Unknown(error) => return Err(harmless(error)),
+        }
+    }
+    let read = env.objects.read(name).await?;
+    let is_theirs = |read: Bytes| match owner {
+        Some(racer) => read == probe(name, racer),
+        // Of a creation whose answer was lost.
+        None => (0..racers).any(|racer| read == probe(name, racer)),
+    };
+    let listed = env.objects.list(names::PROBES, None, LOOKED_AT).await?;
+    let is_shown = listed.iter().any(|object| object.name == name);
+    if !read.is_some_and(is_theirs) || !is_shown {
+        return Err(errors::shows_late(&env.location));
+    }
     Ok(())
+}
+
+/// What one of those who create the object writes.
+fn probe(name: &str, racer: usize) -> Bytes {
+    Bytes::from(format!("{{\"probe\":\"{name}\",\"racer\":{racer}}}\n"))
+}
+
+/// Whether it is there does not matter: it is removed in any case.
+fn harmless(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::OutcomeUnknown => error.into_kind(ErrorKind::Unavailable),
+        _ => error,
+    }
 }

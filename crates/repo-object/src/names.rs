@@ -9,6 +9,7 @@ pub(crate) const KEEP_HISTORY: &str = "keep the history";
 pub(crate) const WRITE_HISTORY: &str = "change the history";
 pub(crate) const READ_ITEMS: &str = "read the engine's own items";
 pub(crate) const WRITE_ITEMS: &str = "write the engine's own items";
+pub(crate) const TAKE_TOKEN: &str = "take a token";
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 pub(crate) const SCRUB: &str = "scrub a record";
 

@@ -43,23 +43,17 @@ pub(crate) enum Creation {
 /// The objects of a store.
 #[derive(Debug, Clone)]
 pub(crate) struct Objects {
+    /// They make no request again by themselves: of a creation that was made twice the last
+    /// answer alone would say nothing. One client for everything has one set of connections.
     named: NamedObjects,
-    /// The same, without requests that are made again: of a creation that was made twice the
-    /// last answer alone would say nothing.
-    once: NamedObjects,
     timeout: Duration,
-    /// How often a creation is tried.
+    /// How often a request is tried.
     tries: u32,
 }
 
 impl Objects {
-    pub(crate) fn new(
-        named: NamedObjects,
-        once: NamedObjects,
-        timeout: Duration,
-        retries: u8,
-    ) -> Self {
-        Self { named, once, timeout, tries: u32::from(retries) + 1 }
+    pub(crate) fn new(named: NamedObjects, timeout: Duration, retries: u8) -> Self {
+        Self { named, timeout, tries: u32::from(retries) + 1 }
     }
 
     pub(crate) fn location(&self) -> &str {
@@ -71,8 +65,26 @@ impl Objects {
         self.named.folder()
     }
 
-    async fn within<T>(&self, name: &str, request: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::timeout(self.timeout, request).await.unwrap_or_else(|_| {
+    /// A request that may be made again: what fails in passing is tried as often as the settings
+    /// say, all of it within their time.
+    async fn within<T, R>(&self, name: &str, request: impl Fn() -> R) -> Result<T>
+    where
+        R: Future<Output = Result<T>>,
+    {
+        let tried = async {
+            let mut pauses = self.tries().skip(1);
+            loop {
+                let failed = match request().await {
+                    Err(error) if error.kind() == ErrorKind::Unavailable => error,
+                    done => return done,
+                };
+                // A disk is no better a moment later.
+                let pause = pauses.next().filter(|_| self.folder().is_none());
+                let Some(pause) = pause else { return Err(failed) };
+                wait(pause).await;
+            }
+        };
+        tokio::time::timeout(self.timeout, tried).await.unwrap_or_else(|_| {
             let why = "the object store does not answer";
             Err(Error::new(ErrorKind::Unavailable, "ask the object store", why)
                 .with("store", self.location())
@@ -81,7 +93,7 @@ impl Objects {
         })
     }
 
-    /// The tries of a creation, each with a pause before it but the first.
+    /// The tries of a request, each with a pause before it but the first.
     pub(crate) fn tries(&self) -> impl Iterator<Item = Duration> {
         let pauses = std::iter::successors(Some(PAUSE), |pause| Some((*pause * 2).min(LONGEST)));
         std::iter::once(Duration::ZERO).chain(pauses).take(self.tries as usize)
@@ -89,7 +101,7 @@ impl Objects {
 
     /// Creates an object unless there is one of its name.
     pub(crate) async fn create(&self, name: &str, bytes: Bytes) -> Creation {
-        let request = self.once.create(name, bytes);
+        let request = self.named.create(name, bytes);
         let Ok(created) = tokio::time::timeout(self.timeout, request).await else {
             let why = "the object store does not answer; the object may be there";
             return Creation::Unknown(
@@ -137,17 +149,17 @@ impl Objects {
 
     /// Writes an object in place of what is there.
     pub(crate) async fn replace(&self, name: &str, bytes: Bytes) -> Result<()> {
-        self.within(name, self.named.replace(name, bytes)).await
+        self.within(name, || self.named.replace(name, bytes.clone())).await
     }
 
     /// The bytes of an object; `None` where there is none.
     pub(crate) async fn read(&self, name: &str) -> Result<Option<Bytes>> {
-        self.within(name, self.named.read_all(name)).await
+        self.within(name, || self.named.read_all(name)).await
     }
 
     /// A part of an object; `None` where there is no such object.
     pub(crate) async fn read_range(&self, name: &str, range: Range<u64>) -> Result<Option<Bytes>> {
-        self.within(name, self.named.read_range(name, range)).await
+        self.within(name, || self.named.read_range(name, range.clone())).await
     }
 
     /// At most `most` objects of a folder that come after a name in it, in order.
@@ -157,18 +169,18 @@ impl Objects {
         after: Option<&str>,
         most: usize,
     ) -> Result<Vec<NamedObject>> {
-        self.within(folder, self.named.listed_after(folder, after, most)).await
+        self.within(folder, || self.named.listed_after(folder, after, most)).await
     }
 
     /// The first objects that are there at all, of whatever names.
     pub(crate) async fn first(&self, most: usize) -> Result<Vec<NamedObject>> {
-        self.within("", self.named.objects().take(most).try_collect()).await
+        self.within("", || self.named.objects().take(most).try_collect()).await
     }
 
     /// Removes objects, in no order. Those that are not there are removed already.
     pub(crate) async fn remove(&self, gone: Vec<String>) -> Result<()> {
         stream::iter(gone)
-            .map(|name| async move { self.within(&name, self.named.delete(&name)).await })
+            .map(|name| async move { self.within(&name, || self.named.delete(&name)).await })
             .buffer_unordered(AT_ONCE)
             .try_collect::<()>()
             .await
@@ -186,6 +198,6 @@ impl Objects {
 
     /// Whether the store keeps what it was told to remove.
     pub(crate) async fn keeps_versions(&self, name: &str) -> Result<bool> {
-        self.within(name, self.named.keeps_versions(name)).await
+        self.within(name, || self.named.keeps_versions(name)).await
     }
 }

@@ -1,10 +1,12 @@
 //! Reads: by key, by query. What is known of a record is in memory; its document is in the
 //! cache, or read from the object that holds it.
 
-use repo_core::strategy::{Position, Record, Selector, Tombstone, UnreadableRecord};
+use repo_core::strategy::{
+    Aggregator, Effort, Position, Record, Selector, Tombstone, UnreadableRecord,
+};
 use repo_core::{
-    CollectionName, Consistency, Document, Entity, EntityId, Error, Filter, Page, Plan, Query,
-    Result, Timestamp,
+    Aggregates, Aggregation, CollectionName, Consistency, Document, Entity, EntityId, Error,
+    Filter, GroupedBy, Page, Plan, Query, QueryAnalysis, Result, Timestamp,
 };
 
 use crate::documents::{Fetched, Wanted, fetch};
@@ -168,13 +170,14 @@ fn record_of(
     })
 }
 
-/// The records of `ids`, in their order. Strong.
+/// The records of `ids`, in their order.
 pub(crate) async fn get_many(
     store: &Store,
     name: &CollectionName,
     ids: &[EntityId],
+    level: Consistency,
 ) -> Result<Vec<Option<Record>>> {
-    store.catch_up("get").await?;
+    store.catch_up_for("get", level).await?;
     store.state().table(&store.env, "get", name)?;
     let mut records = Vec::with_capacity(ids.len());
     for ids in ids.chunks(MOST_AT_ONCE) {
@@ -186,11 +189,38 @@ pub(crate) async fn get_many(
 }
 
 /// One page.
-pub(crate) async fn query(store: &Store, name: &CollectionName, query: &Query) -> Result<Page> {
-    store.catch_up_for("query", query.consistency()).await?;
+pub(crate) async fn query(
+    store: &Store,
+    name: &CollectionName,
+    query: &Query,
+    level: Consistency,
+) -> Result<Page> {
+    page(store, name, query, level, &mut Effort::default()).await
+}
+
+/// What one page takes.
+pub(crate) async fn analyze(
+    store: &Store,
+    name: &CollectionName,
+    query: &Query,
+    level: Consistency,
+) -> Result<QueryAnalysis> {
+    let mut effort = Effort::default();
+    let page = page(store, name, query, level, &mut effort).await?;
+    Ok(QueryAnalysis::counted(&page, effort))
+}
+
+async fn page(
+    store: &Store,
+    name: &CollectionName,
+    query: &Query,
+    level: Consistency,
+    effort: &mut Effort,
+) -> Result<Page> {
+    store.catch_up_for("query", level).await?;
     store.state().table(&store.env, "query", name)?;
     let mut selector = Selector::new(name, query)?;
-    let mut after = match query.cursor().map(|c| c.position_in(name, query)).transpose()? {
+    let after = match query.cursor().map(|c| c.position_in(name, query)).transpose()? {
         Some(Position::Native(id)) => Some(EntityId::new(id)?),
         _ => None,
     };
@@ -198,14 +228,13 @@ pub(crate) async fn query(store: &Store, name: &CollectionName, query: &Query) -
         None => query.page_size().saturating_add(1).clamp(FEWEST_AT_ONCE, MOST_AT_ONCE),
         Some(_) => MOST_AT_ONCE,
     };
-    loop {
-        let (entities, last) = next_live(store, "query", name, after.as_ref(), most).await?;
-        let wanted = entities.into_iter().all(|entity| selector.offer(entity));
-        match last {
-            Some(last) if wanted => after = Some(last),
-            _ => return Ok(selector.finish(Plan::Scan, |last| last.id.to_string())),
-        }
-    }
+    visit(store, "query", name, after, most, |entity| {
+        let matches = query.filter().matches(&entity.document);
+        effort.look_at(matches);
+        !matches || selector.keep(entity)
+    })
+    .await?;
+    Ok(selector.finish(Plan::Scan, |last| last.id.to_string()))
 }
 
 /// How many match.
@@ -213,21 +242,60 @@ pub(crate) async fn count(
     store: &Store,
     name: &CollectionName,
     filter: &Filter,
-    consistency: Consistency,
+    level: Consistency,
 ) -> Result<u64> {
-    store.catch_up_for("count", consistency).await?;
+    store.catch_up_for("count", level).await?;
     if filter.is_all() {
         return Ok(store.state().table(&store.env, "count", name)?.live());
     }
-    let (mut matching, mut after) = (0, None);
+    let mut matching = 0;
+    visit(store, "count", name, None, MOST_AT_ONCE, |entity| {
+        matching += u64::from(filter.matches(&entity.document));
+        true
+    })
+    .await?;
+    Ok(matching)
+}
+
+/// Groups, of all that match. How many there are in all is known without reading them.
+pub(crate) async fn aggregate(
+    store: &Store,
+    name: &CollectionName,
+    aggregation: &Aggregation,
+    level: Consistency,
+) -> Result<Aggregates> {
+    store.catch_up_for("aggregate", level).await?;
+    let live = store.state().table(&store.env, "aggregate", name)?.live();
+    let mut groups = Aggregator::new(name, aggregation);
+    if aggregation.counts_everything() {
+        groups.add_group(&[], live, Vec::new())?;
+        return groups.finish(GroupedBy::Store);
+    }
+    let mut offered = Ok(());
+    visit(store, "aggregate", name, None, MOST_AT_ONCE, |entity| {
+        offered = groups.offer(&entity.document);
+        offered.is_ok()
+    })
+    .await?;
+    offered?;
+    groups.finish(GroupedBy::Engine)
+}
+
+/// Hands every live entity after an id, in the order of the ids, to `each` until it has enough.
+async fn visit(
+    store: &Store,
+    operation: &'static str,
+    name: &CollectionName,
+    mut after: Option<EntityId>,
+    most: usize,
+    mut each: impl FnMut(Entity) -> bool,
+) -> Result<()> {
     loop {
-        let (entities, last) =
-            next_live(store, "count", name, after.as_ref(), MOST_AT_ONCE).await?;
-        matching +=
-            entities.iter().filter(|entity| filter.matches(&entity.document)).count() as u64;
+        let (entities, last) = next_live(store, operation, name, after.as_ref(), most).await?;
+        let wanted = entities.into_iter().all(&mut each);
         match last {
-            Some(last) => after = Some(last),
-            None => return Ok(matching),
+            Some(last) if wanted => after = Some(last),
+            _ => return Ok(()),
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Store {
     open: OpenState,
     /// Why this handle can do nothing more.
     poison: OnceLock<String>,
+    /// When a list last showed that the end of the log is one.
+    end_checked: Mutex<Moment>,
     /// Held by who makes a checkpoint.
     pub(crate) checkpointing: tokio::sync::Mutex<()>,
     /// Changes that were read last from an object.
@@ -40,6 +42,7 @@ impl Store {
             probe: Probe::default(),
             open: OpenState::default(),
             poison: OnceLock::new(),
+            end_checked: Mutex::new(Moment::now()),
             checkpointing: tokio::sync::Mutex::default(),
             last_part: LastPart::default(),
         }
@@ -55,6 +58,14 @@ impl Store {
 
     pub(crate) fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn end_checked(&self) -> Moment {
+        *self.end_checked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_end_checked(&self, at: Moment) {
+        *self.end_checked.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
     /// Refuses work on a closed or poisoned handle.

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_blob::NamedObjects;
 use repo_core::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
-    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark,
-    StorageStrategy, StoreId, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
-    VersionWrite, check_distinct_keys, check_none_is_live, check_records, never_prepared,
-    with_records,
+    Applied, Capabilities, Changes, FeedPosition, LevelCost, LevelCosts, OlderThan, OlderVersion,
+    OpenOptions, PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions,
+    StateMark, StorageStrategy, StoreId, StoreRecord, StoreUpdate, SystemCollection, SystemItem,
+    SystemWrite, VersionWrite, check_distinct_keys, check_none_is_live, check_records,
+    never_prepared, with_records,
 };
 use repo_core::{
-    Attribution, CollectionName, CollectionSchema, Consistency, EntityId, Filter, Health,
-    HealthDepth, Page, Query, Result, Timestamp, Version, Write, Written,
+    Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
+    Filter, Health, HealthDepth, Page, Query, QueryAnalysis, Result, Timestamp, Token, Version,
+    Write, Written,
 };
 
 use crate::batch::check_prepare;
@@ -30,7 +31,7 @@ use crate::identity;
 use crate::limits::{MAX_COMMIT_BYTES, check_commit, check_documents, parts_of};
 use crate::making;
 use crate::names::{
-    READ_FEED, READ_HISTORY, READ_ITEMS, SCRUB, TRIM_FEED, WRITE_HISTORY, WRITE_ITEMS,
+    READ_FEED, READ_HISTORY, READ_ITEMS, SCRUB, TAKE_TOKEN, TRIM_FEED, WRITE_HISTORY, WRITE_ITEMS,
 };
 use crate::objects::Objects;
 use crate::older;
@@ -89,7 +90,7 @@ impl ObjectStrategy {
 
     /// Opens a store in objects that the caller has: any store of the crate `object_store`
     /// that creates on condition, through
-    /// [`NamedObjects::over`](repo_blob::NamedObjects::over). It has to send a creation
+    /// [`NamedObjects::over`](repo_blob::NamedObjects::over). It has to send a request
     /// once, and leave it to this crate to try again. `settings.location` has no effect.
     ///
     /// # Errors
@@ -99,7 +100,7 @@ impl ObjectStrategy {
         settings: ObjectSettings,
         options: OpenOptions,
     ) -> Result<Self> {
-        let objects = settings.over(named.clone(), named);
+        let objects = settings.over(named);
         Self::open_with(objects, settings, options, Limits::default()).await
     }
 
@@ -122,6 +123,7 @@ impl ObjectStrategy {
             .with_changes(true)
             .with_history(true)
             .with_fence(true)
+            .with_levels(level_costs())
             .with_read_only(read_only);
         let store = Arc::new(open::open(env).await?);
         let writer = Arc::new(Writer::new(Arc::clone(&store)));
@@ -132,6 +134,15 @@ impl ObjectStrategy {
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
     }
+}
+
+/// A strong read asks for the next object of the log. A weaker one asks for none where what the
+/// handle has seen is recent enough, or as much as the token names.
+fn level_costs() -> LevelCosts {
+    let mut costs = LevelCosts::WEAK;
+    costs.bounded_staleness = LevelCost::WeakRead;
+    costs.at_least = LevelCost::WeakRead;
+    costs
 }
 
 #[async_trait]
@@ -189,12 +200,20 @@ impl StorageStrategy for ObjectStrategy {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
-        let found = reader::get_many(&self.store, collection, ids).await;
+        let level = self.level("get", None).await?;
+        let found = reader::get_many(&self.store, collection, ids, level).await;
         self.ended("get", found)
     }
 
     async fn query(&self, collection: &CollectionName, query: &Query) -> Result<Page> {
-        let found = reader::query(&self.store, collection, query).await;
+        let level = self.level("query", Some(query.consistency())).await?;
+        let found = reader::query(&self.store, collection, query, level).await;
+        self.ended("query", found)
+    }
+
+    async fn analyze(&self, collection: &CollectionName, query: &Query) -> Result<QueryAnalysis> {
+        let level = self.level("query", Some(query.consistency())).await?;
+        let found = reader::analyze(&self.store, collection, query, level).await;
         self.ended("query", found)
     }
 
@@ -204,8 +223,19 @@ impl StorageStrategy for ObjectStrategy {
         filter: &Filter,
         consistency: Consistency,
     ) -> Result<u64> {
-        let counted = reader::count(&self.store, collection, filter, consistency).await;
+        let level = self.level("count", Some(consistency)).await?;
+        let counted = reader::count(&self.store, collection, filter, level).await;
         self.ended("count", counted)
+    }
+
+    async fn aggregate(
+        &self,
+        collection: &CollectionName,
+        aggregation: &Aggregation,
+    ) -> Result<Aggregates> {
+        let level = self.level("aggregate", Some(aggregation.consistency())).await?;
+        let grouped = reader::aggregate(&self.store, collection, aggregation, level).await;
+        self.ended("aggregate", grouped)
     }
 
     async fn scan(
@@ -213,6 +243,8 @@ impl StorageStrategy for ObjectStrategy {
         collection: &CollectionName,
         options: ScanOptions,
     ) -> Result<RecordStream> {
+        let level = self.level("scan", Some(options.consistency)).await?;
+        let options = options.with_consistency(level);
         let begun = scan::scan(Arc::clone(&self.store), collection.clone(), options).await;
         self.ended("scan", begun)
     }
@@ -247,6 +279,15 @@ impl StorageStrategy for ObjectStrategy {
         let seen = self.store.catch_up("read the state of the store").await;
         self.ended("read the state of the store", seen)?;
         Ok(Some(self.store.state().mark()))
+    }
+
+    /// The end of the log: a handle that has as much sees what the token names, and asks for
+    /// nothing.
+    async fn token(&self) -> Result<Token> {
+        let seen = self.store.catch_up(TAKE_TOKEN).await;
+        self.ended(TAKE_TOKEN, seen)?;
+        let token = self.store.state().token();
+        token.ok_or_else(|| never_prepared(TAKE_TOKEN, self.location()))
     }
 
     async fn store_record(&self) -> Result<StoreRecord> {

@@ -83,6 +83,8 @@ impl Writer {
     async fn serve(self: Arc<Self>) {
         let mut guard = Abandon(Arc::clone(&self), true);
         loop {
+            // Who was answered just now, and writes again, gets into this group too.
+            tokio::task::yield_now().await;
             let turn = self.serving.lock().await;
             let Some(group) = self.queue.take() else { break };
             self.serve_group(group).await;
@@ -144,8 +146,9 @@ impl Writer {
 
 /// What was decided on a state.
 struct Decided {
-    /// The last frame that was in the state.
+    /// The last frame that was in the state, and its commit.
     position: u64,
+    after: Hex16,
     ops: Vec<(Op, Option<Document>)>,
     answers: Vec<Result<Answer>>,
 }
@@ -158,7 +161,7 @@ impl Store {
             if self.is_stale() {
                 self.catch_up("write").await?;
             }
-            let Decided { position, ops, answers } = self.decide(asked);
+            let Decided { position, after, ops, answers } = self.decide(asked);
             if ops.is_empty() {
                 self.catch_up("write").await?;
                 if self.state().position == position {
@@ -167,7 +170,7 @@ impl Store {
                 continue;
             }
             let commit = Hex16::random()?;
-            let (bytes, frame) = encode_frame(position + 1, commit, ops)?;
+            let (bytes, frame) = encode_frame(position + 1, (commit, after), ops)?;
             let look = self.probe.begin();
             match self.put(frame.number, commit, bytes.clone()).await? {
                 Put::Taken => self.catch_up("write").await?,
@@ -186,7 +189,8 @@ impl Store {
         let state = self.state();
         let mut batch = Batch::new(&self.env, &state);
         let answers = asked.iter().map(|asked| self.answer(&mut batch, asked)).collect();
-        Decided { position: state.position, ops: batch.into_ops(), answers }
+        let (position, after) = (state.position, state.commit);
+        Decided { position, after, ops: batch.into_ops(), answers }
     }
 
     /// Decides one request. On an error nothing of it is in the batch.

@@ -26,6 +26,7 @@ pub(super) struct Frames {
     pub(super) whole: bool,
     pub(super) after: u64,
     pub(super) through: u64,
+    pub(super) commit: Hex16,
     pub(super) changes: (u64, u64),
 }
 
@@ -101,8 +102,9 @@ impl<'e> Parts<'e> {
             self.end_index().await?;
         }
         let Self { id, index_parts, docs_parts, bytes, written, .. } = self;
-        let Frames { whole, after, through, changes } = of;
-        let run = Run { id, whole, after, through, index_parts, docs_parts, bytes, changes };
+        let Frames { whole, after, through, commit, changes } = of;
+        let run =
+            Run { id, whole, after, through, commit, index_parts, docs_parts, bytes, changes };
         Ok((run, Written(written)))
     }
 }

@@ -8,6 +8,7 @@ use super::parts::{Frames, Parts, Written};
 use crate::env::Env;
 use crate::errors;
 use crate::format::{Frame, Manifest, Op, Placed, frame_of};
+use crate::hex::Hex16;
 use crate::load;
 use crate::names;
 
@@ -28,11 +29,16 @@ pub(super) async fn add(
     let mut parts = Parts::new(env, number)?;
     let after = manifest.through;
     let mut changes = manifest.changes;
+    let mut commit = manifest.runs.last().map_or(Hex16::ZERO, |run| run.commit);
     let mut frames =
         stream::iter(after + 1..=through).map(|number| read(env, number)).buffered(AT_ONCE);
     while let Some((frame, bytes)) = frames.try_next().await? {
         parts.boundary().await?;
-        parts.line(&Op::Frame { number: frame.number, commit: frame.commit })?;
+        if frame.after != commit {
+            return Err(errors::senseless(&env.location, &names::log(frame.number)));
+        }
+        commit = frame.commit;
+        parts.line(&Op::Frame { number: frame.number, commit })?;
         for placed in frame.ops {
             changes = placed.op.change().map_or(changes, |change| changes.max(change.number));
             let op = moved(&mut parts, placed, &bytes).await?;
@@ -40,7 +46,7 @@ pub(super) async fn add(
         }
     }
     drop(frames);
-    let of = Frames { whole: false, after, through, changes: (manifest.changes, changes) };
+    let of = Frames { whole: false, after, through, commit, changes: (manifest.changes, changes) };
     let (run, written) = parts.finish(of).await?;
     let mut next = manifest.clone();
     next.runs.push(run);

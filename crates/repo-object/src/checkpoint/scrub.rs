@@ -85,15 +85,15 @@ async fn empty_frames(env: &Env, through: u64) -> Result<()> {
 async fn empty_frame(env: &Env, number: u64) -> Result<()> {
     let name = names::log(number);
     let Some(head) = env.objects.read_range(&name, 0..HEAD).await? else { return Ok(()) };
-    let commit = match kind_of(&head) {
+    let (commit, after) = match kind_of(&head) {
         Ok(Kind::Log { scrubbed: true, .. }) => return Ok(()),
-        Ok(Kind::Log { commit, .. }) => commit,
+        Ok(Kind::Log { commit, after, .. }) => (commit, after),
         Ok(_) => return Err(errors::misplaced(&env.location, &name, "it is no frame of the log")),
         // Nobody needs it any more.
-        Err(Unreadable::Damaged(_)) => Hex16::random()?,
+        Err(Unreadable::Damaged(_)) => (Hex16::random()?, Hex16::ZERO),
         Err(why) => return Err(errors::unreadable(&env.location, &name, why)),
     };
-    env.objects.replace(&name, scrubbed_frame(number, commit)?).await
+    env.objects.replace(&name, scrubbed_frame(number, commit, after)?).await
 }
 
 /// Files that a process left which was killed while it wrote them.

@@ -41,10 +41,11 @@ pub(super) async fn write(
     }
     let (feed, mut written) = keep_changes(env, number, state, before).await?;
     let changes = (state.head, state.head);
-    let of = Frames { whole: true, after: 0, through: state.position, changes };
+    let (through, commit) = (state.position, state.commit);
+    let of = Frames { whole: true, after: 0, through, commit, changes };
     let (run, files) = parts.finish(of).await?;
     written.0.extend(files.0);
-    let manifest = Manifest { through: state.position, changes: state.head, runs: vec![run], feed };
+    let manifest = Manifest { through, changes: state.head, runs: vec![run], feed };
     Ok((manifest, written))
 }
 

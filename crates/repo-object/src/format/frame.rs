@@ -19,21 +19,24 @@ pub(crate) struct Placed {
 pub(crate) struct Frame {
     pub(crate) number: u64,
     pub(crate) commit: Hex16,
+    /// The commit of the frame before it.
+    pub(crate) after: Hex16,
     /// Bytes of the object.
     pub(crate) len: u64,
     pub(crate) ops: Vec<Placed>,
 }
 
-/// The object of a frame, and the frame as who reads the object has it.
+/// The object of a frame, and the frame as who reads the object has it; its commit, and that of
+/// the frame before it.
 ///
 /// # Errors
 /// `LimitExceeded` for more than 4 GiB.
 pub(crate) fn encode_frame(
     number: u64,
-    commit: Hex16,
+    (commit, after): (Hex16, Hex16),
     ops: Vec<(Op, Option<Document>)>,
 ) -> Result<(Bytes, Frame)> {
-    let mut lines = Lines::new(Kind::Log { number, commit, scrubbed: false })?;
+    let mut lines = Lines::new(Kind::Log { number, commit, after, scrubbed: false })?;
     let mut placed = Vec::with_capacity(ops.len());
     for (op, document) in ops {
         lines.push(&op)?;
@@ -50,13 +53,13 @@ pub(crate) fn encode_frame(
         placed.push(Placed { op, at });
     }
     let bytes = lines.finish()?;
-    let frame = Frame { number, commit, len: bytes.len() as u64, ops: placed };
+    let frame = Frame { number, commit, after, len: bytes.len() as u64, ops: placed };
     Ok((bytes, frame))
 }
 
 /// What takes the place of a frame when what it changed is taken out.
-pub(crate) fn scrubbed_frame(number: u64, commit: Hex16) -> Result<Bytes> {
-    Lines::new(Kind::Log { number, commit, scrubbed: true })?.finish()
+pub(crate) fn scrubbed_frame(number: u64, commit: Hex16, after: Hex16) -> Result<Bytes> {
+    Lines::new(Kind::Log { number, commit, after, scrubbed: true })?.finish()
 }
 
 /// The frame that an object of the log is; `None` where what it changed was taken out, and
@@ -66,7 +69,7 @@ pub(crate) fn frame_of(
     number: u64,
     len: usize,
 ) -> Result<Option<Frame>, &'static str> {
-    let Kind::Log { number: own, commit, scrubbed } = decoded.is else {
+    let Kind::Log { number: own, commit, after, scrubbed } = decoded.is else {
         return Err("it is no frame of the log");
     };
     if own != number {
@@ -83,5 +86,5 @@ pub(crate) fn frame_of(
         Ok(Placed { op: line.op, at })
     };
     let ops = decoded.lines.into_iter().map(place).collect::<Result<_, _>>()?;
-    Ok(Some(Frame { number, commit, len: len as u64, ops }))
+    Ok(Some(Frame { number, commit, after, len: len as u64, ops }))
 }

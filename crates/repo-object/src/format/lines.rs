@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Log {
         number: u64,
         commit: Hex16,
+        /// The commit of the frame before it; zeros for the first one.
+        after: Hex16,
         /// Whether what it changed was taken out, since a record was erased. A checkpoint
         /// has what is left.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -257,7 +259,9 @@ mod tests {
     fn object() -> (Bytes, u32, usize) {
         let document = Document::parse(r#"{"id":"a","text":"é\n{}"}"#).unwrap();
         let commit = "0123456789abcdef0123456789abcdef".parse().unwrap();
-        let mut lines = Lines::new(Kind::Log { number: 3, commit, scrubbed: false }).unwrap();
+        let after = Hex16::ZERO;
+        let mut lines =
+            Lines::new(Kind::Log { number: 3, commit, after, scrubbed: false }).unwrap();
         assert!(lines.is_empty());
         lines.push(&Op::Nothing).unwrap();
         lines.push(&put(&document)).unwrap();

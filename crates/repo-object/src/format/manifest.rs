@@ -31,6 +31,8 @@ pub(crate) struct Run {
     pub(crate) after: u64,
     /// Its last frame.
     pub(crate) through: u64,
+    /// The commit of that.
+    pub(crate) commit: Hex16,
     /// How many objects its index is.
     pub(crate) index_parts: u32,
     /// How many objects its documents are.

@@ -30,10 +30,14 @@ impl State {
         if frame.number != self.position + 1 {
             return (frame.number <= self.position).then_some(());
         }
+        if frame.after != self.commit {
+            return None;
+        }
         for placed in &frame.ops {
             self.apply(options, Origin::Log(frame.number), placed)?;
         }
         self.position = frame.number;
+        self.commit = frame.commit;
         self.tail.push_back((frame.number, frame.len));
         Some(())
     }
@@ -50,9 +54,11 @@ impl State {
         // A frame may have come into the state while the part was read.
         let mut is_new = run.whole && run.through > self.position;
         for line in lines {
-            if let Op::Frame { number, .. } = line.op {
+            if let Op::Frame { number, commit } = line.op {
                 is_new = number > self.position;
-                self.position = self.position.max(number);
+                if is_new {
+                    (self.position, self.commit) = (number, commit);
+                }
             } else if is_new {
                 self.apply(options, Origin::Run(run.id), &Placed { op: line.op, at: None })?;
             } else {
@@ -64,7 +70,9 @@ impl State {
 
     /// Ends a run that was taken in whole.
     pub(crate) fn end_run(&mut self, run: &Run) {
-        self.position = self.position.max(run.through);
+        if run.through > self.position {
+            (self.position, self.commit) = (run.through, run.commit);
+        }
     }
 
     /// Takes a checkpoint for the newest one, once its runs are in the state.

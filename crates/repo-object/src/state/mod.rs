@@ -9,24 +9,30 @@ use std::sync::Arc;
 
 use repo_core::strategy::{
     Capture, CollectionState, FeedState, RoleState, StateMark, StoreId, StoreRecord, SystemItemMap,
-    UnfinishedJob, never_prepared, not_prepared,
+    TokenPosition, UnfinishedJob, never_prepared, not_prepared,
 };
-use repo_core::{CollectionName, Error, ErrorKind, Result};
+use repo_core::{CollectionName, Error, ErrorKind, Result, Token};
 
 use self::parts::Parts;
 use crate::documents::Wanted;
 use crate::env::Env;
 use crate::format::{ChangeOp, LAYOUT, Manifest};
+use crate::hex::Hex16;
 use crate::moment::Moment;
 use crate::names;
 use crate::slot::{Place, SourceKind};
 use crate::table::Table;
+
+/// Frames are numbered in one row for as long as there is the store.
+const EPOCH: u64 = 0;
 
 /// The state through a frame.
 #[derive(Debug, Clone)]
 pub(crate) struct State {
     /// The last frame that is in it; 0 for none.
     pub(crate) position: u64,
+    /// The commit of that frame, which the next one names.
+    pub(crate) commit: Hex16,
     /// When no checkpoint held more than this state has. As long as that is not long ago, a
     /// frame behind it that is not there was never there: see `follow`.
     pub(crate) fresh: Moment,
@@ -68,6 +74,7 @@ impl State {
     pub(crate) fn new(fresh: Moment) -> Self {
         Self {
             position: 0,
+            commit: Hex16::ZERO,
             fresh,
             base: Base::default(),
             sought: 0,
@@ -160,6 +167,19 @@ impl State {
     /// What distinguishes this state from all others of the store.
     pub(crate) fn mark(&self) -> StateMark {
         StateMark::new(self.position.to_string())
+    }
+
+    /// The token of this state; `None` where there is no store.
+    pub(crate) fn token(&self) -> Option<Token> {
+        let position = TokenPosition { epoch: EPOCH, at: self.position };
+        self.id.map(|store| Token::at(store, position))
+    }
+
+    /// Whether everything is in this state that a token of the store names. Of a token without a
+    /// position, and of one that counts otherwise, that is not known.
+    pub(crate) fn has(&self, token: &Token) -> bool {
+        self.id == Some(token.store())
+            && token.position().is_some_and(|own| own.epoch == EPOCH && own.at <= self.position)
     }
 
     /// Bytes of the frames behind the checkpoint.

@@ -1,13 +1,23 @@
 //! How the calls of a handle reach the writer.
 
-use repo_core::strategy::{Applied, Prepared, Purged, StoreRecord};
-use repo_core::{Error, ErrorKind, Result, Written};
+use repo_core::strategy::{Applied, Prepared, Purged, StoreRecord, level_knowing};
+use repo_core::{Consistency, Error, ErrorKind, Result, Written};
 
 use super::ObjectStrategy;
 use crate::reader::unless_closed;
 use crate::request::{Answer, Asked};
 
 impl ObjectStrategy {
+    /// The level of a read that is being made; `asked` is what it asks for itself.
+    pub(super) async fn level(
+        &self,
+        operation: &'static str,
+        asked: Option<Consistency>,
+    ) -> Result<Consistency> {
+        let known = self.store.state().id;
+        level_knowing(self, operation, asked, known).await
+    }
+
     async fn ask(&self, operation: &'static str, asked: Asked) -> Result<Answer> {
         let answer = self.writer.ask(operation, asked).await;
         self.ended(operation, answer)

@@ -79,7 +79,7 @@ impl Fixture {
 
     async fn try_open(&self, options: OpenOptions) -> Result<ObjectStrategy> {
         let (settings, limits) = (self.settings.clone(), self.limits);
-        let objects = settings.over(self.objects(), self.objects());
+        let objects = settings.over(self.objects());
         ObjectStrategy::open_with(objects, settings, options, limits).await
     }
 

@@ -1,7 +1,7 @@
 //! The places that the tests use.
 #![allow(dead_code)]
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
@@ -18,7 +18,8 @@ use tempfile::TempDir;
 
 /// Objects of a store of their own, and the settings to open it with.
 pub(crate) struct ObjectPlace {
-    objects: NamedObjects,
+    /// Those on a server are made when they are asked for: a client takes a while.
+    objects: OnceLock<NamedObjects>,
     settings: ObjectSettings,
     _folder: Option<TempDir>,
 }
@@ -29,7 +30,7 @@ impl ObjectPlace {
         static PLACES: AtomicU64 = AtomicU64::new(1);
         let name = format!("memory:{}", PLACES.fetch_add(1, Ordering::Relaxed));
         let objects = NamedObjects::over(Arc::new(InMemory::new()), &name);
-        Self { objects, settings, _folder: None }
+        Self { objects: OnceLock::from(objects), settings, _folder: None }
     }
 
     /// In a folder.
@@ -39,12 +40,12 @@ impl ObjectPlace {
         let objects = NamedObjects::in_folder(&path).unwrap();
         let location = format!("file://{}", path.display());
         let settings = ObjectSettings { location, ..ObjectSettings::default() };
-        Self { objects, settings, _folder: Some(folder) }
+        Self { objects: OnceLock::from(objects), settings, _folder: Some(folder) }
     }
 
     /// The objects themselves.
     pub(crate) fn objects(&self) -> &NamedObjects {
-        &self.objects
+        self.objects.get_or_init(|| objects_on_s3(&self.settings))
     }
 
     /// What a program opens the store with.
@@ -56,6 +57,11 @@ impl ObjectPlace {
     /// server.
     pub(crate) fn on_s3() -> Self {
         let settings = s3_settings(&format!("store-{:016x}", random()));
+        Self { objects: OnceLock::new(), settings, _folder: None }
+    }
+}
+
+fn objects_on_s3(settings: &ObjectSettings) -> NamedObjects {
         let credentials = Credentials::new(
             settings.access_key_id.clone().unwrap(),
             settings.secret_access_key.clone().unwrap(),
@@ -66,9 +72,7 @@ impl ObjectPlace {
             credentials: Some(credentials),
             ..BlobOptions::default()
         };
-        let objects = NamedObjects::open(&settings.location, &options).unwrap();
-        Self { objects, settings, _folder: None }
-    }
+        NamedObjects::open(&settings.location, &options).unwrap()
 }
 
 /// The settings of a store below a prefix on the S3 server of `scripts/services`.
@@ -94,7 +98,7 @@ impl Place for ObjectPlace {
     async fn open(&self, options: OpenOptions) -> Result<Store> {
         let settings = self.settings.clone();
         let opened = if settings.location.is_empty() {
-            ObjectStrategy::open_in(self.objects.clone(), settings, options).await?
+            ObjectStrategy::open_in(self.objects().clone(), settings, options).await?
         } else {
             ObjectStrategy::open(settings, options).await?
         };
@@ -104,15 +108,15 @@ impl Place for ObjectPlace {
     /// A byte of the id within the document, in every object that has the document.
     async fn spoil(&self, key: &Key) -> bool {
         let needles = ["id", "thing_id"].map(|name| format!("{{\"{name}\":\"{}\"", key.id));
-        let names: Vec<_> = self.objects.objects().try_collect().await.unwrap();
+        let names: Vec<_> = self.objects().objects().try_collect().await.unwrap();
         let mut spoiled = false;
         for object in names {
-            let mut bytes = self.objects.read_all(&object.name).await.unwrap().unwrap().to_vec();
+            let mut bytes = self.objects().read_all(&object.name).await.unwrap().unwrap().to_vec();
             for needle in needles.iter().map(String::as_bytes) {
                 let found = bytes.windows(needle.len()).rposition(|window| window == needle);
                 let Some(at) = found else { continue };
                 bytes[at + needle.len() - 2] ^= 1;
-                self.objects.replace(&object.name, Bytes::from(bytes.clone())).await.unwrap();
+                self.objects().replace(&object.name, Bytes::from(bytes.clone())).await.unwrap();
                 spoiled = true;
             }
         }
