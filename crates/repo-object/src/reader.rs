@@ -378,14 +378,14 @@ pub(crate) async fn documents_of<T>(
 }
 
 /// The work of a call that a closed handle answers otherwise: what fails on a handle that was
-/// closed meanwhile fails for that.
+/// closed meanwhile fails for that. What stopped the handle itself says so in its own words.
 pub(crate) fn unless_closed<T>(
     store: &Store,
     operation: &'static str,
     done: Result<T>,
 ) -> Result<T> {
     if done.is_err() {
-        store.check_open(operation)?;
+        store.check_not_closed(operation)?;
     }
     done
 }

@@ -68,9 +68,14 @@ impl Store {
         *self.end_checked.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
 
+    /// Refuses work on a closed handle.
+    pub(crate) fn check_not_closed(&self, operation: &'static str) -> Result<()> {
+        self.open.check(operation, &self.env.location)
+    }
+
     /// Refuses work on a closed or poisoned handle.
     pub(crate) fn check_open(&self, operation: &'static str) -> Result<()> {
-        self.open.check(operation, &self.env.location)?;
+        self.check_not_closed(operation)?;
         match self.poison.get() {
             Some(reason) => Err(errors::poisoned(operation, &self.env.location, reason)),
             None => Ok(()),

@@ -219,6 +219,62 @@ async fn a_frame_is_not_taken_twice() {
     assert_eq!(save(&store, "a", "2").await, 2);
 }
 
+/// A handle that takes a checkpoint, and commits more before it has read all of that, keeps what
+/// it has: its state never goes back.
+#[tokio::test]
+async fn a_state_never_goes_back() {
+    let fixture = Fixture::new();
+    let store = Arc::new(fixture.prepared().await);
+    let other = fixture.open().await;
+    let position = store.store().state().position;
+    let answers = fixture.wire.hold();
+    fixture.wire.decide(|act, _| if act == Act::Put { Fate::Late } else { Fate::Done });
+    let saving = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { save(&store, "a", "1").await }
+    });
+    while all(&other).await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    fixture.wire.behave();
+    make(other.store(), Why::Whole).await.unwrap();
+    let runs = fixture.wire.hold_of(Act::Get, "run/");
+    fixture.wire.asked();
+    let taking = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.store().relocate().await }
+    });
+    while fixture.wire.count(Act::Get, "run/") == 0 {
+        tokio::task::yield_now().await;
+    }
+    answers.add_permits(1_000);
+    assert_eq!(saving.await.unwrap(), 1);
+    assert_eq!(save(&store, "b", "1").await, 1);
+    runs.add_permits(1_000);
+    assert!(taking.await.unwrap().unwrap());
+    assert_eq!(store.store().state().position, position + 2);
+    assert_eq!(store.store().state().base.number, other.store().state().base.number);
+    assert_eq!(all(&store).await, all(&fixture.open().await).await);
+}
+
+/// What no checkpoint needs is looked for with every sixteenth one.
+#[tokio::test]
+async fn old_objects_go_with_every_sixteenth_checkpoint() {
+    let fixture = every(2).without_grace();
+    let store = fixture.prepared().await;
+    let mut written = 0;
+    while store.store().state().base.number < 16 {
+        save(&store, "a", &written.to_string()).await;
+        written += 1;
+        assert!(written < 1_000, "checkpoints are made all the time");
+    }
+    store.close().await.unwrap();
+    let left = fixture.names("checkpoint").await.len();
+    assert!(left < 16, "{left} checkpoints");
+    assert!((fixture.names("log").await.len() as u64) < written, "frames too");
+    assert_eq!(all(&fixture.open().await).await["a"].0, written);
+}
+
 /// What other handles left when they were killed in the middle of a checkpoint goes with the
 /// next one; what they are making for the one after that stays.
 #[tokio::test]
@@ -263,6 +319,11 @@ async fn changes_outlive_the_objects_that_held_them() {
     for handle in [&store, &fixture.open().await] {
         for page in [1, 4, 1_000] {
             assert_eq!(ids_after(handle, Some(&begin), page).await, expected, "pages of {page}");
+        }
+        // A page goes over the ends of objects until it is full.
+        for most in [1, 9, 10, 31, 55, 1_000] {
+            let (_, ids) = page_after(handle, Some(&begin), most).await;
+            assert_eq!(ids, expected[..most.min(expected.len())], "a page of {most}");
         }
     }
     let (middle, _) = page_after(&store, Some(&begin), 20).await;

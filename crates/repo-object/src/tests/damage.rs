@@ -91,6 +91,68 @@ async fn a_missing_frame_is_not_the_end_of_the_log() {
     assert_eq!(error.context_value("object"), Some(names::log(3).as_str()));
 }
 
+/// Behind a checkpoint too.
+#[tokio::test]
+async fn a_missing_frame_behind_the_checkpoint_is_named() {
+    let fixture = Fixture::new();
+    let store = fixture.prepared().await;
+    save(&store, "a", "1").await;
+    store.checkpoint().await.unwrap();
+    let through = store.store().state().position;
+    for n in 0..3 {
+        save(&store, &n.to_string(), "").await;
+    }
+    // What the checkpoint holds nobody needs.
+    fixture.objects().delete(&names::log(through)).await.unwrap();
+    assert_eq!(all(&fixture.open().await).await.len(), 4);
+    let missing = names::log(through + 1);
+    fixture.objects().delete(&missing).await.unwrap();
+    let error = fixture.try_open(fixture.options()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert_eq!(error.context_value("object"), Some(missing.as_str()));
+}
+
+/// A handle that is open looks for a gap every five minutes; here each time.
+#[tokio::test]
+async fn an_open_handle_notices_a_missing_frame() {
+    let mut fixture = Fixture::new();
+    fixture.limits.stale_after = std::time::Duration::ZERO;
+    let (early, other) = (fixture.prepared().await, fixture.open().await);
+    let missing = names::log(early.store().state().position + 1);
+    save(&other, "a", "1").await;
+    save(&other, "b", "1").await;
+    fixture.objects().delete(&missing).await.unwrap();
+    let a = key("machines", "a");
+    let error = early.get(&a.collection, &a.id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert_eq!(error.context_value("object"), Some(missing.as_str()));
+    // Nothing is written in its place.
+    let refused = early.save(a.clone(), document("a", "2")).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Closed, "{refused}");
+    assert!(!fixture.names("log").await.contains(&missing));
+}
+
+/// A handle that does not know of a gap writes into it. That is found out by the next frame, which
+/// does not name it.
+#[tokio::test]
+async fn a_gap_that_was_filled_is_noticed() {
+    let fixture = Fixture::new();
+    let (early, other) = (fixture.prepared().await, fixture.open().await);
+    let missing = early.store().state().position + 1;
+    for n in 0..3 {
+        save(&other, &n.to_string(), "").await;
+    }
+    fixture.objects().delete(&names::log(missing)).await.unwrap();
+    assert_eq!(save(&early, "mine", "1").await, 1);
+    let next = names::log(missing + 1);
+    let refused = early.save(key("machines", "mine"), document("mine", "2")).await.unwrap_err();
+    let opened = fixture.try_open(fixture.options()).await.unwrap_err();
+    for error in [refused, opened] {
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert_eq!(error.context_value("object"), Some(next.as_str()));
+    }
+}
+
 #[tokio::test]
 async fn a_missing_part_of_the_checkpoint_is_named() {
     let fixture = Fixture::new();

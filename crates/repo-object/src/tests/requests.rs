@@ -1,10 +1,13 @@
 //! How many requests a call is.
 
-use futures::future::join_all;
-use repo_core::strategy::StorageStrategy as _;
-use repo_core::{Consistency, EntityId, Filter, Precondition, Query, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use super::wire::Act;
+use futures::future::join_all;
+use repo_core::strategy::{StorageStrategy as _, StorageStrategyExt as _, with_consistency};
+use repo_core::{Consistency, EntityId, ErrorKind, Filter, Precondition, Query, Token, Write};
+
+use super::wire::{Act, Fate};
 use super::{Fixture, all, document, key, name, save, text};
 
 /// Writes machines in one commit.
@@ -91,6 +94,75 @@ async fn opening_reads_what_is_behind_the_checkpoint() {
     // Frames are asked for ahead of the end, a few at a time.
     assert!(frames.count() <= 10, "{asked:?}");
     assert_eq!(all(&other).await.len(), 50);
+}
+
+/// To make a store, the server is tried out in few requests; to open one, fewer.
+#[tokio::test]
+async fn making_and_opening_are_few_requests() {
+    let fixture = Fixture::new();
+    let store = fixture.prepared().await;
+    let made = fixture.wire.asked();
+    assert!(made.len() <= 20, "{} requests: {made:?}", made.len());
+    store.close().await.unwrap();
+    fixture.wire.asked();
+    fixture.open().await;
+    let opened = fixture.wire.asked();
+    assert!(opened.len() <= 6, "{} requests: {opened:?}", opened.len());
+}
+
+/// A read that failed in passing is made again, and a commit as well.
+#[tokio::test(start_paused = true)]
+async fn what_failed_in_passing_is_tried_again() {
+    let fixture = Fixture::new();
+    let store = fixture.prepared().await;
+    save(&store, "a", "1").await;
+    for (act, folder) in [(Act::Get, "log/"), (Act::Put, "log/")] {
+        let asked = AtomicUsize::new(0);
+        fixture.wire.decide(move |one, name| {
+            let fails = one == act
+                && name.starts_with(folder)
+                && asked.fetch_add(1, Ordering::SeqCst) < 2;
+            if fails { Fate::Unreached } else { Fate::Done }
+        });
+        if act == Act::Put {
+            assert_eq!(save(&store, "a", "2").await, 2);
+        } else {
+            assert_eq!(text(&store, "a").await.as_deref(), Some("1"));
+        }
+    }
+    // What goes on failing is an error, with nothing done.
+    fixture.wire.decide(|_, _| Fate::Unreached);
+    let error = store.get(&name("machines"), &key("machines", "a").id).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    let refused = store.save(key("machines", "a"), document("a", "3")).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    fixture.wire.behave();
+    assert_eq!(save(&store, "a", "3").await, 3);
+}
+
+/// A read of a weaker level asks for nothing where the handle has seen as much.
+#[tokio::test]
+async fn a_level_asks_for_what_was_not_seen() {
+    let fixture = Fixture::new();
+    let (store, other) = (fixture.prepared().await, fixture.open().await);
+    let hour = Consistency::BoundedStaleness(Duration::from_secs(3_600));
+    save(&store, "a", "1").await;
+    let token = store.token().await.unwrap();
+    let read = async |level| with_consistency(level, text(&other, "a")).await;
+    assert_eq!(read(hour).await, None, "it looked a moment before");
+    fixture.wire.asked();
+    assert_eq!(read(Consistency::AtLeast(token)).await.as_deref(), Some("1"));
+    assert!(fixture.wire.count(Act::Get, "log/") > 0);
+    for level in [Consistency::AtLeast(token), hour] {
+        assert_eq!(read(level).await.as_deref(), Some("1"), "{level:?}");
+        assert_eq!(fixture.wire.asked(), [], "{level:?}");
+    }
+    // Without a position it says nothing of what was seen.
+    let bare = Consistency::AtLeast(Token::new(token.store()));
+    for level in [bare, Consistency::BoundedStaleness(Duration::ZERO), Consistency::Strong] {
+        assert_eq!(read(level).await.as_deref(), Some("1"), "{level:?}");
+        assert_eq!(fixture.wire.count(Act::Get, "log/"), 1, "{level:?}");
+    }
 }
 
 /// An eventual read of a handle that looked a moment ago asks for nothing.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
+use object_store::client::{HttpError, HttpErrorKind};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -37,6 +38,8 @@ pub(crate) enum Fate {
     Unconditional,
     /// Its condition is looked at, and a moment later it is done.
     Racy,
+    /// It is not done: the server is not reached.
+    Unreached,
 }
 
 type Decide = dyn Fn(Act, &str) -> Fate + Send + Sync;
@@ -46,8 +49,8 @@ pub(crate) struct Wire {
     inner: InMemory,
     asked: Mutex<Vec<(Act, String)>>,
     decide: Mutex<Option<Arc<Decide>>>,
-    /// What writes of the log wait for, where they are to wait.
-    gate: Mutex<Option<Arc<Semaphore>>>,
+    /// What requests wait for, where they are to wait.
+    gates: Mutex<Vec<(Act, &'static str, Arc<Semaphore>)>>,
 }
 
 impl fmt::Debug for Wire {
@@ -66,6 +69,14 @@ fn lost() -> Error {
     Error::Generic { store: "wire", source: "the answer is lost".into() }
 }
 
+fn unreached() -> Error {
+    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    Error::Generic {
+        store: "wire",
+        source: Box::new(HttpError::new(HttpErrorKind::Connect, refused)),
+    }
+}
+
 impl Wire {
     /// Decides from now on what becomes of requests.
     pub(crate) fn decide(&self, decide: impl Fn(Act, &str) -> Fate + Send + Sync + 'static) {
@@ -79,8 +90,13 @@ impl Wire {
 
     /// Holds writes of the log until permits are added.
     pub(crate) fn hold(&self) -> Arc<Semaphore> {
+        self.hold_of(Act::Put, "log/")
+    }
+
+    /// Holds requests for objects of a folder until permits are added.
+    pub(crate) fn hold_of(&self, act: Act, folder: &'static str) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
-        *self.gate.lock().unwrap() = Some(Arc::clone(&gate));
+        self.gates.lock().unwrap().push((act, folder, Arc::clone(&gate)));
         gate
     }
 
@@ -95,10 +111,13 @@ impl Wire {
         self.asked().iter().filter(|asked| of(asked)).count()
     }
 
-    /// Waits until a write of this object may go on.
-    async fn wait(&self, path: &Path) {
-        let gate = self.gate.lock().unwrap().clone();
-        if let Some(gate) = gate.filter(|_| path.as_ref().starts_with("log/")) {
+    /// Waits until a request for this object may go on.
+    async fn wait(&self, act: Act, path: &Path) {
+        let gates = self.gates.lock().unwrap().clone();
+        let holds = |(held, folder, _): &(Act, &str, _)| {
+            *held == act && path.as_ref().starts_with(folder)
+        };
+        for (_, _, gate) in gates.into_iter().filter(holds) {
             gate.acquire().await.unwrap().forget();
         }
     }
@@ -120,10 +139,11 @@ impl ObjectStore for Wire {
     ) -> Result<PutResult> {
         let fate = self.note(Act::Put, path);
         if fate != Fate::Late {
-            self.wait(path).await;
+            self.wait(Act::Put, path).await;
         }
         match fate {
             Fate::Dropped => return Err(lost()),
+            Fate::Unreached => return Err(unreached()),
             Fate::Unconditional => options.mode = PutMode::Overwrite,
             Fate::Racy => {
                 if self.inner.get_opts(path, GetOptions::default()).await.is_ok() {
@@ -137,7 +157,7 @@ impl ObjectStore for Wire {
         }
         let put = self.inner.put_opts(path, bytes, options).await;
         if fate == Fate::Late {
-            self.wait(path).await;
+            self.wait(Act::Put, path).await;
         }
         if fate == Fate::Lost { Err(lost()) } else { put }
     }
@@ -154,8 +174,10 @@ impl ObjectStore for Wire {
         let fate = self.note(Act::Get, path);
         // A server does not answer at once.
         tokio::task::yield_now().await;
+        self.wait(Act::Get, path).await;
         match fate {
             Fate::Lost | Fate::Dropped => Err(lost()),
+            Fate::Unreached => Err(unreached()),
             _ => self.inner.get_opts(path, options).await,
         }
     }
