@@ -88,9 +88,8 @@ async fn next(store: &Store, at: u64, most: usize) -> Result<Option<Vec<ChangeOp
             Source::Part(part) => part_changes(store, &part).await?.map(|all| some(&all, at, most)),
             Source::Nowhere => None,
         };
-        let follows = |changes: &Vec<ChangeOp>| {
-            changes.first().is_some_and(|change| change.number == at + 1)
-        };
+        let follows =
+            |changes: &Vec<ChangeOp>| changes.first().is_some_and(|change| change.number == at + 1);
         if let Some(changes) = changes.filter(follows) {
             return Ok(Some(changes));
         }

@@ -35,12 +35,7 @@ impl LastPart {
     }
 
     /// Keeps the changes of a part in the place of those of another one.
-    pub(crate) fn set(
-        &self,
-        run: Hex16,
-        part: u32,
-        changes: Vec<ChangeOp>,
-    ) -> Arc<Vec<ChangeOp>> {
+    pub(crate) fn set(&self, run: Hex16, part: u32, changes: Vec<ChangeOp>) -> Arc<Vec<ChangeOp>> {
         let changes = Arc::new(changes);
         let kept = Kept { run, part, changes: Arc::clone(&changes) };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);

@@ -1,17 +1,37 @@
-//! How much one object of the log holds.
+//! How much one object of the log holds, and what a store can do.
 
-use repo_core::strategy::Record;
+use repo_core::strategy::{Capabilities, LevelCost, LevelCosts, OpenOptions, Record};
 use repo_core::{Error, ErrorKind, Result, Write};
 
 use crate::env::Env;
 use crate::request::bytes_of;
 
 /// Most bytes of documents in one commit.
-pub(crate) const MAX_COMMIT_BYTES: usize = 8 * 1_024 * 1_024;
+const MAX_COMMIT_BYTES: usize = 8 * 1_024 * 1_024;
 /// Bytes of documents that `apply` puts into one frame, about.
 const APPLIED_BYTES: usize = 4 * 1_024 * 1_024;
 /// Records that `apply` puts into one frame, at most.
 const APPLIED: usize = 20_000;
+
+/// What a store that is opened so can do. A segment of a scan costs more than its share: the
+/// ranges that are read for it hold documents of the other ones.
+pub(crate) fn capabilities(options: &OpenOptions) -> Capabilities {
+    // A strong read asks for the next object of the log. A weaker one asks for none where what
+    // the handle has seen is recent enough, or as much as the token names.
+    let mut levels = LevelCosts::WEAK;
+    levels.bounded_staleness = LevelCost::WeakRead;
+    levels.at_least = LevelCost::WeakRead;
+    Capabilities::new(options.max_entity_bytes.min(MAX_COMMIT_BYTES))
+        .with_max_commit_bytes(Some(MAX_COMMIT_BYTES))
+        .with_durable(true)
+        .with_multi_process(true)
+        .with_max_scan_segments(64)
+        .with_changes(true)
+        .with_history(true)
+        .with_fence(true)
+        .with_levels(levels)
+        .with_read_only(options.read_only)
+}
 
 /// Refuses a commit of too many bytes.
 ///

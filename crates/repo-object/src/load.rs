@@ -40,9 +40,11 @@ pub(crate) async fn decoded(env: &Env, name: &str, bytes: &Bytes) -> Result<Deco
 
 /// The number of the newest checkpoint behind another one.
 pub(crate) async fn newest(env: &Env, after: u64) -> Result<Option<u64>> {
-    let after = (after > 0).then(|| names::numbered(after));
-    let listed = env.objects.list(names::CHECKPOINTS, after.as_deref(), MOST_LISTED).await?;
-    Ok(listed.iter().rev().find_map(|object| names::number_of(&object.name)))
+    let behind = (after > 0).then(|| names::numbered(after));
+    let listed = env.objects.list(names::CHECKPOINTS, behind.as_deref(), MOST_LISTED).await?;
+    let newest = listed.iter().rev().find_map(|object| names::number_of(&object.name));
+    // There are servers that list from the beginning in any case.
+    Ok(newest.filter(|number| *number > after))
 }
 
 /// A checkpoint; `None` where it is not there any more.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repo_blob::NamedObjects;
 use repo_core::strategy::{
-    Applied, Capabilities, Changes, FeedPosition, LevelCost, LevelCosts, OlderThan, OlderVersion,
-    OpenOptions, PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions,
-    StateMark, StorageStrategy, StoreId, StoreRecord, StoreUpdate, SystemCollection, SystemItem,
-    SystemWrite, VersionWrite, check_distinct_keys, check_none_is_live, check_records,
-    never_prepared, with_records,
+    Applied, Capabilities, Changes, FeedPosition, OlderThan, OlderVersion, OpenOptions,
+    PhysicalIdentity, Prepared, Purged, Record, RecordStream, Remnant, ScanOptions, StateMark,
+    StorageStrategy, StoreId, StoreRecord, StoreUpdate, SystemCollection, SystemItem, SystemWrite,
+    VersionWrite, check_distinct_keys, check_none_is_live, check_records, never_prepared,
+    with_records,
 };
 use repo_core::{
     Aggregates, Aggregation, Attribution, CollectionName, CollectionSchema, Consistency, EntityId,
@@ -28,7 +28,7 @@ use crate::env::{Env, Limits};
 use crate::feed;
 use crate::health;
 use crate::identity;
-use crate::limits::{MAX_COMMIT_BYTES, check_commit, check_documents, parts_of};
+use crate::limits::{self, check_commit, check_documents, parts_of};
 use crate::making;
 use crate::names::{
     READ_FEED, READ_HISTORY, READ_ITEMS, SCRUB, TAKE_TOKEN, TRIM_FEED, WRITE_HISTORY, WRITE_ITEMS,
@@ -111,20 +111,10 @@ impl ObjectStrategy {
         limits: Limits,
     ) -> Result<Self> {
         let env = Env::new(objects, settings, options, limits);
-        let read_only = env.options.read_only;
-        if !read_only {
+        if !env.options.read_only {
             making::check_place(&env, "open the store")?;
         }
-        let capabilities = Capabilities::new(env.options.max_entity_bytes.min(MAX_COMMIT_BYTES))
-            .with_max_commit_bytes(Some(MAX_COMMIT_BYTES))
-            .with_durable(true)
-            .with_multi_process(true)
-            .with_max_scan_segments(64)
-            .with_changes(true)
-            .with_history(true)
-            .with_fence(true)
-            .with_levels(level_costs())
-            .with_read_only(read_only);
+        let capabilities = limits::capabilities(&env.options);
         let store = Arc::new(open::open(env).await?);
         let writer = Arc::new(Writer::new(Arc::clone(&store)));
         Ok(Self { store, capabilities, writer })
@@ -134,15 +124,6 @@ impl ObjectStrategy {
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
     }
-}
-
-/// A strong read asks for the next object of the log. A weaker one asks for none where what the
-/// handle has seen is recent enough, or as much as the token names.
-fn level_costs() -> LevelCosts {
-    let mut costs = LevelCosts::WEAK;
-    costs.bounded_staleness = LevelCost::WeakRead;
-    costs.at_least = LevelCost::WeakRead;
-    costs
 }
 
 #[async_trait]

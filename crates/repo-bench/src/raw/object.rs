@@ -49,7 +49,8 @@ impl Raw {
 
     /// In a folder, which is there; each object and its name are synced.
     pub(crate) fn in_folder(folder: &File) -> Result<Self> {
-        let store = LocalFileSystem::new_with_prefix(folder).map_err(errors::raw("open a folder"))?;
+        let store =
+            LocalFileSystem::new_with_prefix(folder).map_err(errors::raw("open a folder"))?;
         Ok(Self::over(Arc::new(store.with_fsync(true)), "raw"))
     }
 

@@ -125,6 +125,7 @@ fn newest(store: &Store) -> (u64, Arc<Manifest>) {
 
 /// What a checkpoint is made of.
 struct Plan {
+    why: Why,
     /// Its number.
     number: u64,
     /// The checkpoint that it follows.
@@ -145,6 +146,7 @@ impl Plan {
         let is_whole = why == Why::Whole || outweighed || before.runs.len() > limits.runs;
         let is_new = state.position > before.through || why == Why::Whole;
         Self {
+            why,
             number: state.base.number + 1,
             before,
             through: state.position,
@@ -163,7 +165,14 @@ async fn try_one(store: &Store, plan: Plan) -> Result<bool> {
     let env = &store.env;
     let number = plan.number;
     let made = match &plan.whole {
-        Some(state) => whole::write(env, number, state, &plan.before).await,
+        Some(state) => match whole::write(env, number, state, &plan.before).await {
+            // A run takes a damaged document along as it is, and the log stays short.
+            Err(error) if error.kind() == ErrorKind::Corrupt && plan.why == Why::Due => {
+                tracing::warn!(store = %env.location, %error, "the whole state was not written");
+                run::add(env, number, &plan.before, plan.through).await
+            }
+            made => made,
+        },
         None => run::add(env, number, &plan.before, plan.through).await,
     };
     // From now on nobody shares the tables.

@@ -119,9 +119,8 @@ async fn what_failed_in_passing_is_tried_again() {
     for (act, folder) in [(Act::Get, "log/"), (Act::Put, "log/")] {
         let asked = AtomicUsize::new(0);
         fixture.wire.decide(move |one, name| {
-            let fails = one == act
-                && name.starts_with(folder)
-                && asked.fetch_add(1, Ordering::SeqCst) < 2;
+            let fails =
+                one == act && name.starts_with(folder) && asked.fetch_add(1, Ordering::SeqCst) < 2;
             if fails { Fate::Unreached } else { Fate::Done }
         });
         if act == Act::Put {

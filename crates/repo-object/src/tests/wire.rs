@@ -114,9 +114,8 @@ impl Wire {
     /// Waits until a request for this object may go on.
     async fn wait(&self, act: Act, path: &Path) {
         let gates = self.gates.lock().unwrap().clone();
-        let holds = |(held, folder, _): &(Act, &str, _)| {
-            *held == act && path.as_ref().starts_with(folder)
-        };
+        let holds =
+            |(held, folder, _): &(Act, &str, _)| *held == act && path.as_ref().starts_with(folder);
         for (_, _, gate) in gates.into_iter().filter(holds) {
             gate.acquire().await.unwrap().forget();
         }

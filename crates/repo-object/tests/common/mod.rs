@@ -1,8 +1,8 @@
 //! The places that the tests use.
 #![allow(dead_code)]
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -62,17 +62,17 @@ impl ObjectPlace {
 }
 
 fn objects_on_s3(settings: &ObjectSettings) -> NamedObjects {
-        let credentials = Credentials::new(
-            settings.access_key_id.clone().unwrap(),
-            settings.secret_access_key.clone().unwrap(),
-        );
-        let options = BlobOptions {
-            endpoint: settings.endpoint.as_deref().map(|text| text.parse().unwrap()),
-            region: settings.region.clone(),
-            credentials: Some(credentials),
-            ..BlobOptions::default()
-        };
-        NamedObjects::open(&settings.location, &options).unwrap()
+    let credentials = Credentials::new(
+        settings.access_key_id.clone().unwrap(),
+        settings.secret_access_key.clone().unwrap(),
+    );
+    let options = BlobOptions {
+        endpoint: settings.endpoint.as_deref().map(|text| text.parse().unwrap()),
+        region: settings.region.clone(),
+        credentials: Some(credentials),
+        ..BlobOptions::default()
+    };
+    NamedObjects::open(&settings.location, &options).unwrap()
 }
 
 /// The settings of a store below a prefix on the S3 server of `scripts/services`.
