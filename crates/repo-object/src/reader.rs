@@ -329,12 +329,10 @@ pub(crate) fn take<'t>(
 ) -> (Vec<EntityId>, Option<EntityId>) {
     let mut slots = slots.peekable();
     let (mut ids, mut bytes) = (Vec::new(), 0);
-    for (id, slot) in slots.by_ref() {
+    while ids.len() < most && bytes < MOST_BYTES {
+        let Some((id, slot)) = slots.next() else { break };
         bytes += slot.place.map_or(0, |place: Place| u64::from(place.len.get()));
         ids.push(id.clone());
-        if ids.len() >= most || bytes >= MOST_BYTES {
-            break;
-        }
     }
     let last = if slots.peek().is_some() { ids.last().cloned() } else { None };
     (ids, last)

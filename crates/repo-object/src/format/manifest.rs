@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::hex::Hex16;
 
+/// Above every number of a frame and of a change, so that one more can always be counted.
+pub(crate) const NUMBERS: u64 = 1 << 63;
+
 /// The state through a frame of the log, as objects: the runs one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,6 +79,48 @@ impl Manifest {
             }
             end = run.through;
         }
-        end == self.through
+        end == self.through && self.through < NUMBERS && self.changes < NUMBERS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(whole: bool, after: u64, through: u64) -> Run {
+        Run {
+            id: Hex16::ZERO,
+            whole,
+            after,
+            through,
+            commit: Hex16::ZERO,
+            index_parts: 1,
+            docs_parts: 0,
+            bytes: 1,
+            changes: (0, 0),
+        }
+    }
+
+    #[test]
+    fn runs_follow_each_other() {
+        let is_sound = |runs: &[Run], through| {
+            let runs = runs.to_vec();
+            Manifest { through, runs, ..Manifest::default() }.is_sound()
+        };
+        let (whole, next) = (run(true, 0, 5), run(false, 5, 9));
+        assert!(is_sound(&[], 0) && is_sound(&[whole], 5) && is_sound(&[whole, next], 9));
+        assert!(is_sound(&[run(false, 0, 3), run(false, 3, 4)], 4));
+        let highest = run(true, 0, u64::MAX);
+        for (runs, through) in [
+            (vec![], 1),
+            (vec![whole], 6),
+            (vec![next], 9),
+            (vec![next, whole], 5),
+            (vec![whole, run(false, 6, 9)], 9),
+            (vec![whole, run(true, 0, 9)], 9),
+            (vec![highest], u64::MAX),
+        ] {
+            assert!(!is_sound(&runs, through), "{runs:?}");
+        }
     }
 }

@@ -7,5 +7,5 @@ mod op;
 
 pub(crate) use frame::{Frame, Placed, encode_frame, frame_of, scrubbed_frame};
 pub(crate) use lines::{Decoded, HEAD, Kind, LAYOUT, Line, Lines, Unreadable, decode, kind_of};
-pub(crate) use manifest::{FeedPart, Manifest, Run};
+pub(crate) use manifest::{FeedPart, Manifest, NUMBERS, Run};
 pub(crate) use op::{ByOp, ChangeOp, DeleteOp, OlderOp, Op, PrepareOp, PutOp, Text, WasOp};

@@ -7,8 +7,8 @@ use repo_core::{CollectionName, EntityId};
 
 use super::{Base, State};
 use crate::format::{
-    ByOp, ChangeOp, DeleteOp, Frame, Line, Manifest, OlderOp, Op, Placed, PrepareOp, PutOp, Run,
-    Text, WasOp,
+    ByOp, ChangeOp, DeleteOp, Frame, Line, Manifest, NUMBERS, OlderOp, Op, Placed, PrepareOp,
+    PutOp, Run, Text, WasOp,
 };
 use crate::hex::Hex16;
 use crate::slot::{Place, Slot, Source};
@@ -21,6 +21,11 @@ enum Origin {
     Log(u64),
     /// In the index of a run.
     Run(Hex16),
+}
+
+/// A number of a change; `None` for one beyond all that there can be.
+fn within(number: u64) -> Option<u64> {
+    (number < NUMBERS).then_some(number)
 }
 
 impl State {
@@ -105,7 +110,7 @@ impl State {
     fn apply(&mut self, options: &OpenOptions, origin: Origin, placed: &Placed) -> Option<()> {
         let op = &placed.op;
         if let Some(change) = op.change() {
-            self.note(change);
+            self.note(change)?;
         }
         if let Some(name) = op.collection()
             && !options.selects(name.as_str())
@@ -125,9 +130,10 @@ impl State {
     }
 
     /// Notes a change for the feed. A whole state holds none.
-    fn note(&mut self, change: ChangeOp) {
-        self.head = self.head.max(change.number);
+    fn note(&mut self, change: ChangeOp) -> Option<()> {
+        self.head = self.head.max(within(change.number)?);
         self.recent.push_back(change);
+        Some(())
     }
 
     fn put(&mut self, origin: Origin, put: &PutOp, at: Option<u32>) -> Option<()> {
@@ -197,13 +203,13 @@ impl State {
             Op::Job(job) => self.job.clone_from(job),
             Op::Capture { capture, trimmed } => {
                 self.capture = capture.clone();
-                self.trimmed = *trimmed;
+                self.trimmed = within(*trimmed)?;
                 self.head = self.head.max(*trimmed);
                 while self.recent.front().is_some_and(|change| change.number <= *trimmed) {
                     self.recent.pop_front();
                 }
             }
-            Op::Changes { head } => self.head = *head,
+            Op::Changes { head } => self.head = within(*head)?,
             Op::Item { of, key, value } => {
                 self.items.set(SystemCollection::named(of)?, key, value.as_deref());
             }
