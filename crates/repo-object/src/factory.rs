@@ -52,7 +52,7 @@ impl StrategyFactory for ObjectFactory {
         settings: &Json,
         options: OpenOptions,
     ) -> Result<Arc<dyn StorageStrategy>> {
-        let settings = ObjectSettings::read(settings)?;
+        let settings = ObjectSettings::unchecked(settings)?;
         Ok(Arc::new(ObjectStrategy::open(settings, options).await?))
     }
 }
