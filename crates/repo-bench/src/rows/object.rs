@@ -65,8 +65,8 @@ pub(super) async fn run(bench: &mut Bench, server: &Server) -> Result<()> {
         "secret_access_key": server.secret_key,
     });
     let done = measure(bench, ON_S3, &settings, &raw).await;
-    raw.remove(&prefix).await?;
-    done
+    let removed = raw.remove(&prefix).await;
+    done.and(removed)
 }
 
 /// Measures the rows in a folder.
