@@ -118,9 +118,10 @@ impl Store {
     }
 
     async fn read_to_the_end(&self) -> Result<()> {
-        let mut at_once = 1;
+        // Mostly there is one frame or none: no more is asked for than that needs.
+        let (mut at_once, mut next) = (1, 1);
         while self.read_on(at_once).await? {
-            at_once = (at_once * 2).min(AT_ONCE);
+            (at_once, next) = (next, (next * 2).min(AT_ONCE));
         }
         Ok(())
     }
