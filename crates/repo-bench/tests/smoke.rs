@@ -54,6 +54,13 @@ async fn every_row_of_json_and_sqlite_is_measured_and_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn commits_of_objects_in_a_folder_are_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = run(options(folder.path(), &["object_folder"])).await.unwrap();
+    check(&report, &["object_folder"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reads_of_the_cache_are_measured() {
     let folder = tempfile::tempdir().unwrap();
     let report = run(options(folder.path(), &["cache"])).await.unwrap();

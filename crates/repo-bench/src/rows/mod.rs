@@ -5,6 +5,7 @@ mod dynamo;
 mod json;
 mod kept;
 mod migration;
+mod object;
 mod postgres;
 mod replica;
 mod servers;
@@ -23,7 +24,9 @@ pub fn all() -> impl Iterator<Item = &'static Row> {
     let json = json::ROWS.into_iter().chain(kept::JSON.all());
     let sqlite = sqlite::ROWS.into_iter().chain(kept::SQLITE.all());
     let postgres = postgres::ROWS.into_iter().chain(kept::POSTGRES.all());
-    let stores = json.chain(sqlite).chain(postgres).chain(replica::ROWS).chain(dynamo::ROWS);
+    let objects = object::ON_S3.into_iter().chain(object::IN_FOLDER);
+    let stores = json.chain(sqlite).chain(postgres).chain(replica::ROWS);
+    let stores = stores.chain(dynamo::ROWS).chain(objects);
     stores.chain(migration::ROWS).chain(cache::ROWS)
 }
 
@@ -37,6 +40,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
         || replica.is_some();
     let postgres = if postgres { Some(servers::postgres().await?) } else { None };
     let dynamo = if bench.wants_any(&dynamo::ROWS) { Some(servers::dynamo().await?) } else { None };
+    let objects = if bench.wants_any(&object::ON_S3) { Some(servers::s3().await?) } else { None };
 
     // Boxed: together their states would not fit on the stack of a thread.
     Box::pin(json::run(bench)).await?;
@@ -53,6 +57,10 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     if let Some(url) = &dynamo {
         Box::pin(dynamo::run(bench, url)).await?;
     }
+    if let Some(server) = &objects {
+        Box::pin(object::run(bench, server)).await?;
+    }
+    Box::pin(object::run_in_folder(bench)).await?;
     Box::pin(migration::run(bench, postgres.as_deref())).await?;
     Box::pin(cache::run(bench)).await
 }

@@ -3,6 +3,8 @@
 use repo_core::{Error, ErrorKind, Result};
 use tokio::net::TcpStream;
 
+use crate::raw::object::Server;
+
 /// The URL of the PostgreSQL server.
 pub(super) async fn postgres() -> Result<String> {
     let url = address("REPO_TEST_POSTGRES_URL", "postgresql")?;
@@ -34,6 +36,19 @@ pub(super) async fn elsewhere(url: &str, address: &str) -> Result<String> {
     })?;
     reach("the replica of PostgreSQL", host).await?;
     Ok(there)
+}
+
+/// The server that speaks S3.
+pub(super) async fn s3() -> Result<Server> {
+    let server = Server {
+        url: address("REPO_TEST_S3_URL", "object")?,
+        bucket: address("REPO_TEST_S3_BUCKET", "object")?,
+        access_key: address("REPO_TEST_S3_ACCESS_KEY", "object")?,
+        secret_key: address("REPO_TEST_S3_SECRET_KEY", "object")?,
+    };
+    let host = server.url.split("://").nth(1).map(|rest| rest.trim_end_matches('/'));
+    reach("the S3 server", host.unwrap_or_default()).await?;
+    Ok(server)
 }
 
 fn address(variable: &'static str, rows: &str) -> Result<String> {
