@@ -28,6 +28,7 @@ fn configuration(folder: &Path) -> serde_json::Value {
             "table_prefix": "orchestrator", "region": "eu-central-1",
             "endpoint_url": servers::dynamodb(),
         },
+        "object_strategy": { "location": format!("file://{}/objects", folder.display()) },
     }})
 }
 
@@ -67,7 +68,7 @@ fn the_orchestrator_prints_the_same_on_every_strategy() {
     assert!(memory.contains("req-1 is complete at version 2"), "{memory}");
     assert!(memory.contains("an update of the old version: Conflict"), "{memory}");
     assert!(memory.contains("req-1-m3 is running"), "{memory}");
-    for strategy in ["json", "sqlite", "postgresql", "dynamodb"] {
+    for strategy in ["json", "sqlite", "postgresql", "dynamodb", "object"] {
         assert_eq!(on(strategy, "req-1"), memory, "{strategy}");
         // What is stored is there the second time.
         assert!(on(strategy, "req-2").contains("req-2-m3 is running"), "{strategy}");
@@ -115,6 +116,7 @@ fn the_first_page_is_the_same_on_every_url() {
         format!("json:{}", dir.path().join("first").display()),
         format!("{}?schema={schema}", servers::postgres()),
         "dynamodb:first".to_owned(),
+        format!("object:file://{}/first-objects", dir.path().display()),
     ] {
         assert_eq!(on(&url), memory, "{url}");
     }

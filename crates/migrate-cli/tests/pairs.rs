@@ -2,7 +2,7 @@
 //!
 //! `scripts/pairs` runs this and shows the matrix; `REPO_TEST_PAIRS_DATA` names
 //! another folder of data than the project's sample.
-#![cfg(all(feature = "json", feature = "sql", feature = "dynamodb"))]
+#![cfg(all(feature = "json", feature = "sql", feature = "dynamodb", feature = "object"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod cli_support;
@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cli_support::{Place, Run, postgres_variables};
 use serde_json::{Value as Json, json};
 
-const KINDS: [&str; 5] = ["json single", "json split", "sqlite", "postgresql", "dynamodb"];
+const KINDS: [&str; 6] =
+    ["json single", "json split", "sqlite", "postgresql", "dynamodb", "object"];
 /// Pairs that run at the same time.
 const AT_ONCE: usize = 4;
 
@@ -34,6 +35,10 @@ fn config(place: &Place, kind: &str, name: &str) -> Json {
         }
         "dynamodb" => {
             json!({"strategy": "dynamodb", "dynamodb_strategy": {"table_prefix": name}})
+        }
+        "object" => {
+            let location = format!("file:{name}-objects");
+            json!({"strategy": "object", "object_strategy": {"location": location}})
         }
         other => panic!("no kind {other}"),
     };
@@ -103,9 +108,10 @@ fn every_pair_of_stores_goes_there_and_back() {
         let start = store(&place, kind, &format!("start{at}"));
         copy(&place, ("json", "data.json"), (kind, &start));
     }
+    let count = KINDS.len();
     let pairs: Vec<(usize, usize)> =
-        (0..5).flat_map(|a| (0..5).map(move |b| (a, b))).filter(|(a, b)| a != b).collect();
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(vec![vec!["·"; 5]; 5]));
+        (0..count).flat_map(|a| (0..count).map(move |b| (a, b))).filter(|(a, b)| a != b).collect();
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(vec![vec!["·"; count]; count]));
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {

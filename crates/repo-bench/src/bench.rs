@@ -29,6 +29,9 @@ pub struct Options {
     pub folder: PathBuf,
     /// This program, to start as a child that opens a store.
     pub program: PathBuf,
+    /// A replica of the PostgreSQL server, by its address: `postgresql://HOST:PORT`. The
+    /// rows that need one are left out where there is none.
+    pub replica: Option<String>,
     /// Whether each line is printed on standard error as soon as it is there.
     pub progress: bool,
 }

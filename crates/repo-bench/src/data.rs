@@ -6,6 +6,8 @@ use repo_core::{
     CollectionName, CollectionSchema, Document, Entity, EntityId, Key, Result, Timestamp, Version,
 };
 
+use crate::errors;
+
 /// The collection of all rows.
 pub const COLLECTION: &str = "machines";
 /// The time of every record that is loaded, in microseconds since 1970.
@@ -51,10 +53,52 @@ pub(crate) fn request_id(request: u64) -> String {
     format!("req-{request:08}")
 }
 
+/// One of `count` values of a property of a machine.
+fn one_of(number: u64, what: u64, count: u64) -> u64 {
+    mix(number ^ (what << 56)) % count
+}
+
+/// How many processors a machine has.
+fn vcpus(number: u64) -> u64 {
+    4 * (1 + one_of(number, 2, 8))
+}
+
+/// What all groups of some machines are together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    machines: u64,
+    vcpus: u64,
+}
+
+impl Totals {
+    /// Of the first machines.
+    pub(crate) fn of(machines: usize) -> Self {
+        let machines = machines as u64;
+        Self { machines, vcpus: (0..machines).map(vcpus).sum() }
+    }
+
+    /// Adds a group.
+    pub(crate) fn add(&mut self, machines: u64, vcpus: u64) {
+        self.machines += machines;
+        self.vcpus += vcpus;
+    }
+
+    /// # Errors
+    /// `Corrupt` where something else was found.
+    pub(crate) fn expect(self, found: Self) -> Result<()> {
+        errors::expect("count in groups", whole(self.machines), whole(found.machines))?;
+        errors::expect("sum in groups", whole(self.vcpus), whole(found.vcpus))
+    }
+}
+
+fn whole(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 /// The document of a machine, one line of JSON; another one for each revision.
 #[must_use]
 pub fn document_text(number: u64, revision: u64) -> String {
-    let of = |what: u64, count: u64| mix(number ^ (what << 56)) % count;
+    let of = |what: u64, count: u64| one_of(number, what, count);
     let status = ["running", "running", "running", "pending", "stopping", "stopped"];
     let at = usize::try_from(mix(number ^ revision) % 6).unwrap_or(0);
     let request = request_id(number / MACHINES_OF_A_REQUEST as u64);
@@ -71,7 +115,7 @@ pub fn document_text(number: u64, revision: u64) -> String {
         status[at],
         1 + of(2, 8),
         of(3, u64::MAX),
-        4 * (1 + of(2, 8)),
+        vcpus(number),
         of(4, 256),
         of(5, 256),
         of(6, 256),
@@ -118,6 +162,21 @@ mod tests {
             let bytes = entity.document.as_str().len();
             assert!((450..=600).contains(&bytes), "{bytes}: {}", entity.document);
         }
+    }
+
+    #[test]
+    fn totals_are_those_of_the_documents() {
+        let mut found = Totals::default();
+        for number in 0..50 {
+            let document: serde_json::Value =
+                serde_json::from_str(&document_text(number, 3)).unwrap();
+            found.add(1, document["vcpus"].as_u64().unwrap());
+        }
+        assert_eq!(Totals::of(50), found);
+        Totals::of(50).expect(found).unwrap();
+        assert!(Totals::of(51).expect(found).is_err());
+        found.add(0, 1);
+        assert!(Totals::of(50).expect(found).is_err());
     }
 
     #[test]

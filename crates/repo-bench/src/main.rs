@@ -120,6 +120,7 @@ async fn measure(arguments: Arguments) -> Result<String> {
         pairs: usize::from(arguments.pairs),
         folder: arguments.folder.unwrap_or_else(std::env::temp_dir),
         program: std::env::current_exe().map_err(failed)?,
+        replica: std::env::var("REPO_TEST_POSTGRES_REPLICA_URL").ok(),
         progress: true,
     })
     .await?;

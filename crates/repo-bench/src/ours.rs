@@ -4,6 +4,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use repo_core::strategy::{
@@ -14,9 +15,10 @@ use repo_core::{
     AggregateValue, Aggregation, Document, EntityId, Error, FieldPath, Filter, Precondition,
     Predicate, Query, Result, Schemas, Value, Version, Write,
 };
+use repo_lease::{LeaseScope, LeaseTtl, Leases};
 use serde_json::{Value as Json, json};
 
-use crate::data::{self, MACHINES_OF_A_REQUEST};
+use crate::data::{self, MACHINES_OF_A_REQUEST, Totals};
 use crate::errors;
 use crate::measure::{Timed, timed};
 use crate::plan::Update;
@@ -207,6 +209,44 @@ pub(crate) async fn groups(store: &Store, expected: usize) -> Result<Timed> {
         });
         let counted: u64 = counts.sum();
         errors::expect("group", expected, usize::try_from(counted).unwrap_or(usize::MAX))
+    })
+    .await
+}
+
+/// How many entities have each status, and how many processors they have together, once.
+pub(crate) async fn sums(store: &Store, expected: Totals) -> Result<Timed> {
+    let collection = data::collection()?;
+    let asked = Aggregation::new(Filter::default()).group_by("status")?.count()?.sum("vcpus")?;
+    timed(1, async {
+        let answer = store.aggregate(&collection, &asked).await?;
+        let mut found = Totals::default();
+        for row in &answer.rows {
+            if let [AggregateValue::Count(count), AggregateValue::Sum { sum, .. }] =
+                row.values.as_slice()
+            {
+                found.add(*count, sum.to_string().parse().map_err(errors::raw("sum"))?);
+            }
+        }
+        expected.expect(found)
+    })
+    .await
+}
+
+/// Leases in a store, which is prepared for them.
+pub(crate) async fn leases(store: &Store) -> Result<Leases> {
+    let leases = Leases::new(Arc::clone(store));
+    leases.prepare().await?;
+    Ok(leases)
+}
+
+/// One lease that nobody else wants, acquired again and again, and given back each time.
+pub(crate) async fn lease_turns(leases: &Leases, count: usize) -> Result<Timed> {
+    let (scope, ttl) = (LeaseScope::new("bench")?, LeaseTtl::new(Duration::from_secs(60))?);
+    timed(count, async {
+        for _ in 0..count {
+            leases.acquire(&scope, ttl).await?.release().await?;
+        }
+        Ok(())
     })
     .await
 }

@@ -15,6 +15,7 @@ fn options(folder: &Path, rows: &[&str]) -> Options {
         pairs: 2,
         folder: folder.to_owned(),
         program: PathBuf::from(env!("CARGO_BIN_EXE_bench")),
+        replica: None,
         progress: false,
     }
 }
@@ -53,6 +54,13 @@ async fn every_row_of_json_and_sqlite_is_measured_and_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn commits_of_objects_in_a_folder_are_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = run(options(folder.path(), &["object_folder"])).await.unwrap();
+    check(&report, &["object_folder"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn reads_of_the_cache_are_measured() {
     let folder = tempfile::tempdir().unwrap();
     let report = run(options(folder.path(), &["cache"])).await.unwrap();
@@ -72,6 +80,64 @@ async fn every_row_of_the_servers_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let report = run(options(folder.path(), &["postgresql", "dynamodb"])).await.unwrap();
     check(&report, &["postgresql", "dynamodb"]);
+}
+
+/// A replica of the server of `scripts/services`, removed on drop.
+struct Replica(String);
+
+impl Replica {
+    fn is(what: &str, name: &str) -> std::process::Output {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/services");
+        std::process::Command::new(script).args(["replica", what, name]).output().unwrap()
+    }
+
+    /// Starts it: itself, and its address.
+    fn up() -> (Self, String) {
+        let replica = Self(format!("bench{}", std::process::id()));
+        let done = Self::is("up", &replica.0);
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.success(), "{said}");
+        (replica, String::from_utf8(done.stdout).unwrap().trim().to_owned())
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        drop(Self::is("down", &self.0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_from_a_replica_are_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_replica, address) = Replica::up();
+    let options = Options { replica: Some(address), ..options(folder.path(), &["replica"]) };
+    check(&run(options).await.unwrap(), &["replica"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_no_replica_is_not_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = std::env::var("REPO_TEST_POSTGRES_URL").unwrap();
+    let host = server.rsplit('@').next().unwrap().split('/').next().unwrap();
+    let address = Some(format!("postgresql://{host}"));
+    let options = Options { replica: address, ..options(folder.path(), &["replica"]) };
+    let error = run(options).await.unwrap_err();
+    assert!(error.hint_text().unwrap().contains("replica up"), "{error}");
+}
+
+/// Nothing else is asked for, so no server is needed to say so.
+#[test]
+fn without_a_replica_its_row_is_left_out_in_words() {
+    let done = std::process::Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["--quick", "--rows", "replica"])
+        .env_remove("REPO_TEST_POSTGRES_URL")
+        .env_remove("REPO_TEST_POSTGRES_REPLICA_URL")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    assert!(said.contains("replica.get") && said.contains("services replica up"), "{said}");
 }
 
 #[tokio::test]

@@ -51,6 +51,10 @@ pub(crate) fn all() -> Vec<impl StrategyFactory + 'static> {
         let summary = "Amazon DynamoDB tables";
         known.push(of("dynamodb", summary, "dynamodb_strategy", "dynamodb:", "dynamodb"));
     }
+    if cfg!(not(feature = "object")) {
+        let summary = "objects in S3-compatible storage";
+        known.push(of("object", summary, "object_strategy", "object:", "object"));
+    }
     known
 }
 

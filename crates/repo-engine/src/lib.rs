@@ -58,7 +58,7 @@
 //! ```
 //!
 //! Another store is another URL: `json:data`, `postgresql://user@host/name`,
-//! `dynamodb:prefix`, `memory:`.
+//! `dynamodb:prefix`, `object:s3://bucket/prefix`, `memory:`.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod chosen;

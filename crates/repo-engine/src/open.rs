@@ -39,8 +39,9 @@ enum Place {
 
 impl Store {
     /// Opens the store of a URL: `json:DIR`, `sqlite:FILE`,
-    /// `postgresql://USER@HOST/NAME`, `dynamodb:PREFIX` or `memory:`, as far as
-    /// this build has their features. Awaiting what this returns opens it.
+    /// `postgresql://USER@HOST/NAME`, `dynamodb:PREFIX`, `object:s3://BUCKET/PREFIX`,
+    /// `object:file:///DIR` or `memory:`, as far as this build has their features.
+    /// Awaiting what this returns opens it.
     ///
     /// What the collections need is made: a folder, a file, tables, indexes.
     /// What is there already stays.

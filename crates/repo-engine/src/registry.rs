@@ -24,5 +24,7 @@ pub fn registry() -> Registry {
         .with(repo_sql::PostgresFactory);
     #[cfg(feature = "dynamodb")]
     let registry = registry.with(repo_dynamo::DynamoFactory);
+    #[cfg(feature = "object")]
+    let registry = registry.with(repo_object::ObjectFactory);
     registry
 }

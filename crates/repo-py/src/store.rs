@@ -25,7 +25,7 @@ use crate::transaction::{Transaction, policy, run};
 use crate::wait::wait;
 use crate::write::Write;
 
-/// An open store: JSON files, SQLite, PostgreSQL or DynamoDB, with the same answers and
+/// An open store: JSON files, SQLite, PostgreSQL, DynamoDB or objects, with the same answers and
 /// errors on each. May be used by several threads at once.
 ///
 /// A store belongs to the process that opened it: in a forked child it raises
@@ -51,8 +51,8 @@ impl Store {
     /// Opens a store. Usable as a context manager, which closes it.
     ///
     /// place: a URL ("json:DIR", "sqlite:FILE", "postgresql://USER@HOST/NAME",
-    ///     "dynamodb:PREFIX", "memory:"), or a configuration file as a pathlib.Path, or a
-    ///     configuration as a dict with a section "storage".
+    ///     "dynamodb:PREFIX", "object:s3://BUCKET/PREFIX", "memory:"), or a configuration
+    ///     file as a pathlib.Path, or a configuration as a dict with a section "storage".
     /// schemas: a folder of *.schema.json files, or a list of which each is the name of
     ///     a collection (id field "id", no index) or a JSON Schema with an x-repository
     ///     block. Without it: those of the configuration, or machines, requests and

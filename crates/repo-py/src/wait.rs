@@ -12,7 +12,8 @@ use crate::errors::raised;
 use crate::process::runtime;
 
 /// How often a thread that waits asks Python whether a signal has come. Also the
-/// longest time after which `KeyboardInterrupt` is raised.
+/// longest time after which `KeyboardInterrupt` is raised, beside what a store does at once
+/// on this thread: only that in memory does more there than a moment's work, and none waits.
 pub(crate) const LOOK_AT_SIGNALS: Duration = Duration::from_millis(50);
 
 /// Does some work of the engine to its end, on this thread.

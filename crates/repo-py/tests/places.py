@@ -1,7 +1,7 @@
 """The stores that the tests run on, each time a new and empty one.
 
-``REPO_TEST_STORES`` names some of them (json, sqlite, postgresql, dynamodb); without it
-all are tested, and a server that is missing fails the test. The servers are those of
+``REPO_TEST_STORES`` names some of them (json, sqlite, object, postgresql, dynamodb); without
+it all are tested, and a server that is missing fails the test. The servers are those of
 ``scripts/services``.
 """
 
@@ -15,7 +15,7 @@ import unittest
 from pathlib import Path
 from typing import Any, Callable
 
-ALL = ("json", "sqlite", "postgresql", "dynamodb")
+ALL = ("json", "sqlite", "object", "postgresql", "dynamodb")
 
 
 def chosen() -> list[str]:
@@ -55,6 +55,8 @@ def url(kind: str, folder: Path) -> str:
         return f"json:{folder / name}"
     if kind == "sqlite":
         return f"sqlite:{folder / name}.db"
+    if kind == "object":
+        return f"object:file:{folder / name}"
     if kind == "postgresql":
         return f"{_server('REPO_TEST_POSTGRES_URL')}?schema={name}"
     _server("REPO_TEST_DYNAMODB_URL")
@@ -66,7 +68,7 @@ def _server(variable: str) -> str:
     if not address:
         raise AssertionError(
             f"{variable} is not set: run the tests within `scripts/services run`, or name the "
-            "stores without a server: REPO_TEST_STORES='json sqlite'"
+            "stores without a server: REPO_TEST_STORES='json sqlite object'"
         )
     return address
 

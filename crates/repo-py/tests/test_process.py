@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import unittest
+from pathlib import Path
 from typing import Any, Callable
 
 from places import OnEveryStore, Places, on_every_store
@@ -139,32 +140,44 @@ class TestWaiting(Places):
     def test_ctrl_c_ends_a_wait(self) -> None:
         url, other = self.locked()
         code = (
-            "import sys; from repo_engine import Store\n"
+            "import signal; from repo_engine import Store\n"
+            # A shell that runs the tests in the background has it ignored, which a child
+            # inherits: Python then leaves it so, and no handler would ever run.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             f"values = {{'storage': {{'strategy': 'sqlite', 'sql_strategy': "
             f"{{'name': {url.removeprefix('sqlite:')!r}, 'timeout': 300}}}}}}\n"
             "try:\n"
-            "    print('ready', flush=True)\n"
             "    store = Store.open(values, schemas=['jobs'])\n"
             "    store.put('jobs', 'a', {'id': 'a'})\n"
             "except KeyboardInterrupt:\n"
-            "    print('interrupted', flush=True)\n"
             "    import os; os._exit(7)\n"
         )
-        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        # As such a shell starts it.
+        ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-c", code]
+        child = subprocess.Popen(ignoring)
+        self.addCleanup(child.wait)
         self.addCleanup(child.kill)
-        assert child.stdout is not None
-        self.assertEqual(child.stdout.readline(), "ready\n")
-        # It may not wait yet when the first one comes, and ends then as well.
+        # Once the thread that writes is there, the one that called waits for it, and that
+        # for the lock of this process: one signal has to be enough.
         deadline = time.monotonic() + PATIENCE
-        while child.poll() is None and time.monotonic() < deadline:
-            child.send_signal(signal.SIGINT)
-            try:
-                child.wait(0.5)
-            except subprocess.TimeoutExpired:
-                pass
-        self.assertEqual(child.returncode, 7)
-        child.stdout.close()
+        while "sqlite-writer" not in names_of_threads(child.pid):
+            self.assertIsNone(child.poll(), "it ended before it waited")
+            self.assertLess(time.monotonic(), deadline, "it never waited")
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(PATIENCE), 7)
         other.execute("ROLLBACK")
+
+
+def names_of_threads(process: int) -> set[str]:
+    """What the threads of a process are called."""
+    names = set()
+    for name in Path(f"/proc/{process}/task").glob("*/comm"):
+        try:
+            names.add(name.read_text().strip())
+        except OSError:
+            pass  # it has ended meanwhile
+    return names
 
 
 #: For a child: how many threads it has, and how many sockets to the network.

@@ -77,6 +77,31 @@ pub struct SqlSettings {
     /// effect without replicas.
     #[cfg_attr(test, schemars(range(min = 10, max = 3_600_000)))]
     pub max_staleness_ms: u32,
+    /// What stands between here and the server. No effect on SQLite.
+    pub pooler: Pooler,
+}
+
+/// A pooler of connections before a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Pooler {
+    /// Nothing: the server itself. A pooler refuses such a connection.
+    #[default]
+    None,
+    /// One that keeps a connection of the server for each of ours, as pgbouncer does
+    /// with `pool_mode = session`.
+    Session,
+    /// One that gives each transaction any connection of the server, as pgbouncer does
+    /// with `pool_mode = transaction`.
+    Transaction,
+}
+
+impl Pooler {
+    /// Whether what is set and prepared on a connection stays there.
+    pub(crate) fn keeps_sessions(self) -> bool {
+        self != Self::Transaction
+    }
 }
 
 /// Whether a connection is encrypted, and who may be at its other end.
@@ -160,6 +185,7 @@ impl Default for SqlSettings {
             sslrootcert: String::new(),
             replicas: Vec::new(),
             max_staleness_ms: 1_000,
+            pooler: Pooler::default(),
         }
     }
 }
@@ -250,6 +276,18 @@ impl SqlSettings {
         if self.replicas.len() > MOST_REPLICAS {
             return Err(refuse("replicas", format!("replicas are at most {MOST_REPLICAS}"))
                 .with("replicas", self.replicas.len()));
+        }
+        if self.pooler == Pooler::Transaction && !self.replicas.is_empty() {
+            // The check of a replica and the read that it covers need one connection.
+            return Err(refuse(
+                "replicas",
+                "replicas are not read from through a pooler of \
+                 transactions",
+            )
+            .hint(
+                "leave `replicas` out, or let a program that reads from them connect to \
+                 the servers themselves, without `pooler`",
+            ));
         }
         self.of_replicas().map(drop)
     }
@@ -354,6 +392,7 @@ mod tests {
             ("name", json!("")),
             ("name", json!(":memory:")),
             ("type", json!("oracle")),
+            ("pooler", json!("statement")),
             ("pool_sise", json!(5)),
         ] {
             let error = SqlSettings::read(&json!({ name: value })).unwrap_err();
@@ -385,6 +424,20 @@ mod tests {
             assert!(error.context_value("at").unwrap().ends_with(".replicas"), "{error}");
             assert!(!format!("{error} {error:?}").contains("hunter"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn replicas_are_not_read_from_through_a_pooler_of_transactions() {
+        let with = |pooler: &str| {
+            SqlSettings::read(&json!({
+                "type": "postgresql", "host": "one", "name": "store", "username": "me",
+                "replicas": ["postgresql://two"], "pooler": pooler,
+            }))
+        };
+        assert!(with("session").is_ok());
+        let error = with("transaction").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error}");
+        assert!(error.context_value("at").unwrap().ends_with(".replicas"), "{error}");
     }
 
     #[test]

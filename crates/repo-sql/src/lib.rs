@@ -33,7 +33,7 @@ mod server_address;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-pub use config::{Secret, SqlSettings, SqlType, SslMode};
+pub use config::{Pooler, Secret, SqlSettings, SqlType, SslMode};
 pub use ddl::ddl;
 pub use dialect::Dialect;
 pub use factory::{PostgresFactory, SqlFactory, SqliteFactory};

@@ -12,7 +12,7 @@ use tokio_postgres::config::Host;
 
 const SCHEMES: [&str; 2] = ["postgresql://", "postgres://"];
 /// What may stand after the question mark, beside `connect_timeout`.
-const PARAMETERS: [&str; 4] = ["schema", "sslmode", "sslrootcert", "host"];
+const PARAMETERS: [&str; 5] = ["schema", "sslmode", "sslrootcert", "host", "pooler"];
 
 /// The variables of libpq that stand for a setting.
 const VARIABLES: [(&str, &str); 7] = [
@@ -107,7 +107,7 @@ fn parameter(pair: &str) -> Result<(String, Json)> {
         key if PARAMETERS.contains(&key) => Ok((key.to_owned(), value.into())),
         key => Err(malformed("it has a parameter that is not known")
             .with("parameter", key)
-            .hint("known are schema, sslmode, sslrootcert, host and connect_timeout")),
+            .hint("known are schema, sslmode, sslrootcert, host, pooler and connect_timeout")),
     }
 }
 
@@ -137,11 +137,11 @@ mod tests {
     #[test]
     fn a_url_becomes_settings() {
         let url = "postgresql://me:p%40ss@db.example:6432/store?schema=broker&sslmode=verify-full\
-                   &sslrootcert=%2Fetc%2Fca.pem&connect_timeout=5";
+                   &sslrootcert=%2Fetc%2Fca.pem&connect_timeout=5&pooler=transaction";
         let expected = json!({
             "type": "postgresql", "host": "db.example", "port": 6432, "name": "store",
             "username": "me", "password": "p@ss", "schema": "broker", "sslmode": "verify-full",
-            "sslrootcert": "/etc/ca.pem", "timeout": 5,
+            "sslrootcert": "/etc/ca.pem", "timeout": 5, "pooler": "transaction",
         });
         assert_eq!(settings_with(url, |_| None).unwrap(), Some(expected));
         let socket = "postgres://me@/store?host=/run/postgresql";

@@ -52,7 +52,7 @@ impl From<FormatArg> for Format {
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct StoreArgs {
     /// The store, without a configuration: json:DIR, sqlite:FILE, postgresql://…,
-    /// dynamodb:PREFIX, or files:DIR of another program
+    /// dynamodb:PREFIX, object:s3://BUCKET/PREFIX, or files:DIR of another program
     #[arg(long, global = true, value_name = "URL", conflicts_with = "strategy")]
     pub(crate) store: Option<String>,
     /// The storage strategy, instead of `storage.strategy`

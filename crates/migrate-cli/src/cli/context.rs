@@ -111,7 +111,8 @@ impl Context {
         .hint(
             "name a file with --config FILE, set REPO_STORAGE__STRATEGY, or name the store \
              itself: --store json:DIR, --store sqlite:FILE, --store postgresql://USER@HOST/NAME, \
-             --store dynamodb:PREFIX (migrate and verify: --source and --target)",
+             --store dynamodb:PREFIX, --store object:s3://BUCKET/PREFIX (migrate and verify: \
+             --source and --target)",
         ))
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct SideArgs {
     /// The kind of the source [default: `storage.strategy`]
     #[arg(long, value_name = "TYPE", help_heading = STORES)]
     source_type: Option<String>,
-    /// The kind of the target: json, sql, sqlite, dynamodb
+    /// The kind of the target: json, sql, sqlite, dynamodb, object
     #[arg(long, value_name = "TYPE", help_heading = STORES)]
     target_type: Option<String>,
     /// The configuration with the settings of the source [default: --config]
@@ -30,12 +30,13 @@ pub(crate) struct SideArgs {
     /// The configuration with the settings of the target [default: --config]
     #[arg(long, value_name = "FILE", help_heading = STORES)]
     target_config: Option<PathBuf>,
-    /// The source itself: json:DIR, sqlite:FILE, postgresql://…, dynamodb:PREFIX, or
-    /// files:DIR of another program
+    /// The source itself: json:DIR, sqlite:FILE, postgresql://…, dynamodb:PREFIX,
+    /// object:s3://BUCKET/PREFIX, or files:DIR of another program
     #[arg(long, value_name = "URL", help_heading = STORES)]
     #[arg(conflicts_with_all = ["source_type", "source_config"])]
     source: Option<String>,
-    /// The target itself: json:DIR, sqlite:FILE, postgresql://… or dynamodb:PREFIX
+    /// The target itself: json:DIR, sqlite:FILE, postgresql://…, dynamodb:PREFIX or
+    /// object:s3://BUCKET/PREFIX
     #[arg(long, value_name = "URL", help_heading = STORES)]
     #[arg(conflicts_with_all = ["target_type", "target_config"])]
     target: Option<String>,

@@ -3,9 +3,8 @@
 
 use std::process::Command;
 
-use crate::cli_support::{Place, filled, machine, postgres_variables};
+use crate::cli_support::{Place, STORES, filled, machine, postgres_variables};
 
-const STORES: [&str; 4] = ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data"];
 const SECRET: &str = "a-very-personal-secret";
 
 fn put(place: &Place, store: &str, id: &str, status: &str) {

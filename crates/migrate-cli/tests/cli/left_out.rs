@@ -1,7 +1,7 @@
-//! A build without PostgreSQL and DynamoDB: one configuration still serves it, and
-//! what it cannot open is refused in words. Run by `scripts/check-features`.
+//! A build without PostgreSQL, DynamoDB and object stores: one configuration still serves
+//! it, and what it cannot open is refused in words. Run by `scripts/check-features`.
 #![cfg(all(feature = "json", feature = "sqlite"))]
-#![cfg(not(any(feature = "postgres", feature = "dynamodb")))]
+#![cfg(not(any(feature = "postgres", feature = "dynamodb", feature = "object")))]
 
 use std::path::Path;
 use std::process::Command;
@@ -47,6 +47,7 @@ fn what_was_left_out_is_refused_in_words() {
     }
     refuses(folder.path(), "--store dynamodb:prefix health", "dynamodb", "dynamodb");
     refuses(folder.path(), "--strategy dynamodb init", "dynamodb", "dynamodb");
+    refuses(folder.path(), "--store object:s3://bucket health", "object", "object");
 }
 
 #[cfg(not(feature = "data"))]
@@ -94,6 +95,7 @@ fn strategies_lists_what_this_build_can_open() {
         ("files", false),
         ("json", true),
         ("memory", true),
+        ("object", false),
         ("postgresql", false),
         ("sql", true),
         ("sqlite", true),

@@ -29,6 +29,7 @@ mod json_files;
 mod left_out;
 mod live;
 mod migrate;
+mod object;
 mod overwrite;
 mod postgres;
 mod processes;

@@ -16,8 +16,13 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// The targets of the tests, in the order of [`STORES`].
-const TARGETS: [&str; 4] =
-    ["json:target", "sqlite:target.db", "postgresql:///?schema=target", "dynamodb:target"];
+const TARGETS: [&str; 5] = [
+    "json:target",
+    "sqlite:target.db",
+    "postgresql:///?schema=target",
+    "dynamodb:target",
+    "object:file:target",
+];
 
 /// The sources from which `target` is filled.
 fn sources(target: &str) -> impl Iterator<Item = &'static str> {
@@ -79,6 +84,11 @@ fn killed_at_any_moment_the_same_command_goes_on_into_postgresql() {
 #[test]
 fn killed_at_any_moment_the_same_command_goes_on_into_dynamodb() {
     kill_and_go_on_from_each(TARGETS[3], "dynamodb:whole");
+}
+
+#[test]
+fn killed_at_any_moment_the_same_command_goes_on_into_objects() {
+    kill_and_go_on_from_each(TARGETS[4], "object:file:whole");
 }
 
 fn kill_and_go_on_from_each(into: &str, whole: &str) {

@@ -19,6 +19,7 @@ fn commands_that_need_no_store() {
         ("memory", true),
         ("postgresql", true),
         ("dynamodb", true),
+        ("object", true),
     ] {
         assert_eq!(usable(name), expected, "{name}");
     }

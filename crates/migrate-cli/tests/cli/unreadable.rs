@@ -40,6 +40,7 @@ fn damaged(store: &str, count: usize) -> Place {
                  WHERE machine_id = '{BAD}'"
             ),
         ),
+        "object" => object(&place),
         _ => dynamodb(&place),
     }
     place
@@ -55,6 +56,18 @@ fn psql(place: &Place, sql: &str) {
     command.args(["-Xq", "-v", "ON_ERROR_STOP=1", "-c", sql]);
     let run = Run::of(command.envs(postgres_variables(place.postgres())));
     assert!(run.code == Some(0), "{run:?}");
+}
+
+/// Alters the document in every object that has it.
+fn object(place: &Place) {
+    let text = format!("\"machine_id\":\"{BAD}\"");
+    let damaged = text.replace(BAD, "m-004x");
+    for (path, mut bytes) in place.contents() {
+        let found = bytes.windows(text.len()).position(|part| part == text.as_bytes());
+        let Some(at) = found else { continue };
+        bytes[at..at + text.len()].copy_from_slice(damaged.as_bytes());
+        std::fs::write(path, bytes).unwrap();
+    }
 }
 
 fn dynamodb(place: &Place) {

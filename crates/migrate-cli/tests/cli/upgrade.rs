@@ -118,6 +118,11 @@ fn killed_in_the_middle_the_same_command_goes_on_in_dynamodb() {
     killed_in_the_middle("dynamodb:data", 600);
 }
 
+#[test]
+fn killed_in_the_middle_the_same_command_goes_on_in_objects() {
+    killed_in_the_middle("object:file:objects", 1_000);
+}
+
 fn killed_in_the_middle(store: &str, count: usize) {
     let place = filled(store, count);
     let line = format!("{} --batch-size 1", command(store));

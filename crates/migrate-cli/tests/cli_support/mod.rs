@@ -14,7 +14,10 @@ use serde_json::{Value as Json, json};
 
 /// The stores that every behaviour is tried on. In each [`Place`] they are
 /// others: files in its folder, tables in its own part of the test server.
-pub const STORES: [&str; 4] = ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data"];
+pub const STORES: [&str; 5] =
+    ["json:data", "sqlite:data.db", "postgresql:///", "dynamodb:data", OBJECTS];
+/// The one among them that has no indexes.
+pub const OBJECTS: &str = "object:file:objects";
 
 /// The ordered pairs that a long test goes through: each store once on either side, or
 /// every pair with `REPO_TEST_PAIRS=all`.

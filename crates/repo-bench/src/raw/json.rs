@@ -1,14 +1,16 @@
 //! Files without the engine: appending with a sync, and parsing.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
 use std::io::Write as _;
 use std::path::Path;
 
 use repo_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
 
+use crate::data::Totals;
 use crate::errors;
 use crate::measure::{Timed, timed_here};
 
@@ -63,6 +65,32 @@ pub(crate) fn parse_by_serde(file: &Path, entities: usize) -> Result<Timed> {
 
 fn not_json(source: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Corrupt, "parse a file", source.to_string()).caused_by(source)
+}
+
+/// What of a machine is needed to group and to add up.
+#[derive(Deserialize)]
+struct Processors {
+    status: Option<String>,
+    vcpus: u64,
+}
+
+/// How many entities have each status, and how many processors they have together: a loop
+/// over all documents of a single file.
+pub(crate) fn sum_by_serde(file: &Path, collection: &str, expected: Totals) -> Result<Timed> {
+    timed_here(1, || {
+        let mut groups: BTreeMap<Option<String>, (u64, u64)> = BTreeMap::new();
+        for_each_document(file, collection, |_, text| {
+            let Processors { status, vcpus } = serde_json::from_str(text).map_err(not_json)?;
+            let group = groups.entry(status).or_default();
+            *group = (group.0 + 1, group.1 + vcpus);
+            Ok(())
+        })?;
+        let mut found = Totals::default();
+        for (count, sum) in black_box(groups).into_values() {
+            found.add(count, sum);
+        }
+        expected.expect(found)
+    })
 }
 
 /// Gives the id and the text of every document of a collection in a single

@@ -3,5 +3,6 @@
 
 pub(crate) mod dynamo;
 pub(crate) mod json;
+pub(crate) mod object;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;

@@ -14,7 +14,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls, Row, Statement};
 
-use crate::data::{LOADED_AT, MACHINES_OF_A_REQUEST, request_id};
+use crate::data::{LOADED_AT, MACHINES_OF_A_REQUEST, Totals, request_id};
 use crate::errors;
 use crate::measure::{Timed, timed};
 use crate::plan::Update;
@@ -29,6 +29,8 @@ const QUERY: &str = r#"SELECT "machine_id", "_version", "_created_at", "_updated
 const SCAN: &str = r#"SELECT "machine_id", "_version", "_created_at", "_updated_at", "document"
     FROM "machines_records" ORDER BY "machine_id""#;
 const GROUPS: &str = r#"SELECT "status", count(*) FROM "machines_records" GROUP BY "status""#;
+const SUMS: &str = r#"SELECT "status", count(*), sum(("document"->>'vcpus')::numeric)::text
+    FROM "machines_records" GROUP BY "status""#;
 const COPY: &str = r#"COPY "machines_records"
     ("machine_id", "_version", "_created_at", "_updated_at", "document")
     FROM STDIN (FORMAT binary)"#;
@@ -100,6 +102,13 @@ impl Raw {
     /// Runs statements without values.
     pub(crate) async fn run(&self, script: &str) -> Result<()> {
         self.client.batch_execute(script).await.map_err(errors::raw("run a statement"))
+    }
+
+    /// The one whole number that a statement answers.
+    pub(crate) async fn number(&self, sql: &str) -> Result<i64> {
+        let failed = errors::raw("run a statement");
+        let row = self.client.query_one(sql, &[]).await.map_err(&failed)?;
+        row.try_get(0).map_err(failed)
     }
 
     async fn prepare(&self, sql: &str) -> Result<Statement> {
@@ -227,6 +236,24 @@ impl Raw {
                 counted += row.try_get::<_, i64>(1).map_err(&failed)?;
             }
             errors::expect("group", expected, usize::try_from(counted).unwrap_or(usize::MAX))
+        })
+        .await
+    }
+
+    /// How many entities have each status, and how many processors they have together.
+    pub(crate) async fn sums(&self, expected: Totals) -> Result<Timed> {
+        let statement = self.prepare(SUMS).await?;
+        let failed = errors::raw("sum");
+        timed(1, async {
+            let mut found = Totals::default();
+            for row in self.client.query(&statement, &[]).await.map_err(&failed)? {
+                black_box(row.try_get::<_, Option<String>>(0).map_err(&failed)?);
+                let count = row.try_get::<_, i64>(1).map_err(&failed)?;
+                let sum: String = row.try_get(2).map_err(&failed)?;
+                let sum = sum.parse().map_err(errors::raw("sum"))?;
+                found.add(count.unsigned_abs(), sum);
+            }
+            expected.expect(found)
         })
         .await
     }

@@ -8,7 +8,7 @@ use repo_core::Result;
 use repo_core::strategy::Record;
 use rusqlite::{Connection, Row, Statement, TransactionBehavior, params};
 
-use crate::data::{LOADED_AT, MACHINES_OF_A_REQUEST, request_id};
+use crate::data::{LOADED_AT, MACHINES_OF_A_REQUEST, Totals, request_id};
 use crate::errors;
 use crate::measure::{Timed, timed_here};
 use crate::plan::Update;
@@ -30,6 +30,8 @@ const QUERY: &str = r#"SELECT "machine_id", "_version", "_created_at", "_updated
 const SCAN: &str = r#"SELECT "machine_id", "_version", "_created_at", "_updated_at", "document"
     FROM "machines_records" ORDER BY "machine_id""#;
 const GROUPS: &str = r#"SELECT "status", count(*) FROM "machines_records" GROUP BY "status""#;
+const SUMS: &str = r#"SELECT "status", count(*), sum(json_extract("document", '$.vcpus'))
+    FROM "machines_records" GROUP BY "status""#;
 
 /// The time that is written. Any will do.
 const NOW: i64 = LOADED_AT + 1;
@@ -184,6 +186,23 @@ impl Raw {
                 counted += row.get::<_, i64>(1).map_err(&failed)?;
             }
             errors::expect("group", expected, usize::try_from(counted).unwrap_or(usize::MAX))
+        })
+    }
+
+    /// How many entities have each status, and how many processors they have together.
+    pub(crate) fn sums(&self, expected: Totals) -> Result<Timed> {
+        let mut statement = prepare(&self.reader, SUMS)?;
+        let failed = errors::raw("sum");
+        timed_here(1, || {
+            let mut rows = statement.query([]).map_err(&failed)?;
+            let mut found = Totals::default();
+            while let Some(row) = rows.next().map_err(&failed)? {
+                black_box(row.get::<_, Option<String>>(0).map_err(&failed)?);
+                let [count, sum] = [row.get::<_, i64>(1), row.get(2)];
+                let (count, sum) = (count.map_err(&failed)?, sum.map_err(&failed)?);
+                found.add(count.unsigned_abs(), sum.unsigned_abs());
+            }
+            expected.expect(found)
         })
     }
 

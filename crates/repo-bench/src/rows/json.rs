@@ -7,13 +7,13 @@ use repo_core::strategy::StorageStrategyExt as _;
 
 use crate::bench::Bench;
 use crate::child::memory_of_opening;
-use crate::data;
+use crate::data::{self, COLLECTION, Totals};
 use crate::errors;
 use crate::grouping::grouped;
 use crate::measure::{Spread, Timed, timed};
 use crate::ours::{self, Store};
 use crate::plan::Book;
-use crate::raw::json::{Appender, parse_by_serde, parse_by_sonic};
+use crate::raw::json::{Appender, parse_by_serde, parse_by_sonic, sum_by_serde};
 use crate::report::{Figures, Line};
 use crate::row::{Bound, Measure, Row};
 
@@ -66,22 +66,39 @@ static MEMORY: Row = Row {
     measure: Measure::Memory,
     bound: Some(Bound::AtMost(150.0)),
 };
+static SUMS: Row = Row {
+    name: "json.aggregate_sum",
+    what: "one aggregate: entities of each status, and the sum of a field",
+    against: "reading the file and adding up in a loop, what is needed parsed by serde_json",
+    measure: Measure::Time,
+    bound: None,
+};
+static LEASE: Row = Row {
+    name: "json.lease_raw",
+    what: "a lease acquired and given back, nobody else wanting it",
+    against: "append and fdatasync of as many bytes as one update takes",
+    measure: Measure::Time,
+    bound: None,
+};
 
-pub(super) static ROWS: [&Row; 7] =
-    [&COMMIT, &GROWTH, &AT_ONCE, &OPEN, &OPEN_SERDE, &OPEN_META, &MEMORY];
+pub(super) static ROWS: [&Row; 9] =
+    [&COMMIT, &GROWTH, &AT_ONCE, &LEASE, &OPEN, &OPEN_SERDE, &OPEN_META, &MEMORY, &SUMS];
 
 /// The data file of the single-file layout.
 const DATA_FILE: &str = repo_json::DEFAULT_SINGLE_FILE;
 const JOURNAL_FILE: &str = ".journal";
 
 pub(super) async fn run(bench: &mut Bench) -> Result<()> {
-    if bench.wants_any(&[&COMMIT, &GROWTH, &AT_ONCE]) {
+    if bench.wants_any(&[&COMMIT, &GROWTH, &AT_ONCE, &LEASE]) {
         commits(bench).await?;
     }
     if bench.wants_any(&[&OPEN, &OPEN_SERDE, &OPEN_META, &MEMORY]) {
         for entities in bench.scale().opened {
             opening(bench, entities).await?;
         }
+    }
+    if bench.wants(&SUMS) {
+        sums(bench).await?;
     }
     Ok(())
 }
@@ -151,8 +168,26 @@ async fn commits(bench: &mut Bench) -> Result<()> {
         ours::updates(&store, &plan).await
     };
     bench.compare_finely(&AT_ONCE, at, many, one).await?;
+
+    let leases = ours::leases(&store).await?;
+    let lease = async || ours::lease_turns(&leases, count).await;
+    let append = async || file.append(bytes, count);
+    let at = format!("{} entities, {bytes} B", grouped(scale.store));
+    bench.compare_finely(&LEASE, at, lease, append).await?;
     store.close().await?;
     small.store.close().await
+}
+
+async fn sums(bench: &mut Bench) -> Result<()> {
+    let machines = bench.scale().large;
+    let at = format!("{} entities", grouped(machines));
+    bench.say(&format!("json: making a store of {at}"));
+    let Written { folder, store, .. } = Written::make(bench, "json-sums", machines).await?;
+    let (file, totals) = (folder.join(DATA_FILE), Totals::of(machines));
+    let ours = async || ours::sums(&store, totals).await;
+    bench.compare(&SUMS, at, ours, async || sum_by_serde(&file, COLLECTION, totals)).await?;
+    store.close().await?;
+    std::fs::remove_dir_all(folder).map_err(errors::raw("remove a folder"))
 }
 
 async fn opening(bench: &mut Bench, entities: usize) -> Result<()> {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::servers::{postgres, unique};
 use crate::bench::Bench;
-use crate::data;
+use crate::data::{self, Totals};
 use crate::errors;
 use crate::grouping::grouped;
 use crate::ours::{self, Store};
@@ -67,14 +67,30 @@ static GROUPS: Row = Row {
     bound: Some(Bound::AtMost(1.3)),
 };
 
-pub(super) static ROWS: [&Row; 7] = [&UPDATE, &GET, &COMMIT, &LOAD, &QUERY, &SCAN, &GROUPS];
+static SUMS: Row = Row {
+    name: "postgresql.aggregate_sum",
+    what: "one aggregate: entities of each status, and the sum of a field that has no column",
+    against: "SELECT status, count(*), sum(…) … GROUP BY status",
+    measure: Measure::Time,
+    bound: Some(Bound::AtMost(1.3)),
+};
+static LEASE: Row = Row {
+    name: "postgresql.lease_raw",
+    what: "a lease acquired and given back, nobody else wanting it",
+    against: "the prepared conditional UPDATE",
+    measure: Measure::Time,
+    bound: None,
+};
+
+pub(super) static ROWS: [&Row; 9] =
+    [&UPDATE, &GET, &COMMIT, &LEASE, &LOAD, &QUERY, &SCAN, &GROUPS, &SUMS];
 
 /// Ours in one schema, the raw driver in another.
 pub(super) struct Sides {
     pub(super) store: Store,
-    ours: String,
+    pub(super) ours: String,
     pub(super) raw: Raw,
-    theirs: String,
+    pub(super) theirs: String,
 }
 
 /// A server for stores in schemas of their own.
@@ -119,10 +135,21 @@ impl Server {
 /// Opens the store in a schema. Without TLS, which the raw side has not either, and
 /// which ours would use where the server offers it.
 pub(super) async fn open(url: &str, schema: &str, connections: u32) -> Result<Store> {
+    open_beside(url, schema, connections, &[]).await
+}
+
+/// The same, where servers of these addresses repeat what that one does.
+pub(super) async fn open_beside(
+    url: &str,
+    schema: &str,
+    connections: u32,
+    replicas: &[&str],
+) -> Result<Store> {
     let url = format!("{url}?schema={schema}&sslmode=disable");
     let mut settings = PostgresFactory.settings_from_url(&url)?.unwrap_or_default();
     settings["pool_size"] = json!(connections);
     settings["max_overflow"] = json!(0);
+    settings["replicas"] = json!(replicas);
     ours::open(&PostgresFactory, &settings, false).await
 }
 
@@ -163,7 +190,7 @@ impl Sides {
 }
 
 pub(super) async fn run(bench: &mut Bench, url: &str) -> Result<()> {
-    if bench.wants_any(&[&UPDATE, &GET, &COMMIT]) {
+    if bench.wants_any(&[&UPDATE, &GET, &COMMIT, &LEASE]) {
         let machines = bench.scale().store;
         let sides = make(bench, url, machines).await?;
         let done = single(bench, &sides).await;
@@ -176,7 +203,7 @@ pub(super) async fn run(bench: &mut Bench, url: &str) -> Result<()> {
         sides.remove().await?;
         done?;
     }
-    if bench.wants_any(&[&QUERY, &SCAN, &GROUPS]) {
+    if bench.wants_any(&[&QUERY, &SCAN, &GROUPS, &SUMS]) {
         let machines = bench.scale().large;
         let sides = make(bench, url, machines).await?;
         let done = reads(bench, &sides).await;
@@ -208,7 +235,12 @@ async fn single(bench: &mut Bench, Sides { store, raw, .. }: &Sides) -> Result<(
 
     let ours = async || ours::commits(store, &mine.updates(scale.commits), 10).await;
     let by_hand = async || raw.commits(&theirs.updates(scale.commits), 10).await;
-    bench.compare_finely(&COMMIT, at, ours, by_hand).await
+    bench.compare_finely(&COMMIT, at.clone(), ours, by_hand).await?;
+
+    let leases = ours::leases(store).await?;
+    let lease = async || ours::lease_turns(&leases, scale.commits).await;
+    let by_hand = async || raw.updates(&theirs.updates(scale.commits)).await;
+    bench.compare_finely(&LEASE, at, lease, by_hand).await
 }
 
 async fn load(bench: &mut Bench, sides: &Sides) -> Result<()> {
@@ -242,5 +274,9 @@ async fn reads(bench: &mut Bench, Sides { store, raw, .. }: &Sides) -> Result<()
     bench.compare(&SCAN, at.clone(), ours, async || raw.scan(scale.large).await).await?;
 
     let ours = async || ours::groups(store, scale.large).await;
-    bench.compare(&GROUPS, at, ours, async || raw.groups(scale.large).await).await
+    bench.compare(&GROUPS, at.clone(), ours, async || raw.groups(scale.large).await).await?;
+
+    let totals = Totals::of(scale.large);
+    let ours = async || ours::sums(store, totals).await;
+    bench.compare(&SUMS, at, ours, async || raw.sums(totals).await).await
 }

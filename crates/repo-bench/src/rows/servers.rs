@@ -3,6 +3,8 @@
 use repo_core::{Error, ErrorKind, Result};
 use tokio::net::TcpStream;
 
+use crate::raw::object::Server;
+
 /// The URL of the PostgreSQL server.
 pub(super) async fn postgres() -> Result<String> {
     let url = address("REPO_TEST_POSTGRES_URL", "postgresql")?;
@@ -17,6 +19,36 @@ pub(super) async fn dynamo() -> Result<String> {
     let host = url.split("://").nth(1).map(|rest| rest.trim_end_matches('/'));
     reach("DynamoDB Local", host.unwrap_or_default()).await?;
     Ok(url)
+}
+
+/// The URL of the same database on a server of another address.
+pub(super) async fn elsewhere(url: &str, address: &str) -> Result<String> {
+    let parts = || {
+        let (before, after) = url.rsplit_once('@')?;
+        let (_, database) = after.split_once('/')?;
+        let host = address.strip_prefix("postgresql://")?.trim_end_matches('/');
+        Some((host, format!("{before}@{host}/{database}")))
+    };
+    let (host, there) = parts().ok_or_else(|| {
+        let why = "a replica is named as postgresql://HOST:PORT";
+        Error::new(ErrorKind::ConfigInvalid, "find a server", why)
+            .hint("take it from `scripts/services env`")
+    })?;
+    reach("the replica of PostgreSQL", host).await?;
+    Ok(there)
+}
+
+/// The server that speaks S3.
+pub(super) async fn s3() -> Result<Server> {
+    let server = Server {
+        url: address("REPO_TEST_S3_URL", "object")?,
+        bucket: address("REPO_TEST_S3_BUCKET", "object")?,
+        access_key: address("REPO_TEST_S3_ACCESS_KEY", "object")?,
+        secret_key: address("REPO_TEST_S3_SECRET_KEY", "object")?,
+    };
+    let host = server.url.split("://").nth(1).map(|rest| rest.trim_end_matches('/'));
+    reach("the S3 server", host.unwrap_or_default()).await?;
+    Ok(server)
 }
 
 fn address(variable: &'static str, rows: &str) -> Result<String> {

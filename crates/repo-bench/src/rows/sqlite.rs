@@ -6,7 +6,7 @@ use repo_core::Result;
 use repo_core::strategy::Record;
 
 use crate::bench::Bench;
-use crate::data;
+use crate::data::{self, Totals};
 use crate::errors;
 use crate::grouping::grouped;
 use crate::measure::Timed;
@@ -80,17 +80,32 @@ static GROUPS: Row = Row {
     bound: None,
 };
 
-pub(super) static ROWS: [&Row; 9] =
-    [&UPDATE, &GET, &AT_ONCE, &COMMIT, &LOAD, &APPLY, &QUERY, &SCAN, &GROUPS];
+static SUMS: Row = Row {
+    name: "sqlite.aggregate_sum",
+    what: "one aggregate: entities of each status, and the sum of a field that has no column",
+    against: "SELECT status, count(*), sum(…) … GROUP BY status",
+    measure: Measure::Time,
+    bound: None,
+};
+static LEASE: Row = Row {
+    name: "sqlite.lease_raw",
+    what: "a lease acquired and given back, nobody else wanting it",
+    against: "the prepared conditional UPDATE, a transaction each",
+    measure: Measure::Time,
+    bound: None,
+};
+
+pub(super) static ROWS: [&Row; 11] =
+    [&UPDATE, &GET, &AT_ONCE, &COMMIT, &LEASE, &LOAD, &APPLY, &QUERY, &SCAN, &GROUPS, &SUMS];
 
 pub(super) async fn run(bench: &mut Bench) -> Result<()> {
-    if bench.wants_any(&[&UPDATE, &GET, &AT_ONCE, &COMMIT]) {
+    if bench.wants_any(&[&UPDATE, &GET, &AT_ONCE, &COMMIT, &LEASE]) {
         single(bench).await?;
     }
     if bench.wants_any(&[&LOAD, &APPLY]) {
         loads(bench).await?;
     }
-    if bench.wants_any(&[&QUERY, &SCAN, &GROUPS]) {
+    if bench.wants_any(&[&QUERY, &SCAN, &GROUPS, &SUMS]) {
         reads(bench).await?;
     }
     Ok(())
@@ -139,7 +154,12 @@ async fn single(bench: &mut Bench) -> Result<()> {
 
     let ours = async || ours::commits(&store, &mine.updates(scale.commits), 10).await;
     let by_hand = async || raw.commits(&theirs.updates(scale.commits), 10, true);
-    bench.compare_finely(&COMMIT, at, ours, by_hand).await?;
+    bench.compare_finely(&COMMIT, at.clone(), ours, by_hand).await?;
+
+    let leases = ours::leases(&store).await?;
+    let lease = async || ours::lease_turns(&leases, scale.commits).await;
+    let by_hand = async || raw.updates(&theirs.updates(scale.commits));
+    bench.compare_finely(&LEASE, at, lease, by_hand).await?;
     store.close().await
 }
 
@@ -158,7 +178,11 @@ async fn reads(bench: &mut Bench) -> Result<()> {
     bench.compare(&SCAN, at.clone(), ours, async || raw.scan(scale.large)).await?;
 
     let ours = async || ours::groups(&store, scale.large).await;
-    bench.compare(&GROUPS, at, ours, async || raw.groups(scale.large)).await?;
+    bench.compare(&GROUPS, at.clone(), ours, async || raw.groups(scale.large)).await?;
+
+    let totals = Totals::of(scale.large);
+    let ours = async || ours::sums(&store, totals).await;
+    bench.compare(&SUMS, at, ours, async || raw.sums(totals)).await?;
     store.close().await
 }
 

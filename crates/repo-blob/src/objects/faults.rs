@@ -4,6 +4,7 @@
 //! status and its code are kept, and neither the answer nor the error is a source.
 
 use std::error::Error as StdError;
+use std::io;
 
 use object_store::Error as Fault;
 use object_store::client::{HttpError, HttpErrorKind};
@@ -73,8 +74,25 @@ fn kind(effect: Effect, fault: &Fault, status: Option<u16>) -> (ErrorKind, &'sta
                 (ErrorKind::Unavailable, "the object store is not reached")
             }
             (None, Some(_)) => lost(effect, "the object store does not answer"),
-            _ => (ErrorKind::Unexpected, "the object store reports an error"),
+            (None, None) => of_disk(fault),
+            _ => UNEXPECTED,
         },
+    }
+}
+
+const UNEXPECTED: (ErrorKind, &str) = (ErrorKind::Unexpected, "the object store reports an error");
+
+/// What the file system says of objects in a folder.
+fn of_disk(fault: &Fault) -> (ErrorKind, &'static str) {
+    let found = chain(fault).find_map(|error| error.downcast_ref::<io::Error>());
+    match found.map(io::Error::kind) {
+        Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+            (ErrorKind::PermissionDenied, "the folder refuses access")
+        }
+        Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+            (ErrorKind::Unavailable, "the disk is full")
+        }
+        _ => UNEXPECTED,
     }
 }
 

@@ -1,18 +1,20 @@
 //! Objects under names of a program: for what is found by its name and is no blob.
 
+mod folder;
+
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
 use object_store::{
-    GetOptions, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, WriteMultipart,
+    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, WriteMultipart,
 };
 use repo_core::{Error, ErrorKind, Result, Timestamp};
 
 use crate::location::Location;
-use crate::objects::bucket::Remote;
 use crate::objects::connect;
 use crate::objects::faults::{Effect, code, fault};
 use crate::objects::upload::BLOCK;
@@ -33,9 +35,11 @@ const UNDER_WAY: usize = 3;
 /// not there; `Unavailable`, `OutcomeUnknown` and `PermissionDenied` as of a `BlobStore`.
 #[derive(Clone)]
 pub struct NamedObjects {
-    store: Arc<dyn Remote>,
+    store: Arc<dyn ObjectStore>,
     prefix: Path,
     location: Arc<str>,
+    /// Of objects that are files of this machine.
+    folder: Option<Arc<std::path::Path>>,
 }
 
 impl fmt::Debug for NamedObjects {
@@ -65,9 +69,10 @@ impl NamedObjects {
     pub fn open(location: &str, options: &BlobOptions) -> Result<Self> {
         match location.parse()? {
             Location::S3(location) => {
-                let store: Arc<dyn Remote> = Arc::new(connect::s3(&location, options)?);
+                let store: Arc<dyn ObjectStore> = Arc::new(connect::s3(&location, options)?);
                 let prefix = Path::from(location.prefix());
-                Ok(Self { store, prefix, location: Arc::from(location.to_string()) })
+                let location = Arc::from(location.to_string());
+                Ok(Self { store, prefix, location, folder: None })
             }
             Location::Folder(_) => {
                 Err(Error::new(ErrorKind::ConfigInvalid, "open", "this is no object store")
@@ -78,8 +83,8 @@ impl NamedObjects {
 
     /// Those of any store of the crate `object_store`; `location` is its name in messages.
     #[must_use]
-    pub fn over(store: Arc<dyn Remote>, location: &str) -> Self {
-        Self { store, prefix: Path::default(), location: Arc::from(location) }
+    pub fn over(store: Arc<dyn ObjectStore>, location: &str) -> Self {
+        Self { store, prefix: Path::default(), location: Arc::from(location), folder: None }
     }
 
     /// Where they are, without credentials.
@@ -94,19 +99,25 @@ impl NamedObjects {
     /// `Invalid` for what is no name.
     pub fn within(&self, name: &str) -> Result<Self> {
         let location = Arc::from(format!("{}/{name}", self.location));
-        Ok(Self { store: Arc::clone(&self.store), prefix: self.path(name)?, location })
+        let prefix = self.path(name)?;
+        let folder = self.folder.as_ref().map(|folder| Arc::from(folder.join(name)));
+        Ok(Self { store: Arc::clone(&self.store), prefix, location, folder })
     }
 
     fn path(&self, name: &str) -> Result<Path> {
         let in_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         let good = |word: &str| !matches!(word, "" | "." | "..") && word.bytes().all(in_word);
+        let bad = || {
+            Error::new(ErrorKind::Invalid, "name", "this is no name of an object")
+                .with("name", name)
+        };
         if !name.split('/').all(good) {
-            return Err(Error::new(ErrorKind::Invalid, "name", "this is no name of an object")
-                .with("name", name));
+            return Err(bad());
         }
         let prefix = self.prefix.as_ref();
         let separator = if prefix.is_empty() { "" } else { "/" };
-        Ok(Path::from(format!("{prefix}{separator}{name}")))
+        // The prefix has been encoded already.
+        Path::parse(format!("{prefix}{separator}{name}")).map_err(|_| bad())
     }
 
     fn fault(&self, operation: &'static str, effect: Effect, error: &object_store::Error) -> Error {
@@ -216,6 +227,94 @@ impl NamedObjects {
         Ok((size, bytes.boxed()))
     }
 
+    /// The bytes of an object that fits into memory; `None` where there is no such object.
+    ///
+    /// # Errors
+    /// Those of every call, but for an object that is not there.
+    pub async fn read_all(&self, name: &str) -> Result<Option<Bytes>> {
+        let path = self.path(name)?;
+        let read = async { self.store.get(&path).await?.bytes().await };
+        self.found(name, read.await)
+    }
+
+    /// A part of an object; `None` where there is no such object. A range that goes beyond the
+    /// end gives what there is, or fails where it begins there.
+    ///
+    /// # Errors
+    /// Those of every call, but for an object that is not there.
+    pub async fn read_range(&self, name: &str, range: Range<u64>) -> Result<Option<Bytes>> {
+        let path = self.path(name)?;
+        let read = self.store.get_range(&path, range).await;
+        self.found(name, read)
+    }
+
+    fn found<T>(&self, name: &str, read: Result<T, object_store::Error>) -> Result<Option<T>> {
+        match read {
+            Ok(found) => Ok(Some(found)),
+            Err(error) => {
+                let missing = matches!(error, object_store::Error::NotFound { .. });
+                let in_a_bucket = code(&error).as_deref() != Some("NoSuchBucket");
+                if missing && in_a_bucket {
+                    return Ok(None);
+                }
+                Err(self.fault("read", Effect::Repeatable, &error).with("name", name))
+            }
+        }
+    }
+
+    /// Whether the store keeps what an object was when it is replaced or deleted, as a bucket
+    /// with versions does.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn keeps_versions(&self, name: &str) -> Result<bool> {
+        let found = self.store.head(&self.path(name)?).await;
+        let found = found.map_err(|error| {
+            self.fault("look at", Effect::Repeatable, &error).with("name", name)
+        })?;
+        Ok(found.version.is_some_and(|version| version != "null"))
+    }
+
+    /// At most `most` of the objects in a folder, by name, that come after a name in it. No
+    /// more is asked of the server than that needs, where it gives them in order.
+    ///
+    /// # Errors
+    /// Those of every call.
+    pub async fn listed_after(
+        &self,
+        folder: &str,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<NamedObject>> {
+        let prefix = self.path(folder)?;
+        let listed = match after {
+            Some(after) => self
+                .store
+                .list_with_offset(Some(&prefix), &self.path(&format!("{folder}/{after}"))?),
+            None => self.store.list(Some(&prefix)),
+        };
+        let mut listed = listed
+            .map_err(|error| self.fault("list", Effect::Repeatable, &error).with("name", folder));
+        let mut found = Vec::new();
+        // Files of a folder come in no order.
+        let in_order = self.folder.is_none();
+        while let Some(object) = listed.try_next().await? {
+            found.extend(self.named(&object)?);
+            if in_order && found.len() >= most {
+                break;
+            }
+        }
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        found.truncate(most);
+        Ok(found)
+    }
+
+    fn named(&self, found: &ObjectMeta) -> Result<Option<NamedObject>> {
+        let Some(name) = self.below(&found.location) else { return Ok(None) };
+        let modified = Timestamp::from_micros(found.last_modified.timestamp_micros())?;
+        Ok(Some(NamedObject { name, size: found.size, modified }))
+    }
+
     /// Removes an object. One that is not there is removed already.
     ///
     /// # Errors
@@ -247,13 +346,7 @@ impl NamedObjects {
         self.store
             .list(self.listed())
             .map_err(move |error| failed.fault("list", Effect::Repeatable, &error))
-            .try_filter_map(move |found| {
-                let object = here.below(&found.location).map(|name| {
-                    let modified = Timestamp::from_micros(found.last_modified.timestamp_micros())?;
-                    Ok(NamedObject { name, size: found.size, modified })
-                });
-                futures_util::future::ready(object.transpose())
-            })
+            .try_filter_map(move |found| futures_util::future::ready(here.named(&found)))
             .boxed()
     }
 

@@ -40,8 +40,10 @@ use crate::{
 ///   files (SQLite, `timeout`) or the same keys, for a free connection
 ///   (PostgreSQL, `pool_timeout`), for a connection to be made (`timeout`), and
 ///   for requests, or single items of one, that DynamoDB throttles (20 seconds in
-///   sum), and for another attempt where others were faster between its own
-///   reading and writing (PostgreSQL and DynamoDB, a bounded number).
+///   sum), for requests that an object store did not answer (`retries`, and a few
+///   more where it has to be known whether an object is there), and for another
+///   attempt where others were faster between its own reading and writing
+///   (PostgreSQL, DynamoDB and object stores, a bounded number).
 #[async_trait]
 pub trait StorageStrategy: fmt::Debug + Send + Sync {
     /// The name of the strategy and where this store is, for messages and to

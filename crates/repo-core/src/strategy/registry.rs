@@ -253,8 +253,8 @@ impl Registry {
             }
         }
         let scheme = url.split(':').next().unwrap_or_default();
-        let hint = "a store is named like json:DIR, sqlite:FILE, \
-                    postgresql://USER@HOST/NAME or dynamodb:PREFIX";
+        let hint = "a store is named like json:DIR, sqlite:FILE, postgresql://USER@HOST/NAME, \
+                    dynamodb:PREFIX or object:s3://BUCKET/PREFIX";
         let known: Vec<String> = self.0.keys().map(|name| format!("{name}:")).collect();
         let meant = did_you_mean(&format!("{scheme}:"), known.iter().map(String::as_str));
         Err(Error::new(ErrorKind::ConfigInvalid, "choose a strategy", "unknown kind of store URL")

@@ -290,6 +290,12 @@ async fn nothing_is_lost_on_json_files() {
     endure(&format!("json:{}", dir.path().join("data").display()), Gaps::None).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_on_objects() {
+    let dir = tempfile::TempDir::new().unwrap();
+    endure(&format!("object:file:{}", dir.path().join("data").display()), Gaps::None).await;
+}
+
 /// The client of DynamoDB takes its server and its access key from the environment: so
 /// the test runs in a process that has them.
 #[test]

@@ -10,6 +10,13 @@ use serde_json::{Value as Json, json};
 
 use crate::stores::Store;
 
+fn registry() -> Registry {
+    Registry::new()
+        .with(repo_json::JsonFactory)
+        .with(repo_sql::SqliteFactory)
+        .with(repo_object::ObjectFactory)
+}
+
 /// One way to keep a store in a folder.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
@@ -29,6 +36,11 @@ impl Place {
                 |folder| json!({ "base_path": folder, "storage_type": "split_files" }),
             ),
             place("sqlite", "sqlite", |folder| json!({ "name": folder.join("store.db") })),
+            place(
+                "objects",
+                "object",
+                |folder| json!({ "location": format!("file:{}", folder.join("objects").display()) }),
+            ),
         ]
     }
 
@@ -44,7 +56,7 @@ impl Place {
         schemas: &Schemas,
         clock: Arc<dyn Clock>,
     ) -> Result<Store> {
-        let registry = Registry::new().with(repo_json::JsonFactory).with(repo_sql::SqliteFactory);
+        let registry = registry();
         let schemas = Arc::new(schemas.clone());
         let options = OpenOptions::default().with_schemas(schemas).with_clock(clock);
         registry.get(self.strategy)?.open(&(self.settings)(folder), options).await
@@ -52,7 +64,7 @@ impl Place {
 
     /// Opens the store in a folder.
     pub async fn open(self, folder: &Path, schemas: &Schemas, read_only: bool) -> Result<Store> {
-        let registry = Registry::new().with(repo_json::JsonFactory).with(repo_sql::SqliteFactory);
+        let registry = registry();
         let schemas = Arc::new(schemas.clone());
         let options = OpenOptions::default().with_read_only(read_only).with_schemas(schemas);
         registry.get(self.strategy)?.open(&(self.settings)(folder), options).await

@@ -29,7 +29,11 @@ async fn moved(place: Place, backup: bool, written: Option<Record>) -> (Migratio
         if number == 5
             && let Some(record) = written.clone()
         {
-            futures::executor::block_on(other.apply(vec![record])).unwrap();
+            // The store may need this thread for its own tasks.
+            let runtime = tokio::runtime::Handle::current();
+            let applied =
+                tokio::task::block_in_place(|| runtime.block_on(other.apply(vec![record])));
+            applied.unwrap();
         }
         Ok(records)
     });

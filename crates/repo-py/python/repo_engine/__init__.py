@@ -1,4 +1,4 @@
-"""Entities in JSON files, SQLite, PostgreSQL or DynamoDB, under one contract.
+"""Entities in JSON files, SQLite, PostgreSQL, DynamoDB or object storage, under one contract.
 
     from repo_engine import Store
 

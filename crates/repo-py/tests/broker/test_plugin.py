@@ -59,7 +59,14 @@ class TestConfiguration(Places):
         self.assertEqual(self.settings({"store": "sqlite:a.db"}).place, f"sqlite:{below}/a.db")
         self.assertEqual(self.settings({"store": "json:data"}).place, f"json:{below}/data")
         self.assertEqual(self.settings({"store": "sqlite:/srv/a.db"}).place, "sqlite:/srv/a.db")
-        for url in ("postgresql://u@h/d", "dynamodb:prefix"):
+        objects = self.settings({"store": "object:file:objects"}).place
+        self.assertEqual(objects, f"object:file:{below}/objects")
+        for url in (
+            "postgresql://u@h/d",
+            "dynamodb:prefix",
+            "object:s3://bucket/prefix",
+            "object:file:///srv/objects",
+        ):
             self.assertEqual(self.settings({"store": url}).place, url)
         self.assertEqual(self.settings({"store": "memory:", "schemas": "s"}).schemas, f"{below}/s")
 
@@ -76,6 +83,10 @@ class TestConfiguration(Places):
                 {"sql_strategy": {"name": "broker"}},
             ),
             ({"strategy": "dynamodb", "dynamodb_strategy": {"region": "x"}}, {}),
+            (
+                {"strategy": "object", "object_strategy": {"location": "file:objects"}},
+                {"object_strategy": {"location": f"file:{below}/objects"}},
+            ),
         ]
         for block, expected in cases:
             place = self.settings(block).place

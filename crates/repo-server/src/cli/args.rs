@@ -36,7 +36,8 @@ struct Common {
     /// The configuration file [default: ./repository.json, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The store: json:DIR, sqlite:FILE, postgresql://USER@HOST/NAME, dynamodb:PREFIX, memory:
+    /// The store: json:DIR, sqlite:FILE, postgresql://USER@HOST/NAME, dynamodb:PREFIX,
+    /// object:s3://BUCKET/PREFIX, memory:
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
     /// Where the blobs are: a folder, or s3://BUCKET/PREFIX [default: blobs in the data folder]

@@ -235,6 +235,11 @@ fn refused(code: &SqlState, words: &str) -> Said {
             "the server has no connection left",
             "lower `pool_size` and `max_overflow`, or raise max_connections of the server",
         ),
+        _ if words.contains("unsupported startup parameter") => (
+            ErrorKind::ConfigInvalid,
+            "a pooler of connections stands before the server, and the settings say there is none",
+            "set `pooler` in storage.sql_strategy to its pool_mode: session or transaction",
+        ),
         _ => (ErrorKind::Unavailable, "the server refused the connection", "try again later"),
     }
 }

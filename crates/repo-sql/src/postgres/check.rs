@@ -4,6 +4,7 @@
 use repo_core::{CollectionSchema, Error, ErrorKind, Result};
 
 use super::catalog::Catalog;
+use super::features;
 use super::inspect::{refuse_foreign_in, schema_exists};
 use super::rows::{text_at, truth_at};
 use super::shared::Shared;
@@ -101,6 +102,8 @@ async fn check(
     if known.prepared {
         let store = quote(STORE_TABLE);
         transaction.run(&format!("UPDATE {store} SET \"epoch\" = \"epoch\" WHERE false")).await?;
+    } else {
+        features::check(transaction.connection(), "prepare", &shared.location).await?;
     }
     for layout in layouts {
         may_change(shared, transaction, &known, layout).await?;

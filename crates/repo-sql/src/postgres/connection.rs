@@ -1,4 +1,9 @@
 //! One connection: how it is made, and what statements answer on it.
+//!
+//! Through a pooler of transactions (decision 0371) a connection is no session: each
+//! transaction may meet another connection of the server, which others use before and
+//! after. So nothing is set for longer than a transaction, and each statement is in one;
+//! what is prepared is closed before the transaction ends.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,11 +21,14 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::driver::Driver;
 use super::loader::Loader;
 use super::rows::PgRow;
+use super::session::{SERVER_ENCODING, Session, UNPOOLED};
 use super::statement::Statement;
 use super::tls;
-use crate::config::{SqlSettings, SslMode};
+use crate::config::{Pooler, SqlSettings, SslMode};
 use crate::errors;
-use crate::names::quote;
+
+/// Begins a transaction whose statements see what is committed when each begins.
+pub(super) const READ_COMMITTED: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// Makes connections to one database.
 pub(super) struct Connector {
@@ -28,7 +36,8 @@ pub(super) struct Connector {
     tls: Option<MakeRustlsConnect>,
     timeout: Option<Duration>,
     keep_statements: bool,
-    set_up: String,
+    pooler: Pooler,
+    session: Session,
     /// What each connection for diesel runs once, before it is lent.
     first: Option<Statement>,
     open: Arc<AtomicUsize>,
@@ -45,6 +54,8 @@ impl fmt::Debug for Connector {
 pub(super) struct Connection {
     diesel: AsyncPgConnection,
     driver: Driver,
+    /// What each transaction begins with, where that is not kept between them.
+    prologue: Option<String>,
 }
 
 impl Connector {
@@ -69,6 +80,9 @@ impl Connector {
                 SslMode::Require | SslMode::VerifyFull => TlsMode::Require,
             })
             .keepalives_idle(Duration::from_secs(30));
+        if settings.pooler == Pooler::None {
+            config.options(UNPOOLED);
+        }
         if !settings.password.expose().is_empty() {
             config.password(settings.password.expose());
         }
@@ -80,8 +94,9 @@ impl Connector {
             config,
             tls: tls::connector(settings)?,
             timeout,
-            keep_statements: settings.enable_query_cache,
-            set_up: set_up(settings, read_only),
+            keep_statements: settings.enable_query_cache && settings.pooler.keeps_sessions(),
+            pooler: settings.pooler,
+            session: Session::new(settings, read_only),
             first,
             open: Arc::default(),
             place: settings.location(),
@@ -119,23 +134,35 @@ impl Connector {
         }
     }
 
-    /// A connection on which nothing is set up yet.
-    async fn begin(&self) -> Result<(Client, Driver)> {
+    /// Whether the server keeps for a connection what is set and prepared on it.
+    pub(super) fn keeps_sessions(&self) -> bool {
+        self.pooler.keeps_sessions()
+    }
+
+    /// A connection on which nothing is set up yet, and the encoding of the database.
+    async fn begin(&self) -> Result<(Client, Driver, Option<String>)> {
         let failed = |source| errors::cannot_connect(&self.place, source);
         Ok(match &self.tls {
             None => {
                 let (client, driver) = self.config.connect(NoTls).await.map_err(failed)?;
-                (client, Driver::start(&self.open, driver))
+                let encoding = driver.parameter(SERVER_ENCODING).map(str::to_owned);
+                (client, Driver::start(&self.open, driver), encoding)
             }
             Some(tls) => {
                 let (client, driver) = self.config.connect(tls.clone()).await.map_err(failed)?;
-                (client, Driver::start(&self.open, driver))
+                let encoding = driver.parameter(SERVER_ENCODING).map(str::to_owned);
+                (client, Driver::start(&self.open, driver), encoding)
             }
         })
     }
 
     async fn connect_at_last(&self) -> Result<Connection> {
-        let (client, driver) = self.begin().await?;
+        let (client, driver, encoding) = self.begin().await?;
+        if !self.keeps_sessions() {
+            // Diesel prepares what it sets up: in a transaction that is rolled back.
+            let failed = |source| errors::cannot_connect(&self.place, source);
+            client.batch_execute("BEGIN").await.map_err(failed)?;
+        }
         let mut connection = AsyncPgConnection::try_from(client).await.map_err(|source| {
             let source = match source {
                 diesel::ConnectionError::CouldntSetupConfiguration(source) => source,
@@ -147,64 +174,34 @@ impl Connector {
             use diesel_async::AsyncConnection as _;
             connection.set_prepared_statement_cache_size(diesel::connection::CacheSize::Disabled);
         }
-        connection
-            .batch_execute(&self.set_up)
-            .await
-            .map_err(|source| errors::postgres("connect", &self.place, source))?;
-        // Only some users and servers can; the others work without.
-        for wish in WISHES {
-            let _ = connection.batch_execute(wish).await;
+        let mut connection = Connection { diesel: connection, driver, prologue: None };
+        let failed = |source| errors::postgres("connect", &self.place, source);
+        if self.keeps_sessions() {
+            connection.run(&self.session.set_up()).await.map_err(failed)?;
+            // Only some users and servers can; the others work without.
+            for wish in Session::WISHES {
+                let _ = connection.run(&format!("SET {wish}")).await;
+            }
+        } else {
+            connection.run("ROLLBACK").await.map_err(failed)?;
+            let granted = connection.granted().await.map_err(failed)?;
+            connection.prologue = Some(self.session.prologue(&granted, encoding.as_deref()));
         }
-        let connection = Connection { diesel: connection, driver };
         if let Some(first) = self.first.clone() {
-            connection
-                .rows(first)
-                .await
-                .map_err(|source| errors::postgres("connect", &self.place, source))?;
+            connection.rows_alone(first).await.map_err(failed)?;
         }
         Ok(connection)
     }
 
     async fn connect_loader_at_last(&self) -> Result<Loader> {
-        let (client, driver) = self.begin().await?;
+        let (client, driver, _) = self.begin().await?;
         let failed = |source| errors::cannot_connect(&self.place, source);
-        client.batch_execute(&self.set_up).await.map_err(failed)?;
-        for wish in WISHES {
-            let _ = client.batch_execute(wish).await;
+        client.batch_execute(&self.session.set_up()).await.map_err(failed)?;
+        for wish in Session::WISHES {
+            let _ = client.batch_execute(&format!("SET {wish}")).await;
         }
         Ok(Loader::new(client, driver, self.keep_statements))
     }
-}
-
-/// What a connection would like to have: errors in English, by which they are
-/// recognised; a server that looks, while it works, whether we are still there
-/// (PostgreSQL 14), so that a call that was dropped ends there too; and rows that
-/// a policy hides from this user as an error, never left out in silence.
-const WISHES: [&str; 3] = [
-    "SET lc_messages = 'C'",
-    "SET client_connection_check_interval = '1s'",
-    "SET row_security = off",
-];
-
-/// What every connection begins with.
-fn set_up(settings: &SqlSettings, read_only: bool) -> String {
-    // Never off: the server may be set to take no writes from this user. Values
-    // of other programs' tables are read as text, which has to be one and exact.
-    // A server that knows no encoding would refuse a whole page for one value:
-    // it gives the bytes as they are, and each row is looked at.
-    let read_only = if read_only {
-        "; SET default_transaction_read_only = on; SET extra_float_digits = 1; \
-         SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'; \
-         SELECT set_config('client_encoding', 'SQL_ASCII', false) \
-         WHERE current_setting('server_encoding') = 'SQL_ASCII'"
-    } else {
-        ""
-    };
-    format!(
-        "SET search_path = {}; SET standard_conforming_strings = on; \
-         SET default_transaction_isolation = 'read committed'{read_only}",
-        quote(&settings.schema)
-    )
 }
 
 impl Connection {
@@ -226,6 +223,68 @@ impl Connection {
     /// Closes it at once, whatever is under way: the server rolls back.
     pub(super) fn close(&self) {
         self.driver.close();
+    }
+
+    /// The statement that begins a transaction, with what that one has to set up.
+    pub(super) fn beginning(&self, begin: &str) -> String {
+        match &self.prologue {
+            None => begin.to_owned(),
+            Some(prologue) => format!("{begin}; {prologue}"),
+        }
+    }
+
+    /// Whether what is prepared stays from one transaction to the next.
+    pub(super) fn keeps_statements(&self) -> bool {
+        self.prologue.is_none()
+    }
+
+    /// Sets up a transaction that somebody else began.
+    pub(super) async fn set_up_transaction(&self) -> QueryResult<()> {
+        match &self.prologue {
+            None => Ok(()),
+            Some(prologue) => self.run(prologue).await,
+        }
+    }
+
+    /// The wishes that this user and server grant within a transaction.
+    async fn granted(&self) -> QueryResult<Vec<&'static str>> {
+        let mut granted = Vec::new();
+        for wish in Session::WISHES {
+            let wished = format!("BEGIN; SET LOCAL {wish}");
+            let (set, ended) = futures::future::join(self.run(&wished), self.run("ROLLBACK")).await;
+            ended?;
+            granted.extend(set.is_ok().then_some(wish));
+        }
+        Ok(granted)
+    }
+
+    /// The rows of one statement that is in no transaction, as far as the caller sees.
+    pub(super) async fn rows_alone(&self, statement: Statement) -> QueryResult<Vec<PgRow>> {
+        self.alone(self.rows(statement)).await
+    }
+
+    /// How many rows such a statement wrote.
+    pub(super) async fn count_alone(&self, statement: Statement) -> QueryResult<usize> {
+        self.alone(self.count(statement)).await
+    }
+
+    /// Where a statement alone would meet any connection of the server, in any state: in a
+    /// transaction of its own.
+    async fn alone<T>(&self, statement: impl Future<Output = QueryResult<T>>) -> QueryResult<T> {
+        if self.prologue.is_none() {
+            return statement.await;
+        }
+        let begin = self.beginning(READ_COMMITTED);
+        let (begun, done) = futures::future::join(self.run(&begin), statement).await;
+        match begun.and(done) {
+            Ok(done) => self.run("COMMIT").await.map(|()| done),
+            Err(source) => {
+                if self.run("ROLLBACK").await.is_err() {
+                    self.close();
+                }
+                Err(source)
+            }
+        }
     }
 
     /// The rows that a statement answers. Futures of one connection that are

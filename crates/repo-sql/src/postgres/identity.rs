@@ -57,7 +57,7 @@ pub(super) async fn unfinished_job_afresh(shared: &Shared) -> Result<Option<Unfi
     let connection = shared.pool.connector().connect().await?;
     let sql = "SELECT migration_plan, migration_progress FROM _repo_store";
     let rows = connection
-        .rows(Statement::made(sql.to_owned(), []))
+        .rows_alone(Statement::made(sql.to_owned(), []))
         .await
         .map_err(|source| errors::postgres(operation, &shared.location, source))?;
     let [row, ..] = rows.as_slice() else { return Ok(None) };

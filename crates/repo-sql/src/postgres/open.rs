@@ -20,7 +20,7 @@ impl PostgresStrategy {
     /// read-only and there is no store; `Unsupported` for a newer layout;
     /// `Foreign` when tables that are not ours stand in the place of a
     /// collection; `ConfigInvalid` for a setting out of range or of another kind
-    /// of database.
+    /// of database, and for a pooler of connections that the settings do not name.
     ///
     /// ```no_run
     /// use repo_core::strategy::OpenOptions;

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use diesel_async::AsyncMigrationHarness;
+use diesel_async::{
+    AnsiTransactionManager as Manager, AsyncMigrationHarness, AsyncPgConnection,
+    TransactionManager as _,
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use repo_core::strategy::{MAX_INDEXED_TEXT_BYTES, PrepareChange, Prepared};
 use repo_core::{CollectionSchema, Error, ErrorKind, Key, Result};
 
 use super::capture;
 use super::catalog::Catalog;
+use super::features;
 use super::inspect::{refuse_foreign_in, schema_exists};
 use super::prepare_lock::lock;
 use super::role;
@@ -30,13 +34,15 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// locks (`max_locks_per_transaction` × `max_connections`).
 const COLLECTIONS_AT_ONCE: usize = 50;
 
+const OPERATION: &str = "prepare";
+
 /// Makes what the collections need, in several transactions where they are
 /// many. A failure in between leaves the first collections made, empty and
 /// whole; the same call again makes the rest.
 ///
 /// # Errors
 /// `Foreign` for what is not ours, which stays unaltered; `Unsupported` for
-/// a collection that has no layout here.
+/// a collection that has no layout here, or a server that lacks what a store needs.
 pub(super) async fn prepare(
     shared: &Shared,
     schemas: &[CollectionSchema],
@@ -66,30 +72,16 @@ pub(super) async fn prepare(
     Ok(prepared)
 }
 
-/// Begins a transaction of a store that has its own tables. Where they were not
-/// there, they are made and the transaction begins anew: one that is under way may
-/// not notice a schema that another connection made.
+/// Begins a transaction of a store that has its own tables, in which nobody else
+/// prepares something. Where they were not there, they are made before: what is locked
+/// has to be there.
 async fn begin(
     shared: &Shared,
     looked_at: &[CollectionSchema],
 ) -> Result<(Transaction, Arc<Catalog>)> {
-    let (mut transaction, known) = begin_as_it_is(shared).await?;
-    if known.prepared {
-        return Ok((transaction, known));
-    }
-    let made = async {
-        look(shared, &mut transaction, &known, looked_at).await?;
-        make_store(shared, &transaction).await
-    };
-    let made = made.await;
-    transaction.rollback().await;
-    made?;
-    begin_as_it_is(shared).await
-}
-
-async fn begin_as_it_is(shared: &Shared) -> Result<(Transaction, Arc<Catalog>)> {
+    make_missing_store(shared, looked_at).await?;
     let (mut transaction, _) =
-        Transaction::begin(&shared.pool, "prepare", Sees::Committed, vec![lock(shared)]).await?;
+        Transaction::begin(&shared.pool, OPERATION, Sees::Committed, vec![lock(shared)]).await?;
     match shared.read_catalog_in(&mut transaction).await {
         Ok(known) => Ok((transaction, known)),
         Err(error) => {
@@ -97,6 +89,41 @@ async fn begin_as_it_is(shared: &Shared) -> Result<(Transaction, Arc<Catalog>)> 
             Err(error)
         }
     }
+}
+
+/// Makes the store's own tables unless they are there. Of several that do at once, the
+/// names let one go first; the others wait for it, fail, and find them.
+async fn make_missing_store(shared: &Shared, looked_at: &[CollectionSchema]) -> Result<()> {
+    let (mut transaction, _) =
+        Transaction::begin(&shared.pool, OPERATION, Sees::Committed, Vec::new()).await?;
+    let missing = async {
+        let known = shared.read_catalog_in(&mut transaction).await?;
+        if known.prepared {
+            return Ok(None);
+        }
+        look(shared, &mut transaction, &known, looked_at).await?;
+        let schema = match schema_exists(shared, &transaction).await? {
+            true => SchemaOf::There,
+            false => SchemaOf::Missing,
+        };
+        Ok::<_, Error>(Some(schema))
+    };
+    let missing = missing.await;
+    transaction.rollback().await;
+    let Some(schema) = missing? else { return Ok(()) };
+    let Err(error) = make_store(shared, schema).await else { return Ok(()) };
+    match shared.read_catalog(OPERATION).await {
+        Ok(known) if known.prepared => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Whether the schema of a store has to be made. Who may not make one fails at the
+/// statement even where it would do nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SchemaOf {
+    There,
+    Missing,
 }
 
 /// Looks for what is in the way of the collections, before anything is made.
@@ -212,27 +239,42 @@ pub(super) async fn refuse_long_text(
     Ok(())
 }
 
-/// Makes the schema and the store's own tables, on a connection of its own:
-/// diesel runs migrations in transactions of their own.
-async fn make_store(shared: &Shared, transaction: &Transaction) -> Result<()> {
-    let connector = shared.pool.connector();
-    let connection = connector.connect().await?;
-    if !schema_exists(shared, transaction).await? {
+/// Makes the store's own tables, and the schema, in one transaction, once the server has
+/// shown that it can do what a store needs. On a connection of its own: diesel runs
+/// migrations on one that it owns.
+async fn make_store(shared: &Shared, schema: SchemaOf) -> Result<()> {
+    let failed = |source| errors::postgres(OPERATION, &shared.location, source);
+    let mut connection = shared.pool.connector().connect().await?;
+    // Diesel has to know of the transaction to run the migrations within it.
+    Manager::begin_transaction_sql(connection.diesel(), Sees::Committed.begin())
+        .await
+        .map_err(failed)?;
+    connection.set_up_transaction().await.map_err(failed)?;
+    if schema == SchemaOf::Missing {
         let make = format!("CREATE SCHEMA IF NOT EXISTS {}", quote(&shared.schema));
-        connection
-            .run(&make)
-            .await
-            .map_err(|source| errors::postgres("prepare", &shared.location, source))?;
+        connection.run(&make).await.map_err(failed)?;
     }
-    let connection = connection.into_diesel();
+    features::check(&connection, OPERATION, &shared.location).await?;
+    let mut connection = run_migrations(shared, connection.into_diesel()).await?;
+    Manager::commit_transaction(&mut connection).await.map_err(failed)
+}
+
+/// Runs the migrations. The server takes them back if the connection is dropped before the
+/// transaction is committed.
+async fn run_migrations(
+    shared: &Shared,
+    connection: AsyncPgConnection,
+) -> Result<AsyncPgConnection> {
     let made = tokio::task::spawn_blocking(move || {
-        AsyncMigrationHarness::new(connection).run_pending_migrations(MIGRATIONS).map(drop)
+        let mut harness = AsyncMigrationHarness::new(connection);
+        harness.run_pending_migrations(MIGRATIONS).map(drop)?;
+        Ok(harness.into_inner())
     });
     match made.await {
-        Ok(made) => made.map_err(|source| errors::migration("prepare", &shared.location, source)),
+        Ok(made) => made.map_err(|source| errors::migration(OPERATION, &shared.location, source)),
         Err(source) => Err(Error::new(
             ErrorKind::Unavailable,
-            "prepare",
+            OPERATION,
             "the task that makes the store's tables ended early",
         )
         .caused_by(source)),

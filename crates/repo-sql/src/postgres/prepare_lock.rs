@@ -1,13 +1,14 @@
 //! The lock of those who prepare something or switch the capture of changes.
 
 use super::shared::Shared;
-use super::statement::{SqlValue, Statement};
+use super::statement::Statement;
+use crate::names::{OBJECTS_TABLE, quote};
 
-/// Held while something is prepared, so that two do not make the same.
-/// The number says "repo".
-const LOCK: &str = "SELECT pg_advisory_xact_lock(1919250543, hashtext(\u{0}1\u{0}))";
-
-/// Waits until nobody else prepares something in this schema.
+/// Waits until nobody else prepares something in this store, which has its own tables.
+/// The lock is on a table that nobody else writes to, and goes with the transaction:
+/// advisory locks do not go through every pool of connections, and mean nothing on some
+/// servers that have their functions. Who reads the table does not wait.
 pub(super) fn lock(shared: &Shared) -> Statement {
-    Statement::made(LOCK.to_owned(), [SqlValue::Text(shared.schema.clone())])
+    let objects = format!("{}.{}", quote(&shared.schema), quote(OBJECTS_TABLE));
+    Statement::made(format!("LOCK TABLE {objects} IN SHARE ROW EXCLUSIVE MODE"), [])
 }

@@ -3,7 +3,7 @@
 use diesel::QueryResult;
 use repo_core::Result;
 
-use super::connection::Connection;
+use super::connection::{Connection, READ_COMMITTED};
 use super::pool::{Lent, Pool};
 use super::rows::PgRow;
 use super::statement::Statement;
@@ -16,6 +16,16 @@ pub(super) enum Sees {
     Committed,
     /// All statements one state; nothing is written.
     OneState,
+}
+
+impl Sees {
+    /// The statement that begins it.
+    pub(super) fn begin(self) -> &'static str {
+        match self {
+            Self::Committed => READ_COMMITTED,
+            Self::OneState => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+        }
+    }
 }
 
 /// An open transaction. Dropped before its end it closes the connection, and
@@ -36,13 +46,10 @@ impl Transaction {
     ) -> Result<(Self, Vec<Vec<PgRow>>)> {
         let mut connection = pool.get().await?;
         connection.spoil(true);
-        let begin = match sees {
-            Sees::Committed => "BEGIN ISOLATION LEVEL READ COMMITTED",
-            Sees::OneState => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-        };
+        let begin = connection.beginning(sees.begin());
         let this = Self { connection, operation, place: pool.place().to_owned() };
         let (begun, rows) =
-            futures::future::join(this.connection.run(begin), this.send(first)).await;
+            futures::future::join(this.connection.run(&begin), this.send(first)).await;
         begun.map_err(|source| this.failed(source))?;
         let rows = rows.map_err(|source| this.failed(source))?;
         Ok((this, rows))
@@ -91,6 +98,11 @@ impl Transaction {
     /// As [`commit`](Self::commit).
     pub(super) async fn commit_after(self, mut last: Vec<Statement>) -> Result<()> {
         if last.is_empty() {
+            return self.commit().await;
+        }
+        if !self.connection.keeps_statements() {
+            // What is prepared is closed behind its answer, and that before the end.
+            self.all(last).await?;
             return self.commit().await;
         }
         // A statement like the others: a message that needs no preparing would

@@ -15,6 +15,10 @@ pub(super) const OPERATION: &str = "upgrade the layout";
 /// Upgrades the store in one transaction, and gives the layout that it was in;
 /// `None` when there was nothing to do.
 pub(super) async fn upgrade(shared: &Shared) -> Result<Option<u32>> {
+    // What is locked has to be there.
+    if !shared.read_catalog(OPERATION).await?.prepared {
+        return Err(never_prepared(OPERATION, &shared.location));
+    }
     let (mut transaction, _) =
         Transaction::begin(&shared.pool, OPERATION, Sees::Committed, vec![lock(shared)]).await?;
     match in_transaction(shared, &mut transaction).await {
@@ -33,9 +37,6 @@ pub(super) async fn upgrade(shared: &Shared) -> Result<Option<u32>> {
 async fn in_transaction(shared: &Shared, transaction: &mut Transaction) -> Result<Option<u32>> {
     // Read under the lock: another process may have been faster.
     let known = shared.read_catalog_in(transaction).await?;
-    if !known.prepared {
-        return Err(never_prepared(OPERATION, &shared.location));
-    }
     if known.layout == LAYOUT_VERSION {
         return Ok(None);
     }

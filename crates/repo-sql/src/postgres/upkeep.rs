@@ -19,6 +19,7 @@ use super::store_record::{self, lock_job, raise_floor, read_in};
 use super::table::Table;
 use super::transaction::{Sees, Transaction};
 use crate::dialect::MARK;
+use crate::errors;
 use crate::names::{ATTRIBUTIONS_TABLE, CHANGES_TABLE, INBOX_TABLE, ITEMS_TABLE, quote};
 use crate::own_record::{triggers_in_place, with_hint};
 
@@ -135,7 +136,11 @@ async fn vacuum(shared: &Shared, table: &Table) -> Result<()> {
     let found = read::run(shared, SCRUB, Statement::made(sql, values)).await?;
     for row in found.iter() {
         let name = format!("{}.{}", quote(&shared.schema), quote(&text_at(row, 0)?));
-        read::run(shared, SCRUB, Statement::made(format!("VACUUM {name}"), [])).await?;
+        let mut connection = shared.pool.get().await?;
+        connection
+            .command(&format!("VACUUM {name}"))
+            .await
+            .map_err(|source| errors::postgres(SCRUB, &shared.location, source))?;
     }
     Ok(())
 }

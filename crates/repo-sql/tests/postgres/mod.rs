@@ -1,9 +1,12 @@
 //! A place on the PostgreSQL server of the tests for each test.
 #![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
+pub(crate) mod database;
+pub(crate) mod pooler;
 pub(crate) mod proxy;
 pub(crate) mod replica;
 pub(crate) mod role;
+mod script;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,6 +66,10 @@ impl PostgresPlace {
         let url = format!("{}?schema={}", server(), self.schema);
         let mut settings = PostgresFactory.settings_from_url(&url).unwrap().unwrap();
         let object = settings.as_object_mut().unwrap();
+        // All stores of a run may be reached through a pooler of transactions.
+        if let Ok(url) = std::env::var("REPO_TEST_POSTGRES_POOLER_URL") {
+            object.extend(pooler::settings_at(&url, "transaction"));
+        }
         object.extend(further.as_object().cloned().unwrap_or_default());
         settings
     }
@@ -112,7 +119,10 @@ impl Drop for PostgresPlace {
 /// Runs statements when a test is over. A test that failed may still hold
 /// locks; then what is to be removed stays.
 fn remove(sql: String) {
-    let sql = format!("SET lock_timeout = '5s'; {sql}");
+    run_at_last(format!("SET lock_timeout = '5s'; {sql}"));
+}
+
+fn run_at_last(sql: String) {
     // A runtime cannot be blocked from within, so on a thread of its own.
     let removal = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -21,7 +21,12 @@ pub(crate) enum Fate {
     /// The server answers, and both connections are closed before the answer
     /// is passed back.
     Lose,
+    /// The server gets what it does not know instead, and refuses that in its own words.
+    Spoil,
 }
+
+/// A simple query that no server knows.
+const NO_STATEMENT: &str = "THIS IS NO STATEMENT";
 
 /// Decides by all bytes of a request as text.
 type Decide = dyn Fn(&str) -> Fate + Send + Sync;
@@ -160,6 +165,9 @@ async fn requests(
                 if fate == Fate::Break {
                     return;
                 }
+                if fate == Fate::Spoil {
+                    request = simple_query(NO_STATEMENT);
+                }
                 let _ = sent.send(Sent { number, lose: fate == Fate::Lose });
             }
             // A password, or the end: without an answer that ends so.
@@ -204,6 +212,15 @@ async fn answers(
     }
     // What the server said last, such as why it closes the connection.
     drop(client.write_all(&answer).await);
+}
+
+fn simple_query(text: &str) -> Vec<u8> {
+    let length = u32::try_from(4 + text.len() + 1).unwrap();
+    let mut message = vec![b'Q'];
+    message.extend(length.to_be_bytes());
+    message.extend(text.as_bytes());
+    message.push(0);
+    message
 }
 
 /// The first message of a client; encryption is refused.

@@ -1,12 +1,10 @@
 //! A replica of the test server by streaming replication, for a test that may pause,
 //! promote or kill it.
 
-use std::process::Command;
-
 use serde_json::{Value as Json, json};
 use tokio_postgres::{Client, NoTls};
 
-const SERVICES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/services");
+use super::script;
 
 /// A running replica, removed on drop.
 pub(crate) struct Replica {
@@ -19,7 +17,7 @@ impl Replica {
     /// When it does not start: it is made of the server that `scripts/services` started.
     pub(crate) async fn start() -> Self {
         let name = format!("r{:016x}", fastrand::u64(..));
-        let url = services("up", &name).await;
+        let url = script::up("replica", &name).await;
         Self { name, url }
     }
 
@@ -40,23 +38,12 @@ impl Replica {
 
     /// Stops it as a failing machine would.
     pub(crate) async fn kill(&self) {
-        services("down", &self.name).await;
+        script::down("replica", &self.name).await;
     }
 }
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        let down = Command::new(SERVICES).args(["replica", "down", &self.name]).output();
-        drop(down);
+        script::down_at_last("replica", &self.name);
     }
-}
-
-/// What the script prints.
-async fn services(what: &'static str, name: &str) -> String {
-    let name = name.to_owned();
-    let run = move || Command::new(SERVICES).args(["replica", what, &name]).output();
-    let done = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "scripts/services replica {what}: {said}");
-    String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }

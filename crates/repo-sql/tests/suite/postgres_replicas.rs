@@ -1,6 +1,7 @@
 //! Reads from a real replica: paused, promoted, killed, and behind.
 #![cfg(all(feature = "sqlite", feature = "postgres"))]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::common::{Store, collection, key, machine, machines, options};
@@ -9,8 +10,9 @@ use crate::postgres::role::Role;
 use crate::postgres::{PostgresPlace, eventually};
 use futures::future::join_all;
 use repo_core::strategy::{LevelCosts, StorageStrategyExt as _, with_consistency};
-use repo_core::{Consistency, ErrorKind, Query, Token};
+use repo_core::{Consistency, ErrorKind, Filter, Query, Token};
 use serde_json::{Value as Json, json};
+use tokio::time::sleep;
 use tokio_postgres::Client;
 
 const HOUR: Consistency = Consistency::BoundedStaleness(Duration::from_secs(3_600));
@@ -24,7 +26,9 @@ struct World {
     replica: Replica,
     tool: Client,
     role: Role,
-    _place: PostgresPlace,
+    place: PostgresPlace,
+    /// Reads that were made so that the replica answers.
+    warming: i64,
 }
 
 impl World {
@@ -40,15 +44,14 @@ impl World {
         let further = role.with(&replica.settings(max_staleness_ms));
         let reader = place.open_with(&further, options(&[machines()])).await.unwrap();
         let tool = replica.tool().await;
-        let table = format!("{}.machines_records", place.schema);
-        eventually(&tool, &format!("SELECT to_regclass('{table}') IS NOT NULL")).await;
-        eventually(&tool, &format!("SELECT EXISTS (SELECT 1 FROM {table})")).await;
-        Self { writer, reader, replica, tool, role, _place: place }
+        // Not by a look into the table: who reads it there is counted.
+        eventually(&tool, &reached(writer.token().await.unwrap())).await;
+        Self { writer, reader, replica, tool, role, place, warming: 0 }
     }
 
     /// Reads until the replica has answered something.
     async fn warmed(max_staleness_ms: u32) -> Self {
-        let world = Self::new(max_staleness_ms).await;
+        let mut world = Self::new(max_staleness_ms).await;
         let sessions = format!(
             "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE {})",
             world.role.sessions()
@@ -57,10 +60,22 @@ impl World {
         while !world.tool.query_one(&sessions, &[]).await.unwrap().get::<_, bool>(0) {
             assert!(begin.elapsed() < PATIENCE, "no read went to the replica");
             assert_eq!(world.version(HOUR).await.unwrap(), 1);
+            world.warming += 1;
         }
         let token = world.writer.token().await.unwrap();
         eventually(&world.tool, &reached(token)).await;
         world
+    }
+
+    /// How often the replica was read from, as far as its connections have reported it.
+    async fn reads_of_the_replica(&self) -> i64 {
+        let sql = format!(
+            "SELECT coalesce(sum(coalesce(seq_scan, 0) + coalesce(idx_scan, 0)), 0)::bigint \
+             FROM pg_stat_user_tables \
+             WHERE schemaname = '{}' AND relname = 'machines_records'",
+            self.place.schema
+        );
+        self.tool.query_one(&sql, &[]).await.unwrap().get(0)
     }
 
     /// The version of machine `a` at a level.
@@ -85,6 +100,45 @@ impl World {
         eventually(&self.tool, "SELECT pg_get_wal_replay_pause_state() = 'paused'").await;
     }
 
+    async fn go_on(&self) {
+        self.tool.batch_execute("SELECT pg_wal_replay_resume()").await.unwrap();
+    }
+
+    /// Writes a machine and reads it at the level of the write's own token.
+    async fn named(&self, id: &str, read: Named) {
+        let saved = self.writer.save(key(id), machine(id, "")).await.unwrap();
+        let token = self.writer.token().await.unwrap();
+        if read.once_there {
+            eventually(&self.tool, &reached(token)).await;
+        }
+        let (level, name) = (Consistency::AtLeast(token), collection("machines"));
+        let seen = if read.by_query {
+            let filter = Filter::parse(&format!(r#"{{"machine_id":"{id}"}}"#)).unwrap();
+            let query = Query::new(filter).with_consistency(level);
+            self.reader.query(&name, &query).await.unwrap().entities.pop()
+        } else {
+            with_consistency(level, self.reader.get(&name, &key(id).id)).await.unwrap()
+        };
+        assert_eq!(seen.map(|entity| entity.version), Some(saved.version), "{id}");
+    }
+
+    /// Writes as fast as it can until it is over.
+    async fn write_until(&self, over: &AtomicBool, id: &str) {
+        while !over.load(Ordering::Relaxed) {
+            self.writer.save(key(id), machine(id, "")).await.unwrap();
+        }
+    }
+
+    /// Stops the replica and lets it go on, again and again until it is over.
+    async fn disturb_until(&self, over: &AtomicBool) {
+        while !over.load(Ordering::Relaxed) {
+            self.pause().await;
+            sleep(Duration::from_millis(20)).await;
+            self.go_on().await;
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Reads at a level until the answer is that version.
     async fn until(&self, level: Consistency, version: u64) {
         let begin = Instant::now();
@@ -92,6 +146,14 @@ impl World {
             assert!(begin.elapsed() < PATIENCE, "version {version} did not come");
         }
     }
+}
+
+/// How what a token names is read.
+#[derive(Clone, Copy)]
+struct Named {
+    by_query: bool,
+    /// Only after the replica has it, so that it can answer.
+    once_there: bool,
 }
 
 /// Whether a replica has what a token names.
@@ -132,7 +194,7 @@ async fn no_read_is_older_than_its_bound() {
     println!("{old} reads within the bound, {new} after it");
     assert_eq!(world.version(Consistency::Strong).await.unwrap(), 2);
     assert_eq!(world.version(Consistency::BoundedStaleness(Duration::ZERO)).await.unwrap(), 2);
-    world.tool.batch_execute("SELECT pg_wal_replay_resume()").await.unwrap();
+    world.go_on().await;
     world.until(HOUR, 2).await;
 }
 
@@ -172,26 +234,34 @@ async fn a_handle_sees_its_own_writes() {
     }
 }
 
-/// A replica that became a primary server is refused in words; strong reads go on.
+/// A replica that became a primary server is refused in words at every level that it could
+/// answer, and what was written there is never read; strong reads go on.
 #[tokio::test]
 async fn a_promoted_replica_is_refused() {
     let world = World::warmed(1_000).await;
     world.tool.batch_execute("SELECT pg_promote()").await.unwrap();
+    eventually(&world.tool, "SELECT NOT pg_is_in_recovery()").await;
+    let apart = format!("UPDATE {}.machines_records SET _version = 99", world.place.schema);
+    world.tool.batch_execute(&apart).await.unwrap();
     let version = world.write().await;
-    let begin = Instant::now();
-    let level = Consistency::AtLeast(world.writer.token().await.unwrap());
-    let error = loop {
-        match world.version(level).await {
-            Ok(found) => assert_eq!(found, version),
-            Err(error) => break error,
-        }
-        assert!(begin.elapsed() < PATIENCE, "nobody noticed");
-    };
-    assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error}");
-    assert!(error.to_string().contains("promoted"), "{error}");
-    assert!(error.context_value("replica").unwrap().contains("127.0.0.1"), "{error}");
-    assert!(error.hint_text().unwrap().contains("replicas"), "{error}");
-    assert_eq!(world.version(Consistency::Strong).await.unwrap(), version);
+    let token = world.writer.token().await.unwrap();
+    for level in [Consistency::AtLeast(token), HOUR, Consistency::Eventual] {
+        let begin = Instant::now();
+        let error = loop {
+            match world.version(level).await {
+                Ok(found) => assert_eq!(found, version, "{level:?}"),
+                Err(error) => break error,
+            }
+            assert!(begin.elapsed() < PATIENCE, "nobody noticed: {level:?}");
+        };
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error}");
+        assert!(error.to_string().contains("promoted"), "{error}");
+        assert!(error.context_value("replica").unwrap().contains("127.0.0.1"), "{error}");
+        assert!(error.hint_text().unwrap().contains("replicas"), "{error}");
+    }
+    for level in [Consistency::Strong, Consistency::BoundedStaleness(Duration::ZERO)] {
+        assert_eq!(world.version(level).await.unwrap(), version, "{level:?}");
+    }
 }
 
 /// A server that was never a replica, here the primary one itself, is refused as well.
@@ -232,25 +302,45 @@ async fn a_killed_replica_costs_no_read() {
     for _ in 0..100 {
         assert_eq!(world.version(HOUR).await.unwrap(), version);
     }
+    // Nor does anybody wait for what it will never have.
+    let version = world.write().await;
+    let token = world.writer.token().await.unwrap();
+    let zero = Consistency::BoundedStaleness(Duration::ZERO);
+    for level in [Consistency::AtLeast(token), Consistency::Strong, zero, Consistency::Eventual] {
+        for _ in 0..20 {
+            assert_eq!(world.version(level).await.unwrap(), version, "{level:?}");
+        }
+    }
+    assert_eq!(world.eventual_version().await, version);
 }
 
-/// Writers and readers side by side: each reader sees at least what its token names.
+/// Writers and readers side by side, while the replica stops and goes on all the time: each
+/// read sees what its token names, whichever server answers, and both do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_hold_under_load() {
     let world = World::warmed(1_000).await;
     let reads: usize = std::env::var("REPO_TEST_REPLICA_READS")
         .map_or(400, |text| text.parse().expect("REPO_TEST_REPLICA_READS is a number"));
-    let (writer, reader) = (&world.writer, &world.reader);
-    let pairs = (0..4).map(|n: usize| async move {
-        let id = format!("m{n}");
-        for _ in 0..reads.div_ceil(4) {
-            let saved = writer.save(key(&id), machine(&id, "")).await.unwrap();
-            let level = Consistency::AtLeast(writer.token().await.unwrap());
-            let (machines, id) = (collection("machines"), key(&id).id);
-            let got = reader.get(&machines, &id);
-            let got = with_consistency(level, got).await.unwrap().unwrap();
-            assert_eq!(got.version, saved.version);
+    let over = AtomicBool::new(false);
+    let readers = (0..4).map(|n: usize| {
+        let (world, id) = (&world, format!("m{n}"));
+        async move {
+            for turn in 0..reads.div_ceil(4) {
+                let read = Named { by_query: turn % 2 == 1, once_there: turn % 4 >= 2 };
+                world.named(&id, read).await;
+            }
         }
     });
-    join_all(pairs).await;
+    let reading = async {
+        join_all(readers).await;
+        // What a connection did is known a second later, and only if it does more.
+        let begin = Instant::now();
+        while world.reads_of_the_replica().await <= world.warming {
+            assert!(begin.elapsed() < 3 * PATIENCE, "the replica never answered");
+            world.named("m0", Named { by_query: false, once_there: true }).await;
+        }
+        over.store(true, Ordering::Relaxed);
+    };
+    let writers = ["w0", "w1", "w2", "w3"].map(|id| world.write_until(&over, id));
+    tokio::join!(reading, join_all(writers), world.disturb_until(&over));
 }

@@ -22,11 +22,17 @@ struct Behind {
 
 impl Behind {
     async fn new() -> Self {
+        Self::with("none").await
+    }
+
+    /// Behind what the settings call a `pooler`.
+    async fn with(pooler: &str) -> Self {
         let place = PostgresPlace::new();
         let proxy = Proxy::start().await;
         let mut settings = proxy.settings();
         settings["pool_size"] = json!(1);
         settings["max_overflow"] = json!(0);
+        settings["pooler"] = json!(pooler);
         let store = place.open_with(&settings, options(&[machines()])).await.unwrap();
         store.prepare(&[machines()]).await.unwrap();
         Self { place, proxy, store }
@@ -79,6 +85,16 @@ async fn one_for_a_write_of_one_key() {
     let delete =
         async |s: &Store, n: usize| s.commit(vec![Write::delete(key(ids[n]), version(1))]).await;
     behind.assert_turns(&[1], delete).await;
+}
+
+/// Begin and prepare; run; close and commit.
+#[tokio::test]
+async fn three_for_one_statement_through_a_pooler_of_transactions() {
+    let behind = Behind::with("transaction").await;
+    let write = async |s: &Store, _| s.commit(vec![put("a", Precondition::Any)]).await;
+    behind.assert_turns(&[2, 1, 2], write).await;
+    let name = collection("machines");
+    behind.assert_turns(&[2, 1, 2], async |s, _| s.get(&name, &key("a").id).await).await;
 }
 
 #[tokio::test]

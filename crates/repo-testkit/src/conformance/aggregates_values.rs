@@ -34,6 +34,45 @@ pub async fn sums_are_exact(f: Fixture) {
     }
 }
 
+/// Many decimals of 38 digits in several groups: each sum has every digit, in whatever order a
+/// store adds them up, though what lies between would not fit a number of a document.
+pub async fn sums_of_long_decimals_are_exact_in_groups(f: Fixture) {
+    const FIRST: i128 = 98_765_432_109_876_543_210_987_654_321_098_765_431;
+    const STEP: i128 = 123_456_789_012_345_678_901_234_567;
+    let store = f.prepared().await;
+    for (name, group, field) in [("items", "g", "n"), ("things", "status", "price")] {
+        let (mut fields, mut sums) = (Vec::new(), [0_i128; 3]);
+        // An odd number in each group, whose signs take turns.
+        for at in 0..123_u8 {
+            let digits = FIRST - STEP * i128::from(at);
+            let sign = if at / 3 % 2 == 0 { 1 } else { -1 };
+            let of = at % 3;
+            sums[usize::from(of)] += sign * digits;
+            let number = with_19_places(sign * digits);
+            fields.push(format!("\"{group}\":\"g{of}\",\"{field}\":{number}"));
+        }
+        store_all(&store, name, &fields.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let asked = counts_by(group).sum(field).unwrap();
+        let row = |(of, sum): (usize, i128)| {
+            let sum = with_19_places(sum);
+            assert_eq!(sum.len(), 39, "it has 38 digits and a point: {sum}");
+            format!(
+                "{{\"group\":{{\"{group}\":\"g{of}\"}},\"values\":{{\"count\":41,\
+                 \"sum({field})\":{{\"sum\":{sum},\"numbers\":41,\"skipped\":0}}}}}}"
+            )
+        };
+        let expected: Vec<String> = sums.into_iter().enumerate().map(row).collect();
+        assert_eq!(rows(&store, name, &asked).await, expected, "{name}.{field}");
+    }
+}
+
+/// A whole number of 38 digits as a decimal with 19 of them behind the point.
+fn with_19_places(digits: i128) -> String {
+    let text = digits.to_string();
+    let (whole, fraction) = text.split_at(text.len() - 19);
+    format!("{whole}.{fraction}")
+}
+
 /// Means are exact sums, divided and rounded half to even to 38 digits.
 pub async fn means_are_rounded_once(f: Fixture) {
     let store = f.prepared().await;

@@ -26,6 +26,53 @@ macro_rules! conformance {
     };
 }
 
+/// Makes tests of some behaviours alone, for a store on which all of them would take too long
+/// to be run with every change. They are named as in the list:
+///
+/// ```ignore
+/// repo_testkit::conformance_part!(s3, || async { ObjectPlace::on_s3() }, {
+///     commits_atomic: [one_failing_write_undoes_all];
+///     reads: [acknowledged_writes_are_seen_at_once];
+/// });
+/// ```
+///
+/// [`conformance_on_request!`](crate::conformance_on_request!) makes the tests of all.
+#[macro_export]
+macro_rules! conformance_part {
+    ($(#[$attribute:meta])* $name:ident, $place:expr, { $($behaviours:tt)* }) => {
+        $(#[$attribute])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn conformance_place() -> $crate::conformance::Making {
+                $crate::conformance::making($place)
+            }
+
+            $crate::conformance_tests! { $($behaviours)* }
+        }
+    };
+}
+
+/// As [`conformance!`](crate::conformance!), and none of the tests is run unless ignored ones
+/// are asked for.
+#[macro_export]
+macro_rules! conformance_on_request {
+    ($(#[$attribute:meta])* $name:ident, $place:expr) => {
+        $(#[$attribute])*
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            fn conformance_place() -> $crate::conformance::Making {
+                $crate::conformance::making($place)
+            }
+
+            $crate::conformance_behaviours! { [$crate::conformance_ignored_tests] }
+        }
+    };
+}
+
 /// Hands all behaviours to another macro; not for direct use.
 #[doc(hidden)]
 #[macro_export]
@@ -50,6 +97,7 @@ macro_rules! conformance_behaviours {
             ];
             aggregates_values: [
                 sums_are_exact,
+                sums_of_long_decimals_are_exact_in_groups,
                 means_are_rounded_once,
                 what_is_skipped_is_counted,
                 extremes_go_by_the_order_of_values,
@@ -417,6 +465,28 @@ macro_rules! conformance_tests {
             mod $file {
                 $(
                     #[test]
+                    fn $behaviour() {
+                        $crate::conformance::run(
+                            super::conformance_place,
+                            $crate::conformance::boxed::$file::$behaviour,
+                        );
+                    }
+                )*
+            }
+        )*
+    };
+}
+
+/// Makes the tests of [`conformance_on_request!`]; not for direct use.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_ignored_tests {
+    ($($file:ident: [$($behaviour:ident),* $(,)?];)*) => {
+        $(
+            mod $file {
+                $(
+                    #[test]
+                    #[ignore = "it takes long; see scripts/full"]
                     fn $behaviour() {
                         $crate::conformance::run(
                             super::conformance_place,

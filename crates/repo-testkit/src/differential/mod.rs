@@ -8,7 +8,7 @@ mod past;
 mod resolve;
 mod run;
 
-pub use run::{PARTS, run, run_part};
+pub use run::{PARTS, run, run_part, run_part_of};
 
 /// Makes tests that compare a strategy with the memory strategy: a module
 /// `$name` with one test for each of the [`PARTS`], which run at the same time.
@@ -21,9 +21,36 @@ pub use run::{PARTS, run, run_part};
 ///
 /// Some 2,000 operations in sum by default; `REPO_TESTKIT_OPERATIONS` asks for
 /// more, `REPO_TESTKIT_SEED` for other ones. A failure is made as small as
-/// possible and printed as a history.
+/// possible and printed as a history. For a store of which each operation is a request to
+/// a server, `most: NUMBER` behind the place bounds them, whatever is asked for.
 #[macro_export]
 macro_rules! differential {
+    ($(#[$attribute:meta])* $name:ident, $place:expr, most: $most:expr) => {
+        $(#[$attribute])*
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn part_1() {
+                $crate::differential::run_part_of($place, 1, $most);
+            }
+
+            #[test]
+            fn part_2() {
+                $crate::differential::run_part_of($place, 2, $most);
+            }
+
+            #[test]
+            fn part_3() {
+                $crate::differential::run_part_of($place, 3, $most);
+            }
+
+            #[test]
+            fn part_4() {
+                $crate::differential::run_part_of($place, 4, $most);
+            }
+        }
+    };
     ($(#[$attribute:meta])* $name:ident, $place:expr) => {
         $(#[$attribute])*
         mod $name {

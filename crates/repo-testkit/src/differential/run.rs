@@ -60,7 +60,19 @@ where
     P: Place + 'static,
     M: Future<Output = P>,
 {
-    let operations = setting("REPO_TESTKIT_OPERATIONS", DEFAULT_OPERATIONS);
+    run_part_of(place, part, u64::MAX);
+}
+
+/// As [`run_part`], of at most so many operations in all parts together.
+///
+/// # Panics
+/// When they differ, with the shortest history found that shows it.
+pub fn run_part_of<P, M>(place: impl Fn() -> M + Sync, part: u64, most: u64)
+where
+    P: Place + 'static,
+    M: Future<Output = P>,
+{
+    let operations = setting("REPO_TESTKIT_OPERATIONS", DEFAULT_OPERATIONS).min(most);
     run_operations(place, operations.div_ceil(PARTS), part);
 }
 

@@ -126,7 +126,17 @@ def _url(url: Any, base: Path) -> str:
     scheme, colon, path = url.partition(":")
     if colon and scheme in ("json", "sqlite") and path:
         return f"{scheme}:{_below(base, path)}"
+    if scheme == "object":
+        return f"object:{_location(path, base)}"
     return url
+
+
+def _location(location: Any, base: Path) -> Any:
+    """A place of objects; one that is a folder, below ``base``."""
+    if not isinstance(location, str) or not location.startswith("file:"):
+        return location
+    path = location[len("file:") :]
+    return location if not path or path.startswith("//") else f"file:{_below(base, path)}"
 
 
 def _storage_in(file: str) -> dict[str, Any]:
@@ -159,6 +169,10 @@ def _absolute(storage: Mapping[str, Any], base: Path) -> dict[str, Any]:
         if database.get("sslrootcert"):
             database["sslrootcert"] = _below(base, database["sslrootcert"])
         found["sql_strategy"] = database
+    elif strategy == "object":
+        objects = dict(_section(found, "object_strategy"))
+        objects["location"] = _location(objects.get("location"), base)
+        found["object_strategy"] = objects
     if isinstance(found.get("schemas"), str):
         found["schemas"] = _below(base, found["schemas"])
     return found

@@ -80,7 +80,7 @@ impl Lent {
         statement: Statement,
     ) -> QueryResult<Vec<PgRow>> {
         self.spoil(true);
-        let rows = self.object.rows(statement).await;
+        let rows = self.object.rows_alone(statement).await;
         self.spoil(false);
         rows
     }
@@ -92,9 +92,20 @@ impl Lent {
         statement: Statement,
     ) -> QueryResult<usize> {
         self.spoil(true);
-        let count = self.object.count(statement).await;
+        let count = self.object.count_alone(statement).await;
         self.spoil(false);
         count
+    }
+}
+
+impl Lent {
+    /// Runs a command that the server takes in no transaction, and that names what it is
+    /// about with its schema; dropped, as [`alone`](Self::alone).
+    pub(in crate::postgres) async fn command(&mut self, command: &str) -> QueryResult<()> {
+        self.spoil(true);
+        let done = self.object.run(command).await;
+        self.spoil(false);
+        done
     }
 }
 

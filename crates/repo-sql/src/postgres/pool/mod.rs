@@ -87,11 +87,15 @@ impl Pool {
 
     /// A connection for COPY; `None` where the place of the last one was soon
     /// wanted back, and where none can be made now: the server may still count
-    /// the one that was closed for it.
+    /// the one that was closed for it. None through a pooler of transactions: what
+    /// COPY needs prepared would be left on a connection of others.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     pub(super) async fn loader(&self) -> Result<Option<LentLoader>> {
+        if !self.connector.keeps_sessions() {
+            return Ok(None);
+        }
         if let Some(lent) = self.loaders.lend_idle(&self.connections) {
             return Ok(Some(lent));
         }
