@@ -18,6 +18,7 @@ pub mod generate;
 mod memory_place;
 mod place;
 mod process;
+mod scratch;
 pub mod servers;
 
 pub use batches::batches;
@@ -25,3 +26,4 @@ pub use fixture::Fixture;
 pub use memory_place::MemoryPlace;
 pub use place::{Place, Store};
 pub use process::Process;
+pub use scratch::check_scratch_places;

@@ -35,6 +35,7 @@ mod refusals;
 mod registry;
 mod remnant;
 mod scan;
+mod scratch;
 mod select;
 mod settings;
 mod sort_key;
@@ -82,6 +83,7 @@ pub use remnant::Remnant;
 pub use scan::{
     RecordBatch, RecordStream, ScanOptions, Segment, base64_of, bytes_of_base64, read_ahead,
 };
+pub use scratch::{Reach, Scratch};
 pub use select::Selector;
 pub use settings::{is_secret, read_settings, settings_schema};
 pub use sort_key::{SortKey, SortValue};

@@ -32,6 +32,7 @@ mod role;
 mod rows;
 mod scan;
 mod schema;
+mod scratch;
 mod select;
 mod shared;
 mod single;
@@ -45,4 +46,5 @@ mod transaction;
 mod upgrade;
 mod upkeep;
 
+pub(crate) use scratch::remove_schema;
 pub use strategy::PostgresStrategy;
