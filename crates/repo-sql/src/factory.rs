@@ -176,9 +176,7 @@ fn scratch(given: &Json, read: &SqlSettings) -> Result<Scratch> {
         SqlType::Sqlite => Scratch::in_folder_beside(&read.file(), |folder| {
             with(given, "name", format!("{folder}/scratch.db"))
         }),
-        SqlType::Postgresql => {
-            Scratch::on_server(|name| with(given, "schema", name.to_owned()))
-        }
+        SqlType::Postgresql => Scratch::on_server(|name| with(given, "schema", name.to_owned())),
     }
 }
 

@@ -13,6 +13,7 @@
 mod batches;
 pub mod conformance;
 pub mod differential;
+mod fates;
 mod fixture;
 pub mod generate;
 mod memory_place;
@@ -22,6 +23,7 @@ mod scratch;
 pub mod servers;
 
 pub use batches::batches;
+pub use fates::{Fate, Fates, Gate};
 pub use fixture::Fixture;
 pub use memory_place::MemoryPlace;
 pub use place::{Place, Store};

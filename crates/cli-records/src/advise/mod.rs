@@ -22,8 +22,12 @@ pub use stores::{Candidate, Question};
 #[group(skip)]
 pub struct Arguments {
     /// Propose indexes
-    #[arg(long, requires = "recorded", required_unless_present = "requirements",
-          conflicts_with = "requirements")]
+    #[arg(
+        long,
+        requires = "recorded",
+        required_unless_present = "requirements",
+        conflicts_with = "requirements"
+    )]
     indexes: bool,
     /// What the layer `record_queries` wrote
     #[arg(long, value_name = "FILE", requires = "indexes")]

@@ -64,9 +64,12 @@ fn configured_stores_on_this_machine_are_measured_and_left_as_they_were() {
     let before = place.contents();
 
     let answer = advise(&place, "").ok().json();
-    assert_eq!(answer["sample"], json!({
-        "entities": 60, "of_entities": 1_000_000, "document_bytes": 300,
-    }));
+    assert_eq!(
+        answer["sample"],
+        json!({
+            "entities": 60, "of_entities": 1_000_000, "document_bytes": 300,
+        })
+    );
     let candidates = answer["candidates"].as_array().unwrap();
     let names: Vec<&Json> = candidates.iter().map(|one| &one["name"]).collect();
     assert_eq!(names, ["json", "sql"]);
@@ -217,8 +220,11 @@ fn what_the_published_schema_refuses_is_refused_with_its_place() {
         (with("load", json!({"writes_per_second": 100_001})), "load.writes_per_second"),
         (with("load", json!({"query_results": 0})), "load.query_results"),
         (
-            with("load", json!({"reads_per_second": 0, "writes_per_second": 0,
-                                "queries_per_second": 0})),
+            with(
+                "load",
+                json!({"reads_per_second": 0, "writes_per_second": 0,
+                                "queries_per_second": 0}),
+            ),
             "load",
         ),
         (with("latency", json!({"read_p99_ms": 0})), "latency.read_p99_ms"),

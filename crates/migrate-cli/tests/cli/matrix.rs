@@ -39,7 +39,7 @@ fn check_command(place: &Place, line: &str) {
     let words: Vec<&str> = rest.split(' ').collect();
     let names: Vec<&str> = words.iter().copied().take_while(|word| is_name(word)).collect();
     let help = Run::of(place.command(program).args(&names).arg("--help")).ok().stdout;
-    let usage = [&[program], names.as_slice()].concat().join(" ");
+    let usage = std::iter::once(program).chain(names.iter().copied()).collect::<Vec<_>>().join(" ");
     assert!(help.contains(&format!("Usage: {usage}")), "{line}: {help}");
     for flag in words.iter().filter(|word| word.starts_with("--")) {
         let there = help.split([' ', ',', '\n', '[', '<', '=']).any(|word| word == *flag);

@@ -19,6 +19,7 @@ mod feed;
 mod file_identity;
 mod foreign;
 mod history;
+mod hooks;
 mod left_out;
 mod level;
 mod level_costs;
@@ -63,6 +64,7 @@ pub use history::{
     HistoryState, OlderState, OlderThan, OlderVersion, Retention, VersionWrite,
     check_version_writes, no_history,
 };
+pub use hooks::Hooks;
 pub use left_out::left_out;
 pub use level::{
     level_by_key, level_knowing, level_of, scoped_consistency, strong_reads, with_consistency,

@@ -66,8 +66,9 @@ impl Scratch {
         let folder = parent.join(format!(".{}", new_name()?));
         let Some(text) = folder.to_str() else {
             let why = "the path is not Unicode";
-            return Err(Error::new(ErrorKind::Unsupported, OPERATION, why)
-                .with("path", folder.display()));
+            return Err(
+                Error::new(ErrorKind::Unsupported, OPERATION, why).with("path", folder.display())
+            );
         };
         let settings = settings(text);
         // Fails where something is: what is removed later is ours.
@@ -175,9 +176,10 @@ mod tests {
         let name = one.name_on_server().unwrap();
         assert_ne!(Some(name), other.name_on_server());
         assert_eq!((name.len(), one.settings()), (45, &json!({ "schema": name })));
-        assert!(name.bytes().all(|byte| byte.is_ascii_lowercase()
-            || byte.is_ascii_digit()
-            || byte == b'_'));
+        assert!(
+            name.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        );
         assert_eq!(one.reach(), Reach::Network);
     }
 

@@ -231,8 +231,7 @@ mod tests {
                          "queries_per_second": 10, "concurrency": 4, "keys_per_commit": 2}}"#,
         );
         let sample = Sample::of(&wanted, 40).unwrap();
-        let store: Arc<dyn StorageStrategy> =
-            Arc::new(MemoryStrategy::new(OpenOptions::default()));
+        let store: Arc<dyn StorageStrategy> = Arc::new(MemoryStrategy::new(OpenOptions::default()));
         store.prepare(&[sample.schema().unwrap()]).await.unwrap();
         let versions = sample.fill(store.as_ref()).await.unwrap();
         let second = Duration::from_secs(1);

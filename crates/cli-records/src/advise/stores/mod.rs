@@ -38,8 +38,7 @@ pub struct Arguments {
     requirements: Option<PathBuf>,
     /// A store, by its URL or by the name of its strategy; may be repeated [default: each
     /// strategy with settings in the configuration]
-    #[arg(long, value_name = "URL|NAME", requires = "requirements",
-          conflicts_with = "indexes")]
+    #[arg(long, value_name = "URL|NAME", requires = "requirements", conflicts_with = "indexes")]
     candidate: Vec<String>,
     /// Measure stores on servers too: in a schema or in tables of their own, which are removed
     #[arg(long, requires = "requirements", conflicts_with = "indexes")]
@@ -106,8 +105,7 @@ impl Question<'_> {
                 Err(signal) => return Ok(Ending::Interrupted(signal)),
             }
         }
-        let report =
-            Report { requirements: &wanted, sample: &sample, seconds, candidates: &found };
+        let report = Report { requirements: &wanted, sample: &sample, seconds, candidates: &found };
         output.list(&report, &found, || printed::in_words(&report))?;
         Ok(Ending::Done)
     }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use cli_output::output::cell;
+
 use super::report::{Answer, Found, Measured, Report};
 use super::times::Figures;
 
@@ -25,7 +27,7 @@ pub(super) fn in_words(report: &Report<'_>) -> String {
 
 // Writing into a string does not fail, here and below.
 fn of_one(text: &mut String, found: &Found) {
-    let place = found.place.as_ref().map_or(String::new(), |place| format!(" ({place})"));
+    let place = found.place.as_ref().map_or(String::new(), |place| format!(" ({})", cell(place)));
     let name = found.name;
     match &found.answer {
         Answer::Refused { reasons } => {
@@ -62,8 +64,7 @@ fn figures(text: &mut String, measured: &Measured) {
 }
 
 fn of_kind(figures: &Figures) -> String {
-    let mut text =
-        format!("{:.1}/s of {}/s", figures.per_second, figures.required_per_second);
+    let mut text = format!("{:.1}/s of {}/s", figures.per_second, figures.required_per_second);
     let millis = |share: Option<f64>| share.map_or("-".to_owned(), |took| format!("{took:.2}"));
     let _ = write!(
         text,
@@ -107,13 +108,8 @@ mod tests {
         let (load, latency) = (&wanted.load, &wanted.latency);
         let second = Duration::from_secs(1);
         let reads = times.figures(load.reads_per_second, second, latency.read_p99_ms);
-        let slow = Measured {
-            filled_per_second: 1234.4,
-            reads,
-            writes: None,
-            queries: None,
-            met: false,
-        };
+        let slow =
+            Measured { filled_per_second: 1234.4, reads, writes: None, queries: None, met: false };
         let refused = Answer::Refused { reasons: vec![Refusal::new("needs.hosts", "one machine")] };
         let candidates = [
             Found { name: "json", place: None, answer: refused },
@@ -123,12 +119,8 @@ mod tests {
                 answer: Answer::Measured(Box::new(slow)),
             },
         ];
-        let report = Report {
-            requirements: &wanted,
-            sample: &sample,
-            seconds: 1,
-            candidates: &candidates,
-        };
+        let report =
+            Report { requirements: &wanted, sample: &sample, seconds: 1, candidates: &candidates };
         let expected = "\
 tried with 1000 of 50000 entities of 100 bytes, 1 operations at a time, for 1 s
 

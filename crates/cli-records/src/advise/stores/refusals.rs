@@ -51,12 +51,7 @@ fn features(wanted: &Requirements, can: &Capabilities) -> Vec<Refusal> {
             "needs.moves",
             "writers cannot be kept out while it hands over to another store",
         ),
-        (
-            needs.indexes,
-            can.indexes,
-            "needs.indexes",
-            "each query reads the whole collection",
-        ),
+        (needs.indexes, can.indexes, "needs.indexes", "each query reads the whole collection"),
         (
             needs.aggregates,
             can.aggregates,

@@ -134,7 +134,11 @@ struct Whole {
 pub(super) fn read(path: &Path) -> Result<Requirements> {
     let failed = |source| unreadable(OPERATION, path, source);
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    File::open(path)
+        .map_err(failed)?
+        .take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     parse(&bytes).map_err(|error| error.with("file", path.display()))
 }
 
@@ -217,7 +221,8 @@ mod tests {
 
     use super::*;
 
-    const LEAST: &str = r#"{"data":{"entities":10,"document_bytes":64},"load":{"reads_per_second":1}}"#;
+    const LEAST: &str =
+        r#"{"data":{"entities":10,"document_bytes":64},"load":{"reads_per_second":1}}"#;
 
     #[test]
     fn what_is_left_out_is_not_asked_for() {

@@ -143,7 +143,8 @@ impl Sample {
         while versions.len() < self.entities {
             let from = versions.len();
             let to = self.entities.min(from + at_once);
-            let writes = (from..to).map(|number| self.write(number, Precondition::Absent, &mut rng));
+            let writes =
+                (from..to).map(|number| self.write(number, Precondition::Absent, &mut rng));
             let written = store.commit(writes.collect::<Result<_>>()?).await?;
             versions.extend(written.into_iter().filter_map(repo_core::Written::version));
             if versions.len() != to {

@@ -20,7 +20,7 @@ pub(super) struct Row {
 
 /// Every row, document by document.
 pub(super) fn rows() -> impl Iterator<Item = Row> {
-    SEEDS.iter().flat_map(|seed| {
-        seed.features.iter().map(|feature| Row { document: seed.number, feature })
-    })
+    SEEDS
+        .iter()
+        .flat_map(|seed| seed.features.iter().map(|feature| Row { document: seed.number, feature }))
 }

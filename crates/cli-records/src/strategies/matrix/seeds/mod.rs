@@ -22,11 +22,7 @@ pub struct Seed {
 
 /// All of them, in their order.
 pub const SEEDS: &[Seed] = &[
-    Seed {
-        number: 1,
-        subject: "Data management of an agent platform",
-        features: seed_1::FEATURES,
-    },
+    Seed { number: 1, subject: "Data management of an agent platform", features: seed_1::FEATURES },
     Seed { number: 2, subject: "Data storage of a research platform", features: seed_2::FEATURES },
     Seed { number: 3, subject: "Storage strategies of a host factory", features: seed_3::FEATURES },
     Seed {
