@@ -1,5 +1,6 @@
 //! One store after another: asked what it can do, and then tried in a scratch place of its own.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ const ON_A_SERVER: &str = "it is on a server: --measure-servers allows to write 
                            scratch place of its own";
 
 /// A store that may be chosen.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Candidate {
     /// What opens stores of this kind.
     pub factory: Arc<dyn StrategyFactory>,
@@ -33,6 +34,13 @@ pub struct Candidate {
     pub settings: Json,
     /// With which limits it is opened; the collections are those of the trial.
     pub options: OpenOptions,
+}
+
+impl fmt::Debug for Candidate {
+    /// Without the settings: they may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate").field("factory", &self.factory).finish_non_exhaustive()
+    }
 }
 
 /// What is tried.

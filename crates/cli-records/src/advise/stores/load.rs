@@ -76,7 +76,7 @@ pub(super) async fn carry(
         while let Some(taken) = workers.join_next().await {
             all.join(taken.map_err(ended_early)?);
         }
-        Ok(all)
+        Ok::<_, Error>(all)
     };
     let all = match timeout(length * 2 + LONGEST_END, all).await {
         Ok(all) => all?,

@@ -10,9 +10,9 @@ const INTRODUCTION: &str = "\
 # Feature by feature
 
 Five documents stand at the beginning of this project: how other systems manage their data. Each
-feature that they describe is a row below, with the command that shows it or the page that says
-how to use it. What is not there is refused, with the reason and with what stands in its place.
-`repoctl strategies --matrix` prints this page, and with `--format json` the same as data.
+row below is a feature that they describe, with the command that shows it or the page that says how
+it is done. What will not be there stands at the end, with the reason and with what stands in its
+place. `repoctl strategies --matrix` prints this page, and with `--format json` the same as data.
 
 It is made from `crates/cli-records/src/strategies/matrix/`. A test asks the real programs for
 each command, and looks for the words in each page; with `UPDATE_MATRIX=1` it writes this page.
@@ -45,7 +45,11 @@ pub fn page() -> String {
 fn shown_by(feature: &Feature) -> String {
     match feature.answer {
         Answer::Command(line) => format!("`{line}`"),
-        Answer::Page { path, words } => format!("[{path}]({}): {words}", from_reference(path)),
+        Answer::Page { path, words } => {
+            // Of a heading only its words.
+            let words = words.trim_start_matches('#').trim_start();
+            format!("[{path}]({}): {words}", from_reference(path))
+        }
         Answer::Refused { .. } => "[refused](#what-is-refused)".to_owned(),
     }
 }

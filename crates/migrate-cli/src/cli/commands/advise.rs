@@ -50,11 +50,16 @@ fn candidates(context: &Context, named: &[String]) -> Result<Vec<Candidate>> {
     };
     let options = config.options(Arc::default());
     let of = |name: &String| {
-        let chosen = match name.contains(':') {
-            true => context.by_url(name)?,
-            false => context.by_name(name, &config)?,
+        let (factory, settings) = if name.contains(':') {
+            let chosen = context.by_url(name)?.store;
+            (chosen.factory, chosen.settings)
+        } else {
+            // One that this build cannot open is a part of the answer.
+            let factory = Arc::clone(context.registry.get(name)?);
+            let settings = config.settings(factory.settings_key())?;
+            factory.check(&settings)?;
+            (factory, settings)
         };
-        let (factory, settings) = (chosen.store.factory, chosen.store.settings);
         Ok(Candidate { factory, settings, options: options.clone() })
     };
     names.iter().map(of).collect()

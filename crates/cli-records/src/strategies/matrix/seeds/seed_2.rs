@@ -57,7 +57,7 @@ pub(in crate::strategies::matrix) const FEATURES: &[Feature] = &[
     page(
         "a row of a PostgreSQL table is registered where it is",
         "docs/decisions/0208-outside-sources.md",
-        "a row of a",
+        "a row of a table",
     ),
     page(
         "tables of BigQuery are registered, and answer with what is known of them",
