@@ -32,7 +32,7 @@ use sample::Sample;
 #[derive(Debug, Args)]
 // A command flattens it into its own arguments, whose group has this name already.
 #[group(skip)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Say which stores can do what this file asks for, and measure them
     #[arg(long, value_name = "FILE")]
     requirements: Option<PathBuf>,
@@ -63,7 +63,7 @@ pub struct Question<'a> {
 impl Arguments {
     /// What is asked, if it is.
     #[must_use]
-    pub fn question(&self) -> Option<Question<'_>> {
+    pub(super) fn question(&self) -> Option<Question<'_>> {
         let requirements = self.requirements.as_deref()?;
         Some(Question { requirements, arguments: self })
     }

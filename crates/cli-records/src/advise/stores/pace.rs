@@ -46,10 +46,6 @@ impl Pace {
         self.start
     }
 
-    pub(super) fn length(&self) -> Duration {
-        self.length
-    }
-
     /// The next operation and when it is due. `None` once all were handed out, and once twice
     /// the time has passed: a store that is too slow is not asked for the rest.
     pub(super) fn take(&self) -> Option<(Kind, Instant)> {
@@ -104,7 +100,7 @@ mod tests {
         let mut found = [0; 3];
         let mut last = pace.start();
         while let Some((kind, due)) = pace.take() {
-            assert!(due >= last && due < pace.start() + pace.length());
+            assert!(due >= last && due < pace.start() + pace.length);
             last = due;
             found[kind as usize] += 1;
         }
