@@ -124,6 +124,16 @@ struct FailedView {
 }
 
 impl ErrorView {
+    /// The error in one line: what happened, and why.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut text = format!("{}: {}", self.operation, self.message);
+        if let Some(reason) = self.context.get("reason").and_then(Json::as_str) {
+            let _ = write!(text, ": {reason}");
+        }
+        text
+    }
+
     /// What a program reads of this error; without the user parts of URLs.
     #[must_use]
     pub fn new(error: &Error) -> Self {

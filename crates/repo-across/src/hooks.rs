@@ -1,11 +1,5 @@
 //! Places at which a test stops a commit, as a crash would. Without one nothing happens.
 
-use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use repo_core::{Error, ErrorKind, Result};
-
 /// What has just become durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -51,43 +45,5 @@ impl Step {
     }
 }
 
-type At = dyn Fn(Step) -> bool + Send + Sync;
-
-/// What happens at the steps; for tests.
-#[derive(Clone, Default)]
-pub struct Hooks {
-    at: Option<Arc<At>>,
-    stopped: Arc<AtomicBool>,
-}
-
-impl Hooks {
-    /// Asks `stops` after each step. After the first yes this handle does nothing any more, as
-    /// if its process had been killed there: every call is `Closed`.
-    #[must_use]
-    pub fn new(stops: impl Fn(Step) -> bool + Send + Sync + 'static) -> Self {
-        Self { at: Some(Arc::new(stops)), stopped: Arc::default() }
-    }
-
-    pub(crate) fn step(&self, step: Step) -> Result<()> {
-        self.alive()?;
-        if self.at.as_ref().is_some_and(|stops| stops(step)) {
-            self.stopped.store(true, Ordering::SeqCst);
-        }
-        self.alive()
-    }
-
-    /// `Closed` after a stop.
-    pub(crate) fn alive(&self) -> Result<()> {
-        if self.stopped.load(Ordering::SeqCst) {
-            let why = "a test has stopped this handle";
-            return Err(Error::new(ErrorKind::Closed, "commit across stores", why));
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks").field("set", &self.at.is_some()).finish_non_exhaustive()
-    }
-}
+/// What happens at the steps; for tests. After the first yes a handle does nothing any more.
+pub type Hooks = repo_core::strategy::Hooks<Step>;

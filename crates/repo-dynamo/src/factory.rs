@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::Result;
-use repo_core::strategy::{self, OpenOptions, StorageStrategy, StrategyFactory};
+use repo_core::strategy::{self, OpenOptions, Scratch, StorageStrategy, StrategyFactory};
 use serde_json::{Value as Json, json};
 
 use crate::config::{DynamoSettings, refuse};
@@ -57,6 +57,21 @@ impl StrategyFactory for DynamoFactory {
     ) -> Result<Arc<dyn StorageStrategy>> {
         let settings = DynamoSettings::read(settings)?;
         DynamoStrategy::open_any(settings, options).await
+    }
+
+    fn scratch(&self, settings: &Json) -> Result<Scratch> {
+        DynamoSettings::read(settings)?;
+        let mut settings = settings.clone();
+        Scratch::on_server(|name| {
+            if let Some(fields) = settings.as_object_mut() {
+                fields.insert("table_prefix".to_owned(), name.into());
+            }
+            settings
+        })
+    }
+
+    async fn remove_scratch(&self, scratch: &Scratch) -> Result<()> {
+        DynamoStrategy::remove_scratch(scratch).await
     }
 }
 

@@ -40,6 +40,7 @@ mod query;
 mod retry;
 mod role;
 mod scan;
+mod scratch;
 mod settle;
 mod shared;
 mod single;

@@ -105,7 +105,8 @@ impl DynamoStrategy {
         }
     }
 
-    async fn connect(
+    /// A handle that is connected and has looked at nothing.
+    pub(crate) async fn connect(
         config: &SdkConfig,
         settings: DynamoSettings,
         options: OpenOptions,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
+use repo_core::strategy::{OpenOptions, Scratch, StorageStrategy, StrategyFactory};
 use repo_core::{Error, Result};
 use repo_json::{JsonFactory, JsonSettings, StorageType};
 use repo_source::{BrokerFiles, open_broker};
@@ -69,6 +69,10 @@ impl StrategyFactory for JsonFilesFactory {
                 Ok(theirs)
             }
         }
+    }
+
+    fn scratch(&self, settings: &Json) -> Result<Scratch> {
+        JsonFactory.scratch(settings)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use repo_core::Result;
-use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory, left_out};
+use repo_core::strategy::{OpenOptions, Scratch, StorageStrategy, StrategyFactory, left_out};
 use serde_json::{Value as Json, json};
 
 /// A strategy that this build was made without, by a cargo feature.
@@ -90,6 +90,10 @@ impl StrategyFactory for LeftOutFactory {
     }
 
     async fn open(&self, _: &Json, _: OpenOptions) -> Result<Arc<dyn StorageStrategy>> {
+        Err(left_out(self.name, self.feature))
+    }
+
+    fn scratch(&self, _: &Json) -> Result<Scratch> {
         Err(left_out(self.name, self.feature))
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory, settings_schema};
+use repo_core::strategy::{
+    OpenOptions, Scratch, StorageStrategy, StrategyFactory, settings_schema,
+};
 use repo_core::{Error, ErrorKind, Result};
 use serde_json::{Value as Json, json};
 
@@ -57,6 +59,19 @@ impl StrategyFactory for JsonFactory {
     ) -> Result<Arc<dyn StorageStrategy>> {
         let settings = JsonSettings::read(settings)?;
         Ok(Arc::new(JsonStrategy::open(settings, options).await?))
+    }
+
+    fn scratch(&self, settings: &Json) -> Result<Scratch> {
+        let store = JsonSettings::read(settings)?.base_path;
+        let mut settings = settings.clone();
+        Scratch::in_folder_beside(&store, |folder| {
+            if let Some(fields) = settings.as_object_mut() {
+                fields.insert("base_path".to_owned(), folder.into());
+                // Copies before checkpoints stay within the folder too.
+                fields.remove("backup_location");
+            }
+            settings
+        })
     }
 }
 

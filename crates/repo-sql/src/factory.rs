@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use repo_core::strategy::{self, OpenOptions, StorageStrategy, StrategyFactory};
+use repo_core::strategy::{self, OpenOptions, Scratch, StorageStrategy, StrategyFactory};
 use repo_core::{Error, ErrorKind, Result};
 use serde_json::{Value as Json, json};
 
@@ -63,6 +63,14 @@ impl StrategyFactory for SqlFactory {
             SqlType::Postgresql => open_postgres(settings, options).await,
         }
     }
+
+    fn scratch(&self, settings: &Json) -> Result<Scratch> {
+        scratch(settings, &SqlSettings::read(settings)?)
+    }
+
+    async fn remove_scratch(&self, scratch: &Scratch) -> Result<()> {
+        remove_scratch(scratch).await
+    }
 }
 
 #[async_trait]
@@ -101,6 +109,14 @@ impl StrategyFactory for PostgresFactory {
         options: OpenOptions,
     ) -> Result<Arc<dyn StorageStrategy>> {
         open_postgres(of_type(settings, "postgresql")?, options).await
+    }
+
+    fn scratch(&self, settings: &Json) -> Result<Scratch> {
+        scratch(settings, &of_type(settings, "postgresql")?)
+    }
+
+    async fn remove_scratch(&self, scratch: &Scratch) -> Result<()> {
+        remove_scratch(scratch).await
     }
 }
 
@@ -146,6 +162,41 @@ impl StrategyFactory for SqliteFactory {
         options: OpenOptions,
     ) -> Result<Arc<dyn StorageStrategy>> {
         open_sqlite(of_type(settings, "sqlite")?, options).await
+    }
+
+    fn scratch(&self, settings: &Json) -> Result<Scratch> {
+        scratch(settings, &of_type(settings, "sqlite")?)
+    }
+}
+
+/// A scratch place: for SQLite a database in a folder beside the file, for PostgreSQL a schema
+/// of its own in the same database.
+fn scratch(given: &Json, read: &SqlSettings) -> Result<Scratch> {
+    match read.database {
+        SqlType::Sqlite => Scratch::in_folder_beside(&read.file(), |folder| {
+            with(given, "name", format!("{folder}/scratch.db"))
+        }),
+        SqlType::Postgresql => Scratch::on_server(|name| with(given, "schema", name.to_owned())),
+    }
+}
+
+/// The settings with another value of one of them.
+fn with(settings: &Json, name: &str, value: String) -> Json {
+    let mut settings = settings.clone();
+    if let Some(fields) = settings.as_object_mut() {
+        fields.insert(name.to_owned(), value.into());
+    }
+    settings
+}
+
+/// Removes a scratch place of either kind.
+async fn remove_scratch(scratch: &Scratch) -> Result<()> {
+    match scratch.name_on_server() {
+        None => scratch.remove_folder(),
+        Some(schema) => {
+            let settings = of_type(scratch.settings(), "postgresql")?;
+            remove_postgres_schema(settings, schema).await
+        }
     }
 }
 
@@ -204,6 +255,16 @@ async fn open_postgres(
 
 #[cfg(not(feature = "postgres"))]
 async fn open_postgres(_: SqlSettings, _: OpenOptions) -> Result<Arc<dyn StorageStrategy>> {
+    Err(without_postgres())
+}
+
+#[cfg(feature = "postgres")]
+async fn remove_postgres_schema(settings: SqlSettings, schema: &str) -> Result<()> {
+    crate::postgres::remove_schema(&settings, schema).await
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn remove_postgres_schema(_: SqlSettings, _: &str) -> Result<()> {
     Err(without_postgres())
 }
 

@@ -13,15 +13,19 @@
 mod batches;
 pub mod conformance;
 pub mod differential;
+mod fates;
 mod fixture;
 pub mod generate;
 mod memory_place;
 mod place;
 mod process;
+mod scratch;
 pub mod servers;
 
 pub use batches::batches;
+pub use fates::{Fate, Fates, Gate};
 pub use fixture::Fixture;
 pub use memory_place::MemoryPlace;
 pub use place::{Place, Store};
 pub use process::Process;
+pub use scratch::check_scratch_places;

@@ -5,6 +5,7 @@
 mod cli_support;
 
 mod advise;
+mod advise_stores;
 mod aggregate;
 mod backups;
 mod bad_input;
@@ -28,6 +29,7 @@ mod history_travels;
 mod json_files;
 mod left_out;
 mod live;
+mod matrix;
 mod migrate;
 mod object;
 mod overwrite;

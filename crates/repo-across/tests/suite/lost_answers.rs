@@ -2,11 +2,11 @@
 
 use repo_across::Across;
 use repo_core::ErrorKind;
+use repo_testkit::Fate::{self, Done, Refused, Unheard, Vanished};
+use repo_testkit::Fates;
 
 use crate::common::scene::{End, Scene, markers, nothing_is_left};
 use crate::common::{World, pair, refused};
-use crate::fates::Fate::{self, Done, Refused, Unheard, Vanished};
-use crate::fates::Fates;
 
 /// A pair whose commits have fates: those of the first store, and those of the second one.
 async fn fated(world: &World) -> (Fates, Fates, Across) {

@@ -8,7 +8,6 @@ mod pairs;
 mod common;
 
 mod commits;
-mod fates;
 mod kills;
 mod lost_answers;
 mod operators;

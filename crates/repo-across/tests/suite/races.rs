@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use repo_across::{Across, Outcome, Step};
 use repo_core::{ErrorKind, Precondition, Write};
+use repo_testkit::Fates;
 
 use crate::common::scene::{End, Scene, nothing_is_left, stuck};
 use crate::common::{World, item, number, over, pair, put, refused};
-use crate::fates::Fates;
 
 /// A process whose commits in the first store can be held, and in the second one.
 async fn slow(world: &World) -> (Fates, Fates, Across) {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 
 use super::MemoryStrategy;
-use crate::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
+use crate::strategy::{OpenOptions, Scratch, StorageStrategy, StrategyFactory};
 use crate::{Error, ErrorKind, Result};
 
 /// Makes empty memory stores; each opening is a new one.
@@ -53,5 +53,10 @@ impl StrategyFactory for MemoryFactory {
     ) -> Result<Arc<dyn StorageStrategy>> {
         self.check(settings)?;
         Ok(Arc::new(MemoryStrategy::new(options)))
+    }
+
+    fn scratch(&self, settings: &Json) -> Result<Scratch> {
+        self.check(settings)?;
+        Ok(Scratch::in_memory(settings.clone()))
     }
 }

@@ -19,6 +19,7 @@ mod feed;
 mod file_identity;
 mod foreign;
 mod history;
+mod hooks;
 mod left_out;
 mod level;
 mod level_costs;
@@ -35,6 +36,7 @@ mod refusals;
 mod registry;
 mod remnant;
 mod scan;
+mod scratch;
 mod select;
 mod settings;
 mod sort_key;
@@ -62,6 +64,7 @@ pub use history::{
     HistoryState, OlderState, OlderThan, OlderVersion, Retention, VersionWrite,
     check_version_writes, no_history,
 };
+pub use hooks::Hooks;
 pub use left_out::left_out;
 pub use level::{
     level_by_key, level_knowing, level_of, scoped_consistency, strong_reads, with_consistency,
@@ -82,6 +85,7 @@ pub use remnant::Remnant;
 pub use scan::{
     RecordBatch, RecordStream, ScanOptions, Segment, base64_of, bytes_of_base64, read_ahead,
 };
+pub use scratch::{Reach, Scratch};
 pub use select::Selector;
 pub use settings::{is_secret, read_settings, settings_schema};
 pub use sort_key::{SortKey, SortValue};

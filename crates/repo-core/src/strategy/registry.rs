@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use crate::strategy::{LiveId, OnUnreadable, StorageStrategy};
+use crate::strategy::{LiveId, OnUnreadable, Scratch, StorageStrategy};
 use crate::strategy::{did_you_mean, suggestion_before};
 use crate::{
     Clock, CollectionName, DEFAULT_MAX_ENTITY_BYTES, Error, ErrorKind, Result, Schemas, SystemClock,
@@ -202,6 +202,29 @@ pub trait StrategyFactory: fmt::Debug + Send + Sync {
     /// read-only; opened for writing it is left to `prepare` to make.
     async fn open(&self, settings: &Json, options: OpenOptions)
     -> Result<Arc<dyn StorageStrategy>>;
+
+    /// A scratch place for a store with these settings: of the same kind, in the same medium,
+    /// and apart from it. `open` with its settings gives a store that was never prepared. A
+    /// folder is made at once, on a server nothing before `prepare`.
+    ///
+    /// # Errors
+    /// `Unsupported` for a strategy whose stores are not made by this engine, as this default
+    /// answers; `ConfigInvalid` as [`check`](Self::check); for files what making a folder
+    /// gives.
+    fn scratch(&self, _settings: &Json) -> Result<Scratch> {
+        let why = "there are no scratch places for stores of this kind";
+        Err(Error::new(ErrorKind::Unsupported, "make a scratch place", why)
+            .with("strategy", self.name()))
+    }
+
+    /// Removes a scratch place of this factory, with everything in it, and nothing else. Every
+    /// handle on it is closed. Safe to repeat. This default knows places in memory and folders.
+    ///
+    /// # Errors
+    /// What the files or the server report; the error says what is left where.
+    async fn remove_scratch(&self, scratch: &Scratch) -> Result<()> {
+        scratch.remove_folder()
+    }
 }
 
 /// The factories by name.

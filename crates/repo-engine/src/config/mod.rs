@@ -177,6 +177,11 @@ impl Config {
         fill(block, &format!("storage.{settings_key}"), &self.environment)
     }
 
+    /// Whether anything was written under a strategy's key.
+    fn has_settings(&self, settings_key: &str) -> bool {
+        self.blocks.contains_key(settings_key)
+    }
+
     /// Every value with its origin, by path; secrets are hidden and `${NAME}`
     /// is shown as written.
     #[must_use]

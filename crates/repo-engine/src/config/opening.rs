@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repo_core::strategy::{OpenOptions, StorageStrategy};
+use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
 use repo_core::{Result, Schemas};
 use repo_layers::{LayerConfig, NoSettings, stack};
 
@@ -34,6 +34,24 @@ impl Config {
         factory.check(&settings)?;
         factory.check_built_in()?;
         Ok(Chosen { factory, settings })
+    }
+
+    /// The names of the strategies that this configuration has settings for, and of the one
+    /// that it chooses, sorted. Where several read the same settings it is the chosen one, or
+    /// the one that they are called after.
+    #[must_use]
+    pub fn configured(&self) -> Vec<&'static str> {
+        let chosen = self.storage().strategy.as_str();
+        let chosen_key = self.registry().get(chosen).ok().map(|factory| factory.settings_key());
+        let stands_for = |factory: &Arc<dyn StrategyFactory>| {
+            let (name, key) = (factory.name(), factory.settings_key());
+            match chosen_key == Some(key) {
+                true => name == chosen,
+                false => self.has_settings(key) && key.strip_suffix("_strategy") == Some(name),
+            }
+        };
+        let all = self.registry().iter().filter(|factory| stands_for(factory));
+        all.map(|factory| factory.name()).collect()
     }
 
     /// The declared collections: those of the folder `storage.schemas`, or the

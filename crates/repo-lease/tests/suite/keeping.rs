@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use repo_lease::{HolderName, Leases};
 use tokio::time::{Instant, sleep};
+use repo_testkit::{Fate, Fates};
 
 use crate::common::{Store, put, refused, scope};
-use crate::fates::{Fate, Fates};
 use crate::party::{TTL, World, assert_lost, ttl};
 
 fn leases(store: &Store, name: &str) -> Leases {
@@ -58,7 +58,7 @@ async fn a_loss_is_told() {
 #[tokio::test(start_paused = true)]
 async fn renewals_that_fail_are_tried_again_for_the_time_of_the_lease() {
     let world = World::memory().await;
-    let (fates, store) = Fates::over(&world);
+    let (fates, store) = Fates::over(&world.store);
     let lease = leases(&store, "one").acquire(&scope(), ttl()).await.unwrap();
     let mut renewing = lease.keep_alive();
     fates.plan([Fate::Refused, Fate::Unheard, Fate::Vanished, Fate::Refused]);

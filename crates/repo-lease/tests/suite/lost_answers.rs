@@ -2,14 +2,14 @@
 
 use repo_core::ErrorKind;
 use repo_lease::LeaseMode::{Exclusive, Shared};
+use repo_testkit::Fate::{Refused, Unheard, Vanished};
+use repo_testkit::Fates;
 
 use crate::common::{refused, scope};
-use crate::fates::Fate::{Refused, Unheard, Vanished};
-use crate::fates::Fates;
 use crate::party::{Party, World};
 
 fn through(world: &World) -> (Fates, Party) {
-    let (fates, store) = Fates::over(world);
+    let (fates, store) = Fates::over(&world.store);
     (fates, Party::of(&store, "one"))
 }
 

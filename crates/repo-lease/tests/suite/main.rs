@@ -9,7 +9,6 @@ mod common;
 mod party;
 
 mod exclusive;
-mod fates;
 mod keeping;
 mod lost_answers;
 mod operators;

@@ -1,14 +1,14 @@
 //! Two commits that meet: each pair of them in the order that could go wrong.
 
 use repo_lease::LeaseMode::{Exclusive, Shared};
+use repo_testkit::Fates;
 
 use crate::common::{put, refused, stored};
-use crate::fates::Fates;
 use crate::party::{Party, TTL, World, assert_lost};
 
 /// Somebody whose next commit can be held.
 fn slow(world: &World) -> (Fates, Party) {
-    let (fates, store) = Fates::over(world);
+    let (fates, store) = Fates::over(&world.store);
     (fates, Party::of(&store, "slow"))
 }
 
@@ -22,7 +22,7 @@ async fn a_renewal_in_the_last_moment_keeps_the_lease() {
         let lease = world.party("one").try_in(mode).await.unwrap();
         slow.is_kept_away(Exclusive).await;
         slow.waits(TTL);
-        let gate = fates.hold();
+        let gate = fates.hold(0);
         let takes = tokio::spawn(async move { slow.try_in(Exclusive).await });
         gate.reached().await;
         lease.renew().await.unwrap();
@@ -44,7 +44,7 @@ async fn a_commit_that_arrives_after_a_take_over_is_refused() {
         let other = world.party("other");
         other.is_kept_away(Exclusive).await;
         other.waits(TTL);
-        let gate = fates.hold();
+        let gate = fates.hold(0);
         let sends = async { late.commit(vec![put("a", 1)]).await };
         let meanwhile = async {
             gate.reached().await;
@@ -68,7 +68,7 @@ async fn a_renewal_that_arrives_after_a_take_over_is_refused() {
     let other = world.party("other");
     other.is_kept_away(Exclusive).await;
     other.waits(TTL);
-    let gate = fates.hold();
+    let gate = fates.hold(0);
     let renews = async { late.renew().await };
     let meanwhile = async {
         gate.reached().await;
@@ -92,7 +92,7 @@ async fn joining_and_taking_over_exclude_each_other() {
     let silent = world.party("one").shares().await;
     writer.is_kept_away(Exclusive).await;
     writer.waits(TTL);
-    let gate = fates.hold();
+    let gate = fates.hold(0);
     let takes = tokio::spawn(async move { writer.try_in(Exclusive).await });
     gate.reached().await;
     let joined = world.party("other").shares().await;
@@ -108,7 +108,7 @@ async fn joining_and_taking_over_exclude_each_other() {
     let (silent, writer) = (world.party("one").shares().await, world.party("writer"));
     writer.is_kept_away(Exclusive).await;
     writer.waits(TTL);
-    let gate = fates.hold();
+    let gate = fates.hold(0);
     let joining = tokio::spawn(async move { joins.try_in(Shared).await });
     gate.reached().await;
     let lease = writer.alone().await;
@@ -127,7 +127,7 @@ async fn leaving_last_and_joining_exclude_each_other() {
     let (fates, leaves) = slow(&world);
     let lease = leaves.shares().await;
     let token = lease.token();
-    let gate = fates.hold();
+    let gate = fates.hold(0);
     let leaving = tokio::spawn(lease.release());
     gate.reached().await;
     let joined = world.party("other").shares().await;
@@ -143,7 +143,7 @@ async fn leaving_last_and_joining_exclude_each_other() {
     let (fates, joins) = slow(&world);
     let lease = world.party("one").shares().await;
     let token = lease.token();
-    let gate = fates.hold();
+    let gate = fates.hold(0);
     let joining = tokio::spawn(async move { joins.try_in(Shared).await });
     gate.reached().await;
     lease.release().await.unwrap();
@@ -164,7 +164,7 @@ async fn two_who_take_over_at_once_exclude_each_other() {
         party.is_kept_away(Exclusive).await;
         party.waits(TTL);
     }
-    let gate = fates.hold();
+    let gate = fates.hold(0);
     let takes = tokio::spawn(async move { slow.try_in(Exclusive).await });
     gate.reached().await;
     let lease = other.alone().await;

@@ -35,6 +35,7 @@ mod role;
 mod rows;
 mod scan;
 mod schema;
+mod scratch;
 mod select;
 mod session;
 mod shared;
@@ -49,4 +50,5 @@ mod transaction;
 mod upgrade;
 mod upkeep;
 
+pub(crate) use scratch::remove_schema;
 pub use strategy::PostgresStrategy;

@@ -32,7 +32,6 @@ mod resolve;
 mod restore;
 mod restore_version;
 mod schema;
-mod strategies;
 mod tag;
 mod upgrade;
 mod verify;
@@ -62,8 +61,8 @@ pub(crate) enum Command {
     Init(init::Arguments),
     /// Check whether the store can be reached and is sound
     Health(health::Arguments),
-    /// List the storage strategies of this build
-    Strategies,
+    /// List the storage strategies of this build, or every feature with what shows it
+    Strategies(cli_records::strategies::Arguments),
     /// Look at the collections and check what is stored against them
     #[command(subcommand)]
     Schema(schema::Command),
@@ -82,7 +81,7 @@ pub(crate) enum Command {
     Count(count::Arguments),
     /// Group entities, and compute counts, sums, means and extremes of each group
     Aggregate(aggregate::Arguments),
-    /// Propose indexes for the queries that were recorded
+    /// Propose indexes for the queries that were recorded, or stores for requirements
     Advise(advise::Arguments),
     /// Write a collection as NDJSON, one record a line
     Export(export::Arguments),
@@ -142,7 +141,7 @@ impl Command {
             Self::Restore(arguments) => arguments.run(context).await,
             Self::Init(arguments) => arguments.run(context).await,
             Self::Health(arguments) => arguments.run(context).await,
-            Self::Strategies => strategies::run(context),
+            Self::Strategies(arguments) => arguments.run(context.output, &context.registry),
             Self::Schema(command) => command.run(context).await,
             Self::Config(command) => command.run(context),
             Self::Get(arguments) => arguments.run(context).await,
@@ -151,7 +150,7 @@ impl Command {
             Self::Query(arguments) => arguments.run(context).await,
             Self::Count(arguments) => arguments.run(context).await,
             Self::Aggregate(arguments) => arguments.run(context).await,
-            Self::Advise(arguments) => arguments.run(context),
+            Self::Advise(arguments) => arguments.run(context).await,
             Self::Export(arguments) => arguments.run(context).await,
             Self::Import(arguments) => arguments.run(context).await,
             Self::Changes(command) => command.run(context).await,

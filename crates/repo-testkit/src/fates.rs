@@ -8,11 +8,12 @@ use repo_core::{Error, ErrorKind, Result, Write, Written};
 use repo_layers::{Inner, Layer};
 use tokio::sync::Notify;
 
-use crate::common::Store;
+use crate::Store;
 
 /// What becomes of one commit.
 #[derive(Debug, Clone)]
-pub(crate) enum Fate {
+pub enum Fate {
+    /// It is done, and the caller knows.
     Done,
     /// It is not done, and the caller knows.
     Refused,
@@ -26,40 +27,43 @@ pub(crate) enum Fate {
 
 /// Where a commit waits.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub struct Gate {
     reached: Notify,
     opened: Notify,
 }
 
 impl Gate {
     /// Waits until a commit waits here.
-    pub(crate) async fn reached(&self) {
+    pub async fn reached(&self) {
         self.reached.notified().await;
     }
 
-    pub(crate) fn open(&self) {
+    /// Lets the commit go on that waits here.
+    pub fn open(&self) {
         self.opened.notify_one();
     }
 }
 
 /// The fates of the next commits through one handle; those after them are done.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Fates(Arc<Mutex<VecDeque<Fate>>>);
+pub struct Fates(Arc<Mutex<VecDeque<Fate>>>);
 
 impl Fates {
-    /// A handle of a store, and what becomes of its commits.
-    pub(crate) fn over(store: &Store) -> (Self, Store) {
+    /// A handle of a store, and what becomes of the commits through it.
+    #[must_use]
+    pub fn over(store: &Store) -> (Self, Store) {
         let fates = Self::default();
         let handle = fates.clone().around(Arc::clone(store));
         (fates, handle)
     }
 
-    pub(crate) fn plan(&self, fates: impl IntoIterator<Item = Fate>) {
+    /// What becomes of the next commits, in place of what was planned before.
+    pub fn plan(&self, fates: impl IntoIterator<Item = Fate>) {
         *self.0.lock().unwrap() = fates.into_iter().collect();
     }
 
     /// Holds one of the next commits: `after` are done before.
-    pub(crate) fn hold(&self, after: usize) -> Arc<Gate> {
+    pub fn hold(&self, after: usize) -> Arc<Gate> {
         let gate = Arc::new(Gate::default());
         let done = std::iter::repeat_n(Fate::Done, after);
         self.plan(done.chain([Fate::Held(gate.clone())]));
@@ -67,7 +71,8 @@ impl Fates {
     }
 
     /// How many planned fates are left.
-    pub(crate) fn left(&self) -> usize {
+    #[must_use]
+    pub fn left(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 }
