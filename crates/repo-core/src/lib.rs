@@ -141,7 +141,7 @@ pub use remedy::Remedy;
 pub use repository::Repository;
 pub use schema::{
     ChildSource, CollectionSchema, CollectionSchemaBuilder, ConvertTo, DEFAULT_MAX_ENTITY_BYTES,
-    EntryPointer, EntryStep, Field, FieldKind, FilePattern, FileSource, OnDuplicate, Schemas,
+    EntryPointer, EntryStep, Expiry, Field, FieldKind, FilePattern, FileSource, OnDuplicate, Schemas,
     SourceEntries, SourceId, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades,
 };
 pub use store_repository::StoreRepository;

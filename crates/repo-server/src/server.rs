@@ -14,6 +14,7 @@ use repo_core::{CollectionSchema, Error, ErrorKind, Result, Schemas};
 use repo_data::model::StoreName;
 use repo_data::{BlobStores, DataOptions, DataService};
 use repo_engine::Store;
+use repo_layers::{SweepOptions, sweep};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -89,7 +90,8 @@ async fn ready(
     Check::of(&**store, schemas).await?.refuse()?;
     let all: Vec<CollectionSchema> = schemas.iter().cloned().collect();
     store.prepare_keeping_versions(&all).await?;
-    let store = place.store.layered(Arc::clone(store), schemas)?;
+    let clock = rehearsal::clock()?;
+    let store = place.store.layered(Arc::clone(store), schemas, Arc::clone(&clock))?;
     let blobs = repo_blob::open(&place.blobs, &place.server.s3.options()?).await?;
     let blobs = BlobStores::new(StoreName::new(BLOBS)?, blobs);
     let engine =
@@ -102,7 +104,7 @@ async fn ready(
         max_blob_bytes: place.server.limits.max_upload_bytes.get(),
         sources: place.server.sources.allow_list()?,
         lister: Some(Arc::new(buckets.clone())),
-        clock: rehearsal::clock()?,
+        clock,
         hooks: rehearsal::hooks()?,
         ..DataOptions::default()
     };
@@ -134,7 +136,7 @@ async fn run_on(place: &Place, output: Output, opened: Opened) -> Outcome<Ending
     let metrics = MetricsPage::install()?;
     let listener = listen(place).await?;
     announce(place, output, &app, &listener).await?;
-    let sweeper = tokio::spawn(sweep(Arc::clone(&app), stopping.clone()));
+    let sweeper = tokio::spawn(sweep_now_and_then(Arc::clone(&app), stopping.clone()));
     let limits = &place.server.limits;
     let bounds = Bounds {
         connections: limits.max_connections.get(),
@@ -240,7 +242,7 @@ async fn announce(place: &Place, output: Output, app: &App, listener: &TcpListen
 
 /// Removes what has expired: at once, since a server that is often restarted would never come to
 /// it, and then now and then. What it is at when the server stops is as safe as in a crash.
-async fn sweep(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+async fn sweep_now_and_then(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let swept = async {
         loop {
             sweep_once(&app).await;
@@ -273,7 +275,30 @@ async fn sweep_once(app: &App) {
         Ok(removed) => tracing::debug!(removed, "idempotency keys have expired"),
         Err(error) => tracing::warn!(%error, "expired idempotency keys could not be removed"),
     }
+    sweep_documents(app).await;
     metrics::counter!("repo_sweeps_total", "ended" => ended).increment(1);
+}
+
+/// Removes documents whose time to live has passed.
+async fn sweep_documents(app: &App) {
+    let options = SweepOptions::default();
+    let swept = match sweep(&*app.store, &app.schemas, &*app.clock, &options).await {
+        Ok(swept) => swept,
+        Err(error) => {
+            tracing::warn!(%error, "documents whose time has passed could not be removed");
+            return;
+        }
+    };
+    for one in swept {
+        let collection = one.collection.as_str();
+        if one.removed > 0 {
+            tracing::debug!(collection, removed = one.removed, "removed what has passed");
+        }
+        if one.no_time > 0 {
+            let (count, ids) = (one.no_time, one.first_without_time);
+            tracing::warn!(collection, count, ?ids, "left what says no time");
+        }
+    }
 }
 
 #[cfg(test)]

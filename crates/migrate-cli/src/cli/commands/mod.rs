@@ -33,6 +33,7 @@ mod restore;
 mod restore_version;
 mod schema;
 mod strategies;
+mod sweep;
 mod tag;
 mod upgrade;
 mod verify;
@@ -115,6 +116,8 @@ pub(crate) enum Command {
     /// Files, lists and usage of a data service, which this build does not have
     #[cfg(not(feature = "data"))]
     Data(data::Absent),
+    /// Delete entities whose time to live has passed
+    Sweep(sweep::Arguments),
     /// Remove old tombstones
     Purge(purge::Arguments),
     /// Bring the documents of a collection to another schema version
@@ -166,6 +169,7 @@ impl Command {
             Self::Data(command) => command.run(context.output).await,
             #[cfg(not(feature = "data"))]
             Self::Data(words) => words.run(),
+            Self::Sweep(arguments) => arguments.run(context).await,
             Self::Purge(arguments) => arguments.run(context).await,
             Self::Upgrade(arguments) => arguments.run(context).await,
             Self::Checkpoint => checkpoint::run(context).await,
