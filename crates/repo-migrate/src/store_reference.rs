@@ -265,7 +265,8 @@ impl StoreReference {
 
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
         let asked = writes.len();
-        let answers = self.store.commit(writes).await.map_err(|error| self.err(error))?;
+        let answers = as_stored(self.store.commit(writes)).await;
+        let answers = answers.map_err(|error| self.err(error))?;
         self.expect_answers(answers.len(), asked)?;
         Ok(answers)
     }

@@ -43,5 +43,6 @@ mod sources;
 mod sources_broker;
 mod sources_mongoexport;
 mod sources_refused;
+mod sweep;
 mod unreadable;
 mod upgrade;
