@@ -113,7 +113,8 @@ async fn a_model_may_have_a_time_to_live() {
     let store = store.await.unwrap();
     let sessions = store.repository::<Session>().unwrap();
     let hour = std::time::Duration::from_secs(3_600);
-    for (id, until) in [("over", Some(now)), ("later", Some(now.saturating_add(hour))), ("ever", None)]
+    for (id, until) in
+        [("over", Some(now)), ("later", Some(now.saturating_add(hour))), ("ever", None)]
     {
         sessions.create(&Session { id: id.to_owned(), until }).await.unwrap();
     }

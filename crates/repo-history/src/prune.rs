@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::TryStreamExt as _;
 use repo_core::strategy::{
-    HistoryState, OlderState, OlderThan, Record, Retention, ScanOptions, VersionWrite,
-    as_stored,
+    HistoryState, OlderState, OlderThan, Record, Retention, ScanOptions, VersionWrite, as_stored,
 };
 use repo_core::{Consistency, EntityId, Result, Timestamp, Version};
 

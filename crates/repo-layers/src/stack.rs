@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use repo_core::{Clock, Result, Schemas};
 #[cfg(not(all(
     feature = "cache",
     feature = "metrics",
@@ -9,7 +10,6 @@ use std::sync::Arc;
     feature = "validation"
 )))]
 use repo_core::{Error, ErrorKind};
-use repo_core::{Clock, Result, Schemas};
 
 use crate::{CacheConfig, ExpiryLayer, Inner, Layer as _, LayerConfig, check_layers};
 

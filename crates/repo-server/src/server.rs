@@ -30,6 +30,9 @@ use crate::state::{App, Moving};
 
 /// How often what has expired is removed.
 const SWEEP: Duration = Duration::from_secs(600);
+/// In which of these rounds documents are looked at as well, whose time to live has passed: a
+/// store without an index for it reads the whole collection, and they are out of sight anyway.
+const ROUNDS: u64 = 6;
 
 /// The name of the store of blobs, in the records of blobs.
 const BLOBS: &str = "main";
@@ -244,8 +247,11 @@ async fn announce(place: &Place, output: Output, app: &App, listener: &TcpListen
 /// it, and then now and then. What it is at when the server stops is as safe as in a crash.
 async fn sweep_now_and_then(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let swept = async {
-        loop {
+        for round in 0_u64.. {
             sweep_once(&app).await;
+            if round % ROUNDS == 0 {
+                sweep_documents(&app).await;
+            }
             tokio::time::sleep(SWEEP).await;
         }
     };
@@ -275,7 +281,6 @@ async fn sweep_once(app: &App) {
         Ok(removed) => tracing::debug!(removed, "idempotency keys have expired"),
         Err(error) => tracing::warn!(%error, "expired idempotency keys could not be removed"),
     }
-    sweep_documents(app).await;
     metrics::counter!("repo_sweeps_total", "ended" => ended).increment(1);
 }
 

@@ -77,9 +77,7 @@ impl Expiry {
             Filter::Field(self.field.clone(), Predicate::Compare(comparison, value))
         };
         match self.kind {
-            TimeKind::Seconds => {
-                compare(Comparison::Less, Value::Number(Decimal::from(next)))
-            }
+            TimeKind::Seconds => compare(Comparison::Less, Value::Number(Decimal::from(next))),
             TimeKind::Text => Filter::And(vec![
                 compare(Comparison::GreaterOrEqual, Value::String(FIRST_TEXT.to_owned())),
                 compare(Comparison::Less, Value::String(time_text::second(next, now))),
@@ -112,6 +110,20 @@ impl Expiry {
         }
     }
 
+    /// The time that a document says, if it says one that [`Timestamp`] can hold.
+    #[must_use]
+    pub fn time(&self, document: &Document) -> Option<Timestamp> {
+        match (document.get(&self.field)?, self.kind) {
+            (Value::String(text), TimeKind::Text) if time_text::is_time(&text) => {
+                Timestamp::parse(&text).ok()
+            }
+            (Value::Number(seconds), TimeKind::Seconds) => {
+                Timestamp::from_micros(seconds.to_i64()?.checked_mul(1_000_000)?).ok()
+            }
+            _ => None,
+        }
+    }
+
     /// Checks that a document says a time, or says that it lives forever: by null, or by leaving
     /// the field out.
     ///
@@ -124,9 +136,7 @@ impl Expiry {
         }
         let why = "the field with the time to live holds no time";
         let hint = match self.kind {
-            TimeKind::Text => {
-                "write a time in UTC, such as 2026-03-01T08:00:00Z, or null for none"
-            }
+            TimeKind::Text => "write a time in UTC, such as 2026-03-01T08:00:00Z, or null for none",
             TimeKind::Seconds => {
                 "write seconds since 1970-01-01T00:00:00Z (not milliseconds), such as \
                  1772352000, or null for no time"
@@ -194,6 +204,19 @@ mod tests {
         for expiry in [Expiry::text(until()), Expiry::seconds(until())] {
             assert!(!expiry.has_passed(&missing, end));
             assert!(expiry.not_passed(end).matches(&missing));
+        }
+    }
+
+    #[test]
+    fn a_time_can_be_read() {
+        let (text, seconds) = (Expiry::text(until()), Expiry::seconds(until()));
+        let then = time("2001-09-09T01:46:40Z");
+        assert_eq!(seconds.time(&held("1000000000")), Some(then));
+        assert_eq!(text.time(&held("\"2001-09-09T01:46:40+00:00\"")), Some(then));
+        assert_eq!(text.time(&held("\"2001-09-09T03:46:40+02:00\"")), None);
+        for none in ["null", "\"soon\"", "true", "9223372036854775807"] {
+            assert_eq!(text.time(&held(none)), None, "{none}");
+            assert_eq!(seconds.time(&held(none)), None, "{none}");
         }
     }
 

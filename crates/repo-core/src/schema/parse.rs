@@ -92,12 +92,7 @@ fn build(block: Block, schema: Json, text: &str) -> Result<CollectionSchema> {
     let id_field = &declared.id_field;
     let upgrades = super::upgrade::declared(text, id_field, block.schema_version).map_err(named)?;
     let sources = super::source::declared(text).map_err(named)?;
-    Ok(CollectionSchema {
-        sources,
-        json_schema: Some(Arc::new(schema)),
-        upgrades,
-        ..declared
-    })
+    Ok(CollectionSchema { sources, json_schema: Some(Arc::new(schema)), upgrades, ..declared })
 }
 
 fn refuse(why: &str) -> Error {

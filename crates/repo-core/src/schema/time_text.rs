@@ -5,7 +5,8 @@ use crate::Timestamp;
 /// The text of the second that begins `seconds` after 1970, without a zone. `now`, which is less
 /// than a second earlier, stands in for what no calendar has.
 pub(super) fn second(seconds: i64, now: Timestamp) -> String {
-    let begins = seconds.checked_mul(1_000_000).and_then(|micros| Timestamp::from_micros(micros).ok());
+    let begins =
+        seconds.checked_mul(1_000_000).and_then(|micros| Timestamp::from_micros(micros).ok());
     let text = begins.unwrap_or(now).to_string();
     text.split('.').next().unwrap_or_default().to_owned()
 }

@@ -5,11 +5,7 @@ use crate::strategy::did_you_mean;
 use crate::{Error, ErrorKind, FieldPath, Result};
 
 /// The expiry by the field of this name, which has to be one of those declared at the top.
-pub(super) fn declared(
-    name: &str,
-    id_field: &FieldPath,
-    fields: &[Field],
-) -> Result<Expiry> {
+pub(super) fn declared(name: &str, id_field: &FieldPath, fields: &[Field]) -> Result<Expiry> {
     let refuse = |why: &str| {
         Error::new(ErrorKind::ConfigInvalid, "read a collection schema", why)
             .with("ttl_field", name)

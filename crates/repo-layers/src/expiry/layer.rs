@@ -4,9 +4,9 @@ use std::future::ready;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use repo_core::strategy::{Record, RecordStream, ScanOptions};
+use repo_core::strategy::{Record, RecordStream, ScanOptions, Tombstone};
 use repo_core::{
-    Aggregates, Aggregation, Clock, CollectionName, Consistency, EntityId, Expiry, Filter, Page,
+    Aggregates, Aggregation, Clock, CollectionName, Consistency, Entity, EntityId, Expiry, Filter, Page,
     Query, QueryAnalysis, Result, Schemas, Timestamp, Write, Written,
 };
 
@@ -19,7 +19,8 @@ use crate::{Inner, Layer};
 ///
 /// Of the collections whose schema names a [`ttlField`](repo_core::Expiry):
 ///
-/// - reads of every kind leave out what has passed by the clock of this handle;
+/// - reads of every kind leave out what has passed by the clock of this handle; those of records
+///   show the tombstone that the sweeper leaves, so that a copy of them lets no version fall;
 /// - writes find it absent: an insert is a new entity, whose version is higher than that of the
 ///   old one and whose `created_at` is its own; an update, a check and a delete by its version
 ///   are refused as if it had been swept. The layer deletes it for that, in a commit before;
@@ -42,7 +43,7 @@ use crate::{Inner, Layer};
 /// use repo_core::strategy::{OpenOptions, StorageStrategy as _, StorageStrategyExt as _};
 /// use repo_core::{CollectionSchema, Document, FieldKind, Key, ManualClock, MemoryStrategy};
 /// use repo_core::{Schemas, Timestamp};
-/// use repo_layers::{ExpiryLayer, Layer as _, SweepOptions, sweep};
+/// use repo_layers::{ExpiryLayer, Inner, Layer as _, SweepOptions, sweep};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> repo_core::Result<()> {
@@ -52,7 +53,7 @@ use crate::{Inner, Layer};
 ///     .build()?;
 /// let schemas = Schemas::from_iter([schema.clone()]);
 /// let clock = Arc::new(ManualClock::new(Timestamp::parse("2026-03-01T08:00:00Z")?));
-/// let store = Arc::new(MemoryStrategy::new(OpenOptions::default()));
+/// let store: Inner = Arc::new(MemoryStrategy::new(OpenOptions::default()));
 /// let store = match ExpiryLayer::of(&schemas, clock.clone()) {
 ///     Some(layer) => layer.around(store),
 ///     None => store,
@@ -96,8 +97,18 @@ fn narrowed(filter: &Filter, expiry: &Expiry, now: Timestamp) -> Filter {
     if filter.is_all() { living } else { Filter::And(vec![filter.clone(), living]) }
 }
 
-fn has_passed(record: &Record, is_over: &Filter) -> bool {
-    record.document().is_some_and(|document| is_over.matches(document))
+/// A record as readers see it: in the place of an entity that has passed stands the tombstone that
+/// the sweeper leaves, with the version that the next one of the id counts on from.
+fn as_seen(record: Record, expiry: &Expiry, is_over: &Filter) -> Result<Record> {
+    match record {
+        Record::Live(entity) if is_over.matches(&entity.document) => {
+            let deleted_at = expiry.time(&entity.document).unwrap_or(entity.updated_at);
+            let version = entity.version.next()?;
+            let Entity { collection, id, .. } = entity;
+            Ok(Record::Tombstone(Tombstone { collection, id, version, deleted_at }))
+        }
+        other => Ok(other),
+    }
 }
 
 impl Layer for ExpiryLayer {
@@ -107,14 +118,13 @@ impl Layer for ExpiryLayer {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
-        let mut records = inner.get_many(collection, ids).await?;
-        if let Some(expiry) = self.0.expiry(collection) {
-            let is_over = expiry.passed(self.0.now());
-            for found in &mut records {
-                found.take_if(|record| has_passed(record, &is_over));
-            }
-        }
-        Ok(records)
+        let records = inner.get_many(collection, ids).await?;
+        let Some(expiry) = self.0.expiry(collection) else { return Ok(records) };
+        let is_over = expiry.passed(self.0.now());
+        let seen = |found: Option<Record>| {
+            found.map(|record| as_seen(record, expiry, &is_over)).transpose()
+        };
+        records.into_iter().map(seen).collect()
     }
 
     async fn query(
@@ -189,12 +199,17 @@ impl Layer for ExpiryLayer {
         let records = inner.scan(collection, options).await?;
         let Some(expiry) = self.0.expiry(collection).cloned() else { return Ok(records) };
         let clock = self.0.clock();
-        let living = records.try_filter_map(move |mut batch| {
+        let seen = records.and_then(move |mut batch| {
             let is_over = expiry.passed(clock.now());
-            batch.records.retain(|record| !has_passed(record, &is_over));
-            ready(Ok((!batch.is_empty()).then_some(batch)))
+            let records = std::mem::take(&mut batch.records).into_iter();
+            let seen: Result<Vec<Record>> =
+                records.map(|record| as_seen(record, &expiry, &is_over)).collect();
+            ready(seen.map(|records| {
+                batch.records = records;
+                batch
+            }))
         });
-        Ok(living.boxed())
+        Ok(seen.boxed())
     }
 
     async fn commit(&self, inner: &Inner, writes: Vec<Write>) -> Result<Vec<Written>> {

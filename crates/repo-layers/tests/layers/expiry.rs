@@ -10,9 +10,7 @@ use repo_core::{
     Clock, CollectionSchema, Document, ErrorKind, FieldKind, Key, ManualClock, MemoryStrategy,
     Precondition, Result, Schemas, Timestamp, Write, Written,
 };
-use repo_layers::{
-    ExpiryLayer, Inner, Layer, LayerConfig, SweepOptions, stack_with_expiry, sweep,
-};
+use repo_layers::{ExpiryLayer, Inner, Layer, LayerConfig, SweepOptions, stack_with_expiry, sweep};
 use serde_json::{Value as Json, json};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -99,7 +97,8 @@ async fn without_a_time_to_live_there_is_no_layer() {
     let raw = memory(&clock).await;
     let same = stack_with_expiry(Arc::clone(&raw), &[], &Schemas::default(), clock.clone());
     assert!(Arc::ptr_eq(&same.unwrap(), &raw));
-    let twice = json!([{ "layer": "retry" }, { "layer": "cache", "ttl_ms": 1 }, { "layer": "retry" }]);
+    let twice =
+        json!([{ "layer": "retry" }, { "layer": "cache", "ttl_ms": 1 }, { "layer": "retry" }]);
     assert_eq!(layered(raw, twice, &clock).unwrap_err().kind(), ErrorKind::ConfigInvalid);
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use repo_core::strategy::{StorageStrategyExt as _, as_stored};
-use repo_core::{Cursor, ErrorKind, Query};
+use repo_core::{Clock as _, Cursor, ErrorKind, Query};
 
 use super::expiry_support::{EXPIRING, HOUR, expiring, seen, until};
-use super::support::{assert_kind, collection, fill, filter, find_ids, key, put, save};
+use super::support::{assert_kind, collection, fill, filter, find_ids, key, put, record, records, save};
 use crate::{Fixture, Store};
 
 const IDS: [&str; 4] = ["forever", "later", "null", "over"];
@@ -31,6 +31,14 @@ pub async fn what_has_passed_is_absent_to_every_read(f: Fixture) {
     for name in EXPIRING {
         assert_eq!(seen(&e.store, name, &IDS).await, ["forever", "later", "null"]);
     }
+    for name in EXPIRING {
+        // As the sweeper will leave it.
+        let seen = [record(&e.store, &key(name, "over")).await.unwrap()];
+        assert_eq!((seen[0].version().get(), seen[0].is_live()), (2, false));
+        assert_eq!(seen[0].updated_at(), f.clock.now());
+        let scanned = records(&e.store, name).await;
+        assert_eq!(scanned.iter().filter(|one| !one.is_live()).collect::<Vec<_>>(), [&seen[0]]);
+    }
     f.clock.advance(2 * HOUR);
     for name in EXPIRING {
         assert_eq!(seen(&e.store, name, &IDS).await, ["forever", "null"]);
@@ -43,9 +51,8 @@ pub async fn what_has_passed_is_absent_to_every_read(f: Fixture) {
 pub async fn queries_mean_what_is_left(f: Fixture) {
     let e = expiring(&f).await;
     for name in EXPIRING {
-        for (n, (id, time)) in [("a", "09:00:00"), ("b", "10:00:00"), ("c", "11:00:00")]
-            .into_iter()
-            .enumerate()
+        for (n, (id, time)) in
+            [("a", "09:00:00"), ("b", "10:00:00"), ("c", "11:00:00")].into_iter().enumerate()
         {
             let fields = format!(r#""n": {n}, {}"#, until(name, time));
             save(&e.store, &key(name, id), &fields).await;
@@ -100,7 +107,8 @@ pub async fn pages_go_on_while_time_passes(f: Fixture) {
     let name = EXPIRING[0];
     let [first, later] = rest(&f, &e.store, name, Query::all()).await;
     let is_living = |id: &String| living.contains(id);
-    let mut all: Vec<String> = first.iter().chain(&later).filter(|id| is_living(id)).cloned().collect();
+    let mut all: Vec<String> =
+        first.iter().chain(&later).filter(|id| is_living(id)).cloned().collect();
     all.sort();
     assert_eq!(all, living);
     let second_hour = |id: &String| id.parse::<usize>().unwrap() % 4 == 1;

@@ -39,8 +39,7 @@ fn schema(name: &str, kind: FieldKind) -> CollectionSchema {
 }
 
 pub(super) async fn expiring(f: &Fixture) -> Expiring {
-    let schemas =
-        [schema("sessions", FieldKind::Text), schema("tickets", FieldKind::Integer)];
+    let schemas = [schema("sessions", FieldKind::Text), schema("tickets", FieldKind::Integer)];
     let declared: Arc<Schemas> = Arc::new(schemas.iter().cloned().collect());
     let raw = f.open_with(f.options().with_schemas(Arc::clone(&declared))).await.unwrap();
     raw.prepare(&schemas).await.unwrap();

@@ -169,7 +169,8 @@ pub async fn copies_are_taken_as_they_are(f: Fixture) {
         assert_eq!(e.store.apply(vec![copy.clone()]).await.unwrap(), [Applied::Applied]);
         assert_eq!(e.store.apply(vec![copy.clone()]).await.unwrap(), [Applied::Equal]);
         assert_eq!(record(&e.raw, &key).await.as_ref().map(Record::version), Some(version(7)));
-        assert_eq!(record(&e.store, &key).await, None);
+        let seen = record(&e.store, &key).await.unwrap();
+        assert_eq!((seen.version().get(), seen.is_live()), (8, false));
         assert_eq!(save(&e.store, &key, "").await, 9);
     }
 }

@@ -7,9 +7,7 @@ use cli_output::exit_code::Ending;
 use cli_output::failure::{Failure, Outcome};
 use cli_output::signals::Interruption;
 use repo_core::strategy::{StorageStrategy, as_stored};
-use repo_core::{
-    Clock as _, Consistency, Error, ErrorKind, Result, Schemas, SystemClock,
-};
+use repo_core::{Clock as _, Consistency, Error, ErrorKind, Result, Schemas, SystemClock};
 use repo_engine::{SweepOptions, Swept, sweep};
 use serde_json::json;
 
@@ -55,10 +53,10 @@ impl Arguments {
     fn swept(&self, declared: &Schemas) -> Result<Schemas> {
         if self.collections.is_empty() {
             let all: Schemas = declared.iter().filter(|s| s.expiry.is_some()).cloned().collect();
-            return match all.iter().next() {
-                Some(_) => Ok(all),
-                None => Err(refuse("no declared collection has a time to live")),
-            };
+            if all.iter().next().is_none() {
+                return Err(refuse("no declared collection has a time to live"));
+            }
+            return Ok(all);
         }
         let named = self.collections.iter().map(|name| {
             let schema = declared.get(&collection(name)?);
@@ -73,9 +71,8 @@ impl Arguments {
 
     async fn sweep(&self, store: &dyn StorageStrategy, schemas: &Schemas) -> Result<Vec<Row>> {
         if !self.dry_run {
-            let options = SweepOptions::default()
-                .with_batch_size(self.batch_size)
-                .with_most(self.at_most);
+            let options =
+                SweepOptions::default().with_batch_size(self.batch_size).with_most(self.at_most);
             let swept = sweep(store, schemas, &SystemClock, &options).await?;
             return Ok(swept.into_iter().map(Row::Swept).collect());
         }
