@@ -320,10 +320,55 @@ mod tests {
     use http_body_util::BodyExt as _;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
+    use repo_core::strategy::as_stored;
+    use repo_core::{Document, Key};
     use tokio::time::{Instant, sleep};
 
     use super::*;
     use crate::config::Flags;
+
+    const SESSIONS: &str = r#"{
+        "type": "object",
+        "x-repository": {"collection": "sessions", "idField": "id", "ttlField": "until"},
+        "properties": {"id": {"type": "string"}, "until": {"type": "integer"}}
+    }"#;
+
+    /// A configuration in a folder, with a collection whose entities have a time to live.
+    fn with_sessions(folder: &Path) -> std::path::PathBuf {
+        let schemas = folder.join("schemas");
+        std::fs::create_dir(&schemas).unwrap();
+        std::fs::write(schemas.join("sessions.schema.json"), SESSIONS).unwrap();
+        let config = serde_json::json!({ "storage": { "schemas": schemas } });
+        let file = folder.join("repository.json");
+        std::fs::write(&file, config.to_string()).unwrap();
+        file
+    }
+
+    #[tokio::test]
+    async fn documents_whose_time_has_passed_are_out_of_sight_and_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, store) = (Some(with_sessions(folder.path())), Some("memory:".to_owned()));
+        let data = Some(folder.path().join("data"));
+        let place = Place::choose(&Flags { config, store, data, ..Flags::default() }).unwrap();
+        place.make_data_folder().unwrap();
+        let opened = open(&place).await.unwrap();
+        let app = app(&place, opened, watch::channel(false).1).unwrap();
+        let key = |id: &str| Key::new("sessions".parse().unwrap(), id.parse().unwrap());
+        for (id, until) in [("over", 1_000_000_000_u64), ("later", 253_402_300_799)] {
+            let text = serde_json::json!({ "id": id, "until": until }).to_string();
+            app.store.save(key(id), Document::parse(&text).unwrap()).await.unwrap();
+        }
+        let (over, later) = (key("over"), key("later"));
+        let ids = [over.id.clone(), later.id.clone()];
+        let stored = async || {
+            let found = as_stored(app.store.get_many(&over.collection, &ids)).await.unwrap();
+            found.into_iter().map(|one| one.unwrap().is_live()).collect::<Vec<_>>()
+        };
+        assert!(app.store.get(&over.collection, &over.id).await.unwrap().is_none());
+        assert_eq!(stored().await, [true, true]);
+        sweep_documents(&app).await;
+        assert_eq!(stored().await, [false, true]);
+    }
 
     /// The routes of a server in a folder.
     async fn served(folder: &Path) -> TowerToHyperService<Router> {
