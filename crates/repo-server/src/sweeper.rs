@@ -21,7 +21,7 @@ pub(crate) async fn sweep_now_and_then(app: Arc<App>, mut stopping: watch::Recei
     let swept = async {
         for round in 0_u64.. {
             sweep_once(&app).await;
-            if round % ROUNDS == 0 {
+            if round.is_multiple_of(ROUNDS) {
                 sweep_documents(&app).await;
             }
             tokio::time::sleep(SWEEP).await;
