@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{Record, RecordStream, ScanOptions, Tombstone};
 use repo_core::{
-    Aggregates, Aggregation, Clock, CollectionName, Consistency, Entity, EntityId, Expiry, Filter, Page,
-    Query, QueryAnalysis, Result, Schemas, Timestamp, Write, Written,
+    Aggregates, Aggregation, Clock, CollectionName, Consistency, Entity, EntityId, Expiry, Filter,
+    Page, Query, QueryAnalysis, Result, Schemas, Timestamp, Write, Written,
 };
 
 use super::commit::commit;

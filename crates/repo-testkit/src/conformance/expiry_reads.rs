@@ -6,7 +6,9 @@ use repo_core::strategy::{StorageStrategyExt as _, as_stored};
 use repo_core::{Clock as _, Cursor, ErrorKind, Query};
 
 use super::expiry_support::{EXPIRING, HOUR, expiring, seen, until};
-use super::support::{assert_kind, collection, fill, filter, find_ids, key, put, record, records, save};
+use super::support::{
+    assert_kind, collection, fill, filter, find_ids, key, put, record, records, save,
+};
 use crate::{Fixture, Store};
 
 const IDS: [&str; 4] = ["forever", "later", "null", "over"];
