@@ -32,7 +32,8 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) async fn run(&self, context: &Context) -> Outcome<Ending> {
         let (_, config) = context.choose()?;
-        let schemas = self.swept(&context.schemas(&config)?)?;
+        let declared = context.schemas(&config)?;
+        let schemas = self.swept(&declared)?;
         let access = if self.dry_run { Access::Read } else { Access::Write };
         let interruption = Interruption::listen()?;
         let opened = context.open(access).await?;
