@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use repo_core::strategy::Record;
+use repo_core::strategy::{Record, as_stored};
 use repo_core::{
     Attribution, EntityId, Error, ErrorKind, Key, Precondition, Result, Version, Write, Written,
 };
@@ -173,7 +173,7 @@ impl Across {
             writes.push(undo.to_write()?.attributed_to(by.clone()));
         }
         writes.push(Write::delete(own.clone(), Precondition::Version(intent.version)));
-        match self.first.commit(writes).await {
+        match as_stored(self.first.commit(writes)).await {
             Ok(_) => {
                 self.hooks.step(Step::Compensated)?;
                 Ok(Settled::Compensated)
@@ -202,7 +202,7 @@ impl Across {
         }
         for (collection, expected) in deleted {
             let ids: Vec<EntityId> = expected.iter().map(|(id, _)| id.clone()).collect();
-            let records = self.first.get_many(collection, &ids).await?;
+            let records = as_stored(self.first.get_many(collection, &ids)).await?;
             for ((id, tombstone), record) in expected.into_iter().zip(records) {
                 let same = |record: &Record| !record.is_live() && record.version() == tombstone;
                 if !record.as_ref().is_some_and(same) {

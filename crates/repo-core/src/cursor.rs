@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::strategy::SortKey;
-use crate::{EntityId, Error, ErrorKind, Result};
+use crate::{EntityId, Error, ErrorKind, Result, Timestamp};
 
 /// Where a page ended, bound to the query that gave it. Its text is opaque
 /// and safe in a URL.
@@ -15,6 +15,7 @@ use crate::{EntityId, Error, ErrorKind, Result};
 pub struct Cursor {
     pub(crate) query: String,
     pub(crate) position: Position,
+    pub(crate) moment: Option<Timestamp>,
 }
 
 /// The last thing that a page held.
@@ -38,9 +39,26 @@ struct Encoded {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     k: Option<String>,
     p: String,
+    /// In microseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    m: Option<i64>,
 }
 
 impl Cursor {
+    /// For layers: the same for a query whose filter speaks of this moment. The pages after it
+    /// have to ask the same, whenever they are read.
+    #[must_use]
+    pub fn at_moment(mut self, moment: Timestamp) -> Self {
+        self.moment = Some(moment);
+        self
+    }
+
+    /// For layers: the moment that was given to [`at_moment`](Self::at_moment).
+    #[must_use]
+    pub fn moment(&self) -> Option<Timestamp> {
+        self.moment
+    }
+
     /// Reads the text form.
     ///
     /// # Errors
@@ -56,7 +74,8 @@ impl Cursor {
                 id: EntityId::new(&encoded.p).map_err(|_| malformed())?,
             },
         };
-        Ok(Self { query: encoded.q, position })
+        let moment = encoded.m.map(Timestamp::from_micros).transpose().map_err(|_| malformed())?;
+        Ok(Self { query: encoded.q, position, moment })
     }
 }
 
@@ -72,7 +91,8 @@ impl fmt::Display for Cursor {
                 (Some(URL_SAFE_NO_PAD.encode(key.as_bytes())), id.to_string())
             }
         };
-        let encoded = Encoded { q: self.query.clone(), k, p };
+        let m = self.moment.map(Timestamp::as_micros);
+        let encoded = Encoded { q: self.query.clone(), k, p, m };
         let json = serde_json::to_vec(&encoded).map_err(|_| fmt::Error)?;
         f.write_str(&URL_SAFE_NO_PAD.encode(json))
     }

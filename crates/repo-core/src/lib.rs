@@ -141,8 +141,8 @@ pub use remedy::Remedy;
 pub use repository::Repository;
 pub use schema::{
     ChildSource, CollectionSchema, CollectionSchemaBuilder, ConvertTo, DEFAULT_MAX_ENTITY_BYTES,
-    EntryPointer, EntryStep, Field, FieldKind, FilePattern, FileSource, OnDuplicate, Schemas,
-    SourceEntries, SourceId, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades,
+    EntryPointer, EntryStep, Expiry, Field, FieldKind, FilePattern, FileSource, OnDuplicate,
+    Schemas, SourceEntries, SourceId, Upgrade, UpgradeFunction, UpgradePath, UpgradeStep, Upgrades,
 };
 pub use store_repository::StoreRepository;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -11,7 +11,7 @@ impl Cursor {
     /// A cursor for the page after `position` of `query` on `collection`.
     #[must_use]
     pub fn new(collection: &CollectionName, query: &Query, position: Position) -> Self {
-        Self { query: fingerprint(collection, query), position }
+        Self { query: fingerprint(collection, query), position, moment: None }
     }
 
     /// The position, if this cursor belongs to `query` on `collection`.

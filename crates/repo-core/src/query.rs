@@ -114,6 +114,13 @@ impl Query {
         self
     }
 
+    /// The same for entities that match another filter.
+    #[must_use]
+    pub fn with_filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
     /// Makes the read see every acknowledged write.
     #[must_use]
     pub fn strong(self) -> Self {

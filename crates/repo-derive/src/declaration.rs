@@ -13,6 +13,7 @@ pub(crate) struct Declaration {
     pub(crate) references: Vec<Reference>,
     pub(crate) schema_version: u32,
     pub(crate) table: Option<LitStr>,
+    pub(crate) ttl: Option<LitStr>,
     pub(crate) engine: Path,
 }
 
@@ -31,6 +32,7 @@ enum Part {
     Reference(Reference),
     SchemaVersion(u32),
     Table(LitStr),
+    Ttl(LitStr),
     Engine(Path),
 }
 
@@ -38,7 +40,7 @@ impl Declaration {
     /// Reads the attributes of a type.
     pub(crate) fn of(input: &DeriveInput) -> Result<Self> {
         let (mut collection, mut id, mut schema_version) = (None, None, None);
-        let (mut table, mut engine) = (None, None);
+        let (mut table, mut ttl, mut engine) = (None, None, None);
         let (mut indexes, mut references) = (Vec::new(), Vec::new());
         for attribute in input.attrs.iter().filter(|found| found.path().is_ident("model")) {
             let parts =
@@ -49,6 +51,7 @@ impl Declaration {
                     Part::Id(field) => id.replace(field).is_some(),
                     Part::SchemaVersion(version) => schema_version.replace(version).is_some(),
                     Part::Table(name) => table.replace(name).is_some(),
+                    Part::Ttl(field) => ttl.replace(field).is_some(),
                     Part::Engine(path) => engine.replace(path).is_some(),
                     Part::Index(fields) => {
                         indexes.push(fields);
@@ -74,6 +77,7 @@ impl Declaration {
             references,
             schema_version: schema_version.unwrap_or(1),
             table,
+            ttl,
             engine: engine.map_or_else(|| syn::parse_str("::repo_engine"), Ok)?,
         })
     }
@@ -96,6 +100,7 @@ impl Parse for Part {
             "collection" => value(input).map(Self::Collection),
             "id" => value(input).map(Self::Id),
             "table" => value(input).map(Self::Table),
+            "ttl" => value(input).map(Self::Ttl),
             "schema_version" => {
                 let version: LitInt = value(input)?;
                 match version.base10_parse()? {
@@ -105,8 +110,8 @@ impl Parse for Part {
             }
             _ => Err(Error::new_spanned(
                 &name,
-                "known are `collection`, `id`, `index`, `reference`, `schema_version`, `table` \
-                 and `crate`",
+                "known are `collection`, `id`, `index`, `reference`, `schema_version`, \
+                 `table`, `ttl` and `crate`",
             )),
         }
     }

@@ -18,6 +18,9 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     for reference in &declaration.references {
         fields.find(&reference.field)?;
     }
+    if let Some(name) = &declaration.ttl {
+        check_ttl(name, &fields)?;
+    }
     let schema = schema(&declaration, &fields);
     let (engine, collection) = (&declaration.engine, &declaration.collection);
     let name = &input.ident;
@@ -49,6 +52,22 @@ fn id_field(name: &LitStr, fields: &DocumentFields) -> Result<syn::Ident> {
     }
 }
 
+/// The field with the time to live is one of the type itself, and holds a text or a number.
+fn check_ttl(name: &LitStr, fields: &DocumentFields) -> Result<()> {
+    if name.value().contains('.') {
+        return Err(Error::new_spanned(name, "the time to live is in a field at the top"));
+    }
+    match fields.find(name)?.map(|field| field.kind) {
+        Some("Text" | "Integer" | "Number") => Ok(()),
+        Some(_) => Err(Error::new_spanned(
+            name,
+            "the time to live is in a field whose type is `String`, `Timestamp` or a number, or \
+             an `Option` of one",
+        )),
+        None => Err(Error::new_spanned(name, "the time to live cannot be in a flattened field")),
+    }
+}
+
 fn schema(declaration: &Declaration, fields: &DocumentFields) -> TokenStream {
     let Declaration { collection, id, engine, schema_version, .. } = declaration;
     let indexes = declaration.indexes.iter().map(|names| quote!(.index(&[#(#names),*])));
@@ -56,6 +75,7 @@ fn schema(declaration: &Declaration, fields: &DocumentFields) -> TokenStream {
         let (field, target) = (&reference.field, &reference.collection);
         quote!(.reference(#field, #target))
     });
+    let ttl = declaration.ttl.iter().map(|name| quote!(.ttl_field(#name)));
     let table = declaration.table.iter().map(|name| quote!(.table(#name)));
     let fields = fields.fields.iter().map(|field| {
         let (name, nullable) = (&field.name, field.nullable);
@@ -68,6 +88,7 @@ fn schema(declaration: &Declaration, fields: &DocumentFields) -> TokenStream {
             #(#indexes)*
             #(#references)*
             #(#table)*
+            #(#ttl)*
             #(#fields)*
     }
 }
@@ -84,6 +105,7 @@ mod tests {
     fn names_are_those_that_serde_writes() {
         let input = syn::parse_str(
             r#"#[model(collection = "machines", id = "machineId", index("Status", "meta.price"))]
+               #[model(ttl = "until")]
                #[serde(rename_all = "camelCase", deny_unknown_fields)]
                struct Machine {
                    machine_id: String,
@@ -91,6 +113,7 @@ mod tests {
                    status: Status,
                    #[serde(skip_serializing_if = "Option::is_none")]
                    meta: Option<Meta>,
+                   until: Option<Timestamp>,
                    #[serde(skip)]
                    cache: u8,
                }"#,
@@ -100,6 +123,8 @@ mod tests {
             "& self . machine_id",
             r#"builder ("machines" , "machineId")"#,
             r#". index (& ["Status" , "meta.price"])"#,
+            r#". ttl_field ("until")"#,
+            r#". field ("until" , :: repo_engine :: FieldKind :: Text , true)"#,
             r#". field ("Status" , :: repo_engine :: FieldKind :: Any , true)"#,
             r#". field ("machineId" , :: repo_engine :: FieldKind :: Text , false)"#,
         ] {
@@ -110,16 +135,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_declared_does_not_compile() {
-        let body = "struct M { id: String, status: String }";
+        let body = "struct M { id: String, status: String, until: Option<Date> }";
         for (attributes, reason) in [
             ("", "collection"),
             (r#"#[model(collection = "m")]"#, "id"),
             (r#"#[model(collection = "M", id = "id")]"#, "lower-case"),
-            (r#"#[model(collection = "m", id = "uuid")]"#, "there are: id, status"),
+            (r#"#[model(collection = "m", id = "uuid")]"#, "there are: id, status, until"),
             (r#"#[model(collection = "m", id = "id", index("stauts"))]"#, "`stauts`"),
             (r#"#[model(collection = "m", id = "id", index())]"#, "at least one"),
             (r#"#[model(collection = "m", id = "id", reference("x", collection = "n"))]"#, "`x`"),
             (r#"#[model(collection = "m", id = "id", schema_version = 0)]"#, "1 or more"),
+            (r#"#[model(collection = "m", id = "id", ttl = "untill")]"#, "`untill`"),
+            (r#"#[model(collection = "m", id = "id", ttl = "until")]"#, "or a number"),
+            (r#"#[model(collection = "m", id = "id", ttl = "until.at")]"#, "at the top"),
             (r#"#[model(collection = "m", id = "id", key = "x")]"#, "known are"),
             (r#"#[model(collection = "m", id = "id")] #[model(id = "id")]"#, "twice"),
             (r#"#[model(collection = "m", id = "id")] #[serde(into = "N")]"#, "cannot be seen"),

@@ -24,6 +24,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `reference("template_id", collection = "templates")` | whose ids the field holds; repeatable |
 /// | `schema_version = 2` | the version of the shape of the documents, 1 without this |
 /// | `table = "Machines"` | the table of another program that holds the collection |
+/// | `ttl = "expires_at"` | the field that says until when an entity lives: text or a number |
 /// | `crate = "repo_core"` | where the engine's types are found, `repo_engine` without this |
 ///
 /// A name that no field has does not compile. Other types than structs with named

@@ -86,7 +86,7 @@ pub use transaction::{Tracked, Transaction};
 pub use repo_core::{
     AggregateFunction, AggregateValue, Aggregates, Aggregation, Clock, CollectionName,
     CollectionSchema, CollectionSchemaBuilder, Comparison, Condition, Consistency, Cursor, Decimal,
-    Direction, Document, Entity, EntityId, EntityQuery, Error, ErrorKind, Extreme,
+    Direction, Document, Entity, EntityId, EntityQuery, Error, ErrorKind, Expiry, Extreme,
     FailedPrecondition, Field, FieldCondition, FieldKind, FieldPath, Filter, GroupRow, GroupedBy,
     Health, HealthDepth, Key, ManualClock, MemoryStrategy, Model, Order, Page, Pattern, Plan,
     Precondition, Predicate, Query, Repository, Result, RetryPolicy, Schemas, StoreRepository,
@@ -94,6 +94,7 @@ pub use repo_core::{
 };
 #[doc(inline)]
 pub use repo_derive::Model;
+pub use repo_layers::{SweepOptions, Swept, sweep};
 /// Leases in the store; [`Store::leases`] gives those of one that is open.
 #[cfg(feature = "leases")]
 pub use repo_lease as leases;

@@ -8,6 +8,7 @@ use repo_core::strategy::{
     OpenOptions, Registry, StorageStrategy, StorageStrategyExt as _, StrategyFactory,
 };
 use repo_core::{Clock, CollectionSchema, Model, Result, RetryPolicy, Schemas};
+use repo_layers::stack_with_expiry;
 
 use crate::chosen::Chosen;
 use crate::registry;
@@ -44,7 +45,8 @@ impl Store {
     /// Awaiting what this returns opens it.
     ///
     /// What the collections need is made: a folder, a file, tables, indexes.
-    /// What is there already stays.
+    /// What is there already stays. Where a schema names the field with the
+    /// [time to live](repo_core::Expiry), what has passed is absent.
     ///
     /// # Errors
     /// `ConfigInvalid` for a URL of no known kind, or schemas that cannot be;
@@ -148,8 +150,10 @@ impl OpenStore {
                 let chosen = Chosen::by_url(&registry, &url)?;
                 let schemas = Arc::new(schemas.unwrap_or_else(|| Ok(Schemas::default()))?);
                 let options = limited(options, None);
+                let clock = Arc::clone(&options.clock);
                 let routes = by_urls(&registry, &routes)?;
                 let strategy = open_and_prepare(&chosen, routes, options, &schemas).await?;
+                let strategy = stack_with_expiry(strategy, &[], &schemas, clock)?;
                 Ok(Store::new(strategy, schemas, retry))
             }
             #[cfg(feature = "config")]

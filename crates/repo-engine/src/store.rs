@@ -115,6 +115,8 @@ fn check_same(model: &CollectionSchema, declared: &CollectionSchema) -> Result<(
     } else if model.references.iter().any(|(field, to)| declared.references.get(field) != Some(to))
     {
         "references"
+    } else if model.expiry.is_some() && model.expiry != declared.expiry {
+        "time to live"
     } else {
         return Ok(());
     };

@@ -5,8 +5,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use repo_engine::{
-    CollectionSchema, Consistency, ErrorKind, Filter, ManualClock, Model, Repository, Result,
-    Schemas, Store, Timestamp, Tracked, field,
+    CollectionSchema, Consistency, ErrorKind, FieldKind, Filter, ManualClock, Model, Repository,
+    Result, Schemas, Store, SweepOptions, Timestamp, Tracked, field, sweep,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,13 @@ struct Machine {
 struct Request {
     id: String,
     machines: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Model)]
+#[model(collection = "sessions", id = "id", ttl = "until")]
+struct Session {
+    id: String,
+    until: Option<Timestamp>,
 }
 
 /// A model by hand, whose schema stands elsewhere.
@@ -97,6 +104,31 @@ async fn a_model_and_a_store_that_do_not_fit_are_refused() {
     let both = schemas.iter().cloned().chain([notes]).collect();
     let store = Store::open("memory:").schemas(both).await.unwrap();
     store.repository::<Note>().unwrap().create(&Note { id: "n".to_owned() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_model_may_have_a_time_to_live() {
+    let now = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
+    let store = Store::open("memory:").model::<Session>().clock(ManualClock::new(now));
+    let store = store.await.unwrap();
+    let sessions = store.repository::<Session>().unwrap();
+    let hour = std::time::Duration::from_secs(3_600);
+    for (id, until) in
+        [("over", Some(now)), ("later", Some(now.saturating_add(hour))), ("ever", None)]
+    {
+        sessions.create(&Session { id: id.to_owned(), until }).await.unwrap();
+    }
+    assert!(sessions.get("over").await.unwrap().is_none());
+    assert!(sessions.get("later").await.unwrap().is_some());
+    assert_eq!(sessions.count(&Filter::default(), Consistency::Strong).await.unwrap(), 2);
+    let (clock, options) = (ManualClock::new(now), SweepOptions::default());
+    let swept = sweep(&**store.strategy(), store.schemas(), &clock, &options).await.unwrap();
+    assert_eq!((swept.len(), swept[0].removed), (1, 1));
+
+    let plain = CollectionSchema::builder("sessions", "id").field("until", FieldKind::Text, true);
+    let store = Store::open("memory:").schemas([plain.build().unwrap()].into_iter().collect());
+    let error = store.await.unwrap().repository::<Session>().unwrap_err();
+    assert!(error.to_string().contains("time to live"), "{error}");
 }
 
 #[tokio::test]

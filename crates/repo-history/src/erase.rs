@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use repo_core::strategy::{
     Applied, Erasure, OlderState, OlderVersion, Remnant, StorageStrategyExt as _, VersionWrite,
+    as_stored,
 };
 use repo_core::{EntityId, Error, ErrorKind, Key, Result, Version};
 
@@ -77,7 +78,7 @@ impl History {
 
     /// Deletes the entity, if it is there; the version of the tombstone.
     async fn delete(&self, key: &Key) -> Result<Option<Version>> {
-        if let Some(deleted) = self.store.delete(key.clone()).await? {
+        if let Some(deleted) = as_stored(self.store.delete(key.clone())).await? {
             return Ok(Some(deleted));
         }
         match self.newest(&key.id).await? {

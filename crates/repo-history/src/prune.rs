@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::TryStreamExt as _;
 use repo_core::strategy::{
-    HistoryState, OlderState, OlderThan, Record, Retention, ScanOptions, VersionWrite,
+    HistoryState, OlderState, OlderThan, Record, Retention, ScanOptions, VersionWrite, as_stored,
 };
 use repo_core::{Consistency, EntityId, Result, Timestamp, Version};
 
@@ -83,7 +83,7 @@ impl History {
         let tags = self.all_tags().await?;
         let tagged = tags.into_iter().map(|tag| (tag.id, tag.version)).collect();
         let options = ScanOptions::default().with_consistency(Consistency::Strong);
-        let mut batches = self.store.scan(&self.collection, options).await?;
+        let mut batches = as_stored(self.store.scan(&self.collection, options)).await?;
         let mut pruned = Pruned { removed: 0, tagged: 0, state };
         while let Some(batch) = batches.try_next().await? {
             let records = batch.into_records()?;

@@ -1,7 +1,7 @@
 //! A whole collection as of a time.
 
 use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
-use repo_core::strategy::{OlderThan, OlderVersion, Record, ScanOptions};
+use repo_core::strategy::{OlderThan, OlderVersion, Record, ScanOptions, as_stored};
 use repo_core::{Consistency, Entity, EntityId, Result, Timestamp, Version};
 
 use crate::History;
@@ -25,7 +25,7 @@ impl History {
     ) -> Result<BoxStream<'static, Result<Vec<Entity>>>> {
         self.check_begins(at).await?;
         let options = ScanOptions::default().with_consistency(Consistency::Strong);
-        let batches = self.store.scan(&self.collection, options).await?;
+        let batches = as_stored(self.store.scan(&self.collection, options)).await?;
         let history = self.clone();
         let entities = batches.and_then(move |batch| {
             let history = history.clone();

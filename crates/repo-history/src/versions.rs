@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _, try_unfold};
-use repo_core::strategy::{OlderState, OlderThan, OlderVersion, Record};
+use repo_core::strategy::{OlderState, OlderThan, OlderVersion, Record, as_stored};
 use repo_core::{Attribution, EntityId, Error, ErrorKind, Result, Version};
 
 use crate::History;
@@ -148,7 +148,8 @@ impl History {
 
     /// What is stored now.
     pub(crate) async fn newest(&self, id: &EntityId) -> Result<Option<OlderVersion>> {
-        let records = self.store.get_many(&self.collection, std::slice::from_ref(id)).await?;
+        let ids = std::slice::from_ref(id);
+        let records = as_stored(self.store.get_many(&self.collection, ids)).await?;
         Ok(records.into_iter().next().flatten().map(|record: Record| record.into()))
     }
 

@@ -11,6 +11,7 @@
 //! | [`ConcurrencyLimitLayer`] | lets a number of operations through at once | |
 //! | [`RecordLayer`] | counts what queries ask for, without the values | |
 //! | [`AttributionLayer`] | says who writes | |
+//! | [`ExpiryLayer`] | keeps out of sight what has outlived its time | |
 //! | [`CacheLayer`] | keeps what was read by id | `cache` |
 //! | [`TracingLayer`] | makes a span of each operation | `tracing` |
 //! | [`MetricsLayer`] | counts and times operations | `metrics` |
@@ -57,6 +58,8 @@
 //! - `timeout` inside `retry` is for each attempt, outside for all of them.
 //! - `concurrency_limit` inside `timeout`: waiting for a place counts as time.
 //!   Inside `retry`, nobody holds a place while pausing.
+//! - [`ExpiryLayer`] is not in the list: [`stack_with_expiry`] puts it where schemas ask for it,
+//!   around the cache, which would show what passes while it is kept; without one innermost.
 //! - `record_queries` stands outside `cache` and `retry`, so that each question counts once.
 //! - `validation` stands innermost, so that whatever is written passes it.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -66,6 +69,7 @@ mod attribution;
 mod cache;
 mod concurrency;
 mod config;
+mod expiry;
 mod layer;
 mod layered;
 #[cfg(feature = "metrics")]
@@ -90,13 +94,14 @@ pub use config::{
     CacheConfig, ConcurrencyLimitConfig, LayerConfig, NoSettings, RecordConfig, RetryConfig,
     TimeoutConfig, check_layers,
 };
+pub use expiry::{ExpiryLayer, SweepOptions, Swept, sweep};
 pub use layer::{Inner, Layer, Layered};
 #[cfg(feature = "metrics")]
 pub use metric::MetricsLayer;
 pub use operation::{Operation, OperationClass, OperationKind};
 pub use record::RecordLayer;
 pub use retry::{Retry, RetryLayer};
-pub use stack::stack;
+pub use stack::{stack, stack_with_expiry};
 pub use timeout::TimeoutLayer;
 #[cfg(feature = "tracing")]
 pub use trace::TracingLayer;

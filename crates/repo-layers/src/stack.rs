@@ -1,5 +1,8 @@
 //! Layers around a store, one around the other.
 
+use std::sync::Arc;
+
+use repo_core::{Clock, Result, Schemas};
 #[cfg(not(all(
     feature = "cache",
     feature = "metrics",
@@ -7,9 +10,29 @@
     feature = "validation"
 )))]
 use repo_core::{Error, ErrorKind};
-use repo_core::{Result, Schemas};
 
-use crate::{CacheConfig, Inner, Layer as _, LayerConfig, check_layers};
+use crate::{CacheConfig, ExpiryLayer, Inner, Layer as _, LayerConfig, check_layers};
+
+/// As [`stack`], with an [`ExpiryLayer`] among them where a schema names the field with the time
+/// to live, and none otherwise. It stands right around the cache; where there is none, right
+/// around the store.
+///
+/// # Errors
+/// As [`stack`].
+pub fn stack_with_expiry(
+    store: Inner,
+    layers: &[LayerConfig],
+    schemas: &Schemas,
+    clock: Arc<dyn Clock>,
+) -> Result<Inner> {
+    check_layers(layers)?;
+    let Some(expiry) = ExpiryLayer::of(schemas, clock) else {
+        return stack(store, layers, schemas);
+    };
+    let is_cache = |layer: &LayerConfig| matches!(layer, LayerConfig::Cache(_));
+    let (outer, inner) = layers.split_at(layers.iter().position(is_cache).unwrap_or(layers.len()));
+    stack(expiry.around(stack(store, inner, schemas)?), outer, schemas)
+}
 
 /// Puts layers around a store, the first of them outermost. The
 /// [crate's documentation](crate#order) says which order means what.

@@ -229,6 +229,9 @@ impl<'a> ImportBatch<'a> {
             Line::Record(Record::Live(entity)) => (&entity.id, &entity.document),
             Line::Record(Record::Tombstone(_)) => return Ok(()),
         };
+        if let (Line::Document { .. }, Some(expiry)) = (line, &self.schema.expiry) {
+            expiry.check(id, document)?;
+        }
         self.schema.check_document(id, document, self.store.capabilities().max_entity_bytes)
     }
 

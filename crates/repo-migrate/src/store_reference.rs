@@ -10,7 +10,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use repo_core::strategy::{
     Applied, CollectionState, JobKind, PhysicalIdentity, Prepared, Purged, Record, RecordBatch,
     RecordStream, ScanOptions, Segment, StateMark, StorageStrategy, StoreRecord, StoreUpdate,
-    UnfinishedJob,
+    UnfinishedJob, as_stored,
 };
 use repo_core::{
     CollectionName, Consistency, EntityId, Error, ErrorKind, Filter, Result, Timestamp, Write,
@@ -133,8 +133,7 @@ impl StoreReference {
     /// How many live entities a collection holds.
     pub(crate) async fn count(&self, collection: &CollectionName) -> Result<u64> {
         let all = Filter::default();
-        self.store
-            .count(collection, &all, Consistency::Eventual)
+        as_stored(self.store.count(collection, &all, Consistency::Eventual))
             .await
             .map_err(|error| self.err(error))
     }
@@ -163,7 +162,9 @@ impl StoreReference {
             .with_segment(segment)
             .with_batch_size(batch_size)
             .with_consistency(Consistency::Strong);
-        let stream = self.store.scan(collection, options).await.map_err(|error| self.err(error))?;
+        // What has outlived its time moves as well, until it is swept: versions must not fall.
+        let stream = as_stored(self.store.scan(collection, options)).await;
+        let stream = stream.map_err(|error| self.err(error))?;
         let side = self.clone();
         Ok(stream.map(move |batch| batch.map_err(|error| side.err(error))).boxed())
     }
@@ -225,8 +226,8 @@ impl StoreReference {
         collection: &CollectionName,
         ids: &[EntityId],
     ) -> Result<Vec<Option<Record>>> {
-        let records =
-            self.store.get_many(collection, ids).await.map_err(|error| self.err(error))?;
+        let records = as_stored(self.store.get_many(collection, ids)).await;
+        let records = records.map_err(|error| self.err(error))?;
         self.expect_answers(records.len(), ids.len())?;
         Ok(records)
     }
@@ -264,7 +265,8 @@ impl StoreReference {
 
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Written>> {
         let asked = writes.len();
-        let answers = self.store.commit(writes).await.map_err(|error| self.err(error))?;
+        let answers = as_stored(self.store.commit(writes)).await;
+        let answers = answers.map_err(|error| self.err(error))?;
         self.expect_answers(answers.len(), asked)?;
         Ok(answers)
     }

@@ -24,5 +24,6 @@ pub mod router;
 pub mod schema;
 pub mod server;
 pub mod state;
+mod sweeper;
 
 pub use cli::main;

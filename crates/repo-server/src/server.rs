@@ -17,7 +17,6 @@ use repo_engine::Store;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::api::remove_expired;
 use crate::auth::{Gate, Hosts, KeyRing, Tokens};
 use crate::config::{Place, Secret};
 use crate::ops::{Bounds, MetricsPage, serve};
@@ -26,9 +25,7 @@ use crate::rehearsal;
 use crate::router::router;
 use crate::schema::{Check, InUse, declared, files_of};
 use crate::state::{App, Moving};
-
-/// How often what has expired is removed.
-const SWEEP: Duration = Duration::from_secs(600);
+use crate::sweeper::sweep_now_and_then;
 
 /// The name of the store of blobs, in the records of blobs.
 const BLOBS: &str = "main";
@@ -89,7 +86,8 @@ async fn ready(
     Check::of(&**store, schemas).await?.refuse()?;
     let all: Vec<CollectionSchema> = schemas.iter().cloned().collect();
     store.prepare_keeping_versions(&all).await?;
-    let store = place.store.layered(Arc::clone(store), schemas)?;
+    let clock = rehearsal::clock()?;
+    let store = place.store.layered(Arc::clone(store), schemas, Arc::clone(&clock))?;
     let blobs = repo_blob::open(&place.blobs, &place.server.s3.options()?).await?;
     let blobs = BlobStores::new(StoreName::new(BLOBS)?, blobs);
     let engine =
@@ -102,7 +100,7 @@ async fn ready(
         max_blob_bytes: place.server.limits.max_upload_bytes.get(),
         sources: place.server.sources.allow_list()?,
         lister: Some(Arc::new(buckets.clone())),
-        clock: rehearsal::clock()?,
+        clock,
         hooks: rehearsal::hooks()?,
         ..DataOptions::default()
     };
@@ -134,7 +132,7 @@ async fn run_on(place: &Place, output: Output, opened: Opened) -> Outcome<Ending
     let metrics = MetricsPage::install()?;
     let listener = listen(place).await?;
     announce(place, output, &app, &listener).await?;
-    let sweeper = tokio::spawn(sweep(Arc::clone(&app), stopping.clone()));
+    let sweeper = tokio::spawn(sweep_now_and_then(Arc::clone(&app), stopping.clone()));
     let limits = &place.server.limits;
     let bounds = Bounds {
         connections: limits.max_connections.get(),
@@ -238,44 +236,6 @@ async fn announce(place: &Place, output: Output, app: &App, listener: &TcpListen
     })
 }
 
-/// Removes what has expired: at once, since a server that is often restarted would never come to
-/// it, and then now and then. What it is at when the server stops is as safe as in a crash.
-async fn sweep(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
-    let swept = async {
-        loop {
-            sweep_once(&app).await;
-            tokio::time::sleep(SWEEP).await;
-        }
-    };
-    tokio::select! {
-        _ = stopping.wait_for(|stop| *stop) => {}
-        () = swept => {}
-    }
-}
-
-async fn sweep_once(app: &App) {
-    let ended = match app.data.sweep().await {
-        Ok(report) if report.failed == 0 => {
-            tracing::debug!(?report, "swept");
-            "whole"
-        }
-        Ok(report) => {
-            tracing::warn!(failed = report.failed, errors = ?report.errors, "swept in part");
-            "in_part"
-        }
-        Err(error) => {
-            tracing::warn!(%error, "what is due could not be swept");
-            "failed"
-        }
-    };
-    match remove_expired(&app.store, app.clock.now()).await {
-        Ok(0) => {}
-        Ok(removed) => tracing::debug!(removed, "idempotency keys have expired"),
-        Err(error) => tracing::warn!(%error, "expired idempotency keys could not be removed"),
-    }
-    metrics::counter!("repo_sweeps_total", "ended" => ended).increment(1);
-}
-
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -290,10 +250,56 @@ mod tests {
     use http_body_util::BodyExt as _;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
+    use repo_core::strategy::as_stored;
+    use repo_core::{Document, Key};
     use tokio::time::{Instant, sleep};
 
     use super::*;
     use crate::config::Flags;
+    use crate::sweeper::sweep_documents;
+
+    const SESSIONS: &str = r#"{
+        "type": "object",
+        "x-repository": {"collection": "sessions", "idField": "id", "ttlField": "until"},
+        "properties": {"id": {"type": "string"}, "until": {"type": "integer"}}
+    }"#;
+
+    /// A configuration in a folder, with a collection whose entities have a time to live.
+    fn with_sessions(folder: &Path) -> std::path::PathBuf {
+        let schemas = folder.join("schemas");
+        std::fs::create_dir(&schemas).unwrap();
+        std::fs::write(schemas.join("sessions.schema.json"), SESSIONS).unwrap();
+        let config = serde_json::json!({ "storage": { "schemas": schemas } });
+        let file = folder.join("repository.json");
+        std::fs::write(&file, config.to_string()).unwrap();
+        file
+    }
+
+    #[tokio::test]
+    async fn documents_whose_time_has_passed_are_out_of_sight_and_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, store) = (Some(with_sessions(folder.path())), Some("memory:".to_owned()));
+        let data = Some(folder.path().join("data"));
+        let place = Place::choose(&Flags { config, store, data, ..Flags::default() }).unwrap();
+        place.make_data_folder().unwrap();
+        let opened = open(&place).await.unwrap();
+        let app = app(&place, opened, watch::channel(false).1).unwrap();
+        let key = |id: &str| Key::new("sessions".parse().unwrap(), id.parse().unwrap());
+        for (id, until) in [("over", 1_000_000_000_u64), ("later", 253_402_300_799)] {
+            let text = serde_json::json!({ "id": id, "until": until }).to_string();
+            app.store.save(key(id), Document::parse(&text).unwrap()).await.unwrap();
+        }
+        let (over, later) = (key("over"), key("later"));
+        let ids = [over.id.clone(), later.id.clone()];
+        let stored = async || {
+            let found = as_stored(app.store.get_many(&over.collection, &ids)).await.unwrap();
+            found.into_iter().map(|one| one.unwrap().is_live()).collect::<Vec<_>>()
+        };
+        assert!(app.store.get(&over.collection, &over.id).await.unwrap().is_none());
+        assert_eq!(stored().await, [true, true]);
+        sweep_documents(&app).await;
+        assert_eq!(stored().await, [false, true]);
+    }
 
     /// The routes of a server in a folder.
     async fn served(folder: &Path) -> TowerToHyperService<Router> {

@@ -46,5 +46,6 @@ mod sources;
 mod sources_broker;
 mod sources_mongoexport;
 mod sources_refused;
+mod sweep;
 mod unreadable;
 mod upgrade;

@@ -65,6 +65,8 @@ fn what_it_allows_is_read() {
         schema(json!({"indexes": [["a", "b.c"]], "references": {"a": "b"}, "table": "T"})),
         schema(json!({"schemaVersion": 2, "upgrades": [
             {"from": 1, "to": 2, "steps": [{"default": {"field": "x", "value": null}}]}]})),
+        json!({"properties": {"until": {"type": "string"}},
+            "x-repository": {"collection": "hosts", "idField": "id", "ttlField": "until"}}),
         source(json!({})),
         source(json!({"file": "in/.x-*.json", "lock": ".{file}.lock", "optional": true})),
         source(json!({"pointer": "a/*/b~1c/*", "idField": "x", "rename": {"a": "b", "b": "a"}})),
@@ -87,6 +89,8 @@ fn what_is_refused_does_not_fit() {
     for schema in [
         json!({"type": "object"}),
         schema(json!({"surce": {}})),
+        schema(json!({"ttlField": ""})),
+        schema(json!({"ttlField": 7})),
         schema(json!({"idField": ""})),
         schema(json!({"collection": "Hosts"})),
         schema(json!({"enforceReferences": true})),

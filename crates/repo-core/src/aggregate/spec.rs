@@ -185,6 +185,13 @@ impl Aggregation {
         Ok(self)
     }
 
+    /// The same of entities that match another filter.
+    #[must_use]
+    pub fn with_filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
     /// Makes it see every acknowledged write.
     #[must_use]
     pub fn strong(self) -> Self {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ttl_field;
 use super::{CollectionSchema, Field, FieldKind, FileSource, Upgrades};
 use crate::{CollectionName, Error, ErrorKind, FieldPath, Result};
 
@@ -29,6 +30,7 @@ pub struct CollectionSchemaBuilder {
     schema_version: u32,
     table: Option<String>,
     sources: Vec<FileSource>,
+    ttl_field: Option<String>,
     fields: Vec<Field>,
 }
 
@@ -44,6 +46,7 @@ impl CollectionSchema {
             schema_version: 1,
             table: None,
             sources: Vec::new(),
+            ttl_field: None,
             fields: Vec::new(),
         }
     }
@@ -81,6 +84,13 @@ impl CollectionSchemaBuilder {
         self
     }
 
+    /// Names the declared field that says until when an entity lives; see
+    /// [`Expiry`](crate::Expiry).
+    pub fn ttl_field(mut self, name: &str) -> Self {
+        self.ttl_field = Some(name.to_owned());
+        self
+    }
+
     /// Declares a field at the top.
     pub fn field(mut self, name: &str, kind: FieldKind, nullable: bool) -> Self {
         self.fields.push(Field { name: name.to_owned(), kind, nullable });
@@ -91,7 +101,8 @@ impl CollectionSchemaBuilder {
     ///
     /// # Errors
     /// `ConfigInvalid` for a name, a path, an index without fields, a version or
-    /// a table that cannot be.
+    /// a table that cannot be, and for a time to live in a field that is not declared as
+    /// text, an integer or a number.
     pub fn build(self) -> Result<CollectionSchema> {
         let named = |error: Error| error.with("collection", &self.collection);
         let path = |text: &String| {
@@ -113,6 +124,8 @@ impl CollectionSchemaBuilder {
         if self.table.as_ref().is_some_and(|table| table.is_empty() || table.contains('\0')) {
             return Err(named(refuse("table names a table of a database")));
         }
+        let expiry = self.ttl_field.as_deref();
+        let expiry = expiry.map(|name| ttl_field::declared(name, &id_field, &self.fields));
         let indexes = self.indexes.iter().map(|index| index.iter().map(path).collect());
         let references =
             self.references.iter().map(|(field, target)| Ok((path(field)?, collection(target)?)));
@@ -120,6 +133,7 @@ impl CollectionSchemaBuilder {
             collection: collection(&self.collection)?,
             indexes: indexes.collect::<Result<_>>()?,
             references: references.collect::<Result<BTreeMap<_, _>>>()?,
+            expiry: expiry.transpose().map_err(named)?,
             id_field,
             schema_version: self.schema_version,
             table: self.table.clone(),

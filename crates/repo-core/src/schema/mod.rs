@@ -1,16 +1,20 @@
 //! Collections as their JSON Schema files declare them.
 
 mod builder;
+mod expiry;
 mod fields;
 mod parse;
 mod set;
 mod source;
+mod time_text;
+mod ttl_field;
 mod upgrade;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use builder::CollectionSchemaBuilder;
+pub use expiry::Expiry;
 pub use set::Schemas;
 pub use source::{
     ChildSource, EntryPointer, EntryStep, FilePattern, FileSource, OnDuplicate, SourceEntries,
@@ -45,6 +49,8 @@ pub struct CollectionSchema {
     pub table: Option<String>,
     /// Where files of another program hold entities of the collection.
     pub sources: Vec<FileSource>,
+    /// Until when its entities live; `None`: all of them forever.
+    pub expiry: Option<Expiry>,
     /// The declared fields at the top, by name.
     pub fields: Vec<Field>,
     /// The whole JSON Schema, for validation; `None` without a schema file.
@@ -95,6 +101,7 @@ impl CollectionSchema {
             schema_version: 1,
             table: None,
             sources: Vec::new(),
+            expiry: None,
             fields: Vec::new(),
             json_schema: None,
             upgrades: Upgrades::default(),

@@ -23,6 +23,7 @@ struct Block {
     #[serde(default = "one")]
     schema_version: u32,
     table: Option<String>,
+    ttl_field: Option<String>,
     #[serde(default)]
     enforce_references: bool,
     /// Read apart, with exact numbers.
@@ -81,17 +82,17 @@ fn build(block: Block, schema: Json, text: &str) -> Result<CollectionSchema> {
     if let Some(table) = &block.table {
         builder = builder.table(table);
     }
+    if let Some(field) = &block.ttl_field {
+        builder = builder.ttl_field(field);
+    }
+    for field in fields(&schema) {
+        builder = builder.field(&field.name, field.kind, field.nullable);
+    }
     let declared = builder.build()?;
     let id_field = &declared.id_field;
     let upgrades = super::upgrade::declared(text, id_field, block.schema_version).map_err(named)?;
     let sources = super::source::declared(text).map_err(named)?;
-    Ok(CollectionSchema {
-        sources,
-        fields: fields(&schema),
-        json_schema: Some(Arc::new(schema)),
-        upgrades,
-        ..declared
-    })
+    Ok(CollectionSchema { sources, json_schema: Some(Arc::new(schema)), upgrades, ..declared })
 }
 
 fn refuse(why: &str) -> Error {
@@ -135,6 +136,37 @@ mod tests {
             r#"{{"type": "object",
                 "x-repository": {{"collection": "machines", "idField": "id"{members}}}}}"#
         ))
+    }
+
+    #[test]
+    fn a_schema_may_name_the_field_with_the_time_to_live() {
+        let declared = |name: &str, kind: &str| {
+            CollectionSchema::parse(&format!(
+                r#"{{"properties": {{"id": {{"type": "string"}}, "expires_at": {{"type": {kind}}}}},
+                    "x-repository": {{"collection": "sessions", "idField": "id", "ttlField": {name}}}}}"#
+            ))
+        };
+        assert_eq!(parse("").unwrap().expiry, None);
+        for kind in [r#""string""#, r#""integer""#, r#""number""#, r#"["string", "null"]"#] {
+            let schema = declared(r#""expires_at""#, kind).unwrap();
+            assert_eq!(schema.expiry.unwrap().field().to_string(), "expires_at");
+        }
+        let refused = |name: &str, kind: &str, part: &str| {
+            let error = declared(name, kind).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error}");
+            let words = format!("{error} {:?}", error.hint_text());
+            assert!(words.contains(part), "{words}");
+        };
+        let text = r#""string""#;
+        refused(r#""expired_at""#, text, "expires_at");
+        refused(r#""until""#, text, "does not declare");
+        refused(r#""""#, text, "path");
+        refused(r#""meta.until""#, text, "at the top");
+        refused(r#""id""#, text, "the id");
+        refused("7", text, "malformed");
+        for kind in [r#""boolean""#, r#""array""#, r#""object""#, r#"["string", "integer"]"#] {
+            refused(r#""expires_at""#, kind, "not declared to hold a time");
+        }
     }
 
     #[test]

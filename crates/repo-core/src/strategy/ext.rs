@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
-use crate::strategy::{Prepared, ScanOptions, StorageStrategy};
+use crate::strategy::{Prepared, ScanOptions, StorageStrategy, as_stored};
 use crate::{
     CollectionName, CollectionSchema, Consistency, Document, Entity, EntityId, Error, ErrorKind,
     Key, Precondition, Query, Result, UpgradePath, Version, Write, Written,
@@ -161,7 +161,7 @@ async fn holds_records<S: StorageStrategy + ?Sized>(
     let consistency = Consistency::Strong;
     let options =
         ScanOptions::default().with_batch_size(NonZeroUsize::MIN).with_consistency(consistency);
-    let mut scan = store.scan(collection, options).await?;
+    let mut scan = as_stored(store.scan(collection, options)).await?;
     Ok(scan.next().await.transpose()?.is_some())
 }
 

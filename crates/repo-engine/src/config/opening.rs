@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
-use repo_core::{Result, Schemas};
-use repo_layers::{LayerConfig, NoSettings, stack};
+use repo_core::{Clock, Result, Schemas, SystemClock};
+use repo_layers::{LayerConfig, NoSettings, stack_with_expiry};
 
 use super::Config;
 use crate::chosen::Chosen;
@@ -99,7 +99,8 @@ impl Config {
     }
 
     /// Puts the configured layers around an open store. One that is open for
-    /// reading only needs no validation, and gets none.
+    /// reading only needs no validation, and gets none. Where a schema names the field
+    /// with the time to live, a layer for it is among them, by the clock of the system.
     ///
     /// # Errors
     /// `ConfigInvalid` when a schema cannot be compiled; `Unsupported` for a layer
@@ -109,11 +110,24 @@ impl Config {
         store: Arc<dyn StorageStrategy>,
         schemas: &Schemas,
     ) -> Result<Arc<dyn StorageStrategy>> {
+        self.layered_by(store, schemas, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock for the time to live.
+    ///
+    /// # Errors
+    /// As [`layered`](Self::layered).
+    pub fn layered_by(
+        &self,
+        store: Arc<dyn StorageStrategy>,
+        schemas: &Schemas,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<dyn StorageStrategy>> {
         let mut layers = self.layers();
         if store.capabilities().read_only {
             layers.retain(|layer| !matches!(layer, LayerConfig::Validation(_)));
         }
-        stack(store, &layers, schemas)
+        stack_with_expiry(store, &layers, schemas, clock)
     }
 
     /// Opens the store that the configuration names, for writing, with all that
@@ -155,7 +169,8 @@ impl Config {
         schemas: &Arc<Schemas>,
     ) -> Result<Arc<dyn StorageStrategy>> {
         let routes = self.routes()?.into_iter().chain(routes).collect();
+        let clock = Arc::clone(&options.clock);
         let store = open_and_prepare(&self.chosen()?, routes, options, schemas).await?;
-        self.layered(store, schemas)
+        self.layered_by(store, schemas, clock)
     }
 }

@@ -3,6 +3,7 @@
 
 mod cache;
 mod concurrency;
+mod expiry;
 mod faults;
 mod metric;
 mod record;

@@ -67,6 +67,10 @@ impl<'a> StoredCheck<'a> {
         let checked = self
             .schema
             .check_document(&entity.id, &entity.document, most)
+            .and_then(|()| match &self.schema.expiry {
+                Some(expiry) => expiry.check(&entity.id, &entity.document),
+                None => Ok(()),
+            })
             .and_then(|()| self.validator.check(&entity.document));
         checked.err().map(|error| invalid(entity, &error))
     }

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use repo_core::strategy::{Record, ScanOptions, StorageStrategy, UnreadableRecord, base64_of};
+use repo_core::strategy::{
+    Record, ScanOptions, StorageStrategy, UnreadableRecord, as_stored, base64_of,
+};
 use repo_core::{CollectionName, CollectionSchema, Consistency, Error, ErrorKind, Result, Schemas};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -224,7 +226,7 @@ pub async fn set_aside(
         }
         let schema = schemas.get(&name);
         let options = ScanOptions::default().with_consistency(Consistency::Strong);
-        let mut scan = store.scan(&name, options).await?;
+        let mut scan = as_stored(store.scan(&name, options)).await?;
         while let Some(batch) = scan.try_next().await? {
             quarantine = quarantine.add_unreadable(&schema, batch.unreadable).await?;
         }

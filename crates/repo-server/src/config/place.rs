@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use repo_core::strategy::{OpenOptions, StorageStrategy};
-use repo_core::{Error, ErrorKind, Result, Schemas};
+use repo_core::{Clock, Error, ErrorKind, Result, Schemas};
 use repo_engine::config::{Config, ConfigSources, Section};
 use repo_layers::{LayerConfig, NoSettings};
 use repo_migrate::MigrationConfig;
@@ -179,7 +179,7 @@ impl Chosen {
     }
 
     /// Puts the layers of the configuration around an open store; metrics are always among
-    /// them.
+    /// them. What has outlived its time to live by `clock` is out of sight.
     ///
     /// # Errors
     /// `ConfigInvalid` for layers that make no sense together, or a schema that cannot be
@@ -188,10 +188,11 @@ impl Chosen {
         &self,
         store: Arc<dyn StorageStrategy>,
         schemas: &Schemas,
+        clock: Arc<dyn Clock>,
     ) -> Result<Arc<dyn StorageStrategy>> {
         let measured = |layer: &LayerConfig| matches!(layer, LayerConfig::Metrics(_));
         let has_metrics = self.config.layers().iter().any(measured);
-        let store = self.config.layered(store, schemas)?;
+        let store = self.config.layered_by(store, schemas, clock)?;
         if has_metrics {
             return Ok(store);
         }

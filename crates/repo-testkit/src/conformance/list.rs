@@ -210,6 +210,30 @@ macro_rules! conformance_behaviours {
                 filters_compare_by_value,
                 saving_an_equal_document_is_a_write,
             ];
+            expiry_reads: [
+                what_has_passed_is_absent_to_every_read,
+                queries_mean_what_is_left,
+                pages_go_on_while_time_passes,
+                a_cursor_of_another_query_is_refused,
+            ];
+            expiry_sweeps: [
+                the_sweeper_deletes_what_has_passed,
+                a_sweep_can_be_bounded,
+                what_is_written_meanwhile_stays,
+                what_says_no_time_is_left_and_named,
+                the_feed_shows_the_deletions,
+                a_store_for_reading_is_not_swept,
+            ];
+            expiry_writes: [
+                an_insert_finds_the_id_free,
+                a_put_makes_a_new_entity,
+                what_was_read_before_is_gone,
+                a_check_of_absence_holds,
+                a_refused_commit_writes_nothing,
+                transactions_see_it_absent,
+                what_is_no_time_is_refused,
+                copies_are_taken_as_they_are,
+            ];
             features: [
                 what_is_not_offered_is_unsupported,
                 an_index_is_used_where_there_is_one,

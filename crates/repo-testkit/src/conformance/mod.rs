@@ -6,6 +6,7 @@
 
 mod aggregates_support;
 pub mod boxed;
+mod expiry_support;
 mod feed_support;
 mod history_support;
 mod list;
@@ -29,6 +30,9 @@ pub mod conveniences;
 pub mod document_rules;
 pub mod documents;
 pub mod equality;
+pub mod expiry_reads;
+pub mod expiry_sweeps;
+pub mod expiry_writes;
 pub mod features;
 pub mod history;
 pub mod history_as_of;

@@ -32,6 +32,7 @@ mod resolve;
 mod restore;
 mod restore_version;
 mod schema;
+mod sweep;
 mod tag;
 mod upgrade;
 mod verify;
@@ -114,6 +115,8 @@ pub(crate) enum Command {
     /// Files, lists and usage of a data service, which this build does not have
     #[cfg(not(feature = "data"))]
     Data(data::Absent),
+    /// Delete entities whose time to live has passed
+    Sweep(sweep::Arguments),
     /// Remove old tombstones
     Purge(purge::Arguments),
     /// Bring the documents of a collection to another schema version
@@ -165,6 +168,7 @@ impl Command {
             Self::Data(command) => command.run(context.output).await,
             #[cfg(not(feature = "data"))]
             Self::Data(words) => words.run(),
+            Self::Sweep(arguments) => arguments.run(context).await,
             Self::Purge(arguments) => arguments.run(context).await,
             Self::Upgrade(arguments) => arguments.run(context).await,
             Self::Checkpoint => checkpoint::run(context).await,

@@ -26,6 +26,8 @@ struct View<'a> {
     upgrades: Vec<[u32; 2]>,
     indexes: Vec<Vec<String>>,
     references: Vec<Reference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_field: Option<String>,
     fields: Vec<FieldView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     json_schema: Option<&'a Json>,
@@ -58,6 +60,7 @@ impl<'a> View<'a> {
             upgrades: schema.upgrades.iter().map(|one| [one.from(), one.to()]).collect(),
             indexes: schema.indexes.iter().map(text).collect(),
             references: schema.references.iter().map(reference).collect(),
+            ttl_field: schema.expiry.as_ref().map(|expiry| expiry.field().to_string()),
             fields: schema
                 .fields
                 .iter()

@@ -8,7 +8,7 @@ use cli_output::failure::Outcome;
 use cli_output::output::{Format, Output, cell, draw, table};
 use futures::TryStreamExt as _;
 use repo_core::CollectionName;
-use repo_core::strategy::ScanOptions;
+use repo_core::strategy::{ScanOptions, as_stored};
 use repo_migrate::{Finding, Problem, StoredCheck};
 use serde::Serialize;
 use serde_json::json;
@@ -76,7 +76,7 @@ async fn check(opened: &Opened, name: &CollectionName, report: &mut Report) -> O
     let schema = opened.schema(name);
     let stored = StoredCheck::new(opened.store.as_ref(), &schema).await?;
     let mut totals = Totals { collection: name.to_string(), ..Totals::default() };
-    let mut batches = opened.store.scan(name, ScanOptions::default()).await?;
+    let mut batches = as_stored(opened.store.scan(name, ScanOptions::default())).await?;
     while let Some(batch) = batches.try_next().await? {
         let (checked, findings) = stored.findings(batch).await?;
         totals.checked += checked;
