@@ -56,6 +56,7 @@ fn schema(declaration: &Declaration, fields: &DocumentFields) -> TokenStream {
         let (field, target) = (&reference.field, &reference.collection);
         quote!(.reference(#field, #target))
     });
+    let enforced = declaration.enforce_references.then(|| quote!(.enforce_references()));
     let table = declaration.table.iter().map(|name| quote!(.table(#name)));
     let fields = fields.fields.iter().map(|field| {
         let (name, nullable) = (&field.name, field.nullable);
@@ -67,6 +68,7 @@ fn schema(declaration: &Declaration, fields: &DocumentFields) -> TokenStream {
             .schema_version(#schema_version)
             #(#indexes)*
             #(#references)*
+            #enforced
             #(#table)*
             #(#fields)*
     }
@@ -109,6 +111,20 @@ mod tests {
     }
 
     #[test]
+    fn references_are_enforced_where_the_type_says_so() {
+        for (part, enforced) in [("", false), (", enforce_references", true)] {
+            let reference = r#"reference("owner", collection = "people")"#;
+            let source = format!(
+                r#"#[model(collection = "m", id = "id", {reference}{part})]
+                   struct M {{ id: String, owner: String }}"#
+            );
+            let made = expand(&syn::parse_str(&source).unwrap()).unwrap().to_string();
+            assert!(made.contains(r#". reference ("owner" , "people")"#), "{made}");
+            assert_eq!(made.contains(". enforce_references ()"), enforced, "{made}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_declared_does_not_compile() {
         let body = "struct M { id: String, status: String }";
         for (attributes, reason) in [
@@ -119,6 +135,7 @@ mod tests {
             (r#"#[model(collection = "m", id = "id", index("stauts"))]"#, "`stauts`"),
             (r#"#[model(collection = "m", id = "id", index())]"#, "at least one"),
             (r#"#[model(collection = "m", id = "id", reference("x", collection = "n"))]"#, "`x`"),
+            (r#"#[model(collection = "m", id = "id", enforce_references)]"#, "no `reference`"),
             (r#"#[model(collection = "m", id = "id", schema_version = 0)]"#, "1 or more"),
             (r#"#[model(collection = "m", id = "id", key = "x")]"#, "known are"),
             (r#"#[model(collection = "m", id = "id")] #[model(id = "id")]"#, "twice"),

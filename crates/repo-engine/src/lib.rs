@@ -62,6 +62,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod chosen;
+mod enforced;
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "config")]

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use repo_core::strategy::{
     OpenOptions, Registry, StorageStrategy, StorageStrategyExt as _, StrategyFactory,
 };
-use repo_core::{Clock, CollectionSchema, Model, Result, RetryPolicy, Schemas};
+use repo_core::{Clock, Model, Result, RetryPolicy, Schemas};
 
 use crate::chosen::Chosen;
+use crate::enforced;
 use crate::registry;
 use crate::routes::routed;
 use crate::store::Store;
@@ -43,10 +44,12 @@ impl Store {
     /// this build has their features. Awaiting what this returns opens it.
     ///
     /// What the collections need is made: a folder, a file, tables, indexes.
-    /// What is there already stays.
+    /// What is there already stays. The references of collections whose schemas say so are
+    /// enforced, unless the store is opened [read-only](OpenStore::read_only).
     ///
     /// # Errors
-    /// `ConfigInvalid` for a URL of no known kind, or schemas that cannot be;
+    /// `Unsupported` where a schema wants references enforced and this build lacks the feature
+    /// `references`; `ConfigInvalid` for a URL of no known kind, or schemas that cannot be;
     /// `Foreign` when something that is not ours stands in the place;
     /// `NotFound` for a store that does not exist and is opened
     /// [read-only](OpenStore::read_only); else what the store reports.
@@ -147,8 +150,11 @@ impl OpenStore {
                 let chosen = Chosen::by_url(&registry, &url)?;
                 let schemas = Arc::new(schemas.unwrap_or_else(|| Ok(Schemas::default()))?);
                 let options = limited(options, None);
-                let routes = by_urls(&registry, &routes)?;
-                let strategy = open_and_prepare(&chosen, routes, options, &schemas).await?;
+                let (routes, read_only) = (by_urls(&registry, &routes)?, options.read_only);
+                let mut strategy = open_and_prepare(&chosen, routes, options, &schemas).await?;
+                if !read_only {
+                    strategy = enforced::around(strategy, &schemas)?;
+                }
                 Ok(Store::new(strategy, schemas, retry))
             }
             #[cfg(feature = "config")]
@@ -187,13 +193,16 @@ pub(crate) async fn open_and_prepare(
     options: OpenOptions,
     schemas: &Arc<Schemas>,
 ) -> Result<Arc<dyn StorageStrategy>> {
-    let read_only = options.read_only;
+    // What cannot be enforced is refused before anything is opened.
+    let prepared = match options.read_only {
+        true => Vec::new(),
+        false => enforced::collections(schemas)?,
+    };
     let options = options.with_schemas(Arc::clone(schemas));
     let strategy = chosen.open(options.clone()).await?;
-    let strategy = routed(strategy, routes, options).await?;
-    if !read_only {
-        let declared: Vec<CollectionSchema> = schemas.iter().cloned().collect();
-        strategy.prepare_keeping_versions(&declared).await?;
+    let strategy = routed(strategy, routes, options.clone()).await?;
+    if !options.read_only {
+        strategy.prepare_keeping_versions(&prepared).await?;
     }
     Ok(strategy)
 }

@@ -115,6 +115,8 @@ fn check_same(model: &CollectionSchema, declared: &CollectionSchema) -> Result<(
     } else if model.references.iter().any(|(field, to)| declared.references.get(field) != Some(to))
     {
         "references"
+    } else if model.enforce_references && !declared.enforce_references {
+        "whether references are enforced"
     } else {
         return Ok(());
     };

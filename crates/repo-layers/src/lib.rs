@@ -11,6 +11,7 @@
 //! | [`ConcurrencyLimitLayer`] | lets a number of operations through at once | |
 //! | [`RecordLayer`] | counts what queries ask for, without the values | |
 //! | [`AttributionLayer`] | says who writes | |
+//! | [`ReferenceLayer`] | lets nothing refer to what is not there | |
 //! | [`CacheLayer`] | keeps what was read by id | `cache` |
 //! | [`TracingLayer`] | makes a span of each operation | `tracing` |
 //! | [`MetricsLayer`] | counts and times operations | `metrics` |
@@ -47,7 +48,7 @@
 //!
 //! Each layer sees what the layers around it let through. Outermost first, the
 //! usual order is: `tracing`, `metrics`, `cache`, `retry`, `timeout`, `concurrency_limit`,
-//! `validation`.
+//! `validation`, `references`.
 //!
 //! - `tracing` and `metrics` outside `retry` see one operation, however many
 //!   attempts it takes; inside, each attempt.
@@ -58,7 +59,8 @@
 //! - `concurrency_limit` inside `timeout`: waiting for a place counts as time.
 //!   Inside `retry`, nobody holds a place while pausing.
 //! - `record_queries` stands outside `cache` and `retry`, so that each question counts once.
-//! - `validation` stands innermost, so that whatever is written passes it.
+//! - `validation` stands innermost but for `references`, so that whatever is written passes it.
+//! - `references` stands innermost, so that it sees what is stored.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod attribution;
@@ -73,6 +75,7 @@ mod metric;
 mod operation;
 pub mod operations;
 mod record;
+mod references;
 mod refusal;
 mod retry;
 mod stack;
@@ -95,6 +98,7 @@ pub use layer::{Inner, Layer, Layered};
 pub use metric::MetricsLayer;
 pub use operation::{Operation, OperationClass, OperationKind};
 pub use record::RecordLayer;
+pub use references::{REFERENCE_MARKS, ReferenceLayer};
 pub use retry::{Retry, RetryLayer};
 pub use stack::stack;
 pub use timeout::TimeoutLayer;

@@ -9,7 +9,7 @@
 use repo_core::{Error, ErrorKind};
 use repo_core::{Result, Schemas};
 
-use crate::{CacheConfig, Inner, Layer as _, LayerConfig, check_layers};
+use crate::{CacheConfig, Inner, Layer as _, LayerConfig, ReferenceLayer, check_layers};
 
 /// Puts layers around a store, the first of them outermost. The
 /// [crate's documentation](crate#order) says which order means what.
@@ -33,6 +33,7 @@ fn one(inner: Inner, layer: &LayerConfig, schemas: &Schemas) -> Result<Inner> {
         LayerConfig::Metrics(_) => measured(inner)?,
         LayerConfig::Cache(settings) => cached(inner, settings)?,
         LayerConfig::Validation(_) => validated(inner, schemas)?,
+        LayerConfig::References(_) => ReferenceLayer::new(schemas)?.around(inner),
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use repo_core::strategy::{OpenOptions, StorageStrategy};
 use repo_core::{Result, Schemas};
-use repo_layers::{LayerConfig, NoSettings, stack};
+use repo_layers::{LayerConfig, NoSettings, ReferenceLayer, stack};
 
 use super::Config;
 use crate::chosen::Chosen;
@@ -80,20 +80,25 @@ impl Config {
         layers
     }
 
-    /// Puts the configured layers around an open store. One that is open for
-    /// reading only needs no validation, and gets none.
+    /// Puts the configured layers around an open store, and within them the one that
+    /// enforces references where a schema asks for it and the list does not name it. A store
+    /// that is open for reading only needs neither that one nor validation, and gets none.
     ///
     /// # Errors
-    /// `ConfigInvalid` when a schema cannot be compiled; `Unsupported` for a layer
-    /// that was left out of this build.
+    /// `ConfigInvalid` when a schema cannot be compiled, or has the name of a collection of the
+    /// engine's own; `Unsupported` for a layer that was left out of this build.
     pub fn layered(
         &self,
         store: Arc<dyn StorageStrategy>,
         schemas: &Schemas,
     ) -> Result<Arc<dyn StorageStrategy>> {
         let mut layers = self.layers();
+        let enforces = |layer: &LayerConfig| matches!(layer, LayerConfig::References(_));
         if store.capabilities().read_only {
-            layers.retain(|layer| !matches!(layer, LayerConfig::Validation(_)));
+            layers
+                .retain(|layer| !enforces(layer) && !matches!(layer, LayerConfig::Validation(_)));
+        } else if ReferenceLayer::is_needed(schemas) && !layers.iter().any(enforces) {
+            layers.push(LayerConfig::References(NoSettings {}));
         }
         stack(store, &layers, schemas)
     }
