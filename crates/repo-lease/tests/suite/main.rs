@@ -11,6 +11,7 @@ mod party;
 mod exclusive;
 mod fates;
 mod keeping;
+mod locked;
 mod lost_answers;
 mod operators;
 mod races;
