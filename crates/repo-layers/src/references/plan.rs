@@ -71,7 +71,10 @@ impl Plan {
         let mut plan = Self::default();
         for (to, reference) in referred(rules, writes)? {
             plan.watched.insert(marks::key_of(&to)?);
-            let own = places.get(&to).and_then(|at| writes.get_mut(*at));
+            let own = match places.get(&to) {
+                Some(at) => writes.get_mut(*at),
+                None => None,
+            };
             if needs(&to, &reference, own)? {
                 plan.needed.insert(to, reference);
             }
@@ -134,8 +137,8 @@ impl Plan {
             let key = &failure.key;
             self.needed.contains_key(key) || self.is_mark(key)
         };
-        let theirs: Vec<&FailedPrecondition> =
-            failed.iter().filter(|failure| !ours(failure)).collect();
+        let theirs: Vec<FailedPrecondition> =
+            failed.iter().filter(|failure| !ours(failure)).cloned().collect();
         if theirs.len() == failed.len() {
             // Also where no precondition failed at all.
             return Failure::Told(error);
@@ -144,7 +147,10 @@ impl Plan {
             let checks = |key: &Key| {
                 writes.iter().any(|write| write.key == *key && write.change == Change::Check)
             };
-            let named = theirs.into_iter().map(|failure| (failure.clone(), checks(&failure.key)));
+            let named = theirs.into_iter().map(|failure| {
+                let is_check = checks(&failure.key);
+                (failure, is_check)
+            });
             return Failure::Told(Error::preconditions("commit", named.collect()));
         }
         let missing = failed.iter().find_map(|failure| self.needed.get_key_value(&failure.key));

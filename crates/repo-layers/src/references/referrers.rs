@@ -24,7 +24,8 @@ const PAGE: usize = 16;
 /// The refusal of the commit, for the first that is found; what the store reports.
 pub(super) async fn check_unreferred(inner: &Inner, rules: &Rules, plan: &Plan) -> Result<()> {
     for (target, ids) in plan.removed() {
-        for (schema, field) in rules.referring_to(target) {
+        let fields: Vec<_> = rules.referring_to(target).collect();
+        for (schema, field) in fields {
             for ids in ids.chunks(IDS_AT_ONCE) {
                 let search = Search { inner, plan, schema, field, ids: ids.iter().collect() };
                 if let Some((by, id)) = search.first().await? {
