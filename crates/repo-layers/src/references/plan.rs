@@ -23,6 +23,8 @@ pub(super) struct Reference {
 pub(super) struct Plan {
     /// What the commit has to find, and does not check by itself; with who refers to it.
     needed: BTreeMap<Key, Reference>,
+    /// What of that the commit names already, by a check that was made one of existence.
+    raised: BTreeSet<Key>,
     /// The marks of all that is referred to.
     watched: BTreeSet<Key>,
     /// What is deleted and may be referred to.
@@ -75,7 +77,11 @@ impl Plan {
                 Some(at) => writes.get_mut(*at),
                 None => None,
             };
+            let is_named = own.is_some();
             if needs(&to, &reference, own)? {
+                if is_named {
+                    plan.raised.insert(to.clone());
+                }
                 plan.needed.insert(to, reference);
             }
         }
@@ -118,9 +124,8 @@ impl Plan {
     /// where none was met there is none; those of what is deleted are as they were announced,
     /// and go as well.
     pub(super) fn complete(&self, writes: &[Write], met: &Marks, announced: &Marks) -> Vec<Write> {
-        let is_own = |key: &Key| writes.iter().any(|write| write.key == *key);
         let mut all = writes.to_vec();
-        let needed = self.needed.keys().filter(|key| !is_own(key));
+        let needed = self.needed.keys().filter(|key| !self.raised.contains(*key));
         all.extend(needed.map(|key| Write::check(key.clone(), Precondition::Exists)));
         all.extend(self.watched.iter().map(|mark| match met.get(mark) {
             Some(version) => Write::delete(mark.clone(), Precondition::Version(*version)),
@@ -144,11 +149,13 @@ impl Plan {
             return Failure::Told(error);
         }
         if !theirs.is_empty() {
-            let checks = |key: &Key| {
-                writes.iter().any(|write| write.key == *key && write.change == Change::Check)
-            };
+            let checks: BTreeSet<&Key> = writes
+                .iter()
+                .filter(|write| write.change == Change::Check)
+                .map(|write| &write.key)
+                .collect();
             let named = theirs.into_iter().map(|failure| {
-                let is_check = checks(&failure.key);
+                let is_check = checks.contains(&failure.key);
                 (failure, is_check)
             });
             return Failure::Told(Error::preconditions("commit", named.collect()));
