@@ -112,12 +112,12 @@ impl Transaction {
     }
 
     /// The document under a key as this transaction sees it, read for update: what
-    /// `SELECT … FOR UPDATE` is for. A transaction that commits was the only one that changed
-    /// the entity since it was read here, also if the transaction read nothing else and wrote
-    /// nothing; else its commit is a `Conflict`. That holds on every store, against all who
-    /// write, and of what is absent too. Nobody waits: others read and write the entity
-    /// meanwhile, and then it is this transaction that runs again. The guide on leases
-    /// compares it with a lock that others wait for.
+    /// `SELECT … FOR UPDATE` is for. If the transaction commits, nobody else has changed the
+    /// entity since it was read here, also if nothing else was read and nothing is written;
+    /// else the commit is a `Conflict`. That holds on every store, against all who write, and
+    /// of what is absent too. Nobody waits: others may write the entity meanwhile, and then it
+    /// is this transaction that runs again. The guide on leases compares it with a lock that
+    /// others wait for.
     ///
     /// The read is strong, whatever [`with_consistency`](crate::strategy::with_consistency)
     /// says and a layer keeps.
@@ -251,8 +251,8 @@ impl Transaction {
         Ok(keys.into_iter().zip(written).collect())
     }
 
-    /// Asks [`transaction`](crate::transaction) to run the whole body once more, after a pause, if
-    /// this run of it returns an error: for a body that waits for what another
+    /// Asks [`transaction`](crate::transaction) to run the whole body once more, after a
+    /// pause, if this run of it returns an error: for a body that waits for what another
     /// writer is about to change. The attempts of the policy count all runs.
     pub fn try_again(&mut self) {
         self.again = true;

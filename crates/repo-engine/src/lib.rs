@@ -62,9 +62,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod chosen;
-mod enforced;
 #[cfg(feature = "config")]
 pub mod config;
+mod enforced;
 #[cfg(feature = "config")]
 mod host_factory;
 #[cfg(all(feature = "json", feature = "files"))]

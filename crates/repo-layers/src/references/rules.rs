@@ -55,7 +55,7 @@ impl Rules {
         target: &CollectionName,
     ) -> impl Iterator<Item = (&CollectionSchema, &FieldPath)> {
         let fields = self.targets.get(target).into_iter().flatten();
-        fields.filter_map(|(collection, field)| Some((self.referring.get(collection)?, field)))
+        fields.filter_map(move |(collection, field)| Some((self.referring.get(collection)?, field)))
     }
 
     /// Whether anything may refer to entities of a collection.

@@ -39,7 +39,7 @@ fn dangles(meeting: &Meeting) -> bool {
 /// Every order of commits through the layer, over a store that holds the request, and `before`.
 /// Those that are refused are so with one of the kinds.
 fn holds(most_kills: usize, before: &[Write], parties: &[Vec<Write>], kinds: &[ErrorKind]) -> usize {
-    let begin = |meeting: &Meeting| {
+    let begin = |meeting: &Meeting| -> Vec<Party> {
         let first = [put(&request("r"), ""), put(&request("other"), "")];
         block_on(meeting.raw.commit(first.into_iter().chain(before.iter().cloned()).collect()))
             .unwrap();
@@ -129,7 +129,7 @@ fn deletions_of_a_version_are_refused_for_it() {
 /// look before the deletion leave it open.
 #[test]
 fn without_marks_the_gap_is_found() {
-    let begin = |meeting: &Meeting| {
+    let begin = |meeting: &Meeting| -> Vec<Party> {
         block_on(meeting.raw.commit(vec![put(&request("r"), "")])).unwrap();
         let exists = Write::check(request("r"), Precondition::Exists);
         let refers = commits(&meeting.steps, vec![refers("m"), exists]);

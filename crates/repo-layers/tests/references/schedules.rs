@@ -96,13 +96,12 @@ fn advance(trail: &mut Trail) -> bool {
 /// Does the steps in the order of the trail, and further ones as they come, which it adds.
 fn run(
     meeting: &Meeting,
-    parties: Vec<Party>,
+    mut parties: Vec<Party>,
     most_kills: usize,
     trail: &mut Trail,
     always: &impl Fn(&Meeting, &str),
 ) -> Vec<Fate> {
     let mut fates: Vec<Option<Fate>> = parties.iter().map(|_| None).collect();
-    let mut parties = parties;
     // Up to the first step, which is yet to be done.
     for (party, fate) in parties.iter_mut().zip(&mut fates) {
         *fate = step(party);
