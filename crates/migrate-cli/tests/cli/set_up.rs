@@ -132,6 +132,7 @@ fn references_are_enforced_where_a_schema_says_so() {
         "schemas/hosts.schema.json",
         r#"{"x-repository": {"collection": "hosts", "idField": "id"}, "type": "object"}"#,
     );
+    place.line("schema show --schemas schemas").ok().prints("host → hosts (enforced)");
     for store in STORES {
         let named = format!("--schemas schemas --store {store}");
         place.line(&format!("init {named}")).ok().prints("jobs");
