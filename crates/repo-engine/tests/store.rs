@@ -314,7 +314,8 @@ async fn references_that_cannot_be_enforced_are_refused() {
 /// A store that was opened with a schema that enforces nothing is none for such a model.
 #[tokio::test]
 async fn a_schema_that_only_reports_is_another_one() {
-    let reporting = CollectionSchema { enforce_references: false, ..Job::schema().unwrap().unwrap() };
+    let reporting =
+        CollectionSchema { enforce_references: false, ..Job::schema().unwrap().unwrap() };
     let schemas: Schemas = [reporting].into_iter().collect();
     let store = Store::open("memory:").schemas(schemas).await.unwrap();
     let error = store.repository::<Job>().unwrap_err();

@@ -141,7 +141,10 @@ fn references_are_enforced_where_a_schema_says_so() {
         place.run_with_input(&format!("put hosts {named}"), r#"{"id":"h"}"#).ok();
         job().ok();
         let delete = |what: &str| place.line(&format!("delete {what} {named}"));
-        delete("hosts h").ends(1).complains("what is to be deleted is referred to").complains("jobs");
+        delete("hosts h")
+            .ends(1)
+            .complains("what is to be deleted is referred to")
+            .complains("jobs");
         delete("jobs j").ok();
         delete("hosts h").ok();
     }

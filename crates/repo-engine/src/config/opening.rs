@@ -95,8 +95,7 @@ impl Config {
         let mut layers = self.layers();
         let enforces = |layer: &LayerConfig| matches!(layer, LayerConfig::References(_));
         if store.capabilities().read_only {
-            layers
-                .retain(|layer| !enforces(layer) && !matches!(layer, LayerConfig::Validation(_)));
+            layers.retain(|layer| !enforces(layer) && !matches!(layer, LayerConfig::Validation(_)));
         } else if ReferenceLayer::is_needed(schemas) && !layers.iter().any(enforces) {
             layers.push(LayerConfig::References(NoSettings {}));
         }

@@ -228,11 +228,7 @@ impl Layer for ReferenceLayer {
         Err(overtaken())
     }
 
-    async fn prepare(
-        &self,
-        inner: &Inner,
-        schemas: &[CollectionSchema],
-    ) -> Result<Vec<Prepared>> {
+    async fn prepare(&self, inner: &Inner, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
         let Some(all) = self.rules.with_marks(schemas)? else {
             return self.call(inner, op::Prepare { schemas }).await;
         };

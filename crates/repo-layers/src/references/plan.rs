@@ -114,9 +114,8 @@ impl Plan {
     /// # Errors
     /// None in practice: the documents are the engine's own.
     pub(super) fn announcement(&self, met: &Marks) -> Result<Vec<Write>> {
-        let put = |mark: &Key| {
-            Ok(Write::put(mark.clone(), marks::document(mark)?, Precondition::Absent))
-        };
+        let put =
+            |mark: &Key| Ok(Write::put(mark.clone(), marks::document(mark)?, Precondition::Absent));
         self.announced.iter().filter(|mark| !met.contains_key(*mark)).map(put).collect()
     }
 
@@ -185,17 +184,13 @@ fn needs(to: &Key, reference: &Reference, own: Option<&mut Write>) -> Result<boo
             own.precondition = Precondition::Exists;
             Ok(true)
         }
-        (Change::Delete, _) | (Change::Check, Precondition::Absent) => {
-            Err(not_with(to, reference))
-        }
+        (Change::Delete, _) | (Change::Check, Precondition::Absent) => Err(not_with(to, reference)),
     }
 }
 
 /// The writes that remove marks, as they were written or met.
 pub(super) fn removals(marks: &Marks) -> impl Iterator<Item = Write> {
-    marks
-        .iter()
-        .map(|(mark, version)| Write::delete(mark.clone(), Precondition::Version(*version)))
+    marks.iter().map(|(mark, version)| Write::delete(mark.clone(), Precondition::Version(*version)))
 }
 
 /// All that the documents refer to, each with the first who does.

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use repo_core::{
-    CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result, Schemas,
-};
+use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, FieldPath, Result, Schemas};
 
 use super::marks::{self, REFERENCE_MARKS};
 

@@ -4,14 +4,9 @@ use repo_core::strategy::{PrepareChange, StorageStrategyExt as _};
 use repo_core::{CollectionSchema, ErrorKind, Schemas};
 use repo_layers::{Layer as _, REFERENCE_MARKS, ReferenceLayer};
 
-use crate::words::{
-    World, delete, enforcing, live, machine, mark, put, refused, request, schemas,
-};
+use crate::words::{World, delete, enforcing, live, machine, mark, put, refused, request, schemas};
 
-on_every_store![
-    a_mark_of_a_killed_process_stops_nobody,
-    the_marks_are_made_where_they_are_needed,
-];
+on_every_store![a_mark_of_a_killed_process_stops_nobody, the_marks_are_made_where_they_are_needed,];
 
 /// Who refers to the entity removes it, who deletes the entity uses it.
 async fn a_mark_of_a_killed_process_stops_nobody(world: World) {
@@ -90,7 +85,8 @@ fn the_name_of_the_marks_is_taken() {
         .enforce_references()
         .build()
         .unwrap();
-    for taking in [schemas().into_iter().chain([named]).collect::<Schemas>(), [to_it].into_iter().collect()]
+    for taking in
+        [schemas().into_iter().chain([named]).collect::<Schemas>(), [to_it].into_iter().collect()]
     {
         let error = refused(ReferenceLayer::new(&taking));
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error:?}");

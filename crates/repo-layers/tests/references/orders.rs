@@ -38,7 +38,12 @@ fn dangles(meeting: &Meeting) -> bool {
 
 /// Every order of commits through the layer, over a store that holds the request, and `before`.
 /// Those that are refused are so with one of the kinds.
-fn holds(most_kills: usize, before: &[Write], parties: &[Vec<Write>], kinds: &[ErrorKind]) -> usize {
+fn holds(
+    most_kills: usize,
+    before: &[Write],
+    parties: &[Vec<Write>],
+    kinds: &[ErrorKind],
+) -> usize {
     let begin = |meeting: &Meeting| -> Vec<Party> {
         let first = [put(&request("r"), ""), put(&request("other"), "")];
         block_on(meeting.raw.commit(first.into_iter().chain(before.iter().cloned()).collect()))
@@ -145,10 +150,15 @@ fn without_marks_the_gap_is_found() {
         vec![refers, deletes]
     };
     let found = std::cell::RefCell::new(BTreeSet::new());
-    explore(0, begin, |_, _| {}, |meeting, _, order| {
-        if dangles(meeting) {
-            found.borrow_mut().insert(order.to_owned());
-        }
-    });
+    explore(
+        0,
+        begin,
+        |_, _| {},
+        |meeting, _, order| {
+            if dangles(meeting) {
+                found.borrow_mut().insert(order.to_owned());
+            }
+        },
+    );
     assert_eq!(found.into_inner().len(), 1, "looked, then referred to, then deleted");
 }

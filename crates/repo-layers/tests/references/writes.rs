@@ -51,11 +51,8 @@ async fn a_reference_to_what_is_not_there_is_refused(world: World) {
     }
     world.put(&key, r#""request_id":"there","at":{"hosts":["there","there"]}"#).await;
     // An update is held to it like a create, and leaves what was there.
-    let update = world.store.update(
-        key.clone(),
-        document(&key, r#""request_id":"gone""#),
-        Version::FIRST,
-    );
+    let update =
+        world.store.update(key.clone(), document(&key, r#""request_id":"gone""#), Version::FIRST);
     assert_eq!(refused(update.await).kind(), ErrorKind::Invalid);
     assert_eq!(world.entity(&key).await.unwrap().version, Version::FIRST);
     // Of other collections nothing is asked.
@@ -118,9 +115,7 @@ async fn what_a_commit_checks_itself_stays_its_own(world: World) {
     world.put(&request("r"), "").await;
     let key = machine("m");
     let referring = |to: &str| put(&key, &format!(r#""request_id":"{to}""#));
-    for holds in
-        [Precondition::Any, Precondition::Exists, Precondition::Version(Version::FIRST)]
-    {
+    for holds in [Precondition::Any, Precondition::Exists, Precondition::Version(Version::FIRST)] {
         let writes = vec![Write::check(request("r"), holds), referring("r")];
         let answers = world.store.commit(writes).await.unwrap();
         assert_eq!(answers.len(), 2, "{holds}");
@@ -209,7 +204,10 @@ async fn a_commit_within_the_limit_fits(world: World) {
         world.store.commit(writes.to_vec()).await.unwrap();
     }
     let referring = |at: usize| {
-        put(&machine(&format!("m{at}")), &format!(r#""request_id":"x{at}","at":{{"hosts":["x{at}"]}}"#))
+        put(
+            &machine(&format!("m{at}")),
+            &format!(r#""request_id":"x{at}","at":{{"hosts":["x{at}"]}}"#),
+        )
     };
     let written = world.store.commit((0..most).map(referring).collect()).await.unwrap();
     assert_eq!(written.len(), most);

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use repo_core::{Document, ErrorKind, FieldPath, Precondition, RetryPolicy, Transaction, transaction};
+use repo_core::{
+    Document, ErrorKind, FieldPath, Precondition, RetryPolicy, Transaction, transaction,
+};
 
 use super::support::{
     assert_kind, delete, document, entity, everything, failures, key, records, save, version,
