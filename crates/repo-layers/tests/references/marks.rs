@@ -40,7 +40,7 @@ async fn the_marks_are_made_where_they_are_needed(world: World) {
     let layered = enforcing(fresh.clone());
     let notes = CollectionSchema::undeclared("notes".parse().unwrap());
     layered.prepare(std::slice::from_ref(&notes)).await.unwrap();
-    assert_eq!(fresh.collections().await.unwrap(), [notes.collection.clone()]);
+    assert_eq!(fresh.collections().await.unwrap(), std::slice::from_ref(&notes.collection));
     // Without them, what needs them is refused in the words of the store.
     fresh.prepare(&schemas()).await.unwrap();
     let error = refused(layered.commit(vec![delete(&request("r"))]).await);
