@@ -86,6 +86,7 @@
 
 mod aggregate;
 mod analysis;
+mod attempts;
 mod attribution;
 mod consistency;
 mod cursor;
@@ -119,6 +120,7 @@ pub use aggregate::{
     GroupRow, GroupedBy, MAX_AGGREGATE_FUNCTIONS, MAX_GROUP_FIELDS, MAX_GROUPS,
 };
 pub use analysis::{Access, QueryAnalysis};
+pub use attempts::{RetryPolicy, TransactionAttempts, transaction};
 pub use attribution::Attribution;
 pub use consistency::Consistency;
 pub use cursor::Cursor;
@@ -147,6 +149,6 @@ pub use schema::{
 pub use store_repository::StoreRepository;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use token::Token;
-pub use transaction::{RetryPolicy, Transaction, TransactionAttempts, transaction};
+pub use transaction::Transaction;
 pub use version::Version;
 pub use write::{Change, Write, Written};

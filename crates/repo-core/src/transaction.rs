@@ -2,9 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
-
-use backon::BackoffBuilder as _;
 
 use crate::required::Required;
 use crate::strategy::{Record, StorageStrategy, StorageStrategyExt as _, strong_reads};
@@ -27,6 +24,7 @@ pub struct Transaction {
     read: BTreeMap<Key, Option<Entity>>,
     writes: BTreeMap<Key, Buffered>,
     required: Required,
+    locks: bool,
     again: bool,
     attribution: Option<Arc<Attribution>>,
 }
@@ -46,6 +44,7 @@ impl Transaction {
             read: BTreeMap::new(),
             writes: BTreeMap::new(),
             required: Required::default(),
+            locks: false,
             again: false,
             attribution: None,
         }
@@ -112,6 +111,37 @@ impl Transaction {
         Ok(())
     }
 
+    /// The document under a key as this transaction sees it, read for update: what
+    /// `SELECT … FOR UPDATE` is for. If the transaction commits, nobody else has changed the
+    /// entity since it was read here, also if nothing else was read and nothing is written;
+    /// else the commit is a `Conflict`. That holds on every store, against all who write, and
+    /// of what is absent too. Nobody waits: others may write the entity meanwhile, and then it
+    /// is this transaction that runs again. The guide on leases compares it with a lock that
+    /// others wait for.
+    ///
+    /// The read is strong, whatever [`with_consistency`](crate::strategy::with_consistency)
+    /// says and a layer keeps.
+    ///
+    /// # Errors
+    /// `Conflict` when this transaction read the key before and it is another one by now;
+    /// [`transaction`](crate::transaction) tries that again. Those of
+    /// [`StorageStrategy::get_many`].
+    pub async fn get_locked(&mut self, key: &Key) -> Result<Option<Document>> {
+        let found = strong_reads(self.strategy.get(&key.collection, &key.id)).await?;
+        self.locks = true;
+        if let Some(before) = self.read.get(key) {
+            let actual = found.as_ref().map(|entity| entity.version);
+            let expected = as_read(before.as_ref());
+            if !expected.holds(actual) {
+                self.again = true;
+                let failed = crate::FailedPrecondition { key: key.clone(), expected, actual };
+                return Err(Error::preconditions("transaction", vec![(failed, true)]));
+            }
+        }
+        self.read.insert(key.clone(), found);
+        self.get(key).await
+    }
+
     /// Takes a key that was neither read nor written for absent, without reading it. The commit
     /// checks that, as if it had been read: where something is there it is a `Conflict`. It
     /// spares a read where that is rare, as for new ids; a run after a conflict should read.
@@ -123,7 +153,8 @@ impl Transaction {
 
     /// Has the commit check a condition that was known before, of a key that need not be read:
     /// the version of a record that protects others. Unlike what was read, one that does not
-    /// hold is not made true by another run, so [`transaction`] returns its `Conflict` at once.
+    /// hold is not made true by another run, so [`transaction`](crate::transaction) returns its
+    /// `Conflict` at once.
     ///
     /// # Errors
     /// `Invalid` when the key was given another condition before.
@@ -206,7 +237,7 @@ impl Transaction {
     /// be tried again. Else those of [`StorageStrategy::commit`].
     pub async fn commit(mut self) -> Result<BTreeMap<Key, Written>> {
         let required = std::mem::take(&mut self.required);
-        let only_read = required.is_empty();
+        let only_read = required.is_empty() && !self.locks;
         let writes = self.take_writes(required)?;
         let checks_alone = writes.iter().all(|write| write.change == Change::Check);
         if only_read && checks_alone && writes.len() <= 1 {
@@ -220,11 +251,19 @@ impl Transaction {
         Ok(keys.into_iter().zip(written).collect())
     }
 
-    /// Asks [`transaction`] to run the whole body once more, after a pause, if
-    /// this run of it returns an error: for a body that waits for what another
+    /// Asks [`transaction`](crate::transaction) to run the whole body once more, after a
+    /// pause, if this run of it returns an error: for a body that waits for what another
     /// writer is about to change. The attempts of the policy count all runs.
     pub fn try_again(&mut self) {
         self.again = true;
+    }
+
+    pub(crate) fn wants_another_run(&self) -> bool {
+        self.again
+    }
+
+    pub(crate) fn required(&self) -> &Required {
+        &self.required
     }
 
     /// Drops all writes. The same as dropping the transaction.
@@ -235,10 +274,7 @@ impl Transaction {
         let mut writes = Vec::with_capacity(self.read.len() + buffered.len());
         for (key, entity) in std::mem::take(&mut self.read) {
             required.settle_read(&key, entity.as_ref().map(|entity| entity.version))?;
-            let precondition = match &entity {
-                Some(entity) => Precondition::Version(entity.version),
-                None => Precondition::Absent,
-            };
+            let precondition = as_read(entity.as_ref());
             writes.push(match buffered.remove(&key) {
                 Some(Buffered { document: Some(document) }) => {
                     Write::put(key, document, precondition)
@@ -261,6 +297,11 @@ impl Transaction {
     }
 }
 
+/// That something is still as it was read.
+fn as_read(entity: Option<&Entity>) -> Precondition {
+    entity.map_or(Precondition::Absent, |entity| Precondition::Version(entity.version))
+}
+
 /// Whatever precondition failed at commit, it was on something read before.
 fn as_conflict(error: Error) -> Error {
     match error.kind() {
@@ -270,115 +311,5 @@ fn as_conflict(error: Error) -> Error {
             error.into_kind(ErrorKind::Conflict)
         }
         _ => error,
-    }
-}
-
-/// How [`transaction`] tries again after a conflict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// Most attempts, the first included; 1 or more.
-    pub max_attempts: usize,
-    /// Pause before the second attempt; doubled each time, with jitter.
-    pub min_delay: Duration,
-    /// Longest pause.
-    pub max_delay: Duration,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            max_attempts: 64,
-            min_delay: Duration::from_millis(1),
-            max_delay: Duration::from_millis(250),
-        }
-    }
-}
-
-/// Runs `body` in a transaction and commits it. When the commit meets a
-/// conflict or `Unavailable`, all of it is tried again with capped, jittered
-/// back-off; not when what was [required](Transaction::require) does not hold. An
-/// error of `body` itself rolls back and is returned, unless it asked for another
-/// run with [`Transaction::try_again`].
-///
-/// In a spawned task `body` is an `async move` closure: one that borrows makes
-/// a future that the compiler cannot see to be `Send`.
-///
-/// ```
-/// # use std::sync::Arc;
-/// # use repo_core::*;
-/// # use repo_core::strategy::*;
-/// # async fn run(strategy: Arc<dyn StorageStrategy>) -> Result<()> {
-/// let key = Key::new("counters".parse()?, "hits".parse()?);
-/// transaction(&strategy, RetryPolicy::default(), async |tx| {
-///     let count = match tx.get(&key).await? {
-///         Some(document) => document.deserialize::<serde_json::Value>()?["n"].as_u64(),
-///         None => None,
-///     };
-///     let next = serde_json::json!({ "id": "hits", "n": count.unwrap_or(0) + 1 });
-///     tx.save(key.clone(), Document::from_serialize(&next)?);
-///     Ok(())
-/// })
-/// .await
-/// # }
-/// ```
-///
-/// # Errors
-/// The error of `body`; or that of the last commit, when the attempts are used
-/// up or it cannot be tried again (`OutcomeUnknown` is not).
-pub async fn transaction<T>(
-    strategy: &Arc<dyn StorageStrategy>,
-    policy: RetryPolicy,
-    mut body: impl AsyncFnMut(&mut Transaction) -> Result<T>,
-) -> Result<T> {
-    let mut attempts = TransactionAttempts::new(policy);
-    loop {
-        let mut tx = Transaction::begin(Arc::clone(strategy));
-        let outcome = body(&mut tx).await;
-        if let Some(value) = attempts.end(tx, outcome).await? {
-            return Ok(value);
-        }
-    }
-}
-
-/// The runs of one transaction, for callers that run its body themselves, as
-/// [`transaction`] does.
-#[derive(Debug)]
-pub struct TransactionAttempts(backon::ExponentialBackoff);
-
-impl TransactionAttempts {
-    /// No run yet.
-    #[must_use]
-    pub fn new(policy: RetryPolicy) -> Self {
-        let pauses = backon::ExponentialBuilder::default()
-            .with_min_delay(policy.min_delay)
-            .with_max_delay(policy.max_delay)
-            .with_jitter()
-            .with_max_times(policy.max_attempts.saturating_sub(1));
-        Self(pauses.build())
-    }
-
-    /// Ends a run whose body returned `outcome`: commits it, and returns its value.
-    /// `None`, after a pause, when all of it has to run again.
-    ///
-    /// # Errors
-    /// As [`transaction`].
-    pub async fn end<T>(&mut self, tx: Transaction, outcome: Result<T>) -> Result<Option<T>> {
-        let (error, again) = match outcome {
-            Err(error) => (error, tx.again),
-            Ok(value) => {
-                let required = tx.required.clone();
-                let Err(error) = tx.commit().await else { return Ok(Some(value)) };
-                let again = match error.kind() {
-                    ErrorKind::Conflict => !required.has_failed(&error),
-                    kind => kind == ErrorKind::Unavailable,
-                };
-                (error, again)
-            }
-        };
-        match self.0.next() {
-            Some(pause) if again => tokio::time::sleep(pause).await,
-            _ => return Err(error),
-        }
-        Ok(None)
     }
 }

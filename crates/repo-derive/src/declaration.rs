@@ -11,6 +11,7 @@ pub(crate) struct Declaration {
     pub(crate) id: LitStr,
     pub(crate) indexes: Vec<Vec<LitStr>>,
     pub(crate) references: Vec<Reference>,
+    pub(crate) enforce_references: bool,
     pub(crate) schema_version: u32,
     pub(crate) table: Option<LitStr>,
     pub(crate) ttl: Option<LitStr>,
@@ -30,6 +31,7 @@ enum Part {
     Id(LitStr),
     Index(Vec<LitStr>),
     Reference(Reference),
+    EnforceReferences(Ident),
     SchemaVersion(u32),
     Table(LitStr),
     Ttl(LitStr),
@@ -42,6 +44,7 @@ impl Declaration {
         let (mut collection, mut id, mut schema_version) = (None, None, None);
         let (mut table, mut ttl, mut engine) = (None, None, None);
         let (mut indexes, mut references) = (Vec::new(), Vec::new());
+        let mut enforced = None;
         for attribute in input.attrs.iter().filter(|found| found.path().is_ident("model")) {
             let parts =
                 attribute.parse_args_with(Punctuated::<Part, Token![,]>::parse_terminated)?;
@@ -53,6 +56,7 @@ impl Declaration {
                     Part::Table(name) => table.replace(name).is_some(),
                     Part::Ttl(field) => ttl.replace(field).is_some(),
                     Part::Engine(path) => engine.replace(path).is_some(),
+                    Part::EnforceReferences(name) => enforced.replace(name).is_some(),
                     Part::Index(fields) => {
                         indexes.push(fields);
                         false
@@ -70,11 +74,15 @@ impl Declaration {
         let missing = |what: &str| {
             Error::new_spanned(&input.ident, format!("add `#[model({what} = \"…\")]`"))
         };
+        if let Some(name) = enforced.as_ref().filter(|_| references.is_empty()) {
+            return Err(Error::new_spanned(name, "there is no `reference` to enforce"));
+        }
         Ok(Self {
             collection: collection.ok_or_else(|| missing("collection"))?,
             id: id.ok_or_else(|| missing("id"))?,
             indexes,
             references,
+            enforce_references: enforced.is_some(),
             schema_version: schema_version.unwrap_or(1),
             table,
             ttl,
@@ -97,6 +105,7 @@ impl Parse for Part {
                 false => Ok(Self::Index(fields)),
             }),
             "reference" => reference(input).map(Self::Reference),
+            "enforce_references" => Ok(Self::EnforceReferences(name)),
             "collection" => value(input).map(Self::Collection),
             "id" => value(input).map(Self::Id),
             "table" => value(input).map(Self::Table),
@@ -110,8 +119,8 @@ impl Parse for Part {
             }
             _ => Err(Error::new_spanned(
                 &name,
-                "known are `collection`, `id`, `index`, `reference`, `schema_version`, \
-                 `table`, `ttl` and `crate`",
+                "known are `collection`, `id`, `index`, `reference`, `enforce_references`, \
+                 `schema_version`, `table`, `ttl` and `crate`",
             )),
         }
     }

@@ -76,6 +76,7 @@ fn schema(declaration: &Declaration, fields: &DocumentFields) -> TokenStream {
         quote!(.reference(#field, #target))
     });
     let ttl = declaration.ttl.iter().map(|name| quote!(.ttl_field(#name)));
+    let enforced = declaration.enforce_references.then(|| quote!(.enforce_references()));
     let table = declaration.table.iter().map(|name| quote!(.table(#name)));
     let fields = fields.fields.iter().map(|field| {
         let (name, nullable) = (&field.name, field.nullable);
@@ -87,6 +88,7 @@ fn schema(declaration: &Declaration, fields: &DocumentFields) -> TokenStream {
             .schema_version(#schema_version)
             #(#indexes)*
             #(#references)*
+            #enforced
             #(#table)*
             #(#ttl)*
             #(#fields)*
@@ -134,6 +136,20 @@ mod tests {
     }
 
     #[test]
+    fn references_are_enforced_where_the_type_says_so() {
+        for (part, enforced) in [("", false), (", enforce_references", true)] {
+            let reference = r#"reference("owner", collection = "people")"#;
+            let source = format!(
+                r#"#[model(collection = "m", id = "id", {reference}{part})]
+                   struct M {{ id: String, owner: String }}"#
+            );
+            let made = expand(&syn::parse_str(&source).unwrap()).unwrap().to_string();
+            assert!(made.contains(r#". reference ("owner" , "people")"#), "{made}");
+            assert_eq!(made.contains(". enforce_references ()"), enforced, "{made}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_declared_does_not_compile() {
         let body = "struct M { id: String, status: String, until: Option<Date> }";
         for (attributes, reason) in [
@@ -144,6 +160,7 @@ mod tests {
             (r#"#[model(collection = "m", id = "id", index("stauts"))]"#, "`stauts`"),
             (r#"#[model(collection = "m", id = "id", index())]"#, "at least one"),
             (r#"#[model(collection = "m", id = "id", reference("x", collection = "n"))]"#, "`x`"),
+            (r#"#[model(collection = "m", id = "id", enforce_references)]"#, "no `reference`"),
             (r#"#[model(collection = "m", id = "id", schema_version = 0)]"#, "1 or more"),
             (r#"#[model(collection = "m", id = "id", ttl = "untill")]"#, "`untill`"),
             (r#"#[model(collection = "m", id = "id", ttl = "until")]"#, "or a number"),

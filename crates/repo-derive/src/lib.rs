@@ -22,6 +22,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `id = "machine_id"` | the field with the id, whose type is `AsRef<str>`; required |
 /// | `index("status", "created_at")` | an index over these fields, as dotted paths; repeatable |
 /// | `reference("template_id", collection = "templates")` | whose ids the field holds; repeatable |
+/// | `enforce_references` | that no reference may lead to what is not there |
 /// | `schema_version = 2` | the version of the shape of the documents, 1 without this |
 /// | `table = "Machines"` | the table of another program that holds the collection |
 /// | `ttl = "expires_at"` | the field that says until when an entity lives: text or a number |

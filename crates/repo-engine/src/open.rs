@@ -7,8 +7,8 @@ use std::sync::Arc;
 use repo_core::strategy::{
     OpenOptions, Registry, StorageStrategy, StorageStrategyExt as _, StrategyFactory,
 };
-use repo_core::{Clock, CollectionSchema, Model, Result, RetryPolicy, Schemas};
-use repo_layers::stack_with_expiry;
+use repo_core::{Clock, Model, Result, RetryPolicy, Schemas};
+use repo_layers::{LayerConfig, NoSettings, ReferenceLayer, stack_with_expiry};
 
 use crate::chosen::Chosen;
 use crate::registry;
@@ -46,7 +46,9 @@ impl Store {
     ///
     /// What the collections need is made: a folder, a file, tables, indexes.
     /// What is there already stays. Where a schema names the field with the
-    /// [time to live](repo_core::Expiry), what has passed is absent.
+    /// [time to live](repo_core::Expiry), what has passed is absent. The references of
+    /// collections whose schemas say so are enforced, unless the store is opened
+    /// [read-only](OpenStore::read_only).
     ///
     /// # Errors
     /// `ConfigInvalid` for a URL of no known kind, or schemas that cannot be;
@@ -150,10 +152,12 @@ impl OpenStore {
                 let chosen = Chosen::by_url(&registry, &url)?;
                 let schemas = Arc::new(schemas.unwrap_or_else(|| Ok(Schemas::default()))?);
                 let options = limited(options, None);
-                let clock = Arc::clone(&options.clock);
+                let (clock, read_only) = (Arc::clone(&options.clock), options.read_only);
                 let routes = by_urls(&registry, &routes)?;
                 let strategy = open_and_prepare(&chosen, routes, options, &schemas).await?;
-                let strategy = stack_with_expiry(strategy, &[], &schemas, clock)?;
+                let enforced = !read_only && ReferenceLayer::is_needed(&schemas);
+                let layers = enforced.then_some(LayerConfig::References(NoSettings {}));
+                let strategy = stack_with_expiry(strategy, layers.as_slice(), &schemas, clock)?;
                 Ok(Store::new(strategy, schemas, retry))
             }
             #[cfg(feature = "config")]
@@ -192,13 +196,16 @@ pub(crate) async fn open_and_prepare(
     options: OpenOptions,
     schemas: &Arc<Schemas>,
 ) -> Result<Arc<dyn StorageStrategy>> {
-    let read_only = options.read_only;
+    // What cannot be enforced is refused before anything is opened.
+    let prepared = match options.read_only {
+        true => Vec::new(),
+        false => ReferenceLayer::prepared_with(schemas)?,
+    };
     let options = options.with_schemas(Arc::clone(schemas));
     let strategy = chosen.open(options.clone()).await?;
-    let strategy = routed(strategy, routes, options).await?;
-    if !read_only {
-        let declared: Vec<CollectionSchema> = schemas.iter().cloned().collect();
-        strategy.prepare_keeping_versions(&declared).await?;
+    let strategy = routed(strategy, routes, options.clone()).await?;
+    if !options.read_only {
+        strategy.prepare_keeping_versions(&prepared).await?;
     }
     Ok(strategy)
 }

@@ -117,6 +117,8 @@ fn check_same(model: &CollectionSchema, declared: &CollectionSchema) -> Result<(
         "references"
     } else if model.expiry.is_some() && model.expiry != declared.expiry {
         "time to live"
+    } else if model.enforce_references && !declared.enforce_references {
+        "whether references are enforced"
     } else {
         return Ok(());
     };

@@ -80,6 +80,21 @@ impl Transaction {
         self.tracked(&key::<M>(id.as_ref())?).await
     }
 
+    /// The value of an id, or `None`, read for update: if the transaction commits, nobody else
+    /// has changed it since, whatever else the transaction does. Nobody waits; see
+    /// [`get_locked`](repo_core::Transaction::get_locked).
+    ///
+    /// # Errors
+    /// As [`find`](Self::find); `Conflict` when it was read before and is another one by now.
+    pub async fn find_locked<M: Model>(
+        &mut self,
+        id: impl AsRef<str>,
+    ) -> Result<Option<Tracked<M>>> {
+        let key = key::<M>(id.as_ref())?;
+        self.0.get_locked(&key).await?;
+        self.tracked(&key).await
+    }
+
     /// The values of several ids in their order, `None` where there is none, with
     /// one read of the store.
     ///

@@ -287,3 +287,76 @@ async fn a_configuration_names_the_store() {
     let error = Store::from_config(dir.path().join("none.json")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
 }
+
+/// A job, whose host has to be there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Model)]
+#[model(collection = "jobs", id = "id", index("host_id"))]
+#[model(reference("host_id", collection = "hosts"), enforce_references)]
+struct Job {
+    id: String,
+    host_id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Model)]
+#[model(collection = "hosts", id = "id")]
+struct Host {
+    id: String,
+}
+
+/// Opening the store makes what the layer needs, and puts it around; for reading it takes none.
+#[tokio::test]
+async fn references_are_enforced_where_a_model_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("json:{}", folder.path().join("data").display());
+    let store = Store::open(&url).model::<Job>().model::<Host>().await.unwrap();
+    let (jobs, hosts) = (store.repository::<Job>().unwrap(), store.repository::<Host>().unwrap());
+    let job = Job { id: "j".to_owned(), host_id: "h".to_owned() };
+    let error = jobs.create(&job).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.context_value("refers_to"), Some("hosts/h"));
+    store
+        .transaction(async |tx| {
+            tx.create(&job).await?;
+            tx.create(&Host { id: "h".to_owned() }).await
+        })
+        .await
+        .unwrap();
+    let host = "h".parse().unwrap();
+    let error = hosts.delete_batch(std::slice::from_ref(&host)).await.unwrap_err();
+    assert_eq!(error.context_value("id"), Some("j"));
+    store.close().await.unwrap();
+    let store = Store::open(&url).model::<Job>().model::<Host>().read_only().await.unwrap();
+    assert!(store.repository::<Job>().unwrap().get("j").await.unwrap().is_some());
+}
+
+/// A store that was opened with a schema that enforces nothing is none for such a model.
+#[tokio::test]
+async fn a_schema_that_only_reports_is_another_one() {
+    let reporting =
+        CollectionSchema { enforce_references: false, ..Job::schema().unwrap().unwrap() };
+    let schemas: Schemas = [reporting].into_iter().collect();
+    let store = Store::open("memory:").schemas(schemas).await.unwrap();
+    let error = store.repository::<Job>().unwrap_err();
+    assert_eq!(error.context_value("in"), Some("whether references are enforced"));
+}
+
+/// A locked read alone is checked when the transaction ends, a plain one is not.
+#[tokio::test]
+async fn a_locked_read_is_checked() {
+    let store = open().await;
+    let machines = store.repository::<Machine>().unwrap();
+    machines.create(&machine("m")).await.unwrap();
+    let runs = AtomicUsize::new(0);
+    let status = store
+        .transaction(async |tx| {
+            let found = tx.find_locked::<Machine>("m").await?.map(|m| m.value.status);
+            if runs.fetch_add(1, Ordering::Relaxed) == 0 {
+                let stopped = Machine { status: "stopped".to_owned(), ..machine("m") };
+                machines.save(&stopped).await?;
+            }
+            Ok(found)
+        })
+        .await
+        .unwrap();
+    assert_eq!((status.as_deref(), runs.into_inner()), (Some("stopped"), 2));
+}

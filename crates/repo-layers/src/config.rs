@@ -30,6 +30,8 @@ pub enum LayerConfig {
     ConcurrencyLimit(ConcurrencyLimitConfig),
     /// Checks written documents against their collection's JSON Schema.
     Validation(NoSettings),
+    /// Enforces the references of the collections whose schemas say so.
+    References(NoSettings),
     /// Counts what queries ask for, without the values.
     RecordQueries(RecordConfig),
 }
@@ -195,6 +197,7 @@ impl LayerConfig {
             Self::Timeout(_) => "timeout",
             Self::ConcurrencyLimit(_) => "concurrency_limit",
             Self::Validation(_) => "validation",
+            Self::References(_) => "references",
             Self::RecordQueries(_) => "record_queries",
         }
     }
@@ -208,6 +211,7 @@ impl LayerConfig {
             | Self::Cache(_)
             | Self::ConcurrencyLimit(_)
             | Self::Validation(_)
+            | Self::References(_)
             | Self::RecordQueries(_) => Ok(()),
         }
     }

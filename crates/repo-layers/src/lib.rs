@@ -12,6 +12,7 @@
 //! | [`RecordLayer`] | counts what queries ask for, without the values | |
 //! | [`AttributionLayer`] | says who writes | |
 //! | [`ExpiryLayer`] | keeps out of sight what has outlived its time | |
+//! | [`ReferenceLayer`] | lets nothing refer to what is not there | |
 //! | [`CacheLayer`] | keeps what was read by id | `cache` |
 //! | [`TracingLayer`] | makes a span of each operation | `tracing` |
 //! | [`MetricsLayer`] | counts and times operations | `metrics` |
@@ -48,7 +49,7 @@
 //!
 //! Each layer sees what the layers around it let through. Outermost first, the
 //! usual order is: `tracing`, `metrics`, `cache`, `retry`, `timeout`, `concurrency_limit`,
-//! `validation`.
+//! `validation`, `references`.
 //!
 //! - `tracing` and `metrics` outside `retry` see one operation, however many
 //!   attempts it takes; inside, each attempt.
@@ -61,7 +62,8 @@
 //! - [`ExpiryLayer`] is not in the list: [`stack_with_expiry`] puts it where schemas ask for it,
 //!   around the cache, which would show what passes while it is kept; without one innermost.
 //! - `record_queries` stands outside `cache` and `retry`, so that each question counts once.
-//! - `validation` stands innermost, so that whatever is written passes it.
+//! - `validation` stands innermost but for `references`, so that whatever is written passes it.
+//! - `references` stands innermost, so that it sees what is stored.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod attribution;
@@ -77,6 +79,7 @@ mod metric;
 mod operation;
 pub mod operations;
 mod record;
+mod references;
 mod refusal;
 mod retry;
 mod stack;
@@ -100,6 +103,7 @@ pub use layer::{Inner, Layer, Layered};
 pub use metric::MetricsLayer;
 pub use operation::{Operation, OperationClass, OperationKind};
 pub use record::RecordLayer;
+pub use references::{REFERENCE_MARKS, ReferenceLayer};
 pub use retry::{Retry, RetryLayer};
 pub use stack::{stack, stack_with_expiry};
 pub use timeout::TimeoutLayer;

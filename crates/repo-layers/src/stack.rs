@@ -11,11 +11,13 @@ use repo_core::{Clock, Result, Schemas};
 )))]
 use repo_core::{Error, ErrorKind};
 
-use crate::{CacheConfig, ExpiryLayer, Inner, Layer as _, LayerConfig, check_layers};
+use crate::{
+    CacheConfig, ExpiryLayer, Inner, Layer as _, LayerConfig, ReferenceLayer, check_layers,
+};
 
 /// As [`stack`], with an [`ExpiryLayer`] among them where a schema names the field with the time
 /// to live, and none otherwise. It stands right around the cache; where there is none, right
-/// around the store.
+/// around what enforces references, else around the store.
 ///
 /// # Errors
 /// As [`stack`].
@@ -29,8 +31,9 @@ pub fn stack_with_expiry(
     let Some(expiry) = ExpiryLayer::of(schemas, clock) else {
         return stack(store, layers, schemas);
     };
-    let is_cache = |layer: &LayerConfig| matches!(layer, LayerConfig::Cache(_));
-    let (outer, inner) = layers.split_at(layers.iter().position(is_cache).unwrap_or(layers.len()));
+    let inside =
+        |layer: &LayerConfig| matches!(layer, LayerConfig::Cache(_) | LayerConfig::References(_));
+    let (outer, inner) = layers.split_at(layers.iter().position(inside).unwrap_or(layers.len()));
     stack(expiry.around(stack(store, inner, schemas)?), outer, schemas)
 }
 
@@ -56,6 +59,7 @@ fn one(inner: Inner, layer: &LayerConfig, schemas: &Schemas) -> Result<Inner> {
         LayerConfig::Metrics(_) => measured(inner)?,
         LayerConfig::Cache(settings) => cached(inner, settings)?,
         LayerConfig::Validation(_) => validated(inner, schemas)?,
+        LayerConfig::References(_) => ReferenceLayer::new(schemas)?.around(inner),
     })
 }
 

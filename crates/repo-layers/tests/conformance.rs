@@ -77,6 +77,7 @@ fn all() -> Json {
         timeout(),
         limit(),
         { "layer": "validation" },
+        { "layer": "references" },
     ])
 }
 
@@ -116,6 +117,7 @@ repo_testkit::conformance!(
     || async { memory(json!({ "layer": "record_queries", "file": "/dev/null" })) }
 );
 repo_testkit::conformance!(validation_layer, || async { memory(json!({ "layer": "validation" })) });
+repo_testkit::conformance!(references_layer, || async { memory(json!({ "layer": "references" })) });
 repo_testkit::conformance!(cache_layer, || async {
     cached(MemoryPlace::default(), json!([]), cache())
 });

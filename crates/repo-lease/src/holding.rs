@@ -101,9 +101,7 @@ impl Holding {
         let (key, condition) = self.condition();
         writes.push(Write::check(key, condition));
         let mut written =
-            self.leases.store.commit(writes).await.map_err(|error| {
-                if self.is_lost(&error) { lost(&self.keys, error) } else { error }
-            })?;
+            self.leases.store.commit(writes).await.map_err(|error| self.named_if_lost(error))?;
         written.pop();
         Ok(written)
     }
@@ -223,6 +221,11 @@ impl Holding {
     fn is_in(&self, state: &State) -> bool {
         let place = state.place_of(self.holder.owner);
         place.is_some_and(|(slot, token, _)| (slot, token) == (self.slot, self.token))
+    }
+
+    /// The same error, or one that names the lease if it says that the lease is lost.
+    pub(crate) fn named_if_lost(&self, error: Error) -> Error {
+        if self.is_lost(&error) { lost(&self.keys, error) } else { error }
     }
 
     /// An error with the name of the lease; a `Conflict` if it says that the lease is lost.

@@ -107,6 +107,11 @@ impl Lease {
         self.holding.is_lost(error)
     }
 
+    /// An error with the name of the lease and what to do, if it says that the lease is lost.
+    pub(crate) fn named_if_lost(&self, error: Error) -> Error {
+        self.holding.named_if_lost(error)
+    }
+
     /// Asks the store whether the lease is held by a later holder by now. The answer may be
     /// out of date when it arrives; a commit with the guard is not.
     ///

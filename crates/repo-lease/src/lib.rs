@@ -48,7 +48,8 @@
 //! ```
 //!
 //! What protects one entity within one transaction needs no lease: a transaction checks all
-//! that it read. The guide on leases compares both.
+//! that it read. Where others have to wait in place of running again, there is
+//! [`Leases::execute_with_lock`]. The guide on leases compares them.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod acquire;
@@ -59,6 +60,7 @@ mod keep_alive;
 mod keys;
 mod lease;
 mod leases;
+mod locked;
 mod mode;
 mod observed;
 mod pauses;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use repo_core::strategy::{OnUnreadable, OpenOptions, StorageStrategy, StorageStrategyExt as _};
-use repo_core::{CollectionSchema, Result, Schemas};
+use repo_core::{Result, Schemas};
+use repo_layers::ReferenceLayer;
 
 use crate::errors::checked;
 use crate::forked::{OpenFile, refuse_inherited, sqlite_file};
@@ -65,8 +66,7 @@ async fn opened(
     let store = chosen.config.routed(store, options).await?;
     let ready = async {
         if !read_only {
-            let declared: Vec<CollectionSchema> = schemas.iter().cloned().collect();
-            store.prepare_keeping_versions(&declared).await?;
+            store.prepare_keeping_versions(&ReferenceLayer::prepared_with(schemas)?).await?;
         }
         chosen.config.layered(Arc::clone(&store), schemas)
     };

@@ -10,10 +10,11 @@ use cli_output::output::Output;
 use cli_output::signals::Interruption;
 use repo_blob::UrlSigner;
 use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _};
-use repo_core::{CollectionSchema, Error, ErrorKind, Result, Schemas};
+use repo_core::{Error, ErrorKind, Result, Schemas};
 use repo_data::model::StoreName;
 use repo_data::{BlobStores, DataOptions, DataService};
 use repo_engine::Store;
+use repo_layers::ReferenceLayer;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -84,8 +85,7 @@ async fn ready(
     schemas: &Arc<Schemas>,
 ) -> Result<(Arc<dyn StorageStrategy>, DataService, Buckets)> {
     Check::of(&**store, schemas).await?.refuse()?;
-    let all: Vec<CollectionSchema> = schemas.iter().cloned().collect();
-    store.prepare_keeping_versions(&all).await?;
+    store.prepare_keeping_versions(&ReferenceLayer::prepared_with(schemas)?).await?;
     let clock = rehearsal::clock()?;
     let store = place.store.layered(Arc::clone(store), schemas, Arc::clone(&clock))?;
     let blobs = repo_blob::open(&place.blobs, &place.server.s3.options()?).await?;

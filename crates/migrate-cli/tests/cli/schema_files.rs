@@ -63,6 +63,8 @@ fn what_it_allows_is_read() {
     for schema in [
         schema(json!({})),
         schema(json!({"indexes": [["a", "b.c"]], "references": {"a": "b"}, "table": "T"})),
+        schema(json!({"references": {"a": "b"}, "enforceReferences": true})),
+        schema(json!({"enforceReferences": false})),
         schema(json!({"schemaVersion": 2, "upgrades": [
             {"from": 1, "to": 2, "steps": [{"default": {"field": "x", "value": null}}]}]})),
         json!({"properties": {"until": {"type": "string"}},
@@ -94,6 +96,8 @@ fn what_is_refused_does_not_fit() {
         schema(json!({"idField": ""})),
         schema(json!({"collection": "Hosts"})),
         schema(json!({"enforceReferences": true})),
+        schema(json!({"references": {}, "enforceReferences": true})),
+        schema(json!({"references": {"a": "b"}, "enforceReferences": "yes"})),
         schema(json!({"table": ""})),
         schema(json!({"upgrades": [{"from": 1, "to": 1, "steps": [{"rename": {"from": "a"}}]}]})),
         schema(json!({"source": []})),

@@ -119,3 +119,34 @@ fn validation_on_write_is_a_setting() {
     place.write("repository.json", settings(false).to_string());
     place.run_with_input("put machines", broken).ok();
 }
+
+#[test]
+fn references_are_enforced_where_a_schema_says_so() {
+    let place = Place::new();
+    place.write(
+        "schemas/jobs.schema.json",
+        r#"{"x-repository": {"collection": "jobs", "idField": "id", "indexes": [["host"]],
+                "references": {"host": "hosts"}, "enforceReferences": true},
+            "type": "object", "properties": {"host": {"type": "string"}}}"#,
+    );
+    place.write(
+        "schemas/hosts.schema.json",
+        r#"{"x-repository": {"collection": "hosts", "idField": "id"}, "type": "object"}"#,
+    );
+    place.line("schema show --schemas schemas").ok().prints("host → hosts (enforced)");
+    for store in STORES {
+        let named = format!("--schemas schemas --store {store}");
+        place.line(&format!("init {named}")).ok().prints("jobs");
+        let job = || place.run_with_input(&format!("put jobs {named}"), r#"{"id":"j","host":"h"}"#);
+        job().ends(1).complains("refers to what is not there").complains("hosts/h");
+        place.run_with_input(&format!("put hosts {named}"), r#"{"id":"h"}"#).ok();
+        job().ok();
+        let delete = |what: &str| place.line(&format!("delete {what} {named}"));
+        delete("hosts h")
+            .ends(1)
+            .complains("what is to be deleted is referred to")
+            .complains("jobs");
+        delete("jobs j").ok();
+        delete("hosts h").ok();
+    }
+}

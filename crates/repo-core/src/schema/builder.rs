@@ -27,6 +27,7 @@ pub struct CollectionSchemaBuilder {
     id_field: String,
     indexes: Vec<Vec<String>>,
     references: Vec<(String, String)>,
+    enforce_references: bool,
     schema_version: u32,
     table: Option<String>,
     sources: Vec<FileSource>,
@@ -43,6 +44,7 @@ impl CollectionSchema {
             id_field: id_field.to_owned(),
             indexes: Vec::new(),
             references: Vec::new(),
+            enforce_references: false,
             schema_version: 1,
             table: None,
             sources: Vec::new(),
@@ -59,9 +61,17 @@ impl CollectionSchemaBuilder {
         self
     }
 
-    /// Says which collection the ids in a field refer to. Reported, not enforced.
+    /// Says which collection the ids in a field refer to. Reported, and enforced only with
+    /// [`enforce_references`](Self::enforce_references).
     pub fn reference(mut self, field: &str, collection: &str) -> Self {
         self.references.push((field.to_owned(), collection.to_owned()));
+        self
+    }
+
+    /// Has the references of the collection enforced; see
+    /// [`CollectionSchema::enforce_references`].
+    pub fn enforce_references(mut self) -> Self {
+        self.enforce_references = true;
         self
     }
 
@@ -101,8 +111,8 @@ impl CollectionSchemaBuilder {
     ///
     /// # Errors
     /// `ConfigInvalid` for a name, a path, an index without fields, a version or
-    /// a table that cannot be, and for a time to live in a field that is not declared as
-    /// text, an integer or a number.
+    /// a table that cannot be, for references that are enforced where there are none, and for a
+    /// time to live in a field that is not declared as text, an integer or a number.
     pub fn build(self) -> Result<CollectionSchema> {
         let named = |error: Error| error.with("collection", &self.collection);
         let path = |text: &String| {
@@ -121,6 +131,10 @@ impl CollectionSchemaBuilder {
         if self.indexes.iter().any(Vec::is_empty) {
             return Err(named(refuse("an index names at least one field")));
         }
+        if self.enforce_references && self.references.is_empty() {
+            let why = "enforceReferences is set, and there are no references";
+            return Err(named(refuse(why)).hint("declare `references`, or leave it out"));
+        }
         if self.table.as_ref().is_some_and(|table| table.is_empty() || table.contains('\0')) {
             return Err(named(refuse("table names a table of a database")));
         }
@@ -134,6 +148,7 @@ impl CollectionSchemaBuilder {
             indexes: indexes.collect::<Result<_>>()?,
             references: references.collect::<Result<BTreeMap<_, _>>>()?,
             expiry: expiry.transpose().map_err(named)?,
+            enforce_references: self.enforce_references,
             id_field,
             schema_version: self.schema_version,
             table: self.table.clone(),

@@ -4,6 +4,7 @@ mod builder;
 mod expiry;
 mod fields;
 mod parse;
+mod references;
 mod set;
 mod source;
 mod time_text;
@@ -39,8 +40,13 @@ pub struct CollectionSchema {
     pub id_field: FieldPath,
     /// Fields to index; each index is one or more fields.
     pub indexes: Vec<Vec<FieldPath>>,
-    /// Which collection the ids in a field refer to. Reported, not enforced.
+    /// Which collection the ids in a field refer to; [`referred_ids`](Self::referred_ids) says
+    /// what counts.
     pub references: BTreeMap<FieldPath, CollectionName>,
+    /// Whether a program may neither write a document that refers to what is not there, nor
+    /// delete what is referred to. A layer sees to it (`repo_layers::ReferenceLayer`); copies
+    /// are not held to it. Without it references are only reported.
+    pub enforce_references: bool,
     /// Version of the shape of the documents, 1 or more.
     pub schema_version: u32,
     /// The table that holds the collection in the database of another program,
@@ -98,6 +104,7 @@ impl CollectionSchema {
             id_field: FieldPath::top("id"),
             indexes: Vec::new(),
             references: BTreeMap::new(),
+            enforce_references: false,
             schema_version: 1,
             table: None,
             sources: Vec::new(),

@@ -43,8 +43,7 @@ impl CollectionSchema {
     /// of it is one is checked by who compiles it: `repo_layers::check_schemas`.
     ///
     /// # Errors
-    /// `ConfigInvalid` when it is not one; `Unsupported` when it asks to
-    /// enforce references.
+    /// `ConfigInvalid` when it is not one.
     pub fn parse(text: &str) -> Result<Self> {
         let schema: Json = serde_json::from_str(text)
             .map_err(|source| refuse("not JSON").with("reason", &source).caused_by(source))?;
@@ -62,14 +61,6 @@ impl CollectionSchema {
 }
 
 fn build(block: Block, schema: Json, text: &str) -> Result<CollectionSchema> {
-    if block.enforce_references {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "read a collection schema",
-            "enforceReferences is not yet supported: it would break out-of-order copying",
-        )
-        .with("collection", block.collection));
-    }
     let named = |error: Error| error.with("collection", &block.collection);
     let mut builder = CollectionSchema::builder(block.collection.as_str(), &block.id_field)
         .schema_version(block.schema_version);
@@ -78,6 +69,9 @@ fn build(block: Block, schema: Json, text: &str) -> Result<CollectionSchema> {
     }
     for (field, target) in &block.references {
         builder = builder.reference(field, target.as_str());
+    }
+    if block.enforce_references {
+        builder = builder.enforce_references();
     }
     if let Some(table) = &block.table {
         builder = builder.table(table);
@@ -179,6 +173,25 @@ mod tests {
         for table in [r#", "table": """#, r#", "table": "a\u0000b""#, r#", "table": 7"#] {
             let error = parse(table).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error}");
+        }
+    }
+    #[test]
+    fn references_are_enforced_where_the_schema_says_so() {
+        let referring = r#", "references": {"request_id": "requests"}"#;
+        assert!(!parse("").unwrap().enforce_references);
+        assert!(!parse(referring).unwrap().enforce_references);
+        let enforced = parse(&format!(r#"{referring}, "enforceReferences": true"#)).unwrap();
+        assert!(enforced.enforce_references);
+        for bad in [
+            r#", "enforceReferences": true"#.to_owned(),
+            r#", "references": {}, "enforceReferences": true"#.to_owned(),
+            format!(r#"{referring}, "enforceReferences": "yes""#),
+            format!(r#"{referring}, "enforce_references": true"#),
+            r#", "references": {"request_id": "Requests"}, "enforceReferences": true"#.to_owned(),
+            r#", "references": {"a..b": "requests"}, "enforceReferences": true"#.to_owned(),
+        ] {
+            let error = parse(&bad).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{bad}: {error}");
         }
     }
 }

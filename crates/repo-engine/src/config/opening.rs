@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use repo_core::strategy::{OpenOptions, StorageStrategy, StrategyFactory};
 use repo_core::{Clock, Result, Schemas, SystemClock};
-use repo_layers::{LayerConfig, NoSettings, stack_with_expiry};
+use repo_layers::{LayerConfig, NoSettings, ReferenceLayer, stack_with_expiry};
 
 use super::Config;
 use crate::chosen::Chosen;
@@ -98,13 +98,15 @@ impl Config {
         layers
     }
 
-    /// Puts the configured layers around an open store. One that is open for
-    /// reading only needs no validation, and gets none. Where a schema names the field
-    /// with the time to live, a layer for it is among them, by the clock of the system.
+    /// Puts the configured layers around an open store, and within them the one that
+    /// enforces references where a schema asks for it and the list does not name it. A store
+    /// that is open for reading only needs neither that one nor validation, and gets none.
+    /// Where a schema names the field with the time to live, a layer for it is among them, by
+    /// the clock of the system.
     ///
     /// # Errors
-    /// `ConfigInvalid` when a schema cannot be compiled; `Unsupported` for a layer
-    /// that was left out of this build.
+    /// `ConfigInvalid` when a schema cannot be compiled, or has the name of a collection of the
+    /// engine's own; `Unsupported` for a layer that was left out of this build.
     pub fn layered(
         &self,
         store: Arc<dyn StorageStrategy>,
@@ -124,8 +126,11 @@ impl Config {
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<dyn StorageStrategy>> {
         let mut layers = self.layers();
+        let enforces = |layer: &LayerConfig| matches!(layer, LayerConfig::References(_));
         if store.capabilities().read_only {
-            layers.retain(|layer| !matches!(layer, LayerConfig::Validation(_)));
+            layers.retain(|layer| !enforces(layer) && !matches!(layer, LayerConfig::Validation(_)));
+        } else if ReferenceLayer::is_needed(schemas) && !layers.iter().any(enforces) {
+            layers.push(LayerConfig::References(NoSettings {}));
         }
         stack_with_expiry(store, &layers, schemas, clock)
     }

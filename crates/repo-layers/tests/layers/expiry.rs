@@ -10,7 +10,10 @@ use repo_core::{
     Clock, CollectionSchema, Document, ErrorKind, FieldKind, Key, ManualClock, MemoryStrategy,
     Precondition, Result, Schemas, Timestamp, Write, Written,
 };
-use repo_layers::{ExpiryLayer, Inner, Layer, LayerConfig, SweepOptions, stack_with_expiry, sweep};
+use repo_layers::{
+    ExpiryLayer, Inner, Layer, LayerConfig, NoSettings, ReferenceLayer, SweepOptions,
+    stack_with_expiry, sweep,
+};
 use serde_json::{Value as Json, json};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -198,4 +201,44 @@ async fn a_sweep_of_a_cached_store_forgets_what_it_deletes() {
         assert_eq!(stored(&store, id).await, Some((2, false)));
         assert_eq!(stored(&raw, id).await, Some((2, false)));
     }
+}
+
+/// Who refers to something holds it until swept or overwritten, seen or not.
+#[tokio::test]
+async fn what_has_passed_refers_to_something_until_it_is_swept() {
+    let clock = clock();
+    let hosts = CollectionSchema::builder("hosts", "id").build().unwrap();
+    let sessions = CollectionSchema::builder("sessions", "id")
+        .field("until", FieldKind::Text, true)
+        .field("host", FieldKind::Text, true)
+        .ttl_field("until")
+        .reference("host", "hosts")
+        .enforce_references()
+        .build()
+        .unwrap();
+    let host = Key::new(hosts.collection.clone(), "h".parse().unwrap());
+    let both = Schemas::from_iter([hosts, sessions]);
+    let raw = MemoryStrategy::new(
+        OpenOptions::default().with_clock(Arc::clone(&clock) as Arc<dyn Clock>),
+    );
+    raw.prepare(&ReferenceLayer::prepared_with(&both).unwrap()).await.unwrap();
+    let layers = [LayerConfig::References(NoSettings {})];
+    let by = Arc::clone(&clock) as Arc<dyn Clock>;
+    let store = stack_with_expiry(Arc::new(raw), &layers, &both, by).unwrap();
+    let session = |hour: u8| {
+        let until = format!("2026-03-01T{hour:02}:00:00Z");
+        Document::parse(&json!({ "id": "a", "until": until, "host": "h" }).to_string()).unwrap()
+    };
+    let error = store.create(key("a"), session(9)).await.unwrap_err();
+    assert_eq!(error.context_value("refers_to"), Some("hosts/h"));
+    store.create(host.clone(), Document::parse(r#"{"id": "h"}"#).unwrap()).await.unwrap();
+    store.create(key("a"), session(9)).await.unwrap();
+    clock.advance(HOUR);
+    store.create(key("a"), session(10)).await.unwrap();
+    clock.advance(HOUR);
+    let away = || vec![Write::delete(host.clone(), Precondition::Exists)];
+    assert_eq!(version(&store, "a").await, None);
+    assert_eq!(store.commit(away()).await.unwrap_err().kind(), ErrorKind::Invalid);
+    sweep(&*store, &both, &*clock, &SweepOptions::default()).await.unwrap();
+    store.commit(away()).await.unwrap();
 }

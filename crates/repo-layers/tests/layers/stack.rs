@@ -22,6 +22,7 @@ fn layers_are_read_and_written_in_the_same_form() {
         { "layer": "timeout", "read_ms": 5_000, "write_ms": 10_000 },
         { "layer": "concurrency_limit", "max_operations": 64 },
         { "layer": "validation" },
+        { "layer": "references" },
         { "layer": "record_queries", "file": "queries.ndjson" },
     ]);
     let configured = read(layers.clone()).unwrap();
@@ -45,6 +46,7 @@ fn an_unknown_layer_or_setting_is_refused() {
         (json!({ "layer": "tracing", "level": 1 }), "unknown field `level`"),
         (json!({ "layer": "metrics", "x": 1 }), "unknown field `x`"),
         (json!({ "layer": "validation", "x": 1 }), "unknown field `x`"),
+        (json!({ "layer": "references", "x": 1 }), "unknown field `x`"),
         (json!({ "layer": "retry", "max_attempt": 5 }), "unknown field `max_attempt`"),
         (json!({ "layer": "timeout", "read": 5 }), "unknown field `read`"),
         (json!({ "layer": "timeout", "read_ms": 0 }), "nonzero"),
@@ -65,6 +67,7 @@ fn a_stack_that_makes_no_sense_is_refused_in_words() {
     for (layers, words, at) in [
         (json!([retry(), { "layer": "metrics" }, retry()]), "stands twice", "2"),
         (json!([{ "layer": "validation" }, { "layer": "validation" }]), "stands twice", "1"),
+        (json!([{ "layer": "references" }, { "layer": "references" }]), "stands twice", "1"),
         (json!([cache(), retry(), cache()]), "stands twice", "2"),
         (json!([timeout(), timeout(), retry()]), "around the same attempts", "1"),
         (json!([timeout(), retry(), timeout(), timeout()]), "around the same attempts", "3"),
@@ -110,6 +113,7 @@ async fn every_layer_can_be_stacked() {
         { "layer": "timeout", "read_ms": 5_000, "write_ms": 10_000 },
         { "layer": "concurrency_limit", "max_operations": 1 },
         { "layer": "validation" },
+        { "layer": "references" },
     ]);
     let inner = Arc::clone(&store);
     let store = stack(store, &read(layers).unwrap(), &schemas).unwrap();

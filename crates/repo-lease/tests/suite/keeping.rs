@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repo_lease::{HolderName, Leases};
-use tokio::time::{Instant, sleep};
 use repo_testkit::{Fate, Fates};
+use tokio::time::{Instant, sleep};
 
 use crate::common::{Store, put, refused, scope};
 use crate::party::{TTL, World, assert_lost, ttl};

@@ -10,6 +10,7 @@ mod party;
 
 mod exclusive;
 mod keeping;
+mod locked;
 mod lost_answers;
 mod operators;
 mod races;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use repo_core::strategy::{Record, StorageStrategy};
-use repo_core::{CollectionName, CollectionSchema, Entity, EntityId, FieldPath, Result, Value};
+use repo_core::{CollectionName, CollectionSchema, Entity, EntityId, FieldPath, Result};
 
 use super::finding::{Finding, Problem};
 
@@ -13,6 +13,8 @@ const READ_AT_ONCE: usize = 1_000;
 /// The references that a collection declares.
 #[derive(Debug)]
 pub(super) struct StoredReferences {
+    schema: CollectionSchema,
+    /// Which field refers to which collection, and whether that one is prepared.
     fields: Vec<(FieldPath, CollectionName, bool)>,
 }
 
@@ -30,6 +32,7 @@ impl StoredReferences {
     pub(super) fn new(schema: &CollectionSchema, prepared: &[CollectionName]) -> Self {
         let fields = schema.references.iter();
         Self {
+            schema: schema.clone(),
             fields: fields
                 .map(|(field, to)| (field.clone(), to.clone(), prepared.contains(to)))
                 .collect(),
@@ -60,7 +63,7 @@ impl StoredReferences {
 
     fn of<'a>(&'a self, entity: &'a Entity) -> impl Iterator<Item = Reference<'a>> {
         self.fields.iter().flat_map(move |(field, to, _)| {
-            ids(entity.document.get(field)).into_iter().map(move |id| Reference {
+            self.schema.referred_ids(field, &entity.document).into_iter().map(move |id| Reference {
                 entity,
                 field,
                 to,
@@ -97,21 +100,5 @@ impl StoredReferences {
             }
         }
         Ok(live)
-    }
-}
-
-/// The ids in a field: a string, or an array of strings. Null refers to
-/// nothing.
-fn ids(value: Option<Value>) -> Vec<String> {
-    match value {
-        Some(Value::String(id)) => vec![id],
-        Some(Value::Array(items)) => items
-            .into_iter()
-            .filter_map(|item| match item {
-                Value::String(id) => Some(id),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _};
-use repo_core::{CollectionName, CollectionSchema, Error, ErrorKind, Result, Schemas};
+use repo_core::{CollectionName, Error, ErrorKind, Result, Schemas};
+use repo_layers::ReferenceLayer;
 use repo_migrate::{
     CompressionLevel, MigrationConfig, MigrationOptions, Progress, UpgradeOptions, UpgradeOutcome,
     UpgradeReport, upgrade,
@@ -55,8 +56,7 @@ pub async fn migrate(
             return Ok(Migrated { layout_before, upgraded, check });
         }
     }
-    let declared: Vec<CollectionSchema> = schemas.iter().cloned().collect();
-    store.prepare_keeping_versions(&declared).await?;
+    store.prepare_keeping_versions(&ReferenceLayer::prepared_with(schemas)?).await?;
     let check = Check::of(&**store, schemas).await?;
     Ok(Migrated { layout_before, upgraded, check })
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use repo_core::strategy::{StorageStrategy, StorageStrategyExt as _};
-use repo_core::{Clock as _, CollectionSchema, Error, ErrorKind, Result, Schemas, SystemClock};
+use repo_core::{Clock as _, Error, ErrorKind, Result, Schemas, SystemClock};
 use repo_engine::Chosen;
+use repo_layers::ReferenceLayer;
 use repo_migrate::{Archive, MigrationReport, Outcome, Progress, RestoreOptions, archived_schemas};
 use serde::Serialize;
 
@@ -83,8 +84,7 @@ async fn fill(
     let done = async {
         let report = repo_migrate::restore(archive, &store, schemas, &options, progress).await?;
         if report.outcome == Outcome::Verified {
-            let declared: Vec<CollectionSchema> = schemas.iter().cloned().collect();
-            store.prepare_keeping_versions(&declared).await?;
+            store.prepare_keeping_versions(&ReferenceLayer::prepared_with(schemas)?).await?;
             store.checkpoint().await?;
         }
         Ok::<_, Error>(report)

@@ -451,6 +451,12 @@ macro_rules! conformance_behaviours {
                 a_required_key_may_be_read_and_written,
                 a_required_condition_is_not_tried_again,
             ];
+            transaction_locks: [
+                a_locked_read_alone_is_checked,
+                a_locked_read_sees_what_the_transaction_wrote,
+                what_has_changed_cannot_be_locked,
+                who_locks_decides_by_what_is_there,
+            ];
             transactions: [
                 a_transaction_reads_its_own_writes,
                 a_transaction_reads_several_keys_at_once,

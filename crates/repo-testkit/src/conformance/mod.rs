@@ -58,6 +58,7 @@ pub mod store_record;
 pub mod system_items;
 pub mod timestamps;
 pub mod transaction_conditions;
+pub mod transaction_locks;
 pub mod transactions;
 pub mod versions;
 

@@ -26,6 +26,7 @@ struct View<'a> {
     upgrades: Vec<[u32; 2]>,
     indexes: Vec<Vec<String>>,
     references: Vec<Reference>,
+    enforce_references: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     ttl_field: Option<String>,
     fields: Vec<FieldView<'a>>,
@@ -60,6 +61,7 @@ impl<'a> View<'a> {
             upgrades: schema.upgrades.iter().map(|one| [one.from(), one.to()]).collect(),
             indexes: schema.indexes.iter().map(text).collect(),
             references: schema.references.iter().map(reference).collect(),
+            enforce_references: schema.enforce_references,
             ttl_field: schema.expiry.as_ref().map(|expiry| expiry.field().to_string()),
             fields: schema
                 .fields
@@ -127,8 +129,9 @@ fn human(views: &[View<'_>]) -> String {
         table(&["collection", "id field", "version", "fields", "indexes", "references"]);
     for view in views {
         let indexes: Vec<String> = view.indexes.iter().map(|fields| fields.join(" + ")).collect();
-        let references: Vec<String> =
-            view.references.iter().map(|r| format!("{} → {}", r.field, r.collection)).collect();
+        let enforced = if view.enforce_references { " (enforced)" } else { "" };
+        let arrow = |r: &Reference| format!("{} → {}{enforced}", r.field, r.collection);
+        let references: Vec<String> = view.references.iter().map(arrow).collect();
         table.add_row([
             view.collection.to_owned(),
             view.id_field.to_owned(),
