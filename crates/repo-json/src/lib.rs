@@ -48,6 +48,7 @@ pub mod measured;
 mod meta;
 mod names;
 mod older;
+mod packed;
 mod publish_edits;
 mod reader;
 mod recovery;
