@@ -181,7 +181,9 @@ async fn what_another_tool_compressed_is_taken_in() {
         let edited = zstd::encode_all(whole.to_string().as_bytes(), 1).unwrap();
         fs::write(fixture.file(SINGLE), edited).unwrap();
         if !known {
-            [".meta", ".journal"].map(|name| fs::remove_file(fixture.file(name)).unwrap());
+            for name in [".meta", ".journal"] {
+                fs::remove_file(fixture.file(name)).unwrap();
+            }
         }
         assert!(!is_in_blocks(&fixture, SINGLE));
         let before = snapshot(&fixture.path());
