@@ -53,6 +53,18 @@ impl Documents {
         self.parse(&bytes, slot)
     }
 
+    /// The same, if it is the one that was stored.
+    pub(crate) fn read_sound(&self, slot: &Slot, stored: ShortDigest) -> Result<Document> {
+        let document = self.read(slot)?;
+        self.check(&document, slot, stored)?;
+        Ok(document)
+    }
+
+    /// Whether documents share blocks that are read whole or not at all.
+    pub(crate) fn are_packed(&self) -> bool {
+        self.data.as_ref().is_some_and(|data| !data.text.is_the_file())
+    }
+
     /// The documents of live records, in their order. Those that stand next to
     /// each other in a file are read together.
     pub(crate) fn read_all(&self, slots: &[Slot]) -> Result<Vec<Document>> {

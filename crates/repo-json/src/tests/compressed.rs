@@ -2,13 +2,18 @@
 
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
-use repo_core::strategy::StorageStrategy as _;
+use futures::TryStreamExt as _;
+use repo_core::strategy::{OnUnreadable, RecordBatch, ScanOptions, StorageStrategy as _};
 use repo_core::{EntityId, ErrorKind, Filter, HealthDepth, Precondition, Query, Write};
 use serde_json::{Value as Json, json};
 
 use super::{Fixture, all, delete, document, key, name, save, snapshot};
+use crate::config::JsonSettings;
+use crate::env::Env;
+use crate::hooks::Hooks;
 use crate::packed::Text;
 use crate::strategy::JsonStrategy;
 
@@ -215,20 +220,31 @@ async fn without_a_record_of_the_store_one_form_has_to_be_alone() {
     assert_eq!(all(&fixture.open_read_only()).await.len(), 1);
 }
 
-#[tokio::test]
-async fn damage_is_found_wherever_it_is() {
+/// Changes a byte as a failing disk does: size and time stay.
+fn change(path: &Path, at: usize, byte: u8) {
+    let file = File::options().write(true).open(path).unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    file.write_all_at(&[byte], at as u64).unwrap();
+    file.set_times(FileTimes::new().set_modified(modified)).unwrap();
+}
+
+/// A store that is closed, and the bytes of its file.
+async fn closed() -> (Fixture, Vec<u8>) {
     let fixture = compressed(json!({ "cache_size": 0 }));
     let store = fixture.prepared().await;
     fill(&store).await;
     store.close().await.unwrap();
+    let sound = fs::read(fixture.file(SINGLE)).unwrap();
+    (fixture, sound)
+}
+
+#[tokio::test]
+async fn damage_is_found_wherever_it_is() {
+    let (fixture, sound) = closed().await;
     let path = fixture.file(SINGLE);
-    let sound = fs::read(&path).unwrap();
-    let modified = fs::metadata(&path).unwrap().modified().unwrap();
     // In the first block, and in the table behind the last.
     for (at, first_readable) in [(200, false), (sound.len() - 12, true)] {
-        let file = File::options().write(true).open(&path).unwrap();
-        file.write_all_at(&[sound[at] ^ 0x10], at as u64).unwrap();
-        file.set_times(FileTimes::new().set_modified(modified)).unwrap();
+        change(&path, at, sound[at] ^ 0x10);
         let store = fixture.open_read_only();
         let first = [EntityId::new("m-0000").unwrap()];
         let read = store.get_many(&name("machines"), &first).await;
@@ -241,15 +257,29 @@ async fn damage_is_found_wherever_it_is() {
         let health = store.health(&HealthDepth::Quick).await.unwrap();
         assert!(!health.is_ok(), "{at}: {health:?}");
         drop(store);
-        file.write_all_at(&[sound[at]], at as u64).unwrap();
-        file.set_times(FileTimes::new().set_modified(modified)).unwrap();
+        change(&path, at, sound[at]);
     }
-    for (content, words) in [(&sound[..sound.len() / 2], "damaged"), (b"{}", "zstd stream")] {
+    for (content, words) in [(&sound[..sound.len() / 2], "damaged"), (&b"{}"[..], "zstd stream")] {
         fs::write(&path, content).unwrap();
         let error = fixture.refused();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
         assert!(error.to_string().contains(words), "{error}");
     }
+}
+
+#[tokio::test]
+async fn records_of_a_damaged_block_are_set_aside_and_no_others() {
+    let (fixture, sound) = closed().await;
+    change(&fixture.file(SINGLE), 200, sound[200] ^ 0x10);
+    let options = fixture.options(true).with_unreadable(OnUnreadable::SetAside);
+    let settings = JsonSettings::read(&fixture.settings(&fixture.path())).unwrap();
+    let store = JsonStrategy::open_here(Env::new(settings, options, Hooks::default())).unwrap();
+    let scan = store.scan(&name("machines"), ScanOptions::default()).await.unwrap();
+    let batches: Vec<RecordBatch> = scan.try_collect().await.unwrap();
+    let records: usize = batches.iter().map(|batch| batch.records.len()).sum();
+    let aside: Vec<&str> = batches.iter().flat_map(|b| &b.unreadable).map(|one| one.id.as_str()).collect();
+    assert_eq!(records + aside.len(), 1_500);
+    assert!(aside.contains(&"m-0000") && !aside.contains(&"m-1499"), "{aside:?}");
 }
 
 #[tokio::test]
