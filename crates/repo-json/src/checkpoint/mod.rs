@@ -367,6 +367,7 @@ impl Writer<'_> {
             if found != old {
                 return Err(match old {
                     Some(_) => errors::edited(&place),
+                    None if planned.gone.is_some() => stranger(&place).hint("move it away"),
                     None => stranger(&place),
                 });
             }
