@@ -79,9 +79,8 @@ pub(crate) fn attach(
         }
         refuse_over_journal(&state, &path)?;
         let of = if file.form == crate::snapshot::Form::Single { None } else { state.owner(index) };
-        let (data, tables) =
-            scan(env, &file.name, file.packing, of.as_ref(), true)?
-                .ok_or_else(|| errors::missing(&path))?;
+        let (data, tables) = scan(env, &file.name, file.packing, of.as_ref(), true)?
+            .ok_or_else(|| errors::missing(&path))?;
         merge(env, &mut state, data, tables, &mut KnownDigests)?;
     }
     merge_new_files(env, layout, &mut state)?;
@@ -111,7 +110,8 @@ fn merge_new_files(env: &Env, layout: &Layout, state: &mut State) -> Result<()> 
     let known = |name: &CollectionName| {
         state.collections.contains_key(name) || !env.options.selects(name.as_str())
     };
-    let strangers: Vec<_> = layout.strangers(env, packing)?.into_iter().filter(|n| !known(n)).collect();
+    let strangers: Vec<_> =
+        layout.strangers(env, packing)?.into_iter().filter(|n| !known(n)).collect();
     for stranger in strangers {
         let file = packing.file_name(&format!("{stranger}.json"));
         state.notices.push(format!(

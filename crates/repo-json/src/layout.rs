@@ -241,11 +241,7 @@ impl Layout {
 
     /// The collections of split files that the selection leaves closed. They
     /// are not looked at beyond that.
-    pub(crate) fn left_out(
-        &self,
-        env: &Env,
-        packing: Packing,
-    ) -> Result<BTreeSet<CollectionName>> {
+    pub(crate) fn left_out(&self, env: &Env, packing: Packing) -> Result<BTreeSet<CollectionName>> {
         if env.options.selection().is_none() {
             return Ok(BTreeSet::new());
         }

@@ -37,11 +37,7 @@ pub(crate) fn newest_layout(packing: Packing) -> u32 {
 
 /// The layout of a store with this id and this record of its change feed, whose data files
 /// are kept so.
-pub(crate) fn layout_of(
-    id: Option<StoreId>,
-    feed: Option<&FeedRecord>,
-    packing: Packing,
-) -> u32 {
+pub(crate) fn layout_of(id: Option<StoreId>, feed: Option<&FeedRecord>, packing: Packing) -> u32 {
     match (id, feed, packing) {
         (None, ..) => 1,
         (Some(_), None, _) => 2,

@@ -20,8 +20,8 @@ use crate::errors;
 use crate::feed_record::FeedRecord;
 use crate::folder::{self};
 use crate::history::{FileHead, HistoryHead};
-use crate::packed::{IS_BUILT_IN, Packing};
 use crate::journal::history_of;
+use crate::packed::{IS_BUILT_IN, Packing};
 use crate::snapshot::Form;
 use crate::table::{Place, Slot, Table};
 

@@ -277,7 +277,8 @@ async fn records_of_a_damaged_block_are_set_aside_and_no_others() {
     let scan = store.scan(&name("machines"), ScanOptions::default()).await.unwrap();
     let batches: Vec<RecordBatch> = scan.try_collect().await.unwrap();
     let records: usize = batches.iter().map(|batch| batch.records.len()).sum();
-    let aside: Vec<&str> = batches.iter().flat_map(|b| &b.unreadable).map(|one| one.id.as_str()).collect();
+    let aside: Vec<&str> =
+        batches.iter().flat_map(|b| &b.unreadable).map(|one| one.id.as_str()).collect();
     assert_eq!(records + aside.len(), 1_500);
     assert!(aside.contains(&"m-0000") && !aside.contains(&"m-1499"), "{aside:?}");
 }
