@@ -13,9 +13,8 @@
 //! 2. a checkpoint frame goes into the journal of G and is synced; it holds the
 //!    old and new digests of the data files and the checksum of the new `.meta`;
 //! 3. the data files are renamed, then `.meta`; the folder is synced. Where files are kept
-//!    compressed now, or plain again, their new ones have other names, and the old ones are
-//!    removed. While writes are
-//!    captured, the journal gets a second name, under which it is kept;
+//!    compressed now, or plain again, the new ones have other names, and the old ones are
+//!    removed. While writes are captured, the journal gets a second name that keeps it;
 //! 4. an empty journal of G+1 is written beside the old one and renamed.
 //!
 //! | found when opening | means |
