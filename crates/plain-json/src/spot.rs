@@ -13,6 +13,9 @@ const BEFORE: u64 = 24;
 /// And from there on.
 const AFTER: usize = 48;
 
+/// A compressed file begins so. Its text has no lines that could be shown.
+const ZSTD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+
 /// What is said where the cause is not known.
 pub const USUAL_CAUSES: &str = "usual causes are a byte order mark, UTF-16 instead of \
      UTF-8, NaN or Infinity, a comment, and a comma after the last member";
@@ -35,6 +38,9 @@ pub struct Spot {
 #[must_use]
 pub fn look(path: &Path, byte: u64) -> Option<Spot> {
     let file = File::open(path).ok()?;
+    if bytes_at(&file, 0, ZSTD.len())? == ZSTD {
+        return None;
+    }
     let (line, line_start) = line_of(&file, byte)?;
     let from = byte.saturating_sub(BEFORE).max(line_start);
     let before = bytes_at(&file, from, usize::try_from(byte - from).ok()?)?;

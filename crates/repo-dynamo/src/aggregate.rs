@@ -11,6 +11,7 @@ use repo_core::{Aggregates, Aggregation, Consistency, FieldPath, GroupedBy, Resu
 use crate::cache::Table;
 use crate::item::{Item, seen_document};
 use crate::layout::{CREATED, DOCUMENT};
+use crate::partitions::Reading;
 use crate::plan::choose;
 use crate::retry::patiently;
 use crate::scan::PAGE_ITEMS;
@@ -42,7 +43,7 @@ impl Shared {
         }
         match choose(&table.layout, aggregation.filter(), None).filter(|_| !strong) {
             Some(plan) => {
-                self.read_index(table, &plan, None, PAGE_ITEMS, |entity| {
+                self.read_index(table, &plan, Reading::Whole, |entity| {
                     groups.offer(&entity.document)?;
                     Ok(true)
                 })

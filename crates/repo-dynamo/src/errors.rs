@@ -72,6 +72,14 @@ impl Scene<'_> {
         Failure { error: self.error(ErrorKind::Unavailable, message), again: true }
     }
 
+    /// A request that DynamoDB refused because there are too many.
+    pub(crate) fn throttled(&self) -> Failure {
+        let Failure { error, again } = self.later("DynamoDB throttles");
+        let hint = "raise the capacity of the table and of its indexes, or make fewer requests \
+                    at once";
+        Failure { error: error.hint(hint), again }
+    }
+
     /// For a transaction that was canceled for a reason that does not pass.
     pub(crate) fn canceled(&self, reasons: &[CancellationReason]) -> Error {
         let code = |reason: &CancellationReason| {
@@ -154,7 +162,7 @@ impl Scene<'_> {
             | "ThrottlingException"
             | "Throttling"
             | "RequestLimitExceeded"
-            | "ThrottledException" => self.later("DynamoDB throttles"),
+            | "ThrottledException" => self.throttled(),
             "TransactionConflictException" | "TransactionInProgressException" => {
                 self.later("another transaction holds a record of this one")
             }

@@ -33,6 +33,7 @@ pub mod measured;
 mod native;
 mod open;
 mod own_tables;
+mod partitions;
 mod plan;
 mod prepare;
 mod purge;

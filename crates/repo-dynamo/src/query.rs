@@ -11,24 +11,22 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::operation::query::QueryOutput;
 use repo_core::strategy::{Effort, Position, Record, Segment, Selector};
 use repo_core::{
-    CollectionName, Consistency, Cursor, Direction, Entity, EntityId, Filter, MAX_PAGE_SIZE, Page,
-    Plan, Query, QueryAnalysis, Result,
+    CollectionName, Consistency, Cursor, Entity, EntityId, Filter, MAX_PAGE_SIZE, Page, Plan,
+    Query, QueryAnalysis, Result,
 };
 
 use crate::cache::Table;
 use crate::enough::Enough;
 use crate::indexing::IndexPlace;
-use crate::item::{Item, record_of, text};
-use crate::layout::{Index, Layout};
-use crate::native::{Native, index_start, not_a_position, scan_start};
-use crate::plan::{Bounds, IndexPlan, choose};
-use crate::retry::patiently;
+use crate::item::{Item, record_of};
+use crate::layout::Index;
+use crate::native::{Native, not_a_position, scan_start};
+use crate::partitions::Reading;
+use crate::plan::{IndexPlan, choose};
 use crate::scan::{PAGE_ITEMS, ScanPage, ScannedItems};
 use crate::shared::Shared;
-use crate::single::Terms;
 
 /// Where to read on, and how many items to look at in a request.
 #[derive(Debug)]
@@ -238,11 +236,15 @@ impl Shared {
         let mut selector = Selector::new(collection, query)?;
         let mut effort = Effort::default();
         let mut enough = Enough::new(collection, plan, query)?;
-        // Where the index gives the order, a page of it is most of the answer.
+        // Where the index gives the order, a page of it is most of the answer. Another
+        // order is made of everything.
         let short = query.order().is_none() || plan.ordered.is_some();
-        let most = if short { query.page_size() + 1 } else { PAGE_ITEMS };
+        let reading = match short {
+            true => Reading::InOrder { after, most: query.page_size() + 1 },
+            false => Reading::Whole,
+        };
         let looked_at = self
-            .read_index(table, plan, after, most, |entity| {
+            .read_index(table, plan, reading, |entity| {
                 let matches = query.filter().matches(&entity.document);
                 effort.hand_over(matches);
                 if matches && enough.reached(&entity) {
@@ -257,79 +259,6 @@ impl Shared {
             Native::behind(index, index.place(&last.id, &last.document), &last.id).to_text()
         });
         Ok((page, effort))
-    }
-
-    /// Hands every live entity of an index plan to `take`, until it wants no
-    /// more. `most` is how many the first request looks at. How many items
-    /// DynamoDB looked at.
-    pub(crate) async fn read_index(
-        &self,
-        table: &Table,
-        plan: &IndexPlan<'_>,
-        after: Option<(IndexPlace, EntityId)>,
-        most: usize,
-        mut take: impl FnMut(Entity) -> Result<bool>,
-    ) -> Result<u64> {
-        let mut looked_at = 0;
-        let hashes = plan.hashes.iter().filter(|_| !plan.bounds.is_empty());
-        for hash in hashes {
-            let mut start = match &after {
-                Some((place, _)) if *hash < place.hash => continue,
-                Some((place, id)) if *hash == place.hash => {
-                    Some(index_start(&table.layout, plan.index, place, id))
-                }
-                _ => None,
-            };
-            // Few of the items may match: each request looks at more of them.
-            let mut look_at = most;
-            loop {
-                self.check_open("query")?;
-                let read = Read { start, most: look_at };
-                look_at = look_at.saturating_mul(4).min(PAGE_ITEMS);
-                let answer = self.index_page(&table.layout, plan, hash, read).await?;
-                looked_at += u64::try_from(answer.scanned_count).unwrap_or(0);
-                for item in answer.items.unwrap_or_default() {
-                    let Some(Record::Live(entity)) = record_of(&table.layout, &item)? else {
-                        continue;
-                    };
-                    if !take(entity)? {
-                        return Ok(looked_at);
-                    }
-                }
-                start = answer.last_evaluated_key;
-                if start.is_none() {
-                    break;
-                }
-            }
-        }
-        Ok(looked_at)
-    }
-
-    /// One request to an index.
-    async fn index_page(
-        &self,
-        layout: &Layout,
-        plan: &IndexPlan<'_>,
-        hash: &str,
-        read: Read,
-    ) -> Result<QueryOutput> {
-        let (condition, terms) = key_condition(plan, hash);
-        let scene = self.repeatable("query", &layout.table);
-        patiently(self.patience, || async {
-            let request = self
-                .client
-                .query()
-                .table_name(&layout.table)
-                .index_name(&plan.index.name)
-                .key_condition_expression(&condition)
-                .set_expression_attribute_names(terms.names())
-                .set_expression_attribute_values(terms.values())
-                .scan_index_forward(plan.ordered != Some(Direction::Descending))
-                .limit(i32::try_from(read.most).unwrap_or(i32::MAX))
-                .set_exclusive_start_key(read.start.clone());
-            request.send().await.map_err(|error| scene.failure(&error))
-        })
-        .await
     }
 
     /// How many live entities match.
@@ -349,7 +278,7 @@ impl Shared {
             Ok(true)
         };
         match choose(&table.layout, filter, None).filter(|_| !strong) {
-            Some(plan) => self.read_index(table, &plan, None, PAGE_ITEMS, count).await?,
+            Some(plan) => self.read_index(table, &plan, Reading::Whole, count).await?,
             None => self.scan_live(table, strong, Read::ALL, &mut count).await?,
         };
         Ok(found)
@@ -375,29 +304,4 @@ impl Shared {
             }
         }
     }
-}
-
-/// The part of an index that one request reads, in DynamoDB's words. A key may
-/// stand in one comparison only.
-fn key_condition(plan: &IndexPlan<'_>, hash: &str) -> (String, Terms) {
-    let mut terms = Terms::default();
-    let mut condition = format!("{} = {}", terms.name(&plan.index.hash), terms.value(text(hash)));
-    let IndexPlan { index, bounds: Bounds { low, high }, .. } = plan;
-    let mut bound = |bound: &str| (terms.name(&index.range), terms.value(text(bound)));
-    condition += &match (low, high) {
-        (None, None) => String::new(),
-        (Some(low), None) => {
-            let (range, low) = bound(low);
-            format!(" AND {range} >= {low}")
-        }
-        (None, Some(high)) => {
-            let (range, high) = bound(high);
-            format!(" AND {range} <= {high}")
-        }
-        (Some(low), Some(high)) => {
-            let ((range, low), (_, high)) = (bound(low), bound(high));
-            format!(" AND {range} BETWEEN {low} AND {high}")
-        }
-    };
-    (condition, terms)
 }

@@ -188,7 +188,7 @@ impl Shared {
             return Ok(reasons);
         }
         if has(&reasons, "ThrottlingError") || has(&reasons, "ProvisionedThroughputExceeded") {
-            return Err(scene.later("DynamoDB throttles"));
+            return Err(scene.throttled());
         }
         Err(scene.canceled(&reasons).into())
     }

@@ -9,6 +9,9 @@ use repo_core::{CollectionName, Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::errors;
+use crate::packed::{IS_BUILT_IN, Packing};
+
 /// The name of the data file of the single-file layout.
 pub const DEFAULT_SINGLE_FILE: &str = "request_database.json";
 
@@ -41,7 +44,8 @@ pub struct JsonSettings {
     pub write_buffer_size: NonZeroUsize,
     /// When closing a store writes the journal back into the data files.
     pub checkpoint_on_close: CheckpointOnClose,
-    /// Not yet supported: `true` is refused.
+    /// Whether data files are compressed, each as one zstd stream named `….json.zst`.
+    /// A store that is there stays as it is until `repoctl init`.
     pub enable_compression: bool,
 }
 
@@ -120,7 +124,8 @@ impl JsonSettings {
     ///
     /// # Errors
     /// `ConfigInvalid` for an unknown key, a wrong value or a file name that
-    /// leads out of the folder; `Unsupported` for `enable_compression: true`.
+    /// leads out of the folder; `Unsupported` for `enable_compression: true` in a program that is
+    /// built without it.
     pub fn read(settings: &Json) -> Result<Self> {
         let settings: Self = read_settings(AT, settings)?;
         settings.check()?;
@@ -129,14 +134,8 @@ impl JsonSettings {
 
     /// Checks settings, also those that a program made.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.enable_compression {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "read the configuration",
-                "json_strategy.enable_compression: true is not yet supported",
-            )
-            .with("at", AT)
-            .hint("set it to false; the archives that migrateRepository makes are compressed"));
+        if self.enable_compression && !IS_BUILT_IN {
+            return Err(errors::without_compression("read the configuration").with("at", AT));
         }
         if self.base_path.as_os_str().is_empty() {
             return Err(invalid("base_path names no folder", "base_path", ""));
@@ -157,6 +156,12 @@ impl JsonSettings {
         Ok(())
     }
 
+    /// How data files are to be kept; `None` where that is left to the store.
+    pub(crate) fn packing(&self) -> Option<Packing> {
+        let is_left = self.storage_type == StorageType::Detect && !self.enable_compression;
+        (!is_left).then(|| Packing::of_setting(self.enable_compression))
+    }
+
     /// The folder of the copies made before checkpoints.
     pub(crate) fn backup_folder(&self) -> PathBuf {
         self.backup_location.clone().unwrap_or_else(|| self.base_path.join("backups"))
@@ -168,8 +173,13 @@ const AT: &str = "storage.json_strategy";
 
 fn check_file_name(key: &str, name: &str) -> Result<()> {
     let plain = !name.contains(['/', '\\', '\0']) && !name.starts_with('.') && !name.is_empty();
-    if plain {
+    if plain && Packing::Zstd.plain_name(name).is_none() {
         return Ok(());
+    }
+    if plain {
+        let why = "the name of a data file does not end in .zst: that is added where \
+                   enable_compression is true";
+        return Err(invalid(why, key, name));
     }
     Err(invalid("a data file is a plain name that does not begin with a dot", key, name))
 }

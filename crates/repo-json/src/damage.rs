@@ -53,6 +53,15 @@ fn find(
     records: &[(&str, &Slot, ShortDigest)],
     found: &mut Vec<(String, u64)>,
 ) {
+    if documents.are_packed() {
+        // A block that cannot be unpacked must not hide the others.
+        let damaged = |(_, slot, digest): &&(&str, &Slot, ShortDigest)| {
+            documents.read_sound(slot, *digest).is_err()
+        };
+        let damaged = records.iter().filter(damaged);
+        found.extend(damaged.map(|(id, slot, _)| (format!("{name}/{id}"), slot.offset)));
+        return;
+    }
     let slots: Vec<Slot> = records.iter().map(|(_, slot, _)| **slot).collect();
     // What cannot be read at all was reported already.
     let _ = documents.read_each(&slots, None, |at, text| {

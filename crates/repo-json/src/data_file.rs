@@ -11,6 +11,7 @@ use repo_core::{CollectionName, Error, Result};
 
 use crate::env::Env;
 use crate::meta::MetaFile;
+use crate::packed::{Packing, Text};
 use crate::snapshot::{FileDigest, Form, scan_file};
 use crate::table::Table;
 use crate::{errors, folder};
@@ -22,8 +23,11 @@ pub(crate) struct DataFile {
     /// Where it is now: a checkpoint that was broken off leaves it beside its
     /// place.
     pub(crate) path: PathBuf,
+    pub(crate) packing: Packing,
     pub(crate) form: Form,
     pub(crate) file: Arc<File>,
+    /// What stands in it; places of documents are places in this.
+    pub(crate) text: Text,
     pub(crate) signature: Signature,
     pub(crate) digest: FileDigest,
 }
@@ -32,10 +36,16 @@ impl DataFile {
     pub(crate) fn to_meta(&self) -> MetaFile {
         MetaFile {
             name: self.name.clone(),
+            packing: self.packing,
             form: self.form,
             signature: self.signature,
             digest: self.digest,
         }
+    }
+
+    /// Bytes of its text.
+    pub(crate) fn text_len(&self) -> u64 {
+        self.text.len().unwrap_or(self.signature.len)
     }
 }
 
@@ -59,11 +69,16 @@ pub(crate) fn open_compared(
     if !(trusted && signature == file.signature) && digest_of(&handle, path)? != file.digest {
         return Ok(None);
     }
+    let handle = Arc::new(handle);
+    let text = Text::open(&handle, signature.len, file.packing)
+        .map_err(|error| errors::unpacking(path, error))?;
     Ok(Some(DataFile {
         name: file.name.clone(),
         path: path.to_owned(),
+        packing: file.packing,
         form: file.form,
-        file: Arc::new(handle),
+        file: handle,
+        text,
         signature,
         digest: file.digest,
     }))
@@ -94,10 +109,11 @@ pub(crate) fn digest_of_path(path: &Path) -> Result<Option<FileDigest>> {
 pub(crate) fn scan(
     env: &Env,
     name: &str,
+    packing: Packing,
     of: Option<&CollectionName>,
     digests: bool,
 ) -> Result<Option<(DataFile, Tables)>> {
-    let found = scan_with(env, name, of, digests, false)?;
+    let found = scan_with(env, (name, packing), of, digests, false)?;
     Ok(found.map(|found| (found.data, found.tables)))
 }
 
@@ -112,15 +128,17 @@ pub(crate) struct FoundFile {
 /// The same; it may set entities that break a rule aside.
 pub(crate) fn scan_with(
     env: &Env,
-    name: &str,
+    (name, packing): (&str, Packing),
     of: Option<&CollectionName>,
     digests: bool,
     set_aside: bool,
 ) -> Result<Option<FoundFile>> {
     let path = env.folder.data(name);
     let Some(file) = folder::open_if_there(&path)? else { return Ok(None) };
+    let file = Arc::new(file);
     let before = Signature::of_file(&file, &path)?;
-    let scanned = env.with_rules(digests, set_aside, |rules| scan_file(&file, &path, of, rules));
+    let scanned =
+        env.with_rules(digests, set_aside, |rules| scan_file(&file, &path, packing, of, rules));
     if Signature::of_path(&path)? != Some(before) {
         // Half of a file may well be malformed.
         return Err(errors::busy(&path));
@@ -129,8 +147,10 @@ pub(crate) fn scan_with(
     let data = DataFile {
         name: name.to_owned(),
         path,
+        packing,
         form: scanned.form,
-        file: Arc::new(file),
+        file,
+        text: scanned.text,
         signature: scanned.signature,
         digest: scanned.digest,
     };

@@ -6,6 +6,7 @@
 //! and [`data_file::not_as_stored`] distinguishes it from an edit.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,10 +48,21 @@ impl Documents {
     /// `Corrupt` when something else stands there; `Unavailable` when that is
     /// since the file is just being rewritten.
     pub(crate) fn read(&self, slot: &Slot) -> Result<Document> {
-        let (file, path) = self.file_of(slot.place)?;
         let mut bytes = vec![0; slot.len as usize];
-        self.read_at(file, path, &mut bytes, slot.offset)?;
+        self.read_at(slot.place, &mut bytes, slot.offset)?;
         self.parse(&bytes, slot)
+    }
+
+    /// The same, if it is the one that was stored.
+    pub(crate) fn read_sound(&self, slot: &Slot, stored: ShortDigest) -> Result<Document> {
+        let document = self.read(slot)?;
+        self.check(&document, slot, stored)?;
+        Ok(document)
+    }
+
+    /// Whether documents share blocks that are read whole or not at all.
+    pub(crate) fn are_packed(&self) -> bool {
+        self.data.as_ref().is_some_and(|data| !data.text.is_the_file())
     }
 
     /// The documents of live records, in their order. Those that stand next to
@@ -79,7 +91,6 @@ impl Documents {
         while let Some(&first) = rest.first() {
             let (len, bytes) = run(slots, rest);
             let place = slots[first].place;
-            let (file, path) = self.file_of(place)?;
             let end = slots[first].offset.saturating_add(bytes);
             let mut sweep = sweep.as_deref_mut().filter(|_| place == Place::Data);
             let start = match &mut sweep {
@@ -87,7 +98,7 @@ impl Documents {
                 None => slots[first].offset,
             };
             buffer.resize(usize::try_from(end.saturating_sub(start)).unwrap_or(0), 0);
-            self.read_at(file, path, &mut buffer, start)?;
+            self.read_at(place, &mut buffer, start)?;
             if let Some(sweep) = sweep {
                 sweep.add(start, &buffer);
             }
@@ -125,32 +136,29 @@ impl Documents {
     pub(crate) fn misplaced(&self, slot: &Slot) -> Error {
         match (slot.place, &self.data) {
             (Place::Data, Some(data)) => data_file::not_as_stored(data, slot.offset),
-            _ => match self.file_of(slot.place) {
-                Ok((_, path)) => changed(path, slot.offset),
-                Err(error) => error,
+            _ => match &self.journal {
+                Some((_, path)) => changed(path, slot.offset),
+                None => lost(),
             },
         }
     }
 
-    fn read_at(&self, file: &File, path: &Path, bytes: &mut [u8], offset: u64) -> Result<()> {
-        file.read_exact_at(bytes, offset).map_err(|e| match e.kind() {
-            std::io::ErrorKind::UnexpectedEof => match &self.data {
-                Some(data) if data.path == path => data_file::not_as_stored(data, offset),
-                _ => changed(path, offset),
-            },
+    fn read_at(&self, place: Place, bytes: &mut [u8], offset: u64) -> Result<()> {
+        let (read, path) = match (place, &self.data, &self.journal) {
+            (Place::Data, Some(data), _) => (data.text.read_exact_at(bytes, offset), &data.path),
+            (Place::Data, None, _) | (_, _, None) => return Err(lost()),
+            (_, _, Some((file, path))) => (file.read_exact_at(bytes, offset), path),
+        };
+        read.map_err(|e| match (e.kind(), &self.data) {
+            // A block that cannot be unpacked, or a file that ends too early.
+            (ErrorKind::UnexpectedEof | ErrorKind::InvalidData, Some(data))
+                if place == Place::Data =>
+            {
+                data_file::not_as_stored(data, offset)
+            }
+            (ErrorKind::UnexpectedEof, _) => changed(path, offset),
             _ => errors::io("read a document", path, e),
         })
-    }
-
-    fn file_of(&self, place: Place) -> Result<(&File, &Path)> {
-        let file = match place {
-            Place::Data => self.data.as_ref().map(|data| (&data.file, &data.path)),
-            _ => self.journal.as_ref().map(|(file, path)| (file, path)),
-        };
-        match file {
-            Some((file, path)) => Ok((file, path)),
-            None => Err(changed(Path::new("the store's files"), 0)),
-        }
     }
 }
 
@@ -171,6 +179,11 @@ fn run(slots: &[Slot], order: &[usize]) -> (usize, u64) {
         len += 1;
     }
     (len, end - first.offset)
+}
+
+/// The error for a document whose file is not there.
+fn lost() -> Error {
+    changed(Path::new("the store's files"), 0)
 }
 
 /// The error for a document that is not where it was written.

@@ -140,3 +140,29 @@ pub(crate) fn no_store(operation: &'static str, location: &str) -> Error {
         .with("store", location)
         .hint(format!("check the path; a new store is made with {}", Action::Prepare))
 }
+
+/// Data files are compressed, or are to be, and this program cannot do that.
+pub(crate) fn without_compression(operation: &'static str) -> Error {
+    let why = "this program is built without compression";
+    Error::new(ErrorKind::Unsupported, operation, why).hint(
+        "use a program that is built with the feature `compression`; such a one can also write \
+         the data files of a store plain",
+    )
+}
+
+/// A file that is called like a compressed one.
+pub(crate) fn not_compressed(path: &Path, source: io::Error) -> Error {
+    let why = "the file is not the zstd stream that its name promises, or it is damaged";
+    corrupt("read a data file", path, 0, why)
+        .with("reason", &source)
+        .hint("put the file back from a backup; it was left as it was")
+        .caused_by(source)
+}
+
+/// An error of reading a compressed file: of the disk, or of what stands in it.
+pub(crate) fn unpacking(path: &Path, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::InvalidData => not_compressed(path, source),
+        _ => plain_json::errors::io("read a data file", path, source),
+    }
+}

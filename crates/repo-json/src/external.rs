@@ -12,6 +12,7 @@ use crate::env::Env;
 use crate::errors;
 use crate::layout::Layout;
 use crate::meta::MetaFile;
+use crate::packed::Packing;
 use crate::state::{Collection, Edits, Repair, State};
 use crate::table::{NO_DIGEST, Place, Records, ShortDigest, Slot, Table};
 
@@ -21,9 +22,9 @@ const TICK: i64 = 10_000;
 
 /// A store without `.meta`: every entity has version 1, its times are those
 /// of its file.
-pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
-    let mut state = State::default();
-    let existing = layout.existing(env, true)?;
+pub(crate) fn adopt(env: &Env, layout: &Layout, packing: Packing) -> Result<State> {
+    let mut state = State { packing, ..State::default() };
+    let existing = layout.existing(env, packing, true)?;
     let _theirs = their_locks(env, &existing)?;
     for (name, of) in existing {
         // A read-only handle never needs the digests.
@@ -31,7 +32,7 @@ pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
         // In an edited store an entity that is left out would seem deleted;
         // here nothing is known of it yet.
         let set_aside = env.options.on_unreadable().continues();
-        let found = scan_with(env, &name, of.as_ref(), digests, set_aside)?;
+        let found = scan_with(env, (&name, packing), of.as_ref(), digests, set_aside)?;
         let Some(found) = found else { continue };
         let index = state.files.len();
         state.files.push(found.data);
@@ -41,7 +42,7 @@ pub(crate) fn adopt(env: &Env, layout: &Layout) -> Result<State> {
             state.collections.insert(name, collection);
         }
     }
-    state.left_out.extend(layout.left_out(env)?);
+    state.left_out.extend(layout.left_out(env, packing)?);
     if state.exists() {
         state.repair = Repair::Rebase;
         state.invents_versions = true;
@@ -78,8 +79,8 @@ pub(crate) fn attach(
         }
         refuse_over_journal(&state, &path)?;
         let of = if file.form == crate::snapshot::Form::Single { None } else { state.owner(index) };
-        let (data, tables) =
-            scan(env, &file.name, of.as_ref(), true)?.ok_or_else(|| errors::missing(&path))?;
+        let (data, tables) = scan(env, &file.name, file.packing, of.as_ref(), true)?
+            .ok_or_else(|| errors::missing(&path))?;
         merge(env, &mut state, data, tables, &mut KnownDigests)?;
     }
     merge_new_files(env, layout, &mut state)?;
@@ -96,23 +97,25 @@ fn is_settled(file: &MetaFile, meta: Option<Signature>) -> bool {
 /// Split files of declared collections that came since the last checkpoint.
 fn merge_new_files(env: &Env, layout: &Layout, state: &mut State) -> Result<()> {
     let Layout::Split(_) = layout else { return Ok(()) };
-    for (name, of) in layout.existing(env, false)? {
+    let packing = state.packing;
+    for (name, of) in layout.existing(env, packing, false)? {
         if state.files.iter().any(|file| file.name == name) {
             continue;
         }
         refuse_over_journal(state, &env.folder.data(&name))?;
-        if let Some((data, tables)) = scan(env, &name, of.as_ref(), true)? {
+        if let Some((data, tables)) = scan(env, &name, packing, of.as_ref(), true)? {
             merge(env, state, data, tables, &mut KnownDigests)?;
         }
     }
     let known = |name: &CollectionName| {
         state.collections.contains_key(name) || !env.options.selects(name.as_str())
     };
-    let strangers: Vec<_> = layout.strangers(env)?.into_iter().filter(|n| !known(n)).collect();
+    let strangers: Vec<_> =
+        layout.strangers(env, packing)?.into_iter().filter(|n| !known(n)).collect();
     for stranger in strangers {
+        let file = packing.file_name(&format!("{stranger}.json"));
         state.notices.push(format!(
-            "{stranger}.json is not part of the store; name it in filenames.split_files to take \
-             it in"
+            "{file} is not part of the store; name it in filenames.split_files to take it in"
         ));
     }
     Ok(())

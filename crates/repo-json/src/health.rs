@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use plain_json::Signature;
+use repo_core::strategy::Action;
 use repo_core::{CollectionName, Health, HealthCheck, HealthDepth};
 
 use crate::damage;
@@ -26,6 +27,7 @@ pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
     let feed = feed_check(store, &state);
     let histories = histories(&state);
     let role = state.role.health_check();
+    let packing = packing_check(store, &state);
     let (files, notices) = (state.files.clone(), state.notices.clone());
     // Commits continue while the files are read.
     drop(state);
@@ -40,6 +42,7 @@ pub(crate) fn check(store: &Store, depth: &HealthDepth) -> Health {
         };
         HealthCheck::new("data file", ok, detail)
     }));
+    checks.extend(packing);
     checks.extend(second_names);
     checks.extend(role);
     checks.extend(feed);
@@ -69,6 +72,22 @@ fn read_check(state: &State, caught_up: Result<(), String>) -> HealthCheck {
         Err(reason) => (false, reason),
     };
     HealthCheck::new("store", ok, detail)
+}
+
+/// A store whose files are kept otherwise than configured stays so until its layout is
+/// upgraded, which is no fault.
+fn packing_check(store: &Store, state: &State) -> Option<HealthCheck> {
+    let wanted = store.env.settings.packing()?;
+    if !state.exists() || wanted == state.packing {
+        return None;
+    }
+    let (is, wanted) = (state.packing.describe(), wanted.describe());
+    let upgrade = Action::UpgradeLayout;
+    let detail = format!(
+        "the data files are {is}, and by enable_compression they would be {wanted}: {upgrade} \
+         changes that"
+    );
+    Some(HealthCheck::new("notice", true, detail))
 }
 
 /// Whether the kept journals are all there, while writes are captured.

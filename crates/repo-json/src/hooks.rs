@@ -28,6 +28,8 @@ pub(crate) enum Step {
     Renamed,
     /// All of them did, durably.
     AllRenamed,
+    /// The files that are kept under other names now are gone from the old ones, durably.
+    Removed,
     /// The journal is kept for the change feed under its second name, durably.
     Kept,
     /// The fresh journal stands beside the old one.

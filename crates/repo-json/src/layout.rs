@@ -17,10 +17,12 @@ use crate::config::{DEFAULT_SINGLE_FILE, StorageType};
 use crate::env::Env;
 use crate::errors;
 use crate::folder;
-use crate::meta::Meta;
+use crate::meta::{Meta, MetaFile};
+use crate::packed::Packing;
 use crate::snapshot::Form;
 
-/// Where collections are kept.
+/// Where collections are kept. Names are those of plain files; compressed ones have an
+/// ending more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// All in the file of this name.
@@ -37,11 +39,36 @@ impl Default for Layout {
 }
 
 impl Layout {
-    /// The layout of a store: as configured, or as found.
+    /// The layout of a store, as configured or as found, and how its files are kept.
     ///
     /// # Errors
-    /// `ConfigInvalid` when the store was made in another layout.
-    pub(crate) fn resolve(env: &Env, meta: Option<&Meta>) -> Result<Self> {
+    /// `ConfigInvalid` when the store was made in another layout, and for plain and
+    /// compressed files of which nothing says which count.
+    pub(crate) fn resolve(env: &Env, meta: Option<&Meta>) -> Result<(Self, Packing)> {
+        if let Some(meta) = meta {
+            return Ok((Self::resolve_in(env, Some(meta), meta.packing)?, meta.packing));
+        }
+        let mut found = Vec::new();
+        for packing in Packing::ALL {
+            let layout = Self::resolve_in(env, None, packing)?;
+            let first = layout.existing(env, packing, true)?.into_iter().next();
+            let left_out = layout.left_out(env, packing)?.into_iter().next();
+            let file = first.map(|(file, _)| file);
+            if let Some(file) = file.or(left_out.map(|name| layout.file_of(&name))) {
+                found.push((layout, packing, file));
+            }
+        }
+        if let [(_, _, plain), (_, _, packed), ..] = found.as_slice() {
+            return Err(two_packings(env, plain, packed));
+        }
+        if let Some((layout, packing, _)) = found.into_iter().next() {
+            return Ok((layout, packing));
+        }
+        let packing = env.settings.packing().unwrap_or_default();
+        Ok((Self::resolve_in(env, None, packing)?, packing))
+    }
+
+    fn resolve_in(env: &Env, meta: Option<&Meta>, packing: Packing) -> Result<Self> {
         let names = &env.settings.filenames;
         let found = meta.filter(|meta| !meta.files.is_empty()).map(Self::of_meta);
         let layout = match env.settings.storage_type {
@@ -50,7 +77,7 @@ impl Layout {
             StorageType::Detect => {
                 return match found {
                     Some(found) => Ok(found),
-                    None => Self::detect(env),
+                    None => Self::detect(env, packing),
                 };
             }
         };
@@ -69,12 +96,14 @@ impl Layout {
     }
 
     fn of_meta(meta: &Meta) -> Self {
-        if let Some(single) = meta.files.iter().find(|file| file.form == Form::Single) {
-            return Self::Single(single.name.clone());
+        let plain = |file: &MetaFile| meta.packing.plain_name(&file.name).map(str::to_owned);
+        let single = meta.files.iter().find(|file| file.form == Form::Single);
+        if let Some(single) = single.and_then(plain) {
+            return Self::Single(single);
         }
         let named = |head: &crate::meta::CollectionHead| {
             let file = meta.files.get(head.file?)?;
-            Some((head.name.clone(), file.name.clone()))
+            Some((head.name.clone(), plain(file)?))
         };
         Self::Split(meta.collections.iter().filter_map(|c| named(&c.head)).collect())
     }
@@ -103,21 +132,23 @@ impl Layout {
 
     /// What a folder without `.meta` holds: a single file goes before split
     /// ones; an empty folder becomes a single file.
-    fn detect(env: &Env) -> Result<Self> {
+    fn detect(env: &Env, packing: Packing) -> Result<Self> {
         let names = &env.settings.filenames;
         let single = Self::Single(names.single_file.clone());
         let split = Self::Split(names.split_files.clone());
-        if folder::is_there(&env.folder.data(&names.single_file))? {
-            return match split.existing(env, false)?.into_iter().next() {
+        let single_file = packing.file_name(&names.single_file);
+        if folder::is_there(&env.folder.data(&single_file))? {
+            return match split.existing(env, packing, false)?.into_iter().next() {
                 None => Ok(single),
-                Some((found, _)) => Err(two_layouts(env, &names.single_file, &found)),
+                Some((found, _)) => Err(two_layouts(env, &single_file, &found)),
             };
         }
-        let is_split = !split.existing(env, true)?.is_empty() || !split.left_out(env)?.is_empty();
+        let is_split = !split.existing(env, packing, true)?.is_empty()
+            || !split.left_out(env, packing)?.is_empty();
         Ok(if is_split { split } else { single })
     }
 
-    /// The name of the file that a collection is kept in.
+    /// The name of the file that a collection is kept in, while it is plain.
     pub(crate) fn file_of(&self, collection: &CollectionName) -> String {
         match self {
             Self::Single(name) => name.clone(),
@@ -155,24 +186,36 @@ impl Layout {
         Ok(())
     }
 
+    /// Whether any data file is there, plain or compressed.
+    pub(crate) fn has_files(&self, env: &Env) -> Result<bool> {
+        for packing in Packing::ALL {
+            if !self.existing(env, packing, true)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The data files that are there, with the collection of a split one.
     /// `strangers`: also files of collections that are neither declared nor
     /// named in the configuration.
     pub(crate) fn existing(
         &self,
         env: &Env,
+        packing: Packing,
         strangers: bool,
     ) -> Result<Vec<(String, Option<CollectionName>)>> {
         if let Self::Single(name) = self {
-            let there = usable(env, name)?;
-            return Ok(there.then(|| (name.clone(), None)).into_iter().collect());
+            let file = packing.file_name(name);
+            let there = usable(env, &file)?;
+            return Ok(there.then_some((file, None)).into_iter().collect());
         }
         let mut found = Vec::new();
-        for name in self.possible(env, strangers)? {
+        for name in self.possible(env, packing, strangers)? {
             if !env.options.selects(name.as_str()) {
                 continue;
             }
-            let file = self.file_of(&name);
+            let file = packing.file_name(&self.file_of(&name));
             if usable(env, &file)? {
                 found.push((file, Some(name)));
             }
@@ -181,27 +224,33 @@ impl Layout {
     }
 
     /// The collections that a split file may be there for.
-    fn possible(&self, env: &Env, strangers: bool) -> Result<BTreeSet<CollectionName>> {
+    fn possible(
+        &self,
+        env: &Env,
+        packing: Packing,
+        strangers: bool,
+    ) -> Result<BTreeSet<CollectionName>> {
         let Self::Split(names) = self else { return Ok(BTreeSet::new()) };
         let mut collections: BTreeSet<CollectionName> = names.keys().cloned().collect();
         collections.extend(env.options.schemas.iter().map(|schema| schema.collection.clone()));
         if strangers && names.is_empty() {
-            collections.extend(self.strangers(env)?);
+            collections.extend(self.strangers(env, packing)?);
         }
         Ok(collections)
     }
 
     /// The collections of split files that the selection leaves closed. They
     /// are not looked at beyond that.
-    pub(crate) fn left_out(&self, env: &Env) -> Result<BTreeSet<CollectionName>> {
+    pub(crate) fn left_out(&self, env: &Env, packing: Packing) -> Result<BTreeSet<CollectionName>> {
         if env.options.selection().is_none() {
             return Ok(BTreeSet::new());
         }
         let left_out = |name: &CollectionName| {
             !env.options.selects(name.as_str())
-                && fs::symlink_metadata(env.folder.data(&self.file_of(name))).is_ok()
+                && fs::symlink_metadata(env.folder.data(&packing.file_name(&self.file_of(name))))
+                    .is_ok()
         };
-        Ok(self.possible(env, true)?.into_iter().filter(left_out).collect())
+        Ok(self.possible(env, packing, true)?.into_iter().filter(left_out).collect())
     }
 
     /// Refuses to see no store where one of the other layout is: a folder
@@ -209,9 +258,11 @@ impl Layout {
     pub(crate) fn refuse_other_layout(&self, env: &Env) -> Result<()> {
         let Self::Single(name) = self else { return Ok(()) };
         let split = Self::Split(env.settings.filenames.split_files.clone());
-        let Some((found, _)) = split.existing(env, false)?.into_iter().next() else {
-            return Ok(());
-        };
+        let mut found = Vec::new();
+        for packing in Packing::ALL {
+            found.extend(split.existing(env, packing, false)?);
+        }
+        let Some((found, _)) = found.into_iter().next() else { return Ok(()) };
         Err(Error::new(
             ErrorKind::ConfigInvalid,
             "open the store",
@@ -224,7 +275,7 @@ impl Layout {
     }
 
     /// The collections of all files of the folder that are named like one.
-    pub(crate) fn strangers(&self, env: &Env) -> Result<Vec<CollectionName>> {
+    pub(crate) fn strangers(&self, env: &Env, packing: Packing) -> Result<Vec<CollectionName>> {
         let path = env.folder.path();
         let failed = |e| errors::io("read the folder", path, e);
         let entries = match fs::read_dir(path) {
@@ -236,7 +287,8 @@ impl Layout {
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
-            let stem = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            let plain = name.to_str().and_then(|name| packing.plain_name(name));
+            let stem = plain.and_then(|name| name.strip_suffix(".json"));
             let collection = stem.and_then(|stem| CollectionName::new(stem).ok());
             let Some(collection) = collection else { continue };
             let selected = env.options.selects(collection.as_str());
@@ -255,6 +307,18 @@ fn usable(env: &Env, file: &str) -> Result<bool> {
         folder::refuse_link(&path)?;
     }
     folder::is_there(&path)
+}
+
+fn two_packings(env: &Env, plain: &str, packed: &str) -> Error {
+    Error::new(
+        ErrorKind::ConfigInvalid,
+        "open the store",
+        "the folder holds plain files and compressed ones, and no .meta says which are the store",
+    )
+    .with("store", &env.location)
+    .with("plain", plain)
+    .with("compressed", packed)
+    .hint("move those away that are not the store")
 }
 
 fn two_layouts(env: &Env, single: &str, split: &str) -> Error {

@@ -2,7 +2,8 @@
 //!
 //! Documents stand in plain JSON files, in one file or one a collection, and
 //! nothing of ours is in them: any tool can read them, and another tool may
-//! have written them. Beside them stands one set of files of our own:
+//! have written them. Where `enable_compression` is on they are zstd streams of such text.
+//! Beside them stands one set of files of our own:
 //!
 //! - `.meta`: versions, times and digests by id, tombstones, the store's own
 //!   record; written whole at each checkpoint;
@@ -48,6 +49,7 @@ pub mod measured;
 mod meta;
 mod names;
 mod older;
+mod packed;
 mod publish_edits;
 mod reader;
 mod recovery;

@@ -20,6 +20,7 @@ use crate::journal::{
 };
 use crate::layout::Layout;
 use crate::meta::{Meta, MetaFile, read_meta};
+use crate::packed::Packing;
 use crate::segments;
 use crate::selection;
 use crate::state::{Collection, JournalState, Repair, State};
@@ -42,9 +43,9 @@ pub(crate) fn load(env: &Env) -> Result<State> {
         env.folder.refuse_links()?;
     }
     let meta = read_meta(&env.folder.meta())?;
-    let layout = Layout::resolve(env, meta.as_ref())?;
+    let (layout, packing) = Layout::resolve(env, meta.as_ref())?;
     layout.refuse_shared_file(env, std::iter::empty())?;
-    let mut state = load_in(env, &layout, meta)?;
+    let mut state = load_in(env, (&layout, packing), meta)?;
     open_histories(env, &mut state)?;
     if !env.options.read_only {
         let mut places = state.files.iter().map(|file| env.folder.data(&file.name));
@@ -64,10 +65,10 @@ pub(crate) fn open_histories(env: &Env, state: &mut State) -> Result<()> {
     histories.try_for_each(|history| history.open(&env.folder))
 }
 
-fn load_in(env: &Env, layout: &Layout, meta: Option<Meta>) -> Result<State> {
+fn load_in(env: &Env, (layout, packing): (&Layout, Packing), meta: Option<Meta>) -> Result<State> {
     match (meta, open_journal(env)?) {
-        (None, None) => external::adopt(env, layout),
-        (None, Some(journal)) => load_without_meta(env, layout, journal),
+        (None, None) => external::adopt(env, layout, packing),
+        (None, Some(journal)) => load_without_meta(env, (layout, packing), journal),
         (Some(_), None) => Err(errors::corrupt(
             "open the store",
             &env.folder.journal(),
@@ -102,13 +103,17 @@ pub(crate) fn open_journal(env: &Env) -> Result<Option<JournalState>> {
 }
 
 /// A journal without `.meta`: a store whose making was broken off.
-fn load_without_meta(env: &Env, layout: &Layout, journal: JournalState) -> Result<State> {
+fn load_without_meta(
+    env: &Env,
+    (layout, packing): (&Layout, Packing),
+    journal: JournalState,
+) -> Result<State> {
     let mut state = State { journal: Some(journal), ..State::default() };
     let pending = read_on(env, &mut state, false)?;
     match pending {
         Some(checkpoint) => load_pending(env, state, None, checkpoint),
         None if state.journal.as_ref().is_some_and(JournalState::is_empty) => {
-            external::adopt(env, layout)
+            external::adopt(env, layout, packing)
         }
         None => {
             Err(errors::corrupt("open the store", &env.folder.meta(), 0, "the file is missing")
@@ -174,6 +179,7 @@ pub(crate) fn from_meta(
     let mut state = State {
         generation: meta.generation,
         id: meta.id,
+        packing: meta.packing,
         role: meta.role,
         job: meta.job,
         feed: meta.feed,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use repo_core::strategy::{OnUnreadable, Record, RecordBatch, ScanOptions, UnreadableRecord};
-use repo_core::{CollectionName, EntityId, Error, Key, Result};
+use repo_core::{CollectionName, EntityId, Error, ErrorKind, Key, Result};
 
 use crate::chunk::Taken;
 use crate::damage;
@@ -151,6 +151,19 @@ impl Scan {
         let places: Vec<Slot> = live.iter().map(|&at| slots[at]).collect();
         let mut read: Vec<Option<repo_core::Document>> = vec![None; slots.len()];
         let mut bad: Vec<(usize, UnreadableRecord)> = Vec::new();
+        if part.documents.are_packed() {
+            // What stands in a block with a damaged record is read by itself, too.
+            for at in live {
+                match part.documents.read_sound(&slots[at], part.digests[at]) {
+                    Ok(document) => read[at] = Some(document),
+                    Err(error) if error.kind() == ErrorKind::Corrupt => {
+                        bad.push((at, self.unreadable(error, &part.taken[at].0, None)));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            return self.records(part, read, bad);
+        }
         let mut sweep = self.sweep.take();
         part.documents.read_each(&places, sweep.as_mut(), |found, text| {
             let at = live[found];
@@ -160,14 +173,24 @@ impl Scan {
             });
             match sound {
                 Ok(document) => read[at] = Some(document),
-                Err(error) => bad.push((at, self.unreadable(error, &part.taken[at].0, text))),
+                Err(error) => bad.push((at, self.unreadable(error, &part.taken[at].0, Some(text)))),
             }
             Ok(())
         })?;
         self.sweep = sweep;
+        self.records(part, read, bad)
+    }
+
+    /// What was read, and what is set aside.
+    fn records(
+        &self,
+        part: &mut Part,
+        mut read: Vec<Option<repo_core::Document>>,
+        mut bad: Vec<(usize, UnreadableRecord)>,
+    ) -> Result<Vec<Record>> {
         bad.sort_by_key(|(at, _)| *at);
         let is_bad = |at: usize| bad.binary_search_by_key(&at, |(at, _)| *at).is_ok();
-        let mut records = Vec::with_capacity(slots.len());
+        let mut records = Vec::with_capacity(part.taken.len());
         for (at, (id, slot)) in part.taken.iter().enumerate().filter(|(at, _)| !is_bad(*at)) {
             let key = Key::new(self.name.clone(), EntityId::new(id)?);
             records.push(crate::batch::record_of(&key, slot, read[at].take())?);
@@ -176,11 +199,11 @@ impl Scan {
         Ok(records)
     }
 
-    fn unreadable(&self, error: Error, id: &str, text: &[u8]) -> UnreadableRecord {
+    fn unreadable(&self, error: Error, id: &str, text: Option<&[u8]>) -> UnreadableRecord {
         let error = match EntityId::new(id) {
             Ok(id) => about(error, &self.name, &id),
             Err(_) => error,
         };
-        UnreadableRecord::new(self.name.clone(), id, Some(text.to_vec()), error)
+        UnreadableRecord::new(self.name.clone(), id, text.map(<[u8]>::to_vec), error)
     }
 }

@@ -12,6 +12,7 @@ use repo_core::{CollectionSchema, Error, Result};
 use crate::batch::Batch;
 use crate::checkpoint::{self, Failure, Publish};
 use crate::config::CheckpointOnClose;
+use crate::data_file::DataFile;
 use crate::env::{Env, shape_of};
 use crate::errors;
 use crate::folder::{self, JOURNAL, META};
@@ -20,7 +21,8 @@ use crate::hooks::Step;
 use crate::identity;
 use crate::journal::JOURNAL_HEAD;
 use crate::lock::{LockFile, LockGuard};
-use crate::meta::LAYOUT_VERSION;
+use crate::meta::newest_layout;
+use crate::packed::Packing;
 use crate::recovery;
 use crate::segments;
 use crate::state::{Collection, JournalState, Repair, State};
@@ -172,8 +174,13 @@ impl Session {
         if self.swept || !state.exists() {
             return Ok(());
         }
-        let names = state.files.iter().map(|file| file.name.as_str());
-        for name in names.chain([META, JOURNAL]) {
+        // A checkpoint may have been about to compress them, or to write them plain.
+        let both = |file: &DataFile| {
+            let plain = file.packing.plain_name(&file.name).unwrap_or(&file.name);
+            Packing::ALL.map(|packing| packing.file_name(plain))
+        };
+        let names: Vec<String> = state.files.iter().flat_map(both).collect();
+        for name in names.iter().map(String::as_str).chain([META, JOURNAL]) {
             folder::remove_if_there(&self.store.env.folder.beside(name))?;
         }
         drop(state);
@@ -220,19 +227,20 @@ impl Session {
         Ok(prepared)
     }
 
-    /// Brings a store of an older layout to the present one; gives the layout that it
-    /// was in.
+    /// Brings a store of an older layout to the present one, with data files that are kept
+    /// as configured; gives the layout that it was in.
     pub(crate) fn upgrade(&self) -> Result<Option<u32>> {
         let state = self.store.state();
         if !state.exists() {
             return Err(never_prepared("upgrade the layout", &self.store.env.location));
         }
         let from = state.store_record().layout_version;
-        if from == LAYOUT_VERSION {
+        let packing = self.store.env.settings.packing().unwrap_or(state.packing);
+        if from == newest_layout(packing) {
             return Ok(None);
         }
         self.publish(&state, |env, state| {
-            checkpoint::run_in_newest_layout(env, state, Publish::Append)
+            checkpoint::run_in_newest_layout(env, state, Publish::Append, packing)
         })?;
         drop(state);
         self.reload(true)?;
@@ -240,7 +248,10 @@ impl Session {
     }
 
     fn create(&self, schemas: &[CollectionSchema]) -> Result<Vec<Prepared>> {
-        let mut state = State { layout: self.store.state().layout.clone(), ..State::default() };
+        let known = self.store.state();
+        let (layout, packing) = (known.layout.clone(), known.packing);
+        drop(known);
+        let mut state = State { layout, packing, ..State::default() };
         for schema in schemas {
             let collection = Collection::new(schema.schema_version, shape_of(schema));
             state.collections.insert(schema.collection.clone(), collection);

@@ -22,7 +22,8 @@ use crate::history::History;
 use crate::index::Indexes;
 use crate::journal::{CheckpointOp, JOURNAL_HEAD, Op, push_op};
 use crate::layout::Layout;
-use crate::meta::{CollectionHead, LAYOUT_VERSION, layout_of};
+use crate::meta::{CollectionHead, layout_of, newest_layout};
+use crate::packed::Packing;
 use crate::table::{Slot, Table};
 
 /// The store as one handle sees it.
@@ -49,6 +50,8 @@ pub(crate) struct State {
     /// known but the name.
     pub(crate) left_out: BTreeSet<CollectionName>,
     pub(crate) layout: Layout,
+    /// How all data files are kept.
+    pub(crate) packing: Packing,
     /// `None` when the store is not there, or was never opened for writing.
     pub(crate) journal: Option<JournalState>,
     /// What a writer has to do before anything else.
@@ -211,8 +214,8 @@ impl State {
         let state = |c: &Collection| CollectionState::new(c.schema_version, c.floor);
         StoreRecord::new(match self.generation {
             // Its first checkpoint is still to be written.
-            0 => LAYOUT_VERSION,
-            _ => layout_of(self.id, self.feed.as_ref()),
+            0 => newest_layout(self.packing),
+            _ => layout_of(self.id, self.feed.as_ref(), self.packing),
         })
         .with_capture(self.feed.as_ref().map(|feed| feed.capture.clone()).unwrap_or_default())
         .with_id(self.id)
@@ -265,8 +268,8 @@ impl State {
         })
     }
 
-    /// Bytes of all data files.
+    /// Bytes of text in all data files.
     pub(crate) fn snapshot_bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.signature.len).sum()
+        self.files.iter().map(DataFile::text_len).sum()
     }
 }

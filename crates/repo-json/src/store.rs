@@ -219,7 +219,7 @@ impl Store {
         }
         if state.files.is_empty() && state.journal.is_none() {
             // There was no store; a data file may have come since.
-            return Ok(state.layout.existing(&self.env, true)?.is_empty());
+            return Ok(!state.layout.has_files(&self.env)?);
         }
         self.files_current(state)
     }

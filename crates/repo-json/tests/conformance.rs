@@ -61,10 +61,19 @@ repo_testkit::conformance!(single_file, || async {
 repo_testkit::conformance!(split_files, || async {
     JsonPlace::new(json!({ "storage_type": "split_files", "cache_size": 0 }))
 });
+#[cfg(feature = "compression")]
+repo_testkit::conformance!(compressed_files, || async {
+    let settings = json!({ "storage_type": "split_files", "enable_compression": true });
+    JsonPlace::new(settings)
+});
 repo_testkit::conformance!(wrapped_files, || async { wrapped::WrappedPlace::new() });
 
 repo_testkit::differential!(single_file_answers_as_the_reference_does, || async {
     JsonPlace::new(json!({ "storage_type": "single_file" }))
+});
+#[cfg(feature = "compression")]
+repo_testkit::differential!(compressed_files_answer_as_the_reference_does, || async {
+    JsonPlace::new(json!({ "storage_type": "single_file", "enable_compression": true }))
 });
 repo_testkit::differential!(split_files_answer_as_the_reference_does, || async {
     JsonPlace::new(json!({ "storage_type": "split_files", "cache_size": 3 }))

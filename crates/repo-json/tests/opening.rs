@@ -15,7 +15,6 @@ async fn settings_that_a_program_made_are_checked() {
     for (settings, kind) in [
         (JsonSettings { filenames: outside, ..good.clone() }, ErrorKind::ConfigInvalid),
         (JsonSettings { base_path: "".into(), ..good.clone() }, ErrorKind::ConfigInvalid),
-        (JsonSettings { enable_compression: true, ..good.clone() }, ErrorKind::Unsupported),
     ] {
         let error = JsonStrategy::open(settings, OpenOptions::default()).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");

@@ -119,8 +119,8 @@ fn known_blocks() -> Vec<Json> {
         storage(
             "json",
             "json_strategy",
-            json!({"cache_size": 1000, "write_buffer_size": 64000,
-                   "sync_writes": false}),
+            json!({"enable_compression": true, "cache_size": 1000,
+                   "write_buffer_size": 64000, "sync_writes": false}),
         ),
         storage(
             "dynamodb",
@@ -153,7 +153,6 @@ fn what_is_not_yet_supported_is_refused_by_name() {
         ("dynamodb", "dynamodb_strategy", json!({"enable_dax": true}), "enable_dax"),
         ("dynamodb", "dynamodb_strategy", json!({"auto_scaling": true}), "auto_scaling"),
         ("dynamodb", "dynamodb_strategy", json!({"auto_scaling": scaling}), "auto_scaling"),
-        ("json", "json_strategy", json!({"enable_compression": true}), "enable_compression"),
     ];
     for (strategy, block, settings, words) in cases {
         let place = with(&json!({"storage": {"strategy": strategy, block: settings}}));

@@ -6,12 +6,14 @@ mod history;
 mod history_races;
 mod loads;
 mod losses;
+mod partitions;
 #[path = "../../tests/common/proxy.rs"]
 mod proxy;
 mod refusals;
 mod requests;
 mod roles;
 mod takeovers;
+mod throttled;
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Barrier, Semaphore};
 
 /// What happens to one request.
 #[allow(dead_code)]
@@ -19,6 +19,10 @@ pub(crate) enum Fate {
     AnswerAfter(Duration, u16, String),
     /// The real server answers, after a while.
     Delay(Duration),
+    /// The real server answers, once as many requests wait here as the barrier is for.
+    Meet(Arc<Barrier>),
+    /// The real server does this instead of what was asked, and then this is the answer.
+    Part { passed_on: String, answer: String },
     /// The connection is closed without the request being passed on.
     Break,
     /// The real server answers, but the connection is closed before the answer
@@ -143,9 +147,18 @@ async fn serve(
                 tokio::time::sleep(pause).await;
                 answer(&mut client, status, &json).await;
             }
+            Fate::Part { passed_on, answer: json } => {
+                let done =
+                    forward(server, &with_length(&head, passed_on.len()), passed_on.as_bytes())
+                        .await;
+                assert!(done.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&done));
+                answer(&mut client, 200, &json).await;
+            }
             fate => {
-                if let Fate::Delay(pause) = fate {
-                    tokio::time::sleep(pause).await;
+                match &fate {
+                    Fate::Delay(pause) => tokio::time::sleep(*pause).await,
+                    Fate::Meet(barrier) => drop(barrier.wait().await),
+                    _ => {}
                 }
                 let whole = forward(server, &head, &body).await;
                 if !matches!(fate, Fate::Lose) {
@@ -201,6 +214,18 @@ async fn forward(server: &str, head: &str, body: &[u8]) -> Vec<u8> {
     let mut answer = Vec::new();
     upstream.read_to_end(&mut answer).await.unwrap();
     answer
+}
+
+/// A head for a body of another length.
+fn with_length(head: &str, length: usize) -> String {
+    let is_length = |line: &str| {
+        line.split(':').next().is_some_and(|name| name.eq_ignore_ascii_case("content-length"))
+    };
+    let lines = head.split("\r\n").map(|line| match is_length(line) {
+        true => format!("content-length: {length}"),
+        false => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\r\n")
 }
 
 /// Sends an answer. The client may have given up.

@@ -17,22 +17,44 @@ use crate::segments;
 /// `Corrupt` when a file is not the one that the checkpoint wrote; nothing
 /// more is moved then, and the journal stays.
 pub(crate) fn finish(env: &Env, checkpoint: &CheckpointOp) -> Result<()> {
-    for file in &checkpoint.files {
+    let written = || checkpoint.files.iter().filter(|file| file.new.is_some());
+    for file in written() {
         let beside = env.folder.beside(&file.name);
         let path = if beside.exists() { beside } else { env.folder.data(&file.name) };
-        if digest_of_path(&path)? != Some(file.new) {
+        if digest_of_path(&path)? != file.new {
             return Err(errors::edited(&path));
         }
     }
-    let names = checkpoint.files.iter().map(|file| file.name.as_str());
-    place_files(env, names.chain([META]))?;
+    place_files(env, written().map(|file| file.name.as_str()).chain([META]))?;
     step(env, Step::AllRenamed)?;
+    remove_gone(env, checkpoint)?;
     if let Some(span) = checkpoint.kept {
         segments::keep(&env.folder, span)?;
         step(env, Step::Kept)?;
     }
     start_journal(env, checkpoint.generation)?;
     step(env, Step::Finished)
+}
+
+/// Removes the files that have another name now. One that is not what the checkpoint
+/// replaced is somebody's, and stays.
+pub(crate) fn remove_gone(env: &Env, checkpoint: &CheckpointOp) -> Result<()> {
+    let gone: Vec<_> = checkpoint.files.iter().filter(|file| file.new.is_none()).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    for file in gone {
+        let path = env.folder.data(&file.name);
+        match digest_of_path(&path)? {
+            None => {}
+            found if found == file.old => folder::remove_if_there(&path)?,
+            Some(_) => tracing::warn!(file = %path.display(),
+                "the file was changed by something else and is left; it is no part of the store \
+                 any more"),
+        }
+    }
+    env.folder.sync()?;
+    step(env, Step::Removed)
 }
 
 /// Renames what stands beside `names`, durably.

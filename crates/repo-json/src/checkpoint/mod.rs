@@ -12,8 +12,9 @@
 //!    one that this store does not know refuses the checkpoint;
 //! 2. a checkpoint frame goes into the journal of G and is synced; it holds the
 //!    old and new digests of the data files and the checksum of the new `.meta`;
-//! 3. the data files are renamed, then `.meta`; the folder is synced. While writes are
-//!    captured, the journal gets a second name, under which it is kept;
+//! 3. the data files are renamed, then `.meta`; the folder is synced. Where files are kept
+//!    compressed now, or plain again, the new ones have other names, and the old ones are
+//!    removed. While writes are captured, the journal gets a second name that keeps it;
 //! 4. an empty journal of G+1 is written beside the old one and renamed.
 //!
 //! | found when opening | means |
@@ -28,14 +29,12 @@
 mod finish;
 mod plan;
 
-use std::path::Path;
-
 use plain_json::Signature;
 use repo_core::strategy::StoreId;
 use repo_core::{CollectionName, EntityId, Error, Result};
 
 use crate::backup::{self, stamp};
-use crate::data_file::digest_of;
+use crate::data_file::{digest_of, digest_of_path};
 use crate::env::Env;
 use crate::errors;
 use crate::feed_record::FeedRecord;
@@ -45,15 +44,16 @@ use crate::hooks::Step;
 use crate::journal::{CheckpointFile, CheckpointOp, Op, append, frame_of, push_op};
 use crate::layout::Layout;
 use crate::meta::{MetaFile, MetaWriter, StoreHead};
+use crate::packed::Packing;
 use crate::segments;
 use crate::snapshot::{Form, SnapshotWriter, short_digest};
 use crate::span::Span;
 use crate::state::{Collection, JournalState, State};
 use crate::table::{NO_DIGEST, Place};
-pub(crate) use finish::{finish, place_files, start_journal};
+pub(crate) use finish::{finish, place_files, remove_gone, start_journal};
 use finish::{replace_journal, step, write_journal};
 pub(crate) use plan::Publish;
-use plan::{Planned, following, refuse_shared, stranger};
+use plan::{Planned, following, keep_mode, refuse_shared, stranger};
 
 /// How far a checkpoint came when it failed.
 #[derive(Debug)]
@@ -69,32 +69,35 @@ pub(crate) enum Failure {
 /// state has to be loaded anew afterwards. The first checkpoint of a store
 /// makes it one of the newest layout.
 pub(crate) fn run(env: &Env, state: &State, publish: Publish) -> std::result::Result<(), Failure> {
-    if state.generation == 0 {
-        return run_in_newest_layout(env, state, publish);
+    // Files are compressed in the newest layout alone.
+    if state.generation == 0 || state.packing == Packing::Zstd {
+        return run_in_newest_layout(env, state, publish, state.packing);
     }
-    run_as(env, state, state.id, state.feed.clone(), publish)
+    run_as(env, state, (state.id, state.feed.clone()), publish, state.packing)
 }
 
-/// The same, which brings a store of an older layout to the newest.
+/// The same, which brings a store of an older layout to the newest, with data files that
+/// are kept so.
 pub(crate) fn run_in_newest_layout(
     env: &Env,
     state: &State,
     publish: Publish,
+    packing: Packing,
 ) -> std::result::Result<(), Failure> {
     let id = state.id.map_or_else(StoreId::random, Ok).map_err(Failure::Before)?;
     let feed = state.feed.clone().unwrap_or_default();
-    run_as(env, state, Some(id), Some(feed), publish)
+    run_as(env, state, (Some(id), Some(feed)), publish, packing)
 }
 
 fn run_as(
     env: &Env,
     state: &State,
-    id: Option<StoreId>,
-    feed: Option<FeedRecord>,
+    (id, feed): (Option<StoreId>, Option<FeedRecord>),
     publish: Publish,
+    packing: Packing,
 ) -> std::result::Result<(), Failure> {
     let (feed, kept) = feed.map_or((None, None), |feed| following(state, feed, publish));
-    let writer = Writer { env, state, id, feed, kept, generation: state.generation + 1 };
+    let writer = Writer { env, state, id, packing, feed, kept, generation: state.generation + 1 };
     let checkpoint = writer.write_files().map_err(|error| {
         writer.clean_up();
         Failure::Before(error)
@@ -147,6 +150,7 @@ struct Writer<'a> {
     env: &'a Env,
     state: &'a State,
     id: Option<StoreId>,
+    packing: Packing,
     feed: Option<FeedRecord>,
     /// Where the journal that ends is kept.
     kept: Option<Span>,
@@ -168,6 +172,7 @@ impl Writer<'_> {
         let store = StoreHead {
             generation: self.generation,
             id: self.id,
+            packing: self.packing,
             role: &self.state.role,
             job: self.state.job.as_ref(),
             feed: self.feed.as_ref(),
@@ -214,16 +219,20 @@ impl Writer<'_> {
     /// The data files of the next generation.
     fn plan(&self) -> Vec<Planned> {
         let layout = &self.state.layout;
-        let mut plan: Vec<Planned> = self.state.files.iter().map(Planned::of).collect();
+        let mut plan: Vec<Planned> = {
+            let files = self.state.files.iter();
+            files.map(|file| Planned::of(file, self.packing)).collect()
+        };
         if let (Layout::Single(name), true) = (layout, plan.is_empty()) {
-            plan.push(Planned::new(name.clone(), Form::Single));
+            plan.push(Planned::new(self.packing.file_name(name), Form::Single));
         }
         for (name, collection) in &self.state.collections {
             let index = match (collection.file, layout) {
                 (Some(index), _) => index,
                 (None, Layout::Single(_)) => 0,
                 (None, Layout::Split(_)) => {
-                    plan.push(Planned::new(layout.file_of(name), Form::Plain));
+                    let file = self.packing.file_name(&layout.file_of(name));
+                    plan.push(Planned::new(file, Form::Plain));
                     plan.len() - 1
                 }
             };
@@ -276,7 +285,7 @@ impl Writer<'_> {
         SnapshotWriter::new(
             file,
             &path,
-            planned.form,
+            (planned.form, self.packing),
             settings.pretty_print,
             settings.write_buffer_size.get(),
         )
@@ -286,7 +295,8 @@ impl Writer<'_> {
         let path = self.env.folder.beside(&planned.name);
         let (file, digest) = writer.finish()?;
         let signature = Signature::of_file(&file, &path)?;
-        Ok(MetaFile { name: planned.name.clone(), form: planned.form, signature, digest })
+        let (name, packing, form) = (planned.name.clone(), self.packing, planned.form);
+        Ok(MetaFile { name, packing, form, signature, digest })
     }
 
     fn empty_file(&self, planned: &Planned) -> Result<MetaFile> {
@@ -356,10 +366,20 @@ impl Writer<'_> {
             if found != old {
                 return Err(match old {
                     Some(_) => errors::edited(&place),
+                    None if planned.gone.is_some() => stranger(&place).hint("move it away"),
                     None => stranger(&place),
                 });
             }
-            replaced.push(CheckpointFile { name: new.name.clone(), old, new: new.digest });
+            let new_digest = Some(new.digest);
+            replaced.push(CheckpointFile { name: new.name.clone(), old, new: new_digest });
+            if let Some(gone) = &planned.gone {
+                let place = self.env.folder.data(&gone.name);
+                if digest_of_path(&place)? != Some(gone.digest) {
+                    return Err(errors::edited(&place));
+                }
+                let (name, old) = (gone.name.clone(), Some(gone.digest));
+                replaced.push(CheckpointFile { name, old, new: None });
+            }
         }
         Ok(replaced)
     }
@@ -377,15 +397,4 @@ impl Writer<'_> {
             tracing::warn!(%error, "a file of a failed checkpoint could not be removed");
         }
     }
-}
-
-/// A data file keeps the permissions that it has.
-fn keep_mode(env: &Env, planned: &Planned, new: &std::fs::File, path: &Path) -> Result<()> {
-    if planned.old.is_none() {
-        return Ok(());
-    }
-    let place = env.folder.data(&planned.name);
-    std::fs::metadata(&place)
-        .and_then(|old| new.set_permissions(old.permissions()))
-        .map_err(|e| errors::io("create a file", path, e))
 }

@@ -1,12 +1,16 @@
 //! What a checkpoint is going to write.
 
 use std::collections::HashSet;
+use std::fs::{self, File};
 use std::path::Path;
 
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use crate::data_file::DataFile;
+use crate::env::Env;
+use crate::errors;
 use crate::feed_record::FeedRecord;
+use crate::packed::Packing;
 use crate::snapshot::Form;
 use crate::span::Span;
 use crate::state::State;
@@ -26,18 +30,31 @@ pub(super) struct Planned {
     pub(super) name: String,
     pub(super) form: Form,
     pub(super) old: Option<DataFile>,
+    /// The file that it takes the place of under another name.
+    pub(super) gone: Option<DataFile>,
     pub(super) collections: Vec<CollectionName>,
     pub(super) rewrite: bool,
 }
 
 impl Planned {
     pub(super) fn new(name: String, form: Form) -> Self {
-        Self { name, form, old: None, collections: Vec::new(), rewrite: true }
+        Self { name, form, old: None, gone: None, collections: Vec::new(), rewrite: true }
     }
 
-    pub(super) fn of(file: &DataFile) -> Self {
-        let old = Some(file.clone());
-        Self { old, rewrite: false, ..Self::new(file.name.clone(), file.form) }
+    /// The file that follows on one, kept so.
+    pub(super) fn of(file: &DataFile, packing: Packing) -> Self {
+        let before = Some(file.clone());
+        if file.packing == packing {
+            let rewrite = file.text.is_unpacked();
+            return Self { old: before, rewrite, ..Self::new(file.name.clone(), file.form) };
+        }
+        let plain = file.packing.plain_name(&file.name).unwrap_or(&file.name);
+        Self { gone: before, ..Self::new(packing.file_name(plain), file.form) }
+    }
+
+    /// The file that was there before.
+    pub(super) fn before(&self) -> Option<&DataFile> {
+        self.old.as_ref().or(self.gone.as_ref())
     }
 }
 
@@ -94,4 +111,13 @@ pub(super) fn stranger(path: &Path) -> Error {
     )
     .with("file", path.display())
     .hint("move it away, or open the store anew so that it is taken in")
+}
+
+/// A data file keeps the permissions that it has.
+pub(super) fn keep_mode(env: &Env, planned: &Planned, new: &File, path: &Path) -> Result<()> {
+    let Some(before) = planned.before() else { return Ok(()) };
+    let place = env.folder.data(&before.name);
+    fs::metadata(&place)
+        .and_then(|old| new.set_permissions(old.permissions()))
+        .map_err(|e| errors::io("create a file", path, e))
 }

@@ -91,8 +91,13 @@ pub(crate) struct CheckpointFile {
     pub(crate) name: String,
     /// What stood there before; `None` for nothing.
     pub(crate) old: Option<FileDigest>,
-    pub(crate) new: FileDigest,
+    /// What stands there now; `None` for nothing: the file has another name now.
+    pub(crate) new: Option<FileDigest>,
 }
+
+/// Says that there is no new file. Programs that do not know this refuse the layout of such
+/// a checkpoint before they look.
+const NO_FILE: FileDigest = [0; 32];
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
@@ -236,7 +241,7 @@ fn push_checkpoint(out: &mut Vec<u8>, checkpoint: &CheckpointOp) {
         out.put_text(&file.name);
         out.put_u8(u8::from(file.old.is_some()));
         out.extend_from_slice(&file.old.unwrap_or_default());
-        out.extend_from_slice(&file.new);
+        out.extend_from_slice(&file.new.unwrap_or(NO_FILE));
     }
 }
 
@@ -348,7 +353,9 @@ fn decode_checkpoint(take: &mut Take<'_>, kept: Option<Span>) -> Option<Checkpoi
             let name = take.text()?.to_owned();
             let had_old = take.u8()? != 0;
             let old: FileDigest = take.array()?;
-            Some(CheckpointFile { name, old: had_old.then_some(old), new: take.array()? })
+            let new: FileDigest = take.array()?;
+            let new = (new != NO_FILE).then_some(new);
+            Some(CheckpointFile { name, old: had_old.then_some(old), new })
         })
         .collect::<Option<_>>()?;
     Some(CheckpointOp { generation, meta_crc, files, kept })

@@ -14,20 +14,34 @@ pub(crate) use write::{MetaWriter, StoreHead};
 
 use crate::feed_record::FeedRecord;
 use crate::history::HistoryHead;
+use crate::packed::Packing;
 use crate::snapshot::{FileDigest, Form};
 use crate::table::Table;
 
-/// The newest version of the layout that this software reads and writes.
+/// The newest version of the layout that this software reads and writes, with plain data
+/// files.
 /// Layout 2 is the same without the change feed and the engine's own items, 1 without the store's id as well.
 /// A store stays in its layout until `upgrade_layout`.
-pub(crate) const LAYOUT_VERSION: u32 = 3;
+const LAYOUT_VERSION: u32 = 3;
+/// Layout 3 with data files that are all compressed. By another number programs that do
+/// not know that refuse the store.
+pub(crate) const PACKED_LAYOUT: u32 = 4;
 
-/// The layout of a store with this id and this record of its change feed.
-pub(crate) fn layout_of(id: Option<StoreId>, feed: Option<&FeedRecord>) -> u32 {
-    match (id, feed) {
-        (None, _) => 1,
-        (Some(_), None) => 2,
-        (Some(_), Some(_)) => LAYOUT_VERSION,
+/// The newest layout of stores whose data files are kept so.
+pub(crate) fn newest_layout(packing: Packing) -> u32 {
+    match packing {
+        Packing::Plain => LAYOUT_VERSION,
+        Packing::Zstd => PACKED_LAYOUT,
+    }
+}
+
+/// The layout of a store with this id and this record of its change feed, whose data files
+/// are kept so.
+pub(crate) fn layout_of(id: Option<StoreId>, feed: Option<&FeedRecord>, packing: Packing) -> u32 {
+    match (id, feed, packing) {
+        (None, ..) => 1,
+        (Some(_), None, _) => 2,
+        (Some(_), Some(_), packing) => newest_layout(packing),
     }
 }
 
@@ -48,6 +62,8 @@ pub(crate) struct Meta {
     /// came after.
     pub(crate) generation: u64,
     pub(crate) id: Option<StoreId>,
+    /// How its data files are kept.
+    pub(crate) packing: Packing,
     /// Unused before layout 3.
     pub(crate) role: RoleState,
     pub(crate) job: Option<UnfinishedJob>,
@@ -84,6 +100,7 @@ pub(crate) struct CollectionHead {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MetaFile {
     pub(crate) name: String,
+    pub(crate) packing: Packing,
     pub(crate) form: Form,
     pub(crate) signature: Signature,
     pub(crate) digest: FileDigest,

@@ -12,7 +12,7 @@ use repo_core::strategy::{
 use repo_core::{CollectionName, Error, ErrorKind, Result};
 
 use super::{
-    CollectionHead, LAYOUT_VERSION, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE, NO_ROLE,
+    CollectionHead, MAGIC, Meta, MetaCollection, MetaFile, NO_FILE, NO_ROLE, PACKED_LAYOUT,
     ROLE_FOLLOWS,
 };
 use crate::codec::{SummedReader, Take};
@@ -21,6 +21,7 @@ use crate::feed_record::FeedRecord;
 use crate::folder::{self};
 use crate::history::{FileHead, HistoryHead};
 use crate::journal::history_of;
+use crate::packed::{IS_BUILT_IN, Packing};
 use crate::snapshot::Form;
 use crate::table::{Place, Slot, Table};
 
@@ -110,15 +111,18 @@ fn damaged(path: &Path, byte: u64, what: &str) -> Error {
 fn check_layout(reader: &mut Reader<'_>, path: &Path) -> Result<u32> {
     let head = reader.array::<8>().and_then(|magic| Ok((magic, reader.u32()?)));
     match head {
-        Ok((magic, layout @ 1..=LAYOUT_VERSION)) if magic == *MAGIC => Ok(layout),
-        Ok((magic, newer)) if magic == *MAGIC && newer > LAYOUT_VERSION => Err(Error::new(
+        Ok((magic, PACKED_LAYOUT)) if magic == *MAGIC && !IS_BUILT_IN => {
+            Err(errors::without_compression("open the store").with("file", path.display()))
+        }
+        Ok((magic, layout @ 1..=PACKED_LAYOUT)) if magic == *MAGIC => Ok(layout),
+        Ok((magic, newer)) if magic == *MAGIC && newer > PACKED_LAYOUT => Err(Error::new(
             ErrorKind::Unsupported,
             "open the store",
             "the store was written in a newer layout",
         )
         .with("file", path.display())
         .with("layout", newer)
-        .with("known", LAYOUT_VERSION)
+        .with("known", PACKED_LAYOUT)
         .hint("use the version of this software that wrote it, or a later one")),
         Ok(_) => Err(damaged(path, 0, "it does not begin as it should")),
         Err(e) if e.kind() == IoKind::UnexpectedEof => Err(damaged(path, 0, "it ends too early")),
@@ -127,6 +131,7 @@ fn check_layout(reader: &mut Reader<'_>, path: &Path) -> Result<u32> {
 }
 
 fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
+    let packing = Packing::of_setting(layout == PACKED_LAYOUT);
     let generation = reader.u64()?;
     let id = if layout == 1 { None } else { Some(StoreId::from_bytes(reader.array()?)) };
     let role = match reader.u64()? {
@@ -148,7 +153,7 @@ fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
     let collections: Vec<MetaCollection> =
         (0..reader.u32()?).map(|_| read_collection(reader)).collect::<io::Result<_>>()?;
     let files: Vec<MetaFile> =
-        (0..reader.u32()?).map(|_| read_file(reader)).collect::<io::Result<_>>()?;
+        (0..reader.u32()?).map(|_| read_file(reader, packing)).collect::<io::Result<_>>()?;
     let known = |file: usize| file < files.len();
     let is_there = |name: &CollectionName| collections.iter().any(|c| c.head.name == *name);
     if !collections.iter().all(|c| c.head.file.is_none_or(known))
@@ -156,7 +161,19 @@ fn read_body(reader: &mut Reader<'_>, layout: u32) -> io::Result<Meta> {
     {
         return Err(invalid());
     }
-    Ok(Meta { generation, id, role, job, feed, items, histories, collections, files, crc: 0 })
+    Ok(Meta {
+        generation,
+        id,
+        packing,
+        role,
+        job,
+        feed,
+        items,
+        histories,
+        collections,
+        files,
+        crc: 0,
+    })
 }
 
 fn read_role(reader: &mut Reader<'_>) -> io::Result<RoleState> {
@@ -274,13 +291,16 @@ fn parse_record(take: &mut Take<'_>) -> Option<(Slot, [u8; 16], u32)> {
     Some((slot, take.array()?, take.u32()?))
 }
 
-fn read_file(reader: &mut Reader<'_>) -> io::Result<MetaFile> {
+fn read_file(reader: &mut Reader<'_>, packing: Packing) -> io::Result<MetaFile> {
     let name = reader.text(LONGEST_TEXT)?;
+    if packing == Packing::Zstd && packing.plain_name(&name).is_none() {
+        return Err(invalid());
+    }
     let form = Form::from_code(u8::from_le_bytes(reader.array()?)).ok_or_else(invalid)?;
     let len = reader.u64()?;
     let mtime_secs = reader.u64()?.cast_signed();
     let mtime_nanos = reader.u32()?;
     let inode = reader.u64()?;
     let signature = Signature { len, mtime_secs, mtime_nanos, inode };
-    Ok(MetaFile { name, form, signature, digest: reader.array()? })
+    Ok(MetaFile { name, packing, form, signature, digest: reader.array()? })
 }

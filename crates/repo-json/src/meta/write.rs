@@ -13,6 +13,7 @@ use crate::errors;
 use crate::feed_record::FeedRecord;
 use crate::history::HistoryHead;
 use crate::journal::{push_capture, push_history, push_role};
+use crate::packed::Packing;
 use crate::table::{Place, ShortDigest, Slot};
 
 /// What is kept of the store besides its collections.
@@ -21,6 +22,8 @@ pub(crate) struct StoreHead<'a> {
     pub(crate) generation: u64,
     /// Without one the store stays in layout 1.
     pub(crate) id: Option<StoreId>,
+    /// Other than plain only with `id` and `feed`.
+    pub(crate) packing: Packing,
     /// Its role is written when it is not the only one that it ever had.
     pub(crate) role: &'a RoleState,
     pub(crate) job: Option<&'a UnfinishedJob>,
@@ -52,7 +55,7 @@ impl MetaWriter {
         let mut writer = Self { out, path: path.to_owned(), buffer: Vec::new() };
         let head = &mut writer.buffer;
         head.extend_from_slice(MAGIC);
-        head.put_u32(layout_of(store.id, store.feed));
+        head.put_u32(layout_of(store.id, store.feed, store.packing));
         head.put_u64(store.generation);
         if let Some(id) = store.id {
             head.extend_from_slice(&id.to_bytes());

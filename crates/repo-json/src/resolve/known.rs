@@ -88,7 +88,7 @@ fn described(
     meta: Meta,
     journal: Option<JournalState>,
 ) -> Result<(State, Vec<MetaFile>)> {
-    let layout = Layout::resolve(env, Some(&meta))?;
+    let (layout, _) = Layout::resolve(env, Some(&meta))?;
     let (state, files, _) = recovery::from_meta(meta, journal);
     Ok((State { layout, ..state }, files))
 }
@@ -96,8 +96,8 @@ fn described(
 /// Whether all files that the checkpoint wrote are there, in their places or
 /// beside them.
 fn is_complete(env: &Env, checkpoint: &CheckpointOp) -> Result<bool> {
-    for file in &checkpoint.files {
-        let new = Some(file.new);
+    for file in checkpoint.files.iter().filter(|file| file.new.is_some()) {
+        let new = file.new;
         if digest_of_path(&env.folder.beside(&file.name))? != new
             && digest_of_path(&env.folder.data(&file.name))? != new
         {

@@ -112,7 +112,8 @@ type Decision = (State, Differences);
 
 fn keep_files(env: &Env, known: Option<Known>) -> Result<Decision> {
     let Some(known) = known else {
-        let state = external::adopt(env, &Layout::resolve(env, None)?)?;
+        let (layout, packing) = Layout::resolve(env, None)?;
+        let state = State { layout: layout.clone(), ..external::adopt(env, &layout, packing)? };
         if !state.exists() {
             return Err(errors::no_store("resolve", &env.location));
         }
@@ -124,7 +125,7 @@ fn keep_files(env: &Env, known: Option<Known>) -> Result<Decision> {
     let mut seen = Differences::default();
     for (index, file) in files.iter().enumerate() {
         let of = file_owner(&state, index, file);
-        let (data, tables) = data_file::scan(env, &file.name, of.as_ref(), true)?
+        let (data, tables) = data_file::scan(env, &file.name, file.packing, of.as_ref(), true)?
             .ok_or_else(|| errors::missing(&env.folder.data(&file.name)))?;
         seen.add(&external::merge(env, &mut state, data, tables, &mut policy)?);
     }
@@ -165,7 +166,7 @@ fn keep_journal(
         }
         copies.push(copy_aside(env, &path)?);
         let of = file_owner(&state, index, file);
-        let (data, tables) = data_file::scan(env, &file.name, of.as_ref(), true)?
+        let (data, tables) = data_file::scan(env, &file.name, file.packing, of.as_ref(), true)?
             .ok_or_else(|| errors::missing(&path))?;
         seen.add(&external::merge(env, &mut state, data, tables, &mut policy)?);
     }
@@ -189,7 +190,7 @@ fn settled(env: &Env, keep: Keep, copies: &mut Vec<Option<PathBuf>>) -> Result<O
         if open_known(&path, file)?.is_none() {
             // It stays as it is, so it must be one that can be read.
             let of = file_owner(&found.state, index, file);
-            data_file::scan(env, &file.name, of.as_ref(), false)?
+            data_file::scan(env, &file.name, file.packing, of.as_ref(), false)?
                 .ok_or_else(|| errors::missing(&path))?;
         }
     }
@@ -197,6 +198,7 @@ fn settled(env: &Env, keep: Keep, copies: &mut Vec<Option<PathBuf>>) -> Result<O
         names.push(folder::META);
     }
     checkpoint::place_files(env, names.into_iter())?;
+    checkpoint::remove_gone(env, &pending.checkpoint)?;
     checkpoint::start_journal(env, pending.checkpoint.generation)?;
     known(env, keep)
 }
@@ -214,7 +216,7 @@ fn takes_its_place(
     let place = env.folder.data(name);
     let now = digest_of_path(&place)?;
     let beside = digest_of_path(&env.folder.beside(name))?;
-    if now == Some(written.new) || beside != Some(written.new) {
+    if now == written.new || beside != written.new {
         return Ok(false);
     }
     if now == written.old {

@@ -21,6 +21,7 @@ use crate::journal::{
     FRAME_HEAD, Frame, JOURNAL_HEAD, OlderOp, OlderOpState, Op, append, decode_ops, frame_at,
     frame_of, read_head,
 };
+use crate::packed::{is_packed, text_reader};
 use crate::segments;
 
 const SCRUB: &str = "scrub a record";
@@ -156,10 +157,21 @@ impl Scrubbed<'_> {
         let needles: Vec<String> = self.ids.iter().map(json_of).collect();
         let finders: Vec<Finder<'_>> = needles.iter().map(Finder::new).collect();
         let longest = needles.iter().map(String::len).max().unwrap_or_default();
-        let Some(mut file) = folder::open_if_there(path)? else { return Ok(false) };
+        let Some(file) = folder::open_if_there(path)? else { return Ok(false) };
+        let mut text: Box<dyn io::Read> = match is_packed(&file).map_err(failed)? {
+            false => Box::new(file),
+            true => match text_reader(file) {
+                Ok(text) => text,
+                // Nobody can say what stands in it.
+                Err(_) => return Ok(true),
+            },
+        };
         let mut buffer = Vec::new();
         loop {
-            let read = (&mut file).take(CHUNK as u64).read_to_end(&mut buffer).map_err(failed)?;
+            let read = match (&mut text).take(CHUNK as u64).read_to_end(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(true),
+                read => read.map_err(failed)?,
+            };
             if finders.iter().any(|finder| finder.find(&buffer).is_some()) {
                 return Ok(true);
             }

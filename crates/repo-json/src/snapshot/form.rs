@@ -1,6 +1,5 @@
 //! The two forms of a split file.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -38,7 +37,7 @@ impl Form {
     /// file gets the form that it begins with; reading it then says where it
     /// is broken.
     pub(super) fn detect(
-        file: &File,
+        file: impl Read,
         path: &Path,
         schema: &CollectionSchema,
         longest: usize,

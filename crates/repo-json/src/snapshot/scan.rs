@@ -6,16 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{Read, Seek as _, SeekFrom};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use plain_json::{JsonReader, Signature, escape};
-use repo_core::{CollectionName, CollectionSchema, Document, FieldPath, Result, Value};
+use repo_core::{CollectionName, CollectionSchema, Document, Error, FieldPath, Result, Value};
 
 use super::check::{Checker, Pool};
 use super::{FileDigest, Form};
 use crate::errors;
+use crate::packed::{FromStart, Packing, Tee, Text, spill_file, text_reader};
 use crate::table::Table;
 
 /// What to do about a key at the top that is no collection of ours.
@@ -57,40 +58,133 @@ pub(crate) struct Scanned {
     pub(crate) left_out: BTreeSet<CollectionName>,
     pub(crate) form: Form,
     pub(crate) signature: Signature,
+    /// Of the file.
     pub(crate) digest: FileDigest,
+    /// What stands in it.
+    pub(crate) text: Text,
 }
 
 /// Reads a data file. `of` is the collection of a split file, `None` for a
 /// file of all collections.
 pub(crate) fn scan_file(
-    mut file: &File,
+    file: &Arc<File>,
     path: &Path,
+    packing: Packing,
     of: Option<&CollectionName>,
     rules: &ScanRules<'_>,
 ) -> Result<Scanned> {
     let signature = Signature::of_file(file, path)?;
-    let rewind = |mut file: &File| {
-        file.seek(SeekFrom::Start(0)).map_err(|e| errors::io("read a data file", path, e))
-    };
-    rewind(file)?;
-    let form = match of {
-        None => Form::Single,
-        Some(name) => Form::detect(file, path, &(rules.schema)(name), rules.longest())?,
-    };
-    rewind(file)?;
-    let source = JsonReader::new(&mut file, path, rules.longest());
-    let time = signature.mtime_micros();
-    let (collections, left_out) = (BTreeMap::new(), BTreeSet::new());
-    let mut scan = Scan { source, path, rules, time, collections, left_out };
-    scan.check_top()?;
-    match (form, of) {
-        (Form::Plain, Some(name)) => scan.collection(name, "")?,
-        (Form::Wrapped, Some(name)) => scan.wrapped(name)?,
-        _ => scan.all_collections()?,
+    let what = What { path, of, rules, signature };
+    match packing {
+        Packing::Plain => {
+            let found = what.scan(what.form(FromStart::new(file))?, FromStart::new(file))?;
+            let digest = found.digest;
+            Ok(what.scanned(found, digest, Text::of_file(file)))
+        }
+        Packing::Zstd => what.scan_packed(file).map_err(|error| damage(path, error)),
     }
-    let digest = scan.source.finish()?;
-    let Scan { collections, left_out, .. } = scan;
-    Ok(Scanned { collections, left_out, form, signature, digest })
+}
+
+/// An error of the decoder, which is one of input and output by its type.
+fn damage(path: &Path, error: Error) -> Error {
+    let source = std::error::Error::source(&error);
+    match source.and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(io) if io.kind() == io::ErrorKind::InvalidData => {
+            errors::not_compressed(path, io::Error::new(io.kind(), io.to_string()))
+        }
+        _ => error,
+    }
+}
+
+/// What is read, and how.
+struct What<'a> {
+    path: &'a Path,
+    of: Option<&'a CollectionName>,
+    rules: &'a ScanRules<'a>,
+    signature: Signature,
+}
+
+/// What was found in a text.
+struct Found {
+    form: Form,
+    collections: BTreeMap<CollectionName, Table>,
+    left_out: BTreeSet<CollectionName>,
+    /// Of the text.
+    digest: FileDigest,
+}
+
+impl What<'_> {
+    fn form(&self, text: impl Read) -> Result<Form> {
+        match self.of {
+            None => Ok(Form::Single),
+            Some(name) => {
+                Form::detect(text, self.path, &(self.rules.schema)(name), self.rules.longest())
+            }
+        }
+    }
+
+    fn scan(&self, form: Form, text: impl Read) -> Result<Found> {
+        let source = JsonReader::new(text, self.path, self.rules.longest());
+        let time = self.signature.mtime_micros();
+        let (collections, left_out) = (BTreeMap::new(), BTreeSet::new());
+        let (path, rules) = (self.path, self.rules);
+        let mut scan = Scan { source, path, rules, time, collections, left_out };
+        scan.check_top()?;
+        match (form, self.of) {
+            (Form::Plain, Some(name)) => scan.collection(name, "")?,
+            (Form::Wrapped, Some(name)) => scan.wrapped(name)?,
+            _ => scan.all_collections()?,
+        }
+        let digest = scan.source.finish()?;
+        let Scan { collections, left_out, .. } = scan;
+        Ok(Found { form, collections, left_out, digest })
+    }
+
+    /// The same of a compressed file. One that is not in blocks is unpacked meanwhile.
+    fn scan_packed(&self, file: &Arc<File>) -> Result<Scanned> {
+        let failed = |error| errors::unpacking(self.path, error);
+        let form = self.form(text_reader(FromStart::new(file)).map_err(failed)?)?;
+        let blocks = Text::of_blocks(file, self.signature.len).map_err(failed)?;
+        let spilled = match &blocks {
+            Some(_) => None,
+            None => Some(spill_file().map_err(failed)?),
+        };
+        let mut raw = Digesting { from: FromStart::new(file), digest: blake3::Hasher::new() };
+        let mut bytes = 0;
+        let unpacked = text_reader(&mut raw).map_err(failed)?;
+        let found = self.scan(form, Tee::new(unpacked, spilled.as_ref(), &mut bytes))?;
+        // What the decoder left unread does not count, but it is part of the file.
+        io::copy(&mut raw, &mut io::sink()).map_err(failed)?;
+        let digest = *raw.digest.finalize().as_bytes();
+        let text = match (blocks, spilled) {
+            (_, Some(spilled)) => Text::unpacked(spilled).map_err(failed)?,
+            (Some(blocks), None) if blocks.len() == Some(bytes) => blocks,
+            _ => {
+                let what = "the table of its blocks does not fit the file";
+                return Err(failed(io::Error::new(io::ErrorKind::InvalidData, what)));
+            }
+        };
+        Ok(self.scanned(found, digest, text))
+    }
+
+    fn scanned(&self, found: Found, digest: FileDigest, text: Text) -> Scanned {
+        let Found { form, collections, left_out, .. } = found;
+        Scanned { collections, left_out, form, signature: self.signature, digest, text }
+    }
+}
+
+/// Digests what is read from it.
+struct Digesting<R> {
+    from: R,
+    digest: blake3::Hasher,
+}
+
+impl<R: Read> Read for Digesting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.from.read(buffer)?;
+        self.digest.update(&buffer[..len]);
+        Ok(len)
+    }
 }
 
 struct Scan<'a, R> {

@@ -1,7 +1,7 @@
 //! Writing a data file: documents only, ordered by id, indented or compact.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +9,7 @@ use repo_core::{CollectionName, Document, EntityId, Result};
 
 use super::{FileDigest, Form};
 use crate::errors;
+use crate::packed::{BlockWriter, Packing};
 
 /// More than two steps of the coarsest clock.
 const SET_BACK: Duration = Duration::from_millis(25);
@@ -24,7 +25,9 @@ pub(crate) struct DocumentSpan {
 
 /// Writes one data file from front to back.
 pub(crate) struct SnapshotWriter {
-    out: Digested,
+    out: Output,
+    /// Bytes of text so far.
+    written: u64,
     path: PathBuf,
     form: Form,
     pretty: bool,
@@ -39,17 +42,24 @@ impl SnapshotWriter {
     pub(crate) fn new(
         file: File,
         path: &Path,
-        form: Form,
+        (form, packing): (Form, Packing),
         pretty: bool,
         buffer_bytes: usize,
     ) -> Result<Self> {
-        let out = Digested {
+        let file = Digested {
             file: BufWriter::with_capacity(buffer_bytes, file),
             digest: blake3::Hasher::new(),
-            written: 0,
+        };
+        let out = match packing {
+            Packing::Plain => Output::Plain(file),
+            Packing::Zstd => {
+                let blocks = BlockWriter::new(file);
+                Output::Packed(blocks.map_err(|e| errors::io("write a data file", path, e))?)
+            }
         };
         let mut writer = Self {
             out,
+            written: 0,
             path: path.to_owned(),
             form,
             pretty,
@@ -87,7 +97,7 @@ impl SnapshotWriter {
         self.any_entity = true;
         self.text_key(id.as_str());
         self.flush_text()?;
-        let offset = self.out.written;
+        let offset = self.written;
         if self.pretty {
             indent(document.as_str(), depth, &mut self.text);
         } else {
@@ -113,10 +123,14 @@ impl SnapshotWriter {
         self.text.push(b'\n');
         self.flush_text()?;
         let failed = |e| errors::io("write a data file", &self.path, e);
-        let file = self.out.file.into_inner().map_err(|e| failed(e.into_error()))?;
+        let out = match self.out {
+            Output::Plain(file) => file,
+            Output::Packed(blocks) => blocks.finish().map_err(failed)?,
+        };
+        let file = out.file.into_inner().map_err(|e| failed(e.into_error()))?;
         set_back(&file);
         file.sync_all().map_err(failed)?;
-        Ok((file, *self.out.digest.finalize().as_bytes()))
+        Ok((file, *out.digest.finalize().as_bytes()))
     }
 
     fn separate(&mut self, comma: bool, depth: usize) {
@@ -145,7 +159,11 @@ impl SnapshotWriter {
     }
 
     fn flush_text(&mut self) -> Result<()> {
-        let written = self.out.write_all(&self.text);
+        let written = match &mut self.out {
+            Output::Plain(file) => file.write_all(&self.text),
+            Output::Packed(blocks) => blocks.write_all(&self.text),
+        };
+        self.written += self.text.len() as u64;
         self.text.clear();
         written.map_err(|e| errors::io("write a data file", &self.path, e))
     }
@@ -162,19 +180,27 @@ fn set_back(file: &File) {
     }
 }
 
-/// A file that knows its length and digest.
+/// Where the text goes.
+enum Output {
+    Plain(Digested),
+    Packed(BlockWriter<Digested>),
+}
+
+/// A file that knows its digest.
 struct Digested {
     file: BufWriter<File>,
     digest: blake3::Hasher,
-    written: u64,
 }
 
-impl Digested {
-    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+impl Write for Digested {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write_all(bytes)?;
         self.digest.update(bytes);
-        self.written += bytes.len() as u64;
-        Ok(())
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

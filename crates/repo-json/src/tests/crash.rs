@@ -22,11 +22,11 @@ const STEPS: [Step; 7] = [
     Step::Finished,
 ];
 
-type Files = BTreeMap<String, Vec<u8>>;
-type Seen = Arc<Mutex<Vec<(Step, Files)>>>;
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
+pub(super) type Seen = Arc<Mutex<Vec<(Step, Files)>>>;
 
 /// Hooks that copy the folder at each step.
-fn copying(folder: PathBuf) -> (Hooks, Seen) {
+pub(super) fn copying(folder: PathBuf) -> (Hooks, Seen) {
     let seen: Seen = Arc::default();
     let copies = Arc::clone(&seen);
     let at = move |step| {
@@ -36,12 +36,12 @@ fn copying(folder: PathBuf) -> (Hooks, Seen) {
     (Hooks { at: Some(Arc::new(at)), ..Hooks::default() }, seen)
 }
 
-fn copies(seen: &Seen) -> Vec<(Step, Files)> {
+pub(super) fn copies(seen: &Seen) -> Vec<(Step, Files)> {
     seen.lock().unwrap().clone()
 }
 
 /// Opens what a crash left: read-only first, then for writing, then again.
-async fn check_copies(
+pub(super) async fn check_copies(
     fixture: &Fixture,
     seen: &Seen,
     expected: &BTreeMap<String, (u64, Option<serde_json::Value>)>,

@@ -50,11 +50,13 @@ async fn copies_may_go_elsewhere() {
 fn settings_are_checked() {
     let check = |settings| JsonFactory.check(&settings);
     check(json!({})).unwrap();
+    check(json!({ "enable_compression": true })).unwrap();
     check(json!({ "storage_type": "split_files", "cache_size": 1000, "sync_writes": false,
         "write_buffer_size": 64000, "filenames": { "split_files": { "machines": "m.json" } } }))
     .unwrap();
     for (settings, kind) in [
-        (json!({ "enable_compression": true }), ErrorKind::Unsupported),
+        (json!({ "filenames": { "single_file": "x.json.zst" } }), ErrorKind::ConfigInvalid),
+        (json!({ "enable_compression": "yes" }), ErrorKind::ConfigInvalid),
         (json!({ "pretty": true }), ErrorKind::ConfigInvalid),
         (json!({ "storage_type": "many" }), ErrorKind::ConfigInvalid),
         (json!({ "backup_count": 0 }), ErrorKind::ConfigInvalid),

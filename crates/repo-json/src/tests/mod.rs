@@ -3,6 +3,10 @@
 
 mod brokers;
 mod closing;
+#[cfg(feature = "compression")]
+mod compressed;
+#[cfg(feature = "compression")]
+mod compressed_crash;
 mod crash;
 mod edited;
 mod feed;

@@ -54,6 +54,11 @@ impl Arguments {
                     "tables got a column for the digest of each record; records that were there \
                      get theirs when they are next written",
                 );
+            } else if let Some(from) = upgraded.filter(|from| *from > layout) {
+                context.output.note(&format!(
+                    "the data files are plain again, and the store went from layout {from} to \
+                     {layout}"
+                ));
             } else if let Some(from) = upgraded {
                 context.output.note(&format!(
                     "the store was brought from layout {from} to {layout}; a version of the \
