@@ -157,7 +157,9 @@ async fn serve(
             fate => {
                 match &fate {
                     Fate::Delay(pause) => tokio::time::sleep(*pause).await,
-                    Fate::Meet(barrier) => drop(barrier.wait().await),
+                    Fate::Meet(barrier) => {
+                        barrier.wait().await;
+                    }
                     _ => {}
                 }
                 let whole = forward(server, &head, &body).await;
