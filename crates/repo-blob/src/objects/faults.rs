@@ -67,6 +67,10 @@ fn kind(effect: Effect, fault: &Fault, status: Option<u16>) -> (ErrorKind, &'sta
         }
         _ if unknown_upload(fault) => (ErrorKind::NotFound, "the object store has no such upload"),
         _ => match (status, transport(fault)) {
+            // Of a list this has no kind of its own either.
+            (Some(401 | 403), _) => {
+                (ErrorKind::PermissionDenied, "the object store refuses access")
+            }
             (Some(429 | 503), _) => (ErrorKind::Unavailable, "the object store is throttled"),
             (Some(501), _) => (ErrorKind::Unsupported, "the object store cannot do this"),
             (Some(408 | 500..), _) => lost(effect, "the object store fails"),

@@ -178,7 +178,8 @@ impl Config {
     }
 
     /// Whether anything was written under a strategy's key.
-    fn has_settings(&self, settings_key: &str) -> bool {
+    #[must_use]
+    pub fn has_settings(&self, settings_key: &str) -> bool {
         self.blocks.contains_key(settings_key)
     }
 

@@ -108,10 +108,10 @@ async fn an_upgrade_that_is_broken_off_is_there_or_not() {
 async fn a_newer_layout_is_refused() {
     let fixture = older();
     let mut meta = META.to_vec();
-    meta[8] = 4;
+    meta[8] = 5;
     std::fs::write(fixture.file(".meta"), meta).unwrap();
     let error = fixture.refused();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert_eq!(error.context_value("layout"), Some("4"));
-    assert_eq!(error.context_value("known"), Some("3"));
+    assert_eq!(error.context_value("layout"), Some("5"));
+    assert_eq!(error.context_value("known"), Some("4"));
 }

@@ -291,7 +291,12 @@ impl Connection {
     /// polled together are sent together and done in their order.
     pub(super) async fn rows(&self, statement: Statement) -> QueryResult<Vec<PgRow>> {
         let mut connection = &self.diesel;
-        connection.load(statement).await?.try_collect().await
+        let rows = connection.load(statement).await?.map_ok(PgRow::Held);
+        if self.keeps_statements() {
+            return rows.try_collect().await;
+        }
+        // A row would keep the statement open beyond the end of its transaction.
+        rows.map_ok(PgRow::detached).try_collect().await
     }
 
     /// How many rows a statement wrote.

@@ -1,17 +1,31 @@
 //! Rows to records. Another tool may have written them, so each is checked.
 
-use diesel::deserialize::FromSql;
-use diesel::pg::{Pg, PgValue};
 use diesel::row::{Field as _, Row as _};
-use diesel::sql_types::BigInt;
 use diesel_async::{AsyncConnectionCore, AsyncPgConnection};
 use repo_core::strategy::{Record, Tombstone, UnreadableRecord};
 use repo_core::{
     CollectionName, Document, Entity, EntityId, Error, ErrorKind, Key, Result, Timestamp, Version,
 };
 
+/// A row as the driver gives it. It keeps what was prepared for it from being closed.
+type Held = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
+
 /// A row of an answer.
-pub(super) type PgRow = <AsyncPgConnection as AsyncConnectionCore>::Row<'static, 'static>;
+pub(super) enum PgRow {
+    /// As the driver gives it.
+    Held(Held),
+    /// Its values alone; `None` for NULL.
+    Detached(Box<[Option<Box<[u8]>>]>),
+}
+
+impl PgRow {
+    /// The same, without anything of the statement that it is an answer to.
+    pub(super) fn detached(self) -> Self {
+        let Self::Held(row) = self else { return self };
+        let value = |at| row.get(at)?.value().map(|value| value.as_bytes().into());
+        Self::Detached((0..row.field_count()).map(value).collect())
+    }
+}
 
 /// The record of a row of [`record_columns`](crate::layout::record_columns).
 ///
@@ -82,7 +96,7 @@ pub(super) fn time_at(row: &PgRow, at: usize) -> Result<Timestamp> {
 }
 
 pub(super) fn document_at(row: &PgRow, at: usize) -> Result<Option<Document>> {
-    value_at(row, at, |value| match value.as_bytes() {
+    value_at(row, at, |value| match value {
         [1, text @ ..] => Document::from_slice(text),
         _ => Err(damaged("a document in an unknown form")),
     })
@@ -91,12 +105,12 @@ pub(super) fn document_at(row: &PgRow, at: usize) -> Result<Option<Document>> {
 
 /// The text of a document, whatever it says.
 fn document_bytes_at(row: &PgRow, at: usize) -> Option<Vec<u8>> {
-    value_at(row, at, |value| value.as_bytes().get(1..).map(<[u8]>::to_vec)).flatten()
+    value_at(row, at, |value| value.get(1..).map(<[u8]>::to_vec)).flatten()
 }
 
 /// The bytes of a value as the server gives it, whatever they say.
 pub(super) fn raw_at(row: &PgRow, at: usize) -> Option<Vec<u8>> {
-    value_at(row, at, |value| value.as_bytes().to_vec())
+    value_at(row, at, |value| value.to_vec())
 }
 
 /// # Errors
@@ -107,32 +121,32 @@ pub(super) fn text_at(row: &PgRow, at: usize) -> Result<String> {
 
 pub(super) fn optional_text_at(row: &PgRow, at: usize) -> Result<Option<String>> {
     value_at(row, at, |value| {
-        std::str::from_utf8(value.as_bytes())
-            .map(str::to_owned)
-            .map_err(|_| damaged("text that is not UTF-8"))
+        std::str::from_utf8(value).map(str::to_owned).map_err(|_| damaged("text that is not UTF-8"))
     })
     .transpose()
 }
 
 pub(super) fn number_at(row: &PgRow, at: usize) -> Result<i64> {
-    value_at(row, at, |value| <i64 as FromSql<BigInt, Pg>>::from_sql(value))
-        .and_then(std::result::Result::ok)
+    value_at(row, at, |value| value.try_into().ok().map(i64::from_be_bytes))
+        .flatten()
         .ok_or_else(|| damaged("a column that holds no whole number"))
 }
 
 /// How many bytes a column holds.
 pub(super) fn bytes_at(row: &PgRow, at: usize) -> usize {
-    value_at(row, at, |value| value.as_bytes().len()).unwrap_or(0)
+    value_at(row, at, |value| value.len()).unwrap_or(0)
 }
 
 pub(super) fn truth_at(row: &PgRow, at: usize) -> bool {
-    value_at(row, at, |value| value.as_bytes() == [1]).unwrap_or(false)
+    value_at(row, at, |value| value == [1]).unwrap_or(false)
 }
 
 /// `None` for NULL.
-fn value_at<T>(row: &PgRow, at: usize, read: impl FnOnce(PgValue<'_>) -> T) -> Option<T> {
-    let field = row.get(at)?;
-    field.value().map(read)
+fn value_at<T>(row: &PgRow, at: usize, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    match row {
+        PgRow::Held(row) => row.get(at)?.value().map(|value| read(value.as_bytes())),
+        PgRow::Detached(values) => values.get(at)?.as_deref().map(read),
+    }
 }
 
 fn damaged(what: &str) -> Error {

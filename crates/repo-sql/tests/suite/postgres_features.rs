@@ -99,7 +99,7 @@ async fn what_a_statement_does_is_looked_at() {
 async fn a_server_that_has_all_is_asked_once() {
     let place = PostgresPlace::new();
     let proxy = Proxy::start().await;
-    let asked = || proxy.seen().iter().filter(|seen| seen.contains("repo_trial")).count();
+    let asked = || proxy.seen().iter().filter(|seen| seen.contains("\"_repo_trial\"")).count();
     let store = place.open_with(&proxy.settings(), options(&[machines()])).await.unwrap();
     assert_eq!(asked(), 0);
     store.prepare(&[machines()]).await.unwrap();

@@ -30,6 +30,7 @@ pub(in crate::strategies::matrix) const FEATURES: &[Feature] = &[
         "README.md",
         "two processes on one store: nothing is lost",
     ),
+    page("compressed data files", "docs/reference/configuration.md", "`enable_compression`"),
     page("documents that are kept in memory", "docs/reference/configuration.md", "`cache_size`"),
     page(
         "buffers of writing, and commits that need not be synced",
@@ -56,6 +57,11 @@ pub(in crate::strategies::matrix) const FEATURES: &[Feature] = &[
     page("prepared statements are kept", "docs/reference/configuration.md", "`enable_query_cache`"),
     command("tables are made from the collections", "repoctl schema ddl --strategy sqlite"),
     command("references between collections are checked", "repoctl schema validate"),
+    page(
+        "references between collections are enforced, on every strategy",
+        "docs/reference/formats.md",
+        "`\"enforceReferences\": true`",
+    ),
     command(
         "queries by filters, ordered and limited",
         "repoctl query C --filter JSON --order-by FIELD --limit N",

@@ -33,6 +33,12 @@ pub(in crate::strategies::matrix) const FEATURES: &[Feature] = &[
         "docs/guide/embedding.md",
         "get_or_compute(name, ttl, compute)",
     ),
+    page(
+        "records that are absent once their time has passed",
+        "docs/guide/operating.md",
+        "## Entities that expire",
+    ),
+    command("what has passed is deleted", "repoctl sweep C --at-most N"),
     page("what was read is kept in memory", "docs/guide/embedding.md", "### A cache"),
     page("a lock over all processes", "docs/guide/leases.md", "one at a time, over all processes"),
     page(
@@ -40,6 +46,13 @@ pub(in crate::strategies::matrix) const FEATURES: &[Feature] = &[
         "docs/guide/leases.md",
         "**Giving back is safe.**",
     ),
+    page(
+        "reads for update, and a lock on one record",
+        "docs/guide/leases.md",
+        "`execute_with_lock` is a lease and a transaction in one call",
+    ),
+    page("records in object stores", "docs/guide/operating.md", "## Object stores"),
+    page("connections through a pooler", "docs/reference/configuration.md", "`pooler`"),
     command("a store is chosen by what is required", "repoctl advise --requirements FILE"),
     refused(
         "own hash ring and sharding, with questions to all shards",

@@ -58,9 +58,13 @@ fn problems(context: &Context, file: Option<&Path>) -> (Vec<Error>, Option<Confi
         return (problems, None);
     };
     for factory in blocks(context, strategy.as_deref()) {
-        let checked =
-            config.settings(factory.settings_key()).and_then(|settings| factory.check(&settings));
-        add(&mut problems, checked);
+        // A strategy that nobody chose and nobody wrote settings for may need some.
+        if strategy.as_deref() == Some(factory.name())
+            || config.has_settings(factory.settings_key())
+        {
+            let settings = config.settings(factory.settings_key());
+            add(&mut problems, settings.and_then(|settings| factory.check(&settings)));
+        }
     }
     add(&mut problems, context.schemas(&config).map(drop));
     if let Some(Ok(factory)) = strategy.as_deref().map(|name| context.registry.get(name)) {
