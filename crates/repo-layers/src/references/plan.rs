@@ -3,20 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use repo_core::{
-    Change, CollectionName, EntityId, Error, FailedPrecondition, FieldPath, Key, Precondition,
-    Result, Version, Write,
+    Change, CollectionName, EntityId, Error, FailedPrecondition, Key, Precondition, Result,
+    Version, Write,
 };
 
 use super::marks;
-use super::refusals::{dangling, no_id, not_with};
+use super::refusals::{Reference, dangling, no_id, not_with};
 use super::rules::Rules;
-
-/// Who refers to something, and where.
-#[derive(Debug, Clone)]
-pub(super) struct Reference {
-    pub(super) from: Key,
-    pub(super) field: FieldPath,
-}
 
 /// A commit that writes references or deletes what may be referred to.
 #[derive(Debug, Default)]

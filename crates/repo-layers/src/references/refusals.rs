@@ -2,7 +2,12 @@
 
 use repo_core::{CollectionName, Error, ErrorKind, FieldPath, Key};
 
-use super::plan::Reference;
+/// Who refers to something, and where.
+#[derive(Debug, Clone)]
+pub(super) struct Reference {
+    pub(super) from: Key,
+    pub(super) field: FieldPath,
+}
 
 /// A document refers to what is not there.
 pub(super) fn dangling(to: &Key, reference: &Reference) -> Error {
